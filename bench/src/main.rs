@@ -1,0 +1,3 @@
+//! Speed as ratios against peers and the hardware.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Pulp 2 REST API.

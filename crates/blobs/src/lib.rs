@@ -1,0 +1,1 @@
+//! Content-addressed files and publication indexes, on disk and S3.

@@ -1,0 +1,1 @@
+//! The seam between pith and its content types.

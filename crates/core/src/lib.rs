@@ -1,0 +1,20 @@
+//! Nouns and rules, no I/O.
+//!
+//! Everything here is a value or a pure function: digests, safe paths, ids, clocks, errors with Pulp codes,
+//! criteria, tasks and locks as values. Crates above give these nouns a database, files and sockets.
+
+pub mod clock;
+pub mod digest;
+pub mod error;
+pub mod ids;
+pub mod path;
+pub mod task;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use digest::{Algorithm, Digest, MultiHasher, Sha256};
+pub use error::{ErrorDetail, PulpError};
+pub use ids::{ObjectId, TaskId, UnitId};
+pub use path::RelativePath;
+
+/// A JSON object, the shape of every document on the wire.
+pub type Document = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,1 @@
+//! Tasks, workers, and what is the same for every content type.

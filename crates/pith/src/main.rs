@@ -1,0 +1,3 @@
+//! One binary that mirrors, publishes and serves software repositories.
+
+fn main() {}

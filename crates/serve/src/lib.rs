@@ -1,0 +1,1 @@
+//! Published content, as dnf and other clients ask for it.

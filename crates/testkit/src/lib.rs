@@ -1,0 +1,1 @@
+//! What tests share: databases, fake upstreams with faults, small repositories.

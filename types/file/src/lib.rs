@@ -1,0 +1,1 @@
+//! Plain files under a PULP_MANIFEST (Pulp's iso types).

@@ -1,0 +1,3 @@
+//! Project chores: tidy checks.
+
+fn main() {}
