@@ -1,1 +1,6 @@
-//! What tests share: databases, fake upstreams with faults, small repositories.
+//! What tests share.
+
+pub mod postgres;
+pub mod repos;
+pub mod s3;
+pub mod upstream;

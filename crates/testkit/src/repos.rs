@@ -1,0 +1,1 @@
+//! Small and large valid repositories, made from nothing.

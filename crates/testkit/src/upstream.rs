@@ -1,0 +1,1 @@
+//! A fake upstream over real sockets, with faults on order.
