@@ -25,13 +25,18 @@
 //! # Ok(()) }
 //! ```
 
+mod clients;
 mod egress;
 mod error;
 mod fetcher;
+mod file;
+mod hops;
+mod limits;
 pub mod mirrors;
 mod policy;
 mod session;
 mod sink;
+mod transfer;
 mod upstream;
 mod urls;
 
