@@ -83,11 +83,12 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Ou
         etag: None,
         last_modified,
     };
-    Ok(Outcome::Complete(Box::new(Meta {
+    let meta = Meta {
         url: url.clone(),
         validators,
         content_type: None,
-    })))
+    };
+    Ok(Outcome::Complete(Box::new(meta), hashed))
 }
 
 fn path(url: &Url, allowed: bool) -> Result<PathBuf, Unreadable> {

@@ -286,3 +286,68 @@ fn find<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::IpAddr;
+
+    use pith_testkit::upstream::{Fault, Upstream as Fake};
+
+    use crate::{Egress, ErrorKind, FetchPolicy, Fetcher, Upstream};
+
+    /// 127.0.0.2 plays the internet.
+    #[tokio::test]
+    async fn the_internet_cannot_redirect_into_private_networks() {
+        let internet: IpAddr = "127.0.0.2".parse().unwrap();
+        let (public, private) = (
+            Fake::start_on(internet).await.unwrap(),
+            Fake::start().await.unwrap(),
+        );
+        public.put("/f", "public");
+        private.put("/f", "private");
+        let targets = [
+            format!("{}/f", private.url()),
+            format!("{}/f", private.named_url()),
+        ];
+        for (n, target) in targets.iter().enumerate() {
+            public.fault(&format!("/{n}"), Fault::RedirectTo(target.clone()));
+            private.fault(&format!("/{n}"), Fault::RedirectTo(target.clone()));
+        }
+        private.fault("/out", Fault::RedirectTo(format!("{}/f", public.url())));
+        private.fault(
+            "/out-and-in",
+            Fault::RedirectTo(format!("{}/0", public.url())),
+        );
+        let egress = Egress {
+            pretend_public: vec![internet],
+            ..Egress::default()
+        };
+        let policy = FetchPolicy {
+            egress,
+            ..FetchPolicy::default()
+        };
+        let session = Fetcher::new(policy).session(Upstream::default()).unwrap();
+        let get = async |url: String| session.get_bytes(url.parse().unwrap(), 100).await;
+        // Private hosts are fine from private hosts, and used before: no connection of then serves the internet.
+        for n in 0..2 {
+            assert_eq!(
+                get(format!("{}/{n}", private.url())).await.unwrap(),
+                "private"
+            );
+        }
+        for path in [
+            public.url() + "/0",
+            public.url() + "/1",
+            private.url() + "/out-and-in",
+        ] {
+            let error = get(path).await.unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
+        }
+        assert_eq!(
+            get(format!("{}/out", private.url())).await.unwrap(),
+            "public"
+        );
+        assert_eq!(private.requests("/f"), 2);
+    }
+}

@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+mod answers;
 mod clients;
 mod egress;
 mod error;

@@ -73,6 +73,7 @@ pub struct Fetched {
 
 /// The answer to a conditional download.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "moved once per download")]
 pub enum Conditional {
     /// It changed; the new version went into the sink.
     Fetched(Fetched),

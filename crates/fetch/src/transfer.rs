@@ -1,18 +1,19 @@
 //! One download: mirrors, attempts, resuming, checking.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, MultiHasher};
 use reqwest::header::{
-    CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use crate::answers::{Resume, retry_after, status_kind};
 use crate::error::{ErrorKind, FetchError};
 use crate::file;
 use crate::hops::explain;
@@ -25,7 +26,7 @@ const HASH_SLICE: usize = 256 * 1024;
 
 /// Why an attempt failed, and what that means for the next.
 pub(crate) struct Failed {
-    pub(crate) error: FetchError,
+    pub(crate) error: Box<FetchError>,
     /// No mirror can help: our side failed.
     fatal: bool,
     /// The wait that the server asked for.
@@ -36,19 +37,11 @@ impl From<FetchError> for Failed {
     fn from(error: FetchError) -> Self {
         let fatal = matches!(error.kind, ErrorKind::Settings(_));
         Self {
-            error,
+            error: Box::new(error),
             fatal,
             wait: None,
         }
     }
-}
-
-/// What the body of a `200` can be resumed by.
-struct Resume {
-    /// A strong entity tag, or a date that is strong enough.
-    validator: HeaderValue,
-    /// The size of the whole, when it was told.
-    total: Option<u64>,
 }
 
 /// What an attempt ended with.
@@ -125,16 +118,13 @@ impl Transfer<'_> {
         for (mirror, url) in self.request.urls.iter().enumerate() {
             match self.mirror(url).await {
                 Ok(Outcome::NotModified) => return Ok(Conditional::NotModified),
-                Ok(Outcome::Complete(meta)) => {
-                    return Ok(Conditional::Fetched(self.finish(
-                        *meta,
-                        mirror,
-                        failed_mirrors,
-                    )));
+                Ok(Outcome::Complete(meta, hashed)) => {
+                    let fetched = self.finish(*meta, hashed, mirror, failed_mirrors);
+                    return Ok(Conditional::Fetched(fetched));
                 }
                 Err(Failed { error, fatal, .. }) => {
                     tracing::debug!(%error, "a mirror failed");
-                    failed_mirrors.push(error);
+                    failed_mirrors.push(*error);
                     if fatal {
                         break;
                     }
@@ -214,11 +204,15 @@ impl Transfer<'_> {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 let total = response.content_length();
                 self.check_total(total, &url)?;
-                self.resume = resume(response.headers(), total);
+                self.resume = Resume::new(response.headers(), total);
                 self.start(total, &url).await?;
             }
             StatusCode::PARTIAL_CONTENT if resuming => {
-                if let Err(problem) = self.continues(&response) {
+                let continues = match &self.resume {
+                    Some(resume) => resume.continues(self.received, response.headers()),
+                    None => Err("the server resumed what was not begun"),
+                };
+                if let Err(problem) = continues {
                     self.resume = None;
                     return Err(FetchError::new(ErrorKind::Protocol, &url, problem).into());
                 }
@@ -276,37 +270,6 @@ impl Transfer<'_> {
 
     fn is_conditional(&self, headers: &HeaderMap) -> bool {
         headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
-    }
-
-    /// Whether a partial answer goes on where we stopped, in the same version of the file.
-    fn continues(&self, response: &Response) -> Result<(), &'static str> {
-        let header = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value: &HeaderValue| value.to_str().ok())
-        };
-        let Some((start, total)) = header(CONTENT_RANGE).and_then(content_range) else {
-            return Err("the server resumed without saying where");
-        };
-        let Some(resume) = &self.resume else {
-            return Err("the server resumed what was not begun");
-        };
-        if start != self.received {
-            return Err("the server resumed at another place");
-        }
-        if resume
-            .total
-            .zip(total)
-            .is_some_and(|(before, now)| before != now)
-        {
-            return Err("the server resumed a file of another size");
-        }
-        let before = resume.validator.to_str().unwrap_or_default();
-        if before.starts_with('"') && header(ETAG).is_some_and(|now| now != before) {
-            return Err("the server resumed another version of the file");
-        }
-        Ok(())
     }
 
     /// Refuses a body whose announced size is wrong before any of it is read.
@@ -433,16 +396,14 @@ impl Transfer<'_> {
             )
             .into());
         }
-        if self.request.expect.is_empty() {
-            return Ok(());
-        }
-        let hashed = self.hasher.clone().finish();
-        for digest in self
+        let fresh = hasher(self.request);
+        let hashed = std::mem::replace(&mut self.hasher, fresh).finish();
+        let wrong = self
             .request
             .expect
             .iter()
-            .filter(|digest| !hashed.matches(digest))
-        {
+            .find(|digest| !hashed.matches(digest));
+        if let Some(digest) = wrong {
             let kind = ErrorKind::DigestMismatch {
                 algorithm: digest.algorithm(),
                 expected: digest.hex().to_owned(),
@@ -457,17 +418,9 @@ impl Transfer<'_> {
 /// The sink failed, which no mirror can mend.
 fn ours(error: &std::io::Error, url: &Url) -> Failed {
     Failed {
-        error: FetchError::new(ErrorKind::Io, url, error.to_string()),
+        error: Box::new(FetchError::new(ErrorKind::Io, url, error.to_string())),
         fatal: true,
         wait: None,
-    }
-}
-
-fn status_kind(status: u16) -> ErrorKind {
-    match status {
-        404 | 410 => ErrorKind::NotFound { status },
-        401 | 403 | 407 => ErrorKind::Denied { status },
-        _ => ErrorKind::Status { status },
     }
 }
 
@@ -484,129 +437,5 @@ fn meta(response: &Response, url: &Url) -> Meta {
             last_modified: text(headers, LAST_MODIFIED),
         },
         content_type: text(headers, CONTENT_TYPE),
-    }
-}
-
-/// How the body of an answer with these headers could be resumed safely.
-fn resume(headers: &HeaderMap, total: Option<u64>) -> Option<Resume> {
-    if let Some(etag) = headers
-        .get(ETAG)
-        .filter(|etag| etag.as_bytes().starts_with(b"\""))
-    {
-        return Some(Resume {
-            validator: etag.clone(),
-            total,
-        });
-    }
-    // A date is strong when the file was at rest for a while before the answer (RFC 9110 §8.8.2.2).
-    let modified = headers.get(LAST_MODIFIED)?;
-    let date = |value: &HeaderValue| httpdate::parse_http_date(value.to_str().ok()?).ok();
-    let at_rest = date(headers.get(DATE)?)?
-        .duration_since(date(modified)?)
-        .ok()?;
-    (at_rest >= Duration::from_secs(1)).then(|| Resume {
-        validator: modified.clone(),
-        total,
-    })
-}
-
-/// First byte and size of the whole in a `Content-Range`.
-fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
-    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (start, end) = range.split_once('-')?;
-    let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
-    let total = total.trim().parse().ok();
-    (start <= end && total.is_none_or(|total| end < total)).then_some((start, total))
-}
-
-/// The wait in a `Retry-After`, in seconds or until a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text: &str| httpdate::parse_http_date(text).ok();
-    // The server's own clock, so that it need not agree with ours.
-    let now = headers
-        .get(DATE)
-        .and_then(|now| date(now.to_str().ok()?))
-        .unwrap_or_else(SystemTime::now);
-    date(text)?.duration_since(now).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use proptest::prelude::*;
-
-    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
-            .collect()
-    }
-
-    #[test]
-    fn content_ranges_are_read_strictly() {
-        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
-        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
-        for wrong in [
-            "bytes */10",
-            "bytes 9-5/10",
-            "bytes 5-10/10",
-            "5-9/10",
-            "bytes 5-9",
-            "bytes x-9/10",
-        ] {
-            assert_eq!(content_range(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn retry_after_comes_in_seconds_or_as_a_date_of_the_servers_clock() {
-        assert_eq!(
-            retry_after(&headers(&[(RETRY_AFTER, "7")])),
-            Some(Duration::from_secs(7))
-        );
-        let date = (DATE, "Sun, 02 Jan 2022 00:00:00 GMT");
-        let later = (RETRY_AFTER, "Sun, 02 Jan 2022 00:00:30 GMT");
-        assert_eq!(
-            retry_after(&headers(&[date, later])),
-            Some(Duration::from_secs(30))
-        );
-        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "soon")])), None);
-    }
-
-    #[test]
-    fn only_strong_validators_resume() {
-        assert!(resume(&headers(&[(ETAG, "\"a\"")]), None).is_some());
-        assert!(resume(&headers(&[(ETAG, "W/\"a\"")]), None).is_none());
-        let modified = (LAST_MODIFIED, "Sun, 02 Jan 2022 00:00:00 GMT");
-        assert!(
-            resume(
-                &headers(&[modified.clone(), (DATE, "Sun, 02 Jan 2022 00:00:01 GMT")]),
-                None
-            )
-            .is_some()
-        );
-        assert!(
-            resume(
-                &headers(&[modified.clone(), (DATE, "Sun, 02 Jan 2022 00:00:00 GMT")]),
-                None
-            )
-            .is_none()
-        );
-        assert!(resume(&headers(&[modified]), None).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn no_header_text_breaks_the_parsers(text in "\\PC{0,60}") {
-            let _ = content_range(&text);
-            if let Ok(value) = HeaderValue::from_str(&text) {
-                let _ = retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value)]));
-            }
-        }
     }
 }
