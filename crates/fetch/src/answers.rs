@@ -147,14 +147,14 @@ mod tests {
         assert!(Resume::new(&headers(&[(ETAG, "W/\"a\"")]), None).is_none());
         let modified = (LAST_MODIFIED, "Sun, 02 Jan 2022 00:00:00 GMT");
         assert!(
-            resume(
+            Resume::new(
                 &headers(&[modified.clone(), (DATE, "Sun, 02 Jan 2022 00:00:01 GMT")]),
                 None
             )
             .is_some()
         );
         assert!(
-            resume(
+            Resume::new(
                 &headers(&[modified.clone(), (DATE, "Sun, 02 Jan 2022 00:00:00 GMT")]),
                 None
             )

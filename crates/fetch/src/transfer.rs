@@ -101,6 +101,17 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Waits until the session's speed limit lets these bytes pass.
+    async fn throttle(&self, bytes: usize) {
+        let Some(speed) = &self.state.speed else {
+            return;
+        };
+        let wait = speed.lock().take(bytes, Instant::now());
+        tokio::time::sleep(wait).await;
+    }
+}
+
 fn hasher(request: &Request) -> MultiHasher {
     let algorithms: Vec<Algorithm> = request
         .expect
@@ -323,17 +334,9 @@ impl Transfer<'_> {
                     return Err(FetchError::new(ErrorKind::Stalled, url, message).into());
                 }
             };
-            self.throttle(bytes.len()).await;
+            self.session.throttle(bytes.len()).await;
             self.take(bytes, url).await?;
         }
-    }
-
-    async fn throttle(&self, bytes: usize) {
-        let Some(speed) = &self.session.state.speed else {
-            return;
-        };
-        let wait = speed.lock().take(bytes, Instant::now());
-        tokio::time::sleep(wait).await;
     }
 
     /// Counts, hashes and passes on the next bytes.
