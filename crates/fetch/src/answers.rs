@@ -1,6 +1,6 @@
 //! What an answer's status and headers mean for a download.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use reqwest::header::{
     CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, RETRY_AFTER,
@@ -80,11 +80,8 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let date = |text: &str| httpdate::parse_http_date(text).ok();
-    // The server's own clock, so that it need not agree with ours.
-    let now = headers
-        .get(DATE)
-        .and_then(|now| date(now.to_str().ok()?))
-        .unwrap_or_else(SystemTime::now);
+    // Measured by the server's own clock, which need not agree with ours.
+    let now = date(headers.get(DATE)?.to_str().ok()?)?;
     date(text)?.duration_since(now).ok()
 }
 

@@ -123,10 +123,11 @@ mod tests {
             .await
             .unwrap();
         for n in 0..MAX_HOSTS * 2 {
-            limits
+            let idle = limits
                 .enter(&format!("http://h{n}.example/").parse().unwrap())
                 .await
                 .unwrap();
+            drop(idle);
         }
         assert!(limits.hosts.lock().len() <= MAX_HOSTS);
         assert!(limits.hosts.lock().contains_key("busy.example:80"));

@@ -77,6 +77,8 @@ pub enum Fault {
     StallAfter(usize),
     /// Sends the head and this many bytes of the body, then closes.
     CutAfter(usize),
+    /// Like [`Fault::CutAfter`], with only a weak `ETag`: nobody can resume this safely.
+    WeakCutAfter(usize),
     /// Closes without an answer.
     Hangup,
     /// Sends the file under this `Content-Length`, whatever its size is, then closes.

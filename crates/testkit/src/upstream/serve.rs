@@ -112,9 +112,12 @@ where
         }
     }
     stream.flush().await?;
-    let zeros = [0; 16 * 1024];
-    while endless {
-        stream.write_all(&zeros).await?;
+    if endless {
+        let zeros = [0; 16 * 1024];
+        // Ends with an error, when the peer has had enough.
+        loop {
+            stream.write_all(&zeros).await?;
+        }
     }
     if hold {
         // Until the peer gives up or the test ends; what it may still send is of no interest.
