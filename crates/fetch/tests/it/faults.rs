@@ -10,8 +10,10 @@ use crate::*;
 /// The error of a file of 1000 bytes that always meets `fault`, after the number of requests it took.
 async fn failure(fault: Fault) -> (FetchError, usize) {
     let fake = fake_with(&body(1000)).await;
+    let stalls = matches!(fault, Fault::StallAfter(_));
     fake.fault("/f", fault);
-    let session = Fetcher::new(policy()).session(impatient()).unwrap();
+    let upstream = if stalls { impatient() } else { patient() };
+    let session = Fetcher::new(policy()).session(upstream).unwrap();
     let error = fetch(&session, request(&fake, "/f")).await.unwrap_err();
     assert_eq!(*error.url, *format!("{}/f", fake.url()), "{error}");
     assert!(error.to_string().contains(&*error.url), "{error}");
