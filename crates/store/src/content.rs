@@ -201,6 +201,9 @@ impl Store {
         task: TaskId,
         query: &UnitQuery<'_>,
     ) -> Result<BatchStream<StreamedUnit>> {
+        if query.repo.is_none() {
+            return Err(StoreError::missing("repository", ""));
+        }
         Ok(unit_stream::stream(
             self.clone(),
             Plan::new(query, Some((task, self.now())))?,

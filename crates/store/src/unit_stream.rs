@@ -587,3 +587,27 @@ fn document(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Docume
     }
     Ok(document)
 }
+
+/// What the database says about the statement behind the first page.
+pub(crate) async fn explain(store: &Store, plan: &Plan) -> Result<String> {
+    let scope = Scope {
+        types: &plan.type_ids,
+        after: Some(UnitId(uuid::Uuid::nil())),
+        ids: plan.ids.as_deref(),
+        sorted: !plan.sort.is_empty(),
+    };
+    let mut query = plan.select(store, scope);
+    query.push(" ORDER BY 1 LIMIT 500");
+    let mut statement = query.build();
+    let (head, column) = match store.engine() {
+        Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+        Engine::Postgres => ("EXPLAIN", 0),
+    };
+    statement.text = format!("{head} {}", statement.text).into();
+    let rows = store.all(statement).await?;
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| row.get(column))
+        .collect::<Result<_>>()?;
+    Ok(lines.join("\n"))
+}

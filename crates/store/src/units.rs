@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::dialect::{CHUNK, Field, Sql, plain_name, sql, top_level};
 use crate::migrate::lock_schema;
 use crate::publications::record_blobs;
+use crate::store::Engine;
 use crate::unit_save;
 use crate::unit_stream::{self, Plan, index_name};
 use crate::value::Row;
@@ -438,5 +439,29 @@ impl Store {
             indexed.insert((type_id.to_owned(), (*path).to_owned()));
         }
         Ok(())
+    }
+}
+
+impl Store {
+    /// How the database would run the first page of [`Store::units_stream`], in its own words: for tests of plans and
+    /// for reports of slowness.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`].
+    pub async fn units_explain(&self, query: &UnitQuery<'_>) -> Result<String> {
+        unit_stream::explain(self, &Plan::new(query, None)?).await
+    }
+
+    /// Refreshes the statistics that the database plans with. Worth calling after large changes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn analyze(&self) -> Result<()> {
+        let text = match self.engine() {
+            // Looks at a part of large tables, and only where statistics are wanting.
+            Engine::Sqlite => "PRAGMA optimize",
+            Engine::Postgres => "ANALYZE",
+        };
+        self.execute(sql(text)).await.map(drop)
     }
 }
