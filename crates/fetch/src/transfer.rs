@@ -17,6 +17,7 @@ use crate::answers::{Resume, retry_after, status_kind};
 use crate::error::{ErrorKind, FetchError};
 use crate::file;
 use crate::hops::explain;
+use crate::limits::Drip;
 use crate::session::{Conditional, Fetched, Request, Session, Validators};
 use crate::sink::Sink;
 use crate::urls::clean;
@@ -324,18 +325,25 @@ impl Transfer<'_> {
 
     async fn body(&mut self, mut response: Response, url: &Url) -> Result<(), Failed> {
         let limit = self.session.state.upstream.read_timeout;
+        let mut drip = Drip::new(self.session.state.shared.policy.slowest);
+        let stalled = |received: u64, how: &str| {
+            let message = format!("{how} after {received} bytes");
+            FetchError::new(ErrorKind::Stalled, url, message)
+        };
         loop {
+            let asked = Instant::now();
             let bytes = match timeout(limit, response.chunk()).await {
                 Ok(Ok(Some(bytes))) => bytes,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(explain(error, url).into()),
-                Err(_) => {
-                    let message = format!("after {} bytes", self.received);
-                    return Err(FetchError::new(ErrorKind::Stalled, url, message).into());
-                }
+                Err(_) => return Err(stalled(self.received, "silent").into()),
             };
+            let fast_enough = drip.goes_on(bytes.len(), asked.elapsed());
             self.session.throttle(bytes.len()).await;
             self.take(bytes, url).await?;
+            if !fast_enough {
+                return Err(stalled(self.received, "hardly anything in a long time,").into());
+            }
         }
     }
 

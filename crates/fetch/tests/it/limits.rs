@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pith_fetch::{FetchPolicy, Fetcher, NullSink};
+use pith_fetch::{ErrorKind, FetchPolicy, Fetcher, NullSink, Slowest};
 use pith_testkit::upstream::{Fault, Upstream as Fake};
 
 use crate::*;
@@ -75,4 +75,29 @@ async fn a_session_keeps_to_its_speed() {
     let start = tokio::time::Instant::now();
     fetch(&session, request(&fake, "/f")).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_only_drips_is_given_up() {
+    let fake = fake_with(&body(1000)).await;
+    let every = Duration::from_secs(1);
+    fake.fault("/f", Fault::Slow { chunk: 1, every });
+    let slowest = Slowest {
+        bytes: 100,
+        window: Duration::from_secs(10),
+    };
+    let day = Duration::from_secs(86_400);
+    let upstream = Upstream {
+        read_timeout: day,
+        connect_timeout: day,
+        ..patient()
+    };
+    let session = Fetcher::new(FetchPolicy {
+        slowest,
+        ..policy()
+    })
+    .session(upstream)
+    .unwrap();
+    let error = fetch(&session, request(&fake, "/f")).await.unwrap_err();
+    assert_eq!((error.kind, error.attempts), (ErrorKind::Stalled, 3));
 }
