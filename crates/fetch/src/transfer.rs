@@ -128,7 +128,8 @@ impl Transfer<'_> {
         let _slot = self.session.state.downloads.acquire().await.ok();
         let mut failed_mirrors: Vec<FetchError> = Vec::new();
         for (mirror, url) in self.request.urls.iter().enumerate() {
-            match self.mirror(url).await {
+            let last = mirror + 1 == self.request.urls.len();
+            match self.mirror(url, last).await {
                 Ok(Outcome::NotModified) => return Ok(Conditional::NotModified),
                 Ok(Outcome::Complete(meta, hashed)) => {
                     let fetched = self.finish(*meta, hashed, mirror, failed_mirrors);
@@ -175,8 +176,8 @@ impl Transfer<'_> {
         }
     }
 
-    /// One mirror, as often as the policy allows.
-    async fn mirror(&mut self, url: &Url) -> Result<Outcome, Failed> {
+    /// One mirror, as often as the policy allows. A mirror that asks us to wait is left alone when there is another.
+    async fn mirror(&mut self, url: &Url, last: bool) -> Result<Outcome, Failed> {
         let policy = &self.session.state.shared.policy.retry;
         // Another mirror's copy may differ: nothing of it is kept.
         self.resume = None;
@@ -193,7 +194,9 @@ impl Transfer<'_> {
                 Ok(outcome) => return Ok(outcome),
                 Err(failed) => failed,
             };
-            if failed.fatal || !failed.error.retryable() || tries >= policy.attempts {
+            let told_to_wait = failed.wait.is_some_and(|wait| !wait.is_zero());
+            let again = failed.error.retryable() && tries < policy.attempts;
+            if failed.fatal || !again || (told_to_wait && !last) {
                 failed.error.attempts = tries;
                 return Err(failed);
             }
