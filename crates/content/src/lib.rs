@@ -1,1 +1,61 @@
 //! The seam between pith and its content types.
+//!
+//! A content type is a folder under `types/` that exports one [`ContentType`]: descriptors as data, and behaviour
+//! behind small object-safe traits. All it sees of the platform are the contexts in [`sync`], [`publish`] and
+//! [`upload`]: no SQL, no HTTP handler, no task table. The engine implements the contexts; a type is tested against
+//! the same engine on a temporary folder.
+
+pub mod config;
+pub mod descriptor;
+pub mod error;
+pub mod fetch;
+pub mod publish;
+pub mod relative_url;
+pub mod sync;
+pub mod unit;
+pub mod upload;
+
+use std::sync::Arc;
+
+use pith_core::Document;
+
+pub use config::Config;
+pub use descriptor::{PluginDescriptor, Setting, SettingKind, UnitType};
+pub use error::ContentError;
+pub use publish::Distributor;
+pub use sync::Importer;
+pub use unit::UnitKey;
+
+/// A content type: what the platform knows about one family of repositories.
+pub trait ContentType: Send + Sync {
+    /// The short name of the family, as in `pith rpm repo create` and `pith mirror --type rpm`.
+    fn name(&self) -> &'static str;
+
+    /// The unit types of the family.
+    fn unit_types(&self) -> &'static [UnitType];
+
+    /// The importers of the family.
+    fn importers(&self) -> Vec<Arc<dyn Importer>>;
+
+    /// The distributors of the family.
+    fn distributors(&self) -> Vec<Arc<dyn Distributor>>;
+
+    /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the
+    /// document because they are large. `parts` holds the named parts that exist, uncompressed.
+    fn present(&self, _type_id: &str, _doc: &mut Document, _parts: &[(String, Vec<u8>)]) {}
+
+    /// The fields that [`ContentType::present`] adds for `type_id`, each with the parts it is made of; so that a
+    /// search which does not ask for them never reads the parts.
+    fn presented_fields(
+        &self,
+        _type_id: &str,
+    ) -> &'static [(&'static str, &'static [&'static str])] {
+        &[]
+    }
+
+    /// The name below the unit's folder in `_storage_path`; `None` where the folder itself is the path
+    /// (reference: rpm §3.1, iso §1).
+    fn storage_name(&self, _type_id: &str, _doc: &Document) -> Option<String> {
+        None
+    }
+}

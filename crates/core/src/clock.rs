@@ -66,7 +66,10 @@ mod tests {
     fn iso_cuts_sub_seconds_and_reads_back() {
         let at: Timestamp = "2016-01-02T03:04:05.999Z".parse().unwrap();
         assert_eq!(iso(at), "2016-01-02T03:04:05Z");
-        assert_eq!(parse_iso(&iso(at)), Some("2016-01-02T03:04:05Z".parse().unwrap()));
+        assert_eq!(
+            parse_iso(&iso(at)),
+            Some("2016-01-02T03:04:05Z".parse().unwrap())
+        );
         assert_eq!(parse_iso("2016-01-02"), None);
     }
 

@@ -102,11 +102,18 @@ impl Digest {
     /// # Errors
     /// [`DigestError::Malformed`] when `text` is not that many hexadecimal digits.
     pub fn new(algorithm: Algorithm, text: &str) -> Result<Self, DigestError> {
-        let well_formed = text.len() == algorithm.len() * 2 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let well_formed =
+            text.len() == algorithm.len() * 2 && text.bytes().all(|b| b.is_ascii_hexdigit());
         if !well_formed {
-            return Err(DigestError::Malformed { algorithm, text: text.to_owned() });
+            return Err(DigestError::Malformed {
+                algorithm,
+                text: text.to_owned(),
+            });
         }
-        Ok(Self { algorithm, hex: text.to_ascii_lowercase() })
+        Ok(Self {
+            algorithm,
+            hex: text.to_ascii_lowercase(),
+        })
     }
 
     /// The algorithm.
@@ -124,7 +131,9 @@ impl Digest {
     /// The digest as a blob name, when it is a SHA-256.
     #[must_use]
     pub fn as_sha256(&self) -> Option<Sha256> {
-        (self.algorithm == Algorithm::Sha256).then(|| self.hex.parse().ok()).flatten()
+        (self.algorithm == Algorithm::Sha256)
+            .then(|| self.hex.parse().ok())
+            .flatten()
     }
 }
 
@@ -169,8 +178,10 @@ impl FromStr for Sha256 {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| DigestError::Malformed { algorithm: Algorithm::Sha256, text: text.to_owned() })?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| DigestError::Malformed {
+            algorithm: Algorithm::Sha256,
+            text: text.to_owned(),
+        })?;
         Ok(Self(bytes))
     }
 }
@@ -183,7 +194,9 @@ impl Serialize for Sha256 {
 
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -222,7 +235,11 @@ impl MultiHasher {
             };
             others.push((algorithm, one));
         }
-        Self { sha256: sha2::Sha256::new(), others, size: 0 }
+        Self {
+            sha256: sha2::Sha256::new(),
+            others,
+            size: 0,
+        }
     }
 
     /// Takes in the next bytes.
@@ -256,7 +273,11 @@ impl MultiHasher {
             };
             Digest { algorithm, hex }
         });
-        Hashed { sha256, others: others.collect(), size: self.size }
+        Hashed {
+            sha256,
+            others: others.collect(),
+            size: self.size,
+        }
     }
 }
 
@@ -278,13 +299,17 @@ impl Hashed {
         if algorithm == Algorithm::Sha256 {
             return Some(self.sha256.to_string());
         }
-        self.others.iter().find(|d| d.algorithm == algorithm).map(|d| d.hex.clone())
+        self.others
+            .iter()
+            .find(|d| d.algorithm == algorithm)
+            .map(|d| d.hex.clone())
     }
 
     /// Whether these bytes have `expected` as their digest; false when that algorithm was not computed.
     #[must_use]
     pub fn matches(&self, expected: &Digest) -> bool {
-        self.hex(expected.algorithm()).is_some_and(|actual| actual == expected.hex())
+        self.hex(expected.algorithm())
+            .is_some_and(|actual| actual == expected.hex())
     }
 }
 
@@ -296,16 +321,29 @@ mod tests {
 
     #[test]
     fn several_digests_come_from_one_pass() {
-        let mut hasher = MultiHasher::new(&[Algorithm::Md5, Algorithm::Sha1, Algorithm::Md5, Algorithm::Sha512]);
+        let mut hasher = MultiHasher::new(&[
+            Algorithm::Md5,
+            Algorithm::Sha1,
+            Algorithm::Md5,
+            Algorithm::Sha512,
+        ]);
         hasher.update(b"ab");
         hasher.update(b"c");
         let hashed = hasher.finish();
         assert_eq!(hashed.size, 3);
         assert_eq!(hashed.sha256, Sha256::of(b"abc"));
-        assert_eq!(hashed.hex(Algorithm::Md5).unwrap(), "900150983cd24fb0d6963f7d28e17f72");
-        assert_eq!(hashed.hex(Algorithm::Sha1).unwrap(), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(
+            hashed.hex(Algorithm::Md5).unwrap(),
+            "900150983cd24fb0d6963f7d28e17f72"
+        );
+        assert_eq!(
+            hashed.hex(Algorithm::Sha1).unwrap(),
+            "a9993e364706816aba3e25717850c26c9cd0d89d"
+        );
         assert!(hashed.hex(Algorithm::Sha384).is_none());
-        assert!(hashed.matches(&Digest::new(Algorithm::Sha1, "A9993E364706816ABA3E25717850C26C9CD0D89D").unwrap()));
+        assert!(hashed.matches(
+            &Digest::new(Algorithm::Sha1, "A9993E364706816ABA3E25717850C26C9CD0D89D").unwrap()
+        ));
     }
 
     #[test]

@@ -24,7 +24,12 @@ pub struct ErrorDetail {
 impl ErrorDetail {
     /// An error without data.
     pub fn new(code: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { code: code.into(), description: description.into(), data: Document::new(), sub_errors: Vec::new() }
+        Self {
+            code: code.into(),
+            description: description.into(),
+            data: Document::new(),
+            sub_errors: Vec::new(),
+        }
     }
 
     /// Adds a value to `data`.
@@ -54,12 +59,22 @@ pub fn printed_list(names: &[Value]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-fn printed(value: &Value) -> String {
+/// Prints a value the way Pulp's language did: texts in quotes, `None`, `True`.
+#[must_use]
+pub fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => {
-            let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+            let quote = if text.contains('\'') && !text.contains('"') {
+                '"'
+            } else {
+                '\''
+            };
             let escaped = text.replace('\\', "\\\\");
-            let escaped = if quote == '\'' { escaped.replace('\'', "\\'") } else { escaped };
+            let escaped = if quote == '\'' {
+                escaped.replace('\'', "\\'")
+            } else {
+                escaped
+            };
             format!("{quote}{escaped}{quote}")
         }
         Value::Null => "None".to_owned(),
@@ -69,13 +84,31 @@ fn printed(value: &Value) -> String {
     }
 }
 
+/// Names a value's type the way Pulp's messages do: `<type 'unicode'>`.
+#[must_use]
+pub fn type_printed(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<type 'NoneType'>",
+        Value::Bool(_) => "<type 'bool'>",
+        Value::Number(number) if number.is_f64() => "<type 'float'>",
+        Value::Number(_) => "<type 'int'>",
+        Value::String(_) => "<type 'unicode'>",
+        Value::Array(_) => "<type 'list'>",
+        Value::Object(_) => "<type 'dict'>",
+    }
+}
+
 impl PulpError {
     fn of(status: u16, detail: ErrorDetail, extra: Value) -> Self {
         let extra = match extra {
             Value::Object(map) => map,
             _ => Document::new(),
         };
-        Self { status, detail: Box::new(detail), extra }
+        Self {
+            status,
+            detail: Box::new(detail),
+            extra,
+        }
     }
 
     /// The code, such as `PLP0009`.
@@ -87,10 +120,19 @@ impl PulpError {
     /// 404 PLP0009: what is missing, as `(type, id)` pairs in order.
     #[must_use]
     pub fn missing_resource(resources: &[(&str, &str)]) -> Self {
-        let text: Vec<String> = resources.iter().map(|(kind, id)| format!("{kind}={id}")).collect();
-        let map: Document = resources.iter().map(|(kind, id)| ((*kind).to_owned(), json!(id))).collect();
-        let detail = ErrorDetail::new("PLP0009", format!("Missing resource(s): {}", text.join(", ")))
-            .with("resources", map.clone());
+        let text: Vec<String> = resources
+            .iter()
+            .map(|(kind, id)| format!("{kind}={id}"))
+            .collect();
+        let map: Document = resources
+            .iter()
+            .map(|(kind, id)| ((*kind).to_owned(), json!(id)))
+            .collect();
+        let detail = ErrorDetail::new(
+            "PLP0009",
+            format!("Missing resource(s): {}", text.join(", ")),
+        )
+        .with("resources", map.clone());
         Self::of(404, detail, json!({ "resources": map }))
     }
 
@@ -118,20 +160,31 @@ impl PulpError {
     #[must_use]
     pub fn missing_value(names: &[&str]) -> Self {
         let names: Vec<Value> = names.iter().map(|n| json!(n)).collect();
-        Self::properties("PLP0016", "Missing values for", "missing_property_names", &names)
+        Self::properties(
+            "PLP0016",
+            "Missing values for",
+            "missing_property_names",
+            &names,
+        )
     }
 
     /// 400 PLP0017: these properties may not be given.
     #[must_use]
     pub fn unsupported_value(names: &[&str]) -> Self {
         let names: Vec<Value> = names.iter().map(|n| json!(n)).collect();
-        Self::properties("PLP0017", "Unsupported properties", "unsupported_property_names", &names)
+        Self::properties(
+            "PLP0017",
+            "Unsupported properties",
+            "unsupported_property_names",
+            &names,
+        )
     }
 
     /// 409 PLP0018: the id is in use.
     #[must_use]
     pub fn duplicate(id: &str) -> Self {
-        let detail = ErrorDetail::new("PLP0018", format!("Duplicate resource: {id}")).with("resource_id", id);
+        let detail = ErrorDetail::new("PLP0018", format!("Duplicate resource: {id}"))
+            .with("resource_id", id);
         Self::of(409, detail, json!({ "resource_id": id }))
     }
 
@@ -166,13 +219,17 @@ impl PulpError {
     /// 400 PLP1009: the body is not JSON.
     #[must_use]
     pub fn not_json() -> Self {
-        Self::validation(ErrorDetail::new("PLP1009", "The request body does not contain valid JSON"))
+        Self::validation(ErrorDetail::new(
+            "PLP1009",
+            "The request body does not contain valid JSON",
+        ))
     }
 
     /// 400 PLP1015: the body is JSON of another type than an object.
     #[must_use]
     pub fn not_an_object() -> Self {
-        let detail = ErrorDetail::new("PLP1015", "The JSON data must be of type 'dict'.").with("data_type", "dict");
+        let detail = ErrorDetail::new("PLP1015", "The JSON data must be of type 'dict'.")
+            .with("data_type", "dict");
         Self::validation(detail)
     }
 
@@ -255,6 +312,9 @@ mod tests {
         assert_eq!(error.detail.description, "Invalid properties: ['repo_id']");
         assert_eq!(error.detail.data["properties"], "['repo_id']");
         assert_eq!(error.extra["property_names"], json!(["repo_id"]));
-        assert_eq!(printed_list(&[json!("it's"), Value::Null]), "[\"it's\", None]");
+        assert_eq!(
+            printed_list(&[json!("it's"), Value::Null]),
+            "[\"it's\", None]"
+        );
     }
 }

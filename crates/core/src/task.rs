@@ -62,7 +62,10 @@ impl TaskState {
     /// Whether nothing more will happen.
     #[must_use]
     pub fn is_complete(self) -> bool {
-        matches!(self, Self::Finished | Self::Error | Self::Canceled | Self::Skipped)
+        matches!(
+            self,
+            Self::Finished | Self::Error | Self::Canceled | Self::Skipped
+        )
     }
 }
 
@@ -81,7 +84,10 @@ impl FromStr for TaskState {
     type Err = NotAState;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.name() == text).ok_or_else(|| NotAState(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|s| s.name() == text)
+            .ok_or_else(|| NotAState(text.to_owned()))
     }
 }
 
@@ -98,13 +104,19 @@ impl Resource {
     /// The repository `id`, to itself.
     #[must_use]
     pub fn repository(id: &str) -> Self {
-        Self { name: format!("repository:{id}"), exclusive: true }
+        Self {
+            name: format!("repository:{id}"),
+            exclusive: true,
+        }
     }
 
     /// The repository `id`, shared with other readers.
     #[must_use]
     pub fn repository_shared(id: &str) -> Self {
-        Self { name: format!("repository:{id}"), exclusive: false }
+        Self {
+            name: format!("repository:{id}"),
+            exclusive: false,
+        }
     }
 
     /// Whether the two cannot be held at once.
@@ -162,7 +174,10 @@ impl CallReport {
     /// The report of a call that only queued `task`.
     #[must_use]
     pub fn queued(task: TaskId) -> Self {
-        Self { spawned: vec![task], ..Self::default() }
+        Self {
+            spawned: vec![task],
+            ..Self::default()
+        }
     }
 
     /// The document on the wire.
@@ -181,7 +196,11 @@ mod tests {
     fn only_two_readers_share_a_resource() {
         let write = Resource::repository("a");
         let read = Resource::repository_shared("a");
-        assert!(write.conflicts_with(&write) && write.conflicts_with(&read) && read.conflicts_with(&write));
+        assert!(
+            write.conflicts_with(&write)
+                && write.conflicts_with(&read)
+                && read.conflicts_with(&write)
+        );
         assert!(!read.conflicts_with(&read));
         assert!(!write.conflicts_with(&Resource::repository("b")));
     }

@@ -1,0 +1,110 @@
+//! Downloads as a type sees them: what to get, what came, why it did not.
+
+use std::path::{Path, PathBuf};
+
+use pith_core::{Digest, Timestamp};
+
+/// A document to download into a spool file.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    /// Where it is, mirrors in order of preference. Absolute URLs, or relative to the feed being synced.
+    pub urls: Vec<String>,
+    /// Largest size accepted, in bytes. A larger answer fails at once.
+    pub max_size: u64,
+    /// The size it must have.
+    pub size: Option<u64>,
+    /// Digests it must have; all of them are checked.
+    pub digests: Vec<Digest>,
+}
+
+impl Fetch {
+    /// One URL, whatever its digest, up to `max_size` bytes.
+    pub fn one(url: impl Into<String>, max_size: u64) -> Self {
+        Self {
+            urls: vec![url.into()],
+            max_size,
+            size: None,
+            digests: Vec::new(),
+        }
+    }
+}
+
+/// A downloaded document in a file of its own, removed when this is dropped.
+pub struct Fetched {
+    path: PathBuf,
+    /// SHA-256 and size as downloaded.
+    pub hashed: pith_core::digest::Hashed,
+    /// Where it came from, without credentials.
+    pub url: String,
+    /// `Last-Modified` of the answer.
+    pub last_modified: Option<Timestamp>,
+    _keep: Box<dyn Send + Sync>,
+}
+
+impl Fetched {
+    /// A document at `path`; `keep` owns the file and removes it when dropped.
+    pub fn new(
+        path: PathBuf,
+        hashed: pith_core::digest::Hashed,
+        url: String,
+        last_modified: Option<Timestamp>,
+        keep: Box<dyn Send + Sync>,
+    ) -> Self {
+        Self {
+            path,
+            hashed,
+            url,
+            last_modified,
+            _keep: keep,
+        }
+    }
+
+    /// The file; lives as long as this value.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A download that failed for good.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct FetchFailure {
+    /// The URL without credentials.
+    pub url: String,
+    /// HTTP status, when the server answered with one.
+    pub status: Option<u16>,
+    /// What went wrong and with which URL, for people.
+    pub message: String,
+    /// What kind of failure it is.
+    pub kind: FetchFailureKind,
+}
+
+/// What kind of failure a download ended with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchFailureKind {
+    /// The server has no such thing (404, 410; no such file).
+    NotFound,
+    /// Another status than success.
+    Status,
+    /// More bytes than allowed.
+    TooLarge,
+    /// Another size than promised.
+    Size {
+        /// The size promised.
+        expected: u64,
+        /// The size that came.
+        actual: u64,
+    },
+    /// Another digest than promised.
+    Digest {
+        /// The algorithm's name.
+        algorithm: String,
+        /// The digest promised.
+        expected: String,
+        /// The digest of what came.
+        actual: String,
+    },
+    /// Unreachable, stalled, broken off, refused, or not a URL that may be fetched.
+    Unreachable,
+}

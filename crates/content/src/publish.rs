@@ -1,0 +1,154 @@
+//! The distributor's side: what a type implements to publish a repository, and what it sees while it does.
+
+use std::io;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Clock, RelativePath, Sha256, Timestamp, UnitId};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::sync::RepoInfo;
+use crate::unit::{RepoUnit, Select};
+use crate::{Config, ContentError, PluginDescriptor};
+
+/// Publishes a repository's content.
+#[async_trait]
+pub trait Distributor: Send + Sync {
+    /// What it says of itself.
+    fn descriptor(&self) -> &'static PluginDescriptor;
+
+    /// Checks a configuration that somebody wants to store for repository `repo_id`. `others` are the distributors of
+    /// the same type in other repositories, to find conflicting paths.
+    ///
+    /// # Errors
+    /// The message that goes to the person (400, PLP0000).
+    fn validate(
+        &self,
+        repo_id: &str,
+        config: &Config,
+        others: &[OtherDistributor],
+    ) -> Result<(), String>;
+
+    /// Where the publication is served, with the effective configuration.
+    fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount>;
+
+    /// Adds every path of the publication to `ctx`. Nothing is served before this returns `Ok`, when the engine
+    /// writes the index and flips the mounts in one transaction.
+    ///
+    /// # Errors
+    /// See [`ContentError`]; the old publication stays.
+    async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError>;
+}
+
+/// A distributor of the same type in another repository.
+#[derive(Debug, Clone)]
+pub struct OtherDistributor {
+    /// Its repository.
+    pub repo_id: String,
+    /// Its id.
+    pub id: String,
+    /// Its configuration.
+    pub config: Config,
+}
+
+/// A place where a publication is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The path below the server's root, such as `pulp/repos/zoo`.
+    pub prefix: RelativePath,
+    /// Whether it is served over plain HTTP.
+    pub http: bool,
+    /// Whether it is served over HTTPS.
+    pub https: bool,
+}
+
+/// What a distributor says at the end of a publish that went well.
+#[derive(Debug, Clone, Default)]
+pub struct PublishReport {
+    /// `summary` of the history entry.
+    pub summary: Value,
+    /// `details` of the history entry.
+    pub details: Value,
+}
+
+/// What stands at a path of a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A blob of the store.
+    Blob {
+        /// Its name.
+        sha256: Sha256,
+        /// Its size.
+        size: u64,
+    },
+    /// The file of a unit that is not here yet: fetched when first asked for.
+    Deferred {
+        /// The unit.
+        unit: UnitId,
+        /// The size its file will have.
+        size: u64,
+    },
+    /// A small document kept in the index itself.
+    Inline(Bytes),
+}
+
+/// What a distributor sees during a publish.
+#[async_trait]
+pub trait PublishContext: Send + Sync {
+    /// The repository.
+    fn repo(&self) -> &RepoInfo;
+
+    /// The effective configuration.
+    fn config(&self) -> &Config;
+
+    /// The distributor's id within the repository.
+    fn distributor_id(&self) -> &str;
+
+    /// Time.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Fires when the task is cancelled. The engine drops the publish soon after; blocking loops must look at it.
+    fn cancelled(&self) -> &CancellationToken;
+
+    /// How many units of the type the repository has.
+    async fn count(&self, type_id: &str) -> Result<u64, ContentError>;
+
+    /// Streams the repository's units in batches.
+    async fn units(
+        &self,
+        select: Select,
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
+
+    /// Adds a path. A path added twice is an error that names it.
+    async fn add(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+    ) -> Result<(), ContentError>;
+
+    /// The entries of the publication now served whose path starts with `prefix`, with their times; empty when
+    /// nothing is served.
+    async fn previous(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError>;
+
+    /// A file to generate on a blocking thread. SHA-256 is always computed, `also` besides.
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError>;
+
+    /// Shows progress: the value under the distributor's id in the task's `progress_report`.
+    fn progress(&self, report: Value);
+}
+
+/// A file being generated: written to, then finished into the blob store. Dropped unfinished, it leaves nothing.
+pub trait GeneratedFile: io::Write + Send {
+    /// Puts the bytes written into the blob store.
+    ///
+    /// # Errors
+    /// When the disk is full or broken.
+    fn finish(self: Box<Self>) -> io::Result<Hashed>;
+}

@@ -1,0 +1,181 @@
+//! The importer's side: what a type implements to mirror a feed, and what it sees while it does.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use pith_core::{Clock, Document, UnitId};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::fetch::{Fetch, FetchFailure, Fetched};
+use crate::unit::{RepoUnit, Select, WantedUnit};
+use crate::upload::{Upload, UploadContext, UploadReport};
+use crate::{Config, ContentError, PluginDescriptor};
+
+/// Brings content into a repository.
+#[async_trait]
+pub trait Importer: Send + Sync {
+    /// What it says of itself.
+    fn descriptor(&self) -> &'static PluginDescriptor;
+
+    /// Checks a configuration that somebody wants to store.
+    ///
+    /// # Errors
+    /// The message that goes to the person (400, PLP0000).
+    fn validate(&self, config: &Config) -> Result<(), String>;
+
+    /// Where the feed is and how to reach it, read from the configuration.
+    fn upstream(&self, config: &Config) -> Upstream;
+
+    /// Mirrors the feed. Stages units and removals through `ctx`; nothing of it shows before this returns `Ok`, when
+    /// the engine commits everything in one transaction. When it fails, the repository stays as it was, and what was
+    /// downloaded is found by the next run.
+    ///
+    /// # Errors
+    /// See [`ContentError`].
+    async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError>;
+
+    /// Makes units of an uploaded file or of metadata alone. Staged and committed as in [`Importer::sync`].
+    ///
+    /// # Errors
+    /// See [`ContentError`].
+    async fn upload(
+        &self,
+        ctx: &dyn UploadContext,
+        upload: Upload,
+    ) -> Result<UploadReport, ContentError>;
+}
+
+/// How to reach a feed. Every importer reads it from the platform's own setting names (reference: platform-api §14)
+/// through [`Upstream::from_config`].
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The feed's URL as configured.
+    pub feed: Option<String>,
+    /// The configuration with the platform's keys: certificates, proxy, credentials, limits.
+    pub config: Config,
+}
+
+impl Upstream {
+    /// Reads the platform's own setting names.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            feed: config.text("feed").map(str::to_owned),
+            config: config.clone(),
+        }
+    }
+}
+
+/// What an importer says at the end of a sync that went well. The engine counts added, updated and removed units.
+#[derive(Debug, Clone, Default)]
+pub struct SyncReport {
+    /// `summary` of the history entry.
+    pub summary: Value,
+    /// `details` of the history entry.
+    pub details: Value,
+    /// The importer's new scratchpad; `None` leaves it.
+    pub importer_scratchpad: Option<Document>,
+    /// Keys to set in the repository's scratchpad (null removes one).
+    pub repo_scratchpad: Document,
+}
+
+/// What a type knows of the repository it works on.
+#[derive(Debug, Clone, Default)]
+pub struct RepoInfo {
+    /// The repository's id.
+    pub id: String,
+    /// Client data.
+    pub notes: Document,
+    /// The repository's scratchpad.
+    pub scratchpad: Document,
+}
+
+/// What an importer sees during a sync.
+#[async_trait]
+pub trait SyncContext: Send + Sync {
+    /// The repository.
+    fn repo(&self) -> &RepoInfo;
+
+    /// The effective configuration.
+    fn config(&self) -> &Config;
+
+    /// The importer's scratchpad as the last good sync left it.
+    fn scratchpad(&self) -> &Document;
+
+    /// Whether the platform demands that nothing is skipped: `force_full`, never synced, a unit removed since the last
+    /// sync, or another configuration or override than last time (reference: rpm §6.3).
+    fn full_sync_required(&self) -> bool;
+
+    /// How many units of the repository miss their file.
+    async fn units_not_downloaded(&self) -> Result<u64, ContentError>;
+
+    /// Time.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Fires when the task is cancelled. The engine drops the sync soon after; blocking loops must look at it.
+    fn cancelled(&self) -> &CancellationToken;
+
+    /// Downloads a document into a spool file, with the feed's credentials and limits.
+    async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure>;
+
+    /// Shows progress: the value under the importer's id in the task's `progress_report`. Cheap; written at most
+    /// twice a second. [`StageObserver::progress`] is asked while downloads run.
+    fn progress(&self, report: Value);
+
+    /// Hands over a batch of units that the repository should have. Returns when the batch is taken in, which waits
+    /// for room: downloads run behind it with the feed's limits. Known units are matched in bulk and not downloaded
+    /// again. Call [`SyncContext::drain`] before looking at what the repository will hold.
+    async fn stage(
+        &self,
+        units: Vec<WantedUnit>,
+        observer: &Arc<dyn StageObserver>,
+    ) -> Result<(), ContentError>;
+
+    /// Waits until everything handed over is downloaded, verified and saved.
+    async fn drain(&self) -> Result<(), ContentError>;
+
+    /// Removes the repository's units of these types that were not handed over in this run.
+    async fn remove_missing(&self, type_ids: &[&'static str]) -> Result<(), ContentError>;
+
+    /// Removes these units.
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
+
+    /// What the repository will hold when this run commits, in batches.
+    async fn units_after(
+        &self,
+        select: Select,
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
+}
+
+/// Told about the units of a [`SyncContext::stage`] call as they come in. Methods are called from many tasks at once
+/// and must be quick.
+pub trait StageObserver: Send + Sync {
+    /// This unit will be downloaded.
+    fn queued(&self, _type_id: &str, _size: u64) {}
+
+    /// This unit is already known, with its file if it has one; it will not be downloaded.
+    fn known(&self, _type_id: &str) {}
+
+    /// The file of this unit is here and verified. `head` is its beginning, as long as the source asked for; what the
+    /// file itself says (a signature, a flag) goes into the document now.
+    ///
+    /// # Errors
+    /// The unit is dropped, and [`StageObserver::failed`] is told.
+    fn inspect(&self, _unit: &mut WantedUnit, _head: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// This unit is here and saved.
+    fn done(&self, _type_id: &str, _size: u64) {}
+
+    /// This unit could not be had.
+    ///
+    /// # Errors
+    /// An error ends the sync; `Ok` goes on without the unit.
+    fn failed(&self, unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError>;
+
+    /// The progress document as of now; asked while downloads run.
+    fn progress(&self) -> Value;
+}

@@ -1,0 +1,211 @@
+//! Units as types hand them over and get them back.
+
+use bytes::Bytes;
+use pith_core::{Digest, Document, Sha256, Timestamp, UnitId};
+use serde_json::Value;
+
+use crate::UnitType;
+
+/// The values of a unit's key, in the order of [`UnitType::key`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitKey(pub Vec<(&'static str, Value)>);
+
+/// A document that lacks a field of its unit key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the unit key of type {type_id} needs the field '{field}'")]
+pub struct MissingKeyField {
+    /// The type.
+    pub type_id: &'static str,
+    /// The field that is not there.
+    pub field: &'static str,
+}
+
+impl UnitKey {
+    /// Takes the key's fields out of a unit's document.
+    ///
+    /// # Errors
+    /// [`MissingKeyField`] when one is absent or null.
+    pub fn of(kind: &UnitType, doc: &Document) -> Result<Self, MissingKeyField> {
+        let field = |name: &'static str| match doc.get(name) {
+            None | Some(Value::Null) => Err(MissingKeyField {
+                type_id: kind.id,
+                field: name,
+            }),
+            Some(value) => Ok((name, value.clone())),
+        };
+        kind.key
+            .iter()
+            .map(|k| field(k.name))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The SHA-256 over field names and values, fields sorted by their stored name: the digest that names the unit's
+    /// folder in Pulp's storage (reference: platform-api §10.5, rpm §3.1), and our unique index.
+    #[must_use]
+    pub fn digest(&self, kind: &UnitType) -> Sha256 {
+        let mut fields: Vec<(&str, &Value)> = self
+            .0
+            .iter()
+            .zip(kind.key)
+            .map(|((_, value), field)| (field.stored, value))
+            .collect();
+        fields.sort_unstable_by_key(|(name, _)| *name);
+        let mut text = String::new();
+        for (name, value) in fields {
+            text.push_str(name);
+            match value {
+                Value::String(s) => text.push_str(s),
+                Value::Null => text.push_str("None"),
+                other => text.push_str(&other.to_string()),
+            }
+        }
+        Sha256::of(text.as_bytes())
+    }
+
+    /// The key as a document.
+    #[must_use]
+    pub fn to_document(&self) -> Document {
+        self.0
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    }
+}
+
+/// A large piece of a unit kept beside its document.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its name within the unit, such as `primary`.
+    pub name: &'static str,
+    /// The bytes as given by the type: stored as they are, the type chooses the encoding.
+    pub data: Bytes,
+}
+
+/// A unit that a repository should have after a sync or an upload.
+#[derive(Debug, Clone)]
+pub struct WantedUnit {
+    /// Its type.
+    pub type_id: &'static str,
+    /// What the REST API shows of it, without the `_` fields and without presented fields.
+    pub doc: Document,
+    /// Large pieces beside the document.
+    pub parts: Vec<Part>,
+    /// Where its file is, for types with files.
+    pub source: Option<Source>,
+    /// What happens to a unit of the same key that is already known.
+    pub existing: Existing,
+}
+
+/// What happens when a unit of the same key is already known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// It is used as it is.
+    #[default]
+    Keep,
+    /// Its document, parts and file are replaced.
+    Replace,
+}
+
+/// Where the bytes of a unit come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Download them.
+    Download {
+        /// Absolute URLs, or relative to the feed; mirrors in order.
+        urls: Vec<String>,
+        /// The size they must have.
+        size: Option<u64>,
+        /// The digests they must have.
+        digests: Vec<Digest>,
+        /// How many leading bytes the observer's `inspect` wants to see.
+        head: usize,
+    },
+    /// They are in the blob store already.
+    Blob {
+        /// Their name.
+        sha256: Sha256,
+        /// Their size.
+        size: u64,
+    },
+}
+
+/// A unit of a repository, as streamed to a type.
+#[derive(Debug, Clone)]
+pub struct RepoUnit {
+    /// Its identity.
+    pub id: UnitId,
+    /// The document, or those of its fields that were asked for.
+    pub doc: Document,
+    /// Its file, when it has one here.
+    pub blob: Option<Sha256>,
+    /// The size of its file.
+    pub size: Option<u64>,
+    /// Whether its file is here.
+    pub downloaded: bool,
+    /// When the association was last made or refreshed.
+    pub updated: Timestamp,
+    /// The parts asked for, in that order; `None` where the unit has no such part.
+    pub parts: Vec<Option<Bytes>>,
+}
+
+/// Which units to stream, and what of them.
+#[derive(Debug, Clone)]
+pub struct Select {
+    /// The type.
+    pub type_id: &'static str,
+    /// Only these fields of the documents; `None` for whole documents.
+    pub fields: Option<&'static [&'static str]>,
+    /// These parts.
+    pub parts: &'static [&'static str],
+    /// Sorted by these fields, then by id.
+    pub sort: &'static [&'static str],
+}
+
+impl Select {
+    /// Whole documents without parts, in the order of their ids.
+    #[must_use]
+    pub fn all(type_id: &'static str) -> Self {
+        Self {
+            type_id,
+            fields: None,
+            parts: &[],
+            sort: &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::descriptor::KeyField;
+
+    const ISO: UnitType = UnitType {
+        id: "iso",
+        display_name: "",
+        description: "",
+        key: &[
+            KeyField::same("name"),
+            KeyField::same("checksum"),
+            KeyField::same("size"),
+        ],
+        referenced_types: &[],
+        search_indexes: "[]",
+        indexed: &[],
+        file_backed: true,
+    };
+
+    #[test]
+    fn the_key_digest_is_over_names_and_values_in_sorted_order() {
+        let doc: Document =
+            serde_json::from_value(json!({"size": 3, "name": "a", "checksum": "ff"})).unwrap();
+        let key = UnitKey::of(&ISO, &doc).unwrap();
+        assert_eq!(key.digest(&ISO), Sha256::of(b"checksumffnameasize3"));
+        assert_eq!(key.to_document(), doc);
+        let short: Document =
+            serde_json::from_value(json!({"name": "a", "checksum": null})).unwrap();
+        assert_eq!(UnitKey::of(&ISO, &short).unwrap_err().field, "checksum");
+    }
+}

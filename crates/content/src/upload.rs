@@ -1,0 +1,68 @@
+//! Uploads: a file (or none) and metadata become units.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Clock, Document, UnitId};
+use serde_json::Value;
+
+use crate::sync::RepoInfo;
+use crate::unit::{RepoUnit, Select, WantedUnit};
+use crate::{Config, ContentError};
+
+/// What a client asks to import (reference: platform-api §4.8).
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The type the client names.
+    pub type_id: String,
+    /// The key the client gives, possibly empty.
+    pub key: Document,
+    /// Metadata the client gives, possibly empty.
+    pub metadata: Document,
+}
+
+/// What an import says: the result of its task.
+#[derive(Debug, Clone, Default)]
+pub struct UploadReport {
+    /// `summary` of the result.
+    pub summary: Value,
+    /// `details` of the result.
+    pub details: Value,
+}
+
+/// What an importer sees during an upload.
+#[async_trait]
+pub trait UploadContext: Send + Sync {
+    /// The repository.
+    fn repo(&self) -> &RepoInfo;
+
+    /// The effective configuration.
+    fn config(&self) -> &Config;
+
+    /// Time.
+    fn clock(&self) -> &dyn Clock;
+
+    /// The size of the uploaded file; zero when nothing was uploaded.
+    fn size(&self) -> u64;
+
+    /// The uploaded bytes, from their start, for parsers.
+    ///
+    /// # Errors
+    /// When nothing was uploaded.
+    fn open(&self) -> std::io::Result<std::fs::File>;
+
+    /// Puts the uploaded bytes into the blob store and tells SHA-256, size and the other digests.
+    async fn store(&self, also: &[Algorithm]) -> Result<Hashed, ContentError>;
+
+    /// Hands over units the repository should have; a source must be [`crate::unit::Source::Blob`] or none.
+    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError>;
+
+    /// Removes these units from the repository.
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
+
+    /// What the repository will hold when this upload commits, in batches.
+    async fn units_after(
+        &self,
+        select: Select,
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
+}
