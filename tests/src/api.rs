@@ -66,6 +66,12 @@ impl Api {
         }
     }
 
+    /// The `Authorization` header of this client.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&str> {
+        self.authorization.as_deref()
+    }
+
     /// Whether `/livez` answers 200.
     #[must_use]
     pub fn is_alive(&self) -> bool {
