@@ -66,7 +66,11 @@ pub enum StoreError {
 
 impl StoreError {
     /// A [`StoreError::Missing`].
-    pub(crate) fn missing(what: &'static str, id: impl ToString) -> Self {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are small or borrowed, and callers read better"
+    )]
+    pub(crate) fn missing(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Missing {
             what,
             id: id.to_string(),
