@@ -66,10 +66,6 @@ pub enum StoreError {
 
 impl StoreError {
     /// A [`StoreError::Missing`].
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "ids are small or borrowed, and callers read better"
-    )]
     pub(crate) fn missing(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Missing {
             what,
