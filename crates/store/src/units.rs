@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use pith_core::{Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
 
-use crate::dialect::{CHUNK, Field, Sql, plain_name, sql, top_level};
+use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
+use crate::field::Field;
 use crate::migrate::lock_schema;
 use crate::publications::record_blobs;
 use crate::store::Engine;
+use crate::unit_query::{Plan, index_name};
 use crate::unit_save;
-use crate::unit_stream::{self, Plan, index_name};
+use crate::unit_stream;
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -153,6 +155,23 @@ fn unit(row: &Row) -> Result<Unit> {
 /// True for rows of `units` that nobody has or is about to have.
 const IS_ORPHAN: &str = "NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = units.id AND r.removed_in IS NULL) \
      AND id NOT IN (SELECT unit_id FROM staged_units)";
+
+/// What makes a field of a type quick to look up.
+fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
+    let index = index_name(type_id, field);
+    let on = field.index_on(engine);
+    let index =
+        format!("CREATE INDEX IF NOT EXISTS \"{index}\" ON units {on} WHERE type_id = '{type_id}'");
+    match engine {
+        Engine::Sqlite => index,
+        // A hash index tells the planner nothing about its values: one set of statistics serves all types.
+        Engine::Postgres => format!(
+            "{index}; CREATE STATISTICS IF NOT EXISTS \"unit_field_{}\" ON ({}) FROM units",
+            field.flat(),
+            field.json("doc")
+        ),
+    }
+}
 
 impl Store {
     /// The units of this type that have one of these keys, by key.
@@ -422,11 +441,7 @@ impl Store {
     pub async fn ensure_unit_indexes(&self, fields: &[(&str, &str)]) -> Result<()> {
         for (type_id, path) in fields {
             let (type_id, field) = (plain_name(type_id)?, Field::new(path)?);
-            let text = format!(
-                "CREATE INDEX IF NOT EXISTS \"{}\" ON units {} WHERE type_id = '{type_id}'",
-                index_name(type_id, &field),
-                field.index_on(self.engine())
-            );
+            let text = index_script(self.engine(), type_id, &field);
             let mut tx = self.begin().await?;
             lock_schema(&mut tx.inner).await?;
             tx.inner.script(text).await?;

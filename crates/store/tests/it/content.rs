@@ -59,7 +59,7 @@ async fn a_commit_adds_refreshes_and_removes_at_once(f: Fixture) {
         .map(|unit| (unit.created.unwrap(), unit.updated.unwrap()))
         .collect();
     assert_eq!(dates, [(first, at), (at, at)]);
-    assert_eq!(names(found), ["b", "c"]);
+    assert_eq!(names(&found), ["b", "c"]);
     let repository = f.store.repository_get(REPO).await.unwrap().unwrap();
     let facts = (
         repository.version,
@@ -183,7 +183,7 @@ async fn the_content_after_a_commit_can_be_read_before_it(f: Fixture) {
         ..query.clone()
     };
     let last = collect(f.store.units_stream_after(task, &backwards).unwrap()).await;
-    assert_eq!(names(last), ["1199", "1198"]);
+    assert_eq!(names(&last), ["1199", "1198"]);
     f.store.content_commit(task, REPO, now).await.unwrap();
     let after = collect(f.store.units_stream(&query).unwrap()).await;
     assert_eq!(before, after);

@@ -50,7 +50,7 @@ async fn a_lookup_by_an_indexed_field_does_not_scan(f: Fixture) {
         let plan = f.store.units_explain(&query).await.unwrap();
         let scan = match f.store.engine() {
             Engine::Sqlite => "SCAN",
-            Engine::Postgres => "Seq Scan",
+            Engine::Postgres => "Seq Scan on units",
         };
         assert!(
             !plan.contains(scan) && plan.contains("unit_rpm_"),

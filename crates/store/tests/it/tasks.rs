@@ -163,7 +163,7 @@ async fn an_earlier_task_for_the_repository_goes_first_and_others_do_not_wait(f:
 
 async fn readers_share_and_writers_wait_their_turn(f: Fixture) {
     let (read, write) = (Resource::repository_shared("a"), Resource::repository("a"));
-    let one = queue(&f, &[read.clone()]).await;
+    let one = queue(&f, std::slice::from_ref(&read)).await;
     let two = queue(&f, &[read.clone(), read.clone()]).await;
     let writer = queue(&f, &[read.clone(), write]).await;
     let late = queue(&f, &[read]).await;

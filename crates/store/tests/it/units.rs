@@ -45,7 +45,7 @@ async fn saved_units_read_back_with_their_parts(f: Fixture) {
     ];
     let saved = f
         .store
-        .units_save(&[new.clone()], OnConflict::Keep)
+        .units_save(std::slice::from_ref(&new), OnConflict::Keep)
         .await
         .unwrap();
     let unit = f.store.unit_get("rpm", saved[0].id).await.unwrap().unwrap();
@@ -484,7 +484,7 @@ async fn a_file_that_arrived_is_noted(f: Fixture) {
     };
     let saved = f
         .store
-        .units_save(&[new.clone()], OnConflict::Keep)
+        .units_save(std::slice::from_ref(&new), OnConflict::Keep)
         .await
         .unwrap();
     f.add(REPO, "t", &[saved[0].id]).await;
@@ -539,7 +539,7 @@ async fn orphans_are_found_and_deleted(f: Fixture) {
     gone.sort();
     assert_eq!(gone, [ids[1], ids[3]]);
     assert_eq!(
-        names(collect(f.store.units_stream(&by_type("t")).unwrap()).await),
+        names(&collect(f.store.units_stream(&by_type("t")).unwrap()).await),
         ["kept", "staged"]
     );
 }
