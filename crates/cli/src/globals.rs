@@ -82,15 +82,20 @@ impl Globals {
         }
     }
 
-    /// A client for the server and user that flags, variables and the login file say.
+    /// A client for the server and user that flags, variables and the login file say. `ask` gets a question for
+    /// the password of a user that has none yet, and gives `None` when nobody can answer.
     ///
     /// # Errors
     ///
     /// When something in them cannot be used, or the password would travel in the clear.
-    pub fn client(&self, login_file: Option<&Path>) -> Result<Client, Error> {
+    pub fn client(
+        &self,
+        login_file: Option<&Path>,
+        ask: &mut dyn FnMut(&str) -> Option<SecretString>,
+    ) -> Result<Client, Error> {
         let stored = login_file.map(login::read).transpose()?.flatten();
         let url = self.base_url(stored.as_ref())?;
-        let credentials = self.credentials(&url, stored.as_ref())?;
+        let credentials = self.credentials(&url, stored.as_ref(), ask)?;
         let ca_file = self
             .ca_cert
             .clone()
@@ -114,7 +119,12 @@ impl Globals {
     }
 
     /// A stored password goes only to the server and the user that it was stored for.
-    fn credentials(&self, url: &Url, stored: Option<&Login>) -> Result<Option<Credentials>, Error> {
+    fn credentials(
+        &self,
+        url: &Url,
+        stored: Option<&Login>,
+        ask: &mut dyn FnMut(&str) -> Option<SecretString>,
+    ) -> Result<Option<Credentials>, Error> {
         let stored = stored
             .filter(|login| parse_url(&login.url).is_ok_and(|at| at.origin() == url.origin()));
         let (user, password) = match (&self.user, &self.password, stored) {
@@ -130,10 +140,13 @@ impl Globals {
                 (user.clone(), login.password.clone())
             }
             (Some(user), None, _) => {
-                return Err(Error::usage(
-                    format!("no password for {user}"),
-                    "set PITH_PASSWORD, or store it with `pith login`",
-                ));
+                let password = ask(&format!("Password of {user}")).ok_or_else(|| {
+                    Error::usage(
+                        format!("no password for {user}, and nobody to ask"),
+                        "set PITH_PASSWORD, or store it with `pith login`",
+                    )
+                })?;
+                (user.clone(), password)
             }
             (None, None, Some(login)) => (login.user.clone(), login.password.clone()),
             (None, None, None) => return Ok(None),
@@ -221,11 +234,14 @@ mod tests {
         let globals = Globals::default();
         let same = Url::parse("https://one.example/x/").unwrap();
         let other = Url::parse("https://two.example/").unwrap();
-        let found = globals.credentials(&same, Some(&stored)).unwrap().unwrap();
+        let found = globals
+            .credentials(&same, Some(&stored), &mut |_| None)
+            .unwrap()
+            .unwrap();
         assert_eq!(found.password.expose_secret(), "secret");
         assert!(
             globals
-                .credentials(&other, Some(&stored))
+                .credentials(&other, Some(&stored), &mut |_| None)
                 .unwrap()
                 .is_none()
         );
@@ -239,6 +255,10 @@ mod tests {
             ..Globals::default()
         };
         let url = Url::parse("https://one.example/").unwrap();
-        assert!(globals.credentials(&url, Some(&stored)).is_err());
+        assert!(
+            globals
+                .credentials(&url, Some(&stored), &mut |_| None)
+                .is_err()
+        );
     }
 }

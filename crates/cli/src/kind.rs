@@ -141,10 +141,7 @@ pub(crate) static ISO: Kind = Kind {
 impl Kind {
     /// The unit type of a word or type id.
     #[must_use]
-    pub fn unit(&self, word: &str) -> Option<&'static UnitType>
-    where
-        Self: 'static,
-    {
+    pub fn unit(&self, word: &str) -> Option<&'static UnitType> {
         self.units
             .iter()
             .find(|unit| unit.word == word || unit.id == word)

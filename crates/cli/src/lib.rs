@@ -26,6 +26,7 @@ pub use commands::{ClientCommand, Context, Prompt, command, execute, run};
 pub use error::{Error, Exit};
 pub use globals::{DEFAULT_URL, Globals, is_loopback, parse_url};
 pub use kind::{ContentType, NotAType};
+pub use login::default_path as login_file;
 pub use mirror::{
     MirrorOptions, Mirrored, client_configuration, derive_repo_id, guess_type, mirror,
 };

@@ -36,7 +36,7 @@ struct Stored {
 
 /// `$XDG_CONFIG_HOME/pith/login.json`, or below `~/.config`; `None` when neither is known.
 #[must_use]
-pub(crate) fn default_path() -> Option<PathBuf> {
+pub fn default_path() -> Option<PathBuf> {
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)

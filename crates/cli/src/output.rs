@@ -42,6 +42,8 @@ pub struct Ui {
     pub color: bool,
     /// The zone that times are shown in.
     pub zone: TimeZone,
+    /// Whether tables fit the width of the terminal; elsewhere each row is one line.
+    pub fit: bool,
 }
 
 impl std::fmt::Debug for Ui {
@@ -70,6 +72,7 @@ impl Ui {
             },
             color: terminal && !no_color,
             zone: TimeZone::system(),
+            fit: std::io::stdout().is_terminal(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Ui {
             },
             color: false,
             zone: TimeZone::UTC,
+            fit: false,
         };
         (ui, captured)
     }
@@ -145,7 +149,7 @@ impl Ui {
         if rows.is_empty() {
             return self.line(none);
         }
-        self.line(&table(header, rows))
+        self.line(&table(header, rows, self.fit))
     }
 
     /// A remark for the person, on the standard error stream; nothing with `--json`.
@@ -224,8 +228,11 @@ impl Write for Buffer {
     }
 }
 
-fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+fn table(header: &[&str], rows: Vec<Vec<String>>, fit: bool) -> String {
     let mut table = Table::new();
+    if !fit {
+        table.force_no_tty();
+    }
     table
         .load_style(comfy_table::presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -322,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_table_cannot_be_broken_by_what_a_cell_holds() {
-        let text = table(&["id"], vec![vec!["a\nb\u{1b}[2J".into()]]);
+        let text = table(&["id"], vec![vec!["a\nb\u{1b}[2J".into()]], false);
         assert_eq!(text, "ID\na b\u{fffd}[2J");
     }
 

@@ -147,7 +147,8 @@ pub fn steps(report: &Value) -> Vec<Step> {
         match value {
             Value::Array(list) => listed(reporter, list, 0, &mut steps),
             Value::Object(one) if one.contains_key("state_times") => {
-                steps.extend(counted(reporter, one))
+                steps.extend(manifest(reporter, one));
+                steps.extend(counted(reporter, one));
             }
             Value::Object(phases) => steps.extend(phased(reporter, phases)),
             _ => {}
@@ -185,12 +186,28 @@ fn listed(prefix: &str, list: &[Value], depth: usize, steps: &mut Vec<Step>) {
     }
 }
 
+/// The manifest of files is a step of its own in the same object: over once the files have begun.
+fn manifest(reporter: &str, report: &Map<String, Value>) -> Option<Step> {
+    report.get("state_times")?.get("isos_in_progress")?;
+    Some(Step {
+        key: format!("{reporter}/{MANIFEST}"),
+        label: MANIFEST.to_owned(),
+        state: StepState::Done,
+        items: None,
+        bytes: None,
+        failures: 0,
+        error: None,
+    })
+}
+
+const MANIFEST: &str = "Fetching the manifest";
+
 /// One object that counts files and bytes, or only has a state.
 fn counted(reporter: &str, report: &Map<String, Value>) -> Option<Step> {
     let state = report.get("state")?;
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     let label = match state.as_str()? {
-        text if text.starts_with("manifest") => "Fetching the manifest",
+        text if text.starts_with("manifest") => MANIFEST,
         _ if report.contains_key("num_isos") => "Fetching files",
         _ => "Publishing files",
     };
@@ -368,6 +385,59 @@ mod tests {
             ]
         );
         assert_ne!(found[0].key, found[2].key);
+    }
+
+    #[test]
+    fn recorded_reports_read_as_sentences() {
+        let recorded: Value =
+            serde_json::from_str(include_str!("../tests/recorded/progress.json")).unwrap();
+        let mut text = String::new();
+        for (name, report) in recorded.as_object().unwrap() {
+            text.push_str(&format!("{name}\n"));
+            for step in steps(report) {
+                text.push_str(&format!("  {}\n", step.line()));
+            }
+        }
+        insta::assert_snapshot!(text, @r"
+        publish at work
+          Initializing repo metadata: done
+          Publishing Distribution files: done
+          Publishing RPMs: started (4 of 35)
+          Publishing Delta RPMs: waiting
+          Publishing Errata: waiting
+          Publishing Modules: waiting
+          Publishing Comps file: waiting
+          Publishing Metadata: waiting
+          Closing repo metadata: waiting
+          Removing old repodata: waiting
+          Generating sqlite files: waiting
+          Generating HTML files: waiting
+          Publishing files to web: waiting
+          Writing Listings File: waiting
+        publish of files
+          Publishing files: done
+        sync of a feed without primary
+          Fetching metadata: failed: Error retrieving metadata: Error 'File not found' for http://FEED-HOST/rpm-missing-primary/repodata/0d1680b38b1f335f066c092bc505d1a10ca1f02fec5e1781fe6656c5dbd9bdb7-primary.xml.gz.
+          Fetching packages: waiting
+          Fetching distribution files: waiting
+          Importing errata: waiting
+          Importing modules: waiting
+          Importing package groups: waiting
+          Removing old packages: waiting
+        sync of files
+          Fetching the manifest: done
+          Fetching files: done (3, 3.0 KiB)
+        sync of missing files
+          Fetching the manifest: failed: File not found
+        sync of packages
+          Fetching metadata: done
+          Fetching packages: done (35, 97.6 KiB)
+          Fetching distribution files: done
+          Importing errata: done
+          Importing modules: done
+          Importing package groups: done
+          Removing old packages: done
+        ");
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -126,7 +126,7 @@ fn names(arg: &Arg) -> String {
             .get_value_names()
             .unwrap_or_default()
             .iter()
-            .map(|name| name.as_str())
+            .map(clap::builder::Str::as_str)
             .collect();
         names.join(" ")
     } else {

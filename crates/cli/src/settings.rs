@@ -131,7 +131,7 @@ pub(crate) struct RpmArgs {
     /// Old versions to keep beside the newest
     #[arg(long, value_name = "N")]
     pub retain_old_count: Option<u32>,
-    /// Types to leave out: rpm, srpm, drpm, distribution, erratum
+    /// Types to leave out, with commas between them
     #[arg(long, value_name = "TYPES", value_delimiter = ',', value_parser = ["rpm", "srpm", "drpm", "distribution", "erratum"])]
     pub skip: Vec<String>,
     /// Refuse packages without a signature

@@ -1,7 +1,7 @@
 //! `pith rpm repo content TYPE` and `pith iso repo isos` (reference: platform-api §4.8 and §1.11).
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::{Value, json};
 
 use super::{RepoRef, Session};
@@ -14,10 +14,23 @@ use crate::output::{cell, size};
 #[derive(Debug, Clone, Args)]
 pub struct ContentArgs {
     /// What to list
-    #[arg(value_name = "TYPE", value_parser = PossibleValuesParser::new(RPM.words()))]
+    #[arg(value_name = "TYPE", value_parser = types(&RPM))]
     unit_type: String,
     #[command(flatten)]
     files: FilesArgs,
+}
+
+/// The words of a kind's unit types; their type ids are understood too.
+fn types(kind: &'static Kind) -> PossibleValuesParser {
+    let values = kind.units.iter().map(|unit| {
+        let value = PossibleValue::new(unit.word);
+        if unit.id == unit.word {
+            value
+        } else {
+            value.alias(unit.id)
+        }
+    });
+    PossibleValuesParser::new(values)
 }
 
 /// `… isos`

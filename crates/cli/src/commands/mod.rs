@@ -177,7 +177,10 @@ pub async fn execute(
         ClientCommand::Logout => return session::logout(context),
         _ => {}
     }
-    let client = globals.client(context.login_file.as_deref())?;
+    let prompt = &mut context.prompt;
+    let client = globals.client(context.login_file.as_deref(), &mut |question| {
+        prompt.secret(question)
+    })?;
     let mut session = Session {
         client,
         ui: &mut context.ui,

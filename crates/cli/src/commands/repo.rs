@@ -20,7 +20,7 @@ pub enum RepoCommand {
     /// Delete a repository; its content stays until orphans are removed
     Delete(DeleteArgs),
     /// Find repositories
-    Search(SearchArgs),
+    Search(Box<SearchArgs>),
 }
 
 /// `… list`

@@ -136,10 +136,12 @@ fn password_from(input: impl Read) -> Result<SecretString, Error> {
     Ok(password.into())
 }
 
-/// Asks for the user's own document: one who may not read it, or who is kept elsewhere, is still known.
+/// Asks for the user's own document: one who may not read it, or whom the server keeps elsewhere, is still known.
+/// Only Pulp's own "missing" counts: a web server that knows no such address has not checked any password.
 async fn verify(client: &Client, user: &str) -> Result<(), Error> {
     match client.get(&["users", user], &[]).await {
-        Err(error) if error.is_status(403) || error.is_status(404) => Ok(()),
+        Err(Error::Answer(answer)) if answer.detail.code == "PLP0009" => Ok(()),
+        Err(error) if error.is_status(403) => Ok(()),
         other => other.map(drop),
     }
 }

@@ -95,3 +95,22 @@ async fn a_login_without_a_terminal_says_what_to_give() {
     assert_eq!(ran.exit.code(), 2);
     assert!(ran.err.contains("--password-stdin"), "{}", ran.err);
 }
+
+#[tokio::test]
+async fn a_web_server_that_is_no_pulp_does_not_pass_for_a_verified_login() {
+    let fake = Fake::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("login.json");
+    assert_eq!(login(&fake, &file).await.exit.code(), 3);
+    assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn a_user_without_a_password_is_asked_for_it() {
+    let fake = Fake::start().await;
+    fake.on("GET repositories", 200, json!([]));
+    let args = ["--url", &fake.url, "-u", "admin", "repo", "list"];
+    let ran = run_with(&args, None, answers()).await;
+    assert_eq!(ran.exit.code(), 0, "{}", ran.err);
+    assert!(fake.seen()[0].authorization.is_some());
+}
