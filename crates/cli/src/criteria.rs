@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
+use crate::kind::{UnitType, sort_index};
 
 /// Options of searches, as pulp-admin spells them. Several conditions must all hold.
 #[derive(Debug, Clone, Default, Args)]
@@ -65,12 +66,12 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl SearchArgs {
-    /// The filters object; `None` without any condition.
+    /// The filters object; `None` without any condition. Versions of `unit` are compared by their sort indexes.
     ///
     /// # Errors
     ///
     /// When `--filters` is no JSON object or a number is none.
-    pub fn filter(&self) -> Result<Option<Value>, Error> {
+    pub fn filter(&self, unit: Option<&UnitType>) -> Result<Option<Value>, Error> {
         if let Some(text) = &self.filters {
             let hint = "for example --filters '{\"name\": \"walrus\"}'";
             return match serde_json::from_str(text) {
@@ -94,10 +95,19 @@ impl SearchArgs {
             &self.one_of,
             &|text| json!({ "$in": text.split(',').collect::<Vec<_>>() }),
         );
-        add(&self.gt, &|text| json!({ "$gt": number_or_text(text) }));
-        add(&self.gte, &|text| json!({ "$gte": number_or_text(text) }));
-        add(&self.lt, &|text| json!({ "$lt": number_or_text(text) }));
-        add(&self.lte, &|text| json!({ "$lte": number_or_text(text) }));
+        let comparisons = [
+            ("$gt", &self.gt),
+            ("$gte", &self.gte),
+            ("$lt", &self.lt),
+            ("$lte", &self.lte),
+        ];
+        for (operator, pairs) in comparisons {
+            clauses.extend(
+                pairs
+                    .iter()
+                    .map(|(field, text)| comparison(unit, operator, field, text)),
+            );
+        }
         for (field, text) in &self.int_eq {
             let number: i64 = text.parse().map_err(|_| {
                 Error::usage(format!("'{text}' is no number"), "use --str-eq for texts")
@@ -130,7 +140,7 @@ impl SearchArgs {
     /// As [`Self::filter`].
     pub fn criteria(&self) -> Result<Map<String, Value>, Error> {
         let mut criteria = self.paging();
-        if let Some(filter) = self.filter()? {
+        if let Some(filter) = self.filter(None)? {
             criteria.insert("filters".into(), filter);
         }
         if !self.fields.is_empty() {
@@ -150,12 +160,12 @@ impl SearchArgs {
     /// As [`Self::filter`].
     pub fn unit_criteria(
         &self,
-        type_id: &str,
+        unit: &UnitType,
         shown: &[&str],
     ) -> Result<Map<String, Value>, Error> {
         let mut criteria = self.paging();
-        criteria.insert("type_ids".into(), json!([type_id]));
-        if let Some(filter) = self.filter()? {
+        criteria.insert("type_ids".into(), json!([unit.id]));
+        if let Some(filter) = self.filter(Some(unit))? {
             criteria.insert("filters".into(), json!({ "unit": filter }));
         }
         if !self.fields.is_empty() {
@@ -182,6 +192,15 @@ impl SearchArgs {
     }
 }
 
+/// `field operator text`, by the sort index where the unit has one.
+fn comparison(unit: Option<&UnitType>, operator: &str, field: &str, text: &str) -> Value {
+    if unit.is_some_and(|unit| unit.has_sort_index(field)) {
+        let index = format!("{field}_sort_index");
+        return json!({ index: { operator: sort_index(text) } });
+    }
+    json!({ field: { operator: number_or_text(text) } })
+}
+
 fn number_or_text(text: &str) -> Value {
     text.parse::<i64>()
         .map_or_else(|_| json!(text), |number| json!(number))
@@ -190,6 +209,7 @@ fn number_or_text(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::RPM;
 
     fn one(name: &str, value: &str) -> Vec<(String, String)> {
         vec![(name.into(), value.into())]
@@ -202,13 +222,13 @@ mod tests {
             ..SearchArgs::default()
         };
         assert_eq!(
-            args.filter().unwrap(),
+            args.filter(None).unwrap(),
             Some(json!({"name": {"$regex": "^wal"}}))
         );
         args.gt = one("size", "10");
         args.one_of = one("arch", "noarch,src");
         assert_eq!(
-            args.filter().unwrap(),
+            args.filter(None).unwrap(),
             Some(
                 json!({"$and": [{"name": {"$regex": "^wal"}}, {"arch": {"$in": ["noarch", "src"]}},
                                  {"size": {"$gt": 10}}]})
@@ -225,9 +245,26 @@ mod tests {
             ..SearchArgs::default()
         };
         assert_eq!(
-            Value::Object(args.unit_criteria("rpm", &["name"]).unwrap()),
+            Value::Object(args.unit_criteria(&RPM.units[0], &["name"]).unwrap()),
             json!({"type_ids": ["rpm"], "filters": {"unit": {"name": "walrus"}}, "limit": 3,
                    "fields": {"unit": ["name"]}, "sort": {"unit": [["name", "ascending"]]}})
+        );
+    }
+
+    #[test]
+    fn versions_of_packages_are_compared_by_their_sort_index() {
+        let args = SearchArgs {
+            gte: one("version", "3.10"),
+            ..SearchArgs::default()
+        };
+        let filter = |unit| args.filter(unit).unwrap().unwrap();
+        assert_eq!(
+            filter(RPM.unit("rpm")),
+            json!({"version_sort_index": {"$gte": "01-3.02-10"}})
+        );
+        assert_eq!(
+            filter(RPM.unit("module")),
+            json!({"version": {"$gte": "3.10"}})
         );
     }
 
@@ -238,7 +275,7 @@ mod tests {
                 filters: Some(text.into()),
                 ..SearchArgs::default()
             };
-            assert!(args.filter().is_err());
+            assert!(args.filter(None).is_err());
         }
     }
 }

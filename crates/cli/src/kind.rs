@@ -14,6 +14,40 @@ pub struct UnitType {
     pub fields: &'static [&'static str],
 }
 
+impl UnitType {
+    /// Whether the units keep a sort index of this field, since versions do not compare as texts.
+    pub(crate) fn has_sort_index(&self, field: &str) -> bool {
+        matches!(self.id, "rpm" | "srpm") && matches!(field, "version" | "release")
+    }
+}
+
+/// The sort index of a version or release (reference: rpm.md §3.2). Indexes compare as texts the way versions do.
+pub(crate) fn sort_index(version: &str) -> String {
+    let mut pieces: Vec<String> = Vec::new();
+    for part in version.split('.') {
+        let mut rest = part;
+        while let Some(first) = rest.chars().next() {
+            let digits = first.is_ascii_digit();
+            let end = rest
+                .find(|c: char| c.is_ascii_digit() != digits)
+                .unwrap_or(rest.len());
+            let (run, after) = rest.split_at(end);
+            rest = after;
+            pieces.push(if digits {
+                let number = match run.trim_start_matches('0') {
+                    "" => "0",
+                    number => number,
+                };
+                format!("{:02}-{number}", number.len())
+            } else {
+                let letters = run.chars().filter(char::is_ascii_alphabetic);
+                std::iter::once('$').chain(letters).collect()
+            });
+        }
+    }
+    pieces.join(".")
+}
+
 /// A type of repository: what its importer and distributors are called and how they spell their settings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -205,6 +239,36 @@ impl FromStr for ContentType {
             "rpm" | "yum" => Ok(Self::Rpm),
             "file" | "iso" => Ok(Self::File),
             other => Err(NotAType(other.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sort_indexes_are_those_of_the_reference() {
+        let cases = [
+            ("3.9", "01-3.01-9"),
+            ("1.el7", "01-1.$el.01-7"),
+            ("007", "01-7"),
+            ("1.0~rc1", "01-1.01-0.$rc.01-1"),
+            ("1.2-3", "01-1.01-2.$.01-3"),
+            ("1.0^git", "01-1.01-0.$git"),
+            ("0", "01-0"),
+        ];
+        for (version, index) in cases {
+            assert_eq!(sort_index(version), index);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_in_versions_compare_as_numbers(a: u32, b: u32) {
+            let index = |n: u32| sort_index(&format!("1.{n}"));
+            prop_assert_eq!(a.cmp(&b), index(a).cmp(&index(b)));
         }
     }
 }

@@ -43,7 +43,8 @@ impl StepState {
     }
 
     /// The word that people read.
-    fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Running => "started",

@@ -153,6 +153,7 @@ impl Bars {
 
     fn step(&mut self, task: &str, step: &Step) {
         let key = (task.to_owned(), step.key.clone());
+        let fresh = !self.steps.contains_key(&key);
         let bar = self
             .steps
             .entry(key)
@@ -171,6 +172,10 @@ impl Bars {
         } else {
             count.done
         });
+        if fresh {
+            // What was done before the first look took no time that could be measured.
+            bar.reset_eta();
+        }
         bar.set_prefix(step.label.clone());
         bar.set_message(bar_text(step));
         if step.state.is_over() {
@@ -187,13 +192,13 @@ impl Bars {
     }
 }
 
-/// What stands behind a bar.
+/// What stands behind a bar: counts, or the state of a step that counts nothing.
 fn bar_text(step: &Step) -> String {
     let counts = step.counts();
     match (&step.error, step.state) {
         (Some(error), _) => format!("{counts} {error}").trim_start().to_owned(),
-        (None, StepState::Cancelled) => format!("{counts} cancelled").trim_start().to_owned(),
-        _ => counts,
+        (None, StepState::Running | StepState::Done) if !counts.is_empty() => counts,
+        (None, state) => format!("{counts} {}", state.word()).trim_start().to_owned(),
     }
 }
 
@@ -277,6 +282,8 @@ mod tests {
         assert_eq!((bar.position(), bar.length()), (114_408, Some(116_408)));
         assert_eq!(bar.message(), "19 of 39, 111.7 KiB of 113.6 KiB");
         assert_eq!(bars.steps.len(), 2, "a skipped step has no bar");
+        let metadata = ("t1".to_owned(), "yum_importer/metadata".to_owned());
+        assert_eq!(bars.steps[&metadata].message(), "done");
         bars.show(&snapshot("finished", &content("FINISHED", 0)));
         assert!(bar.is_finished());
         assert!(bars.heads["t1"].is_finished());

@@ -74,7 +74,7 @@ async fn list(args: &FilesArgs, unit: &UnitType, session: &mut Session<'_>) -> R
     } else {
         unit.fields
     };
-    let criteria = args.search.unit_criteria(unit.id, shown)?;
+    let criteria = args.search.unit_criteria(unit, shown)?;
     let path = ["repositories", args.repo.id(), "search", "units"];
     let found = session
         .client
