@@ -103,6 +103,10 @@ fn private(_: &Path, _: &std::fs::Metadata) -> Result<(), Error> {
 /// # Errors
 ///
 /// When the folder or file cannot be written.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the login is the person's own file, not the server's data"
+)]
 pub(crate) fn write(path: &Path, login: &Login) -> Result<(), Error> {
     let failed = |e| Error::file(path, e);
     let folder = path.parent().unwrap_or(Path::new("."));

@@ -1,7 +1,20 @@
 //! Tasks, workers, and what is the same for every content type.
 
-pub mod job;
-pub mod registry;
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod distributors;
+mod engine;
+pub mod error;
+pub mod history;
+pub mod importers;
+pub mod job;
+mod progress;
+pub mod registry;
+mod run;
+mod upstream;
+mod worker;
+
+pub use engine::{Engine, MountListener};
 pub use job::Job;
 pub use registry::Registry;
+pub use worker::run_workers;
