@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use sha2::{Digest as _, Sha256};
@@ -157,7 +157,7 @@ impl Repodata {
                     "{path} is not what repomd.xml says"
                 );
             }
-            documents.insert(data.attribute("type").to_owned(), unpacked(path, stored)?);
+            documents.insert(data.attribute("type").to_owned(), unpacked(stored)?);
         }
         Ok(Self { documents })
     }
@@ -249,14 +249,18 @@ pub fn sha256(bytes: &[u8]) -> String {
     text
 }
 
-fn unpacked(path: &str, stored: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+/// Unpacks by the first bytes, since names need not say how a document is packed.
+fn unpacked(stored: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "gz" => flate2::read::MultiGzDecoder::new(&stored[..]).read_to_end(&mut bytes)?,
-        "zst" => zstd::Decoder::new(&stored[..])?.read_to_end(&mut bytes)?,
-        "xz" => liblzma::read::XzDecoder::new_multi_decoder(&stored[..]).read_to_end(&mut bytes)?,
-        "xml" | "yaml" => return Ok(stored),
-        other => bail!("{path}: do not know how to unpack {other}"),
+    match stored.as_slice() {
+        [0x1f, 0x8b, ..] => {
+            flate2::read::MultiGzDecoder::new(&stored[..]).read_to_end(&mut bytes)?
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::Decoder::new(&stored[..])?.read_to_end(&mut bytes)?,
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => {
+            liblzma::read::XzDecoder::new_multi_decoder(&stored[..]).read_to_end(&mut bytes)?
+        }
+        _ => return Ok(stored),
     };
     Ok(bytes)
 }
