@@ -10,6 +10,7 @@ pub mod descriptor;
 pub mod error;
 pub mod fetch;
 pub mod publish;
+pub mod relative_url;
 pub mod sync;
 pub mod unit;
 pub mod upload;
