@@ -30,6 +30,14 @@ pub enum Error {
         /// What the bytes are.
         actual: Sha256,
     },
+    /// A blob is larger than its reader takes.
+    #[error("blob {sha256} has more than the {limit} bytes that are read at once")]
+    TooLarge {
+        /// The name.
+        sha256: Sha256,
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// The file system refused.
     #[error("cannot {action}: {source}")]
     Io {

@@ -5,9 +5,13 @@
 //! not known here; that is a row in the database. The order that keeps both true after a power cut is always
 //! *write blobs, [`Blobs::durable`], commit the rows that name them*.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 mod cache;
 mod error;
+mod hash;
 mod local;
+mod mmap;
 pub mod paths;
 pub mod publication;
 mod read;

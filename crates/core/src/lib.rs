@@ -11,7 +11,7 @@ pub mod ids;
 pub mod path;
 pub mod task;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, SignedDuration, SystemClock, Timestamp};
 pub use digest::{Algorithm, Digest, MultiHasher, Sha256};
 pub use error::{ErrorDetail, PulpError};
 pub use ids::{ObjectId, TaskId, UnitId};

@@ -35,6 +35,7 @@ pub struct Engine {
     /// The name of this machine, as worker names show it.
     pub host: String,
     pub(crate) mounts: OnceLock<Arc<dyn MountListener>>,
+    pub(crate) running: crate::worker::Running,
 }
 
 impl Engine {
@@ -56,6 +57,7 @@ impl Engine {
             clock,
             host: host.into(),
             mounts: OnceLock::new(),
+            running: crate::worker::Running::default(),
         }
     }
 
@@ -100,6 +102,7 @@ impl Engine {
     pub async fn cancel(&self, task: TaskId) -> Result<bool, PulpError> {
         match self.store.task_cancel(task).await {
             Ok(_) => {
+                self.running.cancel(task);
                 Ok(true)
             }
             Err(pith_store::StoreError::Missing { .. }) => Ok(false),

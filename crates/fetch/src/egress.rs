@@ -2,6 +2,9 @@
 //!
 //! The guard works on addresses, not on names, and it sits in the connection pool's name resolution: the address that was
 //! judged is the one connected to, so a name that changes its address in between gains nothing.
+//!
+//! Behind an HTTP proxy the proxy resolves names, so there only addresses written in URLs can be judged; what else may be
+//! reached is the proxy's to decide.
 
 use std::fmt;
 use std::io;

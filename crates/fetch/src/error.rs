@@ -124,7 +124,7 @@ pub struct FetchError {
     pub kind: ErrorKind,
     /// What was asked for, or where its redirects led; without secrets (empty when the settings are wrong).
     pub url: Box<str>,
-    /// Requests made, over all mirrors.
+    /// Tries made, over all mirrors (in [`FetchError::earlier`]: at that mirror).
     pub attempts: u32,
     /// What the layers below say; without secrets, may be empty.
     pub message: Box<str>,

@@ -25,13 +25,19 @@
 //! # Ok(()) }
 //! ```
 
+mod answers;
+mod clients;
 mod egress;
 mod error;
 mod fetcher;
+mod file;
+mod hops;
+mod limits;
 pub mod mirrors;
 mod policy;
 mod session;
 mod sink;
+mod transfer;
 mod upstream;
 mod urls;
 

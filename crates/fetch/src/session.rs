@@ -8,8 +8,8 @@ use pith_core::digest::Hashed;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::error::FetchError;
-use crate::fetcher::{SessionState, unasked};
+use crate::error::{ErrorKind, FetchError};
+use crate::fetcher::SessionState;
 use crate::sink::{Sink, VecSink};
 
 /// What to fetch and what is known of it.
@@ -73,6 +73,7 @@ pub struct Fetched {
 
 /// The answer to a conditional download.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "moved once per download")]
 pub enum Conditional {
     /// It changed; the new version went into the sink.
     Fetched(Fetched),
@@ -144,5 +145,13 @@ impl Session {
         let mut sink = VecSink::default();
         self.get(Request::new([url], max), &mut sink).await?;
         Ok(sink.bytes.into())
+    }
+}
+
+/// "Not modified" to a request that had no condition; the transfer treats that as a bad status before it gets here.
+fn unasked(request: &Request) -> FetchError {
+    match request.urls.first() {
+        Some(url) => FetchError::new(ErrorKind::Status { status: 304 }, url, ""),
+        None => FetchError::settings("there is no URL to fetch"),
     }
 }

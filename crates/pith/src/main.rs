@@ -1,3 +1,2 @@
-//! One binary that mirrors, publishes and serves software repositories.
-
+//! x
 fn main() {}

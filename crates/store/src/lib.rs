@@ -6,18 +6,24 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod content;
+mod db;
+mod dialect;
 pub mod distributors;
 pub mod error;
 pub mod history;
 pub mod importers;
+mod migrate;
 pub mod publications;
 pub mod repositories;
 pub mod settings;
 pub mod store;
 pub mod tasks;
+mod unit_save;
+mod unit_stream;
 pub mod units;
 pub mod uploads;
 pub mod users;
+mod value;
 pub mod workers;
 
 pub use content::{Committed, Version};

@@ -1,11 +1,19 @@
 //! The task queue (reference: platform-api §6 and §11).
 
+use std::collections::BTreeMap;
+
+use pith_core::error::ErrorDetail;
 use pith_core::task::{Resource, TaskState};
 use pith_core::{ObjectId, TaskId, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{BatchStream, Result, Store, Tx};
+use crate::db::DbTx;
+use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, for_update_skip_locked, sql};
+use crate::migrate::advisory_lock;
+use crate::units::PAGE;
+use crate::value::Row;
+use crate::{BatchStream, Result, Store, StoreError, Tx};
 
 /// A task as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,13 +124,227 @@ pub struct Lost {
     pub released: Vec<TaskId>,
 }
 
+/// The columns of a [`Task`], in the order of `task`.
+const COLUMNS: &str = "id, oid, kind, json(args), state, json(tags), worker, group_id, seq, created, started, \
+     finished, heartbeat, json(progress), json(result), json(error), traceback, json(spawned), attempt, \
+     cancel_requested";
+
+fn task(row: &Row) -> Result<Task> {
+    Ok(Task {
+        id: row.get(0)?,
+        oid: row.get(1)?,
+        kind: row.get(2)?,
+        args: row.get(3)?,
+        state: row.get(4)?,
+        tags: serde_json::from_value(row.get(5)?)?,
+        worker: row.get(6)?,
+        group: row.get(7)?,
+        seq: row.get(8)?,
+        created: row.get(9)?,
+        started: row.get(10)?,
+        finished: row.get(11)?,
+        heartbeat: row.get(12)?,
+        progress: row.get(13)?,
+        result: row.get(14)?,
+        error: row.get(15)?,
+        traceback: row.get(16)?,
+        spawned: serde_json::from_value(row.get(17)?)?,
+        attempt: row.get(18)?,
+        cancel_requested: row.get(19)?,
+    })
+}
+
+/// Whoever queues a task on PostgreSQL holds this lock until the commit. Places in the queue are then given out in
+/// the order of commits: without it a task could appear *before* one that already runs, and run beside it.
+const QUEUE_LOCK: i64 = 0x7069_7469;
+
+/// True when nothing earlier stands in the way of the waiting task `t`. Rows of `task_resources` are there from the
+/// queuing of a task until its end, so that it makes no difference whether the earlier one waits or runs.
+const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM task_resources mine JOIN task_resources other \
+     ON other.resource = mine.resource AND other.seq < mine.seq AND (other.exclusive OR mine.exclusive) \
+     WHERE mine.task_id = t.id)";
+
+/// What the report of a lost task says: Pulp's PLP0049.
+fn lost_error(id: TaskId, attempts: i64) -> Value {
+    json!(ErrorDetail::new(
+        "PLP0049",
+        format!("The worker executing task {id} died; it was started {attempts} times. See the log of the worker.")
+    )
+    .with("task_id", id.to_string()))
+}
+
+/// Queues a task: its row, tags and resources.
+async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
+    advisory_lock(tx, QUEUE_LOCK).await?;
+    let mut query = Sql::new(
+        tx.engine(),
+        "INSERT INTO tasks (id, oid, kind, args, state, open, tags, group_id, \
+         created, progress, result, spawned, attempt, cancel_requested) VALUES (",
+    );
+    query
+        .bind(new.id)
+        .push(", ")
+        .bind(&ObjectId::new(now))
+        .push(", ")
+        .bind(&new.kind);
+    query
+        .push(", jsonb(")
+        .bind(&new.args)
+        .push("), ")
+        .bind(TaskState::Waiting)
+        .push(", ")
+        .bind(true);
+    query
+        .push(", jsonb(")
+        .bind(&json!(new.tags))
+        .push("), ")
+        .bind(new.group)
+        .push(", ")
+        .bind(now);
+    query
+        .push(", jsonb('{}'), jsonb('null'), jsonb('[]'), 0, ")
+        .bind(false);
+    query.push(") RETURNING ").push(COLUMNS);
+    let rows = tx
+        .all(query.build())
+        .await
+        .map_err(|e| e.or_duplicate("task", &new.id.to_string()))?;
+    let queued = rows
+        .first()
+        .map(task)
+        .unwrap_or_else(|| Err(StoreError::missing("task", new.id)))?;
+    let tags = new
+        .tags
+        .iter()
+        .map(|tag| vec![tag.into(), new.id.into()])
+        .collect();
+    let head = "INSERT INTO task_tags (tag, task_id)";
+    let tail = "ON CONFLICT (tag, task_id) DO NOTHING";
+    tx.execute_each(bulk(
+        tx.engine(),
+        head,
+        &[Kind::Text, Kind::Bytes],
+        tags,
+        tail,
+    ))
+    .await?;
+    // Asked for twice, it is held once, exclusively if one of the two says so.
+    let mut resources: BTreeMap<&str, bool> = BTreeMap::new();
+    for resource in &new.resources {
+        *resources.entry(&resource.name).or_default() |= resource.exclusive;
+    }
+    let row = |(name, exclusive): (&str, bool)| -> Vec<_> {
+        vec![
+            new.id.into(),
+            name.into(),
+            queued.seq.into(),
+            exclusive.into(),
+        ]
+    };
+    let rows = resources.into_iter().map(row).collect();
+    let head = "INSERT INTO task_resources (task_id, resource, seq, exclusive)";
+    let kinds = [Kind::Bytes, Kind::Text, Kind::Int, Kind::Bool];
+    tx.execute_each(bulk(tx.engine(), head, &kinds, rows, ""))
+        .await?;
+    Ok(queued)
+}
+
+/// Locks the row of a task; its state and whether it holds its resources.
+async fn lock(tx: &mut DbTx, id: TaskId) -> Result<(TaskState, bool)> {
+    let mut query = Sql::new(tx.engine(), "SELECT state, open FROM tasks WHERE id = ");
+    query.bind(id).push(for_update(tx.engine()));
+    match tx.optional(query.build()).await? {
+        Some(row) => Ok((row.get(0)?, row.get(1)?)),
+        None => Err(StoreError::missing("task", id)),
+    }
+}
+
+/// Frees what a task holds, and whoever waits for it.
+async fn release(tx: &mut Tx, id: TaskId) -> Result<()> {
+    tx.inner
+        .execute(
+            sql("UPDATE tasks SET open = $1 WHERE id = $2")
+                .bind(false)
+                .bind(id),
+        )
+        .await?;
+    tx.inner
+        .execute(sql("DELETE FROM task_resources WHERE task_id = $1").bind(id))
+        .await?;
+    tx.wake_at_commit();
+    Ok(())
+}
+
+/// Writes the end of a task whose state is `was`; the state it has then.
+async fn write_outcome(
+    tx: &mut DbTx,
+    id: TaskId,
+    was: TaskState,
+    outcome: &TaskOutcome,
+    now: Timestamp,
+) -> Result<TaskState> {
+    match outcome {
+        TaskOutcome::Finished {
+            result,
+            error,
+            spawned,
+        } => {
+            let state = if was.is_complete() {
+                was
+            } else {
+                TaskState::Finished
+            };
+            let statement = sql("UPDATE tasks SET state = $1, finished = $2, result = jsonb($3), error = jsonb($4), \
+                 spawned = jsonb($5) WHERE id = $6")
+            .bind(state)
+            .bind(now)
+            .bind(result)
+            .bind(error)
+            .bind(&json!(spawned))
+            .bind(id);
+            tx.execute(statement).await?;
+            Ok(state)
+        }
+        TaskOutcome::Error { detail, traceback } => {
+            let statement = sql(
+                "UPDATE tasks SET state = $1, finished = $2, error = jsonb($3), traceback = $4, \
+                 result = jsonb('null') WHERE id = $5",
+            )
+            .bind(TaskState::Error)
+            .bind(now)
+            .bind(detail)
+            .bind(traceback)
+            .bind(id);
+            tx.execute(statement).await?;
+            Ok(TaskState::Error)
+        }
+        TaskOutcome::Canceled => {
+            let state = if was.is_complete() {
+                was
+            } else {
+                TaskState::Canceled
+            };
+            tx.execute(
+                sql("UPDATE tasks SET state = $1 WHERE id = $2")
+                    .bind(state)
+                    .bind(id),
+            )
+            .await?;
+            Ok(state)
+        }
+    }
+}
+
 impl Store {
     /// Queues a task and wakes the workers.
     ///
     /// # Errors
     /// [`crate::StoreError::Duplicate`] when the id is taken.
-    pub async fn task_enqueue(&self, _task: &NewTask) -> Result<Task> {
-        unimplemented!()
+    pub async fn task_enqueue(&self, task: &NewTask) -> Result<Task> {
+        let mut tx = self.begin().await?;
+        let queued = self.task_enqueue_in(&mut tx, task).await?;
+        tx.commit().await?;
+        Ok(queued)
     }
 
     /// Queues a task in the transaction that makes it necessary; the workers wake at its commit. Queue last: on
@@ -130,32 +352,69 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::StoreError::Duplicate`] when the id is taken.
-    pub async fn task_enqueue_in(&self, _tx: &mut Tx, _task: &NewTask) -> Result<Task> {
-        unimplemented!()
+    pub async fn task_enqueue_in(&self, tx: &mut Tx, task: &NewTask) -> Result<Task> {
+        let queued = enqueue(&mut tx.inner, task, self.now()).await?;
+        tx.wake_at_commit();
+        Ok(queued)
     }
 
     /// Gives the worker the oldest waiting task that no earlier task stands in the way of, now running.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn task_claim(&self, _worker: &str, _now: Timestamp) -> Result<Option<Task>> {
-        unimplemented!()
+    pub async fn task_claim(&self, worker: &str, now: Timestamp) -> Result<Option<Task>> {
+        let engine = self.engine();
+        let mut query = Sql::new(engine, "UPDATE tasks SET state = 'running', worker = ");
+        query
+            .bind(worker)
+            .push(", started = ")
+            .bind(now)
+            .push(", heartbeat = ")
+            .bind(now);
+        query.push(", attempt = attempt + 1 WHERE id = (SELECT t.id FROM tasks t WHERE t.state = 'waiting' AND t.open AND ");
+        query
+            .push(IS_FREE)
+            .push(" ORDER BY t.seq LIMIT 1")
+            .push(for_update_skip_locked(engine))
+            .push(") RETURNING ");
+        query.push(COLUMNS);
+        self.inner
+            .db
+            .write_all(query.build())
+            .await?
+            .first()
+            .map(self::task)
+            .transpose()
     }
 
     /// Notes that the worker and its running tasks live.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn task_heartbeat(&self, _worker: &str, _now: Timestamp) -> Result<()> {
-        unimplemented!()
+    pub async fn task_heartbeat(&self, worker: &str, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let statement = sql("UPDATE tasks SET heartbeat = $1 WHERE worker = $2 AND open")
+            .bind(now)
+            .bind(worker);
+        tx.inner.execute(statement).await?;
+        tx.inner.execute(crate::workers::beat(worker, now)).await?;
+        tx.commit().await
     }
 
     /// Replaces the progress report; answers whether somebody asked to cancel the task.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such task.
-    pub async fn task_progress(&self, _id: TaskId, _progress: &Value) -> Result<bool> {
-        unimplemented!()
+    pub async fn task_progress(&self, id: TaskId, progress: &Value) -> Result<bool> {
+        let statement =
+            sql("UPDATE tasks SET progress = jsonb($1) WHERE id = $2 RETURNING cancel_requested");
+        let rows = self
+            .inner
+            .db
+            .write_all(statement.bind(progress).bind(id))
+            .await?;
+        rows.first()
+            .map_or_else(|| Err(StoreError::missing("task", id)), |row| row.get(0))
     }
 
     /// Ends a running task and frees its resources. A normal end never overwrites a complete state, a failing end
@@ -165,11 +424,18 @@ impl Store {
     /// [`crate::StoreError::Missing`] when there is no such task.
     pub async fn task_finish(
         &self,
-        _id: TaskId,
-        _outcome: &TaskOutcome,
-        _now: Timestamp,
+        id: TaskId,
+        outcome: &TaskOutcome,
+        now: Timestamp,
     ) -> Result<TaskState> {
-        unimplemented!()
+        let mut tx = self.begin().await?;
+        let (was, open) = lock(&mut tx.inner, id).await?;
+        let state = write_outcome(&mut tx.inner, id, was, outcome, now).await?;
+        if open {
+            release(&mut tx, id).await?;
+        }
+        tx.commit().await?;
+        Ok(state)
     }
 
     /// Cancels: a waiting task never runs, a running one is `canceled` at once and keeps its resources until its
@@ -177,8 +443,23 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such task.
-    pub async fn task_cancel(&self, _id: TaskId) -> Result<TaskState> {
-        unimplemented!()
+    pub async fn task_cancel(&self, id: TaskId) -> Result<TaskState> {
+        let mut tx = self.begin().await?;
+        let (was, _) = lock(&mut tx.inner, id).await?;
+        if was.is_complete() {
+            return Ok(was);
+        }
+        let statement = sql("UPDATE tasks SET state = $1, cancel_requested = $2 WHERE id = $3")
+            .bind(TaskState::Canceled)
+            .bind(true)
+            .bind(id);
+        tx.inner.execute(statement).await?;
+        if was == TaskState::Waiting {
+            release(&mut tx, id).await?;
+        }
+        tx.wake_at_commit();
+        tx.commit().await?;
+        Ok(was)
     }
 
     /// Takes the running tasks of workers not seen since `before`: queued again, or ended when they were started
@@ -188,51 +469,133 @@ impl Store {
     /// When the database fails.
     pub async fn task_requeue_lost(
         &self,
-        _before: Timestamp,
-        _max_attempts: i64,
-        _now: Timestamp,
+        before: Timestamp,
+        max_attempts: i64,
+        now: Timestamp,
     ) -> Result<Lost> {
-        unimplemented!()
+        let mut tx = self.begin().await?;
+        let mut query = Sql::new(
+            self.engine(),
+            "SELECT t.id, t.state, t.attempt FROM tasks t WHERE t.open AND t.worker \
+             IS NOT NULL AND t.state <> 'waiting' AND t.heartbeat < ",
+        );
+        query.bind(before).push(
+            " AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.name = t.worker AND w.heartbeat >= ",
+        );
+        query
+            .bind(before)
+            .push(") ORDER BY t.seq")
+            .push(for_update_skip_locked(self.engine()));
+        let mut lost = Lost::default();
+        for row in tx.inner.all(query.build()).await? {
+            let (id, state, attempt): (TaskId, TaskState, i64) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            if state.is_complete() {
+                release(&mut tx, id).await?;
+                lost.released.push(id);
+            } else if attempt >= max_attempts {
+                let outcome = TaskOutcome::Error {
+                    detail: Some(lost_error(id, attempt)),
+                    traceback: None,
+                };
+                write_outcome(&mut tx.inner, id, state, &outcome, now).await?;
+                release(&mut tx, id).await?;
+                lost.given_up.push(id);
+            } else {
+                let again = sql(
+                    "UPDATE tasks SET state = 'waiting', worker = NULL, started = NULL, heartbeat = NULL, \
+                     progress = jsonb('{}') WHERE id = $1",
+                );
+                tx.inner.execute(again.bind(id)).await?;
+                tx.wake_at_commit();
+                lost.requeued.push(id);
+            }
+        }
+        tx.inner
+            .execute(sql("DELETE FROM workers WHERE heartbeat < $1").bind(before))
+            .await?;
+        tx.commit().await?;
+        Ok(lost)
     }
 
     /// One task.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn task_get(&self, _id: TaskId) -> Result<Option<Task>> {
-        unimplemented!()
+    pub async fn task_get(&self, id: TaskId) -> Result<Option<Task>> {
+        Ok(self.tasks_by_ids(&[id]).await?.pop())
     }
 
     /// The tasks that have all of these tags, oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn task_list(&self, _tags: &[String]) -> Result<Vec<Task>> {
-        unimplemented!()
+    pub async fn task_list(&self, tags: &[String]) -> Result<Vec<Task>> {
+        let mut query = self.select_tasks();
+        for (at, tag) in tags.iter().enumerate() {
+            query.push(if at == 0 { " WHERE " } else { " AND " });
+            query
+                .push("id IN (SELECT task_id FROM task_tags WHERE tag = ")
+                .bind(tag)
+                .push(")");
+        }
+        query.push(" ORDER BY seq");
+        self.all(query.build())
+            .await?
+            .iter()
+            .map(self::task)
+            .collect()
     }
 
     /// These tasks, of those there are, oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn tasks_by_ids(&self, _ids: &[TaskId]) -> Result<Vec<Task>> {
-        unimplemented!()
+    pub async fn tasks_by_ids(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
+        let mut tasks: Vec<Task> = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = self.select_tasks();
+            query.push(" WHERE ").bind_in("id", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                tasks.push(self::task(&row)?);
+            }
+        }
+        tasks.sort_unstable_by_key(|task| task.seq);
+        tasks.dedup_by_key(|task| task.seq);
+        Ok(tasks)
     }
 
     /// The tasks of a group, oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn tasks_by_group(&self, _group: Uuid) -> Result<Vec<Task>> {
-        unimplemented!()
+    pub async fn tasks_by_group(&self, group: Uuid) -> Result<Vec<Task>> {
+        let mut query = self.select_tasks();
+        query
+            .push(" WHERE group_id = ")
+            .bind(group)
+            .push(" ORDER BY seq");
+        self.all(query.build())
+            .await?
+            .iter()
+            .map(self::task)
+            .collect()
     }
 
     /// The running tasks of this worker that somebody asked to cancel.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn tasks_to_cancel(&self, _worker: &str) -> Result<Vec<TaskId>> {
-        unimplemented!()
+    pub async fn tasks_to_cancel(&self, worker: &str) -> Result<Vec<TaskId>> {
+        let statement = sql(
+            "SELECT id FROM tasks WHERE worker = $1 AND open AND cancel_requested ORDER BY seq",
+        )
+        .bind(worker);
+        self.all(statement)
+            .await?
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
     }
 
     /// Every task, oldest first.
@@ -241,30 +604,74 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn tasks_all(&self) -> BatchStream<Task> {
-        unimplemented!()
+        Box::pin(futures::stream::try_unfold(
+            (self.clone(), 0i64),
+            |(store, after)| async move {
+                let mut query = store.select_tasks();
+                query
+                    .push(" WHERE seq > ")
+                    .bind(after)
+                    .push(" ORDER BY seq LIMIT ")
+                    .bind(PAGE);
+                let tasks: Vec<Task> = store
+                    .all(query.build())
+                    .await?
+                    .iter()
+                    .map(task)
+                    .collect::<Result<_>>()?;
+                let next = tasks.last().map(|task| task.seq);
+                Ok(next.map(|next| (tasks, (store, next))))
+            },
+        ))
     }
 
     /// Deletes the tasks in these states that hold nothing; answers how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn task_delete_in_states(&self, _states: &[TaskState]) -> Result<u64> {
-        unimplemented!()
+    pub async fn task_delete_in_states(&self, states: &[TaskState]) -> Result<u64> {
+        let mut query = Sql::new(self.engine(), "DELETE FROM tasks WHERE NOT open AND ");
+        query.bind_in("state", states.iter().copied());
+        self.execute(query.build()).await
     }
 
     /// Deletes the tasks queued before `before` that hold nothing; answers how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn task_delete_before(&self, _before: Timestamp) -> Result<u64> {
-        unimplemented!()
+    pub async fn task_delete_before(&self, before: Timestamp) -> Result<u64> {
+        self.execute(sql("DELETE FROM tasks WHERE NOT open AND created < $1").bind(before))
+            .await
     }
 
     /// What stands in the way of a waiting task.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn task_blockers(&self, _id: TaskId) -> Result<Vec<Blocker>> {
-        unimplemented!()
+    pub async fn task_blockers(&self, id: TaskId) -> Result<Vec<Blocker>> {
+        let statement = sql(
+            "SELECT mine.resource, t.id, t.kind, t.state FROM task_resources mine \
+             JOIN task_resources other ON other.resource = mine.resource AND other.seq < mine.seq \
+             AND (other.exclusive OR mine.exclusive) JOIN tasks t ON t.id = other.task_id \
+             WHERE mine.task_id = $1 ORDER BY other.seq, mine.resource",
+        )
+        .bind(id);
+        let blocker = |row: &Row| {
+            Ok(Blocker {
+                resource: row.get(0)?,
+                task: row.get(1)?,
+                kind: row.get(2)?,
+                state: row.get(3)?,
+            })
+        };
+        self.all(statement).await?.iter().map(blocker).collect()
+    }
+}
+
+impl Store {
+    fn select_tasks(&self) -> Sql {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM tasks");
+        query
     }
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 pub(super) enum Payload {
     None,
     Json(Value),
-    Raw(axum::body::Body),
+    /// In a lock, for a body cannot be shared between threads and a call is.
+    Raw(std::sync::Mutex<axum::body::Body>),
 }
 
 /// One request: authenticated, permitted, its body parsed.
@@ -54,7 +55,7 @@ impl Call {
     /// The body of a route that takes bytes.
     pub(crate) fn raw(&mut self) -> axum::body::Body {
         match std::mem::replace(&mut self.payload, Payload::None) {
-            Payload::Raw(body) => body,
+            Payload::Raw(body) => body.into_inner().unwrap_or_default(),
             _ => axum::body::Body::empty(),
         }
     }

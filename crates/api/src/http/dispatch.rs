@@ -132,7 +132,7 @@ fn with_slash(path: &str, query: Option<&str>) -> Response {
 async fn read_body(kind: BodyKind, body: Body) -> Result<Payload, PulpError> {
     match kind {
         BodyKind::Ignored => return Ok(Payload::None),
-        BodyKind::Raw => return Ok(Payload::Raw(body)),
+        BodyKind::Raw => return Ok(Payload::Raw(body.into())),
         BodyKind::Object
         | BodyKind::OptionalObject
         | BodyKind::Any

@@ -60,7 +60,7 @@ fn descend<'a>(node: &'a Node, segments: &[&str], params: &mut Vec<String>) -> O
     let Some((first, rest)) = segments.split_first() else {
         return (!node.routes.is_empty()).then_some(node);
     };
-    if let Some(next) = node.fixed.get(first)
+    if let Some(next) = node.fixed.get(*first)
         && let Some(found) = descend(next, rest, params)
     {
         return Some(found);

@@ -8,6 +8,8 @@ mod json;
 mod matcher;
 
 pub(crate) use answer::Answer;
-pub(crate) use call::{Call, query_pairs};
+pub(crate) use call::Call;
+#[cfg(test)]
+pub(crate) use call::query_pairs;
 pub(crate) use dispatch::dispatch;
 pub(crate) use matcher::Matcher;

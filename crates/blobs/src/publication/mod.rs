@@ -4,7 +4,10 @@
 //! name, and a file and a directory of one name stand next to each other.
 
 mod builder;
+mod format;
 mod reader;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use pith_core::Sha256;
@@ -24,7 +27,7 @@ pub struct Entry {
     pub size: u64,
     /// Time of last change, in seconds since 1970.
     pub mtime: i64,
-    /// Content type, when the name does not tell; at most 255 bytes are kept.
+    /// Content type, when the name does not tell; one of more than 255 bytes is not kept.
     pub content_type: Option<String>,
 }
 
