@@ -53,6 +53,12 @@ pub trait ContentType: Send + Sync {
         &[]
     }
 
+    /// Every field that units of `type_id` can have on the wire, so that a search can refuse the others by name
+    /// (reference: platform-api §1.11). `None` refuses nothing.
+    fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
+        None
+    }
+
     /// The name below the unit's folder in `_storage_path`; `None` where the folder itself is the path
     /// (reference: rpm §3.1, iso §1).
     fn storage_name(&self, _type_id: &str, _doc: &Document) -> Option<String> {

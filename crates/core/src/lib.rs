@@ -4,6 +4,7 @@
 //! criteria, tasks and locks as values. Crates above give these nouns a database, files and sockets.
 
 pub mod clock;
+pub mod criteria;
 pub mod digest;
 pub mod error;
 pub mod ids;
