@@ -134,12 +134,7 @@ impl Representation<'_> {
         let given = self
             .content_type
             .filter(|text| text.parse::<http::HeaderValue>().is_ok());
-        let guessed = || {
-            mime_guess::from_path(self.name)
-                .first_raw()
-                .unwrap_or("application/octet-stream")
-        };
-        given.unwrap_or_else(guessed).to_owned()
+        given.unwrap_or_else(|| guess(self.name)).to_owned()
     }
 
     fn headers(&self, validators: &Validators) -> Builder {
@@ -156,6 +151,17 @@ impl Representation<'_> {
             Some(modified) => builder.header(LAST_MODIFIED, httpdate::fmt_http_date(modified)),
             None => builder,
         }
+    }
+}
+
+/// The table of file names, without its mistakes (there, an RPM is a sound).
+fn guess(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("rpm" | "drpm") => "application/x-rpm",
+        Some("zst") => "application/zstd",
+        _ => mime_guess::from_path(name)
+            .first_raw()
+            .unwrap_or("application/octet-stream"),
     }
 }
 

@@ -81,10 +81,11 @@ impl Server {
             .put(Bytes::from_static(b"0123456789"))
             .await
             .unwrap();
-        let publication = this.publication(&[
+        let immutable = format!("repodata/{IMMUTABLE}");
+        let files = [
             ("repodata/repomd.xml", Entry::inline("<repomd/>", MTIME)),
             (
-                &format!("repodata/{IMMUTABLE}"),
+                immutable.as_str(),
                 Entry::blob(small.sha256, small.size, MTIME),
             ),
             (
@@ -106,8 +107,8 @@ impl Server {
                 "here-by-now",
                 Entry::source([1; 16], Some(small.sha256), small.size, MTIME),
             ),
-        ]);
-        let publication = publication.await;
+        ];
+        let publication = this.publication(&files).await;
         let isos = this
             .publication(&[("PULP_MANIFEST", Entry::inline("a,b,1\n", MTIME))])
             .await;
@@ -173,10 +174,11 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 #[tokio::test]
 async fn files_come_with_everything_a_client_needs() {
     let server = Server::with_everything().await;
+    let immutable = format!("repodata/{IMMUTABLE}");
     for (path, content_type, cache, body) in [
         ("repodata/repomd.xml", "text/xml", "no-cache", "<repomd/>"),
         (
-            &format!("repodata/{IMMUTABLE}"),
+            immutable.as_str(),
             "application/gzip",
             "public, max-age=31536000, immutable",
             "0123456789",
