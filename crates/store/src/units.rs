@@ -347,6 +347,23 @@ impl Store {
         Ok(found)
     }
 
+    /// Notes in every repository that has one of these units now that its content changed, without an association that
+    /// came or went: what was published of it is out of date.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_changed(&self, ids: &[UnitId], now: Timestamp) -> Result<()> {
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "UPDATE repos SET last_unit_added = ");
+            query
+                .bind(now)
+                .push(" WHERE id IN (SELECT repo_id FROM repo_units WHERE removed_in IS NULL AND ");
+            query.bind_in("unit_id", chunk.iter().copied()).push(")");
+            self.execute(query.build()).await?;
+        }
+        Ok(())
+    }
+
     /// The units that `query` describes, in its order.
     ///
     /// # Errors

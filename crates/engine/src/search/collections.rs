@@ -167,11 +167,7 @@ fn select<T>(
         let Value::Object(judged) = facts(&item) else {
             continue;
         };
-        if criteria
-            .filter
-            .as_ref()
-            .is_none_or(|f| f.matches(&judged))
-        {
+        if criteria.filter.as_ref().is_none_or(|f| f.matches(&judged)) {
             ranking.offer(sort_values(&judged, &keys), item);
         }
     }
@@ -223,7 +219,10 @@ impl Engine {
             .as_ref()
             .is_none_or(|fields| fields.iter().any(|field| field == "id"));
         let ids: Vec<String> = if with_id {
-            found.iter().map(|repository| repository.id.clone()).collect()
+            found
+                .iter()
+                .map(|repository| repository.id.clone())
+                .collect()
         } else {
             Vec::new()
         };
