@@ -88,6 +88,11 @@ fn coalesce(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::single_range_in_vec_init,
+        reason = "a list of one part is meant"
+    )]
+
     use proptest::prelude::*;
 
     use super::*;
