@@ -119,6 +119,7 @@ pub(crate) fn write(path: &Path, login: &Login) -> Result<(), Error> {
     };
     let text = serde_json::to_vec_pretty(&stored).map_err(|e| failed(e.into()))?;
     let beside = path.with_extension(format!("json.{}", std::process::id()));
+    // tidy: allow(rename): the login is the person's own file, not the server's data
     let written = write_private(&beside, &text).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         // The part that was written holds a password.
