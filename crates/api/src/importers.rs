@@ -19,7 +19,9 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
 /// One importer.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
     let engine = &call.engine;
-    let importer = engine.importer_require(call.param(0), call.param(1)).await?;
+    let importer = engine
+        .importer_require(call.param(0), call.param(1))
+        .await?;
     Answer::json(&document(&engine.registry, &importer))
 }
 

@@ -190,7 +190,11 @@ mod tests {
 
     #[test]
     fn only_the_status_is_open_to_everybody() {
-        let open: Vec<_> = ROUTES.iter().filter(|r| r.operation.is_none()).map(|r| r.path).collect();
+        let open: Vec<_> = ROUTES
+            .iter()
+            .filter(|r| r.operation.is_none())
+            .map(|r| r.path)
+            .collect();
         assert_eq!(open, ["/status/"]);
     }
 }

@@ -27,7 +27,10 @@ fn shown(tasks: &[Task]) -> Vec<Document> {
 /// The values of a repeatable query parameter.
 fn values(call: &Call, name: &str) -> Vec<String> {
     let pairs = call.query().into_iter();
-    pairs.filter(|(key, _)| key == name).map(|(_, value)| value).collect()
+    pairs
+        .filter(|(key, _)| key == name)
+        .map(|(_, value)| value)
+        .collect()
 }
 
 /// Every task that is in no group, or those that have all the tags asked for.

@@ -25,7 +25,12 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_query(call.query(), &["include_repos"])?;
     let repos = call.flag("include_repos");
-    Answer::array(call.engine.type_units(call.param(0), criteria, repos).await?).await
+    Answer::array(
+        call.engine
+            .type_units(call.param(0), criteria, repos)
+            .await?,
+    )
+    .await
 }
 
 /// Searches a type, with the criteria in the body.
@@ -33,7 +38,12 @@ pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
     let criteria = search::plain_body(&mut body)?;
     let repos = search::option(&body, "include_repos");
-    Answer::array(call.engine.type_units(call.param(0), criteria, repos).await?).await
+    Answer::array(
+        call.engine
+            .type_units(call.param(0), criteria, repos)
+            .await?,
+    )
+    .await
 }
 
 /// One unit.
@@ -69,7 +79,10 @@ pub(crate) async fn set_metadata(mut call: Call) -> Result<Answer, PulpError> {
         return no_such_unit(id);
     };
     let store = &call.engine.store;
-    match store.unit_set_user_metadata(type_id, unit_id, &metadata).await {
+    match store
+        .unit_set_user_metadata(type_id, unit_id, &metadata)
+        .await
+    {
         Ok(()) => Ok(Answer::null()),
         Err(StoreError::Missing { .. }) => no_such_unit(id),
         Err(error) => Err(from_store(error)),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use parking_lot::Mutex;
-use pith_core::error::PulpError;
 use pith_core::clock::{Clock, SignedDuration, Timestamp};
+use pith_core::error::PulpError;
 use pith_core::{ObjectId, Sha256};
 use pith_store::users::SUPER_USERS;
 use pith_store::{Store, User};
@@ -205,8 +205,7 @@ pub async fn ensure_first_admin(
     if store.any_super_user().await.map_err(from_store)? {
         return Ok(None);
     }
-    let password =
-        password.unwrap_or_else(|| Uuid::new_v4().simple().to_string()[..20].to_owned());
+    let password = password.unwrap_or_else(|| Uuid::new_v4().simple().to_string()[..20].to_owned());
     let user = User {
         login: FIRST_ADMIN.to_owned(),
         oid: ObjectId::new(clock.now()),

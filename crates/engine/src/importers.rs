@@ -161,10 +161,7 @@ pub fn wanted(
         Some(Value::Object(config)) => config.clone(),
         Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
     };
-    Ok((
-        known.to_owned(),
-        prepared_config(registry, known, config)?,
-    ))
+    Ok((known.to_owned(), prepared_config(registry, known, config)?))
 }
 
 impl Engine {
@@ -299,9 +296,14 @@ mod tests {
             Value::Object(shown(&stored, None)),
             json!({"proxy_password": MASK})
         );
-        assert!(Value::Object(merged(stored, Document::from_iter([("proxy_password".to_owned(), Value::Null)])))
+        assert!(
+            Value::Object(merged(
+                stored,
+                Document::from_iter([("proxy_password".to_owned(), Value::Null)])
+            ))
             .as_object()
             .unwrap()
-            .is_empty());
+            .is_empty()
+        );
     }
 }

@@ -31,8 +31,10 @@ pub fn unit_document(
     } = unit;
     if let Some(family) = registry.content_type_of(&type_id) {
         if !parts.is_empty() {
-            let parts: Vec<(String, Vec<u8>)> =
-                parts.into_iter().map(|part| (part.name, part.data)).collect();
+            let parts: Vec<(String, Vec<u8>)> = parts
+                .into_iter()
+                .map(|part| (part.name, part.data))
+                .collect();
             family.present(&type_id, &mut doc, &parts);
         }
         if let Some(kind) = registry.unit_type(&type_id).filter(|kind| kind.file_backed) {
@@ -43,8 +45,7 @@ pub fn unit_document(
             }
         }
     }
-    doc.entry("pulp_user_metadata")
-        .or_insert_with(|| json!({}));
+    doc.entry("pulp_user_metadata").or_insert_with(|| json!({}));
     doc.insert("_id".to_owned(), json!(id));
     doc.insert("_ns".to_owned(), json!(format!("units_{type_id}")));
     doc.insert("_last_updated".to_owned(), json!(last_updated.as_second()));

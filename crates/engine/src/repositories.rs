@@ -364,14 +364,16 @@ impl Engine {
         let old = self.repository_require(id).await?;
         let update = match body.get("delta") {
             Some(Value::Object(delta)) => Some(update_of(delta, &old)?),
-            Some(delta @ (Value::String(_) | Value::Array(_) | Value::Number(_) | Value::Bool(true)))
-                if delta != &json!("") && delta != &json!([]) && delta != &json!(0) =>
-            {
+            Some(
+                delta @ (Value::String(_) | Value::Array(_) | Value::Number(_) | Value::Bool(true)),
+            ) if delta != &json!("") && delta != &json!([]) && delta != &json!(0) => {
                 return Err(PulpError::wrong_type("delta", "dict", delta));
             }
             _ => None,
         };
-        let importer_config = self.changed_importer(id, body.get("importer_config")).await?;
+        let importer_config = self
+            .changed_importer(id, body.get("importer_config"))
+            .await?;
         let distributor_configs = match body.get("distributor_configs") {
             None | Some(Value::Null) => Document::new(),
             Some(Value::Object(configs)) => configs.clone(),
@@ -494,8 +496,7 @@ mod tests {
 
     #[test]
     fn a_delta_merges_notes_and_null_removes_one() {
-        let mut old =
-            wanted(&body(json!({"id": "a"})), Timestamp::UNIX_EPOCH).unwrap();
+        let mut old = wanted(&body(json!({"id": "a"})), Timestamp::UNIX_EPOCH).unwrap();
         old.notes = body(json!({"k": 1, "l": 2}));
         let delta = body(json!({"notes": {"k": null, "gone": null, "z": 3}, "bogus": 1}));
         let update = update_of(&delta, &old).unwrap();

@@ -103,6 +103,17 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// The HTTP status behind the failure, for reports that carry one (reference: rpm §6.6).
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::NotFound { status } | Self::Denied { status } | Self::Status { status } => {
+                Some(*status)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the same request may well succeed a little later.
     #[must_use]
     pub fn retryable(&self) -> bool {

@@ -9,6 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 
+use crate::policy::Slowest;
+
 /// Hosts remembered before idle ones are forgotten.
 const MAX_HOSTS: usize = 1024;
 
@@ -79,6 +81,36 @@ impl Bucket {
     }
 }
 
+/// Notices a body that only drips.
+#[derive(Debug)]
+pub(crate) struct Drip {
+    slowest: Slowest,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Drip {
+    pub(crate) fn new(slowest: Slowest) -> Self {
+        Self {
+            slowest,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
+    }
+
+    /// Whether the body is still fast enough after another read of `bytes` that took `waited`.
+    pub(crate) fn goes_on(&mut self, bytes: usize, waited: Duration) -> bool {
+        self.waited += waited;
+        self.bytes += bytes as u64;
+        if self.waited < self.slowest.window {
+            return true;
+        }
+        let enough = self.bytes >= self.slowest.bytes;
+        *self = Self::new(self.slowest);
+        enough
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -113,6 +145,22 @@ mod tests {
         assert_eq!(bucket.take(500, start), Duration::from_secs(1));
         let later = start + Duration::from_secs(60);
         assert_eq!(bucket.take(1000, later), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_drip_is_noticed_within_its_window() {
+        let slowest = Slowest {
+            bytes: 100,
+            window: Duration::from_secs(10),
+        };
+        let reads = |bytes: usize| {
+            let mut drip = Drip::new(slowest);
+            (0..100)
+                .take_while(|_| drip.goes_on(bytes, Duration::from_secs(1)))
+                .count()
+        };
+        assert_eq!(reads(9), 9);
+        assert_eq!(reads(10), 100);
     }
 
     #[tokio::test]

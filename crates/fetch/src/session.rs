@@ -112,7 +112,8 @@ impl Session {
 
     /// Streams a file into `sink`, from the first mirror that has it as promised.
     ///
-    /// Failures that may pass are tried again with growing waits, resuming where the server can do that safely. A wrong
+    /// Failures that may pass are tried again with growing waits, resuming where the server can do that safely; a mirror
+    /// that asks for a wait (`Retry-After`) is obeyed when it is the last one, and left for the next one otherwise. A wrong
     /// size or digest is never tried again on the same mirror.
     ///
     /// # Errors

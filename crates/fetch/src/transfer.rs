@@ -17,6 +17,7 @@ use crate::answers::{Resume, retry_after, status_kind};
 use crate::error::{ErrorKind, FetchError};
 use crate::file;
 use crate::hops::explain;
+use crate::limits::Drip;
 use crate::session::{Conditional, Fetched, Request, Session, Validators};
 use crate::sink::Sink;
 use crate::urls::clean;
@@ -127,7 +128,8 @@ impl Transfer<'_> {
         let _slot = self.session.state.downloads.acquire().await.ok();
         let mut failed_mirrors: Vec<FetchError> = Vec::new();
         for (mirror, url) in self.request.urls.iter().enumerate() {
-            match self.mirror(url).await {
+            let last = mirror + 1 == self.request.urls.len();
+            match self.mirror(url, last).await {
                 Ok(Outcome::NotModified) => return Ok(Conditional::NotModified),
                 Ok(Outcome::Complete(meta, hashed)) => {
                     let fetched = self.finish(*meta, hashed, mirror, failed_mirrors);
@@ -174,8 +176,8 @@ impl Transfer<'_> {
         }
     }
 
-    /// One mirror, as often as the policy allows.
-    async fn mirror(&mut self, url: &Url) -> Result<Outcome, Failed> {
+    /// One mirror, as often as the policy allows. A mirror that asks us to wait is left alone when there is another.
+    async fn mirror(&mut self, url: &Url, last: bool) -> Result<Outcome, Failed> {
         let policy = &self.session.state.shared.policy.retry;
         // Another mirror's copy may differ: nothing of it is kept.
         self.resume = None;
@@ -192,7 +194,9 @@ impl Transfer<'_> {
                 Ok(outcome) => return Ok(outcome),
                 Err(failed) => failed,
             };
-            if failed.fatal || !failed.error.retryable() || tries >= policy.attempts {
+            let told_to_wait = failed.wait.is_some_and(|wait| !wait.is_zero());
+            let again = failed.error.retryable() && tries < policy.attempts;
+            if failed.fatal || !again || (told_to_wait && !last) {
                 failed.error.attempts = tries;
                 return Err(failed);
             }
@@ -324,18 +328,25 @@ impl Transfer<'_> {
 
     async fn body(&mut self, mut response: Response, url: &Url) -> Result<(), Failed> {
         let limit = self.session.state.upstream.read_timeout;
+        let mut drip = Drip::new(self.session.state.shared.policy.slowest);
+        let stalled = |received: u64, how: &str| {
+            let message = format!("{how} after {received} bytes");
+            FetchError::new(ErrorKind::Stalled, url, message)
+        };
         loop {
+            let asked = Instant::now();
             let bytes = match timeout(limit, response.chunk()).await {
                 Ok(Ok(Some(bytes))) => bytes,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(explain(error, url).into()),
-                Err(_) => {
-                    let message = format!("after {} bytes", self.received);
-                    return Err(FetchError::new(ErrorKind::Stalled, url, message).into());
-                }
+                Err(_) => return Err(stalled(self.received, "silent").into()),
             };
+            let fast_enough = drip.goes_on(bytes.len(), asked.elapsed());
             self.session.throttle(bytes.len()).await;
             self.take(bytes, url).await?;
+            if !fast_enough {
+                return Err(stalled(self.received, "hardly anything in a long time,").into());
+            }
         }
     }
 

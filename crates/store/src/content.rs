@@ -7,7 +7,8 @@ use pith_core::{TaskId, Timestamp, UnitId};
 use crate::db::DbTx;
 use crate::dialect::{Kind, Sql, bulk, for_update, sql};
 use crate::store::Engine;
-use crate::unit_stream::{self, Plan};
+use crate::unit_query::Plan;
+use crate::unit_stream;
 use crate::units::{PAGE, StreamedUnit, UnitQuery};
 use crate::value::{Row, Value};
 use crate::{BatchStream, Result, Store, StoreError};
@@ -201,6 +202,9 @@ impl Store {
         task: TaskId,
         query: &UnitQuery<'_>,
     ) -> Result<BatchStream<StreamedUnit>> {
+        if query.repo.is_none() {
+            return Err(StoreError::missing("repository", ""));
+        }
         Ok(unit_stream::stream(
             self.clone(),
             Plan::new(query, Some((task, self.now())))?,

@@ -66,7 +66,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// A [`StoreError::Missing`].
-    pub(crate) fn missing(what: &'static str, id: impl ToString) -> Self {
+    pub(crate) fn missing(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Missing {
             what,
             id: id.to_string(),

@@ -200,7 +200,7 @@ impl Store {
         &self,
         statement: Stmt,
         what: &'static str,
-        id: impl ToString,
+        id: impl std::fmt::Display,
     ) -> Result<()> {
         match self.execute(statement).await? {
             0 => Err(StoreError::missing(what, id)),

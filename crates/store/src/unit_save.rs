@@ -27,13 +27,9 @@ pub(crate) async fn save(
     distinct.extend(units.iter().filter(|unit| seen.insert(key(unit))));
 
     let mut saved = stored_ids(tx, &distinct).await?;
-    let (old, mut fresh): (Vec<&NewUnit>, Vec<&NewUnit>) = distinct
+    let (old, fresh): (Vec<&NewUnit>, Vec<&NewUnit>) = distinct
         .iter()
         .partition(|unit| saved.contains_key(&key(unit)));
-    if tx.engine() == Engine::Postgres {
-        // Several transactions insert the same keys in the same order: they may wait, never in a circle.
-        fresh.sort_unstable_by_key(|unit| key(unit));
-    }
     let inserted = insert(tx, &fresh, now).await?;
     let raced = fresh
         .iter()
@@ -109,8 +105,14 @@ async fn insert<'a>(
     units: &[&'a NewUnit],
     now: Timestamp,
 ) -> Result<HashMap<Key<'a>, SavedUnit>> {
-    let ids: Vec<UnitId> = units.iter().map(|_| UnitId::new()).collect();
-    let row = |(unit, id): (&&NewUnit, &UnitId)| -> Vec<Value> {
+    // Ids sort by time: units are listed in the order in which they were given.
+    let mut units: Vec<(&'a NewUnit, UnitId)> =
+        units.iter().map(|unit| (*unit, UnitId::new())).collect();
+    if tx.engine() == Engine::Postgres {
+        // Several transactions insert the same keys in the same order: they may wait, never in a circle.
+        units.sort_unstable_by_key(|(unit, _)| key(unit));
+    }
+    let row = |(unit, id): &(&'a NewUnit, UnitId)| -> Vec<Value> {
         vec![
             (*id).into(),
             unit.type_id.as_str().into(),
@@ -122,7 +124,7 @@ async fn insert<'a>(
             (&unit.doc).into(),
         ]
     };
-    let rows = units.iter().zip(&ids).map(row).collect();
+    let rows = units.iter().map(row).collect();
     let head =
         "INSERT INTO units (id, type_id, key_digest, blob, size, downloaded, last_updated, doc)";
     let kinds = [
@@ -141,11 +143,11 @@ async fn insert<'a>(
         .await?;
     let mut saved: HashMap<Key<'a>, SavedUnit> = units
         .iter()
-        .zip(ids)
-        .map(|(unit, id)| (key(unit), SavedUnit { id, new: true }))
+        .map(|(unit, id)| (key(unit), SavedUnit { id: *id, new: true }))
         .collect();
     if affected < units.len() as u64 {
-        for (key, stored) in stored_ids(tx, units).await? {
+        let units: Vec<&'a NewUnit> = units.into_iter().map(|(unit, _)| unit).collect();
+        for (key, stored) in stored_ids(tx, &units).await? {
             if saved.get(&key).is_some_and(|ours| ours.id != stored.id) {
                 saved.insert(key, stored);
             }

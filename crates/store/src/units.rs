@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use pith_core::{Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
 
-use crate::dialect::{CHUNK, Field, Sql, plain_name, sql, top_level};
+use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
+use crate::field::Field;
 use crate::migrate::lock_schema;
 use crate::publications::record_blobs;
+use crate::store::Engine;
+use crate::unit_query::{Plan, index_name};
 use crate::unit_save;
-use crate::unit_stream::{self, Plan, index_name};
+use crate::unit_stream;
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -152,6 +155,23 @@ fn unit(row: &Row) -> Result<Unit> {
 /// True for rows of `units` that nobody has or is about to have.
 const IS_ORPHAN: &str = "NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = units.id AND r.removed_in IS NULL) \
      AND id NOT IN (SELECT unit_id FROM staged_units)";
+
+/// What makes a field of a type quick to look up.
+fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
+    let index = index_name(type_id, field);
+    let on = field.index_on(engine);
+    let index =
+        format!("CREATE INDEX IF NOT EXISTS \"{index}\" ON units {on} WHERE type_id = '{type_id}'");
+    match engine {
+        Engine::Sqlite => index,
+        // A hash index tells the planner nothing about its values: one set of statistics serves all types.
+        Engine::Postgres => format!(
+            "{index}; CREATE STATISTICS IF NOT EXISTS \"unit_field_{}\" ON ({}) FROM units",
+            field.flat(),
+            field.json("doc")
+        ),
+    }
+}
 
 impl Store {
     /// The units of this type that have one of these keys, by key.
@@ -327,6 +347,23 @@ impl Store {
         Ok(found)
     }
 
+    /// Notes in every repository that has one of these units now that its content changed, without an association that
+    /// came or went: what was published of it is out of date.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_changed(&self, ids: &[UnitId], now: Timestamp) -> Result<()> {
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "UPDATE repos SET last_unit_added = ");
+            query
+                .bind(now)
+                .push(" WHERE id IN (SELECT repo_id FROM repo_units WHERE removed_in IS NULL AND ");
+            query.bind_in("unit_id", chunk.iter().copied()).push(")");
+            self.execute(query.build()).await?;
+        }
+        Ok(())
+    }
+
     /// The units that `query` describes, in its order.
     ///
     /// # Errors
@@ -421,11 +458,7 @@ impl Store {
     pub async fn ensure_unit_indexes(&self, fields: &[(&str, &str)]) -> Result<()> {
         for (type_id, path) in fields {
             let (type_id, field) = (plain_name(type_id)?, Field::new(path)?);
-            let text = format!(
-                "CREATE INDEX IF NOT EXISTS \"{}\" ON units {} WHERE type_id = '{type_id}'",
-                index_name(type_id, &field),
-                field.index_on(self.engine())
-            );
+            let text = index_script(self.engine(), type_id, &field);
             let mut tx = self.begin().await?;
             lock_schema(&mut tx.inner).await?;
             tx.inner.script(text).await?;
@@ -438,5 +471,29 @@ impl Store {
             indexed.insert((type_id.to_owned(), (*path).to_owned()));
         }
         Ok(())
+    }
+}
+
+impl Store {
+    /// How the database would run the first page of [`Store::units_stream`], in its own words: for tests of plans and
+    /// for reports of slowness.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`].
+    pub async fn units_explain(&self, query: &UnitQuery<'_>) -> Result<String> {
+        unit_stream::explain(self, &Plan::new(query, None)?).await
+    }
+
+    /// Refreshes the statistics that the database plans with. Worth calling after large changes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn analyze(&self) -> Result<()> {
+        let text = match self.engine() {
+            // Looks at a part of large tables, and only where statistics are wanting.
+            Engine::Sqlite => "PRAGMA optimize",
+            Engine::Postgres => "ANALYZE",
+        };
+        self.execute(sql(text)).await.map(drop)
     }
 }

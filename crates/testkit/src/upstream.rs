@@ -140,6 +140,8 @@ impl Recorded {
 #[derive(Debug, Default)]
 struct Counters {
     connections: AtomicUsize,
+    open: AtomicUsize,
+    peak_open: AtomicUsize,
     in_flight: AtomicUsize,
     peak: AtomicUsize,
 }
@@ -338,6 +340,18 @@ impl Upstream {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.counters.connections.load(Ordering::SeqCst)
+    }
+
+    /// Connections that are open now.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.shared.counters.open.load(Ordering::SeqCst)
+    }
+
+    /// The most connections that were open at the same time.
+    #[must_use]
+    pub fn peak_connections(&self) -> usize {
+        self.shared.counters.peak_open.load(Ordering::SeqCst)
     }
 
     /// Requests being answered now.

@@ -196,6 +196,9 @@ mod tests {
     async fn batches_become_one_array_however_they_are_cut() {
         assert_eq!(text(vec![]).await, "[]");
         assert_eq!(text(vec![vec![1, 2]]).await, "[1,2]");
-        assert_eq!(text(vec![vec![], vec![1], vec![], vec![2, 3]]).await, "[1,2,3]");
+        assert_eq!(
+            text(vec![vec![], vec![1], vec![], vec![2, 3]]).await,
+            "[1,2,3]"
+        );
     }
 }

@@ -42,8 +42,9 @@ pub(super) async fn authenticate(
         .check(&shared.engine.store, &login, &password)
         .await?
         .ok_or_else(|| {
-            let text =
-                format!("Authentication with username {login} failed: invalid username or password");
+            let text = format!(
+                "Authentication with username {login} failed: invalid username or password"
+            );
             let detail = ErrorDetail::new("PLP0030", text).with("user", login.as_str());
             PulpError::unauthenticated(detail, "invalid_username_or_password")
         })

@@ -133,10 +133,7 @@ async fn read_body(kind: BodyKind, body: Body) -> Result<Payload, PulpError> {
     match kind {
         BodyKind::Ignored => return Ok(Payload::None),
         BodyKind::Raw => return Ok(Payload::Raw(body.into())),
-        BodyKind::Object
-        | BodyKind::OptionalObject
-        | BodyKind::Any
-        | BodyKind::OptionalAny => {}
+        BodyKind::Object | BodyKind::OptionalObject | BodyKind::Any | BodyKind::OptionalAny => {}
     }
     let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
         PulpError::data(format!(
@@ -174,7 +171,10 @@ mod tests {
         let code = |result: Result<Payload, PulpError>| result.err().unwrap().code().to_owned();
         assert_eq!(code(read(BodyKind::Object, "").await), "PLP1009");
         assert_eq!(code(read(BodyKind::OptionalObject, "{").await), "PLP1009");
-        assert_eq!(code(read(BodyKind::OptionalObject, "null").await), "PLP1015");
+        assert_eq!(
+            code(read(BodyKind::OptionalObject, "null").await),
+            "PLP1015"
+        );
         assert_eq!(code(read(BodyKind::Any, "").await), "PLP1009");
         assert!(read(BodyKind::OptionalObject, "").await.is_ok());
         assert!(read(BodyKind::Any, "[1]").await.is_ok());

@@ -36,7 +36,10 @@ impl Formatter for Ascii {
 
 /// Appends `value` as JSON.
 pub(super) fn write(target: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(target, Ascii(CompactFormatter)))
+    value.serialize(&mut Serializer::with_formatter(
+        target,
+        Ascii(CompactFormatter),
+    ))
 }
 
 #[cfg(test)]

@@ -108,8 +108,14 @@ impl Distributor for Plugin {
         others: &[OtherDistributor],
     ) -> Result<(), String> {
         let url = config.text("relative_url");
-        if url.is_some() && others.iter().any(|other| other.config.text("relative_url") == url) {
-            return Err(format!("Relative URL {url:?} conflicts with an existing one"));
+        if url.is_some()
+            && others
+                .iter()
+                .any(|other| other.config.text("relative_url") == url)
+        {
+            return Err(format!(
+                "Relative URL {url:?} conflicts with an existing one"
+            ));
         }
         self.judge(config)
     }
@@ -205,21 +211,38 @@ fn verdicts(exchanges: &[Exchange], kind: &str, id: &str) -> Verdicts {
         if request[&type_key] != *id {
             return;
         }
-        let mut config = request[&config_key].as_object().cloned().unwrap_or_default();
+        let mut config = request[&config_key]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
         config.retain(|_, value| !value.is_null());
         let message = exchange.body["error_message"].as_str().map(str::to_owned);
         let verdict = match exchange.status {
             200..=299 => None,
-            400 if message.as_ref().is_some_and(|text| text.contains("conflicts with")) => return,
+            400 if message
+                .as_ref()
+                .is_some_and(|text| text.contains("conflicts with")) =>
+            {
+                return;
+            }
             400 if exchange.body["error"]["code"] == "PLP0000" => message,
-            500 if !exchange.body["error_message"].to_string().contains("ValidationError") => message,
+            500 if !exchange.body["error_message"]
+                .to_string()
+                .contains("ValidationError") =>
+            {
+                message
+            }
             _ => return,
         };
         found.push((config, verdict));
     };
     for exchange in exchanges.iter().filter(|e| e.method == "POST") {
         note(&exchange.request_body, exchange);
-        for each in exchange.request_body["distributors"].as_array().into_iter().flatten() {
+        for each in exchange.request_body["distributors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
             note(each, exchange);
         }
     }

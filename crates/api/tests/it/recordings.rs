@@ -17,7 +17,8 @@ const STAND_IN: &str = "the stand-in database accepts it, the real one refuses";
 /// One process does what three did.
 const ONE_WORKER: &str = "Pulp lists scheduler, resource manager and worker; pith has workers only";
 /// A request that only differs in what it leaves out.
-const ONLY_DELTA: &str = "a task without distributor_config fails in Pulp; here it changes nothing else";
+const ONLY_DELTA: &str =
+    "a task without distributor_config fails in Pulp; here it changes nothing else";
 
 const KNOWN_PLUGINS: &[(u32, &str)] = &[(1, ONE_WORKER), (2, ONE_WORKER)];
 
@@ -34,9 +35,15 @@ const KNOWN_REPOSITORIES: &[(u32, &str)] = &[
     (150, MENDED),
     (157, STAND_IN),
     (159, "$where would run code of the caller on the server"),
-    (198, "leading slashes are joined by the server that this router is merged into"),
+    (
+        198,
+        "leading slashes are joined by the server that this router is merged into",
+    ),
     (204, "outside of the API"),
-    (207, "500 of the recorded front end; 404 naming the repository here"),
+    (
+        207,
+        "500 of the recorded front end; 404 naming the repository here",
+    ),
     (209, "500 of the recorded front end; an unknown path here"),
     (230, "500 unhandled in Pulp, 401 here"),
 ];
@@ -48,7 +55,10 @@ const KNOWN_IMPORTERS: &[(u32, &str)] = &[
     (84, MENDED),
     (86, MENDED),
     (139, MENDED),
-    (188, "not an object: the task failed in Pulp, 400 at once here"),
+    (
+        188,
+        "not an object: the task failed in Pulp, 400 at once here",
+    ),
     (189, "the task of 188"),
     (190, "the task of 188"),
     (213, MENDED),
@@ -64,7 +74,10 @@ const KNOWN_IMPORTERS: &[(u32, &str)] = &[
 
 /// A server whose plugins refuse what the recorded ones refused in any of the recordings.
 async fn server() -> Server {
-    let verdicts: Vec<Exchange> = [REPOSITORIES, IMPORTERS].into_iter().flat_map(read).collect();
+    let verdicts: Vec<Exchange> = [REPOSITORIES, IMPORTERS]
+        .into_iter()
+        .flat_map(read)
+        .collect();
     Server::start(vec![Arc::new(recorded(&read(PLUGINS), &verdicts))]).await
 }
 
@@ -90,4 +103,37 @@ async fn importers_and_distributors_answer_as_recorded() {
     let server = server().await;
     let report = replay(&server.router, &exchanges).await;
     report.settle("03", KNOWN_IMPORTERS);
+}
+
+/// Lines of other recordings that need no content.
+const OTHERS: [(&str, &str, &[(u32, &str)]); 5] = [
+    (
+        "04",
+        include_str!("../recordings/04_sync_errors.jsonl"),
+        &[],
+    ),
+    (
+        "05",
+        include_str!("../recordings/05_publish_errors.jsonl"),
+        &[],
+    ),
+    (
+        "07",
+        include_str!("../recordings/07_content_errors.jsonl"),
+        &[],
+    ),
+    ("08", include_str!("../recordings/08_uploads.jsonl"), &[]),
+    (
+        "09",
+        include_str!("../recordings/09_tasks_errors.jsonl"),
+        &[],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_no_content_answers_as_recorded() {
+    for (name, text, known) in OTHERS {
+        let report = replay(&server().await.router, &read(text)).await;
+        report.settle(name, known);
+    }
 }

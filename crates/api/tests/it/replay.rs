@@ -32,7 +32,9 @@ pub(crate) struct Exchange {
 /// Reads a recording.
 pub(crate) fn read(text: &str) -> Vec<Exchange> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// What a replay found.
@@ -53,7 +55,11 @@ impl Report {
             known.len()
         );
         let listed = |n: u32| known.iter().any(|(k, _)| *k == n);
-        let new: Vec<_> = self.disagree.iter().filter(|(n, _, _)| !listed(*n)).collect();
+        let new: Vec<_> = self
+            .disagree
+            .iter()
+            .filter(|(n, _, _)| !listed(*n))
+            .collect();
         let stale: Vec<_> = self.agree.iter().filter(|n| listed(**n)).collect();
         for (n, step, why) in &new {
             println!("  {name}:{n} {step}: {why}");
@@ -86,7 +92,9 @@ pub(crate) async fn replay(router: &Router, exchanges: &[Exchange]) -> Report {
         let first_poll = note.starts_with("first poll") && exchange.step.contains("first poll");
         match difference(exchange, &reply, first_poll) {
             None => report.agree.push(exchange.n),
-            Some(why) => report.disagree.push((exchange.n, exchange.step.clone(), why)),
+            Some(why) => report
+                .disagree
+                .push((exchange.n, exchange.step.clone(), why)),
         }
     }
     report
@@ -125,7 +133,11 @@ fn body_of(exchange: &Exchange, ids: &HashMap<String, String>) -> Vec<u8> {
     let text = text_of(exchange, ids);
     if exchange.step == "invalid utf8" {
         // What was sent is not text; the recording has a replacement character in its place.
-        return text.replace('\u{fffd}', "\u{ff}").chars().map(|c| c as u8).collect();
+        return text
+            .replace('\u{fffd}', "\u{ff}")
+            .chars()
+            .map(|c| c as u8)
+            .collect();
     }
     text.into_bytes()
 }
@@ -156,13 +168,18 @@ async fn send(router: &Router, exchange: &Exchange, ids: &HashMap<String, String
         credentials = None;
     }
     if let Some(credentials) = credentials {
-        request = request.header("Authorization", format!("Basic {}", STANDARD.encode(credentials)));
+        request = request.header(
+            "Authorization",
+            format!("Basic {}", STANDARD.encode(credentials)),
+        );
     }
     let request = request.body(Body::from(body_of(exchange, ids))).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Reply {
@@ -205,10 +222,16 @@ fn learn(recorded: &Value, ours: &Value, ids: &mut HashMap<String, String>) {
 fn difference(exchange: &Exchange, reply: &Reply, first_poll: bool) -> Option<String> {
     if exchange.status != reply.status {
         let said = reply.body["error_message"].as_str().unwrap_or_default();
-        return Some(format!("status {} is {} {said}", exchange.status, reply.status));
+        return Some(format!(
+            "status {} is {} {said}",
+            exchange.status, reply.status
+        ));
     }
     for (name, recorded) in exchange.headers.iter().flatten() {
-        let ours = reply.headers.get(name).and_then(|value| value.to_str().ok());
+        let ours = reply
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok());
         let same = match (name.as_str(), recorded.as_str(), ours) {
             ("Location", Some(recorded), Some(ours)) => {
                 recorded == ours || recorded.split('/').count() == ours.split('/').count()
@@ -219,7 +242,10 @@ fn difference(exchange: &Exchange, reply: &Reply, first_poll: bool) -> Option<St
             return Some(format!("header {name}: {recorded} is {ours:?}"));
         }
     }
-    let cut = exchange.note.as_deref().is_some_and(|note| note.contains("cut"));
+    let cut = exchange
+        .note
+        .as_deref()
+        .is_some_and(|note| note.contains("cut"));
     shape(&exchange.body, &reply.body, "", first_poll, cut)
 }
 
@@ -237,7 +263,13 @@ fn kind(value: &Value) -> &'static str {
 /// Keys whose contents vary from run to run.
 const VARYING: [&str; 3] = ["traceback", "progress_report", "exception"];
 /// Keys of a task that depend on how far it has come.
-const MOVING: [&str; 5] = ["result", "error", "start_time", "finish_time", "worker_name"];
+const MOVING: [&str; 5] = [
+    "result",
+    "error",
+    "start_time",
+    "finish_time",
+    "worker_name",
+];
 
 fn shape(recorded: &Value, ours: &Value, at: &str, moving: bool, cut: bool) -> Option<String> {
     match (recorded, ours) {

@@ -29,7 +29,9 @@ impl Server {
         let storage = StorageUrl::default_in(folder.path());
         let blobs = Blobs::open(&storage, folder.path()).await.unwrap();
         let password = Some("admin".to_owned());
-        auth::ensure_first_admin(&store, clock.as_ref(), password).await.unwrap();
+        auth::ensure_first_admin(&store, clock.as_ref(), password)
+            .await
+            .unwrap();
         let fetcher = Fetcher::new(FetchPolicy::default());
         let registry = Registry::new(types);
         let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");

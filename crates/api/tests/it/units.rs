@@ -60,7 +60,10 @@ impl ContentType for Toys {
         }
     }
 
-    fn presented_fields(&self, _type_id: &str) -> &'static [(&'static str, &'static [&'static str])] {
+    fn presented_fields(
+        &self,
+        _type_id: &str,
+    ) -> &'static [(&'static str, &'static [&'static str])] {
         &[("manual", &["manual"])]
     }
 
@@ -105,7 +108,10 @@ async fn server() -> Server {
     let staged: Vec<(UnitId, &str)> = saved.iter().map(|unit| (unit.id, "toy")).collect();
     let task = TaskId::new();
     store.stage_add(task, &staged).await.unwrap();
-    store.content_commit(task, "box", store.now()).await.unwrap();
+    store
+        .content_commit(task, "box", store.now())
+        .await
+        .unwrap();
     server
 }
 
@@ -113,13 +119,21 @@ async fn send(server: &Server, method: &str, path: &str, body: String) -> (u16, 
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header("Authorization", format!("Basic {}", STANDARD.encode("admin:admin")))
+        .header(
+            "Authorization",
+            format!("Basic {}", STANDARD.encode("admin:admin")),
+        )
         .body(Body::from(body))
         .unwrap();
     let response = server.router.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
-    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap();
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
 }
 
 async fn post(server: &Server, path: &str, body: Value) -> (u16, Value) {
@@ -137,15 +151,27 @@ async fn names(server: &Server, criteria: Value) -> Vec<String> {
     let (status, found) = post(server, TOYS, json!({"criteria": criteria})).await;
     assert_eq!(status, 200, "{found}");
     let found = found.as_array().unwrap().clone();
-    found.iter().map(|unit| unit["name"].as_str().unwrap().to_owned()).collect()
+    found
+        .iter()
+        .map(|unit| unit["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
-fn expected(all: &[Value], filter: &Value, order: impl Fn(&Value, &Value) -> Ordering) -> Vec<String> {
+fn expected(
+    all: &[Value],
+    filter: &Value,
+    order: impl Fn(&Value, &Value) -> Ordering,
+) -> Vec<String> {
     let filter = Filter::parse(filter).unwrap();
-    let mut found: Vec<&Value> =
-        all.iter().filter(|unit| filter.matches(unit.as_object().unwrap())).collect();
+    let mut found: Vec<&Value> = all
+        .iter()
+        .filter(|unit| filter.matches(unit.as_object().unwrap()))
+        .collect();
     found.sort_by(|a, b| order(a, b));
-    found.iter().map(|unit| unit["name"].as_str().unwrap().to_owned()).collect()
+    found
+        .iter()
+        .map(|unit| unit["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +195,11 @@ async fn a_search_finds_what_filtering_everything_finds() {
         let by_name = expected(all, &filter, |a, b| compare(&a["name"], &b["name"]));
         // a plain field: the database sorts
         let sort = json!([["name", "ascending"]]);
-        assert_eq!(names(&server, json!({"filters": filter, "sort": sort})).await, by_name, "{filter}");
+        assert_eq!(
+            names(&server, json!({"filters": filter, "sort": sort})).await,
+            by_name,
+            "{filter}"
+        );
         // a field that may hold anything: sorted here, with ties broken by name
         let by_weight = expected(all, &filter, |a, b| {
             compare(&b["weight"], &a["weight"]).then_with(|| compare(&a["name"], &b["name"]))
@@ -191,7 +221,10 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
                                   "fields": {"unit": ["name"], "association": []}});
             let (_, page) = post(&server, IN_BOX, json!({"criteria": criteria})).await;
             let page = page.as_array().unwrap();
-            seen.extend(page.iter().map(|unit| unit["unit_id"].as_str().unwrap().to_owned()));
+            seen.extend(
+                page.iter()
+                    .map(|unit| unit["unit_id"].as_str().unwrap().to_owned()),
+            );
             if page.len() < 400 {
                 break;
             }
@@ -200,7 +233,11 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
         sorted.sort();
         sorted.dedup();
         assert_eq!(seen, sorted, "in the order of ids, each once");
-        let wanted = if filter == json!({}) { COUNT } else { COUNT.div_ceil(3) };
+        let wanted = if filter == json!({}) {
+            COUNT
+        } else {
+            COUNT.div_ceil(3)
+        };
         assert_eq!(seen.len(), wanted as usize);
     }
 }
@@ -218,13 +255,29 @@ async fn both_families_show_a_unit_in_their_own_form() {
     assert_eq!(unit["pulp_user_metadata"], json!({}));
     assert_eq!(unit["downloaded"], false);
     let path = unit["_storage_path"].as_str().unwrap();
-    assert!(path.starts_with("/var/lib/pulp/content/units/toy/"), "{path}");
-    assert!(path.ends_with(&format!("/{}.toy", unit["name"].as_str().unwrap())), "{path}");
-    for key in ["_id", "repo_id", "unit_id", "unit_type_id", "created", "updated"] {
+    assert!(
+        path.starts_with("/var/lib/pulp/content/units/toy/"),
+        "{path}"
+    );
+    assert!(
+        path.ends_with(&format!("/{}.toy", unit["name"].as_str().unwrap())),
+        "{path}"
+    );
+    for key in [
+        "_id",
+        "repo_id",
+        "unit_id",
+        "unit_type_id",
+        "created",
+        "updated",
+    ] {
         assert!(!association[key].is_null(), "{key}");
     }
 
-    let href = format!("/pulp/api/v2/content/units/toy/{}/", unit["_id"].as_str().unwrap());
+    let href = format!(
+        "/pulp/api/v2/content/units/toy/{}/",
+        unit["_id"].as_str().unwrap()
+    );
     let (_, single) = get(&server, &href).await;
     assert_eq!(single["_storage_path"], path);
     assert_eq!(single["manual"], "how to 9");
@@ -253,12 +306,18 @@ async fn associations_sort_project_and_filter() {
     let (_, found) = post(&server, IN_BOX, json!({"criteria": criteria})).await;
     assert!(found[0]["unit_id"].as_str() > found[1]["unit_id"].as_str());
     let keys: Vec<&String> = found[0].as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["_id", "created", "metadata", "unit_id", "unit_type_id"]);
+    assert_eq!(
+        keys,
+        ["_id", "created", "metadata", "unit_id", "unit_type_id"]
+    );
     let keys: Vec<&String> = found[0]["metadata"].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["_content_type_id", "_id"]);
 
     let past = json!({"filters": {"association": {"created": {"$lte": "2014-01-01T00:00:00Z"}}}});
-    assert_eq!(post(&server, IN_BOX, json!({"criteria": past})).await.1, json!([]));
+    assert_eq!(
+        post(&server, IN_BOX, json!({"criteria": past})).await.1,
+        json!([])
+    );
     let unknown = json!({"fields": {"unit": ["bogus"]}});
     let (status, error) = post(&server, IN_BOX, json!({"criteria": unknown})).await;
     assert_eq!(status, 400);
@@ -273,7 +332,10 @@ async fn client_data_of_a_unit_is_replaced_as_a_whole() {
     let path = format!("{}pulp_user_metadata/", found[0]["_href"].as_str().unwrap());
     assert_eq!(get(&server, &path).await, (200, json!({})));
     let data = json!({"a": "ü", "c": [1]});
-    assert_eq!(send(&server, "PUT", &path, data.to_string()).await, (200, Value::Null));
+    assert_eq!(
+        send(&server, "PUT", &path, data.to_string()).await,
+        (200, Value::Null)
+    );
     assert_eq!(get(&server, &path).await, (200, data));
     let unknown = "/pulp/api/v2/content/units/toy/nosuch/pulp_user_metadata/";
     let text = json!("No content unit resource: nosuch");
@@ -296,12 +358,27 @@ async fn an_upload_takes_pieces_in_any_order() {
     assert_eq!(len, Some(6));
     for bad in ["x", "-1"] {
         let (status, error) = send(&server, "PUT", &format!("{href}{bad}/"), String::new()).await;
-        assert_eq!((status, &error["property_names"]), (400, &json!(["offset"])));
+        assert_eq!(
+            (status, &error["property_names"]),
+            (400, &json!(["offset"]))
+        );
     }
-    let (status, _) = send(&server, "PUT", &format!("{uploads}nosuch/0/"), String::new()).await;
+    let (status, _) = send(
+        &server,
+        "PUT",
+        &format!("{uploads}nosuch/0/"),
+        String::new(),
+    )
+    .await;
     assert_eq!(status, 404);
     assert_eq!(get(&server, uploads).await.1, json!({"upload_ids": [id]}));
-    assert_eq!(send(&server, "DELETE", href, String::new()).await, (200, Value::Null));
-    assert_eq!(send(&server, "DELETE", href, String::new()).await, (200, Value::Null));
+    assert_eq!(
+        send(&server, "DELETE", href, String::new()).await,
+        (200, Value::Null)
+    );
+    assert_eq!(
+        send(&server, "DELETE", href, String::new()).await,
+        (200, Value::Null)
+    );
     assert_eq!(get(&server, uploads).await.1, json!({"upload_ids": []}));
 }

@@ -29,6 +29,8 @@ use crate::Engine;
 const SAVE_BATCH: usize = 500;
 /// Units waiting between two stages.
 const QUEUE: usize = 1000;
+/// What clients say of a unit; a sync never takes it away.
+const USER_METADATA: &str = "pulp_user_metadata";
 /// Largest file taken when nobody says how large it is.
 const MAX_FILE: u64 = 64 << 30;
 
@@ -184,26 +186,25 @@ impl Stages {
             .await
             .map_err(ContentError::other)?;
         let mut associate: Vec<(UnitId, &str)> = Vec::new();
-        for (unit, key_digest) in group {
-            let found = known.get(&key_digest);
-            if let Some(found) = found
-                && unit.existing == Existing::Keep
-                && !self.needs_file(&unit, found)
+        for (mut unit, key_digest) in group {
+            if let Some(found) = known.get(&key_digest)
+                && self.as_known(&mut unit, found).await?
             {
                 associate.push((found.id, type_id));
                 observer.known(type_id);
                 continue;
             }
-            let lacking = found
-                .filter(|_| unit.existing == Existing::Keep)
-                .map(|found| found.id);
+            let known = known
+                .get(&key_digest)
+                .filter(|_| unit.existing == Existing::Keep);
+            let known = known.map(|found| found.id);
             let observer = Arc::clone(observer);
             self.send(Moving {
                 unit,
                 key_digest,
                 file_backed,
                 file: None,
-                known: lacking,
+                known,
                 observer,
             })
             .await?;
@@ -217,12 +218,70 @@ impl Stages {
         Ok(())
     }
 
-    fn needs_file(&self, unit: &WantedUnit, found: &KnownUnit) -> bool {
-        match unit.source {
+    /// Whether the known unit serves as it is; otherwise `unit` is what is to be stored.
+    async fn as_known(
+        &self,
+        unit: &mut WantedUnit,
+        found: &KnownUnit,
+    ) -> Result<bool, ContentError> {
+        let lacks_file = match unit.source {
             Some(Source::Download { .. }) => !found.downloaded && self.policy == Policy::Immediate,
-            Some(Source::Blob { .. }) => !found.downloaded,
+            Some(Source::Blob { sha256, .. }) => !found.downloaded || found.blob != Some(sha256),
             None => false,
+        };
+        match unit.existing {
+            Existing::Keep => Ok(!lacks_file),
+            Existing::Replace => Ok(self.merged(unit, found).await? && !lacks_file),
         }
+    }
+
+    /// Lets the type merge what is known into `unit`; whether nothing new comes of it.
+    async fn merged(&self, unit: &mut WantedUnit, found: &KnownUnit) -> Result<bool, ContentError> {
+        let engine = &self.shared.engine;
+        let Some(content_type) = engine.registry.content_type_of(unit.type_id) else {
+            return Ok(false);
+        };
+        let stored = engine
+            .store
+            .unit_get(unit.type_id, found.id)
+            .await
+            .map_err(ContentError::other)?;
+        let Some(stored) = stored else {
+            return Ok(false);
+        };
+        let mut names: Vec<&str> = unit.parts.iter().map(|part| part.name).collect();
+        names.extend(
+            content_type
+                .presented_fields(unit.type_id)
+                .iter()
+                .flat_map(|(_, parts)| *parts),
+        );
+        names.sort_unstable();
+        names.dedup();
+        let mut parts = engine
+            .store
+            .unit_parts(&[found.id], &names)
+            .await
+            .map_err(ContentError::other)?;
+        let parts: Vec<(String, Vec<u8>)> = parts
+            .remove(&found.id)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|part| (part.name, part.data))
+            .collect();
+        content_type.merge(unit.type_id, &stored.doc, &parts, unit);
+        if let Some(metadata) = stored.doc.get(USER_METADATA) {
+            unit.doc
+                .entry(USER_METADATA)
+                .or_insert_with(|| metadata.clone());
+        }
+        let same_parts = unit.parts.len() == parts.len()
+            && unit.parts.iter().all(|new| {
+                parts
+                    .iter()
+                    .any(|(name, data)| name == new.name && *data == new.data)
+            });
+        Ok(unit.doc == stored.doc && same_parts)
     }
 
     async fn send(&self, mut moving: Moving) -> Result<(), ContentError> {

@@ -169,11 +169,7 @@ fn select<T>(
         };
         // What is null was never stored, so it does not exist.
         judged.retain(|_, value| !value.is_null());
-        if criteria
-            .filter
-            .as_ref()
-            .is_none_or(|f| f.matches(&judged))
-        {
+        if criteria.filter.as_ref().is_none_or(|f| f.matches(&judged)) {
             ranking.offer(sort_values(&judged, &keys), item);
         }
     }
@@ -225,7 +221,10 @@ impl Engine {
             .as_ref()
             .is_none_or(|fields| fields.iter().any(|field| field == "id"));
         let ids: Vec<String> = if with_id {
-            found.iter().map(|repository| repository.id.clone()).collect()
+            found
+                .iter()
+                .map(|repository| repository.id.clone())
+                .collect()
         } else {
             Vec::new()
         };

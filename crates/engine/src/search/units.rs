@@ -56,7 +56,9 @@ struct Window {
 impl Window {
     /// Cuts a batch; false when nothing more is wanted.
     fn cut<T>(&mut self, batch: &mut Vec<T>) -> bool {
-        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(batch.len());
+        let skipped = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(batch.len());
         batch.drain(..skipped);
         self.skip -= skipped as u64;
         if let Some(left) = &mut self.left {
@@ -93,7 +95,11 @@ impl Search {
 
     fn needs(&self, roots: Option<BTreeSet<&str>>) -> Needs {
         let Some(mut roots) = roots else {
-            let parts: BTreeSet<&'static str> = self.presented().flat_map(|(_, parts)| parts).copied().collect();
+            let parts: BTreeSet<&'static str> = self
+                .presented()
+                .flat_map(|(_, parts)| parts)
+                .copied()
+                .collect();
             return Needs {
                 fields: None,
                 parts: parts.into_iter().collect(),
@@ -323,7 +329,10 @@ impl Search {
         };
         let pushed = !decided_here && groups.len() == 1;
         let window = if pushed {
-            Window { skip: 0, left: None }
+            Window {
+                skip: 0,
+                left: None,
+            }
         } else {
             Window {
                 skip: self.skip,
@@ -419,9 +428,7 @@ impl Running {
                 let Some(group) = self.groups.pop_front() else {
                     break;
                 };
-                let window = self
-                    .pushed
-                    .then_some((self.search.skip, self.search.limit));
+                let window = self.pushed.then_some((self.search.skip, self.search.limit));
                 let sort = &self.search.unit_sort;
                 self.current = Some(self.search.query(&group, &self.needs, sort, None, window)?);
                 continue;
@@ -530,12 +537,7 @@ impl Engine {
         let Ok(id) = unit_id.parse::<UnitId>() else {
             return Ok(None);
         };
-        let Some(unit) = self
-            .store
-            .unit_get(type_id, id)
-            .await
-            .map_err(from_store)?
-        else {
+        let Some(unit) = self.store.unit_get(type_id, id).await.map_err(from_store)? else {
             return Ok(None);
         };
         let names: BTreeSet<&str> = self

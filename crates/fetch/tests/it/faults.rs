@@ -28,6 +28,7 @@ async fn final_statuses_are_asked_for_once() {
         let (error, requests) = failure(Fault::Status(status)).await;
         assert_eq!(requests, 1, "{status}");
         assert!(!error.retryable());
+        assert_eq!(error.kind.status(), Some(status));
         match status {
             404 | 410 => assert_eq!(error.kind, ErrorKind::NotFound { status }),
             401 | 403 => assert_eq!(error.kind, ErrorKind::Denied { status }),
@@ -225,4 +226,19 @@ async fn when_no_mirror_has_it_all_failures_are_told() {
     assert_eq!(error.kind, ErrorKind::Denied { status: 403 });
     assert_eq!(error.earlier[0].kind, ErrorKind::NotFound { status: 404 });
     assert!(error.to_string().contains(&first.url()), "{error}");
+}
+
+#[tokio::test]
+async fn a_mirror_that_asks_for_a_wait_is_left_for_the_next() {
+    let (busy, good) = (fake_with(b"x").await, fake_with(b"x").await);
+    busy.fault(
+        "/f",
+        Fault::RetryAfter {
+            status: 503,
+            value: "3600".into(),
+        },
+    );
+    let request = Request::new([at(&busy, "/f"), at(&good, "/f")], MAX);
+    fetch(&session(), request).await.unwrap();
+    assert_eq!((busy.requests("/f"), good.requests("/f")), (1, 1));
 }

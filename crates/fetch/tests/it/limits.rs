@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pith_fetch::{FetchPolicy, Fetcher, NullSink};
+use pith_fetch::{ErrorKind, FetchPolicy, Fetcher, NullSink, Slowest};
 use pith_testkit::upstream::{Fault, Upstream as Fake};
 
 use crate::*;
@@ -41,8 +41,14 @@ async fn a_session_keeps_to_its_downloads_and_its_connections() {
         .unwrap();
     let peak = peak(&fake, &[session], 30).await;
     assert!((2..=3).contains(&peak), "{peak}");
+    // A few more may be opened than are used, never one per file.
     assert!(
-        fake.connections() <= 3,
+        fake.peak_connections() <= 6,
+        "{} connections at once",
+        fake.peak_connections()
+    );
+    assert!(
+        fake.connections() < 15,
         "{} connections for 30 files",
         fake.connections()
     );
@@ -75,4 +81,29 @@ async fn a_session_keeps_to_its_speed() {
     let start = tokio::time::Instant::now();
     fetch(&session, request(&fake, "/f")).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_only_drips_is_given_up() {
+    let fake = fake_with(&body(1000)).await;
+    let every = Duration::from_secs(1);
+    fake.fault("/f", Fault::Slow { chunk: 1, every });
+    let slowest = Slowest {
+        bytes: 100,
+        window: Duration::from_secs(10),
+    };
+    let day = Duration::from_secs(86_400);
+    let upstream = Upstream {
+        read_timeout: day,
+        connect_timeout: day,
+        ..patient()
+    };
+    let session = Fetcher::new(FetchPolicy {
+        slowest,
+        ..policy()
+    })
+    .session(upstream)
+    .unwrap();
+    let error = fetch(&session, request(&fake, "/f")).await.unwrap_err();
+    assert_eq!((error.kind, error.attempts), (ErrorKind::Stalled, 3));
 }

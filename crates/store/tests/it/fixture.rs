@@ -91,11 +91,11 @@ impl Fixture {
 
     /// The names of the units that a query finds.
     pub(crate) async fn names(&self, query: &UnitQuery<'_>) -> Vec<String> {
-        names(collect(self.store.units_stream(query).unwrap()).await)
+        names(&collect(self.store.units_stream(query).unwrap()).await)
     }
 }
 
-pub(crate) fn names(units: Vec<StreamedUnit>) -> Vec<String> {
+pub(crate) fn names(units: &[StreamedUnit]) -> Vec<String> {
     units
         .iter()
         .map(|unit| unit.unit.doc["name"].as_str().unwrap().to_owned())

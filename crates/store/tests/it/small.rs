@@ -137,7 +137,7 @@ async fn history_is_listed_by_start(f: Fixture) {
             ..all.clone()
         })
         .await,
-        [first.clone()]
+        *std::slice::from_ref(&first)
     );
     assert_eq!(
         of(HistoryQuery {
@@ -145,7 +145,7 @@ async fn history_is_listed_by_start(f: Fixture) {
             ..all.clone()
         })
         .await,
-        [second.clone()]
+        *std::slice::from_ref(&second)
     );
     assert_eq!(
         of(HistoryQuery {
@@ -153,7 +153,7 @@ async fn history_is_listed_by_start(f: Fixture) {
             ..all.clone()
         })
         .await,
-        [first.clone()]
+        *std::slice::from_ref(&first)
     );
     assert_eq!(
         of(HistoryQuery {
