@@ -283,7 +283,8 @@ fn shape(recorded: &Value, ours: &Value, at: &str, moving: bool, cut: bool) -> O
             recorded
                 .iter()
                 .filter(|(key, _)| {
-                    !VARYING.contains(&key.as_str()) && !(moving && MOVING.contains(&key.as_str()))
+                    let key = key.as_str();
+                    !VARYING.contains(&key) && (!moving || !MOVING.contains(&key))
                 })
                 .find_map(|(key, value)| {
                     let exact = matches!(key.as_str(), "code" | "http_status" | "property_names");

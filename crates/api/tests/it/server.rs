@@ -42,7 +42,8 @@ impl Server {
             1,
             shutdown.clone(),
         ));
-        while engine.store.workers_list().await.unwrap().is_empty() {
+        // Scheduler, resource manager and worker have said that they live.
+        while engine.store.workers_list().await.unwrap().len() < 3 {
             tokio::task::yield_now().await;
         }
         Self {
