@@ -36,6 +36,13 @@ pub fn document(distributor: &Distributor) -> Value {
     })
 }
 
+/// Sorts distributors as they were made, which is how lists show them.
+#[must_use]
+pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
+    distributors.sort_by(|a, b| a.oid.cmp(&b.oid));
+    distributors
+}
+
 /// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere.
 ///
 /// # Errors
@@ -163,7 +170,7 @@ impl Engine {
             .distributor_list(Some(&[repo_id.to_owned()]))
             .await
             .map_err(from_store)?;
-        Ok(found.iter().map(document).collect())
+        Ok(oldest_first(found).iter().map(document).collect())
     }
 
     /// One distributor; an unknown repository is not told apart from an unknown distributor.

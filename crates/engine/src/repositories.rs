@@ -228,12 +228,12 @@ impl Engine {
             }
         }
         if expand.distributors {
-            for distributor in self
+            let found = self
                 .store
                 .distributor_list(repos)
                 .await
-                .map_err(from_store)?
-            {
+                .map_err(from_store)?;
+            for distributor in distributors::oldest_first(found) {
                 let document = distributors::document(&distributor);
                 expanded
                     .distributors

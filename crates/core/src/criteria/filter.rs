@@ -241,12 +241,13 @@ impl Parser {
                 _ => self.field(key, value, depth, &mut filters)?,
             }
         }
-        if filters.len() == 1 {
-            if let Some(only) = filters.pop() {
-                return Ok(only);
+        match filters.pop() {
+            Some(only) if filters.is_empty() => Ok(only),
+            last => {
+                filters.extend(last);
+                Ok(Filter::All(filters))
             }
         }
-        Ok(Filter::All(filters))
     }
 
     fn documents(

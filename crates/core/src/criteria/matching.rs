@@ -164,6 +164,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "cases read better")]
     fn matches(document: Value, filter: Value) -> bool {
         Filter::parse(&filter)
             .unwrap()

@@ -164,9 +164,11 @@ fn select<T>(
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let mut ranking = Ranking::new(keys.clone(), criteria.skip, criteria.limit);
     for item in items {
-        let Value::Object(judged) = facts(&item) else {
+        let Value::Object(mut judged) = facts(&item) else {
             continue;
         };
+        // What is null was never stored, so it does not exist.
+        judged.retain(|_, value| !value.is_null());
         if criteria.filter.as_ref().is_none_or(|f| f.matches(&judged)) {
             ranking.offer(sort_values(&judged, &keys), item);
         }
@@ -255,7 +257,8 @@ impl Engine {
             .store
             .distributor_list(repos.as_deref())
             .await
-            .map_err(from_store)?;
+            .map_err(from_store)
+            .map(distributors::oldest_first)?;
         let found = select(found, criteria, |distributor| {
             let mut facts = distributors::document(distributor);
             facts["distributor_id"] = json!(distributor.id);
