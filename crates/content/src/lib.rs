@@ -10,6 +10,7 @@ pub mod descriptor;
 pub mod error;
 pub mod fetch;
 pub mod publish;
+pub mod relative_url;
 pub mod sync;
 pub mod unit;
 pub mod upload;
@@ -40,7 +41,7 @@ pub trait ContentType: Send + Sync {
     fn distributors(&self) -> Vec<Arc<dyn Distributor>>;
 
     /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the
-    /// document because they are large. `parts` holds the named parts that exist, uncompressed.
+    /// document because they are large. `parts` holds the named parts that exist, as they are stored.
     fn present(&self, _type_id: &str, _doc: &mut Document, _parts: &[(String, Vec<u8>)]) {}
 
     /// The fields that [`ContentType::present`] adds for `type_id`, each with the parts it is made of; so that a
@@ -50,6 +51,23 @@ pub trait ContentType: Send + Sync {
         _type_id: &str,
     ) -> &'static [(&'static str, &'static [&'static str])] {
         &[]
+    }
+
+    /// Every field that units of `type_id` can have on the wire, so that a search can refuse the others by name
+    /// (reference: platform-api §1.11). `None` refuses nothing.
+    fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to
+    /// what is to be stored. `parts` holds all parts of the known unit as they are stored. Most types replace.
+    fn merge(
+        &self,
+        _type_id: &str,
+        _known: &Document,
+        _parts: &[(String, Vec<u8>)],
+        _wanted: &mut unit::WantedUnit,
+    ) {
     }
 
     /// The name below the unit's folder in `_storage_path`; `None` where the folder itself is the path

@@ -2,6 +2,9 @@
 //!
 //! The guard works on addresses, not on names, and it sits in the connection pool's name resolution: the address that was
 //! judged is the one connected to, so a name that changes its address in between gains nothing.
+//!
+//! Behind an HTTP proxy the proxy resolves names, so there only addresses written in URLs can be judged; what else may be
+//! reached is the proxy's to decide.
 
 use std::fmt;
 use std::io;
@@ -16,7 +19,7 @@ use url::{Host, Url};
 pub enum AddressClass {
     /// The internet.
     Public,
-    /// RFC 1918, carrier-grade NAT and unique local addresses: usually the site's own network.
+    /// RFC 1918, carrier-grade NAT, benchmark networks and unique local addresses: usually the site's own network.
     Private,
     /// This machine.
     Loopback,
@@ -55,7 +58,10 @@ impl AddressClass {
         } else if a == 0 || a >= 224 || v4.is_link_local() {
             // "This network", multicast, reserved, broadcast.
             Self::Never
-        } else if v4.is_private() || (a == 100 && (64..128).contains(&b)) {
+        } else if v4.is_private()
+            || (a == 100 && (64..128).contains(&b))
+            || (a == 198 && (b & 0xfe) == 18)
+        {
             Self::Private
         } else {
             Self::Public
@@ -64,11 +70,12 @@ impl AddressClass {
 
     fn of_v6(v6: Ipv6Addr) -> Self {
         let site_local = v6.segments()[0] & 0xffc0 == 0xfec0;
+        let local_nat64 = v6.segments().starts_with(&[0x64, 0xff9b, 1]);
         if v6.is_loopback() {
             Self::Loopback
         } else if v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local() {
             Self::Never
-        } else if v6.is_unique_local() || site_local {
+        } else if v6.is_unique_local() || site_local || local_nat64 {
             Self::Private
         } else {
             Self::Public
@@ -258,6 +265,8 @@ mod tests {
             "172.16.0.1",
             "192.168.1.1",
             "100.64.0.1",
+            "198.19.0.1",
+            "64:ff9b:1::1",
             "fd12::1",
             "::ffff:10.0.0.1",
         ] {

@@ -103,6 +103,17 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// The HTTP status behind the failure, for reports that carry one (reference: rpm §6.6).
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::NotFound { status } | Self::Denied { status } | Self::Status { status } => {
+                Some(*status)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the same request may well succeed a little later.
     #[must_use]
     pub fn retryable(&self) -> bool {
@@ -124,7 +135,7 @@ pub struct FetchError {
     pub kind: ErrorKind,
     /// What was asked for, or where its redirects led; without secrets (empty when the settings are wrong).
     pub url: Box<str>,
-    /// Requests made, over all mirrors.
+    /// Tries made, over all mirrors (in [`FetchError::earlier`]: at that mirror).
     pub attempts: u32,
     /// What the layers below say; without secrets, may be empty.
     pub message: Box<str>,

@@ -9,7 +9,7 @@
 //! What a fetch promises:
 //! - the body never exceeds [`Request::max_size`], whatever the server says or leaves out;
 //! - a body that arrives is the body that was expected: size and digests are checked, and a wrong body is never kept;
-//! - it ends: every read has a time limit, attempts and redirects are counted;
+//! - it ends: every read has a time limit, bodies have a lowest speed, attempts and redirects are counted;
 //! - secrets go to the host they are meant for and never into an error, a log line or a `Debug` text.
 //!
 //! ```no_run
@@ -25,20 +25,26 @@
 //! # Ok(()) }
 //! ```
 
+mod answers;
+mod clients;
 mod egress;
 mod error;
 mod fetcher;
+mod file;
+mod hops;
+mod limits;
 pub mod mirrors;
 mod policy;
 mod session;
 mod sink;
+mod transfer;
 mod upstream;
 mod urls;
 
 pub use egress::{AddressClass, Egress, Lookup, SystemLookup};
 pub use error::{ErrorKind, FetchError};
 pub use fetcher::Fetcher;
-pub use policy::{FetchPolicy, RetryPolicy};
+pub use policy::{FetchPolicy, RetryPolicy, Slowest};
 pub use session::{Conditional, Fetched, Request, Session, Validators};
 pub use sink::{NullSink, Sink, VecSink};
 pub use upstream::{BasicAuth, Upstream};

@@ -17,6 +17,27 @@ pub struct FetchPolicy {
     pub retry: RetryPolicy,
     /// Redirects followed for one request.
     pub max_redirects: usize,
+    /// The slowest body that is still waited for.
+    pub slowest: Slowest,
+}
+
+/// The slowest body that is still waited for: without this a server that sends a byte now and then could hold a download
+/// for ever, since each single read succeeds in time.
+#[derive(Debug, Clone, Copy)]
+pub struct Slowest {
+    /// At least this many bytes must arrive…
+    pub bytes: u64,
+    /// … in this much time spent waiting for the server. (Time spent on our disk or speed limit does not count.)
+    pub window: Duration,
+}
+
+impl Default for Slowest {
+    fn default() -> Self {
+        Self {
+            bytes: 4096,
+            window: Duration::from_mins(1),
+        }
+    }
 }
 
 impl Default for FetchPolicy {
@@ -27,6 +48,7 @@ impl Default for FetchPolicy {
             max_per_host: 32,
             retry: RetryPolicy::default(),
             max_redirects: 5,
+            slowest: Slowest::default(),
         }
     }
 }

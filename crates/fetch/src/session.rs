@@ -8,8 +8,8 @@ use pith_core::digest::Hashed;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::error::FetchError;
-use crate::fetcher::{SessionState, unasked};
+use crate::error::{ErrorKind, FetchError};
+use crate::fetcher::SessionState;
 use crate::sink::{Sink, VecSink};
 
 /// What to fetch and what is known of it.
@@ -73,6 +73,7 @@ pub struct Fetched {
 
 /// The answer to a conditional download.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "moved once per download")]
 pub enum Conditional {
     /// It changed; the new version went into the sink.
     Fetched(Fetched),
@@ -111,7 +112,8 @@ impl Session {
 
     /// Streams a file into `sink`, from the first mirror that has it as promised.
     ///
-    /// Failures that may pass are tried again with growing waits, resuming where the server can do that safely. A wrong
+    /// Failures that may pass are tried again with growing waits, resuming where the server can do that safely; a mirror
+    /// that asks for a wait (`Retry-After`) is obeyed when it is the last one, and left for the next one otherwise. A wrong
     /// size or digest is never tried again on the same mirror.
     ///
     /// # Errors
@@ -144,5 +146,13 @@ impl Session {
         let mut sink = VecSink::default();
         self.get(Request::new([url], max), &mut sink).await?;
         Ok(sink.bytes.into())
+    }
+}
+
+/// "Not modified" to a request that had no condition; the transfer treats that as a bad status before it gets here.
+fn unasked(request: &Request) -> FetchError {
+    match request.urls.first() {
+        Some(url) => FetchError::new(ErrorKind::Status { status: 304 }, url, ""),
+        None => FetchError::settings("there is no URL to fetch"),
     }
 }

@@ -1,5 +1,6 @@
 //! One importer's settings that touch downloads.
 
+use std::fmt;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -15,8 +16,8 @@ pub struct BasicAuth {
 
 /// One importer's settings that touch downloads (reference: rpm §5.1, iso §2).
 ///
-/// The default is an importer with nothing set.
-#[derive(Debug, Clone)]
+/// The default is an importer with nothing set. Its `Debug` text shows no secret.
+#[derive(Clone)]
 pub struct Upstream {
     /// PEM certificates that *replace* the system's roots.
     pub ssl_ca_cert: Option<String>,
@@ -66,5 +67,24 @@ impl Default for Upstream {
             read_timeout: Duration::from_secs(27),
             user_agent: "pulp/2.21".to_owned(),
         }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The certificate's text may hold the key, and the proxy's may hold a password: neither is shown.
+        f.debug_struct("Upstream")
+            .field("ssl_ca_cert", &self.ssl_ca_cert.is_some())
+            .field("ssl_client_cert", &self.ssl_client_cert.is_some())
+            .field("ssl_validation", &self.ssl_validation)
+            .field("proxy", &self.proxy_host.is_some())
+            .field("basic_auth", &self.basic_auth)
+            .field("query_auth_token", &self.query_auth_token.is_some())
+            .field("max_downloads", &self.max_downloads)
+            .field("max_speed", &self.max_speed)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("read_timeout", &self.read_timeout)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
     }
 }

@@ -77,6 +77,8 @@ pub enum Fault {
     StallAfter(usize),
     /// Sends the head and this many bytes of the body, then closes.
     CutAfter(usize),
+    /// Like [`Fault::CutAfter`], with only a weak `ETag`: nobody can resume this safely.
+    WeakCutAfter(usize),
     /// Closes without an answer.
     Hangup,
     /// Sends the file under this `Content-Length`, whatever its size is, then closes.
@@ -138,6 +140,8 @@ impl Recorded {
 #[derive(Debug, Default)]
 struct Counters {
     connections: AtomicUsize,
+    open: AtomicUsize,
+    peak_open: AtomicUsize,
     in_flight: AtomicUsize,
     peak: AtomicUsize,
 }
@@ -338,6 +342,18 @@ impl Upstream {
         self.shared.counters.connections.load(Ordering::SeqCst)
     }
 
+    /// Connections that are open now.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.shared.counters.open.load(Ordering::SeqCst)
+    }
+
+    /// The most connections that were open at the same time.
+    #[must_use]
+    pub fn peak_connections(&self) -> usize {
+        self.shared.counters.peak_open.load(Ordering::SeqCst)
+    }
+
     /// Requests being answered now.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -355,5 +371,78 @@ impl Drop for Upstream {
     fn drop(&mut self) {
         // The connections are owned by this task and end with it.
         self.accepting.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// Sends heads over one connection and returns everything that comes back until it closes.
+    async fn say(upstream: &Upstream, heads: &str) -> String {
+        let mut stream = TcpStream::connect(upstream.address()).await.unwrap();
+        stream.write_all(heads.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_served_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("pub")).unwrap();
+        std::fs::write(folder.path().join("secret"), "secret").unwrap();
+        std::fs::write(folder.path().join("pub/a b"), "public").unwrap();
+        let upstream = Upstream::start().await.unwrap();
+        upstream.serve_dir("/x/", folder.path().join("pub"));
+        assert!(
+            say(&upstream, "GET /x/a%20b HTTP/1.1\r\n\r\n")
+                .await
+                .ends_with("\r\n\r\npublic")
+        );
+        for path in [
+            "/x/../secret",
+            "/x/%2e%2e/secret",
+            "/x/",
+            "/y/a%20b",
+            "/x/%zz%",
+        ] {
+            let answer = say(&upstream, &format!("GET {path} HTTP/1.1\r\n\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_several_requests_and_ranges() {
+        let upstream = Upstream::start().await.unwrap();
+        upstream.put("/f", "0123456789");
+        let heads = "HEAD /f HTTP/1.1\r\n\r\nGET /f HTTP/1.1\r\nRange: bytes=-3\r\n\r\n\
+                     GET /f HTTP/1.1\r\nRange: bytes=10-\r\n\r\n";
+        let answer = say(&upstream, heads).await;
+        assert!(
+            answer.contains("Content-Range: bytes 7-9/10\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("\r\n\r\n789HTTP/1.1 416 "), "{answer}");
+        assert_eq!((upstream.connections(), upstream.requests("/f")), (1, 3));
+        assert_eq!(upstream.log("/f")[0].method, "HEAD");
+    }
+
+    #[tokio::test]
+    async fn faults_are_used_up_in_order() {
+        let upstream = Upstream::start().await.unwrap();
+        upstream.put("/f", "x");
+        upstream.fault_times("/f", Fault::Status(500), 2);
+        upstream.fault_times("/f", Fault::Status(429), 1);
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            seen.push(say(&upstream, "GET /f HTTP/1.1\r\n\r\n").await[9..12].to_owned());
+        }
+        assert_eq!(seen, ["500", "500", "429", "200"]);
     }
 }

@@ -1,1 +1,79 @@
-//! RPM repositories (Pulp's yum types).
+//! RPM repositories: Pulp's yum importer and distributor.
+//!
+//! `metadata` reads and writes repository metadata and does nothing else; `sync` and `publish` join it to the contexts of
+//! `pith-content`; `units` says what becomes document and what becomes part of a unit.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod config;
+pub mod metadata;
+pub mod publish;
+pub mod sync;
+pub mod types;
+pub mod units;
+pub mod upload;
+
+use std::sync::Arc;
+
+use pith_content::unit::WantedUnit;
+use pith_content::{ContentType, Distributor, Importer, UnitType};
+use pith_core::Document;
+use serde_json::Value;
+
+/// The family of RPM repositories.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rpm;
+
+impl ContentType for Rpm {
+    fn name(&self) -> &'static str {
+        "rpm"
+    }
+
+    fn unit_types(&self) -> &'static [UnitType] {
+        types::UNIT_TYPES
+    }
+
+    fn importers(&self) -> Vec<Arc<dyn Importer>> {
+        vec![Arc::new(sync::YumImporter)]
+    }
+
+    fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
+        vec![Arc::new(publish::YumDistributor)]
+    }
+
+    fn present(&self, type_id: &str, doc: &mut Document, parts: &[(String, Vec<u8>)]) {
+        units::present(type_id, doc, parts);
+    }
+
+    fn presented_fields(
+        &self,
+        type_id: &str,
+    ) -> &'static [(&'static str, &'static [&'static str])] {
+        units::presented_fields(type_id)
+    }
+
+    fn merge(
+        &self,
+        type_id: &str,
+        known: &Document,
+        parts: &[(String, Vec<u8>)],
+        wanted: &mut WantedUnit,
+    ) {
+        if type_id == types::ERRATUM {
+            let lists = parts
+                .iter()
+                .find(|(name, _)| name == units::PKGLIST)
+                .map(|(_, data)| units::pkglists(data))
+                .unwrap_or_default();
+            units::merge_erratum(known, &lists, wanted);
+        }
+    }
+
+    fn storage_name(&self, type_id: &str, doc: &Document) -> Option<String> {
+        let named = matches!(
+            type_id,
+            types::RPM | types::SRPM | types::DRPM | types::METADATA_FILE
+        );
+        let name = doc.get("filename").and_then(Value::as_str)?;
+        named.then(|| name.to_owned())
+    }
+}

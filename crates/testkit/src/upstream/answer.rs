@@ -155,6 +155,17 @@ fn faulty(fault: &Fault, request: &Recorded, file: Bytes) -> Answer {
         },
         Fault::StallAfter(bytes) => cut(*bytes, true),
         Fault::CutAfter(bytes) => cut(*bytes, false),
+        Fault::WeakCutAfter(bytes) => {
+            let headers = [
+                header("ETag", format!("W/{}", etag(&file))),
+                length(file.len()),
+            ];
+            let cut = file.slice(..file.len().min(*bytes));
+            Answer {
+                keep_alive: false,
+                ..Answer::new(200, &headers, cut)
+            }
+        }
         Fault::ContentLength(lie) => {
             let headers = [header("Content-Length", lie.to_string())];
             Answer {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -27,6 +27,7 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, tls: Opti
                 shared.counters.connections.fetch_add(1, Ordering::SeqCst);
                 let (shared, tls) = (Arc::clone(&shared), tls.clone());
                 connections.spawn(async move {
+                    let _open = Counted::new(&shared.counters.open, &shared.counters.peak_open);
                     // A client that goes away is no news to a test.
                     let _ = match tls {
                         None => converse(stream, &shared, false).await,
@@ -44,20 +45,20 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, tls: Opti
     }
 }
 
-/// Counts a request as long as it is being answered.
-struct InFlight<'a>(&'a Shared);
+/// Counts something as long as it lasts, and the most of it there ever was.
+struct Counted<'a>(&'a AtomicUsize);
 
-impl<'a> InFlight<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        let now = shared.counters.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
-        shared.counters.peak.fetch_max(now, Ordering::SeqCst);
-        Self(shared)
+impl<'a> Counted<'a> {
+    fn new(now: &'a AtomicUsize, peak: &AtomicUsize) -> Self {
+        let count = now.fetch_add(1, Ordering::SeqCst) + 1;
+        peak.fetch_max(count, Ordering::SeqCst);
+        Self(now)
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.counters.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -65,10 +66,11 @@ async fn converse<S>(mut stream: S, shared: &Shared, client_cert: bool) -> io::R
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let counters = &shared.counters;
     let mut buffer = Vec::with_capacity(4096);
     while let Some(mut request) = read_head(&mut stream, &mut buffer).await? {
         request.client_cert = client_cert;
-        let _in_flight = InFlight::new(shared);
+        let _in_flight = Counted::new(&counters.in_flight, &counters.peak);
         let answer = answer(shared, &request).await;
         shared.state.lock().log.push(request);
         if !send(&mut stream, answer).await? {
@@ -112,9 +114,12 @@ where
         }
     }
     stream.flush().await?;
-    let zeros = [0; 16 * 1024];
-    while endless {
-        stream.write_all(&zeros).await?;
+    if endless {
+        let zeros = [0; 16 * 1024];
+        // Ends with an error, when the peer has had enough.
+        loop {
+            stream.write_all(&zeros).await?;
+        }
     }
     if hold {
         // Until the peer gives up or the test ends; what it may still send is of no interest.

@@ -1,0 +1,519 @@
+//! comps.xml: groups, categories, environments and language packs.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::MetadataError;
+use super::xml::{Children, Element, XmlWriter};
+
+const DOCTYPE: &str =
+    r#"<!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">"#;
+/// `display_order` when nothing is said.
+pub const DEFAULT_ORDER: i64 = 1024;
+
+/// Translations by language.
+pub type Translations = BTreeMap<String, String>;
+
+/// A group; the serialised form with `repo_id` is the unit's document (reference: rpm §2.4).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Group {
+    /// Identity within the repository.
+    pub id: String,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether installers choose it unasked.
+    pub default: bool,
+    /// Whether people see it.
+    pub user_visible: bool,
+    /// Where it stands in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_order: Option<i64>,
+    /// The language it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub langonly: Option<String>,
+    /// Packages it cannot be without.
+    pub mandatory_package_names: Vec<String>,
+    /// Packages it has by default.
+    pub default_package_names: Vec<String>,
+    /// Packages it may have.
+    pub optional_package_names: Vec<String>,
+    /// Packages that come when another is there: package and condition.
+    pub conditional_package_names: Vec<(String, String)>,
+    /// Name by language.
+    pub translated_name: Translations,
+    /// Description by language.
+    pub translated_description: Translations,
+}
+
+/// A category (reference: rpm §2.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Category {
+    /// Identity within the repository.
+    pub id: String,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where it stands in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_order: Option<i64>,
+    /// Its groups.
+    pub packagegroupids: Vec<String>,
+    /// Name by language.
+    pub translated_name: Translations,
+    /// Description by language.
+    pub translated_description: Translations,
+}
+
+/// An optional group of an environment. `default` is false, or the attribute's text (reference: rpm §2.6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentOption {
+    /// The group.
+    pub group: String,
+    /// Whether it is chosen unasked.
+    #[serde(default)]
+    pub default: serde_json::Value,
+}
+
+/// An environment (reference: rpm §2.6).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Environment {
+    /// Identity within the repository.
+    pub id: String,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where it stands in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_order: Option<i64>,
+    /// Its groups.
+    pub group_ids: Vec<String>,
+    /// Its optional groups.
+    pub options: Vec<EnvironmentOption>,
+    /// Name by language.
+    pub translated_name: Translations,
+    /// Description by language.
+    pub translated_description: Translations,
+}
+
+/// A rule of language packs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Match {
+    /// What is installed, with a place for the language.
+    pub install: String,
+    /// The package that wants it.
+    pub name: String,
+}
+
+/// One element of comps.xml.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comps {
+    /// `<group>`.
+    Group(Group),
+    /// `<category>`.
+    Category(Category),
+    /// `<environment>`.
+    Environment(Environment),
+    /// `<langpacks>`.
+    Langpacks(Vec<Match>),
+}
+
+/// A comps document, element by element.
+pub struct CompsStream<R> {
+    children: Children<R>,
+}
+
+impl<R: BufRead> CompsStream<R> {
+    /// Opens a comps document.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn open(input: R) -> Result<Self, MetadataError> {
+        Ok(Self {
+            children: Children::open(input, "comps")?,
+        })
+    }
+
+    /// The next element that means something; `None` after the last.
+    ///
+    /// # Errors
+    /// When the document is broken or an element has no id.
+    pub fn next_comps(&mut self) -> Result<Option<Comps>, MetadataError> {
+        while let Some(child) = self.children.next_child()? {
+            return Ok(Some(match child.name.as_str() {
+                "group" => Comps::Group(group(&child)?),
+                "category" => Comps::Category(category(&child)?),
+                "environment" => Comps::Environment(environment(&child)?),
+                "langpacks" => Comps::Langpacks(
+                    child
+                        .all("match")
+                        .map(|m| Match {
+                            install: m.attr("install").unwrap_or_default().to_owned(),
+                            name: m.attr("name").unwrap_or_default().to_owned(),
+                        })
+                        .collect(),
+                ),
+                _ => continue,
+            }));
+        }
+        Ok(None)
+    }
+}
+
+/// What groups, categories and environments share.
+struct Common {
+    id: String,
+    name: Option<String>,
+    description: Option<String>,
+    display_order: Option<i64>,
+    translated_name: Translations,
+    translated_description: Translations,
+}
+
+fn common(element: &Element) -> Result<Common, MetadataError> {
+    let id = element
+        .text_of("id")
+        .ok_or_else(|| MetadataError::structure(format!("a {} has no id", element.name)))?;
+    let (name, translated_name) = translated(element, "name");
+    let (description, translated_description) = translated(element, "description");
+    let order = element.text_of("display_order");
+    Ok(Common {
+        id: id.to_owned(),
+        name,
+        description,
+        display_order: Some(order.and_then(|t| t.parse().ok()).unwrap_or(DEFAULT_ORDER)),
+        translated_name,
+        translated_description,
+    })
+}
+
+fn translated(element: &Element, name: &str) -> (Option<String>, Translations) {
+    let mut plain = None;
+    let mut translations = Translations::new();
+    for child in element.all(name) {
+        let text = child.text.trim().to_owned();
+        match child.attr("xml:lang") {
+            Some(language) => {
+                translations.insert(language.to_owned(), text);
+            }
+            None if !text.is_empty() => plain = Some(text),
+            None => {}
+        }
+    }
+    (plain, translations)
+}
+
+fn group(element: &Element) -> Result<Group, MetadataError> {
+    let common = common(element)?;
+    let truth = |name: &str| {
+        element
+            .text_of(name)
+            .map(|t| t.eq_ignore_ascii_case("true"))
+    };
+    let mut group = Group {
+        id: common.id,
+        name: common.name,
+        description: common.description,
+        default: truth("default").unwrap_or(false),
+        user_visible: truth("uservisible").unwrap_or(true),
+        display_order: common.display_order,
+        langonly: element.text_of("langonly").map(str::to_owned),
+        translated_name: common.translated_name,
+        translated_description: common.translated_description,
+        ..Group::default()
+    };
+    for request in element.all("packagelist").flat_map(|l| l.all("packagereq")) {
+        let name = request.text.trim().to_owned();
+        match request.attr("type").unwrap_or("mandatory") {
+            "default" => group.default_package_names.push(name),
+            "optional" => group.optional_package_names.push(name),
+            "conditional" => group.conditional_package_names.push((
+                name,
+                request.attr("requires").unwrap_or_default().to_owned(),
+            )),
+            _ => group.mandatory_package_names.push(name),
+        }
+    }
+    Ok(group)
+}
+
+fn group_ids(element: &Element, list: &str) -> Vec<String> {
+    element
+        .all(list)
+        .flat_map(|l| l.all("groupid"))
+        .map(|g| g.text.trim().to_owned())
+        .collect()
+}
+
+fn category(element: &Element) -> Result<Category, MetadataError> {
+    let common = common(element)?;
+    Ok(Category {
+        id: common.id,
+        name: common.name,
+        description: common.description,
+        display_order: common.display_order,
+        packagegroupids: group_ids(element, "grouplist"),
+        translated_name: common.translated_name,
+        translated_description: common.translated_description,
+    })
+}
+
+fn environment(element: &Element) -> Result<Environment, MetadataError> {
+    let common = common(element)?;
+    let options = element
+        .all("optionlist")
+        .flat_map(|l| l.all("groupid"))
+        .map(|g| EnvironmentOption {
+            group: g.text.trim().to_owned(),
+            default: g.attr("default").map_or(false.into(), Into::into),
+        })
+        .collect();
+    Ok(Environment {
+        id: common.id,
+        name: common.name,
+        description: common.description,
+        display_order: common.display_order,
+        group_ids: group_ids(element, "grouplist"),
+        options,
+        translated_name: common.translated_name,
+        translated_description: common.translated_description,
+    })
+}
+
+/// Writes comps.xml (reference: rpm §12.4): groups, categories, environments, language packs, in this order.
+pub struct CompsWriter<W: Write>(XmlWriter<W>);
+
+impl<W: Write> CompsWriter<W> {
+    /// Begins the document.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn new(out: W) -> io::Result<Self> {
+        let mut xml = XmlWriter::new(out);
+        xml.line(r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+        xml.line(DOCTYPE)?;
+        xml.start("comps", &[])?;
+        Ok(Self(xml))
+    }
+
+    fn texts(&mut self, name: &str, plain: Option<&str>, all: &Translations) -> io::Result<()> {
+        self.0.leaf(name, &[], plain.unwrap_or_default())?;
+        for (language, text) in all {
+            self.0.leaf(name, &[("xml:lang", language)], text)?;
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, order: Option<i64>) -> io::Result<()> {
+        let order = order.unwrap_or(DEFAULT_ORDER).to_string();
+        self.0.leaf("display_order", &[], &order)
+    }
+
+    fn ids(&mut self, list: &'static str, ids: &[String]) -> io::Result<()> {
+        self.0.start(list, &[])?;
+        for id in ids {
+            self.0.leaf("groupid", &[], id)?;
+        }
+        self.0.end()
+    }
+
+    /// Adds a group.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn group(&mut self, group: &Group) -> io::Result<()> {
+        let truth = |b| if b { "true" } else { "false" };
+        self.0.start("group", &[])?;
+        self.0.leaf("id", &[], &group.id)?;
+        self.0.leaf("default", &[], truth(group.default))?;
+        self.0.leaf("uservisible", &[], truth(group.user_visible))?;
+        self.order(group.display_order)?;
+        if let Some(language) = &group.langonly {
+            self.0.leaf("langonly", &[], language)?;
+        }
+        self.texts("name", group.name.as_deref(), &group.translated_name)?;
+        self.texts(
+            "description",
+            group.description.as_deref(),
+            &group.translated_description,
+        )?;
+        self.0.start("packagelist", &[])?;
+        for (kind, names) in [
+            ("mandatory", &group.mandatory_package_names),
+            ("default", &group.default_package_names),
+            ("optional", &group.optional_package_names),
+        ] {
+            let mut names: Vec<&String> = names.iter().collect();
+            names.sort_unstable();
+            for name in names {
+                self.0.leaf("packagereq", &[("type", kind)], name)?;
+            }
+        }
+        for (name, requires) in &group.conditional_package_names {
+            self.0.leaf(
+                "packagereq",
+                &[("type", "conditional"), ("requires", requires)],
+                name,
+            )?;
+        }
+        self.0.end()?;
+        self.0.end()
+    }
+
+    /// Adds a category.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn category(&mut self, category: &Category) -> io::Result<()> {
+        self.0.start("category", &[])?;
+        self.0.leaf("id", &[], &category.id)?;
+        self.order(category.display_order)?;
+        self.texts("name", category.name.as_deref(), &category.translated_name)?;
+        self.texts(
+            "description",
+            category.description.as_deref(),
+            &category.translated_description,
+        )?;
+        self.ids("grouplist", &category.packagegroupids)?;
+        self.0.end()
+    }
+
+    /// Adds an environment.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn environment(&mut self, environment: &Environment) -> io::Result<()> {
+        self.0.start("environment", &[])?;
+        self.0.leaf("id", &[], &environment.id)?;
+        self.order(environment.display_order)?;
+        self.texts(
+            "name",
+            environment.name.as_deref(),
+            &environment.translated_name,
+        )?;
+        self.texts(
+            "description",
+            environment.description.as_deref(),
+            &environment.translated_description,
+        )?;
+        self.ids("grouplist", &environment.group_ids)?;
+        self.0.start("optionlist", &[])?;
+        for option in &environment.options {
+            let attributes: &[(&str, &str)] = if truthy(&option.default) {
+                &[("default", "true")]
+            } else {
+                &[]
+            };
+            self.0.leaf("groupid", attributes, &option.group)?;
+        }
+        self.0.end()?;
+        self.0.end()
+    }
+
+    /// Adds language packs.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn langpacks(&mut self, matches: &[Match]) -> io::Result<()> {
+        self.0.start("langpacks", &[])?;
+        for rule in matches {
+            self.0.leaf(
+                "match",
+                &[("install", &rule.install), ("name", &rule.name)],
+                "",
+            )?;
+        }
+        self.0.end()
+    }
+
+    /// Ends the document.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.end()
+    }
+}
+
+/// Truth as Pulp takes it, except that the text `false` is false.
+fn truthy(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Bool(truth) => *truth,
+        serde_json::Value::String(text) => !text.is_empty() && !text.eq_ignore_ascii_case("false"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = r#"<?xml version="1.0"?>
+<!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">
+<comps>
+ <group><id>g</id><default>true</default><uservisible>false</uservisible><display_order>7</display_order>
+  <name>G</name><name xml:lang="de">Ge</name><description>D &amp; d</description>
+  <packagelist><packagereq type="mandatory">a</packagereq><packagereq>b</packagereq>
+   <packagereq type="default">c</packagereq><packagereq type="optional">d</packagereq>
+   <packagereq type="conditional" requires="x">e</packagereq></packagelist></group>
+ <category><id>c</id><display_order>99</display_order><name>C</name><description/>
+  <grouplist><groupid>g</groupid></grouplist></category>
+ <environment><id>e</id><display_order>1</display_order><name>E</name><description>x</description>
+  <grouplist><groupid>g</groupid></grouplist>
+  <optionlist><groupid default="true">o</groupid><groupid>p</groupid></optionlist></environment>
+ <langpacks><match install="l-%s" name="l"/></langpacks>
+</comps>"#;
+
+    fn read(bytes: &[u8]) -> Vec<Comps> {
+        let mut stream = CompsStream::open(bytes).unwrap();
+        std::iter::from_fn(|| stream.next_comps().unwrap()).collect()
+    }
+
+    #[test]
+    fn comps_survive_writing_and_reading() {
+        let read_once = read(SOURCE.as_bytes());
+        assert_eq!(read_once.len(), 4);
+        let mut bytes = Vec::new();
+        let mut writer = CompsWriter::new(&mut bytes).unwrap();
+        for comps in &read_once {
+            match comps {
+                Comps::Group(group) => writer.group(group),
+                Comps::Category(category) => writer.category(category),
+                Comps::Environment(environment) => writer.environment(environment),
+                Comps::Langpacks(matches) => writer.langpacks(matches),
+            }
+            .unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(read(&bytes), read_once);
+    }
+
+    #[test]
+    fn groups_are_read_with_their_defaults() {
+        let Comps::Group(group) = &read(SOURCE.as_bytes())[0] else {
+            panic!("not a group");
+        };
+        assert!(group.default && !group.user_visible);
+        assert_eq!(group.mandatory_package_names, ["a", "b"]);
+        assert_eq!(
+            group.conditional_package_names,
+            [("e".to_owned(), "x".to_owned())]
+        );
+        assert_eq!(group.translated_name["de"], "Ge");
+        assert_eq!(group.display_order, Some(7));
+    }
+}

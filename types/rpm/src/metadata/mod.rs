@@ -1,0 +1,73 @@
+//! Repository metadata as pure code: what a mirror says goes in through `Read`, typed values and snippets come out.
+//!
+//! Everything read here is hostile: sizes, depth and counts are capped, entities are refused, and no text from a
+//! document becomes a path without passing [`href`]. Nothing in this module opens a file or a connection.
+
+pub mod compression;
+pub mod comps;
+pub mod filelists;
+pub mod header;
+pub mod href;
+pub mod modules;
+pub mod other;
+pub mod package_file;
+pub mod prestodelta;
+pub mod primary;
+pub mod repomd;
+pub mod snippet;
+pub mod sort_index;
+pub mod updateinfo;
+pub mod writer;
+pub mod xml;
+
+/// Why a metadata document cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    /// The bytes could not be read or decompressed.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// Not well-formed XML, or XML with entities of its own.
+    #[error("is not well-formed: {0}")]
+    Xml(String),
+    /// Well-formed, and yet not what the format asks for.
+    #[error("is malformed: {0}")]
+    Structure(String),
+    /// Larger than pith is willing to read.
+    #[error("is too large: {what} exceeds {limit}")]
+    Limit {
+        /// What is too large.
+        what: &'static str,
+        /// The limit, in the unit of `what`.
+        limit: u64,
+    },
+    /// A path that points outside of the repository.
+    #[error("names an unsafe path: {0}")]
+    UnsafePath(String),
+}
+
+impl MetadataError {
+    pub(crate) fn structure(text: impl Into<String>) -> Self {
+        Self::Structure(text.into())
+    }
+}
+
+impl From<quick_xml::Error> for MetadataError {
+    fn from(error: quick_xml::Error) -> Self {
+        match error {
+            quick_xml::Error::Io(io) => Self::Io(std::io::Error::new(io.kind(), io.to_string())),
+            other => Self::Xml(other.to_string()),
+        }
+    }
+}
+
+impl From<quick_xml::events::attributes::AttrError> for MetadataError {
+    fn from(error: quick_xml::events::attributes::AttrError) -> Self {
+        Self::Xml(error.to_string())
+    }
+}
+
+impl From<std::str::Utf8Error> for MetadataError {
+    fn from(error: std::str::Utf8Error) -> Self {
+        Self::Xml(error.to_string())
+    }
+}

@@ -1,0 +1,363 @@
+//! Splits primary, filelists and other documents into packages: each `<package>` is copied as a snippet while a
+//! visitor reads what it needs of it. The copy is not the original text but what was understood of it: comments,
+//! elements of foreign namespaces and declarations are left out, so that a snippet is safe to put anywhere.
+
+use std::io::BufRead;
+
+use quick_xml::events::BytesStart;
+
+use super::MetadataError;
+use super::snippet::{MAX_SNIPPET, push_literal};
+use super::xml::{Token, XmlReader, attribute, check_bytes, push_escaped};
+
+const RPM_NAMESPACE: &str = "http://linux.duke.edu/metadata/rpm";
+
+/// What is done with an element.
+pub(crate) enum Action {
+    /// It is copied.
+    Copy,
+    /// The visitor wrote the start tag; the content is copied.
+    Written,
+    /// The visitor wrote start tag and text; the end tag is copied.
+    Owned,
+    /// It is left out with all it contains.
+    Drop,
+}
+
+/// Looks at the elements of a package. Levels: 1 is the package, 2 its children, and so on.
+pub(crate) trait Visitor {
+    /// Whether [`Visitor::close`] wants the text of elements.
+    const TEXT: bool;
+
+    /// An element starts.
+    fn open(
+        &mut self,
+        level: usize,
+        start: &BytesStart<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Action, MetadataError>;
+
+    /// An element ends; `text` is what it contains after its last child.
+    fn close(&mut self, level: usize, name: &[u8], text: &[u8]) -> Result<(), MetadataError>;
+}
+
+/// Reads packages one after the other.
+pub(crate) struct Splitter<R> {
+    xml: XmlReader<R>,
+    text: Vec<u8>,
+}
+
+/// State of one package while it is copied.
+#[derive(Default)]
+struct Copying {
+    level: usize,
+    dropped_at: Option<usize>,
+    owned_at: Option<usize>,
+}
+
+impl Copying {
+    fn text_is_copied(&self) -> bool {
+        self.level > 0 && self.dropped_at.is_none() && self.owned_at != Some(self.level)
+    }
+}
+
+impl<R: BufRead> Splitter<R> {
+    /// Reads up to the root element, which must be `root` with the usual namespaces.
+    pub(crate) fn open(input: R, root: &str) -> Result<Self, MetadataError> {
+        let mut xml = XmlReader::new(input);
+        loop {
+            match xml.next()? {
+                Token::Start(start) => {
+                    check_root(&start, root)?;
+                    break;
+                }
+                Token::Empty(start) => {
+                    check_root(&start, root)?;
+                    break;
+                }
+                Token::Eof => return Err(MetadataError::Xml("it is empty".to_owned())),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            xml,
+            text: Vec::new(),
+        })
+    }
+
+    /// Copies the next package into `out`, which is cleared first. False after the last.
+    pub(crate) fn next<V: Visitor>(
+        &mut self,
+        visitor: &mut V,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, MetadataError> {
+        out.clear();
+        let mut state = Copying::default();
+        loop {
+            match self.xml.next()? {
+                Token::Start(start) => {
+                    self.text.clear();
+                    state.level += 1;
+                    begin(&mut state, &start, visitor, out, b">")?;
+                }
+                Token::Empty(start) => {
+                    self.text.clear();
+                    state.level += 1;
+                    let action = begin(&mut state, &start, visitor, out, b"/>")?;
+                    let copied = !matches!(action, Action::Drop);
+                    let name = start.name();
+                    if matches!(action, Action::Written | Action::Owned) {
+                        push_end(out, name.as_ref());
+                    }
+                    finish(&mut state, name.as_ref(), b"", visitor, copied)?;
+                    if copied && state.level == 0 {
+                        return close_package(out);
+                    }
+                }
+                Token::End(name) => {
+                    if state.level == 0 {
+                        return Ok(false);
+                    }
+                    let copied = state.dropped_at.is_none();
+                    finish(&mut state, &name, &self.text, visitor, copied)?;
+                    self.text.clear();
+                    if copied {
+                        push_end(out, &name);
+                        if state.level == 0 {
+                            return close_package(out);
+                        }
+                    }
+                }
+                Token::Text(raw) => {
+                    if state.text_is_copied() {
+                        push_literal(out, &raw);
+                    }
+                    if V::TEXT && state.level > 1 {
+                        self.text.extend_from_slice(&raw);
+                    }
+                }
+                Token::CData(raw) => {
+                    if state.text_is_copied() {
+                        let mut escaped = Vec::with_capacity(raw.len());
+                        push_escaped(&mut escaped, std::str::from_utf8(&raw)?);
+                        push_literal(out, &escaped);
+                    }
+                    if V::TEXT && state.level > 1 {
+                        self.text.extend_from_slice(&raw);
+                    }
+                }
+                Token::Reference(name, character) => {
+                    if state.text_is_copied() {
+                        out.push(b'&');
+                        out.extend_from_slice(&name);
+                        out.push(b';');
+                    }
+                    if V::TEXT && state.level > 1 {
+                        let mut utf8 = [0; 4];
+                        self.text
+                            .extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+                    }
+                }
+                Token::Nothing => {}
+                Token::Eof => return Ok(false),
+            }
+            if out.len().max(self.text.len()) > MAX_SNIPPET {
+                return Err(MetadataError::Limit {
+                    what: "the description of one package",
+                    limit: MAX_SNIPPET as u64,
+                });
+            }
+        }
+    }
+}
+
+fn push_end(out: &mut Vec<u8>, name: &[u8]) {
+    out.extend_from_slice(b"</");
+    out.extend_from_slice(name);
+    out.push(b'>');
+}
+
+fn close_package(out: &mut Vec<u8>) -> Result<bool, MetadataError> {
+    out.push(b'\n');
+    check_bytes(out)?;
+    Ok(true)
+}
+
+/// Handles a start tag.
+fn begin<V: Visitor>(
+    state: &mut Copying,
+    start: &BytesStart<'_>,
+    visitor: &mut V,
+    out: &mut Vec<u8>,
+    tail: &[u8],
+) -> Result<Action, MetadataError> {
+    if state.dropped_at.is_some() {
+        return Ok(Action::Drop);
+    }
+    let name = start.name();
+    let name = name.as_ref();
+    let foreign = name.contains(&b':') && !name.starts_with(b"rpm:");
+    let action = if foreign || (state.level == 1 && name != b"package") {
+        Action::Drop
+    } else {
+        visitor.open(state.level, start, out)?
+    };
+    match action {
+        Action::Copy => push_start(out, start, tail)?,
+        Action::Written => {}
+        Action::Owned => state.owned_at = Some(state.level),
+        Action::Drop => state.dropped_at = Some(state.level),
+    }
+    Ok(action)
+}
+
+/// Handles an end tag, or the end of an empty element.
+fn finish<V: Visitor>(
+    state: &mut Copying,
+    name: &[u8],
+    text: &[u8],
+    visitor: &mut V,
+    copied: bool,
+) -> Result<(), MetadataError> {
+    if copied {
+        visitor.close(state.level, name, text)?;
+    } else if state.dropped_at == Some(state.level) {
+        state.dropped_at = None;
+    }
+    if state.owned_at == Some(state.level) {
+        state.owned_at = None;
+    }
+    state.level -= 1;
+    Ok(())
+}
+
+/// Copies a start tag without namespace declarations.
+fn push_start(out: &mut Vec<u8>, start: &BytesStart<'_>, tail: &[u8]) -> Result<(), MetadataError> {
+    out.push(b'<');
+    let plain = !start.attributes_raw().contains(&b':');
+    if plain && memchr::memmem::find(start.attributes_raw(), b"xmlns").is_none() {
+        let raw: &[u8] = start;
+        push_literal(out, raw.trim_ascii_end());
+    } else {
+        out.extend_from_slice(start.name().as_ref());
+        for attribute in start.attributes().with_checks(false) {
+            let attribute = attribute?;
+            let key = attribute.key.as_ref();
+            let foreign = key.contains(&b':') && !key.starts_with(b"xml:");
+            if foreign || key == b"xmlns" {
+                continue;
+            }
+            out.push(b' ');
+            out.extend_from_slice(key);
+            out.extend_from_slice(b"=\"");
+            let value = attribute.value.as_ref();
+            let quoted = memchr::memchr(b'"', value).is_some();
+            if quoted {
+                let text = std::str::from_utf8(value)?.replace('"', "&quot;");
+                push_literal(out, text.as_bytes());
+            } else {
+                push_literal(out, value);
+            }
+            out.push(b'"');
+        }
+    }
+    out.extend_from_slice(tail);
+    Ok(())
+}
+
+fn check_root(start: &BytesStart<'_>, root: &str) -> Result<(), MetadataError> {
+    let name = start.name();
+    if name.as_ref() != root.as_bytes() {
+        return Err(MetadataError::structure(format!(
+            "its root element is <{}> and not <{root}>",
+            String::from_utf8_lossy(&name.as_ref()[..name.as_ref().len().min(60)])
+        )));
+    }
+    for attribute in start.attributes() {
+        let attribute = attribute?;
+        let key = attribute.key.as_ref();
+        if attribute.value.as_ref() == RPM_NAMESPACE.as_bytes() && key != b"xmlns:rpm" {
+            return Err(MetadataError::structure(
+                "it binds the rpm namespace to another prefix than 'rpm'",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Reads filelists and other: only the package's identity matters.
+#[derive(Default)]
+pub(crate) struct IdVisitor {
+    /// The checksum that names the package.
+    pub(crate) pkgid: String,
+}
+
+impl Visitor for IdVisitor {
+    const TEXT: bool = false;
+
+    fn open(
+        &mut self,
+        level: usize,
+        start: &BytesStart<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Action, MetadataError> {
+        if level != 1 {
+            return Ok(Action::Copy);
+        }
+        let want = |key: &[u8]| {
+            attribute(start, key)?.ok_or_else(|| {
+                MetadataError::structure(format!(
+                    "a package has no {}",
+                    String::from_utf8_lossy(key)
+                ))
+            })
+        };
+        self.pkgid = want(b"pkgid")?;
+        out.extend_from_slice(b"<package pkgid=\"{{ pkgid }}\"");
+        for key in ["name", "arch"] {
+            out.push(b' ');
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"=\"");
+            let mut value = Vec::new();
+            push_escaped(&mut value, &want(key.as_bytes())?);
+            push_literal(out, &value);
+            out.push(b'"');
+        }
+        out.push(b'>');
+        Ok(Action::Written)
+    }
+
+    fn close(&mut self, _: usize, _: &[u8], _: &[u8]) -> Result<(), MetadataError> {
+        Ok(())
+    }
+}
+
+/// A filelists or other document, package by package.
+pub struct IdStream<R> {
+    splitter: Splitter<R>,
+    visitor: IdVisitor,
+}
+
+impl<R: BufRead> IdStream<R> {
+    /// Opens a document whose root is `root`: `filelists` or `otherdata`.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn open(input: R, root: &str) -> Result<Self, MetadataError> {
+        Ok(Self {
+            splitter: Splitter::open(input, root)?,
+            visitor: IdVisitor::default(),
+        })
+    }
+
+    /// Puts the next package's snippet into `snippet` and returns its pkgid; `None` after the last.
+    ///
+    /// # Errors
+    /// When the document is broken.
+    pub fn next(&mut self, snippet: &mut Vec<u8>) -> Result<Option<&str>, MetadataError> {
+        Ok(self
+            .splitter
+            .next(&mut self.visitor, snippet)?
+            .then_some(self.visitor.pkgid.as_str()))
+    }
+}

@@ -1,0 +1,372 @@
+//! primary.xml: a stream of packages, each typed and with its snippet.
+
+use std::io::BufRead;
+
+use pith_core::{Digest, RelativePath};
+use quick_xml::events::BytesStart;
+
+use super::package_file::{Action, Splitter, Visitor};
+use super::snippet::push_literal;
+use super::xml::{attribute, check_bytes, push_escaped, unescape};
+use super::{MetadataError, href};
+
+/// Most provides, requires or recommends of one package.
+const MAX_ENTRIES: usize = 200_000;
+
+/// A dependency as primary.xml has it; absent attributes are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// What is provided or required.
+    pub name: String,
+    /// `EQ`, `LT`, `GT`, `LE` or `GE`.
+    pub flags: Option<String>,
+    /// Epoch.
+    pub epoch: Option<String>,
+    /// Version.
+    pub version: Option<String>,
+    /// Release.
+    pub release: Option<String>,
+}
+
+/// A package as primary.xml has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Package {
+    /// Name.
+    pub name: String,
+    /// Epoch; `0` when absent.
+    pub epoch: String,
+    /// Version.
+    pub version: String,
+    /// Release.
+    pub release: String,
+    /// Architecture; `src` for source packages.
+    pub arch: String,
+    /// The digest of the file, which is also its pkgid.
+    pub digest: Option<Digest>,
+    /// Summary.
+    pub summary: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Home page.
+    pub url: Option<String>,
+    /// Time of the file, seconds since 1970.
+    pub time: Option<i64>,
+    /// Time of the build, seconds since 1970.
+    pub build_time: Option<i64>,
+    /// Size of the file in bytes.
+    pub size: Option<u64>,
+    /// Where the file is, relative to the repository or to `base`.
+    pub href: Option<RelativePath>,
+    /// Another place than the repository (`xml:base`).
+    pub base: Option<String>,
+    /// Licence.
+    pub license: Option<String>,
+    /// Vendor.
+    pub vendor: Option<String>,
+    /// Group.
+    pub group: Option<String>,
+    /// The machine it was built on.
+    pub buildhost: Option<String>,
+    /// The source package.
+    pub sourcerpm: Option<String>,
+    /// First and last byte of the header within the file.
+    pub header_range: Option<(u64, u64)>,
+    /// Provides.
+    pub provides: Vec<Entry>,
+    /// Requires.
+    pub requires: Vec<Entry>,
+    /// Recommends.
+    pub recommends: Vec<Entry>,
+}
+
+impl Package {
+    /// The file name: the last segment of `href`.
+    #[must_use]
+    pub fn filename(&self) -> &str {
+        self.href.as_ref().map_or("", RelativePath::file_name)
+    }
+
+    /// Whether it is a source package (reference: rpm §2.1).
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        self.arch.eq_ignore_ascii_case("src")
+    }
+}
+
+/// Where in a published tree a package of this file name is: `Packages/<l>/<filename>`.
+#[must_use]
+pub fn published_path(filename: &str) -> String {
+    let first: String = filename
+        .chars()
+        .next()
+        .map(|c| c.to_lowercase().collect())
+        .unwrap_or_default();
+    format!("Packages/{first}/{filename}")
+}
+
+/// A primary document, package by package.
+pub struct PrimaryStream<R> {
+    splitter: Splitter<R>,
+}
+
+impl<R: BufRead> PrimaryStream<R> {
+    /// Opens a primary document.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn open(input: R) -> Result<Self, MetadataError> {
+        Ok(Self {
+            splitter: Splitter::open(input, "metadata")?,
+        })
+    }
+
+    /// The next package; its snippet goes into `snippet`. `None` after the last.
+    ///
+    /// # Errors
+    /// When the document is broken, a package lacks what makes its identity, or its location is unsafe.
+    pub fn next(&mut self, snippet: &mut Vec<u8>) -> Result<Option<Package>, MetadataError> {
+        let mut visitor = PrimaryVisitor::default();
+        if !self.splitter.next(&mut visitor, snippet)? {
+            return Ok(None);
+        }
+        visitor.complete().map(Some)
+    }
+}
+
+/// Reads one primary snippet.
+///
+/// # Errors
+/// As [`PrimaryStream::next`].
+pub fn package(element: &[u8], snippet: &mut Vec<u8>) -> Result<Package, MetadataError> {
+    let document = [b"<metadata>".as_slice(), element, b"</metadata>"].concat();
+    PrimaryStream::open(document.as_slice())?
+        .next(snippet)?
+        .ok_or_else(|| MetadataError::structure("it holds no package"))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum List {
+    Provides,
+    Requires,
+    Recommends,
+    Other,
+}
+
+struct PrimaryVisitor {
+    package: Package,
+    checksum_type: String,
+    list: List,
+}
+
+impl Default for PrimaryVisitor {
+    fn default() -> Self {
+        Self {
+            package: Package::default(),
+            checksum_type: String::new(),
+            list: List::Other,
+        }
+    }
+}
+
+impl PrimaryVisitor {
+    fn complete(self) -> Result<Package, MetadataError> {
+        let mut package = self.package;
+        let missing = if package.name.is_empty() {
+            Some("name")
+        } else if package.version.is_empty() || package.release.is_empty() {
+            Some("version")
+        } else if package.arch.is_empty() {
+            Some("architecture")
+        } else if package.digest.is_none() {
+            Some("checksum")
+        } else if package.href.is_none() {
+            Some("location")
+        } else {
+            None
+        };
+        if let Some(what) = missing {
+            return Err(MetadataError::structure(format!(
+                "the package '{}' has no {what}",
+                package.name
+            )));
+        }
+        if package.epoch.is_empty() {
+            package.epoch.push('0');
+        }
+        Ok(package)
+    }
+
+    fn child(
+        &mut self,
+        start: &BytesStart<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Action, MetadataError> {
+        match start.name().as_ref() {
+            b"version" => {
+                once(self.package.version.is_empty(), "version")?;
+                self.package.epoch = attribute(start, b"epoch")?.unwrap_or_default();
+                self.package.version = attribute(start, b"ver")?.unwrap_or_default();
+                self.package.release = attribute(start, b"rel")?.unwrap_or_default();
+            }
+            b"checksum" => {
+                once(self.checksum_type.is_empty(), "checksum")?;
+                self.checksum_type = attribute(start, b"type")?.unwrap_or_default();
+                out.extend_from_slice(
+                    b"<checksum type=\"{{ checksumtype }}\" pkgid=\"YES\">{{ checksum }}",
+                );
+                return Ok(Action::Owned);
+            }
+            b"time" => {
+                self.package.time = seconds(attribute(start, b"file")?.as_deref());
+                self.package.build_time = seconds(attribute(start, b"build")?.as_deref());
+            }
+            b"size" => {
+                self.package.size =
+                    attribute(start, b"package")?.and_then(|s| s.trim().parse().ok());
+            }
+            b"location" => {
+                self.location(start, out)?;
+                return Ok(Action::Drop);
+            }
+            _ => {}
+        }
+        Ok(Action::Copy)
+    }
+
+    fn location(&mut self, start: &BytesStart<'_>, out: &mut Vec<u8>) -> Result<(), MetadataError> {
+        once(self.package.href.is_none(), "location")?;
+        let path = attribute(start, b"href")?.unwrap_or_default();
+        let path = href::check(&path)?;
+        self.package.base = attribute(start, b"xml:base")?
+            .filter(|base| !base.is_empty())
+            .map(|base| href::check_base(&base))
+            .transpose()?;
+        out.extend_from_slice(b"<location href=\"");
+        let mut escaped = Vec::new();
+        push_escaped(&mut escaped, &published_path(path.file_name()));
+        push_literal(out, &escaped);
+        out.extend_from_slice(b"\"/>");
+        self.package.href = Some(path);
+        Ok(())
+    }
+
+    fn format_child(&mut self, start: &BytesStart<'_>) -> Result<(), MetadataError> {
+        self.list = match start.name().as_ref() {
+            b"rpm:provides" => List::Provides,
+            b"rpm:requires" => List::Requires,
+            b"rpm:recommends" => List::Recommends,
+            b"rpm:header-range" => {
+                let at = |key: &[u8]| -> Result<Option<u64>, MetadataError> {
+                    Ok(attribute(start, key)?.and_then(|v| v.trim().parse().ok()))
+                };
+                self.package.header_range = at(b"start")?.zip(at(b"end")?);
+                List::Other
+            }
+            _ => List::Other,
+        };
+        Ok(())
+    }
+
+    fn entry(&mut self, start: &BytesStart<'_>) -> Result<(), MetadataError> {
+        let list = match self.list {
+            List::Provides => &mut self.package.provides,
+            List::Requires => &mut self.package.requires,
+            List::Recommends => &mut self.package.recommends,
+            List::Other => return Ok(()),
+        };
+        if list.len() >= MAX_ENTRIES {
+            return Err(MetadataError::Limit {
+                what: "number of dependencies of one package",
+                limit: MAX_ENTRIES as u64,
+            });
+        }
+        let mut entry = Entry::default();
+        for attribute in start.attributes().with_checks(false) {
+            let attribute = attribute?;
+            let value = || unescape(&attribute.value).map(std::borrow::Cow::into_owned);
+            match attribute.key.as_ref() {
+                b"name" => entry.name = value()?,
+                b"flags" => entry.flags = Some(value()?),
+                b"epoch" => entry.epoch = Some(value()?),
+                b"ver" => entry.version = Some(value()?),
+                b"rel" => entry.release = Some(value()?),
+                _ => {}
+            }
+        }
+        list.push(entry);
+        Ok(())
+    }
+}
+
+impl Visitor for PrimaryVisitor {
+    const TEXT: bool = true;
+
+    fn open(
+        &mut self,
+        level: usize,
+        start: &BytesStart<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Action, MetadataError> {
+        match level {
+            2 => return self.child(start, out),
+            3 => self.format_child(start)?,
+            4 => self.entry(start)?,
+            _ => {}
+        }
+        Ok(Action::Copy)
+    }
+
+    fn close(&mut self, level: usize, name: &[u8], text: &[u8]) -> Result<(), MetadataError> {
+        let package = &mut self.package;
+        let slot = match (level, name) {
+            (2, b"name") => {
+                once(package.name.is_empty(), "name")?;
+                package.name = check_bytes(text)?.trim().to_owned();
+                return Ok(());
+            }
+            (2, b"arch") => {
+                once(package.arch.is_empty(), "arch")?;
+                package.arch = check_bytes(text)?.trim().to_owned();
+                return Ok(());
+            }
+            (2, b"checksum") => {
+                let algorithm = self
+                    .checksum_type
+                    .parse()
+                    .map_err(|e| MetadataError::structure(format!("{e}")))?;
+                let digest = Digest::new(algorithm, check_bytes(text)?.trim())
+                    .map_err(|e| MetadataError::structure(e.to_string()))?;
+                package.digest = Some(digest);
+                return Ok(());
+            }
+            (2, b"summary") => &mut package.summary,
+            (2, b"description") => &mut package.description,
+            (2, b"url") => &mut package.url,
+            (3, b"rpm:license") => &mut package.license,
+            (3, b"rpm:vendor") => &mut package.vendor,
+            (3, b"rpm:group") => &mut package.group,
+            (3, b"rpm:buildhost") => &mut package.buildhost,
+            (3, b"rpm:sourcerpm") => &mut package.sourcerpm,
+            _ => return Ok(()),
+        };
+        let text = check_bytes(text)?;
+        *slot = (!text.is_empty()).then(|| text.to_owned());
+        Ok(())
+    }
+}
+
+/// A package with two names or two locations would mean one thing to us and another to a client.
+fn once(first: bool, what: &str) -> Result<(), MetadataError> {
+    if first {
+        return Ok(());
+    }
+    Err(MetadataError::structure(format!(
+        "a package has more than one {what}"
+    )))
+}
+
+/// Whole seconds of a number that may have a fraction.
+fn seconds(text: Option<&str>) -> Option<i64> {
+    let text = text?.trim();
+    text.split('.').next()?.parse().ok()
+}

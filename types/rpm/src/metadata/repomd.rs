@@ -1,0 +1,158 @@
+//! repomd.xml: the index of a repository's metadata.
+
+use std::io::{self, BufRead, Write};
+
+use pith_core::{Algorithm, Digest, RelativePath};
+
+use super::xml::{Element, XmlWriter, tree};
+use super::{MetadataError, href};
+
+/// Largest repomd.xml, in bytes.
+pub const MAX_SIZE: u64 = 8 << 20;
+/// Most entries.
+const MAX_ENTRIES: usize = 1000;
+
+/// One `<data>` entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Data {
+    /// `primary`, `filelists`, `group`, …
+    pub kind: String,
+    /// Where the file is, relative to the repository.
+    pub href: RelativePath,
+    /// Another place than the repository (`xml:base`).
+    pub base: Option<String>,
+    /// Digest of the file as stored; `None` when absent or of an algorithm nobody knows.
+    pub checksum: Option<Digest>,
+    /// Digest of the file unpacked.
+    pub open_checksum: Option<Digest>,
+    /// Size as stored, in bytes.
+    pub size: Option<u64>,
+    /// Size unpacked, in bytes.
+    pub open_size: Option<u64>,
+    /// Seconds since 1970.
+    pub timestamp: Option<i64>,
+}
+
+/// A repository's index.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Repomd {
+    /// `None` when absent, 0 when not a number (reference: rpm §6.3).
+    pub revision: Option<i64>,
+    /// Entries in the order of the document.
+    pub data: Vec<Data>,
+}
+
+impl Repomd {
+    /// Reads repomd.xml.
+    ///
+    /// # Errors
+    /// When it is not a repomd document or a location is unsafe.
+    pub fn read(input: impl BufRead) -> Result<Self, MetadataError> {
+        let root = tree(input, "repomd")?;
+        let mut repomd = Self {
+            revision: root
+                .child("revision")
+                .map(|r| r.text.trim().parse().unwrap_or(0)),
+            data: Vec::new(),
+        };
+        for element in root.all("data") {
+            if repomd.data.len() >= MAX_ENTRIES {
+                return Err(MetadataError::Limit {
+                    what: "number of entries",
+                    limit: MAX_ENTRIES as u64,
+                });
+            }
+            repomd.data.push(data(element)?);
+        }
+        Ok(repomd)
+    }
+
+    /// The first entry of a kind.
+    #[must_use]
+    pub fn get(&self, kind: &str) -> Option<&Data> {
+        self.data.iter().find(|d| d.kind == kind)
+    }
+
+    /// Writes repomd.xml (reference: rpm §12.1).
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        let mut xml = XmlWriter::new(out);
+        xml.line(r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+        xml.start(
+            "repomd",
+            &[
+                ("xmlns", "http://linux.duke.edu/metadata/repo"),
+                ("xmlns:rpm", "http://linux.duke.edu/metadata/rpm"),
+            ],
+        )?;
+        if let Some(revision) = self.revision {
+            xml.leaf("revision", &[], &revision.to_string())?;
+        }
+        for data in &self.data {
+            xml.start("data", &[("type", &data.kind)])?;
+            xml.leaf("location", &[("href", data.href.as_str())], "")?;
+            if let Some(timestamp) = data.timestamp {
+                xml.leaf("timestamp", &[], &timestamp.to_string())?;
+            }
+            if let Some(size) = data.size {
+                xml.leaf("size", &[], &size.to_string())?;
+            }
+            digest(&mut xml, "checksum", data.checksum.as_ref())?;
+            if let Some(size) = data.open_size {
+                xml.leaf("open-size", &[], &size.to_string())?;
+            }
+            digest(&mut xml, "open-checksum", data.open_checksum.as_ref())?;
+            xml.end()?;
+        }
+        xml.end()
+    }
+}
+
+fn digest<W: Write>(xml: &mut XmlWriter<W>, name: &str, digest: Option<&Digest>) -> io::Result<()> {
+    let Some(digest) = digest else {
+        return Ok(());
+    };
+    xml.leaf(name, &[("type", digest.algorithm().name())], digest.hex())
+}
+
+fn data(element: &Element) -> Result<Data, MetadataError> {
+    let kind = element.attr("type").unwrap_or_default();
+    let location = element
+        .child("location")
+        .and_then(|l| l.attr("href"))
+        .ok_or_else(|| MetadataError::structure(format!("the entry '{kind}' has no location")))?;
+    let base = element
+        .child("location")
+        .and_then(|l| l.attr("xml:base"))
+        .filter(|b| !b.is_empty())
+        .map(href::check_base)
+        .transpose()?;
+    let number = |name: &str| element.text_of(name).and_then(|t| t.parse().ok());
+    Ok(Data {
+        kind: kind.to_owned(),
+        href: href::check(location)?,
+        base,
+        checksum: checksum(element.child("checksum"))?,
+        open_checksum: checksum(element.child("open-checksum"))?,
+        size: number("size"),
+        open_size: number("open-size"),
+        timestamp: element
+            .text_of("timestamp")
+            .and_then(|t| t.split('.').next()?.parse().ok()),
+    })
+}
+
+/// A digest of an algorithm that nobody knows is passed over; a malformed one of a known algorithm is an error.
+fn checksum(element: Option<&Element>) -> Result<Option<Digest>, MetadataError> {
+    let Some(element) = element else {
+        return Ok(None);
+    };
+    let Ok(algorithm) = element.attr("type").unwrap_or("").parse::<Algorithm>() else {
+        return Ok(None);
+    };
+    Digest::new(algorithm, element.text.trim())
+        .map(Some)
+        .map_err(|e| MetadataError::structure(e.to_string()))
+}

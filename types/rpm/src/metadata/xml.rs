@@ -1,0 +1,536 @@
+//! A hardened pull reader over quick-xml, a small tree for documents with small elements, and escaping for writers.
+//!
+//! No entity but the five of XML and character references is known; a document type may be declared, but must not
+//! declare anything. One token and one tree are bounded in size whatever the document says.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Write};
+
+use quick_xml::events::{BytesStart, Event};
+
+use super::MetadataError;
+
+/// Largest single token (a tag, a text) in bytes.
+const MAX_TOKEN: usize = 16 << 20;
+/// Deepest nesting of elements.
+const MAX_DEPTH: usize = 32;
+/// Most elements in one tree.
+const MAX_NODES: usize = 1_000_000;
+
+/// Refuses to feed more than [`MAX_TOKEN`] bytes into one token.
+struct TokenCap<R> {
+    inner: R,
+    left: usize,
+}
+
+impl<R: BufRead> io::Read for TokenCap<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let n = available.len().min(buf.len());
+        buf[..n].copy_from_slice(&available[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+impl<R: BufRead> BufRead for TokenCap<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a tag or text in it is larger than 16 MiB",
+            ));
+        }
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left = self.left.saturating_sub(amount);
+        self.inner.consume(amount);
+    }
+}
+
+/// What the reader meets next.
+pub(crate) enum Token<'a> {
+    /// `<a …>`.
+    Start(BytesStart<'a>),
+    /// `<a …/>`.
+    Empty(BytesStart<'a>),
+    /// `</a>`: the name.
+    End(Cow<'a, [u8]>),
+    /// Text as it stands in the document.
+    Text(Cow<'a, [u8]>),
+    /// CDATA: text without escapes.
+    CData(Cow<'a, [u8]>),
+    /// A reference such as `&lt;`: its name, and the character it stands for.
+    Reference(Cow<'a, [u8]>, char),
+    /// A comment or something else without meaning.
+    Nothing,
+    /// The end of the document.
+    Eof,
+}
+
+/// A pull reader with the caps of this module.
+pub(crate) struct XmlReader<R> {
+    inner: quick_xml::Reader<TokenCap<R>>,
+    buffer: Vec<u8>,
+    depth: usize,
+}
+
+impl<R: BufRead> XmlReader<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self {
+            inner: quick_xml::Reader::from_reader(TokenCap {
+                inner: input,
+                left: MAX_TOKEN,
+            }),
+            buffer: Vec::new(),
+            depth: 0,
+        }
+    }
+
+    /// The next token.
+    pub(crate) fn next(&mut self) -> Result<Token<'_>, MetadataError> {
+        self.buffer.clear();
+        self.inner.get_mut().left = MAX_TOKEN;
+        Ok(match self.inner.read_event_into(&mut self.buffer)? {
+            Event::Start(start) => {
+                self.depth += 1;
+                if self.depth > MAX_DEPTH {
+                    return Err(MetadataError::Limit {
+                        what: "nesting of elements",
+                        limit: MAX_DEPTH as u64,
+                    });
+                }
+                check_tag(&start)?;
+                Token::Start(start)
+            }
+            Event::Empty(start) => {
+                check_tag(&start)?;
+                Token::Empty(start)
+            }
+            Event::End(end) => {
+                self.depth = self.depth.saturating_sub(1);
+                Token::End(Cow::Owned(end.name().as_ref().to_vec()))
+            }
+            Event::Text(text) => Token::Text(text.into_inner()),
+            Event::CData(text) => Token::CData(text.into_inner()),
+            Event::GeneralRef(reference) => {
+                let name = reference.into_inner();
+                let character = resolve(&name)?;
+                Token::Reference(name, character)
+            }
+            Event::DocType(text) => {
+                if text.contains(&b'[') {
+                    return Err(MetadataError::Xml(
+                        "it declares entities of its own".to_owned(),
+                    ));
+                }
+                Token::Nothing
+            }
+            Event::Comment(_) | Event::PI(_) | Event::Decl(_) => Token::Nothing,
+            Event::Eof if self.depth > 0 => {
+                return Err(MetadataError::Xml("it ends too early".to_owned()));
+            }
+            Event::Eof => Token::Eof,
+        })
+    }
+}
+
+/// Attributes are copied into published documents: they must be well-formed too.
+fn check_tag(start: &BytesStart<'_>) -> Result<(), MetadataError> {
+    for attribute in start.attributes() {
+        let value = attribute?.value;
+        if value.contains(&b'<') {
+            return Err(MetadataError::Xml("'<' in an attribute".to_owned()));
+        }
+        unescape(&value)?;
+    }
+    Ok(())
+}
+
+/// The character that `&name;` stands for.
+fn resolve(name: &[u8]) -> Result<char, MetadataError> {
+    let character = match name {
+        b"lt" => Some('<'),
+        b"gt" => Some('>'),
+        b"amp" => Some('&'),
+        b"quot" => Some('"'),
+        b"apos" => Some('\''),
+        [b'#', b'x', digits @ ..] => number(digits, 16),
+        [b'#', digits @ ..] => number(digits, 10),
+        _ => None,
+    };
+    character.ok_or_else(|| {
+        let name = String::from_utf8_lossy(&name[..name.len().min(40)]);
+        MetadataError::Xml(format!("the entity '&{name};' is not allowed"))
+    })
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<char> {
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let text = std::str::from_utf8(digits).ok()?;
+    char::from_u32(u32::from_str_radix(text, radix).ok()?).filter(|c| is_xml_char(*c))
+}
+
+fn is_xml_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// Replaces the references in an attribute value.
+pub(crate) fn unescape(value: &[u8]) -> Result<Cow<'_, str>, MetadataError> {
+    let text = std::str::from_utf8(value)?;
+    if memchr::memchr(b'&', value).is_none() {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        let tail = &rest[at + 1..];
+        let end = tail
+            .find(';')
+            .ok_or_else(|| MetadataError::Xml("'&' without an entity".to_owned()))?;
+        out.push(resolve(&tail.as_bytes()[..end])?);
+        rest = &tail[end + 1..];
+    }
+    out.push_str(rest);
+    Ok(Cow::Owned(out))
+}
+
+/// The attribute `name` of a tag, with references replaced.
+pub(crate) fn attribute(
+    start: &BytesStart<'_>,
+    name: &[u8],
+) -> Result<Option<String>, MetadataError> {
+    for attribute in start.attributes().with_checks(false) {
+        let attribute = attribute?;
+        if attribute.key.as_ref() == name {
+            return Ok(Some(unescape(&attribute.value)?.into_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether `bytes` can stand in an XML document: UTF-8 without control characters.
+pub(crate) fn check_bytes(bytes: &[u8]) -> Result<&str, MetadataError> {
+    if bytes
+        .iter()
+        .any(|b| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r'))
+    {
+        return Err(MetadataError::Xml(
+            "it holds a control character".to_owned(),
+        ));
+    }
+    Ok(std::str::from_utf8(bytes)?)
+}
+
+/// A small element read whole.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Element {
+    /// The name as written, prefix and all.
+    pub name: String,
+    /// Attributes in the order of the document.
+    pub attributes: Vec<(String, String)>,
+    /// The text directly inside, all pieces joined.
+    pub text: String,
+    /// Elements directly inside.
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    fn of(start: &BytesStart<'_>) -> Result<Self, MetadataError> {
+        let mut element = Self {
+            name: check_bytes(start.name().as_ref())?.to_owned(),
+            ..Self::default()
+        };
+        for attribute in start.attributes().with_checks(false) {
+            let attribute = attribute?;
+            check_bytes(&attribute.value)?;
+            element.attributes.push((
+                check_bytes(attribute.key.as_ref())?.to_owned(),
+                unescape(&attribute.value)?.into_owned(),
+            ));
+        }
+        Ok(element)
+    }
+
+    /// The attribute `name`.
+    #[must_use]
+    pub fn attr(&self, name: &str) -> Option<&str> {
+        self.attributes
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The first child called `name`.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|c| c.name == name)
+    }
+
+    /// Every child called `name`.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(move |c| c.name == name)
+    }
+
+    /// The text of the first child called `name`, without blanks around it; `None` when absent or empty.
+    #[must_use]
+    pub fn text_of(&self, name: &str) -> Option<&str> {
+        self.child(name)
+            .map(|c| c.text.trim())
+            .filter(|t| !t.is_empty())
+    }
+}
+
+/// Reads a document child by child of its root element, so that only one child is in memory at a time.
+pub(crate) struct Children<R> {
+    xml: XmlReader<R>,
+    /// The root element's tag.
+    pub(crate) root: Element,
+}
+
+impl<R: BufRead> Children<R> {
+    /// Reads up to the root element, which must be called `name`.
+    pub(crate) fn open(input: R, name: &str) -> Result<Self, MetadataError> {
+        let mut xml = XmlReader::new(input);
+        loop {
+            let root = match xml.next()? {
+                Token::Start(start) | Token::Empty(start) => Element::of(&start)?,
+                Token::Eof => return Err(MetadataError::Xml("it is empty".to_owned())),
+                _ => continue,
+            };
+            if root.name != name {
+                return Err(MetadataError::structure(format!(
+                    "its root element is <{}> and not <{name}>",
+                    root.name.chars().take(60).collect::<String>()
+                )));
+            }
+            return Ok(Self { xml, root });
+        }
+    }
+
+    /// The next child of the root element; `None` after the last.
+    pub(crate) fn next_child(&mut self) -> Result<Option<Element>, MetadataError> {
+        let mut stack: Vec<Element> = Vec::new();
+        let mut nodes = 0;
+        loop {
+            let mut done = None;
+            match self.xml.next()? {
+                Token::Start(start) => {
+                    nodes += 1;
+                    stack.push(Element::of(&start)?);
+                }
+                Token::Empty(start) => {
+                    nodes += 1;
+                    done = Some(Element::of(&start)?);
+                }
+                Token::End(_) => match stack.pop() {
+                    Some(element) => done = Some(element),
+                    None => return Ok(None),
+                },
+                Token::Text(text) | Token::CData(text) => {
+                    if let Some(top) = stack.last_mut() {
+                        top.text.push_str(check_bytes(&text)?);
+                    }
+                }
+                Token::Reference(_, character) => {
+                    if let Some(top) = stack.last_mut() {
+                        top.text.push(character);
+                    }
+                }
+                Token::Nothing => {}
+                Token::Eof => return Ok(None),
+            }
+            if nodes > MAX_NODES {
+                return Err(MetadataError::Limit {
+                    what: "number of elements",
+                    limit: MAX_NODES as u64,
+                });
+            }
+            if let Some(element) = done {
+                match stack.last_mut() {
+                    Some(parent) => parent.children.push(element),
+                    None => return Ok(Some(element)),
+                }
+            }
+        }
+    }
+}
+
+/// Reads a whole small document.
+///
+/// # Errors
+/// [`MetadataError`] when it is not XML or its root is not called `name`.
+pub(crate) fn tree(input: impl BufRead, name: &str) -> Result<Element, MetadataError> {
+    let mut children = Children::open(input, name)?;
+    let mut nodes = 0;
+    while let Some(child) = children.next_child()? {
+        nodes += 1;
+        if nodes > MAX_NODES {
+            return Err(MetadataError::Limit {
+                what: "number of elements",
+                limit: MAX_NODES as u64,
+            });
+        }
+        children.root.children.push(child);
+    }
+    Ok(children.root)
+}
+
+/// Appends `text` with `&`, `<`, `>` and `"` escaped; characters that XML cannot hold are dropped.
+pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let replacement: &[u8] = match byte {
+            b'&' => b"&amp;",
+            b'<' => b"&lt;",
+            b'>' => b"&gt;",
+            b'"' => b"&quot;",
+            b'\t' | b'\n' | b'\r' | 0x20.. => continue,
+            _ => b"",
+        };
+        out.extend_from_slice(&bytes[from..at]);
+        out.extend_from_slice(replacement);
+        from = at + 1;
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+/// Writes indented XML, the way comps and updateinfo are written: two blanks a level.
+pub(crate) struct XmlWriter<W> {
+    out: W,
+    buffer: Vec<u8>,
+    open: Vec<&'static str>,
+}
+
+impl<W: Write> XmlWriter<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self {
+            out,
+            buffer: Vec::with_capacity(4096),
+            open: Vec::new(),
+        }
+    }
+
+    /// Writes a line as it is.
+    pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
+        self.out.write_all(line.as_bytes())?;
+        self.out.write_all(b"\n")
+    }
+
+    fn begin(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        self.buffer.clear();
+        self.buffer.resize(self.open.len() * 2, b' ');
+        self.buffer.push(b'<');
+        self.buffer.extend_from_slice(name.as_bytes());
+        for (key, value) in attributes {
+            self.buffer.push(b' ');
+            self.buffer.extend_from_slice(key.as_bytes());
+            self.buffer.extend_from_slice(b"=\"");
+            push_escaped(&mut self.buffer, value);
+            self.buffer.push(b'"');
+        }
+    }
+
+    /// Opens an element.
+    pub(crate) fn start(
+        &mut self,
+        name: &'static str,
+        attributes: &[(&str, &str)],
+    ) -> io::Result<()> {
+        self.begin(name, attributes);
+        self.buffer.extend_from_slice(b">\n");
+        self.open.push(name);
+        self.out.write_all(&self.buffer)
+    }
+
+    /// Closes the innermost element.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        let Some(name) = self.open.pop() else {
+            return Ok(());
+        };
+        self.buffer.clear();
+        self.buffer.resize(self.open.len() * 2, b' ');
+        self.buffer.extend_from_slice(b"</");
+        self.buffer.extend_from_slice(name.as_bytes());
+        self.buffer.extend_from_slice(b">\n");
+        self.out.write_all(&self.buffer)
+    }
+
+    /// Writes an element with a text; an empty one as `<x />`.
+    pub(crate) fn leaf(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        text: &str,
+    ) -> io::Result<()> {
+        self.begin(name, attributes);
+        if text.is_empty() {
+            self.buffer.extend_from_slice(b" />\n");
+        } else {
+            self.buffer.push(b'>');
+            push_escaped(&mut self.buffer, text);
+            self.buffer.extend_from_slice(b"</");
+            self.buffer.extend_from_slice(name.as_bytes());
+            self.buffer.extend_from_slice(b">\n");
+        }
+        self.out.write_all(&self.buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Element, MetadataError> {
+        tree(text.as_bytes(), "a")
+    }
+
+    #[test]
+    fn text_attributes_and_references_are_read() {
+        let root = read("<?xml version='1.0'?><!DOCTYPE a PUBLIC 'x' 'y'><a k='1&amp;2'><b>x&lt;<![CDATA[<y>]]></b><b/></a>").unwrap();
+        assert_eq!(root.attr("k"), Some("1&2"));
+        assert_eq!(root.children[0].text, "x<<y>");
+        assert_eq!(root.all("b").count(), 2);
+    }
+
+    #[test]
+    fn entities_bombs_and_broken_documents_are_refused() {
+        let deep = "<a>".repeat(40) + &"</a>".repeat(40);
+        for bad in [
+            "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>",
+            "<a>&x;</a>",
+            "<a b='&x;'/>",
+            "<a b='1' b='2'/>",
+            "<a b='<'/>",
+            "<a>&#0;</a>",
+            "<a><b>\u{1}</b></a>",
+            "<a><b></a>",
+            "<a>",
+            "",
+            "<b/>",
+            &deep,
+        ] {
+            assert!(read(bad).is_err(), "{bad:?} passed");
+        }
+    }
+
+    #[test]
+    fn a_written_document_reads_back() {
+        let mut bytes = Vec::new();
+        let mut xml = XmlWriter::new(&mut bytes);
+        xml.start("a", &[("k", "\"<&>\"")]).unwrap();
+        xml.leaf("b", &[], "x & y\u{1}").unwrap();
+        xml.leaf("c", &[], "").unwrap();
+        xml.end().unwrap();
+        let root = tree(bytes.as_slice(), "a").unwrap();
+        assert_eq!(root.attr("k"), Some("\"<&>\""));
+        assert_eq!(root.text_of("b"), Some("x & y"));
+        assert!(String::from_utf8(bytes).unwrap().contains("  <c />\n"));
+    }
+}

@@ -1,0 +1,442 @@
+//! The documents beside packages: prestodelta, updateinfo, modules, comps, and metadata files as they came
+//! (reference: rpm §12.3 to §12.6).
+
+use std::collections::HashSet;
+use std::io;
+
+use futures::TryStreamExt;
+use pith_content::ContentError;
+use pith_content::publish::PublishContext;
+use pith_content::unit::{RepoUnit, Select};
+use pith_core::{Algorithm, Digest, Document, ErrorDetail, RelativePath, Sha256};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::output::{Output, Written, join};
+use super::packages::{Known, checksum, entry, text};
+use super::steps::{Step, Steps};
+use crate::metadata::comps::{Comps, CompsWriter, Match};
+use crate::metadata::prestodelta::{Delta, DeltaWriter};
+use crate::metadata::repomd::Data;
+use crate::metadata::snippet;
+use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ErratumWriter, ModuleRef};
+use crate::types::{
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULEMD,
+    MODULEMD_DEFAULTS,
+};
+use crate::units::{self, PKGLIST, YAML};
+
+/// What all documents of one publication share.
+#[derive(Clone, Copy)]
+pub struct Common<'a> {
+    /// The publish.
+    pub ctx: &'a dyn PublishContext,
+    /// Its steps.
+    pub steps: &'a Steps,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+}
+
+/// Reads a document back into the type it was made of; null fields count as absent.
+fn typed<T: DeserializeOwned>(unit: &RepoUnit) -> Result<T, ContentError> {
+    let fields: Document = unit
+        .doc
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    serde_json::from_value(Value::Object(fields))
+        .map_err(|error| ContentError::other(format!("the unit {} is damaged: {error}", unit.id)))
+}
+
+impl Common<'_> {
+    async fn all(&self, select: Select) -> Result<Vec<RepoUnit>, ContentError> {
+        let batches: Vec<Vec<RepoUnit>> = self.ctx.units(select).await?.try_collect().await?;
+        Ok(batches.into_iter().flatten().collect())
+    }
+
+    /// Delta packages; `None` when there are none.
+    ///
+    /// # Errors
+    /// RPM1008, or what the context fails with.
+    pub async fn deltas(&self) -> Result<Option<Written>, ContentError> {
+        let total = self.ctx.count(DRPM).await?;
+        if total == 0 {
+            self.steps.skip(Step::Drpms);
+            return Ok(None);
+        }
+        self.steps.begin(Step::Drpms, total);
+        let output = Output::create(
+            self.ctx,
+            "prestodelta",
+            "prestodelta.xml.gz",
+            self.algorithm,
+        )?;
+        let (tx, handle) = output.write_on_thread(
+            self.ctx.clock().now(),
+            |out, mut rx: mpsc::Receiver<Vec<(Delta, Digest)>>| {
+                let mut writer = DeltaWriter::new(out)?;
+                while let Some(batch) = rx.blocking_recv() {
+                    for (delta, digest) in &batch {
+                        writer.push(delta, digest)?;
+                    }
+                }
+                writer.finish()
+            },
+        );
+        let mut select = Select::all(DRPM);
+        select.sort = &["filename"];
+        let mut stream = self.ctx.units(select).await?;
+        let mut last = String::new();
+        while let Some(batch) = stream.try_next().await? {
+            self.steps.advance(Step::Drpms, batch.len() as u64);
+            let mut deltas = Vec::new();
+            for unit in batch {
+                if text(&unit, "filename") == last {
+                    continue;
+                }
+                text(&unit, "filename").clone_into(&mut last);
+                let delta = delta(&unit)?;
+                let digest = Digest::new(self.algorithm, &checksum(&unit, self.algorithm)?)
+                    .map_err(ContentError::other)?;
+                let path = drpm_path(&delta.filename)?;
+                self.ctx.add(path, entry(&unit), unit.updated).await?;
+                deltas.push((delta, digest));
+            }
+            // A writer that has failed says so when it is joined.
+            let _ = tx.send(deltas).await;
+        }
+        drop(tx);
+        self.steps.finish(Step::Drpms);
+        join(handle).await.map(Some)
+    }
+
+    /// Advisories that concern the repository; the document is always written.
+    ///
+    /// # Errors
+    /// RPM1012, or what the context fails with.
+    pub async fn errata(&self, known: &Known) -> Result<Written, ContentError> {
+        let modules = self.module_refs().await?;
+        let filter = Filter {
+            repo_id: self.ctx.repo().id.clone(),
+            algorithm: self.algorithm,
+            wanted: self
+                .ctx
+                .config()
+                .text("updateinfo_checksum_type")
+                .filter(|t| !t.is_empty())
+                .map(|t| if t == "sha" { "sha1" } else { t }.to_owned()),
+        };
+        self.steps
+            .begin(Step::Errata, self.ctx.count(ERRATUM).await?);
+        let output = Output::create(self.ctx, "updateinfo", "updateinfo.xml.gz", self.algorithm)?;
+        let (tx, handle) = output.write_on_thread(
+            self.ctx.clock().now(),
+            |out, mut rx: mpsc::Receiver<Vec<Erratum>>| {
+                let mut writer = ErratumWriter::new(out)?;
+                while let Some(batch) = rx.blocking_recv() {
+                    for erratum in &batch {
+                        writer.push(erratum)?;
+                    }
+                }
+                writer.finish()
+            },
+        );
+        let mut select = Select::all(ERRATUM);
+        select.parts = &[PKGLIST];
+        select.sort = &["id"];
+        let mut stream = self.ctx.units(select).await?;
+        while let Some(batch) = stream.try_next().await? {
+            self.steps.advance(Step::Errata, batch.len() as u64);
+            let mut errata = Vec::new();
+            for unit in &batch {
+                let mut erratum: Erratum = typed(unit)?;
+                let lists = unit.parts.first().and_then(Option::as_ref);
+                let lists = lists.map(|l| units::pkglists(l)).unwrap_or_default();
+                erratum.pkglist = filter.collections(&lists, known, &modules)?;
+                if !erratum.pkglist.is_empty() {
+                    errata.push(erratum);
+                }
+            }
+            let _ = tx.send(errata).await;
+        }
+        drop(tx);
+        self.steps.finish(Step::Errata);
+        join(handle).await
+    }
+
+    async fn module_refs(&self) -> Result<HashSet<ModuleRef>, ContentError> {
+        let mut select = Select::all(MODULEMD);
+        select.fields = Some(&["name", "stream", "version", "context", "arch"]);
+        let units = self.all(select).await?;
+        Ok(units
+            .iter()
+            .map(|unit| ModuleRef {
+                name: text(unit, "name").to_owned(),
+                stream: text(unit, "stream").to_owned(),
+                version: unit
+                    .doc
+                    .get("version")
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                context: text(unit, "context").to_owned(),
+                arch: text(unit, "arch").to_owned(),
+            })
+            .collect())
+    }
+
+    /// Module documents; `None` when there are none.
+    ///
+    /// # Errors
+    /// RPM1017 when a document is not what its unit says.
+    pub async fn modules(&self) -> Result<Option<Written>, ContentError> {
+        let total = self.ctx.count(MODULEMD).await? + self.ctx.count(MODULEMD_DEFAULTS).await?;
+        if total == 0 {
+            self.steps.skip(Step::Modules);
+            return Ok(None);
+        }
+        self.steps.begin(Step::Modules, total);
+        let output = Output::create(self.ctx, "modules", "modules.yaml.gz", self.algorithm)?;
+        let (tx, handle) = output.write_on_thread(
+            self.ctx.clock().now(),
+            |out, mut rx: mpsc::Receiver<Vec<u8>>| {
+                while let Some(text) = rx.blocking_recv() {
+                    io::Write::write_all(out, &text)?;
+                }
+                Ok(())
+            },
+        );
+        for type_id in [MODULEMD, MODULEMD_DEFAULTS] {
+            let mut select = Select::all(type_id);
+            select.fields = Some(&["name", "checksum"]);
+            select.parts = &[YAML];
+            select.sort = &["name"];
+            let mut stream = self.ctx.units(select).await?;
+            while let Some(batch) = stream.try_next().await? {
+                for unit in &batch {
+                    let _ = tx.send(module_text(unit)?).await;
+                }
+                self.steps.advance(Step::Modules, batch.len() as u64);
+            }
+        }
+        drop(tx);
+        self.steps.finish(Step::Modules);
+        join(handle).await.map(Some)
+    }
+
+    /// Groups, categories, environments and language packs; the document is always written.
+    ///
+    /// # Errors
+    /// What the context fails with.
+    pub async fn comps(&self) -> Result<Written, ContentError> {
+        let mut elements = Vec::new();
+        for type_id in [GROUP, CATEGORY, ENVIRONMENT, LANGPACKS] {
+            let mut select = Select::all(type_id);
+            select.sort = if type_id == LANGPACKS { &[] } else { &["id"] };
+            for unit in self.all(select).await? {
+                elements.push(match type_id {
+                    GROUP => Comps::Group(typed(&unit)?),
+                    CATEGORY => Comps::Category(typed(&unit)?),
+                    ENVIRONMENT => Comps::Environment(typed(&unit)?),
+                    _ => {
+                        let matches = unit.doc.get("matches").cloned().unwrap_or_default();
+                        let matches: Vec<Match> =
+                            serde_json::from_value(matches).unwrap_or_default();
+                        Comps::Langpacks(matches)
+                    }
+                });
+            }
+        }
+        let total = elements.len() as u64;
+        self.steps.begin(Step::Comps, total);
+        let output = Output::create(self.ctx, "group", "comps.xml", self.algorithm)?;
+        let (tx, handle) = output.write_on_thread(
+            self.ctx.clock().now(),
+            move |out, _rx: mpsc::Receiver<()>| {
+                let mut writer = CompsWriter::new(io::BufWriter::new(out))?;
+                for element in &elements {
+                    match element {
+                        Comps::Group(group) => writer.group(group)?,
+                        Comps::Category(category) => writer.category(category)?,
+                        Comps::Environment(environment) => writer.environment(environment)?,
+                        Comps::Langpacks(matches) => writer.langpacks(matches)?,
+                    }
+                }
+                writer.finish()
+            },
+        );
+        drop(tx);
+        let written = join(handle).await?;
+        self.steps.advance(Step::Comps, total);
+        self.steps.finish(Step::Comps);
+        Ok(written)
+    }
+
+    /// Metadata files as they came. `taken` are names already given away in `repodata/`.
+    ///
+    /// # Errors
+    /// What the context fails with.
+    pub async fn metadata_files(
+        &self,
+        taken: &HashSet<RelativePath>,
+    ) -> Result<Vec<Data>, ContentError> {
+        let mut select = Select::all(METADATA_FILE);
+        select.sort = &["data_type"];
+        let units = self.all(select).await?;
+        self.steps.begin(Step::Metadata, units.len() as u64);
+        let mut files = Vec::new();
+        let mut used = taken.clone();
+        for unit in &units {
+            let checksum = text(unit, "checksum");
+            let digest = text(unit, "checksum_type")
+                .parse()
+                .and_then(|algorithm| Digest::new(algorithm, checksum))
+                .map_err(ContentError::other)?;
+            let own = Some(text(unit, "filename")).filter(|name| !name.is_empty());
+            let fallback = format!("{checksum}-{}", text(unit, "data_type"));
+            let path = |name: &str| {
+                RelativePath::new(format!("repodata/{name}")).map_err(ContentError::other)
+            };
+            let mut href = path(own.unwrap_or(&fallback))?;
+            if used.contains(&href) || href.as_str() == "repodata/repomd.xml" {
+                href = path(&fallback)?;
+            }
+            self.ctx
+                .add(href.clone(), entry(unit), unit.updated)
+                .await?;
+            used.insert(href.clone());
+            files.push(Data {
+                kind: text(unit, "data_type").to_owned(),
+                href,
+                base: None,
+                checksum: Some(digest),
+                open_checksum: None,
+                size: unit.size,
+                open_size: None,
+                timestamp: Some(unit.updated.as_second()),
+            });
+            self.steps.advance(Step::Metadata, 1);
+        }
+        self.steps.finish(Step::Metadata);
+        Ok(files)
+    }
+}
+
+/// Delta packages are served below `drpms/` wherever upstream had them.
+fn drpm_path(filename: &RelativePath) -> Result<RelativePath, ContentError> {
+    RelativePath::new(format!("drpms/{}", filename.file_name())).map_err(ContentError::other)
+}
+
+fn delta(unit: &RepoUnit) -> Result<Delta, ContentError> {
+    let own = |field: &str| text(unit, field).to_owned();
+    let filename = RelativePath::new(own("filename")).map_err(ContentError::other)?;
+    let algorithm = text(unit, "checksumtype")
+        .parse()
+        .map_err(ContentError::other)?;
+    Ok(Delta {
+        name: own("new_package"),
+        arch: own("arch"),
+        new: [own("epoch"), own("version"), own("release")],
+        old: [own("oldepoch"), own("oldversion"), own("oldrelease")],
+        filename: drpm_path(&filename)?,
+        sequence: own("sequence"),
+        size: unit.doc.get("size").and_then(Value::as_u64).unwrap_or(0),
+        digest: Digest::new(algorithm, text(unit, "checksum")).map_err(ContentError::other)?,
+    })
+}
+
+fn module_text(unit: &RepoUnit) -> Result<Vec<u8>, ContentError> {
+    let stored = unit.parts.first().and_then(Option::as_ref);
+    let bytes = stored.map(|s| snippet::unpack(s)).transpose()?;
+    let bytes = bytes.unwrap_or_default();
+    if Sha256::of(&bytes).to_string() != text(unit, "checksum") {
+        return Err(ContentError::coded(ErrorDetail::new(
+            "RPM1017",
+            "Publish modules.yaml failed: modulemd checksum mismatch detected.",
+        )));
+    }
+    Ok(bytes.into_owned())
+}
+
+/// What of an advisory's packages is published (reference: rpm §12.5).
+struct Filter {
+    repo_id: String,
+    algorithm: Algorithm,
+    wanted: Option<String>,
+}
+
+impl Filter {
+    fn collections(
+        &self,
+        lists: &[units::RepoPkglist],
+        known: &Known,
+        modules: &HashSet<ModuleRef>,
+    ) -> Result<Vec<Collection>, ContentError> {
+        let mut collections = Vec::new();
+        let mut number = 0;
+        for (module, packages) in units::by_module(lists) {
+            let label = match &module {
+                Some(module) if !modules.contains(module) => continue,
+                Some(module) => {
+                    number += 1;
+                    format!("{}_{number}_{}", self.repo_id, module.name)
+                }
+                None => format!("{}_0_default", self.repo_id),
+            };
+            let mut names = HashSet::new();
+            let mut kept = Vec::new();
+            for mut package in packages {
+                let epoch = package.epoch.as_deref().unwrap_or("0");
+                let here = known.contains([
+                    &package.name,
+                    epoch,
+                    &package.version,
+                    &package.release,
+                    &package.arch,
+                ]);
+                if here && names.insert(package.filename.clone()) {
+                    package.sum = self.sum(&package)?;
+                    kept.push(package);
+                }
+            }
+            if !kept.is_empty() || module.is_some() {
+                collections.push(Collection {
+                    name: label.clone(),
+                    short: label,
+                    packages: kept,
+                    module,
+                });
+            }
+        }
+        Ok(collections)
+    }
+
+    /// The checksum that is written: the one asked for, else the publication's, else the longest.
+    fn sum(&self, package: &ErratumPackage) -> Result<Option<Vec<String>>, ContentError> {
+        let sums = package.sum.as_deref().unwrap_or_default();
+        let pairs = || sums.chunks_exact(2);
+        let of = |kind: &str| {
+            pairs().find(|p| p[0].eq_ignore_ascii_case(kind) || (kind == "sha1" && p[0] == "sha"))
+        };
+        if let Some(wanted) = &self.wanted {
+            return match of(wanted) {
+                Some(pair) => Ok(Some(pair.to_vec())),
+                None => Err(ContentError::coded(
+                    ErrorDetail::new(
+                        "RPM1012",
+                        format!(
+                            "Checksum type \"{wanted}\" requested for updateinfo.xml is not available for all \
+                             packages listed in the errata."
+                        ),
+                    )
+                    .with("checksumtype", wanted.as_str()),
+                )),
+            };
+        }
+        let longest = || pairs().max_by_key(|p| p[1].len());
+        Ok(of(self.algorithm.name())
+            .or_else(longest)
+            .map(<[String]>::to_vec))
+    }
+}

@@ -1,0 +1,174 @@
+//! The yum distributor: publishes a repository for dnf and yum (reference: rpm §11, §12).
+
+pub mod documents;
+pub mod output;
+pub mod packages;
+pub mod steps;
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use pith_content::publish::{
+    Distributor, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
+};
+use pith_content::{Config, ContentError, PluginDescriptor};
+use pith_core::{Algorithm, RelativePath};
+use serde_json::Value;
+
+use self::documents::Common;
+use self::output::{Written, inline};
+use self::steps::{Step, Steps};
+use crate::config;
+use crate::metadata::repomd::Repomd;
+use crate::types::YUM_DISTRIBUTOR;
+
+/// How long replaced metadata is kept when nothing is said, in seconds: 14 days.
+const THRESHOLD: f64 = 1_209_600.0;
+const REPOMD: &str = "repodata/repomd.xml";
+
+/// The yum distributor.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct YumDistributor;
+
+#[async_trait]
+impl Distributor for YumDistributor {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        &YUM_DISTRIBUTOR
+    }
+
+    fn validate(
+        &self,
+        repo_id: &str,
+        config: &Config,
+        others: &[OtherDistributor],
+    ) -> Result<(), String> {
+        config::distributor(repo_id, config, others)
+    }
+
+    fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount> {
+        let prefix = config::served_path(repo_id, config)
+            .and_then(|path| RelativePath::new(format!("pulp/repos/{path}")).ok());
+        let (http, https) = (config.flag("http"), config.flag("https"));
+        prefix
+            .into_iter()
+            .map(|prefix| Mount {
+                prefix,
+                http: http == Some(true),
+                https: https == Some(true),
+            })
+            .collect()
+    }
+
+    async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+        let on = |key: &str| usize::from(ctx.config().flag(key) == Some(true));
+        let steps = Steps::new(on("https") + on("http"));
+        let result = run(ctx, &steps).await;
+        if let Err(error) = &result {
+            steps.fail(&error.to_string());
+        }
+        ctx.progress(steps.report());
+        result.map(|()| PublishReport {
+            summary: steps.summary(),
+            details: steps.report(),
+        })
+    }
+}
+
+async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError> {
+    steps.begin(Step::Initialize, 1);
+    let scratchpad = ctx.repo().scratchpad.get("checksum_type");
+    let algorithm = config::checksum_type(ctx.config(), scratchpad.and_then(Value::as_str))
+        .map_err(ContentError::Other)?;
+    if ctx.config().flag("gpg_sign_metadata") == Some(true) {
+        return Err(ContentError::other(
+            "gpg_sign_metadata is not supported yet: publishing unsigned instead would surprise your clients; set it \
+             to false",
+        ));
+    }
+    steps.done(Step::Initialize, 1);
+    steps.begin(Step::Distribution, 0);
+    steps.finish(Step::Distribution);
+    let repomd = documents(ctx, steps, algorithm).await?;
+
+    steps.begin(Step::RemoveOld, 0);
+    keep_old(ctx, &repomd).await?;
+    steps.done(Step::RemoveOld, 0);
+    steps.skip(Step::Sqlite);
+    steps.skip(Step::Repoview);
+    steps.done(Step::Directory, 1);
+    steps.listings();
+    Ok(())
+}
+
+/// Everything in `repodata/` that is new, and what it describes.
+async fn documents(
+    ctx: &dyn PublishContext,
+    steps: &Steps,
+    algorithm: Algorithm,
+) -> Result<Repomd, ContentError> {
+    let common = Common {
+        ctx,
+        steps,
+        algorithm,
+    };
+    let (mut written, known) = packages::publish(ctx, steps, algorithm).await?;
+    written.extend(common.deltas().await?);
+    written.push(common.errata(&known).await?);
+    written.extend(common.modules().await?);
+    written.push(common.comps().await?);
+    let now = ctx.clock().now();
+    let mut repomd = Repomd {
+        revision: Some(now.as_second()),
+        data: Vec::new(),
+    };
+    let mut taken = HashSet::new();
+    for Written { data, entry } in written {
+        ctx.add(data.href.clone(), entry, now).await?;
+        taken.insert(data.href.clone());
+        repomd.data.push(data);
+    }
+    repomd.data.extend(common.metadata_files(&taken).await?);
+
+    steps.begin(Step::Close, 1);
+    let mut bytes = Vec::new();
+    repomd.write(&mut bytes)?;
+    let path = RelativePath::new(REPOMD).map_err(ContentError::other)?;
+    ctx.add(path, inline(bytes), now).await?;
+    steps.done(Step::Close, 1);
+    Ok(repomd)
+}
+
+/// Keeps metadata of the publication that is served now, so that clients who have read its repomd.xml can go on
+/// (reference: rpm §12.7). What the old repomd.xml lists is replaced now, and its time begins now, however old it is.
+async fn keep_old(ctx: &dyn PublishContext, repomd: &Repomd) -> Result<(), ContentError> {
+    let now = ctx.clock().now();
+    let config = ctx.config();
+    let remove = config.flag("remove_old_repodata") != Some(false);
+    let threshold = config
+        .number("remove_old_repodata_threshold")
+        .unwrap_or(THRESHOLD);
+    let mut previous = ctx.previous("repodata/").await?;
+    let replaced: HashSet<RelativePath> = previous
+        .iter()
+        .find(|(path, _, _)| path.as_str() == REPOMD)
+        .and_then(|(_, entry, _)| match entry {
+            Entry::Inline(bytes) => Repomd::read(bytes.as_ref()).ok(),
+            _ => None,
+        })
+        .map(|old| old.data.into_iter().map(|d| d.href).collect())
+        .unwrap_or_default();
+    let current: HashSet<&RelativePath> = repomd.data.iter().map(|d| &d.href).collect();
+    previous.retain(|(path, _, _)| path.as_str() != REPOMD && !current.contains(path));
+    for (path, entry, modified) in previous {
+        let modified = if replaced.contains(&path) {
+            now
+        } else {
+            modified
+        };
+        let age = now.duration_since(modified).as_secs_f64();
+        if !remove || age <= threshold {
+            ctx.add(path, entry, modified).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,420 @@
+//! The yum importer: mirrors a feed (reference: rpm §6).
+
+pub mod errors;
+pub mod feed;
+pub mod others;
+pub mod outbox;
+pub mod packages;
+pub mod progress;
+pub mod purge;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use pith_content::fetch::Fetched;
+use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
+use pith_content::upload::{Upload, UploadContext, UploadReport};
+use pith_content::{Config, ContentError, PluginDescriptor};
+use pith_core::Document;
+use serde_json::{Value, json};
+
+use self::feed::Feed;
+use self::packages::{Files, Wanted};
+use self::progress::{Progress, SignaturePolicy, Step};
+use crate::types::{
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, MODULEMD_DEFAULTS, ON_DOWNLOAD_FAILURE,
+    RPM, SRPM, YUM_IMPORTER,
+};
+use crate::{config, upload};
+
+/// The yum importer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct YumImporter;
+
+#[async_trait]
+impl Importer for YumImporter {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        &YUM_IMPORTER
+    }
+
+    fn validate(&self, config: &Config) -> Result<(), String> {
+        config::importer(config)
+    }
+
+    fn upstream(&self, config: &Config) -> Upstream {
+        Upstream::from_config(config)
+    }
+
+    async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
+        let progress = Arc::new(progress_for(ctx.config()));
+        ctx.progress(progress.report());
+        let result = Sync {
+            ctx,
+            progress: Arc::clone(&progress),
+        }
+        .run()
+        .await;
+        if let Err(error) = &result
+            && !matches!(error, ContentError::Cancelled)
+            && let Some(step) = progress.current()
+        {
+            progress.fail(step, error.to_string());
+        }
+        ctx.progress(progress.report());
+        result
+    }
+
+    async fn upload(
+        &self,
+        ctx: &dyn UploadContext,
+        upload: Upload,
+    ) -> Result<UploadReport, ContentError> {
+        upload::run(ctx, upload).await
+    }
+}
+
+fn progress_for(config: &Config) -> Progress {
+    let signatures = SignaturePolicy {
+        required: config.flag("require_signature") == Some(true),
+        allowed: config
+            .list("allowed_keys")
+            .iter()
+            .map(|key| key.to_ascii_lowercase())
+            .collect(),
+    };
+    Progress::new(
+        config.text(ON_DOWNLOAD_FAILURE) == Some("continue"),
+        signatures,
+    )
+}
+
+/// One sync.
+struct Sync<'a> {
+    ctx: &'a dyn SyncContext,
+    progress: Arc<Progress>,
+}
+
+/// The metadata that was downloaded, by type.
+type Downloads = HashMap<String, (Fetched, String)>;
+
+impl Sync<'_> {
+    async fn run(&self) -> Result<SyncReport, ContentError> {
+        let feed = self.find_feed().await?;
+        if self.nothing_changed(&feed).await? {
+            self.progress.finish_all();
+            return Ok(self.report(&feed));
+        }
+        self.step(Step::Metadata);
+        let downloads = self.download_metadata(&feed).await?;
+        self.unknown_metadata(&feed).await?;
+        self.progress.finish(Step::Metadata);
+
+        let documents = self.modules(&downloads)?;
+        self.step(Step::Content);
+        self.packages(&feed, &downloads, documents.1).await?;
+        self.step(Step::Modules);
+        self.stage(documents.0).await?;
+        self.progress.finish(Step::Modules);
+        self.step(Step::Errata);
+        if self.wants(ERRATUM) {
+            self.document(&downloads, &["updateinfo"], others::errata)
+                .await?;
+        }
+        self.progress.finish(Step::Errata);
+        self.step(Step::Comps);
+        self.document(&downloads, &["group_gz", "group"], others::comps)
+            .await?;
+        self.progress.finish(Step::Comps);
+
+        self.step(Step::PurgeDuplicates);
+        self.ctx.drain().await?;
+        if self.progress.failures().0 > 0 && !self.goes_on() {
+            return Err(self.progress.missing_packages());
+        }
+        self.purge().await?;
+        self.progress.finish(Step::PurgeDuplicates);
+        // Trees for installers are not mirrored yet: the step has nothing to do.
+        self.progress.finish(Step::Distribution);
+        self.progress.finish(Step::Content);
+        Ok(self.report(&feed))
+    }
+
+    fn step(&self, step: Step) {
+        self.progress.begin(step);
+        self.ctx.progress(self.progress.report());
+    }
+
+    fn goes_on(&self) -> bool {
+        self.ctx.config().text(ON_DOWNLOAD_FAILURE) == Some("continue")
+    }
+
+    fn wants(&self, type_id: &str) -> bool {
+        let skipped = self.ctx.config().list("type_skip_list");
+        // Leaving out rpm leaves out source packages too (reference: rpm §6.2).
+        !skipped.contains(&type_id) && !(type_id == SRPM && skipped.contains(&RPM))
+    }
+
+    async fn find_feed(&self) -> Result<Feed, ContentError> {
+        let result = Feed::find(self.ctx).await;
+        if let Err(ContentError::Coded(detail)) = &result {
+            match detail.code.as_str() {
+                // Nothing was found, so there was nothing to do; this is what clients have always seen.
+                "RPM1004" => self.progress.finish_all(),
+                "RPM1006" => self
+                    .progress
+                    .fail(Step::Metadata, detail.description.clone()),
+                _ => {}
+            }
+        }
+        result
+    }
+
+    /// Whether everything can be skipped (reference: rpm §6.3).
+    async fn nothing_changed(&self, feed: &Feed) -> Result<bool, ContentError> {
+        if self.ctx.full_sync_required() {
+            return Ok(false);
+        }
+        let pad = self.ctx.scratchpad();
+        let known = pad.get("repomd_revision").and_then(Value::as_i64);
+        let checksum = pad.get("repomd_checksum").and_then(Value::as_str);
+        let (Some(known), Some(current)) = (known, feed.repomd.revision) else {
+            return Ok(false);
+        };
+        let rewritten = known == current && checksum != Some(feed.checksum.as_str());
+        if rewritten || current <= 0 || current > known {
+            return Ok(false);
+        }
+        let policy = self.ctx.config().text("download_policy");
+        if policy.unwrap_or("immediate") != "immediate" {
+            return Ok(true);
+        }
+        Ok(self.ctx.units_not_downloaded().await? == 0)
+    }
+
+    async fn download_metadata(&self, feed: &Feed) -> Result<Downloads, ContentError> {
+        for kind in ["primary", "filelists", "other"] {
+            if feed.repomd.get(kind).is_none() {
+                return Err(errors::malformed(&format!(
+                    "\"{kind}\" metadata is not found in repomd.xml of {}",
+                    feed.bases[0]
+                )));
+            }
+        }
+        let mut kinds = vec!["primary", "filelists", "other", "modules"];
+        kinds.push(if feed.repomd.get("group_gz").is_some() {
+            "group_gz"
+        } else {
+            "group"
+        });
+        if self.wants(ERRATUM) {
+            kinds.push("updateinfo");
+        }
+        if self.wants(DRPM) {
+            kinds.extend(["prestodelta", "deltainfo"]);
+        }
+        let wanted = kinds.into_iter().filter_map(|kind| feed.repomd.get(kind));
+        let all = try_join_all(wanted.map(|data| async move {
+            let fetched = feed.download(self.ctx, data).await?;
+            Ok::<_, ContentError>((data.kind.clone(), (fetched, feed.url(data))))
+        }))
+        .await?;
+        Ok(all.into_iter().collect())
+    }
+
+    async fn unknown_metadata(&self, feed: &Feed) -> Result<(), ContentError> {
+        let mut wanted: Vec<_> = Vec::new();
+        for data in feed
+            .repomd
+            .data
+            .iter()
+            .filter(|d| others::is_unknown(&d.kind))
+        {
+            if wanted.iter().any(|(kind, _)| *kind == data.kind) {
+                continue;
+            }
+            let unit = others::metadata_file(data, feed, &self.ctx.repo().id).ok_or_else(|| {
+                errors::malformed(&format!(
+                    "repomd.xml of {} has no usable checksum for \"{}\"",
+                    feed.bases[0], data.kind
+                ))
+            })?;
+            wanted.push((data.kind.clone(), unit));
+        }
+        self.stage(wanted.into_iter().map(|(_, unit)| unit).collect())
+            .await
+    }
+
+    async fn stage(&self, units: Vec<pith_content::unit::WantedUnit>) -> Result<(), ContentError> {
+        let observer: Arc<dyn StageObserver> = Arc::clone(&self.progress) as _;
+        let mut units = units.into_iter().peekable();
+        while units.peek().is_some() {
+            let batch = units.by_ref().take(500).collect();
+            self.ctx.stage(batch, &observer).await?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::type_complexity, reason = "used once")]
+    fn modules(
+        &self,
+        downloads: &Downloads,
+    ) -> Result<
+        (
+            Vec<pith_content::unit::WantedUnit>,
+            std::collections::HashSet<String>,
+        ),
+        ContentError,
+    > {
+        let Some((fetched, url)) = downloads.get("modules") else {
+            return Ok(Default::default());
+        };
+        others::module_documents(&fetched.path().to_path_buf())
+            .and_then(|documents| others::modules(&documents, &self.ctx.repo().id))
+            .map_err(|e| errors::malformed_document(url, &e))
+    }
+
+    async fn packages(
+        &self,
+        feed: &Feed,
+        downloads: &Downloads,
+        artifacts: std::collections::HashSet<String>,
+    ) -> Result<(), ContentError> {
+        let wanted = Wanted {
+            rpm: self.wants(RPM),
+            srpm: self.wants(SRPM),
+            retain_old: self.retain_old(),
+            artifacts,
+        };
+        let path = |kind: &str| {
+            downloads
+                .get(kind)
+                .map(|(fetched, _)| fetched.path().to_path_buf())
+                .unwrap_or_default()
+        };
+        if wanted.rpm || wanted.srpm {
+            let files = Files {
+                primary: path("primary"),
+                filelists: path("filelists"),
+                other: path("other"),
+            };
+            let own = feed.clone();
+            let outcome = outbox::produce(self.ctx, &self.progress, other_error, move |out| {
+                Ok(packages::read(&files, &own, &wanted, out))
+            })
+            .await?;
+            outcome.map_err(|(kind, error)| match downloads.get(kind) {
+                Some((_, url)) => errors::malformed_document(url, &error),
+                None => errors::malformed(&format!("{} ({})", plain(&error), feed.bases[0])),
+            })?;
+        }
+        for root in ["prestodelta", "deltainfo"] {
+            if let Some((fetched, url)) = downloads.get(root) {
+                let (path, own) = (fetched.path().to_path_buf(), feed.clone());
+                outbox::produce(
+                    self.ctx,
+                    &self.progress,
+                    |e| errors::malformed_document(url, &e),
+                    move |out| others::deltas(&path, root, &own, out),
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the first of these documents that there is.
+    async fn document(
+        &self,
+        downloads: &Downloads,
+        kinds: &[&str],
+        read: fn(&PathBuf, &str, &mut outbox::Outbox) -> Result<(), crate::metadata::MetadataError>,
+    ) -> Result<(), ContentError> {
+        let Some((fetched, url)) = kinds.iter().find_map(|kind| downloads.get(*kind)) else {
+            return Ok(());
+        };
+        let path = fetched.path().to_path_buf();
+        let repo_id = self.ctx.repo().id.clone();
+        outbox::produce(
+            self.ctx,
+            &self.progress,
+            |e| errors::malformed_document(url, &e),
+            move |out| read(&path, &repo_id, out),
+        )
+        .await
+    }
+
+    fn retain_old(&self) -> Option<usize> {
+        self.ctx
+            .config()
+            .integer("retain_old_count")
+            .and_then(|n| usize::try_from(n).ok())
+    }
+
+    async fn purge(&self) -> Result<(), ContentError> {
+        if self.ctx.config().flag("remove_missing") == Some(true) {
+            let types: Vec<&'static str> = [
+                RPM,
+                SRPM,
+                DRPM,
+                ERRATUM,
+                GROUP,
+                CATEGORY,
+                ENVIRONMENT,
+                MODULEMD,
+                MODULEMD_DEFAULTS,
+            ]
+            .into_iter()
+            .filter(|t| self.wants(t))
+            .collect();
+            self.ctx.remove_missing(&types).await?;
+        }
+        purge::run(self.ctx, self.retain_old()).await
+    }
+
+    fn report(&self, feed: &Feed) -> SyncReport {
+        let mut pad = Document::new();
+        let overridden = self.ctx.config().overridden().contains_key("feed");
+        let good = !self.progress.has_details() && !overridden;
+        let (revision, checksum) = if good {
+            (json!(feed.repomd.revision), json!(feed.checksum))
+        } else if overridden {
+            (Value::Null, Value::Null)
+        } else {
+            let old = |key| {
+                self.ctx
+                    .scratchpad()
+                    .get(key)
+                    .cloned()
+                    .unwrap_or(Value::Null)
+            };
+            (old("repomd_revision"), old("repomd_checksum"))
+        };
+        pad.insert("repomd_revision".to_owned(), revision);
+        pad.insert("repomd_checksum".to_owned(), checksum);
+        let mut repo_pad = Document::new();
+        if let Some(digest) = feed.repomd.data.iter().find_map(|d| d.checksum.as_ref()) {
+            repo_pad.insert("checksum_type".to_owned(), digest.algorithm().name().into());
+        }
+        SyncReport {
+            summary: self.progress.summary(),
+            details: self.progress.report(),
+            importer_scratchpad: Some(pad),
+            repo_scratchpad: repo_pad,
+        }
+    }
+}
+
+/// The bare reason of an error about several documents at once.
+fn plain(error: &crate::metadata::MetadataError) -> String {
+    match error {
+        crate::metadata::MetadataError::Structure(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn other_error(error: crate::metadata::MetadataError) -> ContentError {
+    ContentError::other(error)
+}

@@ -1,0 +1,168 @@
+//! Everything beside packages: delta packages, modules, advisories, comps, and files that nobody understands.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use pith_content::unit::{Existing, Source, WantedUnit};
+use serde_json::json;
+
+use super::feed::Feed;
+use super::outbox::Outbox;
+use super::packages::open;
+use crate::metadata::comps::CompsStream;
+use crate::metadata::modules::{self, Document};
+use crate::metadata::prestodelta::DeltaStream;
+use crate::metadata::repomd::Data;
+use crate::metadata::snippet::Packer;
+use crate::metadata::updateinfo::ErratumStream;
+use crate::metadata::{MetadataError, header};
+use crate::types::METADATA_FILE;
+use crate::units;
+
+/// Largest modules.yaml, in bytes, unpacked.
+const MAX_MODULES: u64 = 256 << 20;
+
+/// Types of metadata that are understood, or known to be of no use here (reference: rpm §6.4).
+const KNOWN: [&str; 14] = [
+    "group",
+    "group_gz",
+    "filelists",
+    "filelists_db",
+    "other",
+    "other_db",
+    "primary",
+    "primary_db",
+    "deltainfo",
+    "susedata",
+    "prestodelta",
+    "updateinfo",
+    "updateinfo_db",
+    "modules",
+];
+
+/// Whether an entry of repomd.xml becomes a unit as it is.
+#[must_use]
+pub fn is_unknown(kind: &str) -> bool {
+    !KNOWN.contains(&kind) && !kind.ends_with("_zck") && !kind.is_empty()
+}
+
+/// A metadata file as a unit of repository `repo_id`; `None` when repomd.xml does not say how to verify it.
+#[must_use]
+pub fn metadata_file(data: &Data, feed: &Feed, repo_id: &str) -> Option<WantedUnit> {
+    let digest = data.checksum.clone()?;
+    let doc = json!({
+        "data_type": data.kind, "repo_id": repo_id, "checksum": digest.hex(),
+        "checksum_type": digest.algorithm().name(), "filename": data.href.file_name(),
+    });
+    Some(WantedUnit {
+        type_id: METADATA_FILE,
+        doc: serde_json::from_value(doc).ok()?,
+        parts: Vec::new(),
+        source: Some(Source::Download {
+            urls: feed.urls(data.base.as_deref(), data.href.as_str()),
+            size: data.size,
+            digests: vec![digest],
+            head: 0,
+        }),
+        existing: Existing::Replace,
+    })
+}
+
+/// Reads prestodelta or deltainfo.
+///
+/// # Errors
+/// When the document is broken.
+pub fn deltas(
+    path: &PathBuf,
+    root: &str,
+    feed: &Feed,
+    outbox: &mut Outbox,
+) -> Result<(), MetadataError> {
+    let mut stream = DeltaStream::open(open(path)?, root)?;
+    while let Some(delta) = stream.next_delta()? {
+        let source = Source::Download {
+            urls: feed.urls(None, delta.filename.as_str()),
+            size: Some(delta.size),
+            digests: vec![delta.digest.clone()],
+            head: header::DEFAULT_HEAD,
+        };
+        outbox.push(units::delta(&delta, source))?;
+    }
+    Ok(())
+}
+
+/// Reads updateinfo; an advisory that is listed twice counts once.
+///
+/// # Errors
+/// When the document is broken.
+pub fn errata(path: &PathBuf, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
+    let mut stream = ErratumStream::open(open(path)?)?;
+    let mut packer = Packer::new()?;
+    let mut seen = HashSet::new();
+    while let Some(erratum) = stream.next_erratum()? {
+        if seen.insert(erratum.id.clone()) {
+            outbox.push(units::erratum(erratum, repo_id, &mut packer)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads comps.
+///
+/// # Errors
+/// When the document is broken.
+pub fn comps(path: &PathBuf, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
+    let mut stream = CompsStream::open(open(path)?)?;
+    let mut seen = HashSet::new();
+    while let Some(element) = stream.next_comps()? {
+        let unit = units::comps(&element, repo_id);
+        let id = unit.doc.get("id").map(ToString::to_string);
+        if seen.insert((unit.type_id, id)) {
+            outbox.push(unit)?;
+        }
+    }
+    Ok(())
+}
+
+/// The documents of modules.yaml.
+///
+/// # Errors
+/// When the file is not text or too large.
+pub fn module_documents(path: &PathBuf) -> Result<Vec<String>, MetadataError> {
+    let file = std::fs::File::open(path)?;
+    let mut input = crate::metadata::compression::open(file, MAX_MODULES)?;
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut input, &mut text)?;
+    modules::split(&text)
+}
+
+/// Module streams and defaults as units of repository `repo_id`, with the packages that the streams list.
+///
+/// # Errors
+/// When a document is broken.
+pub fn modules(
+    documents: &[String],
+    repo_id: &str,
+) -> Result<(Vec<WantedUnit>, HashSet<String>), MetadataError> {
+    let mut wanted = Vec::new();
+    let mut artifacts = HashSet::new();
+    let mut packer = Packer::new()?;
+    for text in documents {
+        match modules::read(text)? {
+            Document::Modulemd(module) => {
+                artifacts.extend(module.artifacts.iter().cloned());
+                wanted.push(units::modulemd(&module, text, &mut packer)?);
+            }
+            Document::Defaults(defaults) => {
+                wanted.push(units::module_defaults(
+                    &defaults,
+                    repo_id,
+                    text,
+                    &mut packer,
+                )?);
+            }
+            Document::Unknown => {}
+        }
+    }
+    Ok((wanted, artifacts))
+}

@@ -1,0 +1,320 @@
+//! The progress report of a sync, its summary and its details (reference: rpm §6.12, §6.13).
+
+use parking_lot::Mutex;
+use pith_content::ContentError;
+use pith_content::fetch::{FetchFailure, FetchFailureKind};
+use pith_content::sync::StageObserver;
+use pith_content::unit::WantedUnit;
+use serde_json::{Map, Value, json};
+
+use crate::metadata::header;
+use crate::types::{DRPM, RPM, SRPM};
+
+/// Failures beyond these are counted, not listed.
+const MAX_DETAILS: usize = 500;
+/// When a sync fails for want of packages, it gives up after this many.
+const GIVE_UP: usize = 100;
+
+/// A step of the sync, in the order of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the wire")]
+pub enum Step {
+    Metadata,
+    Content,
+    Distribution,
+    Modules,
+    Errata,
+    Comps,
+    PurgeDuplicates,
+}
+
+const STEPS: [(Step, &str); 7] = [
+    (Step::Metadata, "metadata"),
+    (Step::Content, "content"),
+    (Step::Distribution, "distribution"),
+    (Step::Modules, "modules"),
+    (Step::Errata, "errata"),
+    (Step::Comps, "comps"),
+    (Step::PurgeDuplicates, "purge_duplicates"),
+];
+
+#[derive(Default)]
+struct Counts {
+    items_total: u64,
+    items_left: u64,
+    size_total: u64,
+    size_left: u64,
+    rpm_total: u64,
+    rpm_done: u64,
+    drpm_total: u64,
+    drpm_done: u64,
+}
+
+struct Inner {
+    states: [(&'static str, Option<String>); 7],
+    counts: Counts,
+    details: Vec<Value>,
+    failures: Vec<String>,
+    failed: usize,
+    /// Packages that the signature policy leaves out, by checksum.
+    refused: std::collections::HashSet<String>,
+}
+
+/// What packages must be signed with.
+#[derive(Debug, Clone, Default)]
+pub struct SignaturePolicy {
+    /// Whether unsigned packages are left out.
+    pub required: bool,
+    /// Short key ids, lower case; empty means any.
+    pub allowed: Vec<String>,
+}
+
+/// Progress of one sync, shared with the downloads.
+pub struct Progress {
+    inner: Mutex<Inner>,
+    /// Whether the sync goes on without packages that cannot be had.
+    go_on: bool,
+    signatures: SignaturePolicy,
+}
+
+impl Progress {
+    /// A report in which nothing has started.
+    #[must_use]
+    pub fn new(go_on: bool, signatures: SignaturePolicy) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                states: std::array::from_fn(|_| ("NOT_STARTED", None)),
+                counts: Counts::default(),
+                details: Vec::new(),
+                failures: Vec::new(),
+                failed: 0,
+                refused: std::collections::HashSet::new(),
+            }),
+            go_on,
+            signatures,
+        }
+    }
+
+    fn set(&self, step: Step, state: &'static str, error: Option<String>) {
+        self.inner.lock().states[step as usize] = (state, error);
+    }
+
+    /// A step has begun.
+    pub fn begin(&self, step: Step) {
+        self.set(step, "IN_PROGRESS", None);
+    }
+
+    /// A step has ended well.
+    pub fn finish(&self, step: Step) {
+        self.set(step, "FINISHED", None);
+    }
+
+    /// A step has ended badly.
+    pub fn fail(&self, step: Step, error: String) {
+        self.set(step, "FAILED", Some(error));
+    }
+
+    /// Every step counts as finished: nothing was to do.
+    pub fn finish_all(&self) {
+        for (step, _) in STEPS {
+            self.finish(step);
+        }
+    }
+
+    /// The step that is under way.
+    #[must_use]
+    pub fn current(&self) -> Option<Step> {
+        let inner = self.inner.lock();
+        STEPS
+            .iter()
+            .find(|(step, _)| inner.states[*step as usize].0 == "IN_PROGRESS")
+            .map(|(step, _)| *step)
+    }
+
+    /// `{step: {"state": …}}`.
+    #[must_use]
+    pub fn summary(&self) -> Value {
+        let inner = self.inner.lock();
+        let steps: Map<String, Value> = STEPS
+            .iter()
+            .map(|(step, name)| {
+                let (state, _) = &inner.states[*step as usize];
+                ((*name).to_owned(), json!({ "state": state }))
+            })
+            .collect();
+        Value::Object(steps)
+    }
+
+    /// How many packages could not be had, and the first few of them.
+    #[must_use]
+    pub fn failures(&self) -> (usize, Vec<String>) {
+        let inner = self.inner.lock();
+        (inner.failed, inner.failures.clone())
+    }
+
+    /// Whether anything is in `error_details`.
+    #[must_use]
+    pub fn has_details(&self) -> bool {
+        !self.inner.lock().details.is_empty()
+    }
+
+    /// The whole report.
+    #[must_use]
+    pub fn report(&self) -> Value {
+        let inner = self.inner.lock();
+        let mut report = Map::new();
+        for (step, name) in STEPS {
+            let (state, error) = &inner.states[step as usize];
+            let mut entry = json!({ "state": state });
+            if let Some(error) = error {
+                entry["error"] = json!(error);
+            }
+            if step == Step::Distribution {
+                entry["items_total"] = json!(0);
+                entry["items_left"] = json!(0);
+                entry["error_details"] = json!([]);
+            }
+            if step == Step::Content {
+                let c = &inner.counts;
+                entry["items_total"] = json!(c.items_total);
+                entry["items_left"] = json!(c.items_left);
+                entry["size_total"] = json!(c.size_total);
+                entry["size_left"] = json!(c.size_left);
+                entry["error_details"] = json!(inner.details);
+                entry["details"] = json!({
+                    "rpm_total": c.rpm_total, "rpm_done": c.rpm_done,
+                    "drpm_total": c.drpm_total, "drpm_done": c.drpm_done,
+                });
+            }
+            report.insert(name.to_owned(), entry);
+        }
+        Value::Object(report)
+    }
+
+    fn one_less(&self, type_id: &str, size: u64) {
+        let counts = &mut self.inner.lock().counts;
+        match type_id {
+            RPM | SRPM => counts.rpm_done += 1,
+            DRPM => counts.drpm_done += 1,
+            _ => return,
+        }
+        counts.items_left = counts.items_left.saturating_sub(1);
+        counts.size_left = counts.size_left.saturating_sub(size);
+    }
+}
+
+fn field<'a>(unit: &'a WantedUnit, key: &str) -> &'a str {
+    unit.doc.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+/// An item of `error_details` (reference: rpm §6.6).
+fn detail(unit: &WantedUnit, failure: &FetchFailure) -> Value {
+    match &failure.kind {
+        FetchFailureKind::Size { expected, actual } => json!({
+            "name": field(unit, "filename"), "error_code": "size_mismatch",
+            "expected_size": expected, "actual_size": actual, "url": failure.url,
+        }),
+        FetchFailureKind::Digest {
+            algorithm,
+            expected,
+            actual,
+        } => json!({
+            "name": field(unit, "filename"), "error_code": "checksum_mismatch", "checksum_type": algorithm,
+            "expected_checksum": expected, "actual_checksum": actual, "url": failure.url,
+        }),
+        _ => json!({"errors": [failure.message], "url": failure.url}),
+    }
+}
+
+impl StageObserver for Progress {
+    fn queued(&self, type_id: &str, size: u64) {
+        let counts = &mut self.inner.lock().counts;
+        match type_id {
+            RPM | SRPM => counts.rpm_total += 1,
+            DRPM => counts.drpm_total += 1,
+            _ => return,
+        }
+        counts.items_total += 1;
+        counts.items_left += 1;
+        counts.size_total += size;
+        counts.size_left += size;
+    }
+
+    fn inspect(&self, unit: &mut WantedUnit, head: &[u8]) -> Result<(), String> {
+        if !matches!(unit.type_id, RPM | SRPM | DRPM) {
+            return Ok(());
+        }
+        let facts = header::facts(head).unwrap_or_default();
+        let policy = &self.signatures;
+        let accepted = match &facts.signing_key {
+            None => !policy.required && policy.allowed.is_empty(),
+            Some(key) => policy.allowed.is_empty() || policy.allowed.contains(key),
+        };
+        if !accepted {
+            let checksum = field(unit, "checksum").to_owned();
+            self.inner.lock().refused.insert(checksum);
+            return Err("its signature is not accepted by this repository".to_owned());
+        }
+        if let Some(key) = facts.signing_key {
+            unit.doc.insert("signing_key".to_owned(), key.into());
+        }
+        if unit.type_id == RPM && facts.modular {
+            unit.doc.insert("is_modular".to_owned(), true.into());
+        }
+        Ok(())
+    }
+
+    fn done(&self, type_id: &str, size: u64) {
+        self.one_less(type_id, size);
+    }
+
+    fn failed(&self, unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
+        let size = unit.doc.get("size").and_then(Value::as_u64).unwrap_or(0);
+        self.one_less(unit.type_id, size);
+        let mut inner = self.inner.lock();
+        // The signature policy leaves packages out; that is its purpose and no failure.
+        let refused = inner.refused.contains(field(unit, "checksum"));
+        if inner.details.len() < MAX_DETAILS {
+            inner.details.push(if refused {
+                json!({"name": field(unit, "filename"), "error_code": "gpg_key_id_filter_failure"})
+            } else {
+                detail(unit, failure)
+            });
+        }
+        if refused {
+            return Ok(());
+        }
+        inner.failed += 1;
+        if inner.failures.len() < 5 {
+            inner.failures.push(failure.message.clone());
+        }
+        if self.go_on || inner.failed < GIVE_UP {
+            return Ok(());
+        }
+        drop(inner);
+        Err(self.missing_packages())
+    }
+
+    fn progress(&self) -> Value {
+        self.report()
+    }
+}
+
+impl Progress {
+    /// The error of a sync that could not get all packages.
+    #[must_use]
+    pub fn missing_packages(&self) -> ContentError {
+        let (count, first) = self.failures();
+        let message = format!(
+            "{count} packages could not be downloaded or did not verify; the repository stays as it was. First: {}. \
+             Set on_download_failure to \"continue\" to sync without them.",
+            first.join("; ")
+        );
+        self.fail(Step::Content, message.clone());
+        ContentError::Failed {
+            message,
+            summary: self.summary(),
+            details: self.report(),
+        }
+    }
+}

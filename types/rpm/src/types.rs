@@ -1,0 +1,409 @@
+//! Descriptors: what the rpm family says of itself (reference: rpm §1, §2).
+
+use pith_content::descriptor::{KeyField, PluginDescriptor, Setting, SettingKind, UnitType};
+
+const NEVRA_KEY: &[KeyField] = &[
+    KeyField::same("name"),
+    KeyField::same("epoch"),
+    KeyField::same("version"),
+    KeyField::same("release"),
+    KeyField::same("arch"),
+    KeyField::same("checksumtype"),
+    KeyField::same("checksum"),
+];
+
+/// A package.
+pub const RPM: &str = "rpm";
+/// A source package.
+pub const SRPM: &str = "srpm";
+/// A delta package.
+pub const DRPM: &str = "drpm";
+/// A kickstart tree.
+pub const DISTRIBUTION: &str = "distribution";
+/// An advisory.
+pub const ERRATUM: &str = "erratum";
+/// A package group.
+pub const GROUP: &str = "package_group";
+/// A category of groups.
+pub const CATEGORY: &str = "package_category";
+/// An environment.
+pub const ENVIRONMENT: &str = "package_environment";
+/// Language packs.
+pub const LANGPACKS: &str = "package_langpacks";
+/// A module stream.
+pub const MODULEMD: &str = "modulemd";
+/// Defaults of a module.
+pub const MODULEMD_DEFAULTS: &str = "modulemd_defaults";
+/// A metadata file that nobody understands.
+pub const METADATA_FILE: &str = "yum_repo_metadata_file";
+
+const fn by_repo(stored: &'static str) -> [KeyField; 2] {
+    [KeyField { name: "id", stored }, KeyField::same("repo_id")]
+}
+
+const GROUP_KEY: [KeyField; 2] = by_repo("package_group_id");
+const CATEGORY_KEY: [KeyField; 2] = by_repo("package_category_id");
+const ENVIRONMENT_KEY: [KeyField; 2] = by_repo("package_environment_id");
+
+/// The unit types of the family.
+pub static UNIT_TYPES: &[UnitType] = &[
+    UnitType {
+        id: RPM,
+        display_name: "RPM",
+        description: "RPM",
+        key: NEVRA_KEY,
+        referenced_types: &[ERRATUM],
+        search_indexes: r#"["-_last_updated", "downloaded"]"#,
+        indexed: &["name", "filename", "checksum"],
+        file_backed: true,
+    },
+    UnitType {
+        id: SRPM,
+        display_name: "SRPM",
+        description: "SRPM",
+        key: NEVRA_KEY,
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "downloaded"]"#,
+        indexed: &["name", "filename", "checksum"],
+        file_backed: true,
+    },
+    UnitType {
+        id: DRPM,
+        display_name: "DRPM",
+        description: "DRPM",
+        key: &[
+            KeyField::same("epoch"),
+            KeyField::same("version"),
+            KeyField::same("release"),
+            KeyField::same("filename"),
+            KeyField::same("checksumtype"),
+            KeyField::same("checksum"),
+        ],
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "downloaded", "epoch", "version", "release", "filename", "checksum"]"#,
+        indexed: &["filename"],
+        file_backed: true,
+    },
+    UnitType {
+        id: DISTRIBUTION,
+        display_name: "Distribution",
+        description: "Kickstart trees and all accompanying files",
+        key: &[
+            KeyField {
+                name: "id",
+                stored: "distribution_id",
+            },
+            KeyField::same("family"),
+            KeyField::same("variant"),
+            KeyField::same("version"),
+            KeyField::same("arch"),
+        ],
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "downloaded", "distribution_id", "family", "variant", "version", "arch"]"#,
+        indexed: &[],
+        file_backed: true,
+    },
+    UnitType {
+        id: ERRATUM,
+        display_name: "Erratum",
+        description: "Erratum advisory information",
+        key: &[KeyField {
+            name: "id",
+            stored: "errata_id",
+        }],
+        referenced_types: &[RPM],
+        search_indexes: r#"["-_last_updated", "version", "release", "type", "status", "updated", "issued", "severity", "references"]"#,
+        indexed: &["id", "updated"],
+        file_backed: false,
+    },
+    UnitType {
+        id: GROUP,
+        display_name: "Package Group",
+        description: "Yum Package group information",
+        key: &GROUP_KEY,
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "package_group_id", "repo_id", "name", "mandatory_package_names", "conditional_package_names", "optional_package_names", "default_package_names"]"#,
+        indexed: &["id"],
+        file_backed: false,
+    },
+    UnitType {
+        id: CATEGORY,
+        display_name: "Package Category",
+        description: "Yum Package category information",
+        key: &CATEGORY_KEY,
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "package_category_id", "repo_id", "name", "packagegroupids"]"#,
+        indexed: &["id"],
+        file_backed: false,
+    },
+    UnitType {
+        id: ENVIRONMENT,
+        display_name: "Package Environment",
+        description: "Yum Package environment information",
+        key: &ENVIRONMENT_KEY,
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "package_environment_id", "repo_id", "name", "group_ids"]"#,
+        indexed: &["id"],
+        file_backed: false,
+    },
+    UnitType {
+        id: LANGPACKS,
+        display_name: "package_langpacks",
+        description: "",
+        key: &[KeyField::same("repo_id")],
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated"]"#,
+        indexed: &[],
+        file_backed: false,
+    },
+    UnitType {
+        id: MODULEMD,
+        display_name: "Modulemd",
+        description: "Modulemd",
+        key: &[
+            KeyField::same("name"),
+            KeyField::same("stream"),
+            KeyField::same("version"),
+            KeyField::same("context"),
+            KeyField::same("arch"),
+        ],
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "downloaded", "artifacts"]"#,
+        indexed: &["name"],
+        file_backed: true,
+    },
+    UnitType {
+        id: MODULEMD_DEFAULTS,
+        display_name: "ModulemdDefaults",
+        description: "ModulemdDefaults",
+        key: &[KeyField::same("name"), KeyField::same("repo_id")],
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "downloaded", "repo_id"]"#,
+        indexed: &["name"],
+        file_backed: true,
+    },
+    UnitType {
+        id: METADATA_FILE,
+        display_name: "YUM Repository Metadata File",
+        description: "YUM Repository Metadata File",
+        key: &[KeyField::same("data_type"), KeyField::same("repo_id")],
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated", "downloaded", "data_type"]"#,
+        indexed: &[],
+        file_backed: true,
+    },
+];
+
+/// The unit type called `id`.
+#[must_use]
+pub fn unit_type(id: &str) -> Option<&'static UnitType> {
+    UNIT_TYPES.iter().find(|t| t.id == id)
+}
+
+/// The importer.
+pub static YUM_IMPORTER: PluginDescriptor = PluginDescriptor {
+    id: "yum_importer",
+    display_name: "Yum Importer",
+    types: &[
+        DISTRIBUTION,
+        DRPM,
+        ERRATUM,
+        GROUP,
+        CATEGORY,
+        RPM,
+        SRPM,
+        METADATA_FILE,
+        ENVIRONMENT,
+        LANGPACKS,
+        MODULEMD,
+        MODULEMD_DEFAULTS,
+    ],
+    settings: IMPORTER_SETTINGS,
+};
+
+/// The distributor.
+pub static YUM_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
+    id: "yum_distributor",
+    display_name: "Yum Distributor",
+    types: &[
+        RPM,
+        SRPM,
+        DRPM,
+        ERRATUM,
+        GROUP,
+        CATEGORY,
+        DISTRIBUTION,
+        METADATA_FILE,
+    ],
+    settings: DISTRIBUTOR_SETTINGS,
+};
+
+use SettingKind::{Bool, Choice, Integer, List, Number, Pem, Text};
+
+/// What happens when packages cannot be downloaded or do not verify: pith's own setting.
+pub const ON_DOWNLOAD_FAILURE: &str = "on_download_failure";
+
+const IMPORTER_SETTINGS: &[Setting] = &[
+    Setting::new(
+        "feed",
+        Text,
+        "URL of the repository, or of a list of its mirrors",
+    ),
+    Setting::new(
+        "validate",
+        Bool,
+        "accepted for old clients: size and checksum of every package are always verified",
+    ),
+    Setting::new(
+        "ssl_validation",
+        Bool,
+        "verify the server's certificate (default true)",
+    ),
+    Setting::new(
+        "ssl_ca_cert",
+        Pem,
+        "CA that the server's certificate is checked against",
+    ),
+    Setting::new("ssl_client_cert", Pem, "client certificate"),
+    Setting {
+        name: "ssl_client_key",
+        kind: Pem,
+        help: "private key of the client certificate",
+        secret: true,
+    },
+    Setting::new("proxy_host", Text, "URL of the proxy server"),
+    Setting::new("proxy_port", Integer, "port of the proxy server"),
+    Setting::new("proxy_username", Text, "user name at the proxy server"),
+    Setting::secret("proxy_password", "password at the proxy server"),
+    Setting::new("basic_auth_username", Text, "user name at the feed"),
+    Setting::secret("basic_auth_password", "password at the feed"),
+    Setting::new(
+        "max_downloads",
+        Integer,
+        "downloads at the same time (default 5)",
+    ),
+    Setting::new("max_speed", Number, "bytes a second for each download"),
+    Setting::new(
+        "connect_timeout",
+        Number,
+        "seconds to wait for a connection",
+    ),
+    Setting::new("read_timeout", Number, "seconds to wait for the next bytes"),
+    Setting::new(
+        "type_skip_list",
+        List,
+        "types left out: rpm, srpm, drpm, distribution, erratum",
+    ),
+    Setting::new(
+        "remove_missing",
+        Bool,
+        "remove units that the feed does not have any more (default false)",
+    ),
+    Setting::new(
+        "retain_old_count",
+        Integer,
+        "old versions kept beside the newest of each package (default all)",
+    ),
+    Setting::new(
+        "download_policy",
+        Choice(&["immediate", "background", "on_demand"]),
+        "when packages are downloaded (default immediate)",
+    ),
+    Setting::new(
+        ON_DOWNLOAD_FAILURE,
+        Choice(&["fail", "continue"]),
+        "when packages cannot be downloaded or do not verify: fail the sync and leave the repository as it was \
+         (default), or continue without them",
+    ),
+    Setting::new(
+        "require_signature",
+        Bool,
+        "leave out unsigned packages (default false)",
+    ),
+    Setting::new(
+        "allowed_keys",
+        List,
+        "leave out packages signed by other keys than these 8-digit ids",
+    ),
+    Setting::secret(
+        "query_auth_token",
+        "query string sent with every request to the feed",
+    ),
+    Setting::new(
+        "force_full",
+        Bool,
+        "sync even when the feed has not changed (default false)",
+    ),
+];
+
+const DISTRIBUTOR_SETTINGS: &[Setting] = &[
+    Setting::new(
+        "relative_url",
+        Text,
+        "where the repository is served, below /pulp/repos/ (default: the repository id)",
+    ),
+    Setting::new("http", Bool, "serve over plain HTTP"),
+    Setting::new("https", Bool, "serve over HTTPS"),
+    Setting::new("gpgkey", Text, "public key given to consumers"),
+    Setting::new(
+        "auth_ca",
+        Pem,
+        "CA of the certificates that may read the repository",
+    ),
+    Setting::new(
+        "auth_cert",
+        Pem,
+        "entitlement certificate given to consumers",
+    ),
+    Setting::new(
+        "https_ca",
+        Pem,
+        "CA of the server's certificate, given to consumers",
+    ),
+    Setting::new(
+        "checksum_type",
+        Choice(&["sha256", "sha", "sha1", "md5", "sha512"]),
+        "algorithm of the metadata (default: that of the feed, else sha256)",
+    ),
+    Setting::new(
+        "updateinfo_checksum_type",
+        Text,
+        "algorithm of package checksums in updateinfo",
+    ),
+    Setting::new("http_publish_dir", Text, "accepted for old clients, unused"),
+    Setting::new(
+        "https_publish_dir",
+        Text,
+        "accepted for old clients, unused",
+    ),
+    Setting::new("protected", Bool, "accepted for old clients, unused"),
+    Setting::new("skip", List, "accepted for old clients, unused"),
+    Setting::new("skip_pkg_tags", Bool, "accepted for old clients, unused"),
+    Setting::new(
+        "generate_sqlite",
+        Bool,
+        "accepted for old clients: no client needs these files",
+    ),
+    Setting::new("repoview", Bool, "accepted for old clients, unused"),
+    Setting::new(
+        "force_full",
+        Bool,
+        "publish even when nothing changed (default false)",
+    ),
+    Setting::new(
+        "gpg_sign_metadata",
+        Bool,
+        "sign repomd.xml (not supported yet)",
+    ),
+    Setting::new("gpg_key_id", Text, "key that signs repomd.xml"),
+    Setting::new(
+        "remove_old_repodata",
+        Bool,
+        "let go of metadata that was replaced (default true)",
+    ),
+    Setting::new(
+        "remove_old_repodata_threshold",
+        Number,
+        "seconds that replaced metadata is kept for clients in mid-run (default 14 days)",
+    ),
+];
