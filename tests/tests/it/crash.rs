@@ -96,7 +96,6 @@ fn assert_clean(server: &Pith) {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn a_kill_during_sync_leaves_the_publication_and_the_sync_is_done_again_or_reported() {
     let feed = Feed::start().unwrap();
     let (old, new) = (generation(1), generation(2));
@@ -135,7 +134,6 @@ fn a_kill_during_sync_leaves_the_publication_and_the_sync_is_done_again_or_repor
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn a_kill_during_the_first_sync_of_packages_loses_nothing_but_time() {
     let feed = Feed::of(&sample_repo()).unwrap();
     let mut server = Pith::start().unwrap();
@@ -159,7 +157,6 @@ fn a_kill_during_the_first_sync_of_packages_loses_nothing_but_time() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn a_kill_during_publish_leaves_the_old_publication_or_the_new_one_whole() {
     let feed = Feed::start().unwrap();
     let mut server = server_with(&feed, &generation(0));
@@ -192,7 +189,6 @@ fn a_kill_during_publish_leaves_the_old_publication_or_the_new_one_whole() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn what_was_acknowledged_survives_a_kill() {
     let mut server = Pith::start().unwrap();
     let api = server.api().unwrap();
