@@ -271,7 +271,7 @@ impl Sync<'_> {
         let Some((fetched, url)) = downloads.get("modules") else {
             return Ok(Default::default());
         };
-        others::module_documents(&fetched.path().to_path_buf())
+        others::module_documents(std::fs::File::open(fetched.path())?)
             .and_then(|documents| others::modules(&documents, &self.ctx.repo().id))
             .map_err(|e| errors::malformed_document(url, &e))
     }

@@ -1,7 +1,6 @@
 //! Everything beside packages: delta packages, modules, advisories, comps, and files that nobody understands.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use pith_content::unit::{Existing, Source, WantedUnit};
 use serde_json::json;
@@ -128,8 +127,7 @@ pub fn comps(path: &PathBuf, repo_id: &str, outbox: &mut Outbox) -> Result<(), M
 ///
 /// # Errors
 /// When the file is not text or too large.
-pub fn module_documents(path: &PathBuf) -> Result<Vec<String>, MetadataError> {
-    let file = std::fs::File::open(path)?;
+pub fn module_documents(file: std::fs::File) -> Result<Vec<String>, MetadataError> {
     let mut input = crate::metadata::compression::open(file, MAX_MODULES)?;
     let mut text = String::new();
     std::io::Read::read_to_string(&mut input, &mut text)?;
