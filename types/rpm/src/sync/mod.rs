@@ -9,7 +9,7 @@ pub mod progress;
 pub mod purge;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -330,7 +330,7 @@ impl Sync<'_> {
         &self,
         downloads: &Downloads,
         kinds: &[&str],
-        read: fn(&PathBuf, &str, &mut outbox::Outbox) -> Result<(), crate::metadata::MetadataError>,
+        read: fn(&Path, &str, &mut outbox::Outbox) -> Result<(), crate::metadata::MetadataError>,
     ) -> Result<(), ContentError> {
         let Some((fetched, url)) = kinds.iter().find_map(|kind| downloads.get(*kind)) else {
             return Ok(());
