@@ -52,7 +52,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, shutdown: Cancella
             }
         };
         let _ = socket.set_nodelay(true);
-        let service = service(&app, peer);
+        let service = service(app.clone(), peer);
         let builder = Arc::clone(&builder);
         let watcher = graceful.watcher();
         tokio::spawn(async move {
@@ -70,7 +70,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, shutdown: Cancella
 }
 
 fn service(
-    app: &Router,
+    app: Router,
     peer: SocketAddr,
 ) -> impl hyper::service::Service<
     hyper::Request<hyper::body::Incoming>,
@@ -78,7 +78,6 @@ fn service(
     Error = Infallible,
     Future = impl Future<Output = Result<axum::response::Response, Infallible>> + Send,
 > + Clone {
-    let app = app.clone();
     hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request: Request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

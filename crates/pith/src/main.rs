@@ -58,7 +58,11 @@ fn main() -> ExitCode {
             .block_on(server::run(&options))
             .map(|()| ExitCode::SUCCESS),
         Command::Mirror(command) => runtime.block_on(mirror::run(command, &pith.globals)),
-        Command::Client(command) => return runtime.block_on(pith_cli::run(command, &pith.globals)),
+        Command::Client(command) => {
+            return runtime
+                .block_on(pith_cli::run(&command, &pith.globals))
+                .into();
+        }
     };
     // Detached work (an index being written behind) need not end for the process to end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -42,7 +42,8 @@ pub(crate) async fn run(
         None => Some(start(&command.server).await?),
     };
     let client = match &server {
-        None => pith_cli::Context::of_process(globals)?.client,
+        // Nobody is asked for a password: a mirror is often made by a script.
+        None => globals.client(pith_cli::login_file().as_deref(), &mut |_| None)?,
         Some(server) => own_client(server, &command.server)?,
     };
     let mut ui = Ui::of_process(globals.json, globals.no_color);

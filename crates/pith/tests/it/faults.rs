@@ -10,6 +10,7 @@ use crate::harness::{Harness, On, put_files};
 crate::on_both!(
     file_feeds_that_misbehave_change_nothing,
     a_manifest_that_is_none_changes_nothing,
+    rpm_feeds_that_misbehave_change_nothing,
 );
 
 /// Syncs a good feed, spoils it, syncs again; the repository and what is served stay as they were.
@@ -57,7 +58,7 @@ async fn assert_harmless(
     h.assert_no_leftovers().await;
 }
 
-fn faults() -> Vec<(&'static str, Fault)> {
+pub(crate) fn faults() -> Vec<(&'static str, Fault)> {
     vec![
         ("missing", Fault::Status(404)),
         ("forbidden", Fault::Status(403)),
@@ -132,4 +133,8 @@ async fn a_manifest_that_is_none_changes_nothing(on: On) {
         assert_harmless(&h, "files", "iso", "name", "pulp/isos/files", what).await;
         h.upstream.clear_faults("/f/PULP_MANIFEST");
     }
+}
+
+async fn rpm_feeds_that_misbehave_change_nothing(on: On) {
+    crate::rpm::faulty_feeds(on).await;
 }

@@ -297,7 +297,8 @@ async fn open(database: &str, folder: &Path) -> Arc<Engine> {
         retry,
         ..FetchPolicy::default()
     });
-    let types: Vec<Arc<dyn ContentType>> = vec![Arc::new(pith_type_file::File)];
+    let types: Vec<Arc<dyn ContentType>> =
+        vec![Arc::new(pith_type_file::File), Arc::new(pith_type_rpm::Rpm)];
     Arc::new(Engine::new(
         store,
         blobs,

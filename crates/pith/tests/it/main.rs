@@ -5,4 +5,4 @@
 mod faults;
 mod harness;
 mod life;
-//mod rpm;
+mod rpm;
