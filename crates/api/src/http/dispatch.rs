@@ -11,7 +11,8 @@ use futures::FutureExt;
 use http::header::{ALLOW, LOCATION};
 use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
-use pith_core::error::PulpError;
+use pith_core::Document;
+use pith_core::error::{ErrorDetail, PulpError};
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
@@ -113,7 +114,7 @@ fn collapse(path: &str) -> String {
 fn below_mount(path: &str) -> Option<String> {
     let inside = path.strip_prefix(MOUNT)?;
     let decoded = percent_decode_str(inside).decode_utf8().ok()?;
-    (!decoded.is_empty()).then(|| decoded.into_owned())
+    (!decoded.is_empty() && !decoded.contains('\0')).then(|| decoded.into_owned())
 }
 
 fn with_slash(path: &str, query: Option<&str>) -> Response {
@@ -146,11 +147,41 @@ async fn read_body(kind: BodyKind, body: Body) -> Result<Payload, PulpError> {
     }
     // The parser refuses what is nested deeper than 128 levels.
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| PulpError::not_json())?;
+    if let Some(text) = zero_in(&bytes, &value) {
+        return Err(unstorable(text));
+    }
     let wants_object = matches!(kind, BodyKind::Object | BodyKind::OptionalObject);
     if wants_object && !value.is_object() {
         return Err(PulpError::not_an_object());
     }
     Ok(Payload::Json(value))
+}
+
+/// A text with a zero character, which not every database can keep. Bodies without its escape are not looked through.
+fn zero_in<'a>(bytes: &[u8], value: &'a Value) -> Option<&'a str> {
+    fn look(value: &Value) -> Option<&str> {
+        let has_zero = |text: &&str| text.contains('\0');
+        match value {
+            Value::String(text) => Some(text.as_str()).filter(has_zero),
+            Value::Array(items) => items.iter().find_map(look),
+            Value::Object(map) => map.iter().find_map(|(key, value)| {
+                Some(key.as_str()).filter(has_zero).or_else(|| look(value))
+            }),
+            _ => None,
+        }
+    }
+    let escaped = bytes.windows(6).any(|window| window == b"\\u0000");
+    escaped.then(|| look(value)).flatten()
+}
+
+/// 400 PLP0019.
+fn unstorable(text: &str) -> PulpError {
+    let shown = text.replace('\0', "\\0");
+    let message = format!("Pulp only accepts input encoded in UTF-8: {shown}");
+    let mut error =
+        PulpError::validation(ErrorDetail::new("PLP0019", message).with("value", shown.as_str()));
+    error.extra = Document::from_iter([("value".to_owned(), Value::String(shown))]);
+    error
 }
 
 #[cfg(test)]
@@ -163,6 +194,7 @@ mod tests {
         assert_eq!(below_mount("/pulp/api/v2/a%20b/").as_deref(), Some("a b/"));
         assert_eq!(below_mount("/pulp/api/v2/"), None);
         assert_eq!(below_mount("/pulp/api/v2/%ff/"), None);
+        assert_eq!(below_mount("/pulp/api/v2/tasks/%00/"), None);
     }
 
     #[tokio::test]
@@ -178,6 +210,11 @@ mod tests {
         assert_eq!(code(read(BodyKind::Any, "").await), "PLP1009");
         assert!(read(BodyKind::OptionalObject, "").await.is_ok());
         assert!(read(BodyKind::Any, "[1]").await.is_ok());
+        assert!(read(BodyKind::Any, r#"["\\u0000"]"#).await.is_ok());
+        assert_eq!(
+            code(read(BodyKind::Any, r#"{"a": ["\u0000"]}"#).await),
+            "PLP0019"
+        );
         let deep = "[".repeat(100_000);
         assert_eq!(code(read(BodyKind::Any, &deep).await), "PLP1009");
         let large = format!("\"{}\"", "x".repeat(MAX_BODY));

@@ -299,6 +299,21 @@ async fn both_families_show_a_unit_in_their_own_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_that_no_document_has_find_nothing_and_break_nothing() {
+    let server = server().await;
+    let odd = "x' \"; --\u{fc}";
+    let criteria = json!({"filters": {odd: 1}, "fields": [odd], "sort": [[odd, 1]], "limit": 1});
+    let (status, found) = post(&server, TOYS, json!({"criteria": criteria})).await;
+    assert_eq!((status, found), (200, json!([])));
+    let criteria = json!({"fields": [odd, "a.b"], "sort": [[odd, 1]], "limit": 1});
+    let (status, found) = post(&server, TOYS, json!({"criteria": criteria})).await;
+    assert_eq!((status, found.as_array().map(Vec::len)), (200, Some(1)));
+    let search = "/pulp/api/v2/repositories/search/";
+    let criteria = json!({"criteria": {"filters": {odd: {"$in": [odd]}}}});
+    assert_eq!(post(&server, search, criteria).await, (200, json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn associations_sort_project_and_filter() {
     let server = server().await;
     let criteria = json!({"sort": {"association": [["unit_id", "descending"]]}, "limit": 2, "skip": 1,

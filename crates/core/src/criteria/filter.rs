@@ -133,7 +133,7 @@ impl Filter {
     }
 
     /// What must hold of single fields for the filter to hold at all: each field with the values of which it must
-    /// equal one. A database may use it to look at fewer documents, for fields that never hold arrays.
+    /// equal one, or hold it as an element. A database may use it to look at fewer documents.
     #[must_use]
     pub fn narrow(&self) -> Vec<(String, Vec<Value>)> {
         let mut conditions = Vec::new();
@@ -150,13 +150,22 @@ impl Filter {
             }
             Self::Any(filters) if filters.len() == 1 => filters[0].collect_narrowing(conditions),
             Self::Field { path, test } => {
-                let values = match test {
-                    Test::Equal(value) => std::slice::from_ref(value),
-                    Test::In(values) => values.as_slice(),
-                    _ => return,
+                let mut push = |values: &[Value]| {
+                    if values.iter().all(is_scalar) {
+                        conditions.push((path.join("."), values.to_vec()));
+                    }
                 };
-                if values.iter().all(is_scalar) {
-                    conditions.push((path.join("."), values.to_vec()));
+                match test {
+                    Test::Equal(value) => push(std::slice::from_ref(value)),
+                    Test::In(values) => push(values),
+                    Test::Every(tests) => {
+                        for test in tests {
+                            if let Test::Equal(value) = test {
+                                push(std::slice::from_ref(value));
+                            }
+                        }
+                    }
+                    _ => {}
                 }
             }
             Self::Any(_) | Self::None(_) => {}

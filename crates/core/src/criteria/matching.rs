@@ -288,14 +288,15 @@ mod tests {
     fn narrowing_lists_equalities_that_must_hold() {
         let filter = Filter::parse(&json!({
             "name": "bear", "arch": {"$in": ["noarch", "src"]}, "size": {"$gt": 1},
-            "$and": [{"epoch": {"$eq": "0"}}], "$or": [{"x": 1}, {"y": 2}], "list": ["a"],
+            "$and": [{"epoch": {"$eq": "0"}}], "$or": [{"x": 1}, {"y": 2}], "list": ["a"], "tags": {"$all": ["t", "u"]},
         }))
         .unwrap();
         let narrowed = filter.narrow();
         assert!(narrowed.contains(&("name".into(), vec![json!("bear")])));
         assert!(narrowed.contains(&("arch".into(), vec![json!("noarch"), json!("src")])));
         assert!(narrowed.contains(&("epoch".into(), vec![json!("0")])));
-        assert_eq!(narrowed.len(), 3);
+        assert!(narrowed.contains(&("tags".into(), vec![json!("u")])));
+        assert_eq!(narrowed.len(), 5);
         assert!(filter.roots().contains("x"));
     }
 }

@@ -1,10 +1,12 @@
 //! Searches over the small collections: repositories, distributors, tasks.
 
+use std::collections::BTreeMap;
+
 use futures::TryStreamExt;
 use pith_core::criteria::{Criteria, SortKey, sort_values};
 use pith_core::error::PulpError;
 use pith_core::{Document, TaskId};
-use pith_store::{BatchStream, Task};
+use pith_store::{BatchStream, Repository, Task};
 use serde_json::{Value, json};
 
 use super::Ranking;
@@ -155,6 +157,17 @@ fn must_be(criteria: &Criteria, field: &str) -> Option<Vec<String>> {
     )
 }
 
+/// Tags that a task must have to match; `None` when there are none.
+fn tags_of(criteria: &Criteria) -> Option<Vec<String>> {
+    let narrowed = criteria.filter.as_ref()?.narrow();
+    let tags: Vec<String> = narrowed
+        .into_iter()
+        .filter(|(name, values)| name == "tags" && values.len() == 1)
+        .filter_map(|(_, values)| values[0].as_str().map(str::to_owned))
+        .collect();
+    (!tags.is_empty()).then_some(tags)
+}
+
 /// Filters, sorts, skips and limits. `facts` gives the document that an item is judged by.
 fn select<T>(
     items: impl IntoIterator<Item = T>,
@@ -205,11 +218,7 @@ impl Engine {
             .repository_list(ids.as_deref())
             .await
             .map_err(from_store)?;
-        let counts = self
-            .store
-            .repository_unit_counts_all()
-            .await
-            .map_err(from_store)?;
+        let counts = self.unit_counts(&found).await?;
         let found = select(found, criteria, |repository| {
             let mut facts =
                 repositories::document(repository, counts.get(&repository.id), Dates::Extended);
@@ -244,6 +253,24 @@ impl Engine {
                 document
             })
             .collect())
+    }
+
+    /// Numbers of units by repository and type: of a few one by one, of many in one go.
+    async fn unit_counts(
+        &self,
+        repositories: &[Repository],
+    ) -> Result<BTreeMap<String, BTreeMap<String, i64>>, PulpError> {
+        const FEW: usize = 8;
+        if repositories.len() > FEW {
+            let all = self.store.repository_unit_counts_all().await;
+            return all.map_err(from_store);
+        }
+        let mut counts = BTreeMap::new();
+        for repository in repositories {
+            let of_one = self.store.repository_unit_counts(&repository.id).await;
+            counts.insert(repository.id.clone(), of_one.map_err(from_store)?);
+        }
+        Ok(counts)
     }
 
     /// Searches the distributors of all repositories.
@@ -331,11 +358,8 @@ impl Engine {
         let some = if let Some(ids) = must_be(criteria, "task_id") {
             let ids: Vec<TaskId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
             self.store.tasks_by_ids(&ids).await.map_err(from_store)?
-        } else if let Some([tag]) = must_be(criteria, "tags").as_deref() {
-            self.store
-                .task_list(std::slice::from_ref(tag))
-                .await
-                .map_err(from_store)?
+        } else if let Some(tags) = tags_of(criteria) {
+            self.store.task_list(&tags).await.map_err(from_store)?
         } else {
             return Ok(self.store.tasks_all());
         };

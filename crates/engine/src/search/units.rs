@@ -116,9 +116,11 @@ impl Search {
         let storage_path = roots.contains("_storage_path");
         roots.extend(self.kinds().flat_map(|kind| kind.key).map(|key| key.name));
         roots.insert("pulp_user_metadata");
+        // Names that no document has are not worth a place in a statement.
+        let writable = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let fields = roots.into_iter().filter(writable).map(str::to_owned);
         Needs {
-            fields: (!storage_path && parts.is_empty())
-                .then(|| roots.into_iter().map(str::to_owned).collect()),
+            fields: (!storage_path && parts.is_empty()).then(|| fields.collect()),
             parts: parts.into_iter().collect(),
             storage_path,
         }
