@@ -1,8 +1,7 @@
 //! Uploads (reference: rpm §8).
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Read, Seek};
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
@@ -83,7 +82,7 @@ struct Described {
 }
 
 fn read_package(
-    path: &Path,
+    file: &mut File,
     sha256: &str,
     size: u64,
     limit: usize,
@@ -95,7 +94,8 @@ fn read_package(
         time,
         changelog_limit: limit,
     };
-    let description = describe(&mut BufReader::new(File::open(path)?), facts)?;
+    file.rewind()?;
+    let description = describe(&mut BufReader::new(&mut *file), facts)?;
     let mut packer = Packer::new()?;
     let mut snippet = Vec::new();
     // What we wrote goes the way of what others wrote, so that one form is stored.
@@ -113,7 +113,8 @@ fn read_package(
     };
     let end = package.header_range.map_or(0, |(_, end)| end);
     let mut head = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(File::open(path)?, end), &mut head)?;
+    file.rewind()?;
+    file.by_ref().take(end).read_to_end(&mut head)?;
     Ok(Described {
         snippets: Snippets {
             primary,
@@ -131,26 +132,21 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
         .integer("changelog_limit")
         .unwrap_or(CHANGELOG_LIMIT);
     let limit = usize::try_from(limit).unwrap_or(0);
-    let head = ctx.head(4).await?;
-    if head != [0xed, 0xab, 0xee, 0xdb] {
-        return Err(not_an_rpm());
-    }
-    let path: PathBuf = ctx.path().to_owned();
+    let mut file = ctx.open().map_err(|_| not_an_rpm())?;
     let size = ctx.size();
     let time = ctx.clock().now().as_second();
     let described = tokio::task::spawn_blocking(move || {
         let mut hasher = pith_core::MultiHasher::new(&[]);
-        let mut file = File::open(&path)?;
         let mut buffer = vec![0; 1 << 20];
         loop {
-            let n = std::io::Read::read(&mut file, &mut buffer)?;
+            let n = file.read(&mut buffer)?;
             if n == 0 {
                 break;
             }
             hasher.update(&buffer[..n]);
         }
         let sha256 = hasher.finish().sha256.to_string();
-        read_package(&path, &sha256, size, limit, time)
+        read_package(&mut file, &sha256, size, limit, time)
     })
     .await
     .map_err(ContentError::other)?
@@ -303,10 +299,10 @@ async fn comps(
 }
 
 async fn modules(ctx: &dyn UploadContext) -> Result<(), ContentError> {
-    let path = ctx.path().to_owned();
+    let file = ctx.open().map_err(invalid)?;
     let repo_id = ctx.repo().id.clone();
     let (wanted, _) = tokio::task::spawn_blocking(move || {
-        others::modules(&others::module_documents(&path)?, &repo_id)
+        others::modules(&others::module_documents(file)?, &repo_id)
     })
     .await
     .map_err(ContentError::other)?
