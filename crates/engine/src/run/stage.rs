@@ -589,7 +589,8 @@ fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
             .map(i64::try_from)
             .transpose()
             .map_err(ContentError::other)?,
-        downloaded: moving.file.is_some() || !moving.file_backed,
+        // A unit without a source keeps its text among its parts: nothing of it is missing.
+        downloaded: moving.file.is_some() || !moving.file_backed || moving.unit.source.is_none(),
         parts: moving
             .unit
             .parts
