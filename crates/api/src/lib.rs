@@ -1,1 +1,57 @@
 //! The Pulp 2 REST API.
+//!
+//! [`routes::ROUTES`] lists every operation as data; one file per group of operations has the handlers, sorted like the
+//! URLs. `http` turns requests into calls and answers into responses: slashes, methods, authentication, permissions,
+//! bodies and errors are the same for every operation and are written once, there.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod http;
+pub mod routes;
+
+mod actions;
+mod distributors;
+mod history;
+mod importers;
+mod plugins;
+mod repositories;
+mod search;
+mod status;
+mod tasks;
+mod units;
+mod uploads;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use pith_engine::Engine;
+use pith_engine::auth::Authenticator;
+
+use crate::http::Matcher;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) matcher: Matcher,
+}
+
+/// Everything below `/pulp/api`, for a server to merge into its own router. Paths keep the mount point.
+pub fn router(engine: Arc<Engine>) -> Router {
+    let shared = Arc::new(Shared {
+        engine,
+        authenticator: Authenticator::default(),
+        matcher: Matcher::new(routes::ROUTES),
+    });
+    Router::new()
+        .route("/pulp/api", any(answer))
+        .route("/pulp/api/", any(answer))
+        .route("/pulp/api/{*rest}", any(answer))
+        .with_state(shared)
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    http::dispatch(shared, request).await
+}

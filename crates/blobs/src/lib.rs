@@ -1,1 +1,32 @@
 //! Content-addressed files and publication indexes, on disk and S3.
+//!
+//! A blob is some bytes under the name of their SHA-256: hashed while they come in, visible only when whole, never
+//! changed afterwards. This crate knows where blobs lie ([`paths`]) and nobody else renames files. Who needs a blob is
+//! not known here; that is a row in the database. The order that keeps both true after a power cut is always
+//! *write blobs, [`Blobs::durable`], commit the rows that name them*.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod cache;
+mod error;
+mod hash;
+mod local;
+mod mmap;
+pub mod paths;
+pub mod publication;
+mod read;
+mod remote;
+mod spool;
+mod storage_url;
+mod store;
+mod uploads;
+mod writer;
+
+pub use error::{BoxError, Error, Result};
+pub use publication::{Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder};
+pub use read::BlobStream;
+pub use spool::SpoolFile;
+pub use storage_url::{S3Settings, StorageUrl};
+pub use store::{Blobs, Listed, Space};
+pub use uploads::Uploads;
+pub use writer::{BlobWriter, Stored, SyncBlobWriter};

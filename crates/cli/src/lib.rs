@@ -1,1 +1,36 @@
 //! Client commands over the REST API.
+//!
+//! Everything here speaks HTTP to a pith or Pulp 2 server and knows nothing of the server's insides. The binary
+//! flattens [`ClientCommand`] into its own subcommands and [`Globals`] into its options, calls [`run`], and ends
+//! with the exit code that it gives. [`mirror`] is the work behind `pith mirror`.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod client;
+mod commands;
+mod criteria;
+pub mod error;
+mod globals;
+mod kind;
+mod login;
+mod mirror;
+pub mod output;
+pub mod progress;
+mod reference;
+mod render;
+mod settings;
+mod upload;
+mod wait;
+
+pub use client::{Client, Credentials, Trust};
+pub use commands::{ClientCommand, Context, Prompt, command, execute, run};
+pub use error::{Error, Exit};
+pub use globals::{DEFAULT_URL, Globals, is_loopback, parse_url};
+pub use kind::{ContentType, NotAType};
+pub use login::default_path as login_file;
+pub use mirror::{
+    MirrorOptions, Mirrored, client_configuration, derive_repo_id, guess_type, mirror,
+};
+pub use output::{Format, Progress, Ui};
+pub use reference::reference;
+pub use settings::DownloadPolicy;
+pub use wait::{check, wait, wait_until};

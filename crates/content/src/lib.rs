@@ -10,6 +10,7 @@ pub mod descriptor;
 pub mod error;
 pub mod fetch;
 pub mod publish;
+pub mod relative_url;
 pub mod sync;
 pub mod unit;
 pub mod upload;
@@ -50,6 +51,12 @@ pub trait ContentType: Send + Sync {
         _type_id: &str,
     ) -> &'static [(&'static str, &'static [&'static str])] {
         &[]
+    }
+
+    /// Every field that units of `type_id` can have on the wire, so that a search can refuse the others by name
+    /// (reference: platform-api §1.11). `None` refuses nothing.
+    fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
+        None
     }
 
     /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to

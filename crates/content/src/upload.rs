@@ -45,13 +45,13 @@ pub trait UploadContext: Send + Sync {
     /// The size of the uploaded file; zero when nothing was uploaded.
     fn size(&self) -> u64;
 
-    /// Up to `len` bytes of the uploaded file from its start.
-    async fn head(&self, len: usize) -> Result<Vec<u8>, ContentError>;
+    /// The uploaded bytes, from their start, for parsers.
+    ///
+    /// # Errors
+    /// When nothing was uploaded.
+    fn open(&self) -> std::io::Result<std::fs::File>;
 
-    /// The path of the uploaded bytes while the upload is being imported, for parsers that need to seek.
-    fn path(&self) -> &std::path::Path;
-
-    /// Moves the uploaded bytes into the blob store and tells SHA-256, size and the other digests.
+    /// Puts the uploaded bytes into the blob store and tells SHA-256, size and the other digests.
     async fn store(&self, also: &[Algorithm]) -> Result<Hashed, ContentError>;
 
     /// Hands over units the repository should have; a source must be [`crate::unit::Source::Blob`] or none.

@@ -23,6 +23,7 @@ pub enum Algorithm {
     Sha512,
 }
 
+#[expect(clippy::len_without_is_empty, reason = "a digest is never empty")]
 impl Algorithm {
     /// The lower-case name used in metadata and on the wire.
     #[must_use]

@@ -59,7 +59,9 @@ pub fn printed_list(names: &[Value]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-fn printed(value: &Value) -> String {
+/// Prints a value the way Pulp's language did: texts in quotes, `None`, `True`.
+#[must_use]
+pub fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => {
             let quote = if text.contains('\'') && !text.contains('"') {
@@ -79,6 +81,20 @@ fn printed(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// Names a value's type the way Pulp's messages do: `<type 'unicode'>`.
+#[must_use]
+pub fn type_printed(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<type 'NoneType'>",
+        Value::Bool(_) => "<type 'bool'>",
+        Value::Number(number) if number.is_f64() => "<type 'float'>",
+        Value::Number(_) => "<type 'int'>",
+        Value::String(_) => "<type 'unicode'>",
+        Value::Array(_) => "<type 'list'>",
+        Value::Object(_) => "<type 'dict'>",
     }
 }
 

@@ -4,13 +4,14 @@
 //! criteria, tasks and locks as values. Crates above give these nouns a database, files and sockets.
 
 pub mod clock;
+pub mod criteria;
 pub mod digest;
 pub mod error;
 pub mod ids;
 pub mod path;
 pub mod task;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, SignedDuration, SystemClock, Timestamp};
 pub use digest::{Algorithm, Digest, MultiHasher, Sha256};
 pub use error::{ErrorDetail, PulpError};
 pub use ids::{ObjectId, TaskId, UnitId};

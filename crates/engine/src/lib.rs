@@ -1,1 +1,24 @@
 //! Tasks, workers, and what is the same for every content type.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod auth;
+pub mod distributors;
+mod engine;
+pub mod error;
+pub mod history;
+pub mod importers;
+pub mod job;
+pub mod present;
+mod progress;
+pub mod registry;
+pub mod repositories;
+mod run;
+pub mod search;
+mod upstream;
+mod worker;
+
+pub use engine::{Engine, MountListener};
+pub use job::Job;
+pub use registry::Registry;
+pub use worker::run_workers;

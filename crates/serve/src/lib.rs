@@ -1,1 +1,20 @@
 //! Published content, as dnf and other clients ask for it.
+//!
+//! A request path is made safe once ([`path`]), looked up in the mounts ([`Mounts`]) and then in one publication, which the
+//! request holds until its last byte is sent: a publish in between changes the next request, never this one. What a path
+//! shows is a blob or a few bytes of the index; which type of content it belongs to is not known here.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod body;
+mod conditional;
+mod content;
+mod listing;
+mod mounts;
+pub mod path;
+mod range;
+mod respond;
+mod small;
+
+pub use content::{Content, OnDemand, Root, SourceRequest};
+pub use mounts::{MountRow, MountTable, Mounts, Protocol, Resolved};

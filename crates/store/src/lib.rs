@@ -1,1 +1,47 @@
 //! All SQL, for SQLite and PostgreSQL.
+//!
+//! One module per noun, methods of [`Store`] named noun first. Every statement is written once for both engines;
+//! `dialect` holds what differs. Ids and digests are 16 or 32 raw bytes, times are microseconds since 1970,
+//! documents are binary JSON. Nothing outside this crate knows SQL, nothing in here knows a content type.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod content;
+mod db;
+mod dialect;
+pub mod distributors;
+pub mod error;
+mod field;
+pub mod history;
+pub mod importers;
+mod migrate;
+pub mod publications;
+pub mod repositories;
+pub mod settings;
+pub mod store;
+mod task_queries;
+pub mod tasks;
+mod unit_query;
+mod unit_save;
+mod unit_stream;
+pub mod units;
+pub mod uploads;
+pub mod users;
+mod value;
+pub mod workers;
+
+pub use content::{Committed, Version};
+pub use distributors::Distributor;
+pub use error::StoreError;
+pub use history::{History, HistoryKind, HistoryQuery};
+pub use importers::Importer;
+pub use publications::{Mount, NewMount, NewPublication, Publication};
+pub use repositories::{Repository, RepositoryUpdate};
+pub use store::{BatchStream, Engine, Store, Tx};
+pub use tasks::{Blocker, Lost, NewTask, Task, TaskOutcome};
+pub use units::{KnownUnit, NewUnit, OnConflict, Part, SavedUnit, StreamedUnit, Unit, UnitQuery};
+pub use uploads::Upload;
+pub use users::User;
+pub use workers::Worker;
+
+/// What every method of the store answers.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -48,7 +48,8 @@ impl Compression {
         match self {
             Self::Plain => Ok(bytes.to_vec()),
             Self::Gz => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                let mut encoder =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
                 encoder.write_all(bytes)?;
                 encoder.finish()
             }
@@ -59,7 +60,8 @@ impl Compression {
             }
             Self::Zst => zstd::encode_all(bytes, 3),
             Self::Bz2 => {
-                let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+                let mut encoder =
+                    bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
                 encoder.write_all(bytes)?;
                 encoder.finish()
             }
@@ -116,13 +118,23 @@ impl Spec {
     /// A repository of `packages` packages and the usual documents in proportion.
     #[must_use]
     pub fn of(packages: usize) -> Self {
-        Self { packages, errata: packages / 20, groups: packages.div_ceil(100), ..Self::default() }
+        Self {
+            packages,
+            errata: packages / 20,
+            groups: packages.div_ceil(100),
+            ..Self::default()
+        }
     }
 
     /// One of everything that a sync knows.
     #[must_use]
     pub fn full() -> Self {
-        Self { sources: 2, modules: 2, product_id: true, ..Self::of(20) }
+        Self {
+            sources: 2,
+            modules: 2,
+            product_id: true,
+            ..Self::of(20)
+        }
     }
 }
 
@@ -156,7 +168,13 @@ mod tests {
         let (one, bytes) = build(&spec).unwrap();
         assert_eq!(build(&spec).unwrap().1, bytes);
         assert_eq!(one.size, bytes.len() as u64);
-        let other = PackageSpec::of(&Spec { seed: 1, ..Spec::default() }, 3);
+        let other = PackageSpec::of(
+            &Spec {
+                seed: 1,
+                ..Spec::default()
+            },
+            3,
+        );
         assert_ne!(build(&other).unwrap().1, bytes);
     }
 
@@ -165,10 +183,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = write_repository(folder.path(), &Spec::full()).unwrap();
         assert_eq!(made.len(), 22);
-        assert!(made.iter().all(|package| folder.path().join(package.location()).is_file()));
+        assert!(
+            made.iter()
+                .all(|package| folder.path().join(package.location()).is_file())
+        );
         let repomd = fs::read_to_string(folder.path().join("repodata/repomd.xml")).unwrap();
-        for kind in ["primary", "filelists", "other", "updateinfo", "group", "modules", "productid"] {
-            assert!(repomd.contains(&format!("<data type=\"{kind}\">")), "{kind} is missing");
+        for kind in [
+            "primary",
+            "filelists",
+            "other",
+            "updateinfo",
+            "group",
+            "modules",
+            "productid",
+        ] {
+            assert!(
+                repomd.contains(&format!("<data type=\"{kind}\">")),
+                "{kind} is missing"
+            );
         }
     }
 }

@@ -1,1 +1,160 @@
-//! Plain files under a PULP_MANIFEST (Pulp's iso types).
+//! Plain files under a `PULP_MANIFEST`: Pulp's `iso` type (reference: iso.md).
+//!
+//! The smallest content type, and so the one to read first: descriptors here, the manifest in [`metadata`], one file
+//! for each operation.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod config;
+pub mod metadata;
+mod progress;
+mod publish;
+mod sync;
+mod upload;
+
+use std::sync::Arc;
+
+use pith_content::descriptor::{KeyField, PluginDescriptor, Setting, SettingKind, UnitType};
+use pith_content::{ContentType, Distributor, Importer};
+use pith_core::Document;
+
+pub use publish::IsoDistributor;
+pub use sync::IsoImporter;
+
+/// The unit type.
+pub const ISO: UnitType = UnitType {
+    id: "iso",
+    display_name: "ISO",
+    description: "ISO",
+    key: &[
+        KeyField::same("name"),
+        KeyField::same("checksum"),
+        KeyField::same("size"),
+    ],
+    referenced_types: &[],
+    search_indexes: r#"["-_last_updated", "downloaded"]"#,
+    indexed: &["name", "checksum"],
+    file_backed: true,
+};
+
+static IMPORTER: PluginDescriptor = PluginDescriptor {
+    id: "iso_importer",
+    display_name: "ISO Importer",
+    types: &["iso"],
+    settings: &[
+        Setting::new(
+            "feed",
+            SettingKind::Text,
+            "URL of the folder that holds PULP_MANIFEST (http, https or file)",
+        ),
+        Setting::new(
+            "max_speed",
+            SettingKind::Number,
+            "bytes per second in total",
+        ),
+        Setting::new(
+            "max_downloads",
+            SettingKind::Integer,
+            "files downloaded at once (default 5)",
+        ),
+        Setting::new("proxy_host", SettingKind::Text, "URL of the proxy"),
+        Setting::new("proxy_port", SettingKind::Integer, "port of the proxy"),
+        Setting::new("proxy_username", SettingKind::Text, "user at the proxy"),
+        Setting::secret("proxy_password", "password at the proxy"),
+        Setting::new("basic_auth_username", SettingKind::Text, "user at the feed"),
+        Setting::secret("basic_auth_password", "password at the feed"),
+        Setting::new(
+            "ssl_ca_cert",
+            SettingKind::Pem,
+            "certificates that the feed's certificate must chain to",
+        ),
+        Setting::new(
+            "ssl_client_cert",
+            SettingKind::Pem,
+            "certificate shown to the feed",
+        ),
+        Setting {
+            secret: true,
+            ..Setting::new(
+                "ssl_client_key",
+                SettingKind::Pem,
+                "key of that certificate",
+            )
+        },
+        Setting::new(
+            "ssl_validation",
+            SettingKind::Bool,
+            "check the feed's certificate (default true)",
+        ),
+        Setting::new(
+            "remove_missing",
+            SettingKind::Bool,
+            "remove files that left the feed (default false)",
+        ),
+        Setting::new(
+            "validate",
+            SettingKind::Bool,
+            "accepted for old clients; size and digest are always checked",
+        ),
+        Setting::new(
+            "download_policy",
+            SettingKind::Choice(&["immediate", "background", "on_demand"]),
+            "when files are fetched (default immediate)",
+        ),
+    ],
+};
+
+static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
+    id: "iso_distributor",
+    display_name: "ISO Distributor",
+    types: &["iso"],
+    settings: &[
+        Setting::new(
+            "serve_http",
+            SettingKind::Bool,
+            "serve over plain HTTP (default false)",
+        ),
+        Setting::new(
+            "serve_https",
+            SettingKind::Bool,
+            "serve over HTTPS (default true)",
+        ),
+        Setting::new(
+            "relative_url",
+            SettingKind::Text,
+            "path below /pulp/isos/ (default: the repository's id)",
+        ),
+        Setting::new(
+            "ssl_auth_ca_cert",
+            SettingKind::Pem,
+            "certificates that clients must chain to",
+        ),
+    ],
+};
+
+/// The family of plain files.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct File;
+
+impl ContentType for File {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn unit_types(&self) -> &'static [UnitType] {
+        const { &[ISO] }
+    }
+
+    fn importers(&self) -> Vec<Arc<dyn Importer>> {
+        vec![Arc::new(IsoImporter)]
+    }
+
+    fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
+        vec![Arc::new(IsoDistributor)]
+    }
+
+    fn storage_name(&self, _type_id: &str, doc: &Document) -> Option<String> {
+        let name = doc.get("name")?.as_str()?;
+        Some(name.rsplit('/').next().unwrap_or(name).to_owned())
+    }
+}

@@ -5,16 +5,18 @@ use std::io::Write;
 use std::time::Instant;
 
 use pith_testkit::repos::{Spec, write_repository};
+use pith_type_rpm::metadata::compression;
 use pith_type_rpm::metadata::package_file::IdStream;
 use pith_type_rpm::metadata::primary::PrimaryStream;
 use pith_type_rpm::metadata::repomd::Repomd;
 use pith_type_rpm::metadata::snippet::Packer;
 use pith_type_rpm::metadata::writer::{Kind, PackageWriter};
-use pith_type_rpm::metadata::compression;
 use pith_type_rpm::units;
 
 fn main() {
-    let packages = std::env::args().nth(1).map_or(10_000, |n| n.parse().unwrap());
+    let packages = std::env::args()
+        .nth(1)
+        .map_or(10_000, |n| n.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let at = Instant::now();
     write_repository(folder.path(), &Spec::of(packages)).unwrap();
@@ -36,7 +38,10 @@ fn main() {
         stored.push(packer.pack(&snippet).unwrap());
     }
     let kept: usize = stored.iter().map(|s| s.len()).sum();
-    println!("primary: {:?}, {fields} fields, {kept} bytes kept", at.elapsed());
+    println!(
+        "primary: {:?}, {fields} fields, {kept} bytes kept",
+        at.elapsed()
+    );
     for (kind, root) in [("filelists", "filelists"), ("other", "otherdata")] {
         let at = Instant::now();
         let mut stream = IdStream::open(open(kind), root).unwrap();
@@ -56,6 +61,10 @@ fn main() {
         let mut gzip = writer.finish().unwrap();
         gzip.flush().unwrap();
         let bytes = gzip.finish().unwrap();
-        println!("write primary at level {level}: {:?}, {} bytes", at.elapsed(), bytes.len());
+        println!(
+            "write primary at level {level}: {:?}, {} bytes",
+            at.elapsed(),
+            bytes.len()
+        );
     }
 }

@@ -10,13 +10,13 @@ use super::Spec;
 pub const BUILD_TIME: u32 = 1_600_000_000;
 
 const FIRST: [&str; 20] = [
-    "amber", "brisk", "calm", "dusty", "eager", "fuzzy", "gentle", "hollow", "icy", "jolly", "kind", "lucid", "mellow",
-    "noble", "opal", "proud", "quiet", "rustic", "silent", "tidy",
+    "amber", "brisk", "calm", "dusty", "eager", "fuzzy", "gentle", "hollow", "icy", "jolly",
+    "kind", "lucid", "mellow", "noble", "opal", "proud", "quiet", "rustic", "silent", "tidy",
 ];
 const SECOND: [&str; 25] = [
-    "anvil", "badger", "cedar", "drum", "ember", "falcon", "garnet", "harbor", "iris", "jackal", "kettle", "lantern",
-    "maple", "needle", "otter", "pebble", "quill", "raven", "saddle", "tulip", "urchin", "violet", "walrus", "yarrow",
-    "zephyr",
+    "anvil", "badger", "cedar", "drum", "ember", "falcon", "garnet", "harbor", "iris", "jackal",
+    "kettle", "lantern", "maple", "needle", "otter", "pebble", "quill", "raven", "saddle", "tulip",
+    "urchin", "violet", "walrus", "yarrow", "zephyr",
 ];
 
 /// What one package is to be.
@@ -47,13 +47,21 @@ impl PackageSpec {
     #[must_use]
     pub fn of(spec: &Spec, number: usize) -> Self {
         let name = name(number);
-        let requires = if number > 0 && number.is_multiple_of(3) { vec![self::name(number / 2)] } else { Vec::new() };
+        let requires = if number > 0 && number.is_multiple_of(3) {
+            vec![self::name(number / 2)]
+        } else {
+            Vec::new()
+        };
         Self {
             name,
             epoch: u32::from(number % 10 == 7),
             version: format!("{}.{}.{}", 1 + number % 4, number % 13, number % 7),
             release: format!("{}.el9", 1 + number % 5),
-            arch: if number >= spec.packages { "src".to_owned() } else { "noarch".to_owned() },
+            arch: if number >= spec.packages {
+                "src".to_owned()
+            } else {
+                "noarch".to_owned()
+            },
             requires,
             payload: spec.payload,
             checksum: spec.checksum,
@@ -66,7 +74,11 @@ fn name(number: usize) -> String {
     let first = FIRST[number % FIRST.len()];
     let second = SECOND[(number / FIRST.len()) % SECOND.len()];
     let round = number / (FIRST.len() * SECOND.len());
-    if round == 0 { format!("{first}-{second}") } else { format!("{first}-{second}-{round}") }
+    if round == 0 {
+        format!("{first}-{second}")
+    } else {
+        format!("{first}-{second}-{round}")
+    }
 }
 
 /// A package that was made, with what repodata says of it.
@@ -98,7 +110,13 @@ impl MadePackage {
     /// `name-version-release.arch.rpm`.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let PackageSpec { name, version, release, arch, .. } = &self.spec;
+        let PackageSpec {
+            name,
+            version,
+            release,
+            arch,
+            ..
+        } = &self.spec;
         format!("{name}-{version}-{release}.{arch}.rpm")
     }
 
@@ -111,7 +129,14 @@ impl MadePackage {
     /// `name-epoch:version-release.arch`.
     #[must_use]
     pub fn nevra(&self) -> String {
-        let PackageSpec { name, epoch, version, release, arch, .. } = &self.spec;
+        let PackageSpec {
+            name,
+            epoch,
+            version,
+            release,
+            arch,
+            ..
+        } = &self.spec;
         format!("{name}-{epoch}:{version}-{release}.{arch}")
     }
 }
@@ -157,10 +182,18 @@ pub fn build(spec: &PackageSpec) -> Result<(MadePackage, Vec<u8>)> {
         builder.with_file_contents(bytes, FileOptions::new(path))?;
     }
     let changelog: Vec<(u32, String)> = (0..3)
-        .map(|n| (BUILD_TIME - n * 86_400 * 30, format!("- change {} of {name} & friends", 3 - n)))
+        .map(|n| {
+            (
+                BUILD_TIME - n * 86_400 * 30,
+                format!("- change {} of {name} & friends", 3 - n),
+            )
+        })
         .collect();
     for (time, text) in &changelog {
-        let author = format!("Example <packager@example.com> - {}-{}", spec.version, spec.release);
+        let author = format!(
+            "Example <packager@example.com> - {}-{}",
+            spec.version, spec.release
+        );
         builder.add_changelog_entry(author, text, *time);
     }
     let package = builder.build()?;
@@ -188,19 +221,29 @@ pub fn build(spec: &PackageSpec) -> Result<(MadePackage, Vec<u8>)> {
 fn contents(spec: &PackageSpec) -> Vec<(String, Vec<u8>)> {
     let name = &spec.name;
     let mut files = vec![
-        (format!("/usr/bin/{name}"), format!("#!/bin/sh\necho {name} {}\n", spec.version).into_bytes()),
-        (format!("/usr/share/doc/{name}/README"), format!("This is {name}.\n").into_bytes()),
+        (
+            format!("/usr/bin/{name}"),
+            format!("#!/bin/sh\necho {name} {}\n", spec.version).into_bytes(),
+        ),
+        (
+            format!("/usr/share/doc/{name}/README"),
+            format!("This is {name}.\n").into_bytes(),
+        ),
         (format!("/usr/share/{name}/noise"), noise(spec)),
     ];
     if spec.arch == "src" {
-        files = vec![(format!("/{name}.spec"), format!("Name: {name}\n").into_bytes())];
+        files = vec![(
+            format!("/{name}.spec"),
+            format!("Name: {name}\n").into_bytes(),
+        )];
     }
     files
 }
 
 /// Bytes without a pattern, the same for the same package and seed.
 fn noise(spec: &PackageSpec) -> Vec<u8> {
-    let mut state = pith_core::Sha256::of(format!("{}-{}-{}", spec.name, spec.version, spec.seed).as_bytes());
+    let mut state =
+        pith_core::Sha256::of(format!("{}-{}-{}", spec.name, spec.version, spec.seed).as_bytes());
     let mut bytes = Vec::with_capacity(spec.payload + 32);
     while bytes.len() < spec.payload {
         bytes.extend_from_slice(&state.0);

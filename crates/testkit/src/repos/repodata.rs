@@ -19,7 +19,10 @@ pub(super) struct Writer<'a> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// The name of the algorithm as repodata writes it: createrepo's `sha` for SHA-1 is not used.
@@ -29,7 +32,13 @@ fn named(algorithm: Algorithm) -> &'static str {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(folder: &'a Path, spec: &'a Spec) -> Self {
-        Self { folder, spec, primary: String::new(), filelists: String::new(), other: String::new() }
+        Self {
+            folder,
+            spec,
+            primary: String::new(),
+            filelists: String::new(),
+            other: String::new(),
+        }
     }
 
     pub(super) fn package(&mut self, package: &MadePackage) -> Result<()> {
@@ -46,7 +55,10 @@ impl<'a> Writer<'a> {
         self.filelists.push_str("</package>\n");
         self.other.push_str(&head);
         for (time, text) in package.changelog.iter().rev() {
-            let author = format!("Example <packager@example.com> - {}-{}", spec.version, spec.release);
+            let author = format!(
+                "Example <packager@example.com> - {}-{}",
+                spec.version, spec.release
+            );
             writeln!(
                 self.other,
                 "  <changelog author=\"{}\" date=\"{time}\">{}</changelog>",
@@ -61,7 +73,10 @@ impl<'a> Writer<'a> {
     fn add_primary(&mut self, package: &MadePackage) -> Result<()> {
         let spec = &package.spec;
         let (name, arch) = (&spec.name, &spec.arch);
-        let evr = format!("epoch=\"{}\" ver=\"{}\" rel=\"{}\"", spec.epoch, spec.version, spec.release);
+        let evr = format!(
+            "epoch=\"{}\" ver=\"{}\" rel=\"{}\"",
+            spec.epoch, spec.version, spec.release
+        );
         write!(
             self.primary,
             "<package type=\"rpm\">\n  <name>{name}</name>\n  <arch>{arch}</arch>\n  <version {evr}/>\n  \
@@ -97,7 +112,11 @@ impl<'a> Writer<'a> {
             "    <rpm:recommends>\n      <rpm:entry name=\"{name}-doc\" flags=\"GE\" epoch=\"0\" ver=\"1.0\"/>\n    \
              </rpm:recommends>"
         )?;
-        for file in package.files.iter().filter(|file| file.contains("bin/") || file.starts_with("/etc/")) {
+        for file in package
+            .files
+            .iter()
+            .filter(|file| file.contains("bin/") || file.starts_with("/etc/"))
+        {
             writeln!(self.primary, "    <file>{file}</file>")?;
         }
         self.primary.push_str("  </format>\n</package>\n");
@@ -145,7 +164,11 @@ impl<'a> Writer<'a> {
             documents.push(("modules", "modules.yaml", modules(self.spec, made)));
         }
         if self.spec.product_id {
-            documents.push(("productid", "productid", "-----BEGIN CERTIFICATE-----\nnobody\n".to_owned()));
+            documents.push((
+                "productid",
+                "productid",
+                "-----BEGIN CERTIFICATE-----\nnobody\n".to_owned(),
+            ));
         }
         let mut repomd = format!(
             "{head}<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" \
@@ -168,7 +191,11 @@ impl<'a> Writer<'a> {
             hasher.finish().hex(algorithm).unwrap_or_default()
         };
         let stored = self.spec.compression.compress(bytes)?;
-        let file = format!("repodata/{}-{name}{}", digest(&stored), self.spec.compression.suffix());
+        let file = format!(
+            "repodata/{}-{name}{}",
+            digest(&stored),
+            self.spec.compression.suffix()
+        );
         write!(
             repomd,
             "  <data type=\"{kind}\">\n    <checksum type=\"{algorithm}\">{}</checksum>\n    \
@@ -194,7 +221,11 @@ fn updateinfo(spec: &Spec, made: &[MadePackage]) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<updates>\n");
     for number in 0..spec.errata {
         let mut list = String::new();
-        for package in packages.iter().skip(number * 3 % packages.len().max(1)).take(3) {
+        for package in packages
+            .iter()
+            .skip(number * 3 % packages.len().max(1))
+            .take(3)
+        {
             let p = &package.spec;
             let _ = write!(
                 list,
@@ -234,9 +265,19 @@ fn comps(spec: &Spec, made: &[MadePackage]) -> String {
     let mut ids = String::new();
     for number in 0..spec.groups {
         let mut list = String::new();
-        for (index, package) in packages.iter().skip(number).step_by(spec.groups).take(5).enumerate() {
+        for (index, package) in packages
+            .iter()
+            .skip(number)
+            .step_by(spec.groups)
+            .take(5)
+            .enumerate()
+        {
             let kind = ["mandatory", "default", "optional"][index % 3];
-            let _ = write!(list, "<packagereq type=\"{kind}\">{}</packagereq>", package.spec.name);
+            let _ = write!(
+                list,
+                "<packagereq type=\"{kind}\">{}</packagereq>",
+                package.spec.name
+            );
         }
         let _ = writeln!(
             text,
@@ -267,7 +308,9 @@ fn modules(spec: &Spec, made: &[MadePackage]) -> String {
             .iter()
             .skip(number)
             .take(2)
-            .fold(String::new(), |text, package| text + &format!("    - {}\n", package.nevra()));
+            .fold(String::new(), |text, package| {
+                text + &format!("    - {}\n", package.nevra())
+            });
         let _ = write!(
             text,
             "---\ndocument: modulemd\nversion: 2\ndata:\n  name: module-{number}\n  stream: \"1.10\"\n  \

@@ -1,0 +1,58 @@
+//! `/v2/repositories/<repo>/actions/` (reference: platform-api §4.5, §4.8).
+
+use pith_core::error::PulpError;
+use pith_engine::Job;
+use serde_json::Value;
+
+use crate::http::{Answer, Call};
+
+/// Queues a sync.
+pub(crate) async fn sync(mut call: Call) -> Result<Answer, PulpError> {
+    let mut body = call.object();
+    let repo_id = call.param(0).to_owned();
+    call.engine.repository_require(&repo_id).await?;
+    let override_config = body.remove("override_config").unwrap_or_default();
+    let job = Job::Sync {
+        repo_id,
+        override_config,
+    };
+    Answer::queued(call.engine.enqueue(job).await?)
+}
+
+/// Queues a publish; whether there is such a distributor is found by the task.
+pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
+    let mut body = call.object();
+    let repo_id = call.param(0).to_owned();
+    call.engine.repository_require(&repo_id).await?;
+    let distributor_id = match body.remove("id") {
+        None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
+        Some(id) => id,
+    };
+    let job = Job::Publish {
+        repo_id,
+        distributor_id,
+        override_config: body.remove("override_config").unwrap_or_default(),
+    };
+    Answer::queued(call.engine.enqueue(job).await?)
+}
+
+/// Queues the import of an upload; whether repository and upload exist is found by the task.
+pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
+    let mut body = call.object();
+    let mut required = |key: &str| {
+        body.remove(key)
+            .ok_or_else(|| PulpError::missing_value(&[key]))
+    };
+    let upload_id = required("upload_id")?;
+    let unit_type_id = required("unit_type_id")?;
+    let unit_key = required("unit_key")?;
+    let job = Job::ImportUpload {
+        repo_id: call.param(0).to_owned(),
+        upload_id,
+        unit_type_id,
+        unit_key,
+        unit_metadata: body.remove("unit_metadata").unwrap_or_default(),
+        override_config: body.remove("override_config").unwrap_or_default(),
+    };
+    Answer::queued(call.engine.enqueue(job).await?)
+}

@@ -1,0 +1,131 @@
+//! `/v2/repositories/<repo>/history/` (reference: platform-api §4.6).
+
+use pith_core::Timestamp;
+use pith_core::clock::parse_iso;
+use pith_core::error::PulpError;
+use pith_engine::error::from_store;
+use pith_engine::history::to_json;
+use pith_store::{HistoryKind, HistoryQuery};
+use serde_json::Value;
+
+use crate::http::{Answer, Call};
+
+/// What the query asks for.
+#[derive(Debug, Default, PartialEq)]
+struct Asked {
+    limit: Option<u64>,
+    ascending: bool,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+}
+
+/// Reads the query; all that is wrong is named together.
+fn asked(pairs: &[(String, String)]) -> Result<Asked, PulpError> {
+    let mut wrong = Vec::new();
+    let last = |name: &str| {
+        let found = pairs.iter().rev().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    let mut result = Asked::default();
+    if let Some(limit) = last("limit") {
+        result.limit = limit.trim().parse().ok().filter(|limit| *limit >= 1);
+        if result.limit.is_none() {
+            wrong.push("limit");
+        }
+    }
+    match last("sort") {
+        None | Some("" | "descending") => {}
+        Some("ascending") => result.ascending = true,
+        Some(_) => wrong.push("sort"),
+    }
+    for (name, target) in [
+        ("start_date", &mut result.start),
+        ("end_date", &mut result.end),
+    ] {
+        if let Some(text) = last(name) {
+            *target = date(text);
+            if target.is_none() {
+                wrong.push(name);
+            }
+        }
+    }
+    if wrong.is_empty() {
+        Ok(result)
+    } else {
+        Err(PulpError::invalid_value(&wrong))
+    }
+}
+
+/// A date with a time; without an offset it is UTC.
+fn date(text: &str) -> Option<Timestamp> {
+    if !text.contains('T') {
+        return None;
+    }
+    parse_iso(text).or_else(|| parse_iso(&format!("{text}Z")))
+}
+
+async fn entries(
+    call: &Call,
+    kind: HistoryKind,
+    asked: Asked,
+    actor_id: Option<&str>,
+) -> Result<Answer, PulpError> {
+    let query = HistoryQuery {
+        repo_id: call.param(0),
+        actor_id,
+        limit: asked.limit,
+        ascending: asked.ascending,
+        start: asked.start,
+        end: asked.end,
+    };
+    let found = call.engine.store.history_list(kind, &query).await;
+    let found: Vec<Value> = found
+        .map_err(from_store)?
+        .iter()
+        .map(|entry| to_json(kind, entry))
+        .collect();
+    Answer::json(&found)
+}
+
+/// What syncs did.
+pub(crate) async fn sync(call: Call) -> Result<Answer, PulpError> {
+    let asked = asked(&call.query())?;
+    call.engine.repository_require(call.param(0)).await?;
+    entries(&call, HistoryKind::Sync, asked, None).await
+}
+
+/// What publishes of one distributor did.
+pub(crate) async fn publish(call: Call) -> Result<Answer, PulpError> {
+    let asked = asked(&call.query())?;
+    let (repo, distributor) = (call.param(0), call.param(1));
+    call.engine.repository_require(repo).await?;
+    call.engine.distributor_require(repo, distributor).await?;
+    entries(&call, HistoryKind::Publish, asked, Some(distributor)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::query_pairs;
+
+    #[test]
+    fn everything_wrong_is_named_in_one_order() {
+        let query = "end_date=x&start_date=2014-01-01&sort=up&limit=0";
+        let error = asked(&query_pairs(query)).unwrap_err();
+        assert_eq!(
+            error.extra["property_names"],
+            json!(["limit", "sort", "start_date", "end_date"])
+        );
+    }
+
+    #[test]
+    fn dates_need_a_time_and_default_to_utc() {
+        let query = "start_date=2014-01-01T00:00:00&end_date=2014-01-01T00:00:00Z&limit=2&sort=";
+        let read = asked(&query_pairs(query)).unwrap();
+        assert_eq!(read.start, read.end);
+        assert!(read.start.is_some() && !read.ascending);
+        assert_eq!(read.limit, Some(2));
+    }
+}

@@ -1,0 +1,204 @@
+//! What handlers answer.
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use futures::{Stream, StreamExt, TryStreamExt};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, StatusCode};
+use pith_core::error::PulpError;
+use pith_core::task::CallReport;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::json::write;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+
+/// An answer that is not an error of Pulp's kind.
+pub(crate) struct Answer {
+    status: u16,
+    location: Option<String>,
+    body: Content,
+}
+
+enum Content {
+    Json(Vec<u8>),
+    Stream(Body),
+    Nothing,
+}
+
+impl Answer {
+    fn new(status: u16, body: Content) -> Self {
+        Self {
+            status,
+            location: None,
+            body,
+        }
+    }
+
+    /// A JSON document with a status of its own.
+    pub(crate) fn with_status(status: u16, value: &impl Serialize) -> Result<Self, PulpError> {
+        let mut text = Vec::with_capacity(512);
+        write(&mut text, value).map_err(|error| PulpError::execution(error.to_string()))?;
+        Ok(Self::new(status, Content::Json(text)))
+    }
+
+    /// 200 with a JSON document.
+    pub(crate) fn json(value: &impl Serialize) -> Result<Self, PulpError> {
+        Self::with_status(200, value)
+    }
+
+    /// 200 with `null`.
+    pub(crate) fn null() -> Self {
+        Self::new(200, Content::Json(b"null".to_vec()))
+    }
+
+    /// 201 with a document that names itself by `_href`.
+    pub(crate) fn created(document: &Value) -> Result<Self, PulpError> {
+        let mut answer = Self::with_status(201, document)?;
+        answer.location = document["_href"].as_str().map(str::to_owned);
+        Ok(answer)
+    }
+
+    /// 202 with the call report of queued work.
+    pub(crate) fn queued(task: pith_core::TaskId) -> Result<Self, PulpError> {
+        Self::with_status(202, &CallReport::queued(task).to_json())
+    }
+
+    /// 204 without a body.
+    pub(crate) fn no_content() -> Self {
+        Self::new(204, Content::Nothing)
+    }
+
+    /// 200 with an array of what comes out of `batches`. What fits into the first batch is sent as one piece; the rest
+    /// is written as it comes, and an error on the way breaks the connection.
+    pub(crate) async fn array<T, S>(batches: S) -> Result<Self, PulpError>
+    where
+        T: Serialize + Send + 'static,
+        S: Stream<Item = Result<Vec<T>, PulpError>> + Send + Unpin + 'static,
+    {
+        let mut batches = batches;
+        let mut text = vec![b'['];
+        let mut first = true;
+        if let Some(batch) = batches.try_next().await? {
+            write_items(&mut text, &batch, &mut first)?;
+        }
+        let Some(second) = batches.try_next().await? else {
+            text.push(b']');
+            return Ok(Self::new(200, Content::Json(text)));
+        };
+        let rest = futures::stream::once(async move { Ok(second) }).chain(batches);
+        let pieces = rest.map(move |batch| {
+            let mut piece = Vec::new();
+            write_items(&mut piece, &batch?, &mut first)?;
+            Ok::<_, PulpError>(Bytes::from(piece))
+        });
+        let start = futures::stream::once(async move { Ok(Bytes::from(text)) });
+        let end = futures::stream::once(async { Ok(Bytes::from_static(b"]")) });
+        let body = Body::from_stream(start.chain(pieces).chain(end));
+        Ok(Self::new(200, Content::Stream(body)))
+    }
+
+    /// The response. A `HEAD` gets the headers alone.
+    pub(super) fn into_response(self, head: bool) -> Response {
+        let (kind, length, body) = match self.body {
+            Content::Json(text) => (JSON, Some(text.len()), Body::from(text)),
+            Content::Stream(body) => (JSON, None, body),
+            Content::Nothing => (HTML, None, Body::empty()),
+        };
+        let mut response = Response::new(if head { Body::empty() } else { body });
+        *response.status_mut() = status(self.status);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, kind);
+        if let Some(length) = length {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if let Some(location) = self.location.and_then(|l| HeaderValue::try_from(l).ok()) {
+            headers.insert(LOCATION, location);
+        }
+        response
+    }
+}
+
+fn write_items<T: Serialize>(
+    text: &mut Vec<u8>,
+    items: &[T],
+    first: &mut bool,
+) -> Result<(), PulpError> {
+    for item in items {
+        if !std::mem::take(first) {
+            text.push(b',');
+        }
+        write(text, item).map_err(|error| PulpError::execution(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// A response of the framework's kind: empty, HTML.
+pub(super) fn empty(code: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, HTML);
+    response
+}
+
+/// A path that is not known.
+pub(super) fn not_found(head: bool) -> Response {
+    let mut answer = Answer::null();
+    answer.status = 404;
+    answer.into_response(head)
+}
+
+/// An error as Pulp shows it.
+pub(super) fn error(error: &PulpError, method: &str, href: &str) -> Response {
+    document(error.status, &error.to_body(method, href), method)
+}
+
+/// A failure that nobody foresaw (reference: platform-api §1.6.2): without `error`, and without what went wrong inside.
+pub(super) fn failure(method: &str, href: &str) -> Response {
+    let message = "The server failed to answer this request; its log says more.";
+    let body = json!({
+        "http_request_method": method,
+        "http_status": 500,
+        "_href": href,
+        "error_message": message,
+        "exception": [message],
+        "traceback": [],
+    });
+    document(500, &body, method)
+}
+
+fn document(code: u16, body: &Value, method: &str) -> Response {
+    match Answer::with_status(code, body) {
+        Ok(answer) => answer.into_response(method == "HEAD"),
+        Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn text(batches: Vec<Vec<u32>>) -> String {
+        let stream = futures::stream::iter(batches.into_iter().map(Ok));
+        let answer = Answer::array(stream).await.unwrap();
+        let body = answer.into_response(false).into_body();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn batches_become_one_array_however_they_are_cut() {
+        assert_eq!(text(vec![]).await, "[]");
+        assert_eq!(text(vec![vec![1, 2]]).await, "[1,2]");
+        assert_eq!(
+            text(vec![vec![], vec![1], vec![], vec![2, 3]]).await,
+            "[1,2,3]"
+        );
+    }
+}

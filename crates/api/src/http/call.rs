@@ -1,0 +1,103 @@
+//! A request as handlers see it.
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use pith_core::Document;
+use pith_engine::Engine;
+use serde_json::Value;
+
+/// A body that has been read as its route says.
+pub(super) enum Payload {
+    None,
+    Json(Value),
+    /// In a lock, for a body cannot be shared between threads and a call is.
+    Raw(std::sync::Mutex<axum::body::Body>),
+}
+
+/// One request: authenticated, permitted, its body parsed.
+pub(crate) struct Call {
+    pub(crate) engine: Arc<Engine>,
+    /// Path and query as the client sent them.
+    pub(crate) href: String,
+    pub(super) params: Vec<String>,
+    pub(crate) query: Option<String>,
+    pub(super) payload: Payload,
+}
+
+impl Call {
+    /// The value of the variable segment number `index` of the route's path.
+    pub(crate) fn param(&self, index: usize) -> &str {
+        self.params.get(index).map_or("", String::as_str)
+    }
+
+    /// The query's pairs, decoded, in their order.
+    pub(crate) fn query(&self) -> Vec<(String, String)> {
+        query_pairs(self.query.as_deref().unwrap_or_default())
+    }
+
+    /// The body of a route that takes an object.
+    pub(crate) fn object(&mut self) -> Document {
+        match std::mem::replace(&mut self.payload, Payload::None) {
+            Payload::Json(Value::Object(map)) => map,
+            _ => Document::new(),
+        }
+    }
+
+    /// The body of a route that takes any JSON.
+    pub(crate) fn any(&mut self) -> Value {
+        match std::mem::replace(&mut self.payload, Payload::None) {
+            Payload::Json(value) => value,
+            _ => Value::Null,
+        }
+    }
+
+    /// The body of a route that takes bytes.
+    pub(crate) fn raw(&mut self) -> axum::body::Body {
+        match std::mem::replace(&mut self.payload, Payload::None) {
+            Payload::Raw(body) => body.into_inner().unwrap_or_default(),
+            _ => axum::body::Body::empty(),
+        }
+    }
+
+    /// Whether the last value of a query parameter is `true`, in any case.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.query()
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
+    }
+}
+
+/// Reads a query string: `+` is a blank, what is not UTF-8 is replaced.
+pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    };
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key), decode(value))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::query_pairs;
+
+    #[test]
+    fn query_pairs_are_decoded_and_keep_their_order() {
+        let pairs = query_pairs("a=1&b=%C3%BC+x&a=&c&&d=e=f");
+        let expected = [("a", "1"), ("b", "ü x"), ("a", ""), ("c", ""), ("d", "e=f")];
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        assert_eq!(pairs, expected);
+    }
+}

@@ -1,0 +1,186 @@
+//! From request to response: routing, authentication, permission, body, handler, errors, in that order
+//! (reference: platform-api §1.1, §1.2).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use futures::FutureExt;
+use http::header::{ALLOW, LOCATION};
+use http::{HeaderValue, StatusCode};
+use percent_encoding::percent_decode_str;
+use pith_core::error::PulpError;
+use serde_json::{Value, json};
+
+use super::answer::{self, Answer};
+use super::call::{Call, Payload};
+use super::credentials::{authenticate, permit};
+use crate::Shared;
+use crate::routes::{BodyKind, Route};
+
+const MOUNT: &str = "/pulp/api/v2/";
+/// Largest JSON body, in bytes.
+const MAX_BODY: usize = 5 * 1024 * 1024;
+
+/// Answers a request below `/pulp/api`.
+pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response {
+    let method = request.method().as_str().to_owned();
+    let href = request
+        .uri()
+        .path_and_query()
+        .map_or_else(|| request.uri().path().to_owned(), ToString::to_string);
+    let head = method == "HEAD";
+    let path = collapse(request.uri().path());
+    let (Some(inside), slash) = (below_mount(&path), path.ends_with('/')) else {
+        return answer::not_found(head);
+    };
+    let Some(matched) = shared.matcher.find(&inside) else {
+        return answer::not_found(head);
+    };
+    if !slash {
+        return with_slash(&path, request.uri().query());
+    }
+    let Some(route) = matched.route(&method) else {
+        let code = if method == "OPTIONS" {
+            StatusCode::OK
+        } else {
+            StatusCode::METHOD_NOT_ALLOWED
+        };
+        let mut response = answer::empty(code);
+        if let Ok(allow) = HeaderValue::try_from(matched.allow()) {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        return response;
+    };
+    let params = matched.params;
+    let call = run(&shared, route, params, href.clone(), inside, request);
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(Ok(answer)) => answer.into_response(head),
+        Ok(Err(error)) => {
+            if error.status >= 500 {
+                tracing::error!(%method, %href, %error, "a request failed");
+            }
+            answer::error(&error, &method, &href)
+        }
+        Err(_) => {
+            tracing::error!(%method, %href, "a request panicked");
+            answer::failure(&method, &href)
+        }
+    }
+}
+
+async fn run(
+    shared: &Shared,
+    route: &Route,
+    params: Vec<String>,
+    href: String,
+    inside: String,
+    request: Request,
+) -> Result<Answer, PulpError> {
+    if let Some(operation) = route.operation {
+        let principal = authenticate(shared, request.headers()).await?;
+        permit(&principal, operation, &format!("/v2/{inside}"))?;
+    }
+    let query = request.uri().query().map(str::to_owned);
+    let payload = read_body(route.body, request.into_body()).await?;
+    let call = Call {
+        engine: Arc::clone(&shared.engine),
+        href,
+        params,
+        query,
+        payload,
+    };
+    (route.handler)(call).await
+}
+
+/// Joins consecutive slashes.
+fn collapse(path: &str) -> String {
+    if !path.contains("//") {
+        return path.to_owned();
+    }
+    let mut joined = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !joined.ends_with('/') {
+            joined.push(character);
+        }
+    }
+    joined
+}
+
+/// What is below the mount point, decoded; an encoded slash is a slash, as it was for Pulp.
+fn below_mount(path: &str) -> Option<String> {
+    let inside = path.strip_prefix(MOUNT)?;
+    let decoded = percent_decode_str(inside).decode_utf8().ok()?;
+    (!decoded.is_empty()).then(|| decoded.into_owned())
+}
+
+fn with_slash(path: &str, query: Option<&str>) -> Response {
+    let mut response = answer::empty(StatusCode::MOVED_PERMANENTLY);
+    let location = match query {
+        Some(query) => format!("{path}/?{query}"),
+        None => format!("{path}/"),
+    };
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// Reads a body as its route says. The content type does not matter.
+async fn read_body(kind: BodyKind, body: Body) -> Result<Payload, PulpError> {
+    match kind {
+        BodyKind::Ignored => return Ok(Payload::None),
+        BodyKind::Raw => return Ok(Payload::Raw(body.into())),
+        BodyKind::Object | BodyKind::OptionalObject | BodyKind::Any | BodyKind::OptionalAny => {}
+    }
+    let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
+        PulpError::data(format!(
+            "The request body could not be read; it may have up to {MAX_BODY} bytes"
+        ))
+    })?;
+    let optional = matches!(kind, BodyKind::OptionalObject | BodyKind::OptionalAny);
+    if bytes.is_empty() && optional {
+        return Ok(Payload::Json(json!({})));
+    }
+    // The parser refuses what is nested deeper than 128 levels.
+    let value: Value = serde_json::from_slice(&bytes).map_err(|_| PulpError::not_json())?;
+    let wants_object = matches!(kind, BodyKind::Object | BodyKind::OptionalObject);
+    if wants_object && !value.is_object() {
+        return Err(PulpError::not_an_object());
+    }
+    Ok(Payload::Json(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_collapsed_and_decoded() {
+        assert_eq!(collapse("/pulp/api//v2///x//"), "/pulp/api/v2/x/");
+        assert_eq!(below_mount("/pulp/api/v2/a%20b/").as_deref(), Some("a b/"));
+        assert_eq!(below_mount("/pulp/api/v2/"), None);
+        assert_eq!(below_mount("/pulp/api/v2/%ff/"), None);
+    }
+
+    #[tokio::test]
+    async fn bodies_are_read_as_the_route_says() {
+        let read = |kind, text: &str| read_body(kind, Body::from(text.to_owned()));
+        let code = |result: Result<Payload, PulpError>| result.err().unwrap().code().to_owned();
+        assert_eq!(code(read(BodyKind::Object, "").await), "PLP1009");
+        assert_eq!(code(read(BodyKind::OptionalObject, "{").await), "PLP1009");
+        assert_eq!(
+            code(read(BodyKind::OptionalObject, "null").await),
+            "PLP1015"
+        );
+        assert_eq!(code(read(BodyKind::Any, "").await), "PLP1009");
+        assert!(read(BodyKind::OptionalObject, "").await.is_ok());
+        assert!(read(BodyKind::Any, "[1]").await.is_ok());
+        let deep = "[".repeat(100_000);
+        assert_eq!(code(read(BodyKind::Any, &deep).await), "PLP1009");
+        let large = format!("\"{}\"", "x".repeat(MAX_BODY));
+        assert_eq!(code(read(BodyKind::Any, &large).await), "PLP0000");
+    }
+}

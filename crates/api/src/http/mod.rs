@@ -1,0 +1,15 @@
+//! What is the same for every operation: from request to call, from answer or error to response.
+
+mod answer;
+mod call;
+mod credentials;
+mod dispatch;
+mod json;
+mod matcher;
+
+pub(crate) use answer::Answer;
+pub(crate) use call::Call;
+#[cfg(test)]
+pub(crate) use call::query_pairs;
+pub(crate) use dispatch::dispatch;
+pub(crate) use matcher::Matcher;

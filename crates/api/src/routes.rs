@@ -1,0 +1,200 @@
+//! Every operation of the API, as data: for dispatch, permissions, coverage tests and API descriptions.
+
+use futures::future::BoxFuture;
+use pith_core::error::PulpError;
+
+use crate::http::{Answer, Call};
+use crate::{
+    actions, distributors, history, importers, plugins, repositories, status, tasks, units, uploads,
+};
+
+/// The methods that operations have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// `GET`, which answers `HEAD` too.
+    Get,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `DELETE`
+    Delete,
+}
+
+impl Verb {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// What a caller must be allowed to do (reference: platform-api §2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `CREATE`
+    Create,
+    /// `READ`
+    Read,
+    /// `UPDATE`
+    Update,
+    /// `DELETE`
+    Delete,
+    /// `EXECUTE`
+    Execute,
+}
+
+impl Operation {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Read => "READ",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Execute => "EXECUTE",
+        }
+    }
+}
+
+/// What body an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// Whatever comes is not read.
+    Ignored,
+    /// A JSON object.
+    Object,
+    /// A JSON object; nothing counts as an empty one.
+    OptionalObject,
+    /// Any JSON.
+    Any,
+    /// Any JSON; nothing counts as an empty object.
+    OptionalAny,
+    /// Bytes, as they come.
+    Raw,
+}
+
+pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Result<Answer, PulpError>>;
+
+/// One operation.
+pub struct Route {
+    /// Its method.
+    pub verb: Verb,
+    /// Its path below `/pulp/api/v2`, with `<name>` for a variable segment.
+    pub path: &'static str,
+    /// What the caller must be allowed to do; `None` for what everybody may.
+    pub operation: Option<Operation>,
+    /// Status of a successful call.
+    pub success: u16,
+    /// Whether it queues a task.
+    pub queues: bool,
+    /// What body it takes.
+    pub body: BodyKind,
+    pub(crate) handler: Handler,
+}
+
+macro_rules! route {
+    ($verb:ident $path:literal, $operation:expr, $success:literal $queues:ident, $body:ident, $handler:path) => {
+        Route {
+            verb: Verb::$verb,
+            path: $path,
+            operation: $operation,
+            success: $success,
+            queues: route!(@ $queues),
+            body: BodyKind::$body,
+            handler: |call| Box::pin($handler(call)),
+        }
+    };
+    (@ now) => { false };
+    (@ queued) => { true };
+}
+
+const CREATE: Option<Operation> = Some(Operation::Create);
+const READ: Option<Operation> = Some(Operation::Read);
+const UPDATE: Option<Operation> = Some(Operation::Update);
+const DELETE: Option<Operation> = Some(Operation::Delete);
+const EXECUTE: Option<Operation> = Some(Operation::Execute);
+
+/// The operations, sorted by path (reference: platform-api §17).
+#[rustfmt::skip]
+pub static ROUTES: &[Route] = &[
+    route!(Get "/content/units/<type>/", READ, 200 now, Ignored, units::list),
+    route!(Get "/content/units/<type>/search/", READ, 200 now, Ignored, units::search_get),
+    route!(Post "/content/units/<type>/search/", READ, 200 now, Object, units::search_post),
+    route!(Get "/content/units/<type>/<unit>/", READ, 200 now, Ignored, units::read),
+    route!(Get "/content/units/<type>/<unit>/pulp_user_metadata/", READ, 200 now, Ignored, units::read_metadata),
+    route!(Put "/content/units/<type>/<unit>/pulp_user_metadata/", UPDATE, 200 now, Any, units::set_metadata),
+    route!(Get "/content/uploads/", READ, 200 now, Ignored, uploads::list),
+    route!(Post "/content/uploads/", CREATE, 201 now, OptionalAny, uploads::create),
+    route!(Delete "/content/uploads/<upload>/", DELETE, 200 now, Ignored, uploads::delete),
+    route!(Put "/content/uploads/<upload>/<offset>/", UPDATE, 200 now, Raw, uploads::write),
+    route!(Get "/distributors/search/", READ, 200 now, Ignored, distributors::search_get),
+    route!(Post "/distributors/search/", READ, 200 now, Object, distributors::search_post),
+    route!(Get "/plugins/distributors/", READ, 200 now, Ignored, plugins::distributors),
+    route!(Get "/plugins/distributors/<distributor>/", READ, 200 now, Ignored, plugins::distributor),
+    route!(Get "/plugins/importers/", READ, 200 now, Ignored, plugins::importers),
+    route!(Get "/plugins/importers/<importer>/", READ, 200 now, Ignored, plugins::importer),
+    route!(Get "/plugins/types/", READ, 200 now, Ignored, plugins::types),
+    route!(Get "/plugins/types/<type>/", READ, 200 now, Ignored, plugins::unit_type),
+    route!(Get "/repositories/", READ, 200 now, Ignored, repositories::list),
+    route!(Post "/repositories/", CREATE, 201 now, Object, repositories::create),
+    route!(Get "/repositories/search/", READ, 200 now, Ignored, repositories::search_get),
+    route!(Post "/repositories/search/", READ, 200 now, Object, repositories::search_post),
+    route!(Get "/repositories/<repo>/", READ, 200 now, Ignored, repositories::read),
+    route!(Put "/repositories/<repo>/", UPDATE, 200 now, OptionalObject, repositories::update),
+    route!(Delete "/repositories/<repo>/", DELETE, 202 queued, Ignored, repositories::delete),
+    route!(Post "/repositories/<repo>/actions/import_upload/", UPDATE, 202 queued, Object, actions::import_upload),
+    route!(Post "/repositories/<repo>/actions/publish/", EXECUTE, 202 queued, Object, actions::publish),
+    route!(Post "/repositories/<repo>/actions/sync/", EXECUTE, 202 queued, OptionalObject, actions::sync),
+    route!(Get "/repositories/<repo>/distributors/", READ, 200 now, Ignored, distributors::list),
+    route!(Post "/repositories/<repo>/distributors/", CREATE, 201 now, Object, distributors::create),
+    route!(Get "/repositories/<repo>/distributors/<distributor>/", READ, 200 now, Ignored, distributors::read),
+    route!(Put "/repositories/<repo>/distributors/<distributor>/", UPDATE, 202 queued, Object, distributors::update),
+    route!(Delete "/repositories/<repo>/distributors/<distributor>/", DELETE, 202 queued, Ignored, distributors::delete),
+    route!(Get "/repositories/<repo>/history/publish/<distributor>/", READ, 200 now, Ignored, history::publish),
+    route!(Get "/repositories/<repo>/history/sync/", READ, 200 now, Ignored, history::sync),
+    route!(Get "/repositories/<repo>/importers/", READ, 200 now, Ignored, importers::list),
+    route!(Post "/repositories/<repo>/importers/", CREATE, 202 queued, Object, importers::create),
+    route!(Get "/repositories/<repo>/importers/<importer>/", READ, 200 now, Ignored, importers::read),
+    route!(Put "/repositories/<repo>/importers/<importer>/", UPDATE, 202 queued, Object, importers::update),
+    route!(Delete "/repositories/<repo>/importers/<importer>/", DELETE, 202 queued, Ignored, importers::delete),
+    route!(Get "/repositories/<repo>/search/units/", READ, 200 now, Ignored, units::in_repository_get),
+    route!(Post "/repositories/<repo>/search/units/", READ, 200 now, Object, units::in_repository_post),
+    route!(Get "/status/", None, 200 now, Ignored, status::read),
+    route!(Get "/tasks/", READ, 200 now, Ignored, tasks::list),
+    route!(Delete "/tasks/", DELETE, 204 now, Ignored, tasks::purge),
+    route!(Get "/tasks/search/", READ, 200 now, Ignored, tasks::search_get),
+    route!(Post "/tasks/search/", READ, 200 now, Object, tasks::search_post),
+    route!(Get "/tasks/<task>/", READ, 200 now, Ignored, tasks::read),
+    route!(Delete "/tasks/<task>/", DELETE, 200 now, Ignored, tasks::cancel),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_operation_stands_twice_and_every_path_has_both_slashes() {
+        let mut seen = std::collections::HashSet::new();
+        for route in ROUTES {
+            assert!(seen.insert((route.verb, route.path)), "{}", route.path);
+            assert!(route.path.starts_with('/') && route.path.ends_with('/'));
+        }
+    }
+
+    #[test]
+    fn only_the_status_is_open_to_everybody() {
+        let open: Vec<_> = ROUTES
+            .iter()
+            .filter(|r| r.operation.is_none())
+            .map(|r| r.path)
+            .collect();
+        assert_eq!(open, ["/status/"]);
+    }
+}

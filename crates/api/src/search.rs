@@ -1,0 +1,101 @@
+//! Criteria of the search endpoints, from body or query (reference: platform-api §1.10.2, §1.10.3).
+
+use pith_core::Document;
+use pith_core::criteria::{Criteria, UnitCriteria};
+use pith_core::error::PulpError;
+use serde_json::{Value, json};
+
+/// The criteria of a POST.
+fn of_body(body: &mut Document) -> Result<Value, PulpError> {
+    match body.remove("criteria") {
+        None | Some(Value::Null) => Err(PulpError::missing_value(&["criteria"])),
+        Some(criteria) => Ok(criteria),
+    }
+}
+
+/// The criteria of a GET: what is not among `options` is part of them. Texts named in `json` hold JSON.
+fn of_query(
+    pairs: Vec<(String, String)>,
+    options: &[&str],
+    field: bool,
+) -> Result<Value, PulpError> {
+    let mut criteria = Document::new();
+    for (key, value) in pairs {
+        match key.as_str() {
+            name if options.contains(&name) => {}
+            "filters" | "sort" => {
+                let parsed: Value =
+                    serde_json::from_str(&value).map_err(|_| PulpError::invalid_value(&[&key]))?;
+                criteria.insert(key, parsed);
+            }
+            "field" if field => {
+                let fields = criteria.entry("fields").or_insert_with(|| json!([]));
+                if let Some(fields) = fields.as_array_mut() {
+                    fields.push(Value::String(value));
+                }
+            }
+            _ => {
+                criteria.insert(key, Value::String(value));
+            }
+        }
+    }
+    Ok(Value::Object(criteria))
+}
+
+/// Plain criteria of a POST body.
+pub(crate) fn plain_body(body: &mut Document) -> Result<Criteria, PulpError> {
+    Ok(Criteria::parse(&of_body(body)?)?)
+}
+
+/// Plain criteria of a query, beside the options of the endpoint.
+pub(crate) fn plain_query(
+    pairs: Vec<(String, String)>,
+    options: &[&str],
+) -> Result<Criteria, PulpError> {
+    Ok(Criteria::parse(&of_query(pairs, options, true)?)?)
+}
+
+/// Plain criteria over documents whose `_id` is an object id.
+pub(crate) fn typed_body(body: &mut Document) -> Result<Criteria, PulpError> {
+    typed(of_body(body)?)
+}
+
+/// As [`typed_body`], of a query.
+pub(crate) fn typed_query(
+    pairs: Vec<(String, String)>,
+    options: &[&str],
+) -> Result<Criteria, PulpError> {
+    typed(of_query(pairs, options, true)?)
+}
+
+fn typed(mut criteria: Value) -> Result<Criteria, PulpError> {
+    pith_engine::search::with_object_ids(&mut criteria)?;
+    Ok(Criteria::parse(&criteria)?)
+}
+
+/// What of unit association criteria a POST body has; the repository is looked for before they are parsed.
+pub(crate) fn units_body(body: &mut Document) -> Result<Value, PulpError> {
+    of_body(body)
+}
+
+/// Unit association criteria of a query.
+pub(crate) fn units_query(pairs: Vec<(String, String)>) -> Result<Value, PulpError> {
+    of_query(pairs, &[], false)
+}
+
+/// Reads unit association criteria.
+pub(crate) fn units(criteria: &Value) -> Result<UnitCriteria, PulpError> {
+    Ok(UnitCriteria::parse(criteria)?)
+}
+
+/// An option beside `criteria`: a text is true when it says so, anything else as Pulp's language saw it.
+pub(crate) fn option(body: &Document, name: &str) -> bool {
+    match body.get(name) {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+    }
+}

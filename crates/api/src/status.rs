@@ -1,0 +1,36 @@
+//! `/v2/status/` (reference: platform-api §3.1).
+
+use pith_core::clock::SignedDuration;
+use pith_core::error::PulpError;
+use pith_engine::present::worker_document;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Call};
+
+/// The release of Pulp whose interface this is.
+const PLATFORM_VERSION: &str = "2.21.5";
+/// Workers not heard of for longer are not listed.
+const LISTED: SignedDuration = SignedDuration::from_secs(24);
+
+/// The state of the server. Always 200.
+pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
+    let store = &call.engine.store;
+    let connected = store.ping().await.is_ok();
+    let now = call.engine.clock.now();
+    let workers: Vec<Value> = match store.workers_list().await {
+        Ok(workers) => workers
+            .iter()
+            .filter(|worker| now.duration_since(worker.heartbeat) <= LISTED)
+            .map(worker_document)
+            .collect(),
+        Err(_) => Vec::new(),
+    };
+    Answer::json(&json!({
+        "api_version": "2",
+        "versions": { "platform_version": PLATFORM_VERSION },
+        "database_connection": { "connected": connected },
+        // Tasks and their messages go through the database.
+        "messaging_connection": { "connected": connected },
+        "known_workers": workers,
+    }))
+}

@@ -1,0 +1,107 @@
+//! `/v2/tasks/` (reference: platform-api §6).
+
+use futures::StreamExt;
+use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::task::TaskState;
+use pith_core::{Document, TaskId};
+use pith_engine::error::from_store;
+use pith_engine::present::{task_document, task_queue};
+use pith_store::Task;
+use serde_json::Value;
+
+use crate::http::{Answer, Call};
+use crate::search;
+
+fn missing(id: &str) -> PulpError {
+    PulpError::missing_resource(&[("resource_id", id)])
+}
+
+fn shown(tasks: &[Task]) -> Vec<Document> {
+    tasks
+        .iter()
+        .filter(|task| task.group.is_none())
+        .map(task_document)
+        .collect()
+}
+
+/// The values of a repeatable query parameter.
+fn values(call: &Call, name: &str) -> Vec<String> {
+    let pairs = call.query().into_iter();
+    pairs
+        .filter(|(key, _)| key == name)
+        .map(|(_, value)| value)
+        .collect()
+}
+
+/// Every task that is in no group, or those that have all the tags asked for.
+pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
+    let tags = values(&call, "tag");
+    let store = &call.engine.store;
+    if tags.is_empty() {
+        let batches = store.tasks_all();
+        let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(from_store));
+        return Answer::array(batches).await;
+    }
+    Answer::json(&shown(&store.task_list(&tags).await.map_err(from_store)?))
+}
+
+/// Deletes the tasks in the states asked for.
+pub(crate) async fn purge(call: Call) -> Result<Answer, PulpError> {
+    let names = values(&call, "state");
+    if names.is_empty() {
+        let text = "No task state given to parameters list for delete.";
+        let mut error = PulpError::validation(ErrorDetail::new("PLP1012", text));
+        error.status = 403;
+        return Err(error);
+    }
+    let mut states = Vec::with_capacity(names.len());
+    for name in &names {
+        match name.parse() {
+            Ok(state @ (TaskState::Finished | TaskState::Error | TaskState::Skipped)) => {
+                states.push(state);
+            }
+            _ => {
+                let text = format!("Invalid task state passed to purge: {name}.");
+                let detail = ErrorDetail::new("PLP1011", text).with("state", name.as_str());
+                return Err(PulpError::validation(detail));
+            }
+        }
+    }
+    let deleted = call.engine.store.task_delete_in_states(&states).await;
+    deleted.map_err(from_store)?;
+    Ok(Answer::no_content())
+}
+
+/// One task.
+pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
+    let text = call.param(0);
+    let id: TaskId = text.parse().map_err(|_| missing(text))?;
+    let task = call.engine.store.task_get(id).await.map_err(from_store)?;
+    let task = task.ok_or_else(|| missing(text))?;
+    let mut document = task_document(&task);
+    document.insert("queue".to_owned(), Value::String(task_queue(&task)));
+    Answer::json(&document)
+}
+
+/// Cancels a task; one that is complete stays as it is.
+pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
+    let text = call.param(0);
+    let id: TaskId = text.parse().map_err(|_| missing(text))?;
+    if call.engine.cancel(id).await? {
+        Ok(Answer::null())
+    } else {
+        Err(missing(text))
+    }
+}
+
+/// Searches, with the criteria in the query.
+pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
+    let criteria = search::plain_query(call.query(), &[])?;
+    Answer::json(&call.engine.task_search(&criteria).await?)
+}
+
+/// Searches, with the criteria in the body.
+pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
+    let criteria = search::plain_body(&mut call.object())?;
+    Answer::json(&call.engine.task_search(&criteria).await?)
+}

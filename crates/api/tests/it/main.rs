@@ -1,0 +1,9 @@
+//! The API against recorded exchanges, and against a small server of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod access;
+mod plugins;
+mod recordings;
+mod replay;
+mod server;
+mod units;

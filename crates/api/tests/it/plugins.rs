@@ -1,0 +1,280 @@
+//! Plugins made of a recording: the types, importers and distributors that the recorded server described, refusing
+//! the configurations that it refused. So a replay tests the API and not the rules of each plugin.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pith_content::descriptor::KeyField;
+use pith_content::publish::{Mount, OtherDistributor, PublishContext, PublishReport};
+use pith_content::sync::{SyncContext, SyncReport, Upstream};
+use pith_content::upload::{Upload, UploadContext, UploadReport};
+use pith_content::{
+    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, UnitType,
+};
+use pith_core::Document;
+use serde_json::Value;
+
+use crate::replay::Exchange;
+
+/// Configurations and what the recorded server said of them: a refusal, or nothing.
+type Verdicts = Vec<(Document, Option<String>)>;
+
+struct Plugin {
+    descriptor: &'static PluginDescriptor,
+    verdicts: Verdicts,
+}
+
+impl Plugin {
+    /// What the recorded server said of the same configuration; else it is refused when it has all of the values that
+    /// stand in a refused one and in no accepted one.
+    fn judge(&self, config: &Config) -> Result<(), String> {
+        let config = config.document();
+        let accepted = |key: &String, value: &Value| {
+            let mut accepted = self.verdicts.iter().filter(|(_, v)| v.is_none());
+            accepted.any(|(given, _)| given.get(key) == Some(value))
+        };
+        let same = self.verdicts.iter().filter(|(given, _)| given == config);
+        let same: Vec<_> = same.map(|(_, verdict)| verdict).collect();
+        if same.contains(&&None) {
+            return Ok(());
+        }
+        if let Some(Some(refusal)) = same.first() {
+            return Err(refusal.clone());
+        }
+        self.required(config)?;
+        for (given, verdict) in &self.verdicts {
+            let mut wrong = given.iter().filter(|(k, v)| !accepted(k, v)).peekable();
+            if wrong.peek().is_some() && wrong.all(|(k, v)| config.get(k) == Some(v)) {
+                return verdict.clone().map_or(Ok(()), Err);
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys that the recorded server missed in an empty configuration.
+    fn required(&self, config: &Document) -> Result<(), String> {
+        let empty = self.verdicts.iter().find(|(given, _)| given.is_empty());
+        let lines = empty.and_then(|(_, verdict)| verdict.as_ref());
+        for line in lines.into_iter().flat_map(|text| text.lines()) {
+            let key = line
+                .strip_prefix("Configuration key [")
+                .and_then(|rest| rest.strip_suffix("] is required, but was not provided"));
+            if key.is_some_and(|key| !config.contains_key(key)) {
+                return Err(line.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Importer for Plugin {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        self.descriptor
+    }
+
+    fn validate(&self, config: &Config) -> Result<(), String> {
+        self.judge(config)
+    }
+
+    fn upstream(&self, config: &Config) -> Upstream {
+        Upstream::from_config(config)
+    }
+
+    async fn sync(&self, _ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
+        Ok(SyncReport::default())
+    }
+
+    async fn upload(
+        &self,
+        _ctx: &dyn UploadContext,
+        _upload: Upload,
+    ) -> Result<UploadReport, ContentError> {
+        Ok(UploadReport::default())
+    }
+}
+
+#[async_trait]
+impl Distributor for Plugin {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        self.descriptor
+    }
+
+    fn validate(
+        &self,
+        _repo_id: &str,
+        config: &Config,
+        others: &[OtherDistributor],
+    ) -> Result<(), String> {
+        let url = config.text("relative_url");
+        if url.is_some()
+            && others
+                .iter()
+                .any(|other| other.config.text("relative_url") == url)
+        {
+            return Err(format!(
+                "Relative URL {url:?} conflicts with an existing one"
+            ));
+        }
+        self.judge(config)
+    }
+
+    fn mounts(&self, _repo_id: &str, _config: &Config) -> Vec<Mount> {
+        Vec::new()
+    }
+
+    async fn publish(&self, _ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+        Ok(PublishReport::default())
+    }
+}
+
+/// Everything that a recording describes.
+pub(crate) struct Recorded {
+    units: &'static [UnitType],
+    importers: Vec<Arc<Plugin>>,
+    distributors: Vec<Arc<Plugin>>,
+}
+
+impl ContentType for Recorded {
+    fn name(&self) -> &'static str {
+        "recorded"
+    }
+
+    fn unit_types(&self) -> &'static [UnitType] {
+        self.units
+    }
+
+    fn importers(&self) -> Vec<Arc<dyn Importer>> {
+        let all = self.importers.iter().cloned();
+        all.map(|plugin| plugin as Arc<dyn Importer>).collect()
+    }
+
+    fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
+        let all = self.distributors.iter().cloned();
+        all.map(|plugin| plugin as Arc<dyn Distributor>).collect()
+    }
+}
+
+// Descriptors are compiled in and so live for ever; those of a test do too.
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn text(value: &Value) -> &'static str {
+    value.as_str().unwrap_or_default().to_owned().leak()
+}
+
+fn texts(value: &Value) -> &'static [&'static str] {
+    let items = value.as_array().into_iter().flatten().map(text);
+    items.collect::<Vec<_>>().leak()
+}
+
+fn unit_type(described: &Value) -> UnitType {
+    let key = texts(&described["unit_key"]).iter();
+    UnitType {
+        id: text(&described["id"]),
+        display_name: text(&described["display_name"]),
+        description: text(&described["description"]),
+        key: key
+            .map(|name| KeyField::same(name))
+            .collect::<Vec<_>>()
+            .leak(),
+        referenced_types: texts(&described["referenced_types"]),
+        search_indexes: described["search_indexes"].to_string().leak(),
+        indexed: &[],
+        file_backed: true,
+    }
+}
+
+/// What is described below `/plugins/<kind>/`, each once.
+fn described(plugins: &[Exchange], kind: &str) -> BTreeMap<String, Value> {
+    let below = format!("/pulp/api/v2/plugins/{kind}/");
+    let ours = plugins
+        .iter()
+        .filter(|e| e.path.starts_with(&below) && e.status == 200);
+    let documents = ours.flat_map(|e| match &e.body {
+        Value::Array(items) => items.clone(),
+        one => vec![one.clone()],
+    });
+    documents
+        .map(|each| (each["id"].as_str().unwrap().to_owned(), each))
+        .collect()
+}
+
+/// The configurations sent for one plugin, with the verdicts. What the recorded server failed on counts as refused.
+fn verdicts(exchanges: &[Exchange], kind: &str, id: &str) -> Verdicts {
+    let type_key = format!("{kind}_type_id");
+    let config_key = format!("{kind}_config");
+    let mut found = Vec::new();
+    let mut note = |request: &Value, exchange: &Exchange| {
+        if request[&type_key] != *id {
+            return;
+        }
+        let mut config = request[&config_key]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        config.retain(|_, value| !value.is_null());
+        let message = exchange.body["error_message"].as_str().map(str::to_owned);
+        let verdict = match exchange.status {
+            200..=299 => None,
+            400 if message
+                .as_ref()
+                .is_some_and(|text| text.contains("conflicts with")) =>
+            {
+                return;
+            }
+            400 if exchange.body["error"]["code"] == "PLP0000" => message,
+            500 if !exchange.body["error_message"]
+                .to_string()
+                .contains("ValidationError") =>
+            {
+                message
+            }
+            _ => return,
+        };
+        found.push((config, verdict));
+    };
+    for exchange in exchanges.iter().filter(|e| e.method == "POST") {
+        note(&exchange.request_body, exchange);
+        for each in exchange.request_body["distributors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            note(each, exchange);
+        }
+    }
+    found
+}
+
+/// The plugins that `plugins` describes, with the verdicts of `exchanges`.
+pub(crate) fn recorded(plugins: &[Exchange], exchanges: &[Exchange]) -> Recorded {
+    let all = |kind: &str| {
+        let mut made = Vec::new();
+        for each in described(plugins, &format!("{kind}s")).values() {
+            let descriptor = leak(PluginDescriptor {
+                id: text(&each["id"]),
+                display_name: text(&each["display_name"]),
+                types: texts(&each["types"]),
+                settings: &[],
+            });
+            let verdicts = verdicts(exchanges, kind, descriptor.id);
+            made.push(Arc::new(Plugin {
+                descriptor,
+                verdicts,
+            }));
+        }
+        made
+    };
+    Recorded {
+        units: described(plugins, "types")
+            .values()
+            .map(unit_type)
+            .collect::<Vec<_>>()
+            .leak(),
+        importers: all("importer"),
+        distributors: all("distributor"),
+    }
+}

@@ -1,0 +1,62 @@
+//! A server on a temporary folder, with workers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use pith_blobs::{Blobs, StorageUrl};
+use pith_content::ContentType;
+use pith_core::SystemClock;
+use pith_engine::{Engine, Registry, auth};
+use pith_fetch::{FetchPolicy, Fetcher};
+use pith_store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// Ends with its folder and its workers.
+pub(crate) struct Server {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) router: Router,
+    shutdown: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// A server of these types; `admin:admin` may do everything.
+    pub(crate) async fn start(types: Vec<Arc<dyn ContentType>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let url = format!("sqlite://{}/pith.db", folder.path().display());
+        let store = Store::connect(&url, clock.clone()).await.unwrap();
+        let storage = StorageUrl::default_in(folder.path());
+        let blobs = Blobs::open(&storage, folder.path()).await.unwrap();
+        let password = Some("admin".to_owned());
+        auth::ensure_first_admin(&store, clock.as_ref(), password)
+            .await
+            .unwrap();
+        let fetcher = Fetcher::new(FetchPolicy::default());
+        let registry = Registry::new(types);
+        let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");
+        let engine = Arc::new(engine);
+        let shutdown = CancellationToken::new();
+        tokio::spawn(pith_engine::run_workers(
+            Arc::clone(&engine),
+            1,
+            shutdown.clone(),
+        ));
+        // Scheduler, resource manager and worker have said that they live.
+        while engine.store.workers_list().await.unwrap().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        Self {
+            router: pith_api::router(Arc::clone(&engine)),
+            engine,
+            shutdown,
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}

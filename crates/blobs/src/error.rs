@@ -1,0 +1,133 @@
+//! What can go wrong with bytes at rest.
+
+use std::io;
+use std::path::Path;
+
+use pith_core::{RelativePath, Sha256};
+use uuid::Uuid;
+
+/// An error of the one who feeds a stream into this crate.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Shorthand for this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the blob store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The blob is not in the store.
+    #[error(
+        "blob {0} is not in the store; `pith verify --repair` fetches what can be fetched again"
+    )]
+    Missing(Sha256),
+    /// A blob does not have the bytes that its name promises.
+    #[error(
+        "blob {expected} is damaged, its bytes hash to {actual}; `pith verify --repair` fetches it again"
+    )]
+    Damaged {
+        /// The name.
+        expected: Sha256,
+        /// What the bytes are.
+        actual: Sha256,
+    },
+    /// A blob is larger than its reader takes.
+    #[error("blob {sha256} has more than the {limit} bytes that are read at once")]
+    TooLarge {
+        /// The name.
+        sha256: Sha256,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The file system refused.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried, with the path.
+        action: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The object store refused.
+    #[error("cannot {action} in the object store: {source}")]
+    Object {
+        /// What was tried, with the key.
+        action: String,
+        /// Why not.
+        source: object_store::Error,
+    },
+    /// The storage URL makes no sense.
+    #[error("the storage URL is not usable: {0}")]
+    StorageUrl(String),
+    /// The one who feeds bytes failed, so nothing was stored.
+    #[error("the incoming data broke off: {0}")]
+    Incoming(#[source] BoxError),
+    /// No upload has this id.
+    #[error("there is no upload {0}")]
+    NoUpload(Uuid),
+    /// An upload would grow beyond the limit.
+    #[error("the upload would be larger than the limit of {limit} bytes")]
+    UploadTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Two entries of one publication have the same path.
+    #[error("the publication has two files named '{0}'")]
+    DuplicatePath(RelativePath),
+    /// A path of a publication is a file and a directory.
+    #[error("the publication has a file and a directory named '{0}'")]
+    FileAndDirectory(RelativePath),
+    /// An entry of a publication is too large to be kept in the index.
+    #[error("'{path}' has {size} bytes, too many to be kept inside of a publication's index")]
+    InlineTooLarge {
+        /// The path of the entry.
+        path: RelativePath,
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// A publication index is not one, or is damaged.
+    #[error("the publication index is damaged ({0}); publish again")]
+    DamagedIndex(&'static str),
+    /// The process is stopping, and a piece of work was dropped.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl Error {
+    pub(crate) fn io(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let action = format!("{verb} '{}'", path.display());
+        move |source| Self::Io { action, source }
+    }
+
+    pub(crate) fn object(
+        verb: &str,
+        key: &object_store::path::Path,
+    ) -> impl FnOnce(object_store::Error) -> Self {
+        let action = format!("{verb} '{key}'");
+        move |source| Self::Object { action, source }
+    }
+
+    /// Whether the disk is full, or the quota used up: the one error that goes away when somebody makes room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+
+    /// Whether the blob was not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing(_))
+    }
+}
+
+/// `tokio::task::spawn_blocking` with the errors of this crate.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Stopping),
+        },
+    }
+}

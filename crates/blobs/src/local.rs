@@ -1,0 +1,320 @@
+//! Blobs in a folder.
+//!
+//! No file is flushed on its own; [`LocalStore::durable`] flushes the file system once per batch. So after a power cut a
+//! file may have its name but not its bytes, and the rule that existing blobs are not rewritten must not trust it. What
+//! can be trusted: files older than the last flush that succeeded (the time of the `durable` file), and files younger
+//! than this process (a process that runs has lost nothing). Anything in between is written again when it comes again.
+//! Times are those of the file system, read from files just created, so the machine's clock plays no part.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use futures::stream::{self, BoxStream, StreamExt as _};
+use parking_lot::RwLock;
+use pith_core::Sha256;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use tempfile::TempPath;
+
+use crate::error::blocking;
+use crate::writer::Body;
+use crate::{Error, Listed, Result, paths};
+
+pub(crate) struct LocalStore {
+    root: PathBuf,
+    spool: PathBuf,
+    opened: SystemTime,
+    /// Files older than this are on disk.
+    flushed: RwLock<SystemTime>,
+}
+
+impl LocalStore {
+    pub(crate) fn open(root: &Path) -> Result<Self> {
+        let spool = paths::spool(root);
+        fs::create_dir_all(&spool).map_err(Error::io("create", &spool))?;
+        let stamp = paths::durable_stamp(root);
+        let flushed = match fs::metadata(&stamp).and_then(|metadata| metadata.modified()) {
+            Ok(time) => time,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => SystemTime::UNIX_EPOCH,
+            Err(error) => return Err(Error::io("read", &stamp)(error)),
+        };
+        let opened = file_system_now(&spool)?;
+        Ok(Self {
+            root: root.to_owned(),
+            spool,
+            opened,
+            flushed: RwLock::new(flushed),
+        })
+    }
+
+    pub(crate) fn spool(&self) -> &Path {
+        &self.spool
+    }
+
+    pub(crate) fn path(&self, sha256: &Sha256) -> PathBuf {
+        self.root.join(paths::blob(sha256))
+    }
+
+    /// What the file system says about a blob, `None` when it is missing.
+    pub(crate) fn metadata(&self, sha256: &Sha256) -> Result<Option<Metadata>> {
+        let path = self.path(sha256);
+        match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("look at", &path)(error)),
+        }
+    }
+
+    /// Whether a file may be relied on without reading it.
+    pub(crate) fn is_trusted(&self, metadata: &Metadata) -> bool {
+        metadata
+            .modified()
+            .is_ok_and(|written| written >= self.opened || written < *self.flushed.read())
+    }
+
+    /// Whether the blob is there already; then it also becomes young again in the eyes of garbage collection.
+    fn reuse(&self, sha256: &Sha256, size: u64) -> Result<bool> {
+        let usable = |metadata: &Metadata| metadata.len() == size && self.is_trusted(metadata);
+        if !self.metadata(sha256)?.as_ref().is_some_and(usable) {
+            return Ok(false);
+        }
+        // The time of last access: that of last change says what a power cut may have taken.
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        let keep = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        };
+        let times = Timestamps {
+            last_access: now,
+            last_modification: keep,
+        };
+        let path = self.path(sha256);
+        match rustix::fs::utimensat(CWD, &path, &times, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::NOENT) => Ok(false),
+            Err(error) => Err(Error::io("touch", &path)(error.into())),
+        }
+    }
+
+    /// Gives finished bytes their name.
+    pub(crate) fn place(&self, sha256: &Sha256, size: u64, body: Body) -> Result<()> {
+        if self.reuse(sha256, size)? {
+            return Ok(());
+        }
+        let file = match body {
+            Body::Memory(bytes) => {
+                let mut file = self.temporary()?;
+                file.write_all(&bytes)
+                    .map_err(Error::io("write", file.path()))?;
+                file.into_temp_path()
+            }
+            Body::File(file) => file.into_temp_path(),
+        };
+        self.rename(file, &self.path(sha256))
+    }
+
+    /// Makes a blob of a file that lies elsewhere, perhaps on another file system. The file is gone afterwards.
+    pub(crate) fn adopt(&self, sha256: &Sha256, size: u64, path: &Path) -> Result<()> {
+        if self.reuse(sha256, size)? {
+            return fs::remove_file(path).map_err(Error::io("remove", path));
+        }
+        let target = self.path(sha256);
+        make_parent(&target)?;
+        match fs::rename(path, &target) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let mut copy = self.temporary()?;
+                let mut source = File::open(path).map_err(Error::io("open", path))?;
+                io::copy(&mut source, copy.as_file_mut()).map_err(Error::io("copy", path))?;
+                self.rename(copy.into_temp_path(), &target)?;
+                fs::remove_file(path).map_err(Error::io("remove", path))
+            }
+            Err(error) => Err(Error::io("rename", path)(error)),
+        }
+    }
+
+    fn temporary(&self) -> Result<tempfile::NamedTempFile> {
+        tempfile::NamedTempFile::new_in(&self.spool)
+            .map_err(Error::io("create a file in", &self.spool))
+    }
+
+    fn rename(&self, file: TempPath, target: &Path) -> Result<()> {
+        let missing = match file.persist(target) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.error.kind() == io::ErrorKind::NotFound => error.path,
+            Err(error) => return Err(Error::io("rename a file to", target)(error.error)),
+        };
+        make_parent(target)?;
+        missing
+            .persist(target)
+            .map_err(|error| Error::io("rename a file to", target)(error.error))
+    }
+
+    pub(crate) fn durable(&self) -> Result<()> {
+        // Created before the flush, so everything older than it is in the flush.
+        let stamp = self.temporary()?;
+        let before = modified(stamp.as_file(), stamp.path())?;
+        let root = File::open(&self.root).map_err(Error::io("open", &self.root))?;
+        rustix::fs::syncfs(&root).map_err(|error| Error::io("flush", &self.root)(error.into()))?;
+        let target = paths::durable_stamp(&self.root);
+        stamp
+            .persist(&target)
+            .map_err(|error| Error::io("rename a file to", &target)(error.error))?;
+        let mut flushed = self.flushed.write();
+        *flushed = before.max(*flushed);
+        Ok(())
+    }
+
+    pub(crate) fn delete(&self, sha256: &Sha256) -> Result<bool> {
+        let path = self.path(sha256);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io("remove", &path)(error)),
+        }
+    }
+
+    /// Every blob: one blocking hop for each of the 256 first-level folders.
+    pub(crate) fn list(&self) -> BoxStream<'static, Result<Listed>> {
+        let root = self.root.clone();
+        let folders = stream::iter(0..=u8::MAX);
+        let lists = folders.then(move |first| {
+            let folder = root.join(hex::encode([first]));
+            blocking(move || {
+                let mut found = Vec::new();
+                for second in entries(&folder)? {
+                    for file in entries(&second.path())? {
+                        found.extend(listed(&file)?);
+                    }
+                }
+                Ok(found)
+            })
+        });
+        lists
+            .flat_map(|list| match list {
+                Ok(found) => stream::iter(found).map(Ok).boxed(),
+                Err(error) => stream::iter([Err(error)]).boxed(),
+            })
+            .boxed()
+    }
+}
+
+fn make_parent(target: &Path) -> Result<()> {
+    let parent = target.parent().unwrap_or(target);
+    fs::create_dir_all(parent).map_err(Error::io("create", parent))
+}
+
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(folder).and_then(Iterator::collect) {
+        Ok(entries) => Ok(entries),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(Error::io("list", folder)(error)),
+    }
+}
+
+fn listed(file: &fs::DirEntry) -> Result<Option<Listed>> {
+    // Strangers' files are none of our business.
+    let Some(sha256) = file
+        .file_name()
+        .to_str()
+        .and_then(|name| name.parse::<Sha256>().ok())
+    else {
+        return Ok(None);
+    };
+    match file.metadata() {
+        Ok(metadata) => {
+            let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            let used = metadata
+                .accessed()
+                .map_or(written, |accessed| accessed.max(written));
+            Ok(Some(Listed {
+                sha256,
+                size: metadata.len(),
+                used,
+            }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("look at", &file.path())(error)),
+    }
+}
+
+fn modified(file: &File, path: &Path) -> Result<SystemTime> {
+    file.metadata()
+        .and_then(|metadata| metadata.modified())
+        .map_err(Error::io("look at", path))
+}
+
+/// What the file system takes for the present time.
+pub(crate) fn file_system_now(folder: &Path) -> Result<SystemTime> {
+    let probe =
+        tempfile::NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))?;
+    modified(probe.as_file(), folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(store: &LocalStore, bytes: &[u8]) -> PathBuf {
+        let sha256 = Sha256::of(bytes);
+        store
+            .place(&sha256, bytes.len() as u64, Body::Memory(bytes.to_vec()))
+            .unwrap();
+        store.path(&sha256)
+    }
+
+    fn age(path: &Path, by: u64) {
+        let file = File::options().write(true).open(path).unwrap();
+        let time =
+            file.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(by);
+        file.set_modified(time).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_a_power_cut_may_have_torn_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let torn = put(&LocalStore::open(folder.path()).unwrap(), b"whole");
+        fs::write(&torn, b"\0\0\0\0\0").unwrap();
+        age(&torn, 60);
+        let after = LocalStore::open(folder.path()).unwrap();
+        assert!(!after.is_trusted(&fs::metadata(&torn).unwrap()));
+        put(&after, b"whole");
+        assert_eq!(fs::read(&torn).unwrap(), b"whole");
+        assert!(after.is_trusted(&fs::metadata(&torn).unwrap()));
+    }
+
+    #[test]
+    fn a_file_that_was_flushed_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(folder.path()).unwrap();
+        let kept = put(&store, b"whole");
+        age(&kept, 60);
+        store.durable().unwrap();
+        let written = fs::metadata(&kept).unwrap().modified().unwrap();
+        let after = LocalStore::open(folder.path()).unwrap();
+        assert!(after.is_trusted(&fs::metadata(&kept).unwrap()));
+        put(&after, b"whole");
+        assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), written);
+    }
+
+    #[test]
+    fn a_file_of_another_size_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(folder.path()).unwrap();
+        let path = put(&store, b"whole");
+        fs::write(&path, b"").unwrap();
+        put(&store, b"whole");
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading blobs in large pieces.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use pith_core::Sha256;
+use tokio::task::JoinHandle;
+
+use crate::error::blocking;
+use crate::{Error, Result};
+
+/// The bytes of a blob, in order, in pieces of up to 512 KiB.
+pub type BlobStream = BoxStream<'static, Result<Bytes>>;
+
+/// One piece of a large read.
+const PIECE: u64 = 512 * 1024;
+
+/// Opens a blob's file; a missing one is [`Error::Missing`].
+pub(crate) fn open(path: &std::path::Path, sha256: Sha256) -> Result<File> {
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::Missing(sha256),
+        _ => Error::io("open", path)(error),
+    })
+}
+
+/// The part `range` of the file at `path`; while one piece is on its way, the next is being read.
+pub(crate) fn stream_file(path: PathBuf, sha256: Sha256, range: Option<Range<u64>>) -> BlobStream {
+    // One hop opens and reads the first piece, which for most files is the whole.
+    let opened = blocking(move || {
+        let file = open(&path, sha256)?;
+        let size = file.metadata().map_err(Error::io("look at", &path))?.len();
+        let range = range.unwrap_or(0..size);
+        let mut pieces = Pieces {
+            file: Arc::new(file),
+            at: range.start,
+            end: range.end.min(size),
+            next: Next::End,
+        };
+        if let Some(read) = pieces.read() {
+            pieces.next = Next::Ready(read().map_err(Error::io("read", &path))?);
+        }
+        Ok(pieces)
+    });
+    let pieces = |pieces| {
+        stream::try_unfold(pieces, |mut pieces: Pieces| async move {
+            let bytes = match std::mem::replace(&mut pieces.next, Next::End) {
+                Next::End => return Ok(None),
+                Next::Ready(bytes) => bytes,
+                Next::Ahead(ahead) => {
+                    let bytes = ahead.await.map_err(|_| Error::Stopping)?;
+                    bytes.map_err(|source| Error::Io {
+                        action: "read a blob".to_owned(),
+                        source,
+                    })?
+                }
+            };
+            if let Some(read) = pieces.read() {
+                pieces.next = Next::Ahead(tokio::task::spawn_blocking(read));
+            }
+            Ok(Some((bytes, pieces)))
+        })
+    };
+    stream::once(opened).map_ok(pieces).try_flatten().boxed()
+}
+
+struct Pieces {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+    next: Next,
+}
+
+enum Next {
+    Ready(Bytes),
+    Ahead(JoinHandle<io::Result<Bytes>>),
+    End,
+}
+
+impl Pieces {
+    /// How to read the next piece; `None` at the end.
+    fn read(&mut self) -> Option<impl FnOnce() -> io::Result<Bytes> + Send + 'static> {
+        if self.at >= self.end {
+            return None;
+        }
+        let (at, size) = (self.at, PIECE.min(self.end - self.at));
+        self.at += size;
+        let file = Arc::clone(&self.file);
+        Some(move || {
+            let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+            file.read_exact_at(&mut bytes, at)?;
+            Ok(bytes.into())
+        })
+    }
+}

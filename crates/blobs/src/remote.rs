@@ -1,0 +1,226 @@
+//! Blobs as objects.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use object_store::aws::AmazonS3Builder;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use pith_core::Sha256;
+use secrecy::ExposeSecret as _;
+
+use crate::error::blocking;
+use crate::writer::Body;
+use crate::{BlobStream, Error, Listed, Result, S3Settings, paths};
+
+/// Larger blobs go up in parts of at least this size.
+const PART: u64 = 8 * 1024 * 1024;
+/// Services refuse more parts than 10,000.
+const MOST_PARTS: u64 = 9_000;
+/// Parts on their way at the same time.
+const PARALLEL_PARTS: usize = 4;
+
+#[derive(Clone)]
+pub(crate) struct RemoteStore {
+    store: Arc<dyn ObjectStore>,
+    prefix: Key,
+}
+
+impl RemoteStore {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
+        Self {
+            store,
+            prefix: Key::from(prefix),
+        }
+    }
+
+    pub(crate) fn s3(settings: &S3Settings) -> Result<Self> {
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(&settings.bucket);
+        if let Some(endpoint) = &settings.endpoint {
+            // Only who writes "http://" gets it.
+            builder = builder
+                .with_endpoint(endpoint)
+                .with_allow_http(endpoint.starts_with("http://"));
+        }
+        if let Some(region) = &settings.region {
+            builder = builder.with_region(region);
+        }
+        if let Some(id) = &settings.access_key_id {
+            builder = builder.with_access_key_id(id);
+        }
+        if let Some(secret) = &settings.secret_access_key {
+            builder = builder.with_secret_access_key(secret.expose_secret());
+        }
+        let store = builder
+            .build()
+            .map_err(|error| Error::StorageUrl(error.to_string()))?;
+        Ok(Self::new(Arc::new(store), &settings.prefix))
+    }
+
+    fn key(&self, sha256: &Sha256) -> Key {
+        let blob = paths::blob(sha256);
+        Key::from(format!("{}/{blob}", self.prefix))
+    }
+
+    pub(crate) async fn size(&self, sha256: &Sha256) -> Result<Option<u64>> {
+        let key = self.key(sha256);
+        match self.store.head(&key).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::object("look at", &key)(error)),
+        }
+    }
+
+    pub(crate) async fn place(&self, sha256: &Sha256, size: u64, body: Body) -> Result<()> {
+        // A put is atomic, so an object with the name and the size is the blob.
+        if self.size(sha256).await? == Some(size) {
+            return Ok(());
+        }
+        let file = match body {
+            Body::Memory(bytes) => return self.put(sha256, bytes.into()).await,
+            Body::File(file) => file,
+        };
+        let reader = file.reopen().map_err(Error::io("open", file.path()))?;
+        if size > PART {
+            return self.put_parts(sha256, size, reader).await;
+        }
+        let bytes = blocking(move || read_some(&reader, size)).await?;
+        self.put(sha256, bytes).await
+    }
+
+    async fn put(&self, sha256: &Sha256, bytes: Bytes) -> Result<()> {
+        let key = self.key(sha256);
+        self.store
+            .put(&key, bytes.into())
+            .await
+            .map_err(Error::object("write", &key))?;
+        Ok(())
+    }
+
+    async fn put_parts(&self, sha256: &Sha256, size: u64, file: File) -> Result<()> {
+        let key = self.key(sha256);
+        let part = PART.max(size.div_ceil(MOST_PARTS));
+        let upload = self
+            .store
+            .put_multipart(&key)
+            .await
+            .map_err(Error::object("write", &key))?;
+        let mut upload = WriteMultipart::new_with_chunk_size(
+            upload,
+            usize::try_from(part).unwrap_or(usize::MAX),
+        );
+        let file = Arc::new(file);
+        loop {
+            let file = Arc::clone(&file);
+            let read = blocking(move || read_some(&file, part)).await;
+            let ready = upload
+                .wait_for_capacity(PARALLEL_PARTS)
+                .await
+                .map_err(Error::object("write", &key));
+            match ready.and(read) {
+                Ok(bytes) if bytes.is_empty() => break,
+                Ok(bytes) => upload.put(bytes),
+                Err(error) => {
+                    // The first error is the one to tell; parts left behind cost space, not correctness.
+                    let _ = upload.abort().await;
+                    return Err(error);
+                }
+            }
+        }
+        upload
+            .finish()
+            .await
+            .map_err(Error::object("write", &key))?;
+        Ok(())
+    }
+
+    pub(crate) fn read(&self, sha256: Sha256, range: Option<Range<u64>>) -> BlobStream {
+        let this = self.clone();
+        stream::once(async move { this.open(sha256, range).await })
+            .try_flatten()
+            .boxed()
+    }
+
+    async fn open(&self, sha256: Sha256, range: Option<Range<u64>>) -> Result<BlobStream> {
+        let key = self.key(&sha256);
+        let start = range.as_ref().map(|range| range.start);
+        let opened = match range {
+            Some(range) if range.is_empty() => return Ok(stream::empty().boxed()),
+            range => {
+                self.store
+                    .get_opts(&key, GetOptions::new().with_range(range))
+                    .await
+            }
+        };
+        match opened {
+            Ok(found) => Ok(found
+                .into_stream()
+                .map_err(move |error| Error::object("read", &key)(error))
+                .boxed()),
+            Err(object_store::Error::NotFound { .. }) => Err(Error::Missing(sha256)),
+            // A range that begins beyond the end has no bytes, here as in files.
+            Err(_)
+                if start.is_some()
+                    && self
+                        .size(&sha256)
+                        .await?
+                        .is_some_and(|size| Some(size) <= start) =>
+            {
+                Ok(stream::empty().boxed())
+            }
+            Err(error) => Err(Error::object("read", &key)(error)),
+        }
+    }
+
+    pub(crate) async fn delete(&self, sha256: &Sha256) -> Result<bool> {
+        let existed = self.size(sha256).await?.is_some();
+        let key = self.key(sha256);
+        match self.store.delete(&key).await {
+            Ok(()) => Ok(existed),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(Error::object("delete", &key)(error)),
+        }
+    }
+
+    pub(crate) fn list(&self) -> BoxStream<'static, Result<Listed>> {
+        let (prefix, listing) = (self.prefix.clone(), self.prefix.clone());
+        let objects = self
+            .store
+            .list((!prefix.as_ref().is_empty()).then_some(&prefix));
+        objects
+            .map_err(move |error| Error::object("list", &listing)(error))
+            .try_filter_map(move |meta| {
+                let key = meta
+                    .location
+                    .as_ref()
+                    .strip_prefix(prefix.as_ref())
+                    .unwrap_or_default();
+                let sha256 = paths::parse_blob(key.trim_start_matches('/'));
+                let used = meta.last_modified.into();
+                futures::future::ok(sha256.map(|sha256| Listed {
+                    sha256,
+                    size: meta.size,
+                    used,
+                }))
+            })
+            .boxed()
+    }
+}
+
+/// The next `most` bytes, fewer at the end.
+fn read_some(file: &File, most: u64) -> Result<Bytes> {
+    let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
+    let mut file = file;
+    file.by_ref()
+        .take(most)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::Io {
+            action: "read a file".into(),
+            source,
+        })?;
+    Ok(bytes.into())
+}

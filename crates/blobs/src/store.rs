@@ -1,0 +1,387 @@
+//! The store itself: open, look, delete, list.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use object_store::ObjectStore;
+use pith_core::{Algorithm, Sha256};
+use tempfile::NamedTempFile;
+use tokio::runtime::Handle;
+
+use crate::cache::PublicationCache;
+use crate::error::blocking;
+use crate::local::{LocalStore, file_system_now};
+use crate::remote::RemoteStore;
+use crate::writer::Body;
+use crate::{
+    BlobStream, BlobWriter, Error, Result, SpoolFile, StorageUrl, Stored, SyncBlobWriter, Uploads,
+    hash, paths, read,
+};
+
+/// The blob store. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Blobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Backend,
+    data: PathBuf,
+    spool: PathBuf,
+    cache: PublicationCache,
+    runtime: Handle,
+}
+
+enum Backend {
+    Local(LocalStore),
+    Remote(RemoteStore),
+}
+
+/// A blob as [`Blobs::list`] tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub sha256: Sha256,
+    /// Bytes.
+    pub size: u64,
+    /// When it was written or last found again by a writer: younger blobs may be in use by work not yet committed.
+    pub used: SystemTime,
+}
+
+/// Room on the file system that holds the blobs, or that holds the spool when blobs are objects. In bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What an ordinary user may still write.
+    pub free: u64,
+    /// Size of the file system.
+    pub total: u64,
+}
+
+impl Blobs {
+    /// Opens the store at `storage`, making folders as needed. `data_dir` holds uploads, caches and, for object stores,
+    /// the spool. Must be called inside of a tokio runtime.
+    ///
+    /// # Errors
+    /// When the folders cannot be made or the settings of the object store make no sense.
+    pub async fn open(storage: &StorageUrl, data_dir: &Path) -> Result<Self> {
+        let (storage, data) = (storage.clone(), data_dir.to_owned());
+        let runtime = Handle::current();
+        blocking(move || {
+            let backend = match &storage {
+                StorageUrl::Local(root) => Backend::Local(LocalStore::open(root)?),
+                StorageUrl::S3(settings) => Backend::Remote(RemoteStore::s3(settings)?),
+            };
+            Self::new(backend, data, runtime)
+        })
+        .await
+    }
+
+    /// As [`Self::open`], with an object store made by the caller; keys are put below `prefix`.
+    ///
+    /// # Errors
+    /// When the local folders cannot be made.
+    pub async fn with_object_store(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        data_dir: &Path,
+    ) -> Result<Self> {
+        let backend = Backend::Remote(RemoteStore::new(store, prefix));
+        let (data, runtime) = (data_dir.to_owned(), Handle::current());
+        blocking(move || Self::new(backend, data, runtime)).await
+    }
+
+    fn new(backend: Backend, data: PathBuf, runtime: Handle) -> Result<Self> {
+        let spool = match &backend {
+            Backend::Local(local) => local.spool().to_owned(),
+            Backend::Remote(_) => paths::spool(&data),
+        };
+        let cache = PublicationCache::new(paths::publication_cache(&data));
+        let uploads = paths::uploads(&data);
+        for folder in [&spool, &uploads] {
+            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                backend,
+                data,
+                spool,
+                cache,
+                runtime,
+            }),
+        })
+    }
+
+    /// Starts a blob, to be written from async code; SHA-256 is always computed, `also` adds more digests.
+    #[must_use]
+    pub fn writer(&self, also: &[Algorithm]) -> BlobWriter {
+        BlobWriter::new(self, also)
+    }
+
+    /// Starts a blob, to be written by [`std::io::Write`] on a blocking thread.
+    #[must_use]
+    pub fn sync_writer(&self, also: &[Algorithm]) -> SyncBlobWriter {
+        SyncBlobWriter::new(self, also)
+    }
+
+    /// Stores `bytes`, which are at hand whole.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub async fn put(&self, bytes: Bytes) -> Result<Stored> {
+        let mut writer = self.writer(&[]);
+        writer.write_bytes(bytes).await?;
+        writer.finish().await
+    }
+
+    /// Returns when every blob finished so far is on disk: call it once per batch, before the database transaction that
+    /// refers to the blobs. Free on object stores.
+    ///
+    /// # Errors
+    /// When the disk says no; then nothing of the batch may be relied on.
+    pub async fn durable(&self) -> Result<()> {
+        let this = self.clone();
+        blocking(move || match &this.inner.backend {
+            Backend::Local(local) => local.durable(),
+            Backend::Remote(_) => Ok(()),
+        })
+        .await
+    }
+
+    /// The bytes of a blob, or of a part of it (cut at the blob's end), in large pieces. A missing blob is
+    /// [`crate::Error::Missing`] as the first item.
+    #[must_use]
+    pub fn read(&self, sha256: Sha256, range: Option<Range<u64>>) -> BlobStream {
+        match &self.inner.backend {
+            Backend::Local(local) => read::stream_file(local.path(&sha256), sha256, range),
+            Backend::Remote(remote) => remote.read(sha256, range),
+        }
+    }
+
+    /// The whole of a blob that is known to be small.
+    ///
+    /// # Errors
+    /// When it is missing, cannot be read, or has more than `limit` bytes.
+    pub async fn read_all(&self, sha256: Sha256, limit: u64) -> Result<Bytes> {
+        // One byte more, to see whether there is more.
+        let mut pieces = self.read(sha256, Some(0..limit.saturating_add(1)));
+        let mut whole = BytesMut::new();
+        while let Some(piece) = pieces.try_next().await? {
+            whole.extend_from_slice(&piece);
+        }
+        if whole.len() as u64 > limit {
+            return Err(Error::TooLarge { sha256, limit });
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Size of a blob in bytes; `None` when it is missing.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn size(&self, sha256: Sha256) -> Result<Option<u64>> {
+        if let Backend::Remote(remote) = &self.inner.backend {
+            return remote.size(&sha256).await;
+        }
+        let metadata = self.local_metadata(sha256).await?;
+        Ok(metadata.map(|(size, _)| size))
+    }
+
+    /// Whether the blob is there and may be relied on (see `local.rs` on power cuts).
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn contains(&self, sha256: Sha256) -> Result<bool> {
+        if let Backend::Remote(remote) = &self.inner.backend {
+            return Ok(remote.size(&sha256).await?.is_some());
+        }
+        let metadata = self.local_metadata(sha256).await?;
+        Ok(metadata.is_some_and(|(_, trusted)| trusted))
+    }
+
+    /// Where the blob lies on the local disk, for tools that want a path to *read*. `None` when blobs are objects. The
+    /// blob may be missing.
+    #[must_use]
+    pub fn local_path(&self, sha256: Sha256) -> Option<PathBuf> {
+        match &self.inner.backend {
+            Backend::Local(local) => Some(local.path(&sha256)),
+            Backend::Remote(_) => None,
+        }
+    }
+
+    /// Opens a blob for reading without an async hop. `None` when blobs are objects.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be opened.
+    pub fn open_local(&self, sha256: Sha256) -> Result<Option<std::fs::File>> {
+        self.local_path(sha256)
+            .map(|path| read::open(&path, sha256))
+            .transpose()
+    }
+
+    /// Deletes a blob; false when there was none. The caller knows that no row refers to it.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn delete(&self, sha256: Sha256) -> Result<bool> {
+        if let Backend::Remote(remote) = &self.inner.backend {
+            return remote.delete(&sha256).await;
+        }
+        let this = self.clone();
+        blocking(move || match &this.inner.backend {
+            Backend::Local(local) => local.delete(&sha256),
+            Backend::Remote(_) => Ok(false),
+        })
+        .await
+    }
+
+    /// Every blob of the store in no particular order, streaming.
+    #[must_use]
+    pub fn list(&self) -> BoxStream<'static, Result<Listed>> {
+        match &self.inner.backend {
+            Backend::Local(local) => local.list(),
+            Backend::Remote(remote) => remote.list(),
+        }
+    }
+
+    /// A scratch file on the file system of the blobs, removed when dropped: for metadata being synced.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn spool(&self) -> Result<SpoolFile> {
+        Ok(SpoolFile {
+            file: self.temporary()?,
+        })
+    }
+
+    /// Turns a scratch file into a blob without copying it where that is possible.
+    ///
+    /// # Errors
+    /// When it cannot be read or stored.
+    pub async fn keep(&self, spool: SpoolFile, also: &[Algorithm]) -> Result<Stored> {
+        let (this, also) = (self.clone(), also.to_vec());
+        let (stored, body) = blocking(move || {
+            let stored = hash::file(spool.file.as_file(), spool.path(), &also)?;
+            let body = this.place_local(&stored, Body::File(spool.file))?;
+            Ok((stored, body))
+        })
+        .await?;
+        self.place_remote(&stored, body).await?;
+        Ok(stored)
+    }
+
+    /// Removes scratch files that a killed process left behind; returns how many. Call it once at start, when no other
+    /// process uses the spool, or with an age that no living scratch file has.
+    ///
+    /// # Errors
+    /// When the spool cannot be listed.
+    pub async fn sweep_spool(&self, older_than: std::time::Duration) -> Result<u64> {
+        let spool = self.inner.spool.clone();
+        blocking(move || {
+            let now = file_system_now(&spool)?;
+            let mut removed = 0;
+            for entry in std::fs::read_dir(&spool).map_err(Error::io("list", &spool))? {
+                let entry = entry.map_err(Error::io("list", &spool))?;
+                let written = entry.metadata().and_then(|metadata| metadata.modified());
+                let old = written.is_ok_and(|written| written + older_than <= now);
+                // A file that another process removed first is no trouble.
+                if old && std::fs::remove_file(entry.path()).is_ok() {
+                    removed += 1;
+                }
+            }
+            Ok(removed)
+        })
+        .await
+    }
+
+    /// Room left, to stop accepting writes before the disk is full.
+    ///
+    /// # Errors
+    /// When the file system cannot be asked.
+    pub fn free_space(&self) -> Result<Space> {
+        let spool = &self.inner.spool;
+        let stat = rustix::fs::statvfs(spool)
+            .map_err(|error| Error::io("ask for room in", spool)(error.into()))?;
+        Ok(Space {
+            free: stat.f_bavail * stat.f_frsize,
+            total: stat.f_blocks * stat.f_frsize,
+        })
+    }
+
+    /// Uploads in progress.
+    #[must_use]
+    pub fn uploads(&self) -> Uploads {
+        Uploads::new(self, &self.inner.data)
+    }
+
+    /// Size of a local blob, and whether it may be relied on.
+    async fn local_metadata(&self, sha256: Sha256) -> Result<Option<(u64, bool)>> {
+        let this = self.clone();
+        blocking(move || match &this.inner.backend {
+            Backend::Local(local) => Ok(local
+                .metadata(&sha256)?
+                .map(|metadata| (metadata.len(), local.is_trusted(&metadata)))),
+            Backend::Remote(_) => Ok(None),
+        })
+        .await
+    }
+
+    pub(crate) fn temporary(&self) -> Result<NamedTempFile> {
+        let spool = &self.inner.spool;
+        NamedTempFile::new_in(spool).map_err(Error::io("create a file in", spool))
+    }
+
+    /// A scratch file without a name, for those who need only the open file.
+    pub(crate) fn nameless(&self) -> Result<std::fs::File> {
+        let spool = &self.inner.spool;
+        tempfile::tempfile_in(spool).map_err(Error::io("create a file in", spool))
+    }
+
+    pub(crate) fn spool_folder(&self) -> &Path {
+        &self.inner.spool
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
+    pub(crate) fn cache(&self) -> &PublicationCache {
+        &self.inner.cache
+    }
+
+    /// The blocking half of giving bytes their name. What comes back is for [`Self::place_remote`].
+    pub(crate) fn place_local(&self, stored: &Stored, body: Body) -> Result<Option<Body>> {
+        match &self.inner.backend {
+            Backend::Local(local) => local
+                .place(&stored.sha256, stored.size, body)
+                .map(|()| None),
+            Backend::Remote(_) => Ok(Some(body)),
+        }
+    }
+
+    /// The other half, which only object stores need.
+    pub(crate) async fn place_remote(&self, stored: &Stored, body: Option<Body>) -> Result<()> {
+        match (&self.inner.backend, body) {
+            (Backend::Remote(remote), Some(body)) => {
+                remote.place(&stored.sha256, stored.size, body).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.inner.backend, Backend::Local(_))
+    }
+
+    /// Makes a blob of a file that lies outside of the spool, on the local disk only.
+    pub(crate) fn adopt_local(&self, stored: &Stored, path: &Path) -> Result<()> {
+        match &self.inner.backend {
+            Backend::Local(local) => local.adopt(&stored.sha256, stored.size, path),
+            Backend::Remote(_) => Ok(()),
+        }
+    }
+}

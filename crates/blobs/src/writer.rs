@@ -1,0 +1,198 @@
+//! Writing blobs: hashed on the way in, visible only when whole.
+//!
+//! Up to [`CHUNK`] bytes stay in memory and cost one blocking hop at the end. Beyond that a scratch file takes the bytes,
+//! chunk by chunk; while one chunk is hashed and written, the next comes in.
+
+use std::io::{self, Write as _};
+
+use bytes::Bytes;
+pub use pith_core::digest::Hashed as Stored;
+use pith_core::{Algorithm, MultiHasher};
+use tempfile::NamedTempFile;
+use tokio::task::JoinHandle;
+
+use crate::error::blocking;
+use crate::{Blobs, Error, Result};
+
+/// What a writer holds in memory, in bytes (twice that while a chunk is being written).
+const CHUNK: usize = 256 * 1024;
+
+/// Finished bytes that have no name yet.
+pub(crate) enum Body {
+    /// Few of them.
+    Memory(Vec<u8>),
+    /// Many of them.
+    File(NamedTempFile),
+}
+
+/// The blocking half of both writers.
+struct Sink {
+    blobs: Blobs,
+    hasher: MultiHasher,
+    file: Option<NamedTempFile>,
+}
+
+impl Sink {
+    fn new(blobs: &Blobs, also: &[Algorithm]) -> Self {
+        Self {
+            blobs: blobs.clone(),
+            hasher: MultiHasher::new(also),
+            file: None,
+        }
+    }
+
+    fn write_out(&mut self, chunk: &[u8]) -> Result<()> {
+        self.hasher.update(chunk);
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => self.blobs.temporary()?,
+        };
+        file.write_all(chunk)
+            .map_err(Error::io("write", file.path()))?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn complete(mut self, rest: Vec<u8>) -> Result<(Blobs, Stored, Body)> {
+        if self.file.is_some() {
+            self.write_out(&rest)?;
+        } else {
+            self.hasher.update(&rest);
+        }
+        let body = self.file.map_or(Body::Memory(rest), Body::File);
+        Ok((self.blobs, self.hasher.finish(), body))
+    }
+}
+
+/// A blob being written from async code. Dropping it unfinished leaves nothing behind.
+pub struct BlobWriter {
+    buffer: Vec<u8>,
+    state: State,
+}
+
+enum State {
+    Idle(Box<Sink>),
+    /// A chunk is being written; the sink comes back with the emptied buffer.
+    Busy(JoinHandle<Result<(Box<Sink>, Vec<u8>)>>),
+    Broken,
+}
+
+impl BlobWriter {
+    pub(crate) fn new(blobs: &Blobs, also: &[Algorithm]) -> Self {
+        Self {
+            buffer: Vec::new(),
+            state: State::Idle(Box::new(Sink::new(blobs, also))),
+        }
+    }
+
+    /// Takes in the next bytes.
+    ///
+    /// # Errors
+    /// When they cannot be written; the writer is of no more use then.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while self.buffer.len() + bytes.len() > CHUNK {
+            let (now, later) = bytes.split_at(CHUNK - self.buffer.len());
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+            self.write_out().await?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Takes in the next bytes.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_bytes(&mut self, bytes: Bytes) -> Result<()> {
+        self.write(&bytes).await
+    }
+
+    /// Gives the blob its name. A blob that exists already is not rewritten.
+    ///
+    /// # Errors
+    /// When the bytes cannot be stored.
+    pub async fn finish(mut self) -> Result<Stored> {
+        let (sink, _) = self.sink().await?;
+        let rest = std::mem::take(&mut self.buffer);
+        let (blobs, stored, body) = blocking(move || {
+            let (blobs, stored, body) = sink.complete(rest)?;
+            let body = blobs.place_local(&stored, body)?;
+            Ok((blobs, stored, body))
+        })
+        .await?;
+        blobs.place_remote(&stored, body).await?;
+        Ok(stored)
+    }
+
+    async fn write_out(&mut self) -> Result<()> {
+        let (mut sink, empty) = self.sink().await?;
+        let mut chunk = std::mem::replace(&mut self.buffer, empty);
+        self.state = State::Busy(tokio::task::spawn_blocking(move || {
+            sink.write_out(&chunk)?;
+            chunk.clear();
+            Ok((sink, chunk))
+        }));
+        Ok(())
+    }
+
+    /// The sink, when it is done with the chunk before, and an empty buffer.
+    async fn sink(&mut self) -> Result<(Box<Sink>, Vec<u8>)> {
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Idle(sink) => Ok((sink, Vec::new())),
+            State::Busy(writing) => writing.await.map_err(|_| Error::Stopping)?,
+            State::Broken => Err(Error::Incoming("the writer has failed before".into())),
+        }
+    }
+}
+
+/// A blob being written on a blocking thread. Dropping it unfinished leaves nothing behind.
+pub struct SyncBlobWriter {
+    buffer: Vec<u8>,
+    sink: Sink,
+}
+
+impl SyncBlobWriter {
+    pub(crate) fn new(blobs: &Blobs, also: &[Algorithm]) -> Self {
+        Self {
+            buffer: Vec::new(),
+            sink: Sink::new(blobs, also),
+        }
+    }
+
+    /// Gives the blob its name; blocks, so not for async code. A blob that exists already is not rewritten.
+    ///
+    /// # Errors
+    /// When the bytes cannot be stored.
+    pub fn finish(self) -> Result<Stored> {
+        let (blobs, stored, body) = self.sink.complete(self.buffer)?;
+        let body = blobs.place_local(&stored, body)?;
+        if body.is_some() {
+            blobs
+                .runtime()
+                .block_on(blobs.place_remote(&stored, body))?;
+        }
+        Ok(stored)
+    }
+}
+
+impl io::Write for SyncBlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > CHUNK {
+            self.sink
+                .write_out(&self.buffer)
+                .map_err(io::Error::other)?;
+            self.buffer.clear();
+        }
+        if bytes.len() > CHUNK {
+            self.sink.write_out(bytes).map_err(io::Error::other)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

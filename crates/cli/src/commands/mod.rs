@@ -1,0 +1,304 @@
+//! The commands, and what they share: which repository, whether to wait, how a call report ends.
+
+mod content;
+mod repo;
+mod runs;
+mod session;
+mod task;
+mod typed;
+mod uploads;
+
+pub(crate) use typed::create_body;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::client::{Client, spawned};
+use crate::error::{Error, Exit};
+use crate::globals::Globals;
+use crate::kind::{ISO, RPM};
+use crate::login;
+use crate::output::{Ui, clean};
+use crate::wait::{check, wait, what};
+
+/// Every command that is a client of the API. Flatten it into the program's own subcommands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClientCommand {
+    /// Store the address of a server, a user and a password
+    Login(session::LoginArgs),
+    /// Forget the stored login
+    Logout,
+    /// Show the state of the server
+    Status,
+    /// Work with repositories of every type
+    #[command(subcommand)]
+    Repo(repo::RepoCommand),
+    /// Work with RPM repositories
+    #[command(subcommand)]
+    Rpm(RpmCommand),
+    /// Work with repositories of files (Pulp calls them ISOs)
+    #[command(subcommand, visible_alias = "file")]
+    Iso(IsoCommand),
+    /// Watch, wait for and cancel tasks
+    #[command(subcommand, visible_alias = "tasks")]
+    Task(task::TaskCommand),
+}
+
+/// `pith rpm …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum RpmCommand {
+    /// Create, fill and publish RPM repositories
+    #[command(subcommand)]
+    Repo(typed::RpmRepo),
+}
+
+/// `pith iso …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum IsoCommand {
+    /// Create, fill and publish repositories of files
+    #[command(subcommand)]
+    Repo(typed::IsoRepo),
+}
+
+/// Which repository: the id alone, or as pulp-admin takes it.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct RepoRef {
+    /// Id of the repository
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// Id of the repository, as pulp-admin takes it
+    #[arg(long, value_name = "ID")]
+    repo_id: Option<String>,
+}
+
+impl RepoRef {
+    fn id(&self) -> &str {
+        // The group lets one of them through, and only one.
+        self.id
+            .as_deref()
+            .or(self.repo_id.as_deref())
+            .unwrap_or_default()
+    }
+}
+
+/// Whether to wait for the tasks of a command.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct WaitArgs {
+    /// Start the task and do not wait for it
+    #[arg(long, visible_aliases = ["bg", "no-wait"])]
+    background: bool,
+}
+
+/// Asks the person at the terminal.
+pub trait Prompt: Send {
+    /// A line of text; `None` when nobody can answer.
+    fn line(&mut self, question: &str) -> Option<String>;
+    /// A secret, without showing it; `None` when nobody can answer.
+    fn secret(&mut self, question: &str) -> Option<SecretString>;
+}
+
+/// What a command may touch beside the network.
+pub struct Context {
+    /// Where it writes.
+    pub ui: Ui,
+    /// The stored login.
+    pub login_file: Option<PathBuf>,
+    /// Who answers questions.
+    pub prompt: Box<dyn Prompt>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("ui", &self.ui)
+            .field("login_file", &self.login_file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The process's terminal and the person's configuration folder.
+    #[must_use]
+    pub fn of_process(globals: &Globals) -> Self {
+        Self {
+            ui: Ui::of_process(globals.json, globals.no_color),
+            login_file: login::default_path(),
+            prompt: Box::new(session::Terminal),
+        }
+    }
+}
+
+/// Only the client commands, with the global options: for completion, reference pages and tests.
+#[derive(Debug, Parser)]
+#[command(name = "pith", about = "Client of a pith or Pulp 2 server")]
+struct Program {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: ClientCommand,
+}
+
+/// The client commands as one clap command called `pith`.
+#[must_use]
+pub fn command() -> clap::Command {
+    Program::command()
+}
+
+/// Runs a command on the process's own terminal, prints what went wrong, and gives the exit code.
+pub async fn run(command: &ClientCommand, globals: &Globals) -> Exit {
+    let mut context = Context::of_process(globals);
+    match execute(command, globals, &mut context).await {
+        Ok(()) => Exit::Done,
+        // Whoever reads a pipe may stop reading.
+        Err(Error::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            context.ui.failure(&error);
+            error.exit()
+        }
+    }
+}
+
+/// Runs a command; the error is not printed yet.
+///
+/// # Errors
+///
+/// Everything of [`Error`].
+pub async fn execute(
+    command: &ClientCommand,
+    globals: &Globals,
+    context: &mut Context,
+) -> Result<(), Error> {
+    match command {
+        ClientCommand::Login(args) => return session::login(args, globals, context).await,
+        ClientCommand::Logout => return session::logout(context),
+        _ => {}
+    }
+    let prompt = &mut context.prompt;
+    let client = globals.client(context.login_file.as_deref(), &mut |question| {
+        prompt.secret(question)
+    })?;
+    let mut session = Session {
+        client,
+        ui: &mut context.ui,
+    };
+    match command {
+        ClientCommand::Login(_) | ClientCommand::Logout => Ok(()),
+        ClientCommand::Status => session::status(&mut session).await,
+        ClientCommand::Repo(command) => repo::run(command, &mut session).await,
+        ClientCommand::Rpm(RpmCommand::Repo(command)) => {
+            typed::run_rpm(command, &RPM, &mut session).await
+        }
+        ClientCommand::Iso(IsoCommand::Repo(command)) => {
+            typed::run_iso(command, &ISO, &mut session).await
+        }
+        ClientCommand::Task(command) => task::run(command, &mut session).await,
+    }
+}
+
+/// A server and a terminal.
+struct Session<'a> {
+    client: Client,
+    ui: &'a mut Ui,
+}
+
+impl Session<'_> {
+    /// Ends a command that got a call report: waits for its tasks, or says that they run.
+    /// With `--json` prints the report in the background, else the array of finished tasks.
+    async fn finish(&mut self, report: &Value, wait_args: &WaitArgs) -> Result<(), Error> {
+        let ids = spawned(report);
+        if wait_args.background {
+            if self.ui.is_json() {
+                return self.ui.document(report);
+            }
+            for id in ids {
+                let id = clean(&id);
+                self.ui.line(&format!(
+                    "task {id} started; `pith task wait {id}` follows it"
+                ))?;
+            }
+            return Ok(());
+        }
+        self.follow(ids).await
+    }
+
+    /// Waits for tasks, prints how they ended, and fails when one of them failed.
+    async fn follow(&mut self, ids: Vec<String>) -> Result<(), Error> {
+        let tasks = wait(&self.client, ids, self.ui).await?;
+        self.report(tasks)
+    }
+
+    fn report(&mut self, tasks: Vec<Value>) -> Result<(), Error> {
+        for task in &tasks {
+            if let Some(line) = summary(task) {
+                self.ui.line(&line)?;
+            }
+        }
+        let checked = check(&tasks, self.ui);
+        if self.ui.is_json() {
+            self.ui.document(&Value::Array(tasks))?;
+        }
+        checked
+    }
+}
+
+/// One line on a task that ended well, from its result.
+fn summary(task: &Value) -> Option<String> {
+    if !matches!(task["state"].as_str(), Some("finished" | "skipped")) {
+        return None;
+    }
+    let result = &task["result"];
+    let what = what(task);
+    if result["result"] == "skipped" {
+        let why = result["summary"].as_str().unwrap_or("skipped");
+        return Some(format!("{what}: {}", clean(why)));
+    }
+    if let Some(added) = result["added_count"].as_i64() {
+        let number = |name: &str| result[name].as_i64().unwrap_or(0).abs();
+        return Some(format!(
+            "{what}: {added} added, {} updated, {} removed",
+            number("updated_count"),
+            number("removed_count")
+        ));
+    }
+    if let Some(units) = result["units_successful"].as_array() {
+        return Some(format!("{what}: {} units", units.len()));
+    }
+    Some(format!("{what}: done"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_repository_is_named_by_position_or_option_but_not_both() {
+        let parse = |line: &str| Program::try_parse_from(line.split(' '));
+        assert!(parse("pith rpm repo sync run demo").is_ok());
+        assert!(parse("pith rpm repo sync run --repo-id demo --bg").is_ok());
+        assert!(parse("pith rpm repo sync run").is_err());
+        assert!(parse("pith rpm repo sync run demo --repo-id other").is_err());
+        assert!(parse("pith rpm repo create demo --validate --feed http://x/").is_ok());
+        assert!(parse("pith rpm repo create demo --validate false").is_ok());
+        assert!(parse("pith iso repo create demo --retain-old-count 1").is_err());
+    }
+
+    #[test]
+    fn a_sync_is_summed_up_with_positive_removals() {
+        let task = json!({"state": "finished", "tags": ["pulp:repository:demo", "pulp:action:sync"],
+            "result": {"result": "success", "added_count": 36, "updated_count": 0, "removed_count": -3}});
+        assert_eq!(
+            summary(&task).unwrap(),
+            "sync of demo: 36 added, 0 updated, 3 removed"
+        );
+    }
+}

@@ -1,0 +1,201 @@
+//! `pith repo …`, and listing and deleting for the typed sections (reference: platform-api §4.2).
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{RepoRef, Session, WaitArgs};
+use crate::criteria::SearchArgs;
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::output::{cell, clean, time};
+
+/// `pith repo …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum RepoCommand {
+    /// List repositories
+    List(ListArgs),
+    /// Show one repository with its importer and distributors
+    #[command(visible_alias = "details")]
+    Show(RepoRef),
+    /// Delete a repository; its content stays until orphans are removed
+    Delete(DeleteArgs),
+    /// Find repositories
+    Search(Box<SearchArgs>),
+}
+
+/// `… list`
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// With feed, last sync and last publish
+    #[arg(long)]
+    details: bool,
+}
+
+/// `… delete`
+#[derive(Debug, Clone, Args)]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    repo: RepoRef,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+pub(super) async fn run(command: &RepoCommand, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        RepoCommand::List(args) => list(args, None, session).await,
+        RepoCommand::Show(repo) => show(repo, session).await,
+        RepoCommand::Delete(args) => delete(args, session).await,
+        RepoCommand::Search(args) => search(args, None, session).await,
+    }
+}
+
+/// Lists repositories, all of them or those of one kind.
+pub(super) async fn list(
+    args: &ListArgs,
+    kind: Option<&Kind>,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let query: &[(&str, &str)] = if args.details {
+        &[("details", "true")]
+    } else {
+        &[]
+    };
+    let mut found = session.client.get(&["repositories"], query).await?;
+    if let (Some(kind), Some(all)) = (kind, found.as_array_mut()) {
+        all.retain(|repo| repo["notes"]["_repo-type"] == kind.note);
+    }
+    print(&found, args.details, session)
+}
+
+/// Searches repositories, all of them or those of one kind.
+pub(super) async fn search(
+    args: &SearchArgs,
+    kind: Option<&Kind>,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let mut criteria = args.criteria()?;
+    if let Some(kind) = kind {
+        let of_kind = json!({ "notes._repo-type": kind.note });
+        let filter = match criteria.remove("filters") {
+            Some(filter) => json!({ "$and": [of_kind, filter] }),
+            None => of_kind,
+        };
+        criteria.insert("filters".into(), filter);
+    }
+    let found = session
+        .client
+        .post(
+            &["repositories", "search"],
+            &json!({ "criteria": criteria }),
+        )
+        .await?;
+    print(&found, false, session)
+}
+
+fn print(found: &Value, details: bool, session: &mut Session<'_>) -> Result<(), Error> {
+    if session.ui.is_json() {
+        return session.ui.document(found);
+    }
+    let zone = session.ui.zone.clone();
+    let rows = found
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|repo| {
+            let mut row = vec![
+                cell(&repo["id"]),
+                cell(&repo["notes"]["_repo-type"]).replace("-repo", ""),
+                counts(&repo["content_unit_counts"]),
+            ];
+            if details {
+                let importer = &repo["importers"][0];
+                row.push(cell(&importer["config"]["feed"]));
+                row.push(time(&importer["last_sync"], &zone));
+                row.push(time(&repo["distributors"][0]["last_publish"], &zone));
+            }
+            row
+        })
+        .collect();
+    let header: &[&str] = if details {
+        &["id", "type", "content", "feed", "last sync", "last publish"]
+    } else {
+        &["id", "type", "content"]
+    };
+    session.ui.table(
+        header,
+        rows,
+        "no repositories; `pith rpm repo create` makes one",
+    )
+}
+
+/// `rpm: 32, erratum: 4`
+fn counts(value: &Value) -> String {
+    let parts: Vec<String> = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, count)| format!("{name}: {count}"))
+        .collect();
+    if parts.is_empty() {
+        "empty".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+async fn show(repo: &RepoRef, session: &mut Session<'_>) -> Result<(), Error> {
+    let document = session
+        .client
+        .get(&["repositories", repo.id()], &[("details", "true")])
+        .await?;
+    if session.ui.is_json() {
+        return session.ui.document(&document);
+    }
+    let zone = session.ui.zone.clone();
+    let mut lines = vec![
+        ("id", cell(&document["id"])),
+        ("name", cell(&document["display_name"])),
+        ("description", cell(&document["description"])),
+        ("content", counts(&document["content_unit_counts"])),
+        ("last added", time(&document["last_unit_added"], &zone)),
+        ("last removed", time(&document["last_unit_removed"], &zone)),
+    ];
+    for (key, value) in document["notes"].as_object().into_iter().flatten() {
+        lines.push(("note", format!("{key} = {}", cell(value))));
+    }
+    for importer in document["importers"].as_array().into_iter().flatten() {
+        lines.push(("importer", cell(&importer["importer_type_id"])));
+        lines.push(("  last sync", time(&importer["last_sync"], &zone)));
+        lines.extend(config(&importer["config"]).map(|text| ("  setting", text)));
+    }
+    for distributor in document["distributors"].as_array().into_iter().flatten() {
+        lines.push(("distributor", cell(&distributor["id"])));
+        lines.push(("  last publish", time(&distributor["last_publish"], &zone)));
+        lines.push(("  auto publish", cell(&distributor["auto_publish"])));
+        lines.extend(config(&distributor["config"]).map(|text| ("  setting", text)));
+    }
+    for (name, value) in lines {
+        session.ui.line(&format!("{name:16}{}", clean(&value)))?;
+    }
+    Ok(())
+}
+
+fn config(value: &Value) -> impl Iterator<Item = String> + '_ {
+    value.as_object().into_iter().flatten().map(|(key, value)| {
+        // Certificates would fill the screen.
+        let text = match value {
+            Value::String(text) if text.contains("-----BEGIN") => "(set)".to_owned(),
+            other => cell(other),
+        };
+        format!("{key} = {text}")
+    })
+}
+
+/// Deletes a repository.
+pub(super) async fn delete(args: &DeleteArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let report = session
+        .client
+        .delete(&["repositories", args.repo.id()])
+        .await?;
+    session.finish(&report, &args.wait).await
+}

@@ -1,0 +1,214 @@
+//! `… sync run|status|history` and `… publish run|status|history` (reference: platform-api §4.5 and §4.6).
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::{RepoRef, Session, WaitArgs};
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::output::{cell, clean, time};
+
+/// `… sync …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum SyncCommand {
+    /// Fetch what is new in the feed, then publish
+    Run(SyncRun),
+    /// Follow a sync that is running
+    Status(RepoRef),
+    /// List past syncs
+    History(HistoryArgs),
+}
+
+/// `… sync run`
+#[derive(Debug, Clone, Args)]
+pub struct SyncRun {
+    #[command(flatten)]
+    repo: RepoRef,
+    /// Look at everything again, even if the feed has not changed
+    #[arg(long)]
+    force_full: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// `… publish …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum PublishCommand {
+    /// Serve what the repository holds now
+    Run(PublishRun),
+    /// Follow a publish that is running
+    Status(RepoRef),
+    /// List past publishes
+    History(PublishHistory),
+}
+
+/// `… publish run`
+#[derive(Debug, Clone, Args)]
+pub struct PublishRun {
+    #[command(flatten)]
+    repo: RepoRef,
+    /// Distributor, if not the usual one
+    #[arg(long, value_name = "ID")]
+    distributor_id: Option<String>,
+    /// Build everything again, even if nothing has changed
+    #[arg(long)]
+    force_full: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// `… sync history`
+#[derive(Debug, Clone, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    repo: RepoRef,
+    #[command(flatten)]
+    range: Range,
+}
+
+/// `… publish history`
+#[derive(Debug, Clone, Args)]
+pub struct PublishHistory {
+    #[command(flatten)]
+    repo: RepoRef,
+    /// Distributor, if not the usual one
+    #[arg(long, value_name = "ID")]
+    distributor_id: Option<String>,
+    #[command(flatten)]
+    range: Range,
+}
+
+/// Which entries of a history.
+#[derive(Debug, Clone, Args)]
+struct Range {
+    /// At most this many entries, newest first
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Only those that started at or after this time
+    #[arg(long, value_name = "YYYY-MM-DDTHH:MM:SSZ")]
+    start_date: Option<String>,
+    /// Only those that started at or before this time
+    #[arg(long, value_name = "YYYY-MM-DDTHH:MM:SSZ")]
+    end_date: Option<String>,
+}
+
+fn overrides(force_full: bool) -> Map<String, Value> {
+    let mut overrides = Map::new();
+    if force_full {
+        overrides.insert("force_full".into(), json!(true));
+    }
+    overrides
+}
+
+pub(super) async fn sync(command: &SyncCommand, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        SyncCommand::Run(args) => {
+            let body = json!({ "override_config": overrides(args.force_full) });
+            let path = ["repositories", args.repo.id(), "actions", "sync"];
+            let report = session.client.post(&path, &body).await?;
+            session.finish(&report, &args.wait).await
+        }
+        SyncCommand::Status(repo) => status(repo.id(), "sync", session).await,
+        SyncCommand::History(args) => {
+            let path = ["repositories", args.repo.id(), "history", "sync"];
+            history(&path, &args.range, session).await
+        }
+    }
+}
+
+pub(super) async fn publish(
+    command: &PublishCommand,
+    kind: &Kind,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let usual = |id: &Option<String>| id.clone().unwrap_or_else(|| kind.distributor.to_owned());
+    match command {
+        PublishCommand::Run(args) => {
+            let body = json!({ "id": usual(&args.distributor_id),
+                               "override_config": overrides(args.force_full) });
+            let path = ["repositories", args.repo.id(), "actions", "publish"];
+            let report = session.client.post(&path, &body).await?;
+            session.finish(&report, &args.wait).await
+        }
+        PublishCommand::Status(repo) => status(repo.id(), "publish", session).await,
+        PublishCommand::History(args) => {
+            let distributor = usual(&args.distributor_id);
+            let path = [
+                "repositories",
+                args.repo.id(),
+                "history",
+                "publish",
+                &distributor,
+            ];
+            history(&path, &args.range, session).await
+        }
+    }
+}
+
+/// Follows the tasks of an action on a repository that are not over.
+async fn status(repo: &str, action: &str, session: &mut Session<'_>) -> Result<(), Error> {
+    let body = json!({ "criteria": { "filters": {
+        "tags": { "$all": [format!("pulp:repository:{repo}"), format!("pulp:action:{action}")] },
+        "state": { "$in": ["waiting", "accepted", "running"] },
+    } } });
+    let found = session.client.post(&["tasks", "search"], &body).await?;
+    let ids: Vec<String> = found
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|task| task["task_id"].as_str().map(str::to_owned))
+        .collect();
+    if ids.is_empty() {
+        // A repository that is not there has no tasks either; say which of the two it is.
+        session.client.get(&["repositories", repo], &[]).await?;
+        let line = format!("no {action} of {} is running or waiting", clean(repo));
+        return session.ui.either(&json!([]), &line);
+    }
+    session.follow(ids).await
+}
+
+async fn history(path: &[&str], range: &Range, session: &mut Session<'_>) -> Result<(), Error> {
+    let limit = range.limit.to_string();
+    let mut query = vec![("limit", limit.as_str())];
+    query.extend(range.start_date.as_deref().map(|at| ("start_date", at)));
+    query.extend(range.end_date.as_deref().map(|at| ("end_date", at)));
+    let entries = session.client.get(path, &query).await?;
+    if session.ui.is_json() {
+        return session.ui.document(&entries);
+    }
+    let zone = session.ui.zone.clone();
+    let count = |value: &Value| {
+        value
+            .as_i64()
+            .map_or("-".to_owned(), |n| n.abs().to_string())
+    };
+    let rows = entries
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            vec![
+                time(&entry["started"], &zone),
+                time(&entry["completed"], &zone),
+                cell(&entry["result"]),
+                count(&entry["added_count"]),
+                count(&entry["updated_count"]),
+                count(&entry["removed_count"]),
+                entry["error_message"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            ]
+        })
+        .collect();
+    let header = [
+        "started",
+        "completed",
+        "result",
+        "added",
+        "updated",
+        "removed",
+        "error",
+    ];
+    session.ui.table(&header, rows, "no entries")
+}

@@ -1,0 +1,243 @@
+//! `pith task …` (reference: platform-api §6).
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::Session;
+use crate::error::Error;
+use crate::output::{cell, clean, time};
+use crate::progress::steps;
+use crate::wait::what;
+
+/// `pith task …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum TaskCommand {
+    /// List tasks that wait or run
+    List(ListArgs),
+    /// Show one task
+    #[command(visible_alias = "details")]
+    Show(TaskRef),
+    /// Cancel tasks
+    Cancel(TaskRefs),
+    /// Wait for tasks and what they spawn, showing their progress
+    Wait(TaskRefs),
+}
+
+/// `pith task list`
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Tasks that are over, too
+    #[arg(long, short = 'a')]
+    all: bool,
+    /// Only tasks in these states
+    #[arg(
+        long,
+        short = 's',
+        value_enum,
+        value_delimiter = ',',
+        value_name = "STATE"
+    )]
+    state: Vec<State>,
+    /// Only tasks of this repository
+    #[arg(long, value_name = "ID")]
+    repo_id: Option<String>,
+    /// At most this many, newest first
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+/// A state of a task, as the API spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum State {
+    /// Not started
+    Waiting,
+    /// Accepted by a consumer
+    Accepted,
+    /// At work
+    Running,
+    /// Ended well
+    Finished,
+    /// Ended with an error
+    Error,
+    /// Cancelled
+    Canceled,
+    /// Left out
+    Skipped,
+}
+
+/// One task: by position or as pulp-admin takes it.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct TaskRef {
+    /// Id of the task
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// Id of the task, as pulp-admin takes it
+    #[arg(long, value_name = "ID")]
+    task_id: Option<String>,
+}
+
+/// Tasks: by position or as pulp-admin takes them.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = true)]
+pub struct TaskRefs {
+    /// Ids of the tasks
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Id of a task, as pulp-admin takes it; can be repeated
+    #[arg(long, value_name = "ID")]
+    task_id: Vec<String>,
+}
+
+impl TaskRefs {
+    fn all(&self) -> Vec<String> {
+        self.ids.iter().chain(&self.task_id).cloned().collect()
+    }
+}
+
+pub(super) async fn run(command: &TaskCommand, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        TaskCommand::List(args) => list(args, session).await,
+        TaskCommand::Show(args) => {
+            let id = args
+                .id
+                .as_deref()
+                .or(args.task_id.as_deref())
+                .unwrap_or_default();
+            show(id, session).await
+        }
+        TaskCommand::Cancel(args) => cancel(&args.all(), session).await,
+        TaskCommand::Wait(args) => session.follow(args.all()).await,
+    }
+}
+
+async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let mut filters = Map::new();
+    let states: Vec<String> = args
+        .state
+        .iter()
+        .filter_map(|state| {
+            state
+                .to_possible_value()
+                .map(|value| value.get_name().to_owned())
+        })
+        .collect();
+    if !states.is_empty() {
+        filters.insert("state".into(), json!({ "$in": states }));
+    } else if !args.all {
+        filters.insert(
+            "state".into(),
+            json!({ "$in": ["waiting", "accepted", "running"] }),
+        );
+    }
+    if let Some(repo) = &args.repo_id {
+        filters.insert("tags".into(), json!(format!("pulp:repository:{repo}")));
+    }
+    let body = json!({ "criteria": { "filters": filters, "limit": args.limit,
+                                     "sort": [["id", "descending"]] } });
+    let found = session.client.post(&["tasks", "search"], &body).await?;
+    if session.ui.is_json() {
+        return session.ui.document(&found);
+    }
+    let zone = session.ui.zone.clone();
+    let rows = found
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|task| {
+            vec![
+                cell(&task["task_id"]),
+                cell(&task["state"]),
+                what(task),
+                time(&task["start_time"], &zone),
+                time(&task["finish_time"], &zone),
+            ]
+        })
+        .collect();
+    let none = if args.all {
+        "no tasks"
+    } else {
+        "no task waits or runs; --all shows those that are over"
+    };
+    session.ui.table(
+        &["task", "state", "what", "started", "finished"],
+        rows,
+        none,
+    )
+}
+
+async fn show(id: &str, session: &mut Session<'_>) -> Result<(), Error> {
+    let task = session.client.get(&["tasks", id], &[]).await?;
+    if session.ui.is_json() {
+        return session.ui.document(&task);
+    }
+    let zone = session.ui.zone.clone();
+    let mut lines = vec![
+        ("task", cell(&task["task_id"])),
+        ("what", what(&task)),
+        ("state", cell(&task["state"])),
+        ("worker", cell(&task["worker_name"])),
+        ("started", time(&task["start_time"], &zone)),
+        ("finished", time(&task["finish_time"], &zone)),
+    ];
+    lines.extend(
+        steps(&task["progress_report"])
+            .iter()
+            .map(|step| ("step", step.line())),
+    );
+    lines.extend(
+        error_lines(&task["error"], 0)
+            .into_iter()
+            .map(|text| ("error", text)),
+    );
+    for spawned in task["spawned_tasks"].as_array().into_iter().flatten() {
+        lines.push(("started task", cell(&spawned["task_id"])));
+    }
+    for (name, value) in lines {
+        // Nested errors keep their indentation, so only what is inside is cleaned.
+        session.ui.line(&format!("{name:14}{}", clean(&value)))?;
+    }
+    Ok(())
+}
+
+fn error_lines(error: &Value, depth: usize) -> Vec<String> {
+    let Some(text) = error["description"].as_str() else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!(
+        "{}{text} ({})",
+        "  ".repeat(depth),
+        cell(&error["code"])
+    )];
+    if depth < 5 {
+        for sub in error["sub_errors"].as_array().into_iter().flatten() {
+            lines.extend(error_lines(sub, depth + 1));
+        }
+    }
+    lines
+}
+
+/// Cancels and shows what became of each: a task that was over stays as it was.
+async fn cancel(ids: &[String], session: &mut Session<'_>) -> Result<(), Error> {
+    let mut tasks = Vec::new();
+    for id in ids {
+        session.client.delete(&["tasks", id]).await?;
+        let task = session.client.get(&["tasks", id], &[]).await?;
+        let line = match task["state"].as_str() {
+            Some("canceled") => format!("{} is cancelled (task {})", what(&task), clean(id)),
+            state => format!(
+                "{} was over already: {} (task {})",
+                what(&task),
+                clean(state.unwrap_or("?")),
+                clean(id)
+            ),
+        };
+        session.ui.line(&line)?;
+        tasks.push(task);
+    }
+    if session.ui.is_json() {
+        session.ui.document(&Value::Array(tasks))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,343 @@
+//! What can go wrong for a person at a terminal: one type, its exit code and what to do next.
+
+use std::path::PathBuf;
+
+use pith_core::ErrorDetail;
+use serde_json::{Value, json};
+
+use crate::output::clean;
+
+/// How a command ended, as the exit code of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything that was asked for is done.
+    Done = 0,
+    /// A task ended with an error or was cancelled.
+    TaskFailed = 1,
+    /// The command line, a local file or the stored login is wrong.
+    Usage = 2,
+    /// The server knows no such thing.
+    NotFound = 3,
+    /// The server refuses these credentials, or they would travel unprotected.
+    Refused = 4,
+    /// No server answers.
+    Unreachable = 5,
+    /// Any other answer that is not a success.
+    ServerError = 6,
+    /// Interrupted while waiting; the tasks go on.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Every code with its meaning, for the reference page.
+    pub const TABLE: [(Self, &'static str); 8] = [
+        (Self::Done, "done"),
+        (Self::TaskFailed, "a task failed or was cancelled"),
+        (
+            Self::Usage,
+            "wrong usage, or a local file or the stored login cannot be used",
+        ),
+        (Self::NotFound, "not found"),
+        (
+            Self::Refused,
+            "refused: credentials missing, wrong, without the right, or about to travel in the clear",
+        ),
+        (Self::Unreachable, "the server cannot be reached"),
+        (
+            Self::ServerError,
+            "any other error of the server, such as an id in use or a refused setting",
+        ),
+        (
+            Self::Interrupted,
+            "interrupted while waiting; the task goes on",
+        ),
+    ];
+
+    /// The number that the shell sees.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// An answer of the server that is not a success (reference: platform-api §1.6).
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Method and path of the request, for the message.
+    pub request: String,
+    /// The `error` object, or what could be read in its place.
+    pub detail: ErrorDetail,
+}
+
+/// A task that did not end well.
+#[derive(Debug, Clone)]
+pub struct FailedTask {
+    /// Its id.
+    pub id: String,
+    /// What it was doing, such as `sync of demo`.
+    pub what: String,
+    /// `error` or `canceled`.
+    pub state: String,
+    /// The `error` object of the task, when it has one.
+    pub detail: Option<ErrorDetail>,
+}
+
+/// Why a command stopped. Texts say what failed; [`Error::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something the person wrote cannot be used.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong.
+        what: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// Credentials would travel where anybody can read them.
+    #[error("refusing to send a password to {url} over plain HTTP")]
+    Exposed {
+        /// The server's address.
+        url: String,
+    },
+    /// No connection, or it broke.
+    #[error("{url} cannot be reached: {reason}")]
+    Unreachable {
+        /// The server's address.
+        url: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The server answered with an error.
+    #[error("{}", message_of(.0))]
+    Answer(Box<Answer>),
+    /// The server answered something that is no Pulp document.
+    #[error("the answer to {request} is not what Pulp's API answers: {reason}")]
+    Nonsense {
+        /// Method and path.
+        request: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Tasks failed; there is at least one.
+    #[error("{}", tasks_message(.0))]
+    Tasks(Vec<FailedTask>),
+    /// Interrupted while these tasks go on.
+    #[error("stopped waiting; {} on the server", go_on(.0))]
+    Interrupted(Vec<String>),
+    /// A local file cannot be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing can be printed any more.
+    #[error("cannot write the output: {0}")]
+    Output(std::io::Error),
+}
+
+fn message_of(answer: &Answer) -> String {
+    let text = clean(&answer.detail.description);
+    match answer.status {
+        401 => format!("the server does not accept these credentials: {text}"),
+        403 => format!("this user may not do that: {text}"),
+        status => format!(
+            "{} answered {status}: {text} ({})",
+            answer.request, answer.detail.code
+        ),
+    }
+}
+
+fn tasks_message(tasks: &[FailedTask]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for task in tasks {
+        let what = clean(&task.what);
+        match (&task.detail, task.state.as_str()) {
+            (_, "canceled") => lines.push(format!("{what} was cancelled (task {})", task.id)),
+            (Some(detail), _) => {
+                let text = clean(&detail.description);
+                lines.push(format!(
+                    "{what} failed: {text} ({}, task {})",
+                    detail.code, task.id
+                ));
+                sub_errors(detail, 1, &mut lines);
+            }
+            (None, state) => lines.push(format!(
+                "{what} ended as {} (task {})",
+                clean(state),
+                task.id
+            )),
+        }
+    }
+    lines.join("\n")
+}
+
+/// Adds the nested errors, indented; the depth is bounded because the document comes from outside.
+fn sub_errors(detail: &ErrorDetail, depth: usize, lines: &mut Vec<String>) {
+    if depth > 5 {
+        return;
+    }
+    for sub in detail.sub_errors.iter().take(20) {
+        let text = clean(&sub.description);
+        lines.push(format!("{}- {text} ({})", "  ".repeat(depth), sub.code));
+        sub_errors(sub, depth + 1, lines);
+    }
+}
+
+fn go_on(tasks: &[String]) -> String {
+    match tasks {
+        [one] => format!("task {one} goes on"),
+        many => format!("tasks {} go on", many.join(", ")),
+    }
+}
+
+impl Error {
+    /// Wrong usage: what is wrong, and what to write instead.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A local file that cannot be used.
+    pub fn file(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::File {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Whether the server answered with this HTTP status.
+    #[must_use]
+    pub fn is_status(&self, status: u16) -> bool {
+        matches!(self, Self::Answer(answer) if answer.status == status)
+    }
+
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } | Self::File { .. } => Exit::Usage,
+            Self::Exposed { .. } => Exit::Refused,
+            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Answer(answer) => match answer.status {
+                401 | 403 => Exit::Refused,
+                404 => Exit::NotFound,
+                _ => Exit::ServerError,
+            },
+            Self::Nonsense { .. } | Self::Output(_) => Exit::ServerError,
+            Self::Tasks(_) => Exit::TaskFailed,
+            Self::Interrupted(_) => Exit::Interrupted,
+        }
+    }
+
+    /// What the person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Exposed { .. } => "use https, or --insecure if the network is yours alone".into(),
+            Self::Unreachable { .. } => {
+                "start it with `pith serve`, or name another server with --url or PITH_URL".into()
+            }
+            Self::Answer(answer) => answer_hint(answer.status).into(),
+            Self::Nonsense { .. } => {
+                "check that --url is the root of a pith or Pulp 2 server, without /pulp/api".into()
+            }
+            Self::Tasks(tasks) => tasks_hint(tasks),
+            Self::Interrupted(tasks) => {
+                let id = tasks.first().map_or("ID", String::as_str);
+                format!("`pith task wait {id}` waits again, `pith task cancel {id}` cancels it")
+            }
+            Self::File { .. } => "check the path and its permissions".into(),
+            Self::Output(_) => "check the disk or the program that reads the output".into(),
+        }
+    }
+
+    /// The document that `--json` prints on the standard error stream.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let detail = match self {
+            Self::Answer(answer) => Some(answer.detail.clone()),
+            Self::Tasks(tasks) => tasks.iter().find_map(|task| task.detail.clone()),
+            _ => None,
+        };
+        json!({
+            "message": self.to_string(),
+            "hint": self.hint(),
+            "exit_code": self.exit().code(),
+            "error": detail,
+        })
+    }
+}
+
+fn answer_hint(status: u16) -> &'static str {
+    match status {
+        401 => "log in with `pith login`, or give --user and --password (PITH_USER, PITH_PASSWORD)",
+        403 => "ask an administrator to grant the permission, or log in as another user",
+        404 => "`pith repo list` shows the repositories, `pith task list --all` the tasks",
+        409 => "choose another id, or change the one that is there with `update`",
+        400..=499 => "correct the value that the server names; `--help` lists what an option takes",
+        _ => "look at the server's log; the same command can be tried again",
+    }
+}
+
+fn tasks_hint(tasks: &[FailedTask]) -> String {
+    let Some(task) = tasks.first() else {
+        return String::new();
+    };
+    let code = task.detail.as_ref().map_or("", |d| d.code.as_str());
+    match code {
+        "RPM1004" | "RPM1006" => {
+            "check the feed: its repodata/repomd.xml must open from the server".into()
+        }
+        "RPM1005" => "give the repository a feed: `pith rpm repo update ID --feed URL`".into(),
+        "PLP0009" => {
+            "what the task names is not there any more; `pith repo show ID` shows what is".into()
+        }
+        _ => format!("`pith task show {}` shows the whole task", task.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_of_the_table_is_different() {
+        let mut codes: Vec<u8> = Exit::TABLE.iter().map(|(exit, _)| exit.code()).collect();
+        codes.dedup();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 130]);
+    }
+
+    #[test]
+    fn a_failed_task_shows_its_nested_errors_and_no_control_characters() {
+        let mut detail = ErrorDetail::new("PLP0034", "publish \u{1b}[31mfailed");
+        detail
+            .sub_errors
+            .push(ErrorDetail::new("PLP0000", "no space"));
+        let error = Error::Tasks(vec![FailedTask {
+            id: "t1".into(),
+            what: "publish of demo".into(),
+            state: "error".into(),
+            detail: Some(detail),
+        }]);
+        let text = error.to_string();
+        assert_eq!(
+            text,
+            "publish of demo failed: publish \u{fffd}[31mfailed (PLP0034, task t1)\n  - no space (PLP0000)"
+        );
+        assert_eq!(error.exit(), Exit::TaskFailed);
+    }
+}

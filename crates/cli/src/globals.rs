@@ -1,0 +1,264 @@
+//! Options that every client command understands, and where the connection comes from.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use crate::client::{Client, Credentials, Trust};
+use crate::error::Error;
+use crate::login::{self, Login};
+
+/// The server that is asked when nothing says another.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// Options of every client command. Flags win over environment variables, and those over the stored login.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection and output")]
+pub struct Globals {
+    /// Address of the server [default: the stored login's, else http://127.0.0.1:8080]
+    #[arg(
+        long,
+        global = true,
+        env = "PITH_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub url: Option<String>,
+    /// User to act as
+    #[arg(
+        long,
+        short = 'u',
+        visible_alias = "username",
+        global = true,
+        env = "PITH_USER",
+        hide_env_values = true,
+        value_name = "LOGIN"
+    )]
+    pub user: Option<String>,
+    /// Password; other people can see it in the list of processes, so prefer `pith login` or the variable
+    #[arg(
+        long,
+        short = 'p',
+        global = true,
+        env = "PITH_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    pub password: Option<SecretString>,
+    /// File with the certificate authority of the server, in PEM form
+    #[arg(
+        long,
+        global = true,
+        env = "PITH_CA_CERT",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub ca_cert: Option<PathBuf>,
+    /// Send the password even where it can be read or the server cannot be verified
+    #[arg(long, global = true)]
+    pub insecure: bool,
+    /// Print the API's documents as JSON and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print without colours (so does the environment variable NO_COLOR)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+impl Globals {
+    /// The address to talk to, from flags, variables or `stored`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no HTTP address.
+    pub fn base_url(&self, stored: Option<&Login>) -> Result<Url, Error> {
+        match (&self.url, stored) {
+            (Some(text), _) => parse_url(text),
+            (None, Some(login)) => parse_url(&login.url),
+            (None, None) => parse_url(DEFAULT_URL),
+        }
+    }
+
+    /// A client for the server and user that flags, variables and the login file say. `ask` gets a question for
+    /// the password of a user that has none yet, and gives `None` when nobody can answer.
+    ///
+    /// # Errors
+    ///
+    /// When something in them cannot be used, or the password would travel in the clear.
+    pub fn client(
+        &self,
+        login_file: Option<&Path>,
+        ask: &mut dyn FnMut(&str) -> Option<SecretString>,
+    ) -> Result<Client, Error> {
+        let stored = login_file.map(login::read).transpose()?.flatten();
+        let url = self.base_url(stored.as_ref())?;
+        let credentials = self.credentials(&url, stored.as_ref(), ask)?;
+        let ca_file = self
+            .ca_cert
+            .clone()
+            .or_else(|| stored.as_ref().and_then(|login| login.ca_cert.clone()));
+        Client::new(url, credentials, &self.trust(ca_file.as_deref())?)
+    }
+
+    /// How far the server is trusted, with the certificate authority of `ca_file`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn trust(&self, ca_file: Option<&Path>) -> Result<Trust, Error> {
+        let ca_pem = ca_file
+            .map(|path| std::fs::read(path).map_err(|e| Error::file(path, e)))
+            .transpose()?;
+        Ok(Trust {
+            ca_pem,
+            insecure: self.insecure,
+        })
+    }
+
+    /// A stored password goes only to the server and the user that it was stored for.
+    fn credentials(
+        &self,
+        url: &Url,
+        stored: Option<&Login>,
+        ask: &mut dyn FnMut(&str) -> Option<SecretString>,
+    ) -> Result<Option<Credentials>, Error> {
+        let stored = stored
+            .filter(|login| parse_url(&login.url).is_ok_and(|at| at.origin() == url.origin()));
+        let (user, password) = match (&self.user, &self.password, stored) {
+            (Some(user), Some(password), _) => (user.clone(), password.clone()),
+            (None, Some(password), Some(login)) => (login.user.clone(), password.clone()),
+            (None, Some(_), None) => {
+                return Err(Error::usage(
+                    "a password without a user",
+                    "add --user or PITH_USER",
+                ));
+            }
+            (Some(user), None, Some(login)) if *user == login.user => {
+                (user.clone(), login.password.clone())
+            }
+            (Some(user), None, _) => {
+                let password = ask(&format!("Password of {user}")).ok_or_else(|| {
+                    Error::usage(
+                        format!("no password for {user}, and nobody to ask"),
+                        "set PITH_PASSWORD, or store it with `pith login`",
+                    )
+                })?;
+                (user.clone(), password)
+            }
+            (None, None, Some(login)) => (login.user.clone(), login.password.clone()),
+            (None, None, None) => return Ok(None),
+        };
+        Ok(Some(Credentials { user, password }))
+    }
+}
+
+/// Reads an address; a name without a scheme is taken as https, or http on this machine.
+///
+/// # Errors
+///
+/// When it is no HTTP address, or holds a user or password.
+pub fn parse_url(text: &str) -> Result<Url, Error> {
+    let refuse =
+        |what: String| Error::usage(what, "write it as https://host or http://127.0.0.1:8080");
+    let full = if text.contains("://") {
+        text.to_owned()
+    } else {
+        let https = format!("https://{text}");
+        match Url::parse(&https) {
+            Ok(url) if is_loopback(&url) => format!("http://{text}"),
+            _ => https,
+        }
+    };
+    // The text is not repeated: it may hold a password.
+    let url = Url::parse(&full)
+        .map_err(|e| refuse(format!("the server's address cannot be read: {e}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(refuse(
+            "the server's address is not an HTTP address".to_owned(),
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::usage(
+            "the server's address holds a user or password",
+            "give them with --user and PITH_PASSWORD",
+        ));
+    }
+    Ok(url)
+}
+
+/// Whether the address is this machine's own, so that nobody else sees the traffic.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    fn login(url: &str) -> Login {
+        Login {
+            url: url.into(),
+            user: "admin".into(),
+            password: "secret".into(),
+            ca_cert: None,
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_encrypted_unless_it_is_this_machine() {
+        assert_eq!(
+            parse_url("pulp.example.com").unwrap().as_str(),
+            "https://pulp.example.com/"
+        );
+        assert_eq!(
+            parse_url("localhost:8080").unwrap().as_str(),
+            "http://localhost:8080/"
+        );
+        assert!(parse_url("ftp://x/").is_err());
+        assert!(parse_url("https://u:p@x/").is_err());
+    }
+
+    #[test]
+    fn a_stored_password_never_goes_to_another_server() {
+        let stored = login("https://one.example/");
+        let globals = Globals::default();
+        let same = Url::parse("https://one.example/x/").unwrap();
+        let other = Url::parse("https://two.example/").unwrap();
+        let found = globals
+            .credentials(&same, Some(&stored), &mut |_| None)
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.password.expose_secret(), "secret");
+        assert!(
+            globals
+                .credentials(&other, Some(&stored), &mut |_| None)
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_stored_password_never_serves_another_user() {
+        let stored = login("https://one.example/");
+        let globals = Globals {
+            user: Some("eve".into()),
+            ..Globals::default()
+        };
+        let url = Url::parse("https://one.example/").unwrap();
+        assert!(
+            globals
+                .credentials(&url, Some(&stored), &mut |_| None)
+                .is_err()
+        );
+    }
+}

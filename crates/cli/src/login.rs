@@ -1,0 +1,205 @@
+//! The stored login: one file, readable by its owner alone.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// More than a login file can hold.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// What `pith login` keeps.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Address of the server.
+    pub url: String,
+    /// User to act as.
+    pub user: String,
+    /// Password of the user.
+    pub password: SecretString,
+    /// File with the certificate authority of the server.
+    pub ca_cert: Option<PathBuf>,
+}
+
+/// The shape on disk; the only place where the password is plain text.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    url: String,
+    user: String,
+    password: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca_cert: Option<PathBuf>,
+}
+
+/// `$XDG_CONFIG_HOME/pith/login.json`, or below `~/.config`; `None` when neither is known.
+#[must_use]
+pub fn default_path() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let config = absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(config.join("pith").join("login.json"))
+}
+
+/// Reads the stored login; `None` when nobody logged in.
+///
+/// # Errors
+///
+/// When the file cannot be read, is no login, or can be read by others.
+pub(crate) fn read(path: &Path) -> Result<Option<Login>, Error> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::file(path, e)),
+    };
+    private(path, &metadata)?;
+    let broken = || {
+        Error::usage(
+            format!("{} is not a stored login", path.display()),
+            "run `pith login` again",
+        )
+    };
+    if metadata.len() > MOST_BYTES {
+        return Err(broken());
+    }
+    let bytes = std::fs::read(path).map_err(|e| Error::file(path, e))?;
+    let stored: Stored = serde_json::from_slice(&bytes).map_err(|_| broken())?;
+    Ok(Some(Login {
+        url: stored.url,
+        user: stored.user,
+        password: stored.password.into(),
+        ca_cert: stored.ca_cert,
+    }))
+}
+
+#[cfg(unix)]
+fn private(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    if metadata.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!(
+            "{} holds a password and other people can read it",
+            path.display()
+        ),
+        format!("chmod 600 {}, and change the password", path.display()),
+    ))
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path, _: &std::fs::Metadata) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Stores the login with mode 0600. The file appears whole or not at all.
+///
+/// # Errors
+///
+/// When the folder or file cannot be written.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the login is the person's own file, not the server's data"
+)]
+pub(crate) fn write(path: &Path, login: &Login) -> Result<(), Error> {
+    let failed = |e| Error::file(path, e);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let stored = Stored {
+        url: login.url.clone(),
+        user: login.user.clone(),
+        password: login.password.expose_secret().to_owned(),
+        ca_cert: login.ca_cert.clone(),
+    };
+    let text = serde_json::to_vec_pretty(&stored).map_err(|e| failed(e.into()))?;
+    let beside = path.with_extension(format!("json.{}", std::process::id()));
+    // tidy: allow(rename): the login is the person's own file, not the server's data
+    let written = write_private(&beside, &text).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        // The part that was written holds a password.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map_err(failed)
+}
+
+fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    // A leftover of a crashed process of the same id would have its own mode.
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Forgets the stored login; whether there was one.
+///
+/// # Errors
+///
+/// When the file cannot be removed.
+pub(crate) fn remove(path: &Path) -> Result<bool, Error> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::file(path, e)),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn login() -> Login {
+        Login {
+            url: "https://pulp.example/".into(),
+            user: "admin".into(),
+            password: "hunter2".into(),
+            ca_cert: None,
+        }
+    }
+
+    #[test]
+    fn a_stored_login_comes_back_and_only_its_owner_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pith/login.json");
+        assert!(read(&path).unwrap().is_none());
+        write(&path, &login()).unwrap();
+        write(&path, &login()).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let back = read(&path).unwrap().unwrap();
+        assert_eq!(back.password.expose_secret(), "hunter2");
+        assert!(!format!("{back:?}").contains("hunter2"));
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("pith"))
+                .unwrap()
+                .count(),
+            1
+        );
+        assert!(remove(&path).unwrap());
+        assert!(!remove(&path).unwrap());
+    }
+
+    #[test]
+    fn a_login_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("login.json");
+        write(&path, &login()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(error.to_string().contains("other people can read it"));
+    }
+}

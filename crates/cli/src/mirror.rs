@@ -1,0 +1,475 @@
+//! `pith mirror FEED`: a repository that follows a feed, filled and published, in one call.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::client::{Client, spawned};
+use crate::commands::create_body;
+use crate::error::Error;
+use crate::kind::{ContentType, Kind};
+use crate::output::{Ui, clean};
+use crate::settings::{AboutArgs, DownloadPolicy, Settings};
+use crate::wait::{check, wait};
+
+/// Longest id that is derived from a feed.
+const LONGEST_ID: usize = 120;
+
+/// What to mirror.
+#[derive(Debug, Clone, Default)]
+pub struct MirrorOptions {
+    /// Address of the repository, or a local folder.
+    pub feed: String,
+    /// What it holds; guessed when absent, see [`guess_type`].
+    pub content_type: Option<ContentType>,
+    /// Id of the repository; derived from the feed when absent, see [`derive_repo_id`].
+    pub repo_id: Option<String>,
+    /// Path below which it is served; the id when absent.
+    pub relative_url: Option<String>,
+    /// When packages are fetched; with the sync when absent.
+    pub download_policy: Option<DownloadPolicy>,
+}
+
+/// A mirror that is filled and served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirrored {
+    /// Id of the repository.
+    pub repo_id: String,
+    /// Where clients find it.
+    pub url: String,
+    /// What it holds.
+    pub content_type: ContentType,
+    /// Path below which it is served.
+    pub relative_url: String,
+}
+
+/// Makes the repository if it is not there, syncs it, and sees to it that it is published.
+///
+/// # Errors
+///
+/// When the feed cannot be understood, the server refuses, or a task fails. What exists then stays, and the same
+/// call goes on from there.
+pub async fn mirror(
+    client: &Client,
+    options: &MirrorOptions,
+    ui: &mut Ui,
+) -> Result<Mirrored, Error> {
+    let content_type = options
+        .content_type
+        .unwrap_or_else(|| guess_type(&options.feed));
+    let kind = content_type.kind();
+    let feed = feed_url(&options.feed, kind)?;
+    let id = match &options.repo_id {
+        Some(id) => id.clone(),
+        None => derive_repo_id(feed.as_str()),
+    };
+    match client
+        .get(&["repositories", &id], &[("details", "true")])
+        .await
+    {
+        Ok(repository) => adopt(client, kind, &repository, &feed, &id, options, ui).await?,
+        Err(error) if error.is_status(404) => {
+            client
+                .post(
+                    &["repositories"],
+                    &new_repository(kind, &id, &feed, options),
+                )
+                .await?;
+            ui.note(&format!("created repository {}", clean(&id)));
+        }
+        Err(error) => return Err(error),
+    }
+    let sync = json!({ "override_config": {} });
+    let report = client
+        .post(&["repositories", &id, "actions", "sync"], &sync)
+        .await?;
+    let tasks = wait(client, spawned(&report), ui).await?;
+    check(&tasks, ui)?;
+    let relative_url = published(client, kind, &id, &tasks, ui).await?;
+    Ok(Mirrored {
+        url: served_url(client.base(), kind, &relative_url),
+        repo_id: id,
+        content_type,
+        relative_url,
+    })
+}
+
+fn new_repository(kind: &Kind, id: &str, feed: &Url, options: &MirrorOptions) -> Value {
+    let mut settings = Settings::default();
+    settings
+        .importer
+        .insert("feed".into(), json!(feed.as_str()));
+    if let Some(policy) = options.download_policy {
+        settings
+            .importer
+            .insert("download_policy".into(), json!(policy.name()));
+    }
+    // The id and not the path of the feed: two feeds may lie below one another, two published paths may not.
+    let relative_url = options.relative_url.as_deref().unwrap_or(id);
+    settings
+        .distributor
+        .insert("relative_url".into(), json!(relative_url));
+    settings
+        .distributor
+        .insert(kind.http_key.into(), json!(true));
+    settings
+        .distributor
+        .insert(kind.https_key.into(), json!(true));
+    create_body(kind, id, &AboutArgs::default(), settings, None)
+}
+
+/// Uses a repository that is there, and gives it the feed and path that were asked for.
+async fn adopt(
+    client: &Client,
+    kind: &Kind,
+    repository: &Value,
+    feed: &Url,
+    id: &str,
+    options: &MirrorOptions,
+    ui: &mut Ui,
+) -> Result<(), Error> {
+    let other = |what: &str| {
+        Error::usage(
+            format!("repository {} exists and {what}", clean(id)),
+            "choose another id with --repo-id",
+        )
+    };
+    let importer = &repository["importers"][0];
+    if importer["importer_type_id"] != kind.importer {
+        return Err(other("is of another type"));
+    }
+    let present = importer["config"]["feed"].as_str().unwrap_or_default();
+    let same_place = Url::parse(present).is_ok_and(|present| place(&present) == place(feed));
+    if options.repo_id.is_none() && !present.is_empty() && !same_place {
+        return Err(other("mirrors another feed"));
+    }
+    let mut importer_config = serde_json::Map::new();
+    if present != feed.as_str() {
+        importer_config.insert("feed".into(), json!(feed.as_str()));
+    }
+    if let Some(policy) = options.download_policy
+        && importer["config"]["download_policy"] != policy.name()
+    {
+        importer_config.insert("download_policy".into(), json!(policy.name()));
+    }
+    let mut distributors = serde_json::Map::new();
+    if let Some(path) = &options.relative_url
+        && distributor(repository, kind).is_some_and(|one| one["config"]["relative_url"] != *path)
+    {
+        distributors.insert(kind.distributor.into(), json!({ "relative_url": path }));
+    }
+    if importer_config.is_empty() && distributors.is_empty() {
+        return Ok(());
+    }
+    let body = json!({ "delta": {}, "importer_config": importer_config, "distributor_configs": distributors });
+    let report = client.put(&["repositories", id], &body).await?;
+    let tasks = wait(client, spawned(&report), ui).await?;
+    check(&tasks, ui)
+}
+
+/// Publishes unless a task of the sync did, and gives the path that the repository is served below.
+async fn published(
+    client: &Client,
+    kind: &Kind,
+    id: &str,
+    tasks: &[Value],
+    ui: &mut Ui,
+) -> Result<String, Error> {
+    let did = tasks.iter().any(|task| {
+        let tags = task["tags"].as_array();
+        tags.is_some_and(|tags| tags.iter().any(|tag| tag == "pulp:action:publish"))
+    });
+    if !did {
+        let body = json!({ "id": kind.distributor, "override_config": {} });
+        let report = client
+            .post(&["repositories", id, "actions", "publish"], &body)
+            .await?;
+        let tasks = wait(client, spawned(&report), ui).await?;
+        check(&tasks, ui)?;
+    }
+    let repository = client
+        .get(&["repositories", id], &[("details", "true")])
+        .await?;
+    let path =
+        distributor(&repository, kind).and_then(|one| one["config"]["relative_url"].as_str());
+    Ok(path
+        .filter(|path| !path.is_empty())
+        .unwrap_or(id)
+        .to_owned())
+}
+
+fn distributor<'a>(repository: &'a Value, kind: &Kind) -> Option<&'a Value> {
+    let all = repository["distributors"].as_array()?;
+    all.iter()
+        .find(|one| one["distributor_type_id"] == kind.distributor)
+}
+
+/// What a feed holds: files when it names a PULP_MANIFEST or is a local folder with one, packages otherwise.
+#[must_use]
+pub fn guess_type(feed: &str) -> ContentType {
+    let holds = |content_type: &ContentType| {
+        let marker = content_type.kind().marker;
+        feed.ends_with(marker)
+            || local_folder(feed).is_some_and(|folder| folder.join(marker).is_file())
+    };
+    ContentType::ALL
+        .into_iter()
+        .find(holds)
+        .unwrap_or(ContentType::Rpm)
+}
+
+/// The folder that a feed names on this machine, if it is one.
+fn local_folder(feed: &str) -> Option<PathBuf> {
+    let path = match Url::parse(feed) {
+        Ok(url) if url.scheme() == "file" => url.to_file_path().ok()?,
+        Ok(_) => return None,
+        Err(_) => PathBuf::from(feed),
+    };
+    path.is_dir().then_some(path)
+}
+
+/// The feed as an address that ends with a slash, without the marker file that a person may have copied along.
+fn feed_url(feed: &str, kind: &Kind) -> Result<Url, Error> {
+    let refuse = || {
+        // The text is not repeated: it may hold a password.
+        Error::usage(
+            "the feed is neither an address nor a folder of this machine",
+            "write it as https://host/path/, or name a folder that is there",
+        )
+    };
+    let feed = feed.strip_suffix(kind.marker).unwrap_or(feed);
+    let mut url = match Url::parse(feed) {
+        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => url,
+        Ok(_) => return Err(refuse()),
+        Err(_) => {
+            let path = if feed.is_empty() {
+                Path::new(".")
+            } else {
+                Path::new(feed)
+            };
+            let absolute = std::fs::canonicalize(path).map_err(|_| refuse())?;
+            Url::from_directory_path(absolute).map_err(|()| refuse())?
+        }
+    };
+    url.set_fragment(None);
+    // A mirror list keeps its query, and the path before it.
+    if url.query().is_none() && !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+/// Host and path: what makes two feeds the same, whatever scheme, user or slash they have.
+fn place(feed: &Url) -> String {
+    let mut place = feed.host_str().unwrap_or_default().to_owned();
+    if let Some(port) = feed.port() {
+        place = format!("{place}:{port}");
+    }
+    place.push('/');
+    place.push_str(feed.path().trim_matches('/'));
+    if let Some(query) = feed.query() {
+        place = format!("{place}?{query}");
+    }
+    place
+}
+
+/// An id made of the host and path of a feed: always the same for the same feed, and free of passwords.
+#[must_use]
+pub fn derive_repo_id(feed: &str) -> String {
+    let place = Url::parse(feed).map_or_else(|_| feed.to_owned(), |url| place(&url));
+    let mut id = String::with_capacity(place.len());
+    for c in place.chars() {
+        let c = if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') {
+            c
+        } else {
+            '-'
+        };
+        if c != '-' || !(id.is_empty() || id.ends_with('-')) {
+            id.push(c);
+        }
+    }
+    let id = id.trim_matches(['-', '.']).to_owned();
+    if id.is_empty() {
+        return "mirror".to_owned();
+    }
+    if id.len() <= LONGEST_ID {
+        return id;
+    }
+    // Long feeds that begin alike must stay apart.
+    let digest = pith_core::Sha256::of(place.as_bytes()).to_string();
+    format!("{}-{}", &id[..LONGEST_ID - 13], &digest[..12])
+}
+
+fn served_url(base: &Url, kind: &Kind, relative_url: &str) -> String {
+    let mut url = base.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments
+            .pop_if_empty()
+            .extend(kind.served_below)
+            .extend(relative_url.split('/').filter(|part| !part.is_empty()))
+            .push("");
+    }
+    // Quotes would end the text that this address is pasted into.
+    url.to_string().replace('\'', "%27")
+}
+
+/// What a person pastes on a client machine: a dnf `.repo` file, or commands that fetch the files.
+///
+/// `base_url` is the root of the server as clients reach it.
+///
+/// # Errors
+///
+/// When `base_url` is no HTTP address.
+pub fn client_configuration(
+    content_type: ContentType,
+    base_url: &str,
+    repo_id: &str,
+    relative_url: &str,
+) -> Result<String, Error> {
+    let base = crate::globals::parse_url(base_url)?;
+    let url = served_url(&base, content_type.kind(), relative_url);
+    let id = derive_repo_id(repo_id);
+    Ok(match content_type {
+        ContentType::Rpm => format!(
+            "# save as /etc/yum.repos.d/{id}.repo\n\
+             [{id}]\n\
+             name={id}\n\
+             baseurl={url}\n\
+             enabled=1\n\
+             # set to 1, with gpgkey=..., when the packages are signed\n\
+             gpgcheck=0\n"
+        ),
+        ContentType::File => {
+            // wget leaves out as many directories as the address has before the files.
+            let depth = url
+                .trim_end_matches('/')
+                .split('/')
+                .count()
+                .saturating_sub(3);
+            format!(
+                "# everything\n\
+                 wget --recursive --no-parent --no-host-directories --cut-dirs={depth} '{url}'\n\
+                 # names, digests and sizes; one file is '{url}' and its name\n\
+                 curl --fail --location '{url}PULP_MANIFEST'\n"
+            )
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_is_made_of_host_and_path_without_credentials() {
+        let id = |feed| derive_repo_id(feed);
+        assert_eq!(
+            id("https://u:secret@Dl.Example.org/pub/epel/9/x86_64/"),
+            "dl.example.org-pub-epel-9-x86_64"
+        );
+        assert_eq!(
+            id("http://dl.example.org/pub/epel/9/x86_64"),
+            "dl.example.org-pub-epel-9-x86_64"
+        );
+        assert_eq!(id("http://127.0.0.1:8080/"), "127.0.0.1-8080");
+        assert_eq!(id("file:///srv/repo/"), "srv-repo");
+        assert_eq!(id("///"), "mirror");
+        let long = format!("https://host/{}", "a".repeat(300));
+        assert_eq!(id(&long).len(), LONGEST_ID);
+        assert_ne!(id(&long), id(&format!("{long}b")));
+    }
+
+    #[test]
+    fn the_type_of_a_feed_is_guessed_from_what_it_names_or_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap().to_owned();
+        assert_eq!(guess_type(&path), ContentType::Rpm);
+        std::fs::write(folder.path().join("PULP_MANIFEST"), "").unwrap();
+        assert_eq!(guess_type(&path), ContentType::File);
+        assert_eq!(guess_type(&format!("file://{path}")), ContentType::File);
+        assert_eq!(
+            guess_type("https://host/isos/PULP_MANIFEST"),
+            ContentType::File
+        );
+        assert_eq!(guess_type("https://host/isos/"), ContentType::Rpm);
+    }
+
+    #[test]
+    fn a_feed_becomes_an_address_that_ends_with_a_slash() {
+        let url = |feed| feed_url(feed, ContentType::Rpm.kind()).map(|url| url.to_string());
+        assert_eq!(url("https://host/a").unwrap(), "https://host/a/");
+        assert_eq!(
+            url("https://host/a/repodata/repomd.xml").unwrap(),
+            "https://host/a/"
+        );
+        assert_eq!(
+            url("https://host/mirrorlist?repo=a").unwrap(),
+            "https://host/mirrorlist?repo=a"
+        );
+        assert!(url("ftp://host/").is_err());
+        assert!(url("/surely/not/there").is_err());
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            url(folder.path().to_str().unwrap())
+                .unwrap()
+                .starts_with("file:///")
+        );
+    }
+
+    #[test]
+    fn the_dnf_configuration_says_where_it_belongs() {
+        let text = client_configuration(
+            ContentType::Rpm,
+            "https://pulp.example:8443",
+            "epel 9",
+            "epel/9",
+        )
+        .unwrap();
+        insta::assert_snapshot!(text, @r"
+        # save as /etc/yum.repos.d/epel-9.repo
+        [epel-9]
+        name=epel-9
+        baseurl=https://pulp.example:8443/pulp/repos/epel/9/
+        enabled=1
+        # set to 1, with gpgkey=..., when the packages are signed
+        gpgcheck=0
+        ");
+    }
+
+    #[test]
+    fn the_commands_for_files_cut_every_directory_of_the_address() {
+        let text = client_configuration(
+            ContentType::File,
+            "http://127.0.0.1:8080/",
+            "files",
+            "a/it's",
+        )
+        .unwrap();
+        insta::assert_snapshot!(text, @r"
+        # everything
+        wget --recursive --no-parent --no-host-directories --cut-dirs=4 'http://127.0.0.1:8080/pulp/isos/a/it%27s/'
+        # names, digests and sizes; one file is 'http://127.0.0.1:8080/pulp/isos/a/it%27s/' and its name
+        curl --fail --location 'http://127.0.0.1:8080/pulp/isos/a/it%27s/PULP_MANIFEST'
+        ");
+    }
+
+    proptest! {
+        #[test]
+        fn every_derived_id_is_one_that_pulp_takes(feed in "\\PC{0,200}") {
+            let id = derive_repo_id(&feed);
+            prop_assert!(!id.is_empty() && id.len() <= LONGEST_ID);
+            prop_assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')));
+            prop_assert_eq!(derive_repo_id(&feed), id);
+        }
+
+        #[test]
+        fn no_relative_url_breaks_out_of_the_configuration(path in "\\PC{0,60}") {
+            let text = client_configuration(ContentType::File, "http://h", "r", &path).unwrap();
+            prop_assert_eq!(text.matches('\'').count(), 6);
+            prop_assert_eq!(text.lines().count(), 4);
+        }
+    }
+}

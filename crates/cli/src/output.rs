@@ -1,0 +1,345 @@
+//! What people read: tables, sizes and times; and the one place that writes to the terminal.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex};
+
+use comfy_table::{ContentArrangement, Table};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Tables and sentences.
+    Text,
+    /// The API's documents, and nothing else on the standard output.
+    Json,
+}
+
+/// How progress is shown, on the standard error stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Live bars.
+    Bars,
+    /// A line for each change of a step.
+    Lines,
+    /// Nothing.
+    Silent,
+}
+
+/// Where a command writes: results to `out`, progress, notes and errors to `err`.
+pub struct Ui {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    /// How results are printed.
+    pub format: Format,
+    /// How progress is shown.
+    pub progress: Progress,
+    /// Whether escape sequences for colours may be written to `err`.
+    pub color: bool,
+    /// The zone that times are shown in.
+    pub zone: TimeZone,
+    /// Whether tables fit the width of the terminal; elsewhere each row is one line.
+    pub fit: bool,
+}
+
+impl std::fmt::Debug for Ui {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ui")
+            .field("format", &self.format)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ui {
+    /// The process's own streams: bars on a terminal, lines in a pipe, silence with `--json`.
+    #[must_use]
+    pub fn of_process(json: bool, no_color: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let no_color = no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Self {
+            out: Box::new(std::io::stdout()),
+            err: Box::new(std::io::stderr()),
+            format: if json { Format::Json } else { Format::Text },
+            progress: match (json, terminal) {
+                (true, _) => Progress::Silent,
+                (false, true) => Progress::Bars,
+                (false, false) => Progress::Lines,
+            },
+            color: terminal && !no_color,
+            zone: TimeZone::system(),
+            fit: std::io::stdout().is_terminal(),
+        }
+    }
+
+    /// Writes into two buffers, with plain lines and UTC: for tests and for programs that show the text themselves.
+    #[must_use]
+    pub fn captured(format: Format) -> (Self, Captured) {
+        let captured = Captured::default();
+        let ui = Self {
+            out: Box::new(captured.out.clone()),
+            err: Box::new(captured.err.clone()),
+            format,
+            progress: match format {
+                Format::Text => Progress::Lines,
+                Format::Json => Progress::Silent,
+            },
+            color: false,
+            zone: TimeZone::UTC,
+            fit: false,
+        };
+        (ui, captured)
+    }
+
+    /// Whether results are JSON.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A line of the result, in text mode; nothing with `--json`.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn line(&mut self, text: &str) -> Result<(), Error> {
+        if self.is_json() {
+            return Ok(());
+        }
+        writeln!(self.out, "{text}").map_err(Error::Output)
+    }
+
+    /// A document of the result, as indented JSON, whatever the format.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn document(&mut self, value: &Value) -> Result<(), Error> {
+        writeln!(self.out, "{value:#}").map_err(Error::Output)
+    }
+
+    /// A result that is a document with `--json` and a line otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn either(&mut self, value: &Value, line: &str) -> Result<(), Error> {
+        if self.is_json() {
+            self.document(value)
+        } else {
+            self.line(line)
+        }
+    }
+
+    /// A table under `header`; a sentence when there is no row.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn table(
+        &mut self,
+        header: &[&str],
+        rows: Vec<Vec<String>>,
+        none: &str,
+    ) -> Result<(), Error> {
+        if rows.is_empty() {
+            return self.line(none);
+        }
+        self.line(&table(header, rows, self.fit))
+    }
+
+    /// A remark for the person, on the standard error stream; nothing with `--json`.
+    pub fn note(&mut self, text: &str) {
+        if !self.is_json() {
+            // A remark that cannot be shown is no reason to stop the work.
+            let _ = writeln!(self.err, "{text}");
+        }
+    }
+
+    /// An error and what to do about it.
+    pub fn failure(&mut self, error: &Error) {
+        let _ = if self.is_json() {
+            writeln!(self.err, "{:#}", error.to_json())
+        } else {
+            let (red, bold, plain) = if self.color {
+                ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m")
+            } else {
+                ("", "", "")
+            };
+            writeln!(
+                self.err,
+                "{red}error:{plain} {error}\n{bold}hint:{plain} {}",
+                error.hint()
+            )
+        };
+    }
+}
+
+/// What a captured [`Ui`] wrote.
+#[derive(Debug, Default, Clone)]
+pub struct Captured {
+    out: Buffer,
+    err: Buffer,
+}
+
+impl Captured {
+    /// The results.
+    #[must_use]
+    pub fn out(&self) -> String {
+        self.out.text()
+    }
+
+    /// Progress, notes and errors.
+    #[must_use]
+    pub fn err(&self) -> String {
+        self.err.text()
+    }
+}
+
+#[derive(Debug, Default, Clone)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn text(&self) -> String {
+        let bytes = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut held = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        held.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn table(header: &[&str], rows: Vec<Vec<String>>, fit: bool) -> String {
+    let mut table = Table::new();
+    if !fit {
+        table.force_no_tty();
+    }
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.iter().map(|h| h.to_uppercase()));
+    for row in rows {
+        table.add_row(row.iter().map(|cell| clean(cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+/// Text from outside without control characters, which could rewrite what the terminal shows. Line ends and
+/// tabs become blanks.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// A size in bytes for people: `1.5 MiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // Tenths, in integers: a float cannot hold every size.
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    let mut unit = 0;
+    while tenths >= 10240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+/// A time of the API (`2015-11-03T16:40:12Z`) in `zone`, to the second; other text as it is, and `-` for none.
+#[must_use]
+pub fn time(value: &Value, zone: &TimeZone) -> String {
+    match value {
+        Value::String(text) => text.parse::<Timestamp>().map_or_else(
+            |_| clean(text),
+            |at| {
+                at.to_zoned(zone.clone())
+                    .strftime("%Y-%m-%d %H:%M:%S")
+                    .to_string()
+            },
+        ),
+        _ => "-".to_owned(),
+    }
+}
+
+/// A JSON value in a table cell: text without quotes, `-` for null.
+#[must_use]
+pub fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn sizes_are_shown_in_the_largest_fitting_unit() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1024), "1.0 KiB");
+        assert_eq!(size(1536 * 1024), "1.5 MiB");
+        assert_eq!(size(u64::MAX), "15.9 EiB");
+    }
+
+    #[test]
+    fn times_are_shown_in_the_zone_and_other_text_as_it_is() {
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert_eq!(
+            time(&json!("2015-11-03T23:40:12Z"), &zone),
+            "2015-11-04 01:40:12"
+        );
+        assert_eq!(time(&json!("soon\u{7}"), &zone), "soon\u{fffd}");
+        assert_eq!(time(&Value::Null, &zone), "-");
+    }
+
+    #[test]
+    fn a_table_cannot_be_broken_by_what_a_cell_holds() {
+        let text = table(&["id"], vec![vec!["a\nb\u{1b}[2J".into()]], false);
+        assert_eq!(text, "ID\na b\u{fffd}[2J");
+    }
+
+    #[test]
+    fn json_mode_writes_no_lines() {
+        let (mut ui, captured) = Ui::captured(Format::Json);
+        ui.line("text").unwrap();
+        ui.note("remark");
+        ui.document(&json!({"a": 1})).unwrap();
+        assert_eq!(captured.out(), "{\n  \"a\": 1\n}\n");
+        assert_eq!(captured.err(), "");
+    }
+}

@@ -1,0 +1,266 @@
+//! Distributors of repositories: documents, checks, and the calls that change them
+//! (reference: platform-api §4.1 and §4.4).
+
+use pith_content::Config;
+use pith_content::publish::OtherDistributor;
+use pith_core::clock::iso;
+use pith_core::error::PulpError;
+use pith_core::{Document, ObjectId, TaskId};
+use pith_store::Distributor;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::error::from_store;
+use crate::{Engine, Job};
+
+/// The distributor as the API shows it.
+#[must_use]
+pub fn document(distributor: &Distributor) -> Value {
+    let href = format!(
+        "/pulp/api/v2/repositories/{}/distributors/{}/",
+        distributor.repo_id, distributor.id
+    );
+    json!({
+        "_id": distributor.oid.to_json(),
+        "_ns": "repo_distributors",
+        "_href": href,
+        "id": distributor.id,
+        "distributor_type_id": distributor.type_id,
+        "repo_id": distributor.repo_id,
+        "config": distributor.config,
+        "auto_publish": distributor.auto_publish,
+        "last_publish": distributor.last_publish.map(iso),
+        "last_updated": iso(distributor.last_updated),
+        "last_override_config": {},
+        "scratchpad": distributor.scratchpad,
+    })
+}
+
+/// Sorts distributors as they were made, which is how lists show them.
+#[must_use]
+pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
+    distributors.sort_by(|a, b| a.oid.cmp(&b.oid));
+    distributors
+}
+
+/// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere.
+///
+/// # Errors
+/// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses.
+pub async fn check_config(
+    engine: &Engine,
+    repo_id: &str,
+    type_id: &str,
+    config: &Document,
+) -> Result<(), PulpError> {
+    let plugin = engine
+        .registry
+        .distributor(type_id)
+        .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
+    let all = engine
+        .store
+        .distributor_list(None)
+        .await
+        .map_err(from_store)?;
+    let others: Vec<OtherDistributor> = all
+        .into_iter()
+        .filter(|other| other.type_id == type_id && other.repo_id != repo_id)
+        .map(|other| OtherDistributor {
+            repo_id: other.repo_id,
+            id: other.id,
+            config: Config::new(other.config),
+        })
+        .collect();
+    plugin
+        .validate(repo_id, &Config::new(config.clone()), &others)
+        .map_err(PulpError::data)
+}
+
+/// Whether Pulp's language counted the value as true.
+fn truthy(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+    }
+}
+
+/// Letters, digits, `-` and `_`; no dot, unlike a repository id.
+fn is_distributor_id(id: &str) -> bool {
+    !id.is_empty()
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+impl Engine {
+    /// Reads and checks a distributor that somebody wants for `repo_id`.
+    ///
+    /// # Errors
+    /// 400 naming `distributor_type_id`, `distributor_config` or `distributor_id`, or the type's refusal.
+    pub async fn distributor_wanted(
+        &self,
+        repo_id: &str,
+        body: &Document,
+    ) -> Result<Distributor, PulpError> {
+        let type_id = body
+            .get("distributor_type_id")
+            .and_then(Value::as_str)
+            .filter(|type_id| self.registry.distributor(type_id).is_some())
+            .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
+        let mut config = match body.get("distributor_config") {
+            None | Some(Value::Null) => Document::new(),
+            Some(Value::Object(config)) => config.clone(),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"])),
+        };
+        config.retain(|_, value| !value.is_null());
+        let id = match body.get("distributor_id") {
+            None | Some(Value::Null) => Uuid::new_v4().to_string(),
+            Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
+        };
+        check_config(self, repo_id, type_id, &config).await?;
+        let now = self.clock.now();
+        Ok(Distributor {
+            repo_id: repo_id.to_owned(),
+            id,
+            oid: ObjectId::new(now),
+            type_id: type_id.to_owned(),
+            config,
+            auto_publish: truthy(body.get("auto_publish")),
+            last_publish: None,
+            last_updated: now,
+            last_override: None,
+            scratchpad: Document::new(),
+        })
+    }
+
+    /// Gives a repository a distributor, in place of one of the same id. `body` is the request.
+    ///
+    /// # Errors
+    /// 400 when the type is missing, 404 for the repository, then as [`Engine::distributor_wanted`].
+    pub async fn distributor_create(
+        &self,
+        repo_id: &str,
+        body: &Document,
+    ) -> Result<Value, PulpError> {
+        if body.get("distributor_type_id").is_none_or(Value::is_null) {
+            return Err(PulpError::missing_value(&["distributor_type_id"]));
+        }
+        self.repository_require(repo_id).await?;
+        let distributor = self.distributor_wanted(repo_id, body).await?;
+        self.store
+            .distributor_create(&distributor)
+            .await
+            .map_err(from_store)?;
+        Ok(document(&distributor))
+    }
+
+    /// The distributors of a repository.
+    ///
+    /// # Errors
+    /// 404 for the repository.
+    pub async fn distributor_list(&self, repo_id: &str) -> Result<Vec<Value>, PulpError> {
+        self.repository_require(repo_id).await?;
+        let found = self
+            .store
+            .distributor_list(Some(&[repo_id.to_owned()]))
+            .await
+            .map_err(from_store)?;
+        Ok(oldest_first(found).iter().map(document).collect())
+    }
+
+    /// One distributor; an unknown repository is not told apart from an unknown distributor.
+    ///
+    /// # Errors
+    /// 404 naming both.
+    pub async fn distributor_require(
+        &self,
+        repo_id: &str,
+        id: &str,
+    ) -> Result<Distributor, PulpError> {
+        self.store
+            .distributor_get(repo_id, id)
+            .await
+            .map_err(from_store)?
+            .ok_or_else(|| {
+                PulpError::missing_resource(&[("repo_id", repo_id), ("distributor_id", id)])
+            })
+    }
+
+    /// Queues the task that changes a distributor; the task checks what it is given. `body` is the request.
+    ///
+    /// # Errors
+    /// 404 for the distributor.
+    pub async fn distributor_update(
+        &self,
+        repo_id: &str,
+        id: &str,
+        body: &Document,
+    ) -> Result<TaskId, PulpError> {
+        self.distributor_require(repo_id, id).await?;
+        self.enqueue(Job::UpdateDistributor {
+            repo_id: repo_id.to_owned(),
+            distributor_id: id.to_owned(),
+            config: body
+                .get("distributor_config")
+                .cloned()
+                .unwrap_or_else(|| json!({})),
+            delta: body.get("delta").cloned().unwrap_or(Value::Null),
+        })
+        .await
+    }
+
+    /// Queues the task that removes a distributor.
+    ///
+    /// # Errors
+    /// 404 for the distributor.
+    pub async fn distributor_remove(&self, repo_id: &str, id: &str) -> Result<TaskId, PulpError> {
+        self.distributor_require(repo_id, id).await?;
+        self.enqueue(Job::RemoveDistributor {
+            repo_id: repo_id.to_owned(),
+            distributor_id: id.to_owned(),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_publish_is_true_for_what_pulp_counted_as_true() {
+        for yes in [
+            json!(true),
+            json!("false"),
+            json!(1),
+            json!([0]),
+            json!({"a": 1}),
+        ] {
+            assert!(truthy(Some(&yes)), "{yes}");
+        }
+        for no in [
+            json!(false),
+            json!(""),
+            json!(0),
+            json!([]),
+            json!({}),
+            json!(null),
+        ] {
+            assert!(!truthy(Some(&no)), "{no}");
+        }
+        assert!(!truthy(None));
+    }
+
+    #[test]
+    fn a_distributor_id_has_no_dot_and_no_blank() {
+        assert!(is_distributor_id("-x_Y9"));
+        for bad in ["", "a b", "a.b", "ü", "a/b"] {
+            assert!(!is_distributor_id(bad), "{bad:?}");
+        }
+    }
+}

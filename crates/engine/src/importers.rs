@@ -1,0 +1,309 @@
+//! Importers of repositories: documents, configurations, and the calls that change them
+//! (reference: platform-api §4.1 and §4.3).
+
+use percent_encoding::percent_decode_str;
+use pith_content::{Config, PluginDescriptor};
+use pith_core::clock::iso;
+use pith_core::error::{ErrorDetail, PulpError, printed};
+use pith_core::{Document, TaskId};
+use pith_store::Importer;
+use serde_json::{Value, json};
+
+use crate::error::from_store;
+use crate::{Engine, Job, Registry};
+
+/// What is shown in place of a secret.
+pub const MASK: &str = "*****";
+
+/// Settings of every importer that are not shown, whatever its type says.
+const SECRETS: [&str; 2] = ["basic_auth_password", "proxy_password"];
+
+/// The importer as the API shows it.
+#[must_use]
+pub fn document(registry: &Registry, importer: &Importer) -> Value {
+    let descriptor = registry
+        .importer(&importer.type_id)
+        .map(|plugin| plugin.descriptor());
+    let href = format!(
+        "/pulp/api/v2/repositories/{}/importers/{}/",
+        importer.repo_id, importer.type_id
+    );
+    json!({
+        "_id": importer.oid.to_json(),
+        "_ns": "repo_importers",
+        "_href": href,
+        "id": importer.type_id,
+        "importer_type_id": importer.type_id,
+        "repo_id": importer.repo_id,
+        "config": shown(&importer.config, descriptor),
+        "scratchpad": importer.scratchpad,
+        "last_sync": importer.last_sync.map(iso),
+        "last_updated": iso(importer.last_updated),
+        "last_override_config": {},
+    })
+}
+
+fn is_secret(key: &str, descriptor: Option<&PluginDescriptor>) -> bool {
+    SECRETS.contains(&key)
+        || descriptor.is_some_and(|d| d.settings.iter().any(|s| s.secret && s.name == key))
+}
+
+fn shown(config: &Document, descriptor: Option<&PluginDescriptor>) -> Document {
+    config
+        .iter()
+        .map(|(key, value)| {
+            let value = if is_secret(key, descriptor) && !value.is_null() {
+                json!(MASK)
+            } else {
+                value.clone()
+            };
+            (key.clone(), value)
+        })
+        .collect()
+}
+
+/// `changes` without the masks that stand where the stored configuration has a secret: a client that sends back what
+/// it read must not replace a password by asterisks.
+#[must_use]
+pub fn without_masks(stored: &Document, mut changes: Document) -> Document {
+    changes.retain(|key, value| value.as_str() != Some(MASK) || !stored.contains_key(key));
+    changes
+}
+
+/// `changes` over `stored`; null removes a key.
+#[must_use]
+pub fn merged(mut stored: Document, changes: Document) -> Document {
+    for (key, value) in changes {
+        if value.is_null() {
+            stored.remove(&key);
+        } else {
+            stored.insert(key, value);
+        }
+    }
+    stored
+}
+
+/// Makes `config` what is stored for an importer of `type_id`: without nulls, with the credentials of the feed's URL in
+/// settings of their own, and checked by the type.
+///
+/// # Errors
+/// PLP1008 for an unknown type, 400 with the type's words for a configuration it refuses.
+pub fn prepared_config(
+    registry: &Registry,
+    type_id: &str,
+    mut config: Document,
+) -> Result<Document, PulpError> {
+    let importer = registry
+        .importer(type_id)
+        .ok_or_else(|| unknown_type(&json!(type_id)))?;
+    config.retain(|_, value| !value.is_null());
+    split_feed(&mut config);
+    let config = Config::new(config);
+    importer.validate(&config).map_err(PulpError::data)?;
+    Ok(config.document().clone())
+}
+
+fn unknown_type(type_id: &Value) -> PulpError {
+    let shown = match type_id {
+        Value::String(text) => text.clone(),
+        other => printed(other),
+    };
+    let detail = ErrorDetail::new(
+        "PLP1008",
+        format!("The importer type {shown} does not exist"),
+    )
+    .with("importer_type_id", type_id.clone());
+    PulpError::validation(detail)
+}
+
+/// Moves `user:password@` of the feed into `basic_auth_username` and `basic_auth_password`, percent-decoded.
+fn split_feed(config: &mut Document) {
+    let Some(feed) = config.get("feed").and_then(Value::as_str) else {
+        return;
+    };
+    let Some((scheme, rest)) = feed.split_once("://") else {
+        return;
+    };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(authority_end);
+    let Some((credentials, host)) = authority.rsplit_once('@') else {
+        return;
+    };
+    let plain = format!("{scheme}://{host}{path}");
+    let decoded = |text: &str| json!(percent_decode_str(text).decode_utf8_lossy());
+    let (username, password) = match credentials.split_once(':') {
+        Some((username, password)) => (decoded(username), Some(decoded(password))),
+        None => (decoded(credentials), None),
+    };
+    config.insert("feed".to_owned(), json!(plain));
+    config.insert("basic_auth_username".to_owned(), username);
+    if let Some(password) = password {
+        config.insert("basic_auth_password".to_owned(), password);
+    }
+}
+
+/// Reads the type and the configuration of an importer that somebody wants.
+///
+/// # Errors
+/// PLP1008 for an unknown type, 400 naming `importer_config` when it is no object, or the type's refusal.
+pub fn wanted(
+    registry: &Registry,
+    type_id: Option<&Value>,
+    config: Option<&Value>,
+) -> Result<(String, Document), PulpError> {
+    let type_id = type_id.unwrap_or(&Value::Null);
+    let known = type_id
+        .as_str()
+        .filter(|type_id| registry.importer(type_id).is_some())
+        .ok_or_else(|| unknown_type(type_id))?;
+    let config = match config {
+        None | Some(Value::Null) => Document::new(),
+        Some(Value::Object(config)) => config.clone(),
+        Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
+    };
+    Ok((known.to_owned(), prepared_config(registry, known, config)?))
+}
+
+impl Engine {
+    /// The importers of a repository; none for a repository that is not there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn importer_list(&self, repo_id: &str) -> Result<Vec<Value>, PulpError> {
+        let importer = self.store.importer_get(repo_id).await.map_err(from_store)?;
+        Ok(importer
+            .iter()
+            .map(|importer| document(&self.registry, importer))
+            .collect())
+    }
+
+    /// The importer `importer_id` of a repository.
+    ///
+    /// # Errors
+    /// 404 naming the repository, or the importer.
+    pub async fn importer_require(
+        &self,
+        repo_id: &str,
+        importer_id: &str,
+    ) -> Result<Importer, PulpError> {
+        if let Some(importer) = self.store.importer_get(repo_id).await.map_err(from_store)?
+            && importer.type_id == importer_id
+        {
+            return Ok(importer);
+        }
+        self.repository_require(repo_id).await?;
+        Err(PulpError::missing_resource(&[("importer_id", importer_id)]))
+    }
+
+    /// Queues the task that gives a repository an importer. `body` is the request.
+    ///
+    /// # Errors
+    /// 404 for the repository, and see [`wanted`].
+    pub async fn importer_add(&self, repo_id: &str, body: &Document) -> Result<TaskId, PulpError> {
+        self.repository_require(repo_id).await?;
+        let (importer_type_id, config) = wanted(
+            &self.registry,
+            body.get("importer_type_id"),
+            body.get("importer_config"),
+        )?;
+        self.enqueue(Job::SetImporter {
+            repo_id: repo_id.to_owned(),
+            importer_type_id,
+            config,
+        })
+        .await
+    }
+
+    /// Queues the task that changes an importer's configuration; the task checks it. `body` is the request.
+    ///
+    /// # Errors
+    /// 404 for repository or importer, 400 when `importer_config` is missing or no object.
+    pub async fn importer_update(
+        &self,
+        repo_id: &str,
+        importer_id: &str,
+        body: &Document,
+    ) -> Result<TaskId, PulpError> {
+        let importer = self.importer_require(repo_id, importer_id).await?;
+        let changes = match body.get("importer_config") {
+            None | Some(Value::Null) => return Err(PulpError::missing_value(&["importer_config"])),
+            Some(Value::Object(changes)) => changes.clone(),
+            Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
+        };
+        self.enqueue(Job::UpdateImporter {
+            repo_id: repo_id.to_owned(),
+            importer_id: importer_id.to_owned(),
+            config: without_masks(&importer.config, changes),
+        })
+        .await
+    }
+
+    /// Queues the task that removes an importer.
+    ///
+    /// # Errors
+    /// 404 for repository or importer.
+    pub async fn importer_remove(
+        &self,
+        repo_id: &str,
+        importer_id: &str,
+    ) -> Result<TaskId, PulpError> {
+        self.importer_require(repo_id, importer_id).await?;
+        self.enqueue(Job::RemoveImporter {
+            repo_id: repo_id.to_owned(),
+            importer_id: importer_id.to_owned(),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(feed: &str) -> Value {
+        let mut config = Document::from_iter([("feed".to_owned(), json!(feed))]);
+        split_feed(&mut config);
+        Value::Object(config)
+    }
+
+    #[test]
+    fn credentials_leave_the_feed_url_decoded() {
+        assert_eq!(
+            split("https://u:p%40w@example.com/repo/"),
+            json!({"feed": "https://example.com/repo/", "basic_auth_username": "u", "basic_auth_password": "p@w"})
+        );
+        assert_eq!(
+            split("http://a@b/@/?x=@"),
+            json!({"feed": "http://b/@/?x=@", "basic_auth_username": "a"})
+        );
+        for plain in ["http://b/a@c", "not a url", "file:///x@y/"] {
+            assert_eq!(split(plain), json!({"feed": plain}));
+        }
+    }
+
+    #[test]
+    fn masks_that_come_back_change_nothing() {
+        let stored = Document::from_iter([("proxy_password".to_owned(), json!("secret"))]);
+        let changes = Document::from_iter([
+            ("proxy_password".to_owned(), json!(MASK)),
+            ("feed".to_owned(), json!(MASK)),
+        ]);
+        assert_eq!(
+            Value::Object(without_masks(&stored, changes)),
+            json!({"feed": MASK})
+        );
+        assert_eq!(
+            Value::Object(shown(&stored, None)),
+            json!({"proxy_password": MASK})
+        );
+        assert!(
+            Value::Object(merged(
+                stored,
+                Document::from_iter([("proxy_password".to_owned(), Value::Null)])
+            ))
+            .as_object()
+            .unwrap()
+            .is_empty()
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! The kinds of task: typed arguments, and what each shows and locks (reference: platform-api §6.4).
+
+use pith_core::Document;
+use pith_core::task::{Resource, tag};
+use serde::{Deserialize, Serialize};
+
+/// A task's work. Stored as JSON in the queue, so a change of shape needs a new variant or a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
+pub enum Job {
+    /// Mirror the feed of a repository's importer.
+    Sync {
+        /// The repository.
+        repo_id: String,
+        /// Override of the importer's configuration; any JSON, checked by the run.
+        #[serde(default)]
+        override_config: serde_json::Value,
+    },
+    /// Publish a repository through one of its distributors.
+    Publish {
+        /// The repository.
+        repo_id: String,
+        /// The distributor's id as the client gave it.
+        distributor_id: serde_json::Value,
+        /// Override of the distributor's configuration; any JSON, checked by the run.
+        #[serde(default)]
+        override_config: serde_json::Value,
+    },
+    /// Remove a repository with all that hangs on it.
+    DeleteRepository {
+        /// The repository.
+        repo_id: String,
+    },
+    /// Give a repository an importer, replacing the one it has.
+    SetImporter {
+        /// The repository.
+        repo_id: String,
+        /// The importer type.
+        importer_type_id: String,
+        /// Its configuration.
+        config: Document,
+    },
+    /// Change the configuration of a repository's importer.
+    UpdateImporter {
+        /// The repository.
+        repo_id: String,
+        /// The importer.
+        importer_id: String,
+        /// Keys to set; null removes one.
+        config: Document,
+    },
+    /// Remove a repository's importer.
+    RemoveImporter {
+        /// The repository.
+        repo_id: String,
+        /// The importer.
+        importer_id: String,
+    },
+    /// Change a distributor.
+    UpdateDistributor {
+        /// The repository.
+        repo_id: String,
+        /// The distributor.
+        distributor_id: String,
+        /// Keys to set; null removes one. Any JSON, checked by the run.
+        config: serde_json::Value,
+        /// `auto_publish` in here is set too. Any JSON, checked by the run.
+        delta: serde_json::Value,
+    },
+    /// Remove a distributor and what it serves.
+    RemoveDistributor {
+        /// The repository.
+        repo_id: String,
+        /// The distributor.
+        distributor_id: String,
+    },
+    /// Make units of an upload.
+    ImportUpload {
+        /// The repository.
+        repo_id: String,
+        /// The upload.
+        upload_id: serde_json::Value,
+        /// The type the client names.
+        unit_type_id: serde_json::Value,
+        /// The unit key the client gives.
+        unit_key: serde_json::Value,
+        /// Metadata the client gives.
+        unit_metadata: serde_json::Value,
+        /// Override of the importer's configuration.
+        #[serde(default)]
+        override_config: serde_json::Value,
+    },
+}
+
+impl Job {
+    /// `task_type` on the wire.
+    #[must_use]
+    pub fn task_type(&self) -> &'static str {
+        match self {
+            Self::Sync { .. } => "pulp.server.managers.repo.sync.sync",
+            Self::Publish { .. } => "pulp.server.managers.repo.publish.publish",
+            Self::DeleteRepository { .. } => "pulp.server.tasks.repository.delete",
+            Self::SetImporter { .. } => "pulp.server.managers.repo.importer.set_importer",
+            Self::UpdateImporter { .. } => {
+                "pulp.server.managers.repo.importer.update_importer_config"
+            }
+            Self::RemoveImporter { .. } => "pulp.server.managers.repo.importer.remove_importer",
+            Self::UpdateDistributor { .. } => "pulp.server.tasks.repository.distributor_update",
+            Self::RemoveDistributor { .. } => "pulp.server.tasks.repository.distributor_delete",
+            Self::ImportUpload { .. } => "pulp.server.managers.content.upload.import_uploaded_unit",
+        }
+    }
+
+    /// The repository the job is about.
+    #[must_use]
+    pub fn repo_id(&self) -> &str {
+        match self {
+            Self::Sync { repo_id, .. }
+            | Self::Publish { repo_id, .. }
+            | Self::DeleteRepository { repo_id }
+            | Self::SetImporter { repo_id, .. }
+            | Self::UpdateImporter { repo_id, .. }
+            | Self::RemoveImporter { repo_id, .. }
+            | Self::UpdateDistributor { repo_id, .. }
+            | Self::RemoveDistributor { repo_id, .. }
+            | Self::ImportUpload { repo_id, .. } => repo_id,
+        }
+    }
+
+    /// The tags, in the order of the wire.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        let mut tags = vec![tag::repository(self.repo_id())];
+        match self {
+            Self::UpdateImporter { importer_id, .. } | Self::RemoveImporter { importer_id, .. } => {
+                tags.push(tag::importer(importer_id));
+            }
+            Self::UpdateDistributor { distributor_id, .. }
+            | Self::RemoveDistributor { distributor_id, .. } => {
+                tags.push(tag::distributor(distributor_id));
+            }
+            _ => {}
+        }
+        tags.push(tag::action(match self {
+            Self::Sync { .. } => "sync",
+            Self::Publish { .. } => "publish",
+            Self::DeleteRepository { .. } => "delete",
+            Self::SetImporter { .. } => "add_importer",
+            Self::UpdateImporter { .. } => "update_importer",
+            Self::RemoveImporter { .. } => "delete_importer",
+            Self::UpdateDistributor { .. } => "update_distributor",
+            Self::RemoveDistributor { .. } => "remove_distributor",
+            Self::ImportUpload { .. } => "import_upload",
+        }));
+        tags
+    }
+
+    /// What the job must hold while it runs.
+    #[must_use]
+    pub fn resources(&self) -> Vec<Resource> {
+        vec![Resource::repository(self.repo_id())]
+    }
+}

@@ -1,0 +1,215 @@
+//! Tasks that change a repository's plugins, or remove it (reference: platform-api §4.2 to §4.4).
+
+use pith_content::Config;
+use pith_core::error::PulpError;
+use pith_core::{Document, ObjectId};
+use pith_store::Importer;
+use serde_json::{Value, json};
+
+use crate::error::{from_store, missing};
+use crate::worker::{Done, Failure, Run};
+use crate::{distributors, importers};
+
+/// Removes a repository with all that hangs on it. Its units stay.
+pub(super) async fn delete_repository(run: Run, repo_id: String) -> Result<Done, Failure> {
+    run.engine
+        .store
+        .repository_delete(&repo_id)
+        .await
+        .map_err(|error| match error {
+            pith_store::StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
+            other => from_store(other),
+        })?;
+    run.engine.mounts_changed().await;
+    Ok(Done::default())
+}
+
+/// Gives a repository an importer in place of the one it has.
+pub(super) async fn set_importer(
+    run: Run,
+    repo_id: String,
+    importer_type_id: String,
+    config: Document,
+) -> Result<Done, Failure> {
+    let engine = &run.engine;
+    let now = engine.clock.now();
+    let config = importers::prepared_config(&engine.registry, &importer_type_id, config)?;
+    let importer = Importer {
+        repo_id: repo_id.clone(),
+        oid: ObjectId::new(now),
+        type_id: importer_type_id,
+        config,
+        scratchpad: None,
+        last_sync: None,
+        last_updated: now,
+        last_override: None,
+    };
+    engine
+        .store
+        .importer_set(&importer)
+        .await
+        .map_err(|error| match error {
+            pith_store::StoreError::Missing { .. } => missing(&[("repository", json!(repo_id))]),
+            other => from_store(other),
+        })?;
+    let document = importers::document(&engine.registry, &importer);
+    Ok(Done {
+        result: in_task(document),
+        ..Done::default()
+    })
+}
+
+/// Sets keys of an importer's configuration; null removes one.
+pub(super) async fn update_importer(
+    run: Run,
+    repo_id: String,
+    importer_id: String,
+    config: Document,
+) -> Result<Done, Failure> {
+    let engine = &run.engine;
+    let importer = present_importer(&run, &repo_id, &importer_id).await?;
+    let merged = merged(importer.config, config);
+    let config = importers::prepared_config(&engine.registry, &importer_id, merged)?;
+    let importer = engine
+        .store
+        .importer_update_config(&repo_id, &config)
+        .await
+        .map_err(from_store)?;
+    let document = importers::document(&engine.registry, &importer);
+    Ok(Done {
+        result: in_task(document),
+        ..Done::default()
+    })
+}
+
+/// Removes a repository's importer.
+pub(super) async fn remove_importer(
+    run: Run,
+    repo_id: String,
+    importer_id: String,
+) -> Result<Done, Failure> {
+    present_importer(&run, &repo_id, &importer_id).await?;
+    run.engine
+        .store
+        .importer_remove(&repo_id)
+        .await
+        .map_err(from_store)?;
+    Ok(Done::default())
+}
+
+async fn present_importer(
+    run: &Run,
+    repo_id: &str,
+    importer_id: &str,
+) -> Result<Importer, PulpError> {
+    let importer = run
+        .engine
+        .store
+        .importer_get(repo_id)
+        .await
+        .map_err(from_store)?;
+    importer
+        .filter(|importer| importer.type_id == importer_id)
+        .ok_or_else(|| {
+            missing(&[
+                ("repo_id", json!(repo_id)),
+                ("importer_type_id", json!(importer_id)),
+            ])
+        })
+}
+
+/// Changes a distributor: keys of its configuration, and `auto_publish`.
+pub(super) async fn update_distributor(
+    run: Run,
+    repo_id: String,
+    distributor_id: String,
+    config: Value,
+    delta: Value,
+) -> Result<Done, Failure> {
+    let engine = &run.engine;
+    let gone = || {
+        missing(&[
+            ("repo_id", json!(repo_id)),
+            ("distributor_id", json!(distributor_id)),
+        ])
+    };
+    let present = engine
+        .store
+        .distributor_get(&repo_id, &distributor_id)
+        .await
+        .map_err(from_store)?;
+    let distributor = present.ok_or_else(gone)?;
+    let auto_publish = match delta.get("auto_publish") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(flag)) => Some(*flag),
+        Some(_) => return Err(Failure::Error(PulpError::invalid_value(&["auto_publish"]))),
+    };
+    let config = match config {
+        Value::Null => Document::new(),
+        Value::Object(map) => map,
+        other => {
+            return Err(Failure::Error(PulpError::wrong_type(
+                "distributor_config",
+                "dict",
+                &other,
+            )));
+        }
+    };
+    let merged = Config::new(merged(distributor.config, config))
+        .document()
+        .clone();
+    distributors::check_config(engine, &repo_id, &distributor.type_id, &merged).await?;
+    let updated = engine
+        .store
+        .distributor_update(&repo_id, &distributor_id, Some(&merged), auto_publish)
+        .await
+        .map_err(from_store)?;
+    Ok(Done {
+        result: in_task(distributors::document(&updated)),
+        ..Done::default()
+    })
+}
+
+/// Removes a distributor and stops serving what it published.
+pub(super) async fn remove_distributor(
+    run: Run,
+    repo_id: String,
+    distributor_id: String,
+) -> Result<Done, Failure> {
+    let removed = run
+        .engine
+        .store
+        .distributor_remove(&repo_id, &distributor_id)
+        .await
+        .map_err(from_store)?;
+    if !removed {
+        let what = [
+            ("repo_id", json!(repo_id)),
+            ("distributor_id", json!(distributor_id)),
+        ];
+        return Err(Failure::Error(missing(&what)));
+    }
+    run.engine.mounts_changed().await;
+    Ok(Done::default())
+}
+
+/// `changes` over `config`; null removes a key.
+fn merged(mut config: Document, changes: Document) -> Document {
+    for (key, value) in changes {
+        if value.is_null() {
+            config.remove(&key);
+        } else {
+            config.insert(key, value);
+        }
+    }
+    config
+}
+
+/// A document as a task's result shows it: its `_href` lacks the mount point (reference: platform-api §1.4).
+fn in_task(mut document: Value) -> Value {
+    if let Some(href) = document.get("_href").and_then(Value::as_str) {
+        let short = href.strip_prefix("/pulp/api").unwrap_or(href).to_owned();
+        document["_href"] = json!(short);
+    }
+    document
+}

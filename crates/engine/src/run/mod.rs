@@ -1,0 +1,68 @@
+//! What each kind of task does.
+
+mod configure;
+mod publish;
+mod stage;
+mod sync;
+mod units;
+mod upload;
+
+use crate::Job;
+use crate::worker::{Done, Failure, Run};
+
+/// Runs `job` to its end.
+pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
+    match job {
+        Job::Sync {
+            repo_id,
+            override_config,
+        } => sync::run(run, repo_id, override_config).await,
+        Job::Publish {
+            repo_id,
+            distributor_id,
+            override_config,
+        } => publish::run(run, repo_id, distributor_id, override_config).await,
+        Job::DeleteRepository { repo_id } => configure::delete_repository(run, repo_id).await,
+        Job::SetImporter {
+            repo_id,
+            importer_type_id,
+            config,
+        } => configure::set_importer(run, repo_id, importer_type_id, config).await,
+        Job::UpdateImporter {
+            repo_id,
+            importer_id,
+            config,
+        } => configure::update_importer(run, repo_id, importer_id, config).await,
+        Job::RemoveImporter {
+            repo_id,
+            importer_id,
+        } => configure::remove_importer(run, repo_id, importer_id).await,
+        Job::UpdateDistributor {
+            repo_id,
+            distributor_id,
+            config,
+            delta,
+        } => configure::update_distributor(run, repo_id, distributor_id, config, delta).await,
+        Job::RemoveDistributor {
+            repo_id,
+            distributor_id,
+        } => configure::remove_distributor(run, repo_id, distributor_id).await,
+        Job::ImportUpload {
+            repo_id,
+            upload_id,
+            unit_type_id,
+            unit_key,
+            unit_metadata,
+            override_config,
+        } => {
+            let request = upload::Request {
+                upload_id,
+                unit_type_id,
+                unit_key,
+                unit_metadata,
+                override_config,
+            };
+            upload::run(run, repo_id, request).await
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! Running a publish: the platform's half (reference: platform-api §4.5, rpm §11.3; design §6).
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
+use pith_content::publish::{
+    Distributor as Plugin, Entry, GeneratedFile, PublishContext, PublishReport,
+};
+use pith_content::sync::RepoInfo;
+use pith_content::unit::{RepoUnit, Select};
+use pith_content::{Config, ContentError};
+use pith_core::digest::Hashed;
+use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::{Algorithm, Clock, Document, ObjectId, RelativePath, Sha256, Timestamp};
+use pith_store::{
+    Distributor, History, HistoryKind, NewMount, NewPublication, Repository, UnitQuery,
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::sync::override_document;
+use super::units;
+use crate::error::{from_store, missing};
+use crate::history;
+use crate::worker::{Done, Failure, Run};
+
+/// Publications kept behind the one that is served, for clients in mid-run and for rollback.
+const KEPT: usize = 3;
+
+/// Runs `Job::Publish`.
+pub(super) async fn run(
+    run: Run,
+    repo_id: String,
+    distributor_id: Value,
+    override_config: Value,
+) -> Result<Done, Failure> {
+    let engine = Arc::clone(&run.engine);
+    let started = engine.clock.now();
+    let gone = || {
+        missing(&[
+            ("repo_id", json!(repo_id)),
+            ("distributor_id", distributor_id.clone()),
+        ])
+    };
+    let id = distributor_id.as_str().ok_or_else(gone)?;
+    let distributor = engine
+        .store
+        .distributor_get(&repo_id, id)
+        .await
+        .map_err(from_store)?
+        .ok_or_else(gone)?;
+    let repo = engine
+        .store
+        .repository_get(&repo_id)
+        .await
+        .map_err(from_store)?
+        .ok_or_else(gone)?;
+    let plugin = engine
+        .registry
+        .distributor(&distributor.type_id)
+        .cloned()
+        .ok_or_else(|| {
+            PulpError::execution(format!(
+                "the distributor type {} is not installed",
+                distributor.type_id
+            ))
+        })?;
+    let overriding = override_document(override_config)?;
+    run.progress.set_key(&distributor.id);
+    let result = match skip_reason(&run, &repo, &distributor, &overriding).await? {
+        Some(reason) => {
+            let text = json!(format!("Skipped: {reason}"));
+            Ok((
+                "skipped",
+                PublishReport {
+                    summary: text.clone(),
+                    details: text,
+                },
+            ))
+        }
+        None => publish(&run, &repo, &distributor, plugin, &overriding)
+            .await
+            .map(|report| ("success", report)),
+    };
+    if matches!(result, Err(ContentError::Cancelled)) {
+        return Err(Failure::Cancelled);
+    }
+    let entry = entry(&distributor, started, engine.clock.now(), &result);
+    if result.is_ok() {
+        let set = engine
+            .store
+            .distributor_set_last_publish(&repo_id, id, started, Some(&overriding))
+            .await;
+        set.map_err(from_store)?;
+    }
+    engine
+        .store
+        .history_add(HistoryKind::Publish, &entry)
+        .await
+        .map_err(from_store)?;
+    match result {
+        Ok(_) => {
+            let result = history::result_json(HistoryKind::Publish, &entry);
+            Ok(Done {
+                result,
+                ..Done::default()
+            })
+        }
+        Err(ContentError::Failed { summary, .. }) => {
+            let detail = ErrorDetail::new(
+                "PLP0034",
+                format!(
+                    "The distributor {id} indicated a failed response when publishing repository {repo_id}."
+                ),
+            );
+            let detail = detail
+                .with("distributor_id", id)
+                .with("repository_id", repo_id)
+                .with("summary", summary);
+            Err(Failure::Error(PulpError::coded(detail)))
+        }
+        Err(error) => Err(Failure::Error(error.into())),
+    }
+}
+
+fn entry(
+    distributor: &Distributor,
+    started: Timestamp,
+    completed: Timestamp,
+    result: &Result<(&'static str, PublishReport), ContentError>,
+) -> History {
+    let base = History {
+        oid: ObjectId::new(completed),
+        repo_id: distributor.repo_id.clone(),
+        actor_id: distributor.id.clone(),
+        actor_type: distributor.type_id.clone(),
+        started,
+        completed,
+        result: "error".to_owned(),
+        error_message: None,
+        exception: None,
+        traceback: Value::Null,
+        added: None,
+        updated: None,
+        removed: None,
+        summary: Value::Null,
+        details: Value::Null,
+    };
+    match result {
+        Ok((result, report)) => History {
+            result: (*result).to_owned(),
+            summary: report.summary.clone(),
+            details: report.details.clone(),
+            ..base
+        },
+        Err(error) => History {
+            error_message: Some(error.to_string()),
+            exception: Some(error.to_string()),
+            traceback: json!([format!("{error}\n")]),
+            ..base
+        },
+    }
+}
+
+/// Why nothing needs to be done (reference: platform-api §4.5).
+async fn skip_reason(
+    run: &Run,
+    repo: &Repository,
+    distributor: &Distributor,
+    overriding: &Document,
+) -> Result<Option<&'static str>, PulpError> {
+    let Some(last_publish) = distributor.last_publish else {
+        return Ok(None);
+    };
+    let without_force = |doc: &Document| {
+        let mut doc = doc.clone();
+        doc.remove("force_full");
+        doc
+    };
+    let last_override = distributor
+        .last_override
+        .as_ref()
+        .map(without_force)
+        .unwrap_or_default();
+    let forced =
+        Config::with_override(distributor.config.clone(), overriding.clone()).flag("force_full");
+    let moved = |at: Option<Timestamp>| at.is_some_and(|at| at >= last_publish);
+    let same = forced != Some(true)
+        && distributor.last_updated <= last_publish
+        && last_override == without_force(overriding)
+        && !moved(repo.last_unit_added)
+        && !moved(repo.last_unit_removed);
+    if !same {
+        return Ok(None);
+    }
+    // A publication that shows another version, or none at all, was not made by that last publish.
+    let published = run
+        .engine
+        .store
+        .publication_list(&repo.id, &distributor.id)
+        .await
+        .map_err(from_store)?;
+    let current = published
+        .first()
+        .is_some_and(|newest| newest.repo_version == repo.version);
+    Ok(current.then_some("Repository content has not changed since last publish."))
+}
+
+async fn publish(
+    run: &Run,
+    repo: &Repository,
+    distributor: &Distributor,
+    plugin: Arc<dyn Plugin>,
+    overriding: &Document,
+) -> Result<PublishReport, ContentError> {
+    let engine = &run.engine;
+    let config = Config::with_override(distributor.config.clone(), overriding.clone());
+    let ctx = Context {
+        run,
+        repo: RepoInfo {
+            id: repo.id.clone(),
+            notes: repo.notes.clone(),
+            scratchpad: repo.scratchpad.clone(),
+        },
+        distributor_id: distributor.id.clone(),
+        index: Mutex::new(Index {
+            builder: PublicationBuilder::new(&engine.blobs),
+            paths: 0,
+            bytes: 0,
+        }),
+        generated: Arc::default(),
+        config,
+    };
+    let report = plugin.publish(&ctx).await?;
+    let mounts: Vec<NewMount> = plugin
+        .mounts(&repo.id, &ctx.config)
+        .into_iter()
+        .map(|mount| NewMount {
+            prefix: mount.prefix.to_string(),
+            http: mount.http,
+            https: mount.https,
+        })
+        .collect();
+    let Index {
+        builder,
+        paths,
+        bytes,
+    } = ctx.index.into_inner();
+    let index = builder.finish().await.map_err(ContentError::other)?;
+    engine.blobs.durable().await.map_err(ContentError::other)?;
+    let whole = |number: u64| i64::try_from(number).map_err(ContentError::other);
+    let generated = std::mem::take(&mut *ctx.generated.lock());
+    let blobs = generated
+        .into_iter()
+        .map(|(blob, size)| Ok((blob, whole(size)?)));
+    let publication = NewPublication {
+        repo_id: repo.id.clone(),
+        distributor_id: distributor.id.clone(),
+        index_blob: index.sha256,
+        index_size: whole(index.size)?,
+        repo_version: repo.version,
+        paths: whole(paths)?,
+        bytes: whole(bytes)?,
+        blobs: blobs.collect::<Result<_, ContentError>>()?,
+    };
+    let committed = engine
+        .store
+        .publication_commit(&publication, &mounts, engine.clock.now())
+        .await;
+    committed.map_err(ContentError::other)?;
+    engine.mounts_changed().await;
+    forget_old(run, repo, distributor).await;
+    Ok(report)
+}
+
+/// Lets go of publications that are too old to be of use. What fails here is tried again by the next publish.
+async fn forget_old(run: &Run, repo: &Repository, distributor: &Distributor) {
+    let store = &run.engine.store;
+    let old = store
+        .publication_list(&repo.id, &distributor.id)
+        .await
+        .unwrap_or_default();
+    let ids: Vec<_> = old
+        .into_iter()
+        .skip(1 + KEPT)
+        .map(|publication| publication.id)
+        .collect();
+    if !ids.is_empty()
+        && let Err(error) = store.publication_delete(&ids).await
+    {
+        tracing::warn!(%error, "cannot let go of old publications");
+    }
+}
+
+struct Index {
+    builder: PublicationBuilder,
+    paths: u64,
+    bytes: u64,
+}
+
+struct Context<'a> {
+    run: &'a Run,
+    repo: RepoInfo,
+    distributor_id: String,
+    config: Config,
+    index: Mutex<Index>,
+    generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
+}
+
+#[async_trait]
+impl PublishContext for Context<'_> {
+    fn repo(&self) -> &RepoInfo {
+        &self.repo
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn distributor_id(&self) -> &str {
+        &self.distributor_id
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.run.engine.clock
+    }
+
+    fn cancelled(&self) -> &CancellationToken {
+        &self.run.cancel
+    }
+
+    async fn count(&self, type_id: &str) -> Result<u64, ContentError> {
+        let query = UnitQuery {
+            type_ids: vec![type_id],
+            repo: Some(&self.repo.id),
+            ..UnitQuery::default()
+        };
+        let count = self
+            .run
+            .engine
+            .store
+            .units_count(&query)
+            .await
+            .map_err(ContentError::other)?;
+        u64::try_from(count).map_err(ContentError::other)
+    }
+
+    async fn units(
+        &self,
+        select: Select,
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+        units::present(&self.run.engine.store, &self.repo.id, &select)
+    }
+
+    async fn add(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+    ) -> Result<(), ContentError> {
+        let mtime = modified.as_second();
+        let entry = match entry {
+            Entry::Blob { sha256, size } => pith_blobs::Entry::blob(sha256, size, mtime),
+            Entry::Deferred { unit, size } => {
+                pith_blobs::Entry::source(unit.0.into_bytes(), None, size, mtime)
+            }
+            Entry::Inline(bytes) => pith_blobs::Entry::inline(bytes, mtime),
+        };
+        let mut index = self.index.lock();
+        index.paths += 1;
+        index.bytes += entry.size;
+        index.builder.add(path, entry).map_err(ContentError::other)
+    }
+
+    async fn previous(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError> {
+        let store = &self.run.engine.store;
+        let list = store
+            .publication_list(&self.repo.id, &self.distributor_id)
+            .await
+            .map_err(ContentError::other)?;
+        let Some(newest) = list.first() else {
+            return Ok(Vec::new());
+        };
+        let index = pith_blobs::Publication::open(&self.run.engine.blobs, newest.index_blob).await;
+        let index = index.map_err(ContentError::other)?;
+        let mut found = Vec::new();
+        for entry in index.iter() {
+            let entry = entry.map_err(ContentError::other)?;
+            if !entry.path.starts_with(prefix) {
+                continue;
+            }
+            let kind = match entry.kind {
+                KindRef::Blob(sha256) => Entry::Blob {
+                    sha256,
+                    size: entry.size,
+                },
+                KindRef::Inline(bytes) => Entry::Inline(bytes::Bytes::copy_from_slice(bytes)),
+                KindRef::Source { .. } => continue,
+            };
+            let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
+            let modified = Timestamp::from_second(entry.mtime).map_err(ContentError::other)?;
+            found.push((path, kind, modified));
+        }
+        Ok(found)
+    }
+
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
+        let writer = writer(&self.run.engine.blobs, also);
+        Ok(Box::new(Generated {
+            writer,
+            generated: Arc::clone(&self.generated),
+        }))
+    }
+
+    fn progress(&self, report: Value) {
+        self.run.progress.report(report);
+    }
+}
+
+fn writer(blobs: &Blobs, also: &[Algorithm]) -> SyncBlobWriter {
+    blobs.sync_writer(also)
+}
+
+struct Generated {
+    writer: SyncBlobWriter,
+    generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
+}
+
+impl io::Write for Generated {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl GeneratedFile for Generated {
+    fn finish(self: Box<Self>) -> io::Result<Hashed> {
+        let stored = self.writer.finish().map_err(io::Error::other)?;
+        self.generated.lock().push((stored.sha256, stored.size));
+        Ok(stored)
+    }
+}

@@ -1,0 +1,600 @@
+//! The stages every sync shares (design §9): match what is handed over against what is known, download the rest with
+//! limits, verify, save in batches. Bounded queues between the stages keep memory flat; the first fatal failure stops
+//! all of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use pith_blobs::{BlobWriter, Blobs};
+use pith_content::fetch::{FetchFailure, FetchFailureKind};
+use pith_content::sync::StageObserver;
+use pith_content::unit::{Existing, Source, WantedUnit};
+use pith_content::{ContentError, UnitKey};
+use pith_core::digest::Hashed;
+use pith_core::{Sha256, TaskId, UnitId};
+use pith_fetch::{ErrorKind, FetchError, Request, Session, Sink};
+use pith_store::{KnownUnit, NewUnit, OnConflict};
+use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::Engine;
+
+/// Units saved in one transaction.
+const SAVE_BATCH: usize = 500;
+/// Units waiting between two stages.
+const QUEUE: usize = 1000;
+/// What clients say of a unit; a sync never takes it away.
+const USER_METADATA: &str = "pulp_user_metadata";
+/// Largest file taken when nobody says how large it is.
+const MAX_FILE: u64 = 64 << 30;
+
+/// When files come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// During the sync.
+    Immediate,
+    /// Later.
+    Deferred,
+}
+
+/// A unit on its way through the stages.
+struct Moving {
+    unit: WantedUnit,
+    key_digest: Sha256,
+    file_backed: bool,
+    file: Option<(Sha256, u64)>,
+    /// A known unit that only lacks its file.
+    known: Option<UnitId>,
+    observer: Arc<dyn StageObserver>,
+}
+
+struct Shared {
+    engine: Arc<Engine>,
+    task: TaskId,
+    /// Units handed over and not yet saved or dropped.
+    open: AtomicUsize,
+    idle: Notify,
+    failure: Mutex<Option<ContentError>>,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn fail(&self, error: ContentError) {
+        self.failure.lock().get_or_insert(error);
+        self.stop.cancel();
+        self.idle.notify_waiters();
+    }
+
+    fn close(&self, count: usize) {
+        if self.open.fetch_sub(count, Ordering::AcqRel) == count {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// The failure that stopped the stages; for everybody after the first it is only told that they stopped.
+    fn stopped(&self) -> ContentError {
+        self.failure
+            .lock()
+            .take()
+            .unwrap_or(ContentError::Cancelled)
+    }
+}
+
+/// The stages of one run. Dropping them stops everything that is under way.
+pub(crate) struct Stages {
+    shared: Arc<Shared>,
+    policy: Policy,
+    to_download: mpsc::Sender<Moving>,
+    to_save: mpsc::Sender<Moving>,
+    _tasks: JoinSet<()>,
+}
+
+impl Stages {
+    /// Starts the stages with `downloads` downloads at once.
+    pub(crate) fn start(
+        engine: Arc<Engine>,
+        task: TaskId,
+        policy: Policy,
+        downloads: usize,
+        session: Session,
+        feed: Option<Url>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            engine,
+            task,
+            open: AtomicUsize::new(0),
+            idle: Notify::new(),
+            failure: Mutex::new(None),
+            stop,
+        });
+        let (to_download, downloads_in) = mpsc::channel(QUEUE);
+        let (to_save, saves_in) = mpsc::channel(QUEUE);
+        let downloads_in = Arc::new(AsyncMutex::new(downloads_in));
+        let mut tasks = JoinSet::new();
+        for _ in 0..downloads.clamp(1, 64) {
+            let downloader = Downloader {
+                shared: Arc::clone(&shared),
+                session: session.clone(),
+                feed: feed.clone(),
+                queue: Arc::clone(&downloads_in),
+                to_save: to_save.clone(),
+            };
+            tasks.spawn(downloader.run());
+        }
+        tasks.spawn(save_loop(Arc::clone(&shared), saves_in));
+        Self {
+            shared,
+            policy,
+            to_download,
+            to_save,
+            _tasks: tasks,
+        }
+    }
+
+    /// Takes a batch in; waits for room.
+    pub(crate) async fn stage(
+        &self,
+        units: Vec<WantedUnit>,
+        observer: &Arc<dyn StageObserver>,
+    ) -> Result<(), ContentError> {
+        let shared = &self.shared;
+        let mut by_type: Vec<(&'static str, Vec<(WantedUnit, Sha256)>)> = Vec::new();
+        for unit in units {
+            let kind = shared.engine.registry.unit_type(unit.type_id);
+            let kind = kind
+                .ok_or_else(|| ContentError::other(format!("no unit type '{}'", unit.type_id)))?;
+            let digest = UnitKey::of(kind, &unit.doc)
+                .map_err(ContentError::other)?
+                .digest(kind);
+            match by_type
+                .iter_mut()
+                .find(|(type_id, _)| *type_id == unit.type_id)
+            {
+                Some((_, group)) => group.push((unit, digest)),
+                None => by_type.push((unit.type_id, vec![(unit, digest)])),
+            }
+        }
+        for (type_id, group) in by_type {
+            self.stage_type(type_id, group, observer).await?;
+        }
+        Ok(())
+    }
+
+    async fn stage_type(
+        &self,
+        type_id: &'static str,
+        group: Vec<(WantedUnit, Sha256)>,
+        observer: &Arc<dyn StageObserver>,
+    ) -> Result<(), ContentError> {
+        let shared = &self.shared;
+        let store = &shared.engine.store;
+        let file_backed = shared
+            .engine
+            .registry
+            .unit_type(type_id)
+            .is_some_and(|kind| kind.file_backed);
+        let keys: Vec<Sha256> = group.iter().map(|(_, digest)| *digest).collect();
+        let known = store
+            .units_by_key(type_id, &keys)
+            .await
+            .map_err(ContentError::other)?;
+        let mut associate: Vec<(UnitId, &str)> = Vec::new();
+        for (mut unit, key_digest) in group {
+            if let Some(found) = known.get(&key_digest)
+                && self.as_known(&mut unit, found).await?
+            {
+                associate.push((found.id, type_id));
+                observer.known(type_id);
+                continue;
+            }
+            let known = known
+                .get(&key_digest)
+                .filter(|_| unit.existing == Existing::Keep);
+            let known = known.map(|found| found.id);
+            let observer = Arc::clone(observer);
+            self.send(Moving {
+                unit,
+                key_digest,
+                file_backed,
+                file: None,
+                known,
+                observer,
+            })
+            .await?;
+        }
+        if !associate.is_empty() {
+            store
+                .stage_add(shared.task, &associate)
+                .await
+                .map_err(ContentError::other)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the known unit serves as it is; otherwise `unit` is what is to be stored.
+    async fn as_known(
+        &self,
+        unit: &mut WantedUnit,
+        found: &KnownUnit,
+    ) -> Result<bool, ContentError> {
+        let lacks_file = match unit.source {
+            Some(Source::Download { .. }) => !found.downloaded && self.policy == Policy::Immediate,
+            Some(Source::Blob { sha256, .. }) => !found.downloaded || found.blob != Some(sha256),
+            None => false,
+        };
+        match unit.existing {
+            Existing::Keep => Ok(!lacks_file),
+            Existing::Replace => Ok(self.merged(unit, found).await? && !lacks_file),
+        }
+    }
+
+    /// Lets the type merge what is known into `unit`; whether nothing new comes of it.
+    async fn merged(&self, unit: &mut WantedUnit, found: &KnownUnit) -> Result<bool, ContentError> {
+        let engine = &self.shared.engine;
+        let Some(content_type) = engine.registry.content_type_of(unit.type_id) else {
+            return Ok(false);
+        };
+        let stored = engine
+            .store
+            .unit_get(unit.type_id, found.id)
+            .await
+            .map_err(ContentError::other)?;
+        let Some(stored) = stored else {
+            return Ok(false);
+        };
+        let mut names: Vec<&str> = unit.parts.iter().map(|part| part.name).collect();
+        names.extend(
+            content_type
+                .presented_fields(unit.type_id)
+                .iter()
+                .flat_map(|(_, parts)| *parts),
+        );
+        names.sort_unstable();
+        names.dedup();
+        let mut parts = engine
+            .store
+            .unit_parts(&[found.id], &names)
+            .await
+            .map_err(ContentError::other)?;
+        let parts: Vec<(String, Vec<u8>)> = parts
+            .remove(&found.id)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|part| (part.name, part.data))
+            .collect();
+        content_type.merge(unit.type_id, &stored.doc, &parts, unit);
+        if let Some(metadata) = stored.doc.get(USER_METADATA) {
+            unit.doc
+                .entry(USER_METADATA)
+                .or_insert_with(|| metadata.clone());
+        }
+        let same_parts = unit.parts.len() == parts.len()
+            && unit.parts.iter().all(|new| {
+                parts
+                    .iter()
+                    .any(|(name, data)| name == new.name && *data == new.data)
+            });
+        Ok(unit.doc == stored.doc && same_parts)
+    }
+
+    async fn send(&self, mut moving: Moving) -> Result<(), ContentError> {
+        let queue = match (&moving.unit.source, self.policy) {
+            (Some(Source::Download { size, .. }), Policy::Immediate) => {
+                moving
+                    .observer
+                    .queued(moving.unit.type_id, size.unwrap_or(0));
+                &self.to_download
+            }
+            (Some(Source::Blob { sha256, size }), _) => {
+                moving.file = Some((*sha256, *size));
+                &self.to_save
+            }
+            _ => &self.to_save,
+        };
+        self.shared.open.fetch_add(1, Ordering::AcqRel);
+        tokio::select! {
+            biased;
+            () = self.shared.stop.cancelled() => Err(self.shared.stopped()),
+            sent = queue.send(moving) => sent.map_err(|_| self.shared.stopped()),
+        }
+    }
+
+    /// Waits until everything handed over is saved.
+    pub(crate) async fn drain(&self) -> Result<(), ContentError> {
+        loop {
+            let idle = self.shared.idle.notified();
+            let mut idle = std::pin::pin!(idle);
+            idle.as_mut().enable();
+            if self.shared.stop.is_cancelled() {
+                return Err(self.shared.stopped());
+            }
+            if self.shared.open.load(Ordering::Acquire) == 0 {
+                return Ok(());
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for Stages {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}
+
+struct Downloader {
+    shared: Arc<Shared>,
+    session: Session,
+    feed: Option<Url>,
+    queue: Arc<AsyncMutex<mpsc::Receiver<Moving>>>,
+    to_save: mpsc::Sender<Moving>,
+}
+
+impl Downloader {
+    async fn run(self) {
+        let stop = self.shared.stop.clone();
+        stop.run_until_cancelled(async {
+            loop {
+                let next = self.queue.lock().await.recv().await;
+                let Some(moving) = next else { return };
+                if let Err(error) = self.one(moving).await {
+                    self.shared.fail(error);
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
+    async fn one(&self, mut moving: Moving) -> Result<(), ContentError> {
+        match self.download(&mut moving).await {
+            Ok(()) => self
+                .to_save
+                .send(moving)
+                .await
+                .map_err(|_| ContentError::Cancelled),
+            Err(failure) => {
+                moving.observer.failed(&moving.unit, &failure)?;
+                self.shared.close(1);
+                Ok(())
+            }
+        }
+    }
+
+    async fn download(&self, moving: &mut Moving) -> Result<(), FetchFailure> {
+        let Some(Source::Download {
+            urls,
+            size,
+            digests,
+            head,
+        }) = &moving.unit.source
+        else {
+            return Ok(());
+        };
+        let request = Request {
+            urls: resolve(self.feed.as_ref(), urls)?,
+            max_size: size.unwrap_or(MAX_FILE),
+            expect_size: *size,
+            expect: digests.clone(),
+            head_bytes: *head,
+        };
+        let first = request
+            .urls
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let mut sink = BlobSink::new(&self.shared.engine.blobs);
+        let fetched = self
+            .session
+            .get(request, &mut sink)
+            .await
+            .map_err(|error| failure(&error))?;
+        let stored = sink
+            .finish()
+            .await
+            .map_err(|error| unreachable_file(&first, &error.to_string()))?;
+        moving
+            .observer
+            .inspect(&mut moving.unit, &fetched.head)
+            .map_err(|message| unreachable_file(fetched.url.as_str(), &message))?;
+        moving.file = Some((stored.sha256, stored.size));
+        Ok(())
+    }
+}
+
+fn unreachable_file(url: &str, message: &str) -> FetchFailure {
+    FetchFailure {
+        url: url.to_owned(),
+        status: None,
+        message: format!("{url}: {message}"),
+        kind: FetchFailureKind::Unreachable,
+    }
+}
+
+/// URLs as a type gives them, absolute.
+pub(crate) fn resolve(feed: Option<&Url>, urls: &[String]) -> Result<Vec<Url>, FetchFailure> {
+    let absolute = |text: &String| match (Url::parse(text), feed) {
+        (Ok(url), _) => Ok(url),
+        (Err(_), Some(feed)) => feed
+            .join(text)
+            .map_err(|error| unreachable_file(text, &error.to_string())),
+        (Err(error), None) => Err(unreachable_file(text, &error.to_string())),
+    };
+    urls.iter().map(absolute).collect()
+}
+
+/// A failed download as types see it.
+pub(crate) fn failure(error: &FetchError) -> FetchFailure {
+    let (status, kind) = match &error.kind {
+        ErrorKind::NotFound { status } => (Some(*status), FetchFailureKind::NotFound),
+        ErrorKind::Denied { status } | ErrorKind::Status { status } => {
+            (Some(*status), FetchFailureKind::Status)
+        }
+        ErrorKind::TooLarge { .. } => (None, FetchFailureKind::TooLarge),
+        ErrorKind::SizeMismatch { expected, actual } => (
+            None,
+            FetchFailureKind::Size {
+                expected: *expected,
+                actual: *actual,
+            },
+        ),
+        ErrorKind::DigestMismatch {
+            algorithm,
+            expected,
+            actual,
+        } => {
+            let algorithm = algorithm.to_string();
+            (
+                None,
+                FetchFailureKind::Digest {
+                    algorithm,
+                    expected: expected.clone(),
+                    actual: actual.clone(),
+                },
+            )
+        }
+        _ => (None, FetchFailureKind::Unreachable),
+    };
+    FetchFailure {
+        url: error.url.to_string(),
+        status,
+        message: error.to_string(),
+        kind,
+    }
+}
+
+/// A download that becomes a blob.
+pub(crate) struct BlobSink {
+    blobs: Blobs,
+    writer: BlobWriter,
+}
+
+impl BlobSink {
+    pub(crate) fn new(blobs: &Blobs) -> Self {
+        Self {
+            blobs: blobs.clone(),
+            writer: blobs.writer(&[]),
+        }
+    }
+
+    pub(crate) async fn finish(self) -> pith_blobs::Result<Hashed> {
+        self.writer.finish().await
+    }
+}
+
+#[async_trait]
+impl Sink for BlobSink {
+    async fn write(&mut self, bytes: Bytes) -> std::io::Result<()> {
+        self.writer
+            .write_bytes(bytes)
+            .await
+            .map_err(std::io::Error::other)
+    }
+
+    async fn restart(&mut self) -> std::io::Result<()> {
+        self.writer = self.blobs.writer(&[]);
+        Ok(())
+    }
+}
+
+/// Saves what comes, many units in one transaction; while one is under way the next batch gathers.
+async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Moving>) {
+    let stop = shared.stop.clone();
+    stop.run_until_cancelled(async {
+        let mut batch = Vec::with_capacity(SAVE_BATCH);
+        while queue.recv_many(&mut batch, SAVE_BATCH).await > 0 {
+            let count = batch.len();
+            if let Err(error) = save(&shared, std::mem::take(&mut batch)).await {
+                shared.fail(error);
+                return;
+            }
+            shared.close(count);
+        }
+    })
+    .await;
+}
+
+async fn save(shared: &Shared, batch: Vec<Moving>) -> Result<(), ContentError> {
+    let engine = &shared.engine;
+    engine.blobs.durable().await.map_err(ContentError::other)?;
+    let mut done = Vec::with_capacity(batch.len());
+    let mut groups: HashMap<bool, (Vec<NewUnit>, Vec<&'static str>)> = HashMap::new();
+    let mut associate: Vec<(UnitId, &str)> = Vec::new();
+    for moving in batch {
+        let size = moving.file.map_or(0, |(_, size)| size);
+        done.push((Arc::clone(&moving.observer), moving.unit.type_id, size));
+        if let (Some(id), Some((blob, size))) = (moving.known, moving.file) {
+            let size = i64::try_from(size).map_err(ContentError::other)?;
+            engine
+                .store
+                .unit_set_blob(id, blob, size)
+                .await
+                .map_err(ContentError::other)?;
+            associate.push((id, moving.unit.type_id));
+            continue;
+        }
+        let replace = moving.unit.existing == Existing::Replace;
+        let (units, types) = groups.entry(replace).or_default();
+        types.push(moving.unit.type_id);
+        units.push(new_unit(moving)?);
+    }
+    for (replace, (units, types)) in groups {
+        let on_conflict = if replace {
+            OnConflict::Replace
+        } else {
+            OnConflict::Keep
+        };
+        let saved = engine
+            .store
+            .units_save(&units, on_conflict)
+            .await
+            .map_err(ContentError::other)?;
+        associate.extend(
+            saved
+                .iter()
+                .zip(types)
+                .map(|(unit, type_id)| (unit.id, type_id)),
+        );
+    }
+    engine
+        .store
+        .stage_add(shared.task, &associate)
+        .await
+        .map_err(ContentError::other)?;
+    for (observer, type_id, size) in done {
+        observer.done(type_id, size);
+    }
+    Ok(())
+}
+
+fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
+    let promised = match &moving.unit.source {
+        Some(Source::Download { size, .. }) => *size,
+        _ => None,
+    };
+    let size = moving.file.map(|(_, size)| size).or(promised);
+    Ok(NewUnit {
+        type_id: moving.unit.type_id.to_owned(),
+        key_digest: moving.key_digest,
+        doc: moving.unit.doc,
+        blob: moving.file.map(|(blob, _)| blob),
+        size: size
+            .map(i64::try_from)
+            .transpose()
+            .map_err(ContentError::other)?,
+        downloaded: moving.file.is_some() || !moving.file_backed,
+        parts: moving
+            .unit
+            .parts
+            .into_iter()
+            .map(|part| (part.name.to_owned(), part.data.to_vec()))
+            .collect(),
+    })
+}

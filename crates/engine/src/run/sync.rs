@@ -1,0 +1,478 @@
+//! Running a sync: the platform's half (reference: platform-api §4.5, rpm §6.3; design §9).
+
+use std::io::Write;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use pith_blobs::SpoolFile;
+use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
+use pith_content::sync::{Importer as Plugin, RepoInfo, StageObserver, SyncContext, SyncReport};
+use pith_content::unit::{RepoUnit, Select, WantedUnit};
+use pith_content::{Config, ContentError};
+use pith_core::error::PulpError;
+use pith_core::{Clock, Document, ObjectId, Timestamp, UnitId};
+use pith_fetch::{Request, Session, Sink};
+use pith_store::{Committed, History, HistoryKind, Importer, Repository};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::stage::{Policy, Stages, failure, resolve};
+use super::units;
+use crate::error::{from_store, missing};
+use crate::upstream::upstream;
+use crate::worker::{Done, Failure, Run};
+use crate::{Job, history};
+
+/// Runs `Job::Sync`.
+pub(super) async fn run(
+    run: Run,
+    repo_id: String,
+    override_config: Value,
+) -> Result<Done, Failure> {
+    let engine = Arc::clone(&run.engine);
+    let started = engine.clock.now();
+    let gone = || missing(&[("repo_id", json!(repo_id))]);
+    let repo = engine
+        .store
+        .repository_get(&repo_id)
+        .await
+        .map_err(from_store)?
+        .ok_or_else(gone)?;
+    let importer = engine
+        .store
+        .importer_get(&repo_id)
+        .await
+        .map_err(from_store)?
+        .ok_or_else(gone)?;
+    let plugin = engine
+        .registry
+        .importer(&importer.type_id)
+        .cloned()
+        .ok_or_else(|| {
+            PulpError::execution(format!(
+                "the importer type {} is not installed",
+                importer.type_id
+            ))
+        })?;
+    let overriding = override_document(override_config)?;
+    run.progress.set_key(&importer.type_id);
+    let result = sync(&run, &repo, &importer, plugin, &overriding).await;
+    let ended = Ended {
+        started,
+        completed: engine.clock.now(),
+        result,
+    };
+    let entry = ended.history(&repo_id, &importer.type_id);
+    record(&run, &repo, &overriding, &ended, &entry).await?;
+    match ended.result {
+        Ok(_) => {
+            let spawned = auto_publish(&run, &repo_id).await?;
+            Ok(Done {
+                result: history::result_json(HistoryKind::Sync, &entry),
+                error: None,
+                spawned,
+            })
+        }
+        Err(ContentError::Cancelled) => Err(Failure::Cancelled),
+        Err(ContentError::Failed { message, .. }) => {
+            tracing::warn!(%message, repo_id, "the importer reports failure");
+            let mut error = PulpError::execution("Importer indicated a failed response");
+            error
+                .detail
+                .data
+                .insert("message".to_owned(), json!(message));
+            Err(Failure::Error(error))
+        }
+        Err(error) => Err(Failure::Error(error.into())),
+    }
+}
+
+/// The override as a document; null is none.
+pub(super) fn override_document(value: Value) -> Result<Document, PulpError> {
+    match value {
+        Value::Null => Ok(Document::new()),
+        Value::Object(map) => Ok(map),
+        other => Err(PulpError::execution(format!(
+            "override_config must be an object, but it is {}",
+            pith_core::error::type_printed(&other)
+        ))),
+    }
+}
+
+struct Ended {
+    started: Timestamp,
+    completed: Timestamp,
+    result: Result<(SyncReport, Committed), ContentError>,
+}
+
+impl Ended {
+    fn history(&self, repo_id: &str, importer_type: &str) -> History {
+        let base = History {
+            oid: ObjectId::new(self.completed),
+            repo_id: repo_id.to_owned(),
+            actor_id: importer_type.to_owned(),
+            actor_type: importer_type.to_owned(),
+            started: self.started,
+            completed: self.completed,
+            result: "success".to_owned(),
+            error_message: None,
+            exception: None,
+            traceback: Value::Null,
+            added: None,
+            updated: None,
+            removed: None,
+            summary: Value::Null,
+            details: Value::Null,
+        };
+        match &self.result {
+            Ok((report, committed)) => History {
+                added: Some(committed.added),
+                updated: Some(committed.updated),
+                removed: Some(committed.removed),
+                summary: report.summary.clone(),
+                details: report.details.clone(),
+                ..base
+            },
+            Err(ContentError::Failed {
+                summary, details, ..
+            }) => History {
+                result: "failed".to_owned(),
+                added: Some(0),
+                updated: Some(0),
+                removed: Some(0),
+                summary: summary.clone(),
+                details: details.clone(),
+                ..base
+            },
+            Err(ContentError::Cancelled) => {
+                let text = json!("Sync was cancelled");
+                History {
+                    result: "canceled".to_owned(),
+                    summary: text.clone(),
+                    details: text,
+                    ..base
+                }
+            }
+            Err(error) => History {
+                result: "error".to_owned(),
+                error_message: Some(error.to_string()),
+                exception: Some(error.to_string()),
+                traceback: json!([format!("{error}\n")]),
+                ..base
+            },
+        }
+    }
+}
+
+/// Writes what every sync leaves behind, successful or not: history, `last_sync`, scratchpads.
+async fn record(
+    run: &Run,
+    repo: &Repository,
+    overriding: &Document,
+    ended: &Ended,
+    entry: &History,
+) -> Result<(), PulpError> {
+    let store = &run.engine.store;
+    if let Ok((report, _)) = &ended.result {
+        if let Some(scratchpad) = &report.importer_scratchpad {
+            store
+                .importer_set_scratchpad(&repo.id, Some(scratchpad))
+                .await
+                .map_err(from_store)?;
+        }
+        if !report.repo_scratchpad.is_empty() {
+            let mut scratchpad = repo.scratchpad.clone();
+            for (key, value) in &report.repo_scratchpad {
+                scratchpad.insert(key.clone(), value.clone());
+            }
+            scratchpad.retain(|_, value| !value.is_null());
+            store
+                .repository_set_scratchpad(&repo.id, &scratchpad)
+                .await
+                .map_err(from_store)?;
+        }
+    }
+    let last_override = ended.result.is_ok().then_some(overriding);
+    store
+        .importer_set_last_sync(&repo.id, ended.completed, last_override)
+        .await
+        .map_err(from_store)?;
+    store
+        .history_add(HistoryKind::Sync, entry)
+        .await
+        .map_err(from_store)
+}
+
+async fn auto_publish(run: &Run, repo_id: &str) -> Result<Vec<pith_core::TaskId>, PulpError> {
+    let store = &run.engine.store;
+    let distributors = store
+        .distributor_list(Some(&[repo_id.to_owned()]))
+        .await
+        .map_err(from_store)?;
+    let mut spawned = Vec::new();
+    for distributor in distributors
+        .into_iter()
+        .filter(|distributor| distributor.auto_publish)
+    {
+        let job = Job::Publish {
+            repo_id: repo_id.to_owned(),
+            distributor_id: json!(distributor.id),
+            override_config: Value::Null,
+        };
+        spawned.push(run.engine.enqueue(job).await?);
+    }
+    Ok(spawned)
+}
+
+async fn sync(
+    run: &Run,
+    repo: &Repository,
+    importer: &Importer,
+    plugin: Arc<dyn Plugin>,
+    overriding: &Document,
+) -> Result<(SyncReport, Committed), ContentError> {
+    let engine = &run.engine;
+    let config = Config::with_override(importer.config.clone(), overriding.clone());
+    plugin.validate(&config).map_err(ContentError::Other)?;
+    let reached = plugin.upstream(&config);
+    let feed = reached.feed.as_deref().map(feed_url).transpose()?;
+    let settings = upstream(&reached);
+    let downloads = settings.max_downloads;
+    let session = engine
+        .fetcher
+        .session(settings)
+        .map_err(|error| ContentError::Fetch(failure(&error)))?;
+    let session = session.with_cancel(run.cancel.clone());
+    let policy = match config.text("download_policy") {
+        None | Some("immediate") => Policy::Immediate,
+        Some(_) => Policy::Deferred,
+    };
+    let stages = Stages::start(
+        Arc::clone(engine),
+        run.task,
+        policy,
+        downloads,
+        session.clone(),
+        feed.clone(),
+    );
+    let ctx = Context {
+        run,
+        repo: RepoInfo {
+            id: repo.id.clone(),
+            notes: repo.notes.clone(),
+            scratchpad: repo.scratchpad.clone(),
+        },
+        full: full_sync_required(repo, importer, &config, overriding),
+        scratchpad: importer.scratchpad.clone().unwrap_or_default(),
+        config,
+        session,
+        feed,
+        stages,
+        last_report: Mutex::new(Value::Null),
+    };
+    let report = plugin.sync(&ctx).await;
+    run.progress.observe(None);
+    run.progress.report(ctx.last_report.lock().clone());
+    let report = report?;
+    ctx.stages.drain().await?;
+    let committed = engine
+        .store
+        .content_commit(run.task, &repo.id, engine.clock.now())
+        .await
+        .map_err(ContentError::other)?;
+    Ok((report, committed))
+}
+
+/// The feed as a folder, so that relative names resolve below it.
+fn feed_url(feed: &str) -> Result<Url, ContentError> {
+    let with_slash = if feed.ends_with('/') || feed.contains('?') {
+        feed.to_owned()
+    } else {
+        format!("{feed}/")
+    };
+    Url::parse(&with_slash)
+        .map_err(|error| ContentError::Other(format!("the feed {feed} is not a URL: {error}")))
+}
+
+/// Whether the platform demands that nothing is skipped (reference: rpm §6.3).
+fn full_sync_required(
+    repo: &Repository,
+    importer: &Importer,
+    config: &Config,
+    overriding: &Document,
+) -> bool {
+    let Some(last_sync) = importer.last_sync else {
+        return true;
+    };
+    let without_force = |doc: &Document| {
+        let mut doc = doc.clone();
+        doc.remove("force_full");
+        doc
+    };
+    let last_override = importer
+        .last_override
+        .as_ref()
+        .map(without_force)
+        .unwrap_or_default();
+    config.flag("force_full") == Some(true)
+        || repo
+            .last_unit_removed
+            .is_some_and(|removed| removed > last_sync)
+        || importer.last_updated > last_sync
+        || last_override != without_force(overriding)
+}
+
+struct Context<'a> {
+    run: &'a Run,
+    repo: RepoInfo,
+    config: Config,
+    scratchpad: Document,
+    full: bool,
+    session: Session,
+    feed: Option<Url>,
+    stages: Stages,
+    last_report: Mutex<Value>,
+}
+
+#[async_trait]
+impl SyncContext for Context<'_> {
+    fn repo(&self) -> &RepoInfo {
+        &self.repo
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn scratchpad(&self) -> &Document {
+        &self.scratchpad
+    }
+
+    fn full_sync_required(&self) -> bool {
+        self.full
+    }
+
+    async fn units_not_downloaded(&self) -> Result<u64, ContentError> {
+        let count = self
+            .run
+            .engine
+            .store
+            .repository_units_not_downloaded(&self.repo.id)
+            .await;
+        u64::try_from(count.map_err(ContentError::other)?).map_err(ContentError::other)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.run.engine.clock
+    }
+
+    fn cancelled(&self) -> &CancellationToken {
+        &self.run.cancel
+    }
+
+    async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
+        let request = Request {
+            urls: resolve(self.feed.as_ref(), &what.urls)?,
+            max_size: what.max_size,
+            expect_size: what.size,
+            expect: what.digests,
+            head_bytes: 0,
+        };
+        let first = request
+            .urls
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let broken = |error: String| FetchFailure {
+            message: format!("{first}: {error}"),
+            url: first.clone(),
+            status: None,
+            kind: FetchFailureKind::Unreachable,
+        };
+        let spool = self
+            .run
+            .engine
+            .blobs
+            .spool()
+            .map_err(|error| broken(error.to_string()))?;
+        let mut sink = SpoolSink(spool);
+        let fetched = self
+            .session
+            .get(request, &mut sink)
+            .await
+            .map_err(|error| failure(&error))?;
+        let path = sink.0.path().to_owned();
+        Ok(Fetched::new(
+            path,
+            fetched.hashed,
+            fetched.url.to_string(),
+            None,
+            Box::new(sink.0),
+        ))
+    }
+
+    fn progress(&self, report: Value) {
+        *self.last_report.lock() = report.clone();
+        self.run.progress.report(report);
+    }
+
+    async fn stage(
+        &self,
+        units: Vec<WantedUnit>,
+        observer: &Arc<dyn StageObserver>,
+    ) -> Result<(), ContentError> {
+        self.run.progress.observe(Some(observer));
+        self.stages.stage(units, observer).await
+    }
+
+    async fn drain(&self) -> Result<(), ContentError> {
+        self.stages.drain().await
+    }
+
+    async fn remove_missing(&self, type_ids: &[&'static str]) -> Result<(), ContentError> {
+        self.stages.drain().await?;
+        let removed = self
+            .run
+            .engine
+            .store
+            .stage_remove_missing(self.run.task, &self.repo.id, type_ids)
+            .await;
+        removed.map(|_| ()).map_err(ContentError::other)
+    }
+
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
+        super::units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+    }
+
+    async fn units_after(
+        &self,
+        select: Select,
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+        units::after(
+            &self.run.engine.store,
+            self.run.task,
+            &self.repo.id,
+            &select,
+        )
+    }
+}
+
+struct SpoolSink(SpoolFile);
+
+#[async_trait]
+impl Sink for SpoolSink {
+    async fn write(&mut self, bytes: Bytes) -> std::io::Result<()> {
+        // Into the page cache; the file system's own write-back does the rest.
+        self.0.write_all(&bytes)
+    }
+
+    async fn restart(&mut self) -> std::io::Result<()> {
+        use std::io::Seek;
+        self.0.file().set_len(0)?;
+        self.0.rewind()
+    }
+}

@@ -1,0 +1,276 @@
+//! Importing an upload: the platform's half (reference: platform-api §4.8).
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use pith_content::fetch::FetchFailure;
+use pith_content::sync::{RepoInfo, StageObserver};
+use pith_content::unit::{RepoUnit, Select, WantedUnit};
+use pith_content::upload::{Upload, UploadContext};
+use pith_content::{Config, ContentError};
+use pith_core::digest::Hashed;
+use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::{Algorithm, Clock, Document, UnitId};
+use pith_fetch::Upstream;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::stage::{Policy, Stages};
+use super::sync::override_document;
+use super::units;
+use crate::error::{from_blobs, from_store, missing};
+use crate::worker::{Done, Failure, Run};
+
+/// What the client sent; any JSON.
+pub(super) struct Request {
+    pub(super) upload_id: Value,
+    pub(super) unit_type_id: Value,
+    pub(super) unit_key: Value,
+    pub(super) unit_metadata: Value,
+    pub(super) override_config: Value,
+}
+
+/// Runs `Job::ImportUpload`.
+pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Failure> {
+    let engine = Arc::clone(&run.engine);
+    let gone = || missing(&[("repo_id", json!(repo_id))]);
+    let repo = engine
+        .store
+        .repository_get(&repo_id)
+        .await
+        .map_err(from_store)?
+        .ok_or_else(gone)?;
+    let importer = engine
+        .store
+        .importer_get(&repo_id)
+        .await
+        .map_err(from_store)?
+        .ok_or_else(gone)?;
+    let plugin = engine
+        .registry
+        .importer(&importer.type_id)
+        .cloned()
+        .ok_or_else(|| {
+            PulpError::execution(format!(
+                "the importer type {} is not installed",
+                importer.type_id
+            ))
+        })?;
+    let type_id = request.unit_type_id.as_str().unwrap_or_default().to_owned();
+    if !plugin.descriptor().types.contains(&type_id.as_str()) {
+        return Err(Failure::Error(PulpError::execution(
+            "Invalid unit type for repository",
+        )));
+    }
+    let overriding = override_document(request.override_config)?;
+    let upload = Upload {
+        type_id: type_id.clone(),
+        key: document("unit_key", request.unit_key)?,
+        metadata: document("unit_metadata", request.unit_metadata)?,
+    };
+    let file = open(&run, &request.upload_id).await?;
+    let session = engine
+        .fetcher
+        .session(Upstream::default())
+        .map_err(|error| Failure::Error(PulpError::execution(error.to_string())))?;
+    let ctx = Context {
+        run: &run,
+        repo: RepoInfo {
+            id: repo.id.clone(),
+            notes: repo.notes.clone(),
+            scratchpad: repo.scratchpad.clone(),
+        },
+        config: Config::with_override(importer.config.clone(), overriding),
+        stages: Stages::start(
+            Arc::clone(&engine),
+            run.task,
+            Policy::Immediate,
+            1,
+            session,
+            None,
+        ),
+        file,
+    };
+    let report = match plugin.upload(&ctx, upload).await {
+        Ok(report) => report,
+        Err(ContentError::Failed {
+            summary, details, ..
+        }) => {
+            return Err(Failure::Error(refused(
+                &importer.type_id,
+                &type_id,
+                &repo_id,
+                &summary,
+                &details,
+            )));
+        }
+        Err(ContentError::Cancelled) => return Err(Failure::Cancelled),
+        Err(error) => return Err(Failure::Error(error.into())),
+    };
+    ctx.stages
+        .drain()
+        .await
+        .map_err(|error| Failure::Error(error.into()))?;
+    engine
+        .store
+        .content_commit(run.task, &repo_id, engine.clock.now())
+        .await
+        .map_err(from_store)?;
+    let result =
+        json!({ "success_flag": true, "summary": report.summary, "details": report.details });
+    Ok(Done {
+        result,
+        ..Done::default()
+    })
+}
+
+/// PLP0047: the importer looked at the upload and says no.
+fn refused(
+    importer: &str,
+    unit_type: &str,
+    repo_id: &str,
+    summary: &Value,
+    details: &Value,
+) -> PulpError {
+    let shown = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => pith_core::error::printed(other),
+    };
+    let text = format!(
+        "The importer {importer} indicated a failed response when uploading {unit_type} unit to repository {repo_id}. \
+         Summary: '{}'. Details: '{}'",
+        shown(summary),
+        shown(details)
+    );
+    let detail = ErrorDetail::new("PLP0047", text)
+        .with("importer_id", importer)
+        .with("unit_type", unit_type)
+        .with("repo_id", repo_id)
+        .with("summary", summary.clone())
+        .with("details", details.clone());
+    PulpError::coded(detail)
+}
+
+fn document(name: &str, value: Value) -> Result<Document, PulpError> {
+    match value {
+        Value::Null => Ok(Document::new()),
+        Value::Object(map) => Ok(map),
+        other => Err(PulpError::wrong_type(name, "dict", &other)),
+    }
+}
+
+/// The uploaded bytes; `None` when nothing was uploaded under that id, which is right for units without a file.
+async fn open(run: &Run, upload_id: &Value) -> Result<Option<File>, PulpError> {
+    let Some(id) = upload_id
+        .as_str()
+        .and_then(|text| Uuid::parse_str(text).ok())
+    else {
+        return Ok(None);
+    };
+    let uploads = run.engine.blobs.uploads();
+    match uploads.len(id).await.map_err(|error| from_blobs(&error))? {
+        None => Ok(None),
+        Some(_) => uploads
+            .open(id)
+            .await
+            .map(Some)
+            .map_err(|error| from_blobs(&error)),
+    }
+}
+
+struct Context<'a> {
+    run: &'a Run,
+    repo: RepoInfo,
+    config: Config,
+    stages: Stages,
+    file: Option<File>,
+}
+
+#[async_trait]
+impl UploadContext for Context<'_> {
+    fn repo(&self) -> &RepoInfo {
+        &self.repo
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.run.engine.clock
+    }
+
+    fn size(&self) -> u64 {
+        self.file
+            .as_ref()
+            .and_then(|file| file.metadata().ok())
+            .map_or(0, |metadata| metadata.len())
+    }
+
+    fn open(&self) -> std::io::Result<File> {
+        use std::io::Seek;
+        let file = self
+            .file
+            .as_ref()
+            .ok_or_else(|| std::io::Error::other("nothing was uploaded"))?;
+        let mut file = file.try_clone()?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    async fn store(&self, also: &[Algorithm]) -> Result<Hashed, ContentError> {
+        let mut file = self.open()?;
+        let mut writer = self.run.engine.blobs.sync_writer(also);
+        let copy = move || -> Result<Hashed, ContentError> {
+            let mut buffer = vec![0; 256 * 1024];
+            loop {
+                let count = file.read(&mut buffer)?;
+                if count == 0 {
+                    return writer.finish().map_err(ContentError::other);
+                }
+                std::io::Write::write_all(&mut writer, &buffer[..count])?;
+            }
+        };
+        tokio::task::spawn_blocking(copy)
+            .await
+            .map_err(ContentError::other)?
+    }
+
+    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
+        let observer: Arc<dyn StageObserver> = Arc::new(Quiet);
+        self.stages.stage(units, &observer).await?;
+        self.stages.drain().await
+    }
+
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
+        units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+    }
+
+    async fn units_after(
+        &self,
+        select: Select,
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+        units::after(
+            &self.run.engine.store,
+            self.run.task,
+            &self.repo.id,
+            &select,
+        )
+    }
+}
+
+/// Uploads download nothing, so nothing can fail.
+struct Quiet;
+
+impl StageObserver for Quiet {
+    fn failed(&self, _unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
+        Err(ContentError::Fetch(failure.clone()))
+    }
+
+    fn progress(&self) -> Value {
+        Value::Null
+    }
+}

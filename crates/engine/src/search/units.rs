@@ -1,0 +1,612 @@
+//! Unit search: per repository and per type.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use pith_content::UnitType;
+use pith_core::clock::iso;
+use pith_core::criteria::{Criteria, Filter, SortKey, UnitCriteria, project, sort_values};
+use pith_core::error::PulpError;
+use pith_core::{Document, UnitId};
+use pith_store::{BatchStream, StreamedUnit, UnitQuery};
+use serde_json::{Value, json};
+
+use super::Ranking;
+use super::collections::unknown_field;
+use crate::error::from_store;
+use crate::{Engine, present};
+
+/// Documents in batches, made as they are consumed.
+pub type DocumentStream = BoxStream<'static, Result<Vec<Document>, PulpError>>;
+
+/// Units fetched by id at once after a sort.
+const PAGE: usize = 500;
+
+/// Which units a search looks at and how it shows them; owned, so that streams can carry it along.
+struct Search {
+    engine: Arc<Engine>,
+    type_ids: Vec<String>,
+    repo: Option<String>,
+    association: Option<Filter>,
+    unit: Option<Filter>,
+    unit_sort: Vec<SortKey>,
+    association_sort: Vec<SortKey>,
+    skip: u64,
+    limit: Option<u64>,
+    unit_fields: Option<Vec<String>>,
+    association_fields: Option<Vec<String>>,
+    include_repos: bool,
+}
+
+/// What of the units must be read, given the fields that somebody looks at.
+struct Needs {
+    fields: Option<Vec<String>>,
+    parts: Vec<&'static str>,
+    storage_path: bool,
+}
+
+/// The last piece of a stream that is cut by skip and limit.
+struct Window {
+    skip: u64,
+    left: Option<u64>,
+}
+
+impl Window {
+    /// Cuts a batch; false when nothing more is wanted.
+    fn cut<T>(&mut self, batch: &mut Vec<T>) -> bool {
+        let skipped = usize::try_from(self.skip)
+            .unwrap_or(usize::MAX)
+            .min(batch.len());
+        batch.drain(..skipped);
+        self.skip -= skipped as u64;
+        if let Some(left) = &mut self.left {
+            batch.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= batch.len() as u64;
+            return *left > 0;
+        }
+        true
+    }
+}
+
+impl Search {
+    fn kinds(&self) -> impl Iterator<Item = &'static UnitType> {
+        self.type_ids
+            .iter()
+            .filter_map(|id| self.engine.registry.unit_type(id))
+    }
+
+    /// Whether `field` holds a plain value in every type searched, so that the database decides it as we would.
+    fn is_plain(&self, field: &str) -> bool {
+        self.kinds().all(|kind| {
+            kind.key.iter().any(|key| key.name == field) || kind.indexed.contains(&field)
+        })
+    }
+
+    /// The field as documents have it: a stored name of a key field stands for the name on the wire.
+    fn on_the_wire<'a>(&self, field: &'a str) -> &'a str {
+        let renamed = self
+            .kinds()
+            .flat_map(|kind| kind.key)
+            .find(|key| key.stored == field && key.name != field);
+        renamed.map_or(field, |key| key.name)
+    }
+
+    fn needs(&self, roots: Option<BTreeSet<&str>>) -> Needs {
+        let Some(mut roots) = roots else {
+            let parts: BTreeSet<&'static str> = self
+                .presented()
+                .flat_map(|(_, parts)| parts)
+                .copied()
+                .collect();
+            return Needs {
+                fields: None,
+                parts: parts.into_iter().collect(),
+                storage_path: true,
+            };
+        };
+        let parts: BTreeSet<&'static str> = self
+            .presented()
+            .filter(|(field, _)| roots.contains(field))
+            .flat_map(|(_, parts)| parts)
+            .copied()
+            .collect();
+        // The path is made of the key and of what the type names its file by, which only the type knows.
+        let storage_path = roots.contains("_storage_path");
+        roots.extend(self.kinds().flat_map(|kind| kind.key).map(|key| key.name));
+        roots.insert("pulp_user_metadata");
+        Needs {
+            fields: (!storage_path && parts.is_empty())
+                .then(|| roots.into_iter().map(str::to_owned).collect()),
+            parts: parts.into_iter().collect(),
+            storage_path,
+        }
+    }
+
+    fn presented(&self) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        self.type_ids.iter().flat_map(|id| {
+            self.engine
+                .registry
+                .content_type_of(id)
+                .map_or(&[][..], |family| family.presented_fields(id))
+                .iter()
+                .copied()
+        })
+    }
+
+    /// First names of what the filter and the sort look at.
+    fn judged_roots(&self) -> BTreeSet<&str> {
+        let sorted = self.unit_sort.iter().map(|key| root(&key.field));
+        let mut roots: BTreeSet<&str> = sorted.collect();
+        if let Some(filter) = &self.unit {
+            roots.extend(filter.roots());
+        }
+        roots
+    }
+
+    /// What must be read to judge and show a unit.
+    fn shown_needs(&self) -> Needs {
+        let roots = self.unit_fields.as_ref().map(|fields| {
+            let mut roots = self.judged_roots();
+            roots.extend(fields.iter().map(|field| self.on_the_wire(root(field))));
+            roots
+        });
+        self.needs(roots)
+    }
+
+    /// Asks the database for units of `type_ids`; `window` goes along when nothing is decided here.
+    fn query(
+        &self,
+        type_ids: &[String],
+        needs: &Needs,
+        sort: &[SortKey],
+        ids: Option<Vec<UnitId>>,
+        window: Option<(u64, Option<u64>)>,
+    ) -> Result<BatchStream<StreamedUnit>, PulpError> {
+        let narrowed = self.unit.as_ref().map(Filter::narrow).unwrap_or_default();
+        let mut only: Option<Vec<UnitId>> = ids;
+        let mut equals = Vec::new();
+        for (field, values) in &narrowed {
+            if field == "_id" {
+                let known = values.iter().filter_map(|v| v.as_str()?.parse().ok());
+                only.get_or_insert_with(|| known.collect());
+            } else if self.is_plain(field) {
+                equals.push((field.as_str(), values.clone()));
+            }
+        }
+        let (skip, limit) = window.unwrap_or((0, None));
+        let query = UnitQuery {
+            type_ids: type_ids.iter().map(String::as_str).collect(),
+            repo: self.repo.as_deref(),
+            equals,
+            ids: only,
+            sort: sort
+                .iter()
+                .map(|key| (key.field.as_str(), key.descending))
+                .collect(),
+            limit,
+            skip,
+            parts: needs.parts.clone(),
+            fields: needs
+                .fields
+                .as_ref()
+                .map(|fields| fields.iter().map(String::as_str).collect()),
+        };
+        self.engine.store.units_stream(&query).map_err(from_store)
+    }
+
+    /// The unit with its association, both as documents, when the filters hold.
+    fn judge(&self, streamed: StreamedUnit, needs: &Needs) -> Option<(Document, Document)> {
+        let association = self.association_document(&streamed);
+        if let Some(filter) = &self.association
+            && !filter.matches(&association)
+        {
+            return None;
+        }
+        let unit = present::unit_document(
+            &self.engine.registry,
+            streamed.unit,
+            streamed.parts,
+            needs.storage_path,
+        );
+        match &self.unit {
+            Some(filter) if !filter.matches(&unit) => None,
+            _ => Some((association, unit)),
+        }
+    }
+
+    fn association_document(&self, streamed: &StreamedUnit) -> Document {
+        let Some(repo) = &self.repo else {
+            return Document::new();
+        };
+        let mut association = Document::new();
+        let mut put = |key: &str, value: Value| association.insert(key.to_owned(), value);
+        if let Some(oid) = &streamed.association {
+            put("_id", oid.to_json());
+        }
+        put("repo_id", json!(repo));
+        put("unit_id", json!(streamed.unit.id));
+        put("unit_type_id", json!(streamed.unit.type_id));
+        put("created", json!(streamed.created.map(iso)));
+        put("updated", json!(streamed.updated.map(iso)));
+        association
+    }
+
+    /// The answer's form of a unit that was found.
+    fn show(&self, association: Document, unit: Document) -> Document {
+        if self.repo.is_some() {
+            self.show_association(association, unit)
+        } else {
+            self.show_content(unit)
+        }
+    }
+
+    fn show_association(&self, mut association: Document, unit: Document) -> Document {
+        if let Some(fields) = &self.association_fields {
+            association.retain(|key, _| {
+                matches!(key.as_str(), "_id" | "unit_id" | "unit_type_id") || fields.contains(key)
+            });
+        }
+        let unit = self.cut(unit, &["_id", "_content_type_id"]);
+        association.insert("metadata".to_owned(), Value::Object(unit));
+        association
+    }
+
+    fn show_content(&self, unit: Document) -> Document {
+        let href = |key: &str| unit.get(key).and_then(Value::as_str).unwrap_or_default();
+        let href = present::unit_href(href("_content_type_id"), href("_id"));
+        let mut shown = self.cut(unit, &["_id", "_content_type_id"]);
+        present::for_content_api(&mut shown);
+        shown.insert("_href".to_owned(), Value::String(href));
+        shown
+    }
+
+    fn cut(&self, mut unit: Document, always: &[&str]) -> Document {
+        let Some(fields) = &self.unit_fields else {
+            return unit;
+        };
+        let plain = fields
+            .iter()
+            .all(|field| !field.contains('.') && self.on_the_wire(field) == field);
+        if plain {
+            unit.retain(|key, _| always.contains(&key.as_str()) || fields.contains(key));
+            return unit;
+        }
+        let mut cut = project(&unit, fields);
+        for key in always {
+            if let Some(value) = unit.remove(*key) {
+                cut.insert((*key).to_owned(), value);
+            }
+        }
+        for field in fields {
+            let wire = self.on_the_wire(field);
+            if wire != field
+                && let Some(value) = unit.get(wire)
+            {
+                cut.insert(field.clone(), value.clone());
+            }
+        }
+        cut
+    }
+
+    /// `repository_memberships` for a batch of units.
+    async fn add_memberships(&self, batch: &mut [Document]) -> Result<(), PulpError> {
+        if !self.include_repos {
+            return Ok(());
+        }
+        let id_of = |doc: &Document| -> Option<UnitId> { doc.get("_id")?.as_str()?.parse().ok() };
+        let ids: Vec<UnitId> = batch.iter().filter_map(id_of).collect();
+        let mut memberships = self
+            .engine
+            .store
+            .unit_memberships(&ids)
+            .await
+            .map_err(from_store)?;
+        for doc in batch {
+            let repos = id_of(doc)
+                .and_then(|id| memberships.remove(&id))
+                .unwrap_or_default();
+            doc.insert("repository_memberships".to_owned(), json!(repos));
+        }
+        Ok(())
+    }
+
+    async fn run(self) -> Result<DocumentStream, PulpError> {
+        if self.type_ids.is_empty() {
+            return Ok(stream::empty().boxed());
+        }
+        let by_database = self.unit_sort.iter().all(|key| self.is_plain(&key.field));
+        if !self.association_sort.is_empty() || !by_database {
+            return self.run_ranked().await;
+        }
+        let decided_here = self.association.is_some() || self.unit.is_some();
+        // Sorted units of several types come type after type; unsorted ones come so in one query.
+        let groups: VecDeque<Vec<String>> = if self.unit_sort.is_empty() {
+            VecDeque::from([self.type_ids.clone()])
+        } else {
+            self.type_ids.iter().map(|id| vec![id.clone()]).collect()
+        };
+        let pushed = !decided_here && groups.len() == 1;
+        let window = if pushed {
+            Window {
+                skip: 0,
+                left: None,
+            }
+        } else {
+            Window {
+                skip: self.skip,
+                left: self.limit,
+            }
+        };
+        let state = Running {
+            needs: self.shown_needs(),
+            search: self,
+            groups,
+            pushed,
+            current: None,
+            window,
+            done: false,
+        };
+        Ok(stream::try_unfold(state, Running::step).boxed())
+    }
+
+    /// Sorts here: first sort values and ids of all that match, then the units of the answer.
+    async fn run_ranked(self) -> Result<DocumentStream, PulpError> {
+        let needs = self.needs(Some(self.judged_roots()));
+        let by_association = !self.association_sort.is_empty();
+        let mut keys = if by_association {
+            self.association_sort.clone()
+        } else {
+            self.unit_sort.clone()
+        };
+        if !by_association {
+            let field = "_content_type_id".to_owned();
+            keys.insert(
+                0,
+                SortKey {
+                    field,
+                    descending: false,
+                },
+            );
+        }
+        let mut ranking = Ranking::new(keys.clone(), self.skip, self.limit);
+        let mut units = self.query(&self.type_ids, &needs, &[], None, None)?;
+        while let Some(batch) = units.try_next().await.map_err(from_store)? {
+            for streamed in batch {
+                let id = streamed.unit.id;
+                if let Some((association, unit)) = self.judge(streamed, &needs) {
+                    let judged = if by_association { &association } else { &unit };
+                    ranking.offer(sort_values(judged, &keys), id);
+                }
+            }
+        }
+        let ids: Vec<UnitId> = ranking.finish(self.skip).collect();
+        let pages: Vec<Vec<UnitId>> = ids.chunks(PAGE).map(<[UnitId]>::to_vec).collect();
+        let needs = self.shown_needs();
+        let shared = Arc::new((self, needs));
+        let fetch = move |page: Vec<UnitId>| {
+            let shared = Arc::clone(&shared);
+            async move { shared.0.page(&page, &shared.1).await }
+        };
+        Ok(stream::iter(pages).then(fetch).boxed())
+    }
+
+    /// The units of `ids` in that order; those that are gone meanwhile are left out.
+    async fn page(&self, ids: &[UnitId], needs: &Needs) -> Result<Vec<Document>, PulpError> {
+        let mut found: HashMap<UnitId, Document> = HashMap::with_capacity(ids.len());
+        let mut units = self.query(&self.type_ids, needs, &[], Some(ids.to_vec()), None)?;
+        while let Some(batch) = units.try_next().await.map_err(from_store)? {
+            for streamed in batch {
+                let id = streamed.unit.id;
+                if let Some((association, unit)) = self.judge(streamed, needs) {
+                    found.insert(id, self.show(association, unit));
+                }
+            }
+        }
+        let mut batch: Vec<Document> = ids.iter().filter_map(|id| found.remove(id)).collect();
+        self.add_memberships(&mut batch).await?;
+        Ok(batch)
+    }
+}
+
+/// A search in the middle of its stream.
+struct Running {
+    search: Search,
+    needs: Needs,
+    groups: VecDeque<Vec<String>>,
+    pushed: bool,
+    current: Option<BatchStream<StreamedUnit>>,
+    window: Window,
+    done: bool,
+}
+
+impl Running {
+    async fn step(mut self) -> Result<Option<(Vec<Document>, Self)>, PulpError> {
+        while !self.done {
+            let Some(units) = &mut self.current else {
+                let Some(group) = self.groups.pop_front() else {
+                    break;
+                };
+                let window = self.pushed.then_some((self.search.skip, self.search.limit));
+                let sort = &self.search.unit_sort;
+                self.current = Some(self.search.query(&group, &self.needs, sort, None, window)?);
+                continue;
+            };
+            let Some(batch) = units.try_next().await.map_err(from_store)? else {
+                self.current = None;
+                continue;
+            };
+            let judged = batch
+                .into_iter()
+                .filter_map(|unit| self.search.judge(unit, &self.needs));
+            let mut found: Vec<(Document, Document)> = judged.collect();
+            self.done = !self.window.cut(&mut found);
+            let mut shown: Vec<Document> = found
+                .into_iter()
+                .map(|(association, unit)| self.search.show(association, unit))
+                .collect();
+            self.search.add_memberships(&mut shown).await?;
+            if !shown.is_empty() {
+                return Ok(Some((shown, self)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn root(field: &str) -> &str {
+    field.split_once('.').map_or(field, |(first, _)| first)
+}
+
+impl Engine {
+    /// Searches the units of a repository.
+    ///
+    /// # Errors
+    /// 400 for a field in `sort` or `fields` that the first type lacking it does not know.
+    pub async fn repository_units(
+        self: &Arc<Self>,
+        repo_id: &str,
+        criteria: UnitCriteria,
+    ) -> Result<DocumentStream, PulpError> {
+        let counts = self
+            .store
+            .repository_unit_counts(repo_id)
+            .await
+            .map_err(from_store)?;
+        let asked = criteria.type_ids.as_ref();
+        let type_ids: Vec<String> = counts
+            .into_keys()
+            .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
+            .collect();
+        let search = Search {
+            engine: Arc::clone(self),
+            type_ids,
+            repo: Some(repo_id.to_owned()),
+            association: criteria.association,
+            unit: criteria.unit,
+            unit_sort: criteria.unit_sort,
+            association_sort: criteria.association_sort,
+            skip: criteria.skip,
+            limit: criteria.limit,
+            unit_fields: criteria.unit_fields,
+            association_fields: criteria.association_fields,
+            include_repos: false,
+        };
+        search.check_fields()?;
+        search.run().await
+    }
+
+    /// Searches the units of a type; an unknown type has none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn type_units(
+        self: &Arc<Self>,
+        type_id: &str,
+        criteria: Criteria,
+        include_repos: bool,
+    ) -> Result<DocumentStream, PulpError> {
+        let known = self.registry.unit_type(type_id).is_some();
+        let search = Search {
+            engine: Arc::clone(self),
+            type_ids: known.then(|| type_id.to_owned()).into_iter().collect(),
+            repo: None,
+            association: None,
+            unit: criteria.filter,
+            unit_sort: criteria.sort.unwrap_or_default(),
+            association_sort: Vec::new(),
+            skip: criteria.skip,
+            limit: criteria.limit,
+            unit_fields: criteria.fields,
+            association_fields: None,
+            include_repos,
+        };
+        search.with_wire_names().run().await
+    }
+
+    /// One unit as the content API shows it; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_document(
+        self: &Arc<Self>,
+        type_id: &str,
+        unit_id: &str,
+    ) -> Result<Option<Document>, PulpError> {
+        let Ok(id) = unit_id.parse::<UnitId>() else {
+            return Ok(None);
+        };
+        let Some(unit) = self.store.unit_get(type_id, id).await.map_err(from_store)? else {
+            return Ok(None);
+        };
+        let names: BTreeSet<&str> = self
+            .registry
+            .content_type_of(type_id)
+            .map_or(&[][..], |family| family.presented_fields(type_id))
+            .iter()
+            .flat_map(|(_, parts)| parts.iter().copied())
+            .collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let parts = if names.is_empty() {
+            Vec::new()
+        } else {
+            let mut found = self
+                .store
+                .unit_parts(&[id], &names)
+                .await
+                .map_err(from_store)?;
+            found.remove(&id).unwrap_or_default()
+        };
+        let mut document = present::unit_document(&self.registry, unit, parts, true);
+        present::for_content_api(&mut document);
+        Ok(Some(document))
+    }
+}
+
+impl Search {
+    /// Refuses names in `sort.unit` and `fields.unit` that a searched type does not have.
+    fn check_fields(&self) -> Result<(), PulpError> {
+        let sorted = self.unit_sort.iter().map(|key| key.field.as_str());
+        let fields = self.unit_fields.iter().flatten().map(String::as_str);
+        let asked: Vec<&str> = fields.chain(sorted).map(root).collect();
+        for type_id in &self.type_ids {
+            let Some(known) = self
+                .engine
+                .registry
+                .content_type_of(type_id)
+                .and_then(|family| family.known_fields(type_id))
+            else {
+                continue;
+            };
+            let platform = [
+                "_id",
+                "_content_type_id",
+                "_ns",
+                "_last_updated",
+                "_storage_path",
+                "downloaded",
+                "pulp_user_metadata",
+            ];
+            for name in &asked {
+                if !known.contains(name) && !platform.contains(name) {
+                    return Err(unknown_field(name, &format!("units_{type_id}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorts by the names on the wire where the stored ones were given.
+    fn with_wire_names(mut self) -> Self {
+        let renamed: Vec<String> = self
+            .unit_sort
+            .iter()
+            .map(|key| self.on_the_wire(&key.field).to_owned())
+            .collect();
+        for (key, field) in self.unit_sort.iter_mut().zip(renamed) {
+            key.field = field;
+        }
+        self
+    }
+}

@@ -1,0 +1,65 @@
+//! An importer's settings that touch downloads, read for `fetch` (reference: platform-api §14, rpm §5.1).
+
+use std::time::Duration;
+
+use pith_content::Config;
+use pith_content::sync::Upstream as Reached;
+use pith_fetch::{BasicAuth, Upstream};
+
+/// Reads the platform's own setting names. Values were checked when the configuration was stored; what is still
+/// unusable falls back to the default.
+pub(crate) fn upstream(reached: &Reached) -> Upstream {
+    let config = &reached.config;
+    let text = |key: &str| {
+        config
+            .text(key)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let seconds = |key: &str| {
+        let given = config
+            .number(key)
+            .filter(|seconds| *seconds > 0.0 && *seconds < 86_400.0);
+        given.map(Duration::from_secs_f64)
+    };
+    let default = Upstream::default();
+    Upstream {
+        ssl_ca_cert: text("ssl_ca_cert"),
+        ssl_client_cert: text("ssl_client_cert"),
+        ssl_client_key: text("ssl_client_key").map(Into::into),
+        ssl_validation: config.flag("ssl_validation").unwrap_or(true),
+        proxy_host: text("proxy_host"),
+        proxy_port: config
+            .integer("proxy_port")
+            .and_then(|port| u16::try_from(port).ok()),
+        proxy_auth: auth(config, "proxy_username", "proxy_password"),
+        basic_auth: auth(config, "basic_auth_username", "basic_auth_password"),
+        query_auth_token: text("query_auth_token").map(Into::into),
+        max_downloads: downloads(config).unwrap_or(default.max_downloads),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "bytes per second, positive"
+        )]
+        max_speed: config
+            .number("max_speed")
+            .filter(|speed| *speed >= 1.0)
+            .map(|speed| speed as u64),
+        connect_timeout: seconds("connect_timeout").unwrap_or(default.connect_timeout),
+        read_timeout: seconds("read_timeout").unwrap_or(default.read_timeout),
+        user_agent: default.user_agent,
+    }
+}
+
+fn downloads(config: &Config) -> Option<usize> {
+    config
+        .integer("max_downloads")
+        .and_then(|count| usize::try_from(count).ok())
+        .filter(|count| *count > 0)
+}
+
+fn auth(config: &Config, username: &str, password: &str) -> Option<BasicAuth> {
+    let username = config.text(username)?.to_owned();
+    let password = config.text(password)?.to_owned().into();
+    Some(BasicAuth { username, password })
+}

@@ -1,0 +1,338 @@
+//! Which addresses may be reached: the guard against being used to look into somebody's network.
+//!
+//! The guard works on addresses, not on names, and it sits in the connection pool's name resolution: the address that was
+//! judged is the one connected to, so a name that changes its address in between gains nothing.
+//!
+//! Behind an HTTP proxy the proxy resolves names, so there only addresses written in URLs can be judged; what else may be
+//! reached is the proxy's to decide.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// What kind of network an address belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressClass {
+    /// The internet.
+    Public,
+    /// RFC 1918, carrier-grade NAT, benchmark networks and unique local addresses: usually the site's own network.
+    Private,
+    /// This machine.
+    Loopback,
+    /// Never a package mirror: link-local, cloud metadata, multicast, broadcast, unspecified, reserved.
+    Never,
+}
+
+/// Metadata services outside the link-local ranges (Alibaba, Azure, Oracle, AWS and Google over IPv6).
+const METADATA: [IpAddr; 5] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
+impl AddressClass {
+    /// The class of `address`; IPv6 addresses that carry an IPv4 address (mapped, NAT64, 6to4) are judged by that.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        if METADATA.contains(&address) {
+            return Self::Never;
+        }
+        match address {
+            IpAddr::V4(v4) => Self::of_v4(v4),
+            IpAddr::V6(v6) => {
+                embedded_v4(v6).map_or_else(|| Self::of_v6(v6), |v4| Self::of(v4.into()))
+            }
+        }
+    }
+
+    fn of_v4(v4: Ipv4Addr) -> Self {
+        let [a, b, ..] = v4.octets();
+        if v4.is_loopback() {
+            Self::Loopback
+        } else if a == 0 || a >= 224 || v4.is_link_local() {
+            // "This network", multicast, reserved, broadcast.
+            Self::Never
+        } else if v4.is_private()
+            || (a == 100 && (64..128).contains(&b))
+            || (a == 198 && (b & 0xfe) == 18)
+        {
+            Self::Private
+        } else {
+            Self::Public
+        }
+    }
+
+    fn of_v6(v6: Ipv6Addr) -> Self {
+        let site_local = v6.segments()[0] & 0xffc0 == 0xfec0;
+        let local_nat64 = v6.segments().starts_with(&[0x64, 0xff9b, 1]);
+        if v6.is_loopback() {
+            Self::Loopback
+        } else if v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local() {
+            Self::Never
+        } else if v6.is_unique_local() || site_local || local_nat64 {
+            Self::Private
+        } else {
+            Self::Public
+        }
+    }
+}
+
+/// The IPv4 address inside an IPv6 address that stands for one.
+fn embedded_v4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let from = |high: u16, low: u16| {
+        let [a, b] = high.to_be_bytes();
+        let [c, d] = low.to_be_bytes();
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(from(high, low)),
+        // The old IPv4-compatible form, without :: and ::1.
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => Some(from(high, low)),
+        _ => None,
+    }
+}
+
+/// Turns a host name into addresses; tests put their own in.
+#[async_trait::async_trait]
+pub trait Lookup: Send + Sync {
+    /// The addresses of `host`, best first.
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The system's name resolution.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemLookup;
+
+#[async_trait::async_trait]
+impl Lookup for SystemLookup {
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0))
+            .await?
+            .map(|address| address.ip())
+            .collect())
+    }
+}
+
+/// Which addresses may be reached. [`AddressClass::Never`] never may.
+#[derive(Clone)]
+pub struct Egress {
+    /// Whether this machine's own services may be reached.
+    pub allow_loopback: bool,
+    /// Whether private networks may be reached. A redirect from the internet into them is refused anyway.
+    pub allow_private: bool,
+    /// Name resolution.
+    pub lookup: Arc<dyn Lookup>,
+    /// Tests cannot reach the internet, so they call some loopback addresses public.
+    #[cfg(test)]
+    pub(crate) pretend_public: Vec<IpAddr>,
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        Self {
+            allow_loopback: true,
+            allow_private: true,
+            lookup: Arc::new(SystemLookup),
+            #[cfg(test)]
+            pretend_public: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress")
+            .field("allow_loopback", &self.allow_loopback)
+            .field("allow_private", &self.allow_private)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An address that may not be reached; travels through the client's errors.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refusal(pub(crate) String);
+
+impl Egress {
+    pub(crate) fn class(&self, address: IpAddr) -> AddressClass {
+        #[cfg(test)]
+        if self.pretend_public.contains(&address) {
+            return AddressClass::Public;
+        }
+        AddressClass::of(address)
+    }
+
+    /// Judges one address; `public_only` is set once a redirect came from the internet.
+    pub(crate) fn check(&self, address: IpAddr, public_only: bool) -> Result<(), Refusal> {
+        let why = match self.class(address) {
+            AddressClass::Public => return Ok(()),
+            AddressClass::Never => {
+                "is link-local, multicast, reserved or a cloud's metadata service"
+            }
+            _ if public_only => {
+                "is in a private network, and a redirect from the internet may not lead there"
+            }
+            AddressClass::Private if self.allow_private => return Ok(()),
+            AddressClass::Loopback if self.allow_loopback => return Ok(()),
+            AddressClass::Private => {
+                "is in a private network; the server's settings do not allow that"
+            }
+            AddressClass::Loopback => "is this machine; the server's settings do not allow that",
+        };
+        Err(Refusal(format!("the address {address} {why}")))
+    }
+
+    /// Judges a URL whose host is an address; names are judged when they are resolved.
+    pub(crate) fn check_literal(&self, url: &Url, public_only: bool) -> Result<(), Refusal> {
+        match literal(url) {
+            Some(address) => self.check(address, public_only),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The address in a URL's host, when it is one.
+pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(v4) => Some(v4.into()),
+        Host::Ipv6(v6) => Some(v6.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+/// Name resolution that hands out only addresses that may be reached.
+pub(crate) struct GuardedResolver {
+    pub(crate) egress: Egress,
+    pub(crate) public_only: bool,
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (egress, public_only) = (self.egress.clone(), self.public_only);
+        Box::pin(async move {
+            let found = egress.lookup.lookup(name.as_str()).await?;
+            if found.is_empty() {
+                return Err(
+                    io::Error::new(io::ErrorKind::NotFound, "the name has no address").into(),
+                );
+            }
+            let mut allowed = Vec::with_capacity(found.len());
+            let mut refusal = None;
+            for address in found {
+                match egress.check(address, public_only) {
+                    Ok(()) => allowed.push(SocketAddr::new(address, 0)),
+                    Err(why) => refusal = Some(why),
+                }
+            }
+            match refusal {
+                Some(why) if allowed.is_empty() => Err(why.into()),
+                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn class(text: &str) -> AddressClass {
+        AddressClass::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn addresses_fall_into_their_classes() {
+        for public in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "64:ff9b::101:101",
+        ] {
+            assert_eq!(class(public), AddressClass::Public, "{public}");
+        }
+        for private in [
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "198.19.0.1",
+            "64:ff9b:1::1",
+            "fd12::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert_eq!(class(private), AddressClass::Private, "{private}");
+        }
+        for loopback in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+        ] {
+            assert_eq!(class(loopback), AddressClass::Loopback, "{loopback}");
+        }
+        for never in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.169.254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "::169.254.169.254",
+        ] {
+            assert_eq!(class(never), AddressClass::Never, "{never}");
+        }
+    }
+
+    #[test]
+    fn the_policy_opens_private_networks_but_never_metadata() {
+        let open = Egress::default();
+        let shut = Egress {
+            allow_loopback: false,
+            allow_private: false,
+            ..Egress::default()
+        };
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(open.check(ip("10.0.0.1"), false).is_ok());
+        assert!(open.check(ip("127.0.0.1"), false).is_ok());
+        assert!(open.check(ip("10.0.0.1"), true).is_err());
+        assert!(open.check(ip("169.254.169.254"), false).is_err());
+        assert!(shut.check(ip("10.0.0.1"), false).is_err());
+        assert!(shut.check(ip("::1"), false).is_err());
+        assert!(shut.check(ip("1.1.1.1"), true).is_ok());
+    }
+
+    #[test]
+    fn odd_spellings_of_an_address_are_judged_as_the_address() {
+        let open = Egress::default();
+        for text in [
+            "http://0xa9fea9fe/",
+            "http://2852039166/",
+            "http://169.254.43518/",
+            "http://[::ffff:a9fe:a9fe]/",
+        ] {
+            assert!(
+                open.check_literal(&text.parse().unwrap(), false).is_err(),
+                "{text}"
+            );
+        }
+    }
+}

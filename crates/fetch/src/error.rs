@@ -1,0 +1,199 @@
+//! What can go wrong with a download, in words that say what to do.
+
+use pith_core::Algorithm;
+use url::Url;
+
+use crate::urls::clean;
+
+/// Why a download failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// 404 or 410.
+    #[error(
+        "it is not there (status {status}); check the feed URL, or sync again if the upstream just changed"
+    )]
+    NotFound {
+        /// The answer's status.
+        status: u16,
+    },
+    /// 401, 403 or 407.
+    #[error(
+        "access was denied (status {status}); check the user name, password, token and client certificate"
+    )]
+    Denied {
+        /// The answer's status.
+        status: u16,
+    },
+    /// Any other status that is not a success.
+    #[error("the server answered with status {status}; try again later or use another mirror")]
+    Status {
+        /// The answer's status.
+        status: u16,
+    },
+    /// More bytes than the caller allows.
+    #[error(
+        "it is larger than the limit of {limit} bytes; check that the feed URL is a repository"
+    )]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Not as many bytes as the metadata promise.
+    #[error(
+        "it has {actual} bytes instead of {expected}; the upstream's files and metadata disagree"
+    )]
+    SizeMismatch {
+        /// Bytes promised.
+        expected: u64,
+        /// Bytes seen or announced; a body that grows too long is cut there.
+        actual: u64,
+    },
+    /// Not the bytes that the metadata promise.
+    #[error(
+        "its {algorithm} is {actual} instead of {expected}; the upstream's files and metadata disagree"
+    )]
+    DigestMismatch {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// The digest promised, hexadecimal.
+        expected: String,
+        /// The digest of what arrived, hexadecimal.
+        actual: String,
+    },
+    /// No connection or no answer in time.
+    #[error(
+        "there was no answer in time; check the network, or raise connect_timeout or read_timeout"
+    )]
+    Timeout,
+    /// The body stopped arriving.
+    #[error("the server stopped sending; check the network, or raise read_timeout")]
+    Stalled,
+    /// The connection ended before the body did.
+    #[error("the connection broke before the end; check the network between here and the upstream")]
+    Truncated,
+    /// The answer breaks the rules of HTTP.
+    #[error("the answer is not valid HTTP; check that the URL and the proxy are right")]
+    Protocol,
+    /// Redirects lead in a circle or too far.
+    #[error("the redirects lead nowhere; check the feed URL in a browser")]
+    RedirectLoop,
+    /// The policy or common sense forbids it.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// No connection.
+    #[error(
+        "the server cannot be reached; check the URL, name resolution, the proxy and firewalls"
+    )]
+    Connect,
+    /// No trusted connection.
+    #[error(
+        "TLS failed; check ssl_ca_cert, ssl_client_cert, ssl_client_key and the server's certificate"
+    )]
+    Tls,
+    /// Certificates, proxy or other settings that cannot be used.
+    #[error("the settings cannot be used: {0}")]
+    Settings(String),
+    /// Our own disk or whoever takes the bytes failed.
+    #[error("reading or writing failed here; check free space and permissions")]
+    Io,
+    /// Somebody asked to stop.
+    #[error("it was cancelled")]
+    Cancelled,
+}
+
+impl ErrorKind {
+    /// The HTTP status behind the failure, for reports that carry one (reference: rpm §6.6).
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::NotFound { status } | Self::Denied { status } | Self::Status { status } => {
+                Some(*status)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may well succeed a little later.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Status { status } => matches!(status, 408 | 429 | 500..=599) && *status != 501,
+            Self::Timeout | Self::Stalled | Self::Truncated | Self::Protocol | Self::Connect => {
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A download that failed: what, where, after how many tries, and why.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot fetch {url}: {kind}{}", self.details())]
+pub struct FetchError {
+    /// Why.
+    pub kind: ErrorKind,
+    /// What was asked for, or where its redirects led; without secrets (empty when the settings are wrong).
+    pub url: Box<str>,
+    /// Tries made, over all mirrors (in [`FetchError::earlier`]: at that mirror).
+    pub attempts: u32,
+    /// What the layers below say; without secrets, may be empty.
+    pub message: Box<str>,
+    /// How the mirrors tried before this one failed, in order.
+    pub earlier: Vec<FetchError>,
+}
+
+impl FetchError {
+    pub(crate) fn new(kind: ErrorKind, url: &Url, message: impl Into<String>) -> Self {
+        let url = String::from(clean(url)).into();
+        Self {
+            kind,
+            url,
+            attempts: 0,
+            message: message.into().into(),
+            earlier: Vec::new(),
+        }
+    }
+
+    pub(crate) fn settings(what: impl Into<String>) -> Self {
+        let kind = ErrorKind::Settings(what.into());
+        Self {
+            kind,
+            url: "".into(),
+            attempts: 0,
+            message: "".into(),
+            earlier: Vec::new(),
+        }
+    }
+
+    /// Host and port of the mirror that failed, for reports by mirror; `None` for files and wrong settings.
+    #[must_use]
+    pub fn mirror(&self) -> Option<String> {
+        let url = Url::parse(&self.url).ok()?;
+        let host = url.host_str()?;
+        Some(match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        })
+    }
+
+    /// Whether the same request may well succeed a little later; a [`crate::Session`] has tried that already.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        self.kind.retryable()
+    }
+
+    fn details(&self) -> String {
+        let mut text = String::new();
+        if !self.message.is_empty() {
+            text.push_str(&format!(" ({})", self.message));
+        }
+        if self.attempts > 1 {
+            text.push_str(&format!(" [{} attempts]", self.attempts));
+        }
+        for other in &self.earlier {
+            text.push_str(&format!("; before that {}: {}", other.url, other.kind));
+        }
+        text
+    }
+}

@@ -1,0 +1,84 @@
+//! The process-wide side: policy, limits per host, connection pools.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clients::{Clients, Recipe};
+use crate::error::FetchError;
+use crate::limits::{Bucket, HostLimits};
+use crate::policy::FetchPolicy;
+use crate::session::Session;
+use crate::upstream::Upstream;
+
+/// Owns what all outgoing connections of a process share. Clones share it too.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    shared: Arc<Shared>,
+}
+
+/// What all sessions of a process share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) policy: FetchPolicy,
+    pub(crate) hosts: HostLimits,
+    pub(crate) clients: Clients,
+}
+
+/// What the clones of a session share.
+pub(crate) struct SessionState {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) upstream: Upstream,
+    pub(crate) recipe: Recipe,
+    pub(crate) downloads: Semaphore,
+    pub(crate) speed: Option<Mutex<Bucket>>,
+}
+
+impl fmt::Debug for SessionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionState")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fetcher {
+    /// A fetcher with these rules.
+    #[must_use]
+    pub fn new(policy: FetchPolicy) -> Self {
+        let hosts = HostLimits::new(policy.max_per_host);
+        Self {
+            shared: Arc::new(Shared {
+                policy,
+                hosts,
+                clients: Clients::default(),
+            }),
+        }
+    }
+
+    /// Downloads with one importer's settings. Pools are shared by all sessions whose proxy, certificates and TLS
+    /// settings are the same.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Settings`] when the certificates or the proxy cannot be used.
+    pub fn session(&self, upstream: Upstream) -> Result<Session, FetchError> {
+        let state = SessionState {
+            shared: Arc::clone(&self.shared),
+            recipe: Recipe::new(&upstream)?,
+            downloads: Semaphore::new(upstream.max_downloads.clamp(1, Semaphore::MAX_PERMITS)),
+            speed: upstream
+                .max_speed
+                .filter(|speed| *speed > 0)
+                .map(|speed| Mutex::new(Bucket::new(speed))),
+            upstream,
+        };
+        Ok(Session {
+            state: Arc::new(state),
+            anonymous: false,
+            cancel: CancellationToken::new(),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! `file://` feeds: the same promises for bytes on this machine's disks.
+
+use std::fs::{Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use url::Url;
+
+use crate::error::{ErrorKind, FetchError};
+use crate::session::Validators;
+use crate::transfer::{Failed, Meta, Outcome, Transfer};
+
+/// Bytes read at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// Why a file cannot be read.
+enum Unreadable {
+    Refused(&'static str),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Unreadable {
+    fn explain(self, url: &Url) -> FetchError {
+        let kind = match &self {
+            Self::Refused(why) => ErrorKind::Refused((*why).to_owned()),
+            Self::Io(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                    ErrorKind::NotFound { status: 404 }
+                }
+                io::ErrorKind::PermissionDenied => ErrorKind::Denied { status: 403 },
+                _ => ErrorKind::Io,
+            },
+        };
+        let message = match self {
+            Self::Refused(_) => String::new(),
+            Self::Io(error) => error.to_string(),
+        };
+        FetchError::new(kind, url, message)
+    }
+}
+
+/// Streams a local file into the transfer's sink.
+pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Outcome, Failed> {
+    let allowed = transfer.session.state.shared.policy.allow_file;
+    let path = path(url, allowed).map_err(|error| error.explain(url))?;
+    let opened = tokio::task::spawn_blocking(move || open(&path))
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error).into()));
+    let (file, metadata) = opened.map_err(|error| error.explain(url))?;
+    let last_modified = metadata
+        .modified()
+        .ok()
+        .filter(|time| *time >= SystemTime::UNIX_EPOCH)
+        .map(httpdate::fmt_http_date);
+    if transfer.known.last_modified.is_some() && transfer.known.last_modified == last_modified {
+        return Ok(Outcome::NotModified);
+    }
+    let total = Some(metadata.len());
+    transfer.check_total(total, url)?;
+    transfer.start(total, url).await?;
+    let mut file = tokio::fs::File::from_std(file);
+    file.set_max_buf_size(CHUNK);
+    loop {
+        let mut buffer = BytesMut::with_capacity(CHUNK);
+        let read = file.read_buf(&mut buffer).await;
+        if read.map_err(|error| Unreadable::Io(error).explain(url))? == 0 {
+            break;
+        }
+        transfer.take(buffer.freeze(), url).await?;
+    }
+    let hashed = transfer.check_complete(url)?;
+    let validators = Validators {
+        etag: None,
+        last_modified,
+    };
+    let meta = Meta {
+        url: url.clone(),
+        validators,
+        content_type: None,
+    };
+    Ok(Outcome::Complete(Box::new(meta), hashed))
+}
+
+fn path(url: &Url, allowed: bool) -> Result<PathBuf, Unreadable> {
+    if !allowed {
+        return Err(Unreadable::Refused(
+            "the server's settings do not allow file:// feeds",
+        ));
+    }
+    if url
+        .host_str()
+        .is_some_and(|host| !host.is_empty() && host != "localhost")
+    {
+        return Err(Unreadable::Refused(
+            "a file:// URL names another machine; write file:///path",
+        ));
+    }
+    url.to_file_path()
+        .map_err(|()| Unreadable::Refused("the URL is not an absolute path"))
+}
+
+/// Opens a regular file and nothing else; a pipe in its place does not make us wait.
+fn open(path: &Path) -> Result<(std::fs::File, Metadata), Unreadable> {
+    let regular = |metadata: &Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(Unreadable::Refused("it is not a regular file")),
+    };
+    // Looked at first, since opening a device can already do something; and again, since it may be swapped in between.
+    regular(&std::fs::metadata(path)?)?;
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    regular(&metadata)?;
+    Ok((file, metadata))
+}

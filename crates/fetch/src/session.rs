@@ -1,0 +1,158 @@
+//! Downloads with one importer's settings.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_core::Digest;
+use pith_core::digest::Hashed;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::error::{ErrorKind, FetchError};
+use crate::fetcher::SessionState;
+use crate::sink::{Sink, VecSink};
+
+/// What to fetch and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The same file on each mirror, best first.
+    pub urls: Vec<Url>,
+    /// No more bytes than this are taken.
+    pub max_size: u64,
+    /// The size promised.
+    pub expect_size: Option<u64>,
+    /// The digests promised; all must match.
+    pub expect: Vec<Digest>,
+    /// How many of the first bytes to hand back in [`Fetched::head`].
+    pub head_bytes: usize,
+}
+
+impl Request {
+    /// A file of at most `max_size` bytes of which nothing else is known.
+    #[must_use]
+    pub fn new(urls: impl IntoIterator<Item = Url>, max_size: u64) -> Self {
+        Self {
+            urls: urls.into_iter().collect(),
+            max_size,
+            expect_size: None,
+            expect: Vec::new(),
+            head_bytes: 0,
+        }
+    }
+}
+
+/// What a server said about a version of a file; given back to it, it can say "not modified".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// The `ETag` header.
+    pub etag: Option<String>,
+    /// The `Last-Modified` header.
+    pub last_modified: Option<String>,
+}
+
+/// A download that arrived and is what was expected.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// SHA-256, size, and a digest for every algorithm in [`Request::expect`].
+    pub hashed: Hashed,
+    /// Where it came from in the end, after redirects; without secrets.
+    pub url: Url,
+    /// Index in [`Request::urls`] of the mirror that had it.
+    pub mirror: usize,
+    /// What to send next time to be told "not modified".
+    pub validators: Validators,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The first [`Request::head_bytes`] bytes, or all when there are fewer.
+    pub head: Bytes,
+    /// Requests made, over all mirrors.
+    pub attempts: u32,
+    /// How the mirrors tried before this one failed, in order.
+    pub failed_mirrors: Vec<FetchError>,
+}
+
+/// The answer to a conditional download.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "moved once per download")]
+pub enum Conditional {
+    /// It changed; the new version went into the sink.
+    Fetched(Fetched),
+    /// It is still the version that the validators describe; the sink saw nothing.
+    NotModified,
+}
+
+/// Downloads with one importer's settings. Clones share connections and limits.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub(crate) state: Arc<SessionState>,
+    pub(crate) anonymous: bool,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Session {
+    /// The same session without user name, password, token and client certificate: for hosts that a document from
+    /// outside names (a mirror list, say) rather than a person.
+    #[must_use]
+    pub fn without_credentials(&self) -> Self {
+        Self {
+            anonymous: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same session, whose downloads end with [`crate::ErrorKind::Cancelled`] once `cancel` is cancelled.
+    /// (Dropping a download's future stops it as well.)
+    #[must_use]
+    pub fn with_cancel(&self, cancel: CancellationToken) -> Self {
+        Self {
+            cancel,
+            ..self.clone()
+        }
+    }
+
+    /// Streams a file into `sink`, from the first mirror that has it as promised.
+    ///
+    /// Failures that may pass are tried again with growing waits, resuming where the server can do that safely; a mirror
+    /// that asks for a wait (`Retry-After`) is obeyed when it is the last one, and left for the next one otherwise. A wrong
+    /// size or digest is never tried again on the same mirror.
+    ///
+    /// # Errors
+    /// [`FetchError`] of the last mirror tried, with those of the others in [`FetchError::earlier`].
+    pub async fn get(&self, request: Request, sink: &mut dyn Sink) -> Result<Fetched, FetchError> {
+        match self.run(&request, &Validators::default(), sink).await? {
+            Conditional::Fetched(fetched) => Ok(fetched),
+            Conditional::NotModified => Err(unasked(&request)),
+        }
+    }
+
+    /// Like [`Session::get`], unless the file is still the version that `known` describes.
+    ///
+    /// # Errors
+    /// As [`Session::get`].
+    pub async fn get_if_changed(
+        &self,
+        request: Request,
+        known: &Validators,
+        sink: &mut dyn Sink,
+    ) -> Result<Conditional, FetchError> {
+        self.run(&request, known, sink).await
+    }
+
+    /// A small document whole, of at most `max` bytes.
+    ///
+    /// # Errors
+    /// As [`Session::get`].
+    pub async fn get_bytes(&self, url: Url, max: u64) -> Result<Bytes, FetchError> {
+        let mut sink = VecSink::default();
+        self.get(Request::new([url], max), &mut sink).await?;
+        Ok(sink.bytes.into())
+    }
+}
+
+/// "Not modified" to a request that had no condition; the transfer treats that as a bad status before it gets here.
+fn unasked(request: &Request) -> FetchError {
+    match request.urls.first() {
+        Some(url) => FetchError::new(ErrorKind::Status { status: 304 }, url, ""),
+        None => FetchError::settings("there is no URL to fetch"),
+    }
+}

@@ -1,0 +1,64 @@
+//! Where a download's bytes go.
+
+use std::io;
+
+use bytes::Bytes;
+
+/// Takes a download's bytes in order.
+///
+/// The calls are `begin write* [restart begin write*]*`. What was written counts only when [`crate::Session::get`]
+/// returns success: on an error the caller drops what the sink holds.
+#[async_trait::async_trait]
+pub trait Sink: Send {
+    /// A body starts; `total` is its size when the server or the request says it (a hint: it is checked later).
+    async fn begin(&mut self, total: Option<u64>) -> io::Result<()> {
+        let _ = total;
+        Ok(())
+    }
+
+    /// The next bytes. A slow sink slows the download down; the time spent here is not held against the server.
+    async fn write(&mut self, bytes: Bytes) -> io::Result<()>;
+
+    /// The last attempt failed and the next one starts from nothing: forget what was written.
+    ///
+    /// A sink that passes bytes on to somebody at once can fail here, which ends the download.
+    async fn restart(&mut self) -> io::Result<()>;
+}
+
+/// Keeps nothing: for measuring and for checking what an upstream has.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NullSink;
+
+#[async_trait::async_trait]
+impl Sink for NullSink {
+    async fn write(&mut self, _bytes: Bytes) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps everything in memory: for small documents.
+#[derive(Debug, Default, Clone)]
+pub struct VecSink {
+    /// What arrived.
+    pub bytes: Vec<u8>,
+    /// How often the download started over.
+    pub restarts: u32,
+}
+
+#[async_trait::async_trait]
+impl Sink for VecSink {
+    async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> io::Result<()> {
+        self.bytes.clear();
+        self.restarts += 1;
+        Ok(())
+    }
+}

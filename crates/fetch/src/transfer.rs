@@ -1,0 +1,455 @@
+//! One download: mirrors, attempts, resuming, checking.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, MultiHasher};
+use reqwest::header::{
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, LAST_MODIFIED, RANGE,
+};
+use reqwest::{Response, StatusCode};
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use crate::answers::{Resume, retry_after, status_kind};
+use crate::error::{ErrorKind, FetchError};
+use crate::file;
+use crate::hops::explain;
+use crate::limits::Drip;
+use crate::session::{Conditional, Fetched, Request, Session, Validators};
+use crate::sink::Sink;
+use crate::urls::clean;
+
+/// Bytes hashed before other tasks get their turn: well under a millisecond of work.
+const HASH_SLICE: usize = 256 * 1024;
+
+/// Why an attempt failed, and what that means for the next.
+pub(crate) struct Failed {
+    pub(crate) error: Box<FetchError>,
+    /// No mirror can help: our side failed.
+    fatal: bool,
+    /// The wait that the server asked for.
+    wait: Option<Duration>,
+}
+
+impl From<FetchError> for Failed {
+    fn from(error: FetchError) -> Self {
+        let fatal = matches!(error.kind, ErrorKind::Settings(_));
+        Self {
+            error: Box::new(error),
+            fatal,
+            wait: None,
+        }
+    }
+}
+
+/// What an attempt ended with.
+pub(crate) enum Outcome {
+    Complete(Box<Meta>, Hashed),
+    NotModified,
+}
+
+/// What is known of a complete body besides its bytes.
+pub(crate) struct Meta {
+    pub(crate) url: Url,
+    pub(crate) validators: Validators,
+    pub(crate) content_type: Option<String>,
+}
+
+pub(crate) struct Transfer<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) request: &'a Request,
+    pub(crate) known: &'a Validators,
+    sink: &'a mut dyn Sink,
+    hasher: MultiHasher,
+    received: u64,
+    head: BytesMut,
+    /// Whether the sink was told of a body.
+    begun: bool,
+    resume: Option<Resume>,
+    attempts: u32,
+}
+
+impl Session {
+    pub(crate) async fn run(
+        &self,
+        request: &Request,
+        known: &Validators,
+        sink: &mut dyn Sink,
+    ) -> Result<Conditional, FetchError> {
+        let Some(first) = request.urls.first() else {
+            return Err(FetchError::settings("there is no URL to fetch"));
+        };
+        let transfer = Transfer {
+            session: self,
+            request,
+            known,
+            sink,
+            hasher: hasher(request),
+            received: 0,
+            head: BytesMut::new(),
+            begun: false,
+            resume: None,
+            attempts: 0,
+        };
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(FetchError::new(ErrorKind::Cancelled, first, "")),
+            done = transfer.run() => done,
+        }
+    }
+}
+
+impl Session {
+    /// Waits until the session's speed limit lets these bytes pass.
+    async fn throttle(&self, bytes: usize) {
+        let Some(speed) = &self.state.speed else {
+            return;
+        };
+        let wait = speed.lock().take(bytes, Instant::now());
+        tokio::time::sleep(wait).await;
+    }
+}
+
+fn hasher(request: &Request) -> MultiHasher {
+    let algorithms: Vec<Algorithm> = request
+        .expect
+        .iter()
+        .map(pith_core::Digest::algorithm)
+        .collect();
+    MultiHasher::new(&algorithms)
+}
+
+impl Transfer<'_> {
+    async fn run(mut self) -> Result<Conditional, FetchError> {
+        // Never closed, so this cannot fail; without a permit the download would merely not be counted.
+        let _slot = self.session.state.downloads.acquire().await.ok();
+        let mut failed_mirrors: Vec<FetchError> = Vec::new();
+        for (mirror, url) in self.request.urls.iter().enumerate() {
+            let last = mirror + 1 == self.request.urls.len();
+            match self.mirror(url, last).await {
+                Ok(Outcome::NotModified) => return Ok(Conditional::NotModified),
+                Ok(Outcome::Complete(meta, hashed)) => {
+                    let fetched = self.finish(*meta, hashed, mirror, failed_mirrors);
+                    return Ok(Conditional::Fetched(fetched));
+                }
+                Err(Failed { error, fatal, .. }) => {
+                    tracing::debug!(%error, "a mirror failed");
+                    failed_mirrors.push(*error);
+                    if fatal {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut error = failed_mirrors
+            .pop()
+            .unwrap_or_else(|| FetchError::settings("there is no URL to fetch"));
+        error.attempts = self.attempts;
+        error.earlier = failed_mirrors;
+        Err(error)
+    }
+
+    fn finish(
+        self,
+        meta: Meta,
+        hashed: Hashed,
+        mirror: usize,
+        failed_mirrors: Vec<FetchError>,
+    ) -> Fetched {
+        let Meta {
+            url,
+            validators,
+            content_type,
+        } = meta;
+        Fetched {
+            hashed,
+            url: clean(&url),
+            mirror,
+            validators,
+            content_type,
+            head: self.head.freeze(),
+            attempts: self.attempts,
+            failed_mirrors,
+        }
+    }
+
+    /// One mirror, as often as the policy allows. A mirror that asks us to wait is left alone when there is another.
+    async fn mirror(&mut self, url: &Url, last: bool) -> Result<Outcome, Failed> {
+        let policy = &self.session.state.shared.policy.retry;
+        // Another mirror's copy may differ: nothing of it is kept.
+        self.resume = None;
+        let mut tries = 0;
+        loop {
+            self.attempts += 1;
+            tries += 1;
+            let outcome = if url.scheme() == "file" {
+                file::attempt(self, url).await
+            } else {
+                self.attempt(url).await
+            };
+            let mut failed = match outcome {
+                Ok(outcome) => return Ok(outcome),
+                Err(failed) => failed,
+            };
+            let told_to_wait = failed.wait.is_some_and(|wait| !wait.is_zero());
+            let again = failed.error.retryable() && tries < policy.attempts;
+            if failed.fatal || !again || (told_to_wait && !last) {
+                failed.error.attempts = tries;
+                return Err(failed);
+            }
+            let wait = policy.wait(tries, failed.wait, fastrand::f64());
+            tracing::debug!(error = %failed.error, ?wait, "trying again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One request and its body.
+    async fn attempt(&mut self, url: &Url) -> Result<Outcome, Failed> {
+        let headers = self.headers();
+        let resuming = headers.contains_key(RANGE);
+        let answer = self.session.ask(url, &headers).await?;
+        let (response, url) = (answer.response, answer.url);
+        match response.status() {
+            StatusCode::NOT_MODIFIED if self.is_conditional(&headers) => {
+                return Ok(Outcome::NotModified);
+            }
+            StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
+                let total = response.content_length();
+                self.check_total(total, &url)?;
+                self.resume = Resume::new(response.headers(), total);
+                self.start(total, &url).await?;
+            }
+            StatusCode::PARTIAL_CONTENT if resuming => {
+                let continues = match &self.resume {
+                    Some(resume) => resume.continues(self.received, response.headers()),
+                    None => Err("the server resumed what was not begun"),
+                };
+                if let Err(problem) = continues {
+                    self.resume = None;
+                    return Err(FetchError::new(ErrorKind::Protocol, &url, problem).into());
+                }
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE if resuming => {
+                self.resume = None;
+                return Err(FetchError::new(
+                    ErrorKind::Truncated,
+                    &url,
+                    "the server cannot resume",
+                )
+                .into());
+            }
+            status => {
+                let wait = retry_after(response.headers());
+                self.session.discard(response).await;
+                let error = FetchError::new(status_kind(status.as_u16()), &url, "");
+                return Err(Failed {
+                    wait,
+                    ..error.into()
+                });
+            }
+        }
+        let meta = meta(&response, &url);
+        self.body(response, &url).await?;
+        let hashed = self.check_complete(&url)?;
+        Ok(Outcome::Complete(Box::new(meta), hashed))
+    }
+
+    /// Headers that resume, or else ask only for changes.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let (Some(resume), 1..) = (&self.resume, self.received) {
+            headers.insert(IF_RANGE, resume.validator.clone());
+            if let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.received)) {
+                headers.insert(RANGE, range);
+            }
+            return headers;
+        }
+        let mut set = |name: HeaderName, value: &Option<String>| {
+            if let Some(value) = value
+                .as_deref()
+                .and_then(|value| HeaderValue::from_str(value).ok())
+            {
+                headers.insert(name, value);
+            }
+        };
+        // Once the sink saw bytes, "not modified" would leave it with half a file.
+        if !self.begun {
+            set(IF_NONE_MATCH, &self.known.etag);
+            set(IF_MODIFIED_SINCE, &self.known.last_modified);
+        }
+        headers
+    }
+
+    fn is_conditional(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
+    }
+
+    /// Refuses a body whose announced size is wrong before any of it is read.
+    pub(crate) fn check_total(&self, total: Option<u64>, url: &Url) -> Result<(), Failed> {
+        let Some(actual) = total else { return Ok(()) };
+        if actual > self.request.max_size {
+            return Err(FetchError::new(
+                ErrorKind::TooLarge {
+                    limit: self.request.max_size,
+                },
+                url,
+                "",
+            )
+            .into());
+        }
+        match self.request.expect_size {
+            Some(expected) if expected != actual => {
+                Err(FetchError::new(ErrorKind::SizeMismatch { expected, actual }, url, "").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A body starts from its first byte.
+    pub(crate) async fn start(&mut self, total: Option<u64>, url: &Url) -> Result<(), Failed> {
+        if self.begun {
+            self.sink
+                .restart()
+                .await
+                .map_err(|error| ours(&error, url))?;
+            self.hasher = hasher(self.request);
+            self.head.clear();
+            self.received = 0;
+        }
+        self.begun = true;
+        self.sink
+            .begin(total.or(self.request.expect_size))
+            .await
+            .map_err(|error| ours(&error, url))
+    }
+
+    async fn body(&mut self, mut response: Response, url: &Url) -> Result<(), Failed> {
+        let limit = self.session.state.upstream.read_timeout;
+        let mut drip = Drip::new(self.session.state.shared.policy.slowest);
+        let stalled = |received: u64, how: &str| {
+            let message = format!("{how} after {received} bytes");
+            FetchError::new(ErrorKind::Stalled, url, message)
+        };
+        loop {
+            let asked = Instant::now();
+            let bytes = match timeout(limit, response.chunk()).await {
+                Ok(Ok(Some(bytes))) => bytes,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(explain(error, url).into()),
+                Err(_) => return Err(stalled(self.received, "silent").into()),
+            };
+            let fast_enough = drip.goes_on(bytes.len(), asked.elapsed());
+            self.session.throttle(bytes.len()).await;
+            self.take(bytes, url).await?;
+            if !fast_enough {
+                return Err(stalled(self.received, "hardly anything in a long time,").into());
+            }
+        }
+    }
+
+    /// Counts, hashes and passes on the next bytes.
+    pub(crate) async fn take(&mut self, bytes: Bytes, url: &Url) -> Result<(), Failed> {
+        let received = self.received + bytes.len() as u64;
+        if let Some(expected) = self
+            .request
+            .expect_size
+            .filter(|expected| received > *expected)
+        {
+            return Err(FetchError::new(
+                ErrorKind::SizeMismatch {
+                    expected,
+                    actual: received,
+                },
+                url,
+                "",
+            )
+            .into());
+        }
+        if received > self.request.max_size {
+            return Err(FetchError::new(
+                ErrorKind::TooLarge {
+                    limit: self.request.max_size,
+                },
+                url,
+                "",
+            )
+            .into());
+        }
+        self.received = received;
+        let missing = self.request.head_bytes.saturating_sub(self.head.len());
+        self.head
+            .extend_from_slice(&bytes[..missing.min(bytes.len())]);
+        for slice in bytes.chunks(HASH_SLICE) {
+            self.hasher.update(slice);
+            if slice.len() == HASH_SLICE {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.sink
+            .write(bytes)
+            .await
+            .map_err(|error| ours(&error, url))
+    }
+
+    /// Whether all of it is there, and is what was promised.
+    pub(crate) fn check_complete(&mut self, url: &Url) -> Result<Hashed, Failed> {
+        let actual = self.received;
+        if self
+            .request
+            .expect_size
+            .is_some_and(|expected| actual < expected)
+        {
+            // The end of the connection was the end of the body, so this may be a broken connection.
+            return Err(FetchError::new(
+                ErrorKind::Truncated,
+                url,
+                format!("after {actual} bytes"),
+            )
+            .into());
+        }
+        let fresh = hasher(self.request);
+        let hashed = std::mem::replace(&mut self.hasher, fresh).finish();
+        let wrong = self
+            .request
+            .expect
+            .iter()
+            .find(|digest| !hashed.matches(digest));
+        if let Some(digest) = wrong {
+            let kind = ErrorKind::DigestMismatch {
+                algorithm: digest.algorithm(),
+                expected: digest.hex().to_owned(),
+                actual: hashed.hex(digest.algorithm()).unwrap_or_default(),
+            };
+            return Err(FetchError::new(kind, url, "").into());
+        }
+        Ok(hashed)
+    }
+}
+
+/// The sink failed, which no mirror can mend.
+fn ours(error: &std::io::Error, url: &Url) -> Failed {
+    Failed {
+        error: Box::new(FetchError::new(ErrorKind::Io, url, error.to_string())),
+        fatal: true,
+        wait: None,
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn meta(response: &Response, url: &Url) -> Meta {
+    let headers = response.headers();
+    Meta {
+        url: url.clone(),
+        validators: Validators {
+            etag: text(headers, ETAG),
+            last_modified: text(headers, LAST_MODIFIED),
+        },
+        content_type: text(headers, CONTENT_TYPE),
+    }
+}

@@ -1,0 +1,90 @@
+//! One importer's settings that touch downloads.
+
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// A user name with its password.
+#[derive(Debug, Clone)]
+pub struct BasicAuth {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// One importer's settings that touch downloads (reference: rpm §5.1, iso §2).
+///
+/// The default is an importer with nothing set. Its `Debug` text shows no secret.
+#[derive(Clone)]
+pub struct Upstream {
+    /// PEM certificates that *replace* the system's roots.
+    pub ssl_ca_cert: Option<String>,
+    /// PEM client certificate with its chain.
+    pub ssl_client_cert: Option<String>,
+    /// PEM key of the client certificate; may be left out when the certificate's text holds it too.
+    pub ssl_client_key: Option<SecretString>,
+    /// Whether the server's certificate is verified.
+    pub ssl_validation: bool,
+    /// Proxy, with or without a scheme (`http`, `https`, `socks5`, `socks5h`); `http` when there is none.
+    pub proxy_host: Option<String>,
+    /// Port of the proxy.
+    pub proxy_port: Option<u16>,
+    /// User name and password for the proxy.
+    pub proxy_auth: Option<BasicAuth>,
+    /// User name and password for the upstream.
+    pub basic_auth: Option<BasicAuth>,
+    /// Replaces the query string of every URL asked for.
+    pub query_auth_token: Option<SecretString>,
+    /// Downloads in flight.
+    pub max_downloads: usize,
+    /// Bytes per second over all downloads of the session; no limit when `None` or zero.
+    pub max_speed: Option<u64>,
+    /// Time limit for name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Time limit for the answer's head and for each read of its body.
+    pub read_timeout: Duration,
+    /// The `User-Agent` header; the default is Pulp's, so that rules at upstreams keep working.
+    pub user_agent: String,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            ssl_ca_cert: None,
+            ssl_client_cert: None,
+            ssl_client_key: None,
+            ssl_validation: true,
+            proxy_host: None,
+            proxy_port: None,
+            proxy_auth: None,
+            basic_auth: None,
+            query_auth_token: None,
+            max_downloads: 5,
+            max_speed: None,
+            connect_timeout: Duration::from_millis(6050),
+            read_timeout: Duration::from_secs(27),
+            user_agent: "pulp/2.21".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The certificate's text may hold the key, and the proxy's may hold a password: neither is shown.
+        f.debug_struct("Upstream")
+            .field("ssl_ca_cert", &self.ssl_ca_cert.is_some())
+            .field("ssl_client_cert", &self.ssl_client_cert.is_some())
+            .field("ssl_validation", &self.ssl_validation)
+            .field("proxy", &self.proxy_host.is_some())
+            .field("basic_auth", &self.basic_auth)
+            .field("query_auth_token", &self.query_auth_token.is_some())
+            .field("max_downloads", &self.max_downloads)
+            .field("max_speed", &self.max_speed)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("read_timeout", &self.read_timeout)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
+    }
+}

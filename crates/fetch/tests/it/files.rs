@@ -1,0 +1,117 @@
+//! `file://` feeds.
+
+use pith_fetch::{Conditional, ErrorKind, FetchPolicy, Fetcher};
+
+use crate::*;
+
+fn file_url(path: &std::path::Path) -> Url {
+    Url::from_file_path(path).unwrap()
+}
+
+async fn kind_of(url: Url) -> ErrorKind {
+    fetch(&session(), Request::new([url], 1000))
+        .await
+        .unwrap_err()
+        .kind
+}
+
+#[tokio::test]
+async fn a_regular_file_keeps_the_same_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a b.iso");
+    let bytes = body(700_000);
+    std::fs::write(&path, &bytes).unwrap();
+    let good = Request {
+        expect: vec![sha256(&bytes)],
+        head_bytes: 5,
+        ..Request::new([file_url(&path)], MAX)
+    };
+    let (fetched, got) = fetch(&session(), good).await.unwrap();
+    assert!(got == bytes);
+    assert_eq!(
+        (fetched.hashed.size, &fetched.head[..]),
+        (700_000, &bytes[..5])
+    );
+    let mut sink = VecSink::default();
+    let request = Request::new([file_url(&path)], MAX);
+    let again = session()
+        .get_if_changed(request, &fetched.validators, &mut sink)
+        .await
+        .unwrap();
+    assert!(matches!(again, Conditional::NotModified));
+    assert_eq!(
+        kind_of(file_url(&path)).await,
+        ErrorKind::TooLarge { limit: 1000 }
+    );
+    let wrong = Request {
+        expect: vec![sha256(b"other")],
+        ..Request::new([file_url(&path)], MAX)
+    };
+    assert!(matches!(
+        fetch(&session(), wrong).await.unwrap_err().kind,
+        ErrorKind::DigestMismatch { .. }
+    ));
+    let short = Request {
+        expect_size: Some(1),
+        ..Request::new([file_url(&path)], MAX)
+    };
+    assert!(matches!(
+        fetch(&session(), short).await.unwrap_err().kind,
+        ErrorKind::SizeMismatch { .. }
+    ));
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&fifo, &link).unwrap();
+    for path in [folder.path(), &fifo, &link, "/dev/zero".as_ref()] {
+        assert!(
+            matches!(kind_of(file_url(path)).await, ErrorKind::Refused(_)),
+            "{path:?}"
+        );
+    }
+    assert!(matches!(
+        kind_of(url("file://elsewhere/etc/hostname")).await,
+        ErrorKind::Refused(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_missing_file_is_not_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = ErrorKind::NotFound { status: 404 };
+    assert_eq!(kind_of(file_url(&folder.path().join("no"))).await, missing);
+    std::fs::write(folder.path().join("f"), "x").unwrap();
+    assert_eq!(
+        kind_of(file_url(&folder.path().join("f/no"))).await,
+        missing
+    );
+}
+
+#[tokio::test]
+async fn the_settings_can_forbid_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f"), "x").unwrap();
+    let session = Fetcher::new(FetchPolicy {
+        allow_file: false,
+        ..policy()
+    })
+    .session(patient())
+    .unwrap();
+    let error = session
+        .get_bytes(file_url(&folder.path().join("f")), 10)
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
+}

@@ -1,0 +1,248 @@
+//! The server: opens what is needed, puts the parts together, runs until told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use pith_blobs::{Blobs, StorageUrl};
+use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::{Clock, SystemClock};
+use pith_engine::{Engine, Registry, run_workers};
+use pith_fetch::{FetchPolicy, Fetcher};
+use pith_store::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::options::ServerOptions;
+use crate::{admin, content, listener, types};
+
+/// A server that runs in this process.
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    shutdown: CancellationToken,
+    workers: JoinHandle<Result<(), PulpError>>,
+    http: JoinHandle<()>,
+    refresher: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens everything and starts to listen and to work.
+    pub(crate) async fn start(options: &ServerOptions) -> anyhow::Result<Self> {
+        make_data_folder(&options.data)?;
+        let listener = TcpListener::bind(options.listen).await.with_context(|| {
+            format!("cannot listen on {}; give another --listen", options.listen)
+        })?;
+        let address = listener
+            .local_addr()
+            .context("cannot tell the address listened on")?;
+        let engine = Arc::new(open(options).await?);
+        admin::ensure(&engine, &options.data).await?;
+        let mounts = content::Mounts::new(Arc::clone(&engine));
+        mounts.refresh().await;
+        engine.listen_to_mounts(mounts.clone());
+        let app = app(&engine, &mounts, options.allow_plain_http);
+        let shutdown = CancellationToken::new();
+        Ok(Self {
+            address,
+            workers: tokio::spawn(run_workers(
+                Arc::clone(&engine),
+                options.worker_count(),
+                shutdown.clone(),
+            )),
+            http: tokio::spawn(listener::serve(listener, app, shutdown.clone())),
+            refresher: tokio::spawn(mounts.follow(shutdown.clone())),
+            shutdown,
+        })
+    }
+
+    /// Stops: no new connection, open requests end, running tasks are left for the next start to run again.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        self.http.await.context("the listener failed")?;
+        self.refresher
+            .await
+            .context("following the mounts failed")?;
+        let stopped = tokio::time::timeout(Duration::from_secs(5), self.workers).await;
+        match stopped {
+            Ok(ended) => ended
+                .context("the workers failed")?
+                .context("the workers failed"),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Returns when the process is told to stop, or a part of the server ended by itself.
+    pub(crate) async fn run_until_told(mut self) -> anyhow::Result<()> {
+        let told = told_to_stop()?;
+        tokio::select! {
+            () = told => {}
+            ended = &mut self.workers => {
+                ended.context("the workers failed")?.context("the workers failed")?;
+                anyhow::bail!("the workers stopped by themselves");
+            }
+        }
+        tracing::info!("stopping");
+        self.stop().await
+    }
+}
+
+/// `pith serve`.
+pub(crate) async fn run(options: &ServerOptions) -> anyhow::Result<()> {
+    start_log("info");
+    let server = Server::start(options).await?;
+    tracing::info!(address = %server.address, data = %options.data.display(), "ready");
+    server.run_until_told().await
+}
+
+/// Log lines on standard error; `PITH_LOG` says which.
+pub(crate) fn start_log(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PITH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{default},sqlx=warn")));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn make_data_folder(data: &PathBuf) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o750)
+        .create(data)
+        .with_context(|| {
+            format!(
+                "cannot make the data folder {}; give another --data",
+                data.display()
+            )
+        })
+}
+
+async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let data = std::path::absolute(&options.data).context("cannot resolve the data folder")?;
+    let store = Store::connect(&options.database_url(), Arc::clone(&clock))
+        .await
+        .context("cannot open the database")?;
+    let storage = match &options.storage {
+        Some(url) => url.parse::<StorageUrl>().context("cannot use --storage")?,
+        None => StorageUrl::default_in(&data),
+    };
+    let blobs = Blobs::open(&storage, &data)
+        .await
+        .context("cannot open the file store")?;
+    // What a killed process left in the spool is of no use to anybody; with one process all of it is old.
+    let age = match store.engine() {
+        pith_store::Engine::Sqlite => Duration::ZERO,
+        pith_store::Engine::Postgres => Duration::from_hours(24),
+    };
+    let swept = blobs
+        .sweep_spool(age)
+        .await
+        .context("cannot clean the spool")?;
+    if swept > 0 {
+        tracing::info!(
+            files = swept,
+            "removed what an interrupted run left in the spool"
+        );
+    }
+    let registry = Registry::new(types::all());
+    let indexes: Vec<(&str, &str)> = registry
+        .unit_types()
+        .flat_map(|unit| unit.indexed.iter().map(|field| (unit.id, *field)))
+        .collect();
+    store
+        .ensure_unit_indexes(&indexes)
+        .await
+        .context("cannot index the units")?;
+    let fetcher = Fetcher::new(FetchPolicy::default());
+    Ok(Engine::new(
+        store,
+        blobs,
+        fetcher,
+        registry,
+        clock,
+        host_name(),
+    ))
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}
+
+fn app(engine: &Arc<Engine>, mounts: &Arc<content::Mounts>, allow_plain_http: bool) -> Router {
+    let api = pith_api::router(Arc::clone(engine)).layer(middleware::from_fn_with_state(
+        allow_plain_http,
+        refuse_passwords_in_the_clear,
+    ));
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready).with_state(Arc::clone(engine)))
+        .merge(api)
+        .merge(mounts.router())
+}
+
+/// Whether the database answers.
+async fn ready(State(engine): State<Arc<Engine>>) -> Response {
+    match engine.store.ping().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
+}
+
+/// Off loopback, plain HTTP carries no credentials (design §12): anybody on the way could read them.
+async fn refuse_passwords_in_the_clear(
+    State(allowed): State<bool>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip().to_canonical());
+    let local = peer.is_some_and(|address| address.is_loopback());
+    if allowed || local || !request.headers().contains_key(header::AUTHORIZATION) {
+        return next.run(request).await;
+    }
+    let text = "this request is forbidden: a password must not travel over plain HTTP; put a TLS proxy in front of \
+                pith, or start it with --allow-plain-http if the network is trusted";
+    let mut error = PulpError::validation(ErrorDetail::new("PLP0042", text));
+    error.status = 403;
+    let body = error.to_body(request.method().as_str(), &request.uri().to_string());
+    (
+        StatusCode::FORBIDDEN,
+        [(header::CONTENT_TYPE, "application/json; charset=utf-8")],
+        body.to_string(),
+    )
+        .into_response()
+}

@@ -1,0 +1,351 @@
+//! The published tree over HTTP.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use pith_blobs::{Blobs, EntryRef, Error, KindRef, Publication, Result};
+use pith_core::{RelativePath, Sha256};
+
+use crate::body::Origin;
+use crate::listing::{Page, Row, of_publication};
+use crate::path::{RequestPath, directory_url};
+use crate::respond::{Representation, html, method_not_allowed, moved, plain};
+use crate::small::{SMALL, SmallBlobs};
+use crate::{Mounts, Protocol};
+
+/// Memory for small blobs, in bytes.
+const SMALL_BLOBS: usize = 16 * 1024 * 1024;
+/// The file that names the sub-directories of its directory (reference: rpm §11.1).
+const LISTING: &str = "listing";
+
+/// A top-level directory of published content (reference: platform-api §13.2).
+#[derive(Debug, Clone)]
+pub struct Root {
+    prefix: RelativePath,
+    listing: bool,
+    index: Vec<String>,
+}
+
+impl Root {
+    /// A root such as `pulp/isos`.
+    #[must_use]
+    pub fn new(prefix: RelativePath) -> Self {
+        Self {
+            prefix,
+            listing: false,
+            index: Vec::new(),
+        }
+    }
+
+    /// With a `listing` file in every directory above the mounts.
+    #[must_use]
+    pub fn with_listing(mut self) -> Self {
+        self.listing = true;
+        self
+    }
+
+    /// With files that are shown in place of a publication's directory, the first that exists.
+    #[must_use]
+    pub fn with_index(mut self, names: &[&str]) -> Self {
+        self.index = names.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.prefix.as_str());
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
+}
+
+/// A request for a file that is to be fetched from elsewhere first.
+#[derive(Debug)]
+pub struct SourceRequest<'a> {
+    /// The unit whose file it is.
+    pub id: [u8; 16],
+    /// The digest that its bytes must have.
+    pub sha256: Option<Sha256>,
+    /// Bytes, as far as is known.
+    pub size: u64,
+    /// Path within the publication.
+    pub path: &'a str,
+    /// GET or HEAD, with all headers.
+    pub request: &'a Parts,
+}
+
+/// Who answers for files that are not in the store yet.
+#[async_trait]
+pub trait OnDemand: Send + Sync {
+    /// The whole answer, ranges and all.
+    async fn answer(&self, request: SourceRequest<'_>) -> Response;
+}
+
+/// Everything that serving needs; one for the process.
+pub struct Content {
+    blobs: Blobs,
+    mounts: Arc<dyn Mounts>,
+    roots: Vec<Root>,
+    on_demand: Option<Arc<dyn OnDemand>>,
+    small: SmallBlobs,
+}
+
+impl Content {
+    /// Serves what `mounts` says, below `roots` only.
+    #[must_use]
+    pub fn new(blobs: Blobs, mounts: Arc<dyn Mounts>, roots: Vec<Root>) -> Self {
+        Self {
+            blobs,
+            mounts,
+            roots,
+            on_demand: None,
+            small: SmallBlobs::new(SMALL_BLOBS),
+        }
+    }
+
+    /// Asks `on_demand` for files that are not in the store; without it they are 404.
+    #[must_use]
+    pub fn with_on_demand(mut self, on_demand: Arc<dyn OnDemand>) -> Self {
+        self.on_demand = Some(on_demand);
+        self
+    }
+
+    /// Routes for every root, to be merged into the server's others. `protocol` is that of the listener.
+    pub fn router(self: &Arc<Self>, protocol: Protocol) -> Router {
+        let mut router = Router::new();
+        for root in &self.roots {
+            let prefix = &root.prefix;
+            for route in [
+                format!("/{prefix}"),
+                format!("/{prefix}/"),
+                format!("/{prefix}/{{*path}}"),
+            ] {
+                router = router.route(&route, any(handle));
+            }
+        }
+        router.with_state((Arc::clone(self), protocol))
+    }
+
+    /// Answers one request.
+    pub async fn respond(&self, protocol: Protocol, request: &Parts) -> Response {
+        if request.method != Method::GET && request.method != Method::HEAD {
+            return method_not_allowed();
+        }
+        let Ok(path) = RequestPath::parse(request.uri.path()) else {
+            return plain(StatusCode::BAD_REQUEST);
+        };
+        match self.find(protocol, request, &path).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, path = path.path, "published content cannot be served");
+                plain(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    async fn find(
+        &self,
+        protocol: Protocol,
+        request: &Parts,
+        path: &RequestPath,
+    ) -> Result<Response> {
+        let Some(root) = self.roots.iter().find(|root| root.holds(&path.path)) else {
+            return Ok(plain(StatusCode::NOT_FOUND));
+        };
+        match self.mounts.resolve(&path.path, protocol).await? {
+            Some(found) => {
+                self.in_publication(root, request, path, &found.publication, &found.rest)
+                    .await
+            }
+            None => self.above_mounts(root, protocol, request, path).await,
+        }
+    }
+
+    async fn in_publication(
+        &self,
+        root: &Root,
+        request: &Parts,
+        path: &RequestPath,
+        publication: &Publication,
+        rest: &str,
+    ) -> Result<Response> {
+        if let Some(entry) = publication.get(rest)? {
+            // A file is no directory.
+            return if path.is_dir {
+                Ok(plain(StatusCode::NOT_FOUND))
+            } else {
+                self.file(request, publication, &entry).await
+            };
+        }
+        if !publication.is_dir(rest)? {
+            return Ok(plain(StatusCode::NOT_FOUND));
+        }
+        if !path.is_dir {
+            return Ok(redirect_to_directory(request, path));
+        }
+        for name in &root.index {
+            let index = if rest.is_empty() {
+                name.clone()
+            } else {
+                format!("{rest}/{name}")
+            };
+            if let Some(entry) = publication.get(&index)? {
+                return self.file(request, publication, &entry).await;
+            }
+        }
+        of_publication(publication, rest, &path.path).map(html)
+    }
+
+    /// A directory on the way to mounts, or its `listing`.
+    async fn above_mounts(
+        &self,
+        root: &Root,
+        protocol: Protocol,
+        request: &Parts,
+        path: &RequestPath,
+    ) -> Result<Response> {
+        let is_root = |dir: &str| dir == root.prefix.as_str();
+        let names = self.mounts.children(&path.path, protocol);
+        if is_root(&path.path) || !names.is_empty() {
+            if !path.is_dir {
+                return Ok(redirect_to_directory(request, path));
+            }
+            let mut page = Page::new(&path.path);
+            for name in &names {
+                page.row(Row {
+                    name,
+                    is_dir: true,
+                    size: 0,
+                    mtime: 0,
+                });
+            }
+            if root.listing {
+                let size = names
+                    .iter()
+                    .map(|name| name.len() as u64 + 1)
+                    .sum::<u64>()
+                    .saturating_sub(1);
+                page.row(Row {
+                    name: LISTING,
+                    is_dir: false,
+                    size,
+                    mtime: 0,
+                });
+            }
+            return Ok(html(page.finish()));
+        }
+        let Some((dir, LISTING)) = path.path.rsplit_once('/') else {
+            return Ok(plain(StatusCode::NOT_FOUND));
+        };
+        let names = self.mounts.children(dir, protocol);
+        let exists =
+            root.listing && !path.is_dir && root.holds(dir) && (is_root(dir) || !names.is_empty());
+        if !exists {
+            return Ok(plain(StatusCode::NOT_FOUND));
+        }
+        let bytes = Bytes::from(names.join("\n"));
+        let listing = Representation {
+            name: LISTING,
+            content_type: Some("text/plain"),
+            sha256: Sha256::of(&bytes),
+            size: bytes.len() as u64,
+            mtime: 0,
+            origin: Origin::Memory(bytes),
+        };
+        listing.answer(request).await
+    }
+
+    async fn file(
+        &self,
+        request: &Parts,
+        publication: &Publication,
+        entry: &EntryRef<'_>,
+    ) -> Result<Response> {
+        let (sha256, origin) = match entry.kind {
+            KindRef::Blob(sha256) => (sha256, self.origin(request, entry, sha256).await?),
+            KindRef::Inline(bytes) => {
+                let shared = publication
+                    .inline(entry)
+                    .unwrap_or_else(|| Bytes::copy_from_slice(bytes));
+                (Sha256::of(bytes), Origin::Memory(shared))
+            }
+            KindRef::Source { id, sha256 } => match self.stored(sha256).await? {
+                Some(sha256) => (sha256, self.origin(request, entry, sha256).await?),
+                None => {
+                    let Some(on_demand) = &self.on_demand else {
+                        return Ok(plain(StatusCode::NOT_FOUND));
+                    };
+                    let source = SourceRequest {
+                        id,
+                        sha256,
+                        size: entry.size,
+                        path: entry.path,
+                        request,
+                    };
+                    return Ok(on_demand.answer(source).await);
+                }
+            },
+        };
+        let representation = Representation {
+            name: entry.path.rsplit('/').next().unwrap_or(entry.path),
+            content_type: entry.content_type,
+            sha256,
+            size: entry.size,
+            mtime: entry.mtime,
+            origin,
+        };
+        representation.answer(request).await
+    }
+
+    /// The digest, when the file of that digest has been fetched before.
+    async fn stored(&self, sha256: Option<Sha256>) -> Result<Option<Sha256>> {
+        let Some(sha256) = sha256 else {
+            return Ok(None);
+        };
+        if self.small.get(&sha256).is_some() {
+            return Ok(Some(sha256));
+        }
+        Ok(self.blobs.contains(sha256).await?.then_some(sha256))
+    }
+
+    async fn origin(
+        &self,
+        request: &Parts,
+        entry: &EntryRef<'_>,
+        sha256: Sha256,
+    ) -> Result<Origin> {
+        if entry.size > SMALL || request.method == Method::HEAD {
+            return Ok(Origin::Store(self.blobs.clone(), sha256));
+        }
+        if let Some(bytes) = self.small.get(&sha256) {
+            return Ok(Origin::Memory(bytes));
+        }
+        let bytes = self.blobs.read_all(sha256, entry.size).await?;
+        if bytes.len() as u64 != entry.size {
+            return Err(Error::DamagedIndex("a blob is smaller than the index says"));
+        }
+        self.small.insert(sha256, bytes.clone());
+        Ok(Origin::Memory(bytes))
+    }
+}
+
+async fn handle(
+    State((content, protocol)): State<(Arc<Content>, Protocol)>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    content.respond(protocol, &parts).await
+}
+
+fn redirect_to_directory(request: &Parts, path: &RequestPath) -> Response {
+    let url = directory_url(&path.path);
+    match request.uri.query() {
+        Some(query) => moved(&format!("{url}?{query}")),
+        None => moved(&url),
+    }
+}

@@ -1,0 +1,223 @@
+//! Which publication stands where.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
+use pith_blobs::{Blobs, Publication, Result};
+use pith_core::{RelativePath, Sha256};
+use tokio::sync::OnceCell;
+
+/// How a request came; some content is published for one way only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+    /// Unknown, or a proxy in front decides: everything is shown.
+    Any,
+}
+
+/// A publication and the rest of the path, to be looked up in it.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The publication as it was when the request came.
+    pub publication: Arc<Publication>,
+    /// The path below the mount; empty for the mount itself.
+    pub rest: String,
+}
+
+/// The tree of mounts. Paths are those of [`crate::path::RequestPath`]: no slash at either end.
+#[async_trait]
+pub trait Mounts: Send + Sync {
+    /// The mount that `path` is, or is below of.
+    ///
+    /// # Errors
+    /// When the publication cannot be opened.
+    async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>>;
+
+    /// The sorted names of mounts, and of directories on the way to mounts, in `dir`; empty when there are none.
+    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String>;
+}
+
+/// A mount as the database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountRow {
+    /// Where, such as `pulp/repos/fedora/43`.
+    pub prefix: RelativePath,
+    /// The index that is shown there.
+    pub publication: Sha256,
+    /// Shown without TLS.
+    pub http: bool,
+    /// Shown with TLS.
+    pub https: bool,
+}
+
+impl MountRow {
+    fn shows(&self, protocol: Protocol) -> bool {
+        shows(self.http, self.https, protocol)
+    }
+}
+
+fn shows(http: bool, https: bool, protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Http => http,
+        Protocol::Https => https,
+        Protocol::Any => http || https,
+    }
+}
+
+/// Publications kept open. An open one costs a mapping, of which a process may have some ten thousand.
+const MOST_OPEN: usize = 8192;
+
+type Opening = Arc<OnceCell<Arc<Publication>>>;
+
+/// The mounts in memory, replaced as a whole by [`MountTable::refresh`]; publications are opened when first asked for.
+pub struct MountTable {
+    blobs: Blobs,
+    snapshot: RwLock<Arc<Snapshot>>,
+    open: Mutex<HashMap<Sha256, Opening>>,
+}
+
+#[derive(Default)]
+struct Snapshot {
+    mounts: HashMap<String, MountRow>,
+    /// For each directory on the way: the names in it, and for which protocols there is something below.
+    dirs: HashMap<String, BTreeMap<String, (bool, bool)>>,
+}
+
+impl Snapshot {
+    fn new(rows: Vec<MountRow>) -> Self {
+        let mut this = Self::default();
+        for row in rows {
+            let mut path = row.prefix.as_str();
+            loop {
+                let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+                let seen = this
+                    .dirs
+                    .entry(dir.to_owned())
+                    .or_default()
+                    .entry(name.to_owned())
+                    .or_default();
+                *seen = (seen.0 || row.http, seen.1 || row.https);
+                if dir.is_empty() {
+                    break;
+                }
+                path = dir;
+            }
+            this.mounts.insert(row.prefix.as_str().to_owned(), row);
+        }
+        this
+    }
+
+    /// The longest mount that `path` is or is below of, and the rest.
+    fn find<'p>(&self, path: &'p str, protocol: Protocol) -> Option<(Sha256, &'p str)> {
+        let ends = path.rmatch_indices('/').map(|(at, _)| at);
+        std::iter::once(path.len()).chain(ends).find_map(|end| {
+            let row = self
+                .mounts
+                .get(&path[..end])
+                .filter(|row| row.shows(protocol))?;
+            Some((row.publication, path[end..].trim_start_matches('/')))
+        })
+    }
+}
+
+impl MountTable {
+    /// Nothing mounted yet.
+    #[must_use]
+    pub fn new(blobs: Blobs) -> Self {
+        Self {
+            blobs,
+            snapshot: RwLock::default(),
+            open: Mutex::default(),
+        }
+    }
+
+    /// Replaces all mounts at once. Requests being answered keep the publication that they have.
+    pub fn refresh(&self, rows: Vec<MountRow>) {
+        let snapshot = Arc::new(Snapshot::new(rows));
+        let shown: std::collections::HashSet<Sha256> = snapshot
+            .mounts
+            .values()
+            .map(|row| row.publication)
+            .collect();
+        *self.snapshot.write() = snapshot;
+        self.open.lock().retain(|sha256, _| shown.contains(sha256));
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read())
+    }
+
+    async fn publication(&self, sha256: Sha256) -> Result<Arc<Publication>> {
+        let opening = {
+            let mut open = self.open.lock();
+            if open.len() >= MOST_OPEN && !open.contains_key(&sha256) {
+                open.clear();
+            }
+            Arc::clone(open.entry(sha256).or_default())
+        };
+        let opened = opening.get_or_try_init(|| async {
+            Publication::open(&self.blobs, sha256).await.map(Arc::new)
+        });
+        opened.await.cloned()
+    }
+}
+
+#[async_trait]
+impl Mounts for MountTable {
+    async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>> {
+        let Some((sha256, rest)) = self.snapshot().find(path, protocol) else {
+            return Ok(None);
+        };
+        let publication = self.publication(sha256).await?;
+        Ok(Some(Resolved {
+            publication,
+            rest: rest.to_owned(),
+        }))
+    }
+
+    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String> {
+        let snapshot = self.snapshot();
+        let names = snapshot.dirs.get(dir).into_iter().flatten();
+        names
+            .filter(|(_, (http, https))| shows(*http, *https, protocol))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(prefix: &str, number: u8, http: bool, https: bool) -> MountRow {
+        MountRow {
+            prefix: RelativePath::new(prefix).unwrap(),
+            publication: Sha256([number; 32]),
+            http,
+            https,
+        }
+    }
+
+    #[test]
+    fn the_longest_mount_of_the_protocol_wins() {
+        let snapshot = Snapshot::new(vec![
+            row("a/b", 1, true, true),
+            row("a/b/c", 2, false, true),
+        ]);
+        let found = |path: &'static str, protocol| {
+            snapshot
+                .find(path, protocol)
+                .map(|(sha, rest)| (sha.0[0], rest))
+        };
+        assert_eq!(found("a/b/c/d/e", Protocol::Https), Some((2, "d/e")));
+        assert_eq!(found("a/b/c/d/e", Protocol::Http), Some((1, "c/d/e")));
+        assert_eq!(found("a/b", Protocol::Http), Some((1, "")));
+        assert_eq!(found("a/bc", Protocol::Any), None);
+        assert_eq!(found("a", Protocol::Any), None);
+    }
+}

@@ -1,0 +1,520 @@
+//! Real requests over a real socket.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pith_blobs::{Blobs, Entry, PublicationBuilder, StorageUrl};
+use pith_core::{RelativePath, Sha256};
+use pith_serve::{Content, MountRow, MountTable, Protocol, Root};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Response, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// 2001-09-09 01:46:40.
+const MTIME: i64 = 1_000_000_000;
+const MODIFIED: &str = "Sun, 09 Sep 2001 01:46:40 GMT";
+const IMMUTABLE: &str =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855-primary.xml.gz";
+
+struct Server {
+    blobs: Blobs,
+    mounts: Arc<MountTable>,
+    address: SocketAddr,
+    client: Client,
+    _data: tempfile::TempDir,
+}
+
+fn path(text: &str) -> RelativePath {
+    RelativePath::new(text).unwrap()
+}
+
+fn large() -> Bytes {
+    (0..3_000_000usize)
+        .map(|i| (i % 253) as u8 ^ (i >> 14) as u8)
+        .collect()
+}
+
+impl Server {
+    async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(&StorageUrl::default_in(data.path()), data.path())
+            .await
+            .unwrap();
+        let mounts = Arc::new(MountTable::new(blobs.clone()));
+        let roots = vec![
+            Root::new(path("pulp/repos")).with_listing(),
+            Root::new(path("pulp/isos")),
+            Root::new(path("pulp/python/web")).with_index(&["index.html"]),
+        ];
+        let router =
+            Arc::new(Content::new(blobs.clone(), mounts.clone(), roots)).router(Protocol::Http);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        Self {
+            blobs,
+            mounts,
+            address,
+            client,
+            _data: data,
+        }
+    }
+
+    async fn publication(&self, files: &[(&str, Entry)]) -> Sha256 {
+        let mut builder = PublicationBuilder::new(&self.blobs);
+        for (name, entry) in files {
+            builder.add(path(name), entry.clone()).unwrap();
+        }
+        builder.finish().await.unwrap().sha256
+    }
+
+    /// A little of everything, at `pulp/repos/fedora/43`, `pulp/isos/images` and `pulp/python/web/py`.
+    async fn with_everything() -> Self {
+        let this = Self::start().await;
+        let large = this.blobs.put(large()).await.unwrap();
+        let small = this
+            .blobs
+            .put(Bytes::from_static(b"0123456789"))
+            .await
+            .unwrap();
+        let immutable = format!("repodata/{IMMUTABLE}");
+        let files = [
+            ("repodata/repomd.xml", Entry::inline("<repomd/>", MTIME)),
+            (
+                immutable.as_str(),
+                Entry::blob(small.sha256, small.size, MTIME),
+            ),
+            (
+                "Packages/l/large.rpm",
+                Entry::blob(large.sha256, large.size, MTIME),
+            ),
+            (
+                "Packages/s/small & <odd>.rpm",
+                Entry::blob(small.sha256, small.size, MTIME),
+            ),
+            (
+                "ten",
+                Entry::blob(small.sha256, small.size, MTIME).with_content_type("text/x-ten"),
+            ),
+            ("empty", Entry::inline("", 0)),
+            ("lost", Entry::blob(Sha256::of(b"lost"), 4, MTIME)),
+            ("elsewhere", Entry::source([1; 16], None, 4, MTIME)),
+            (
+                "here-by-now",
+                Entry::source([1; 16], Some(small.sha256), small.size, MTIME),
+            ),
+        ];
+        let publication = this.publication(&files).await;
+        let isos = this
+            .publication(&[("PULP_MANIFEST", Entry::inline("a,b,1\n", MTIME))])
+            .await;
+        let python = this
+            .publication(&[("index.html", Entry::inline("<p>", MTIME))])
+            .await;
+        let row = |prefix: &str, publication, http| MountRow {
+            prefix: path(prefix),
+            publication,
+            http,
+            https: true,
+        };
+        this.mounts.refresh(vec![
+            row("pulp/repos/fedora/43", publication, true),
+            row("pulp/repos/centos/9", publication, true),
+            row("pulp/repos/secret/9", publication, false),
+            row("pulp/isos/images", isos, true),
+            row("pulp/python/web/py", python, true),
+        ]);
+        this
+    }
+
+    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self
+            .client
+            .request(method, format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path, &[]).await
+    }
+
+    async fn range(&self, path: &str, range: &str) -> Response {
+        self.ask(Method::GET, path, &[("range", range)]).await
+    }
+
+    /// A request whose path no URL parser has touched; the status line's number.
+    async fn raw(&self, path: &str) -> String {
+        let mut socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer)
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    }
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer
+        .headers()
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn files_come_with_everything_a_client_needs() {
+    let server = Server::with_everything().await;
+    let immutable = format!("repodata/{IMMUTABLE}");
+    for (path, content_type, cache, body) in [
+        ("repodata/repomd.xml", "text/xml", "no-cache", "<repomd/>"),
+        (
+            immutable.as_str(),
+            "application/gzip",
+            "public, max-age=31536000, immutable",
+            "0123456789",
+        ),
+        (
+            "Packages/s/small%20&%20%3Codd%3E.rpm",
+            "application/x-rpm",
+            "no-cache",
+            "0123456789",
+        ),
+        ("ten", "text/x-ten", "no-cache", "0123456789"),
+        (
+            "here-by-now",
+            "application/octet-stream",
+            "no-cache",
+            "0123456789",
+        ),
+        ("empty", "application/octet-stream", "no-cache", ""),
+    ] {
+        let url = format!("/pulp/repos/fedora/43/{path}");
+        // Twice: the second time small blobs come from memory.
+        for method in [Method::GET, Method::HEAD, Method::GET] {
+            let answer = server.ask(method.clone(), &url, &[]).await;
+            assert_eq!(answer.status(), 200, "{path}");
+            assert_eq!(header(&answer, "content-type"), content_type, "{path}");
+            assert_eq!(header(&answer, "cache-control"), cache);
+            assert_eq!(
+                header(&answer, "etag"),
+                format!("\"{}\"", Sha256::of(body.as_bytes()))
+            );
+            assert_eq!(
+                header(&answer, "last-modified"),
+                if path == "empty" { "" } else { MODIFIED }
+            );
+            assert_eq!(header(&answer, "accept-ranges"), "bytes");
+            assert_eq!(header(&answer, "content-encoding"), "");
+            assert_eq!(header(&answer, "content-length"), body.len().to_string());
+            assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
+            assert_eq!(
+                answer.text().await.unwrap(),
+                if method == Method::GET { body } else { "" }
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn large_files_stream() {
+    let server = Server::with_everything().await;
+    let url = "/pulp/repos/fedora/43/Packages/l/large.rpm";
+    assert!(server.get(url).await.bytes().await.unwrap() == large());
+    let answer = server.range(url, "bytes=1000000-2500000").await;
+    assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(
+        header(&answer, "content-range"),
+        "bytes 1000000-2500000/3000000"
+    );
+    assert_eq!(header(&answer, "content-length"), "1500001");
+    assert!(answer.bytes().await.unwrap() == large()[1_000_000..=2_500_000]);
+    let answer = server.ask(Method::HEAD, url, &[]).await;
+    assert_eq!(header(&answer, "content-length"), "3000000");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_what_is_lost_is_an_error() {
+    let server = Server::with_everything().await;
+    for (path, status) in [
+        ("/pulp/repos/fedora/43/nope", 404),
+        ("/pulp/repos/fedora/43/ten/", 404),
+        ("/pulp/repos/fedora/43/ten/x", 404),
+        ("/pulp/repos/fedora/44/", 404),
+        ("/pulp/repos/fedora/43/elsewhere", 404),
+        ("/pulp/repos/fedora/43/lost", 500),
+        ("/pulp/isos/listing", 404),
+        ("/pulp/isos/images/listing", 404),
+        ("/pulp/repos/fedora/43/listing", 404),
+        ("/pulp/repos/secret/9/ten", 404),
+        ("/pulp/reposx", 404),
+        ("/pulp/", 404),
+    ] {
+        assert_eq!(server.get(path).await.status(), status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_paths_are_refused_and_double_slashes_are_not() {
+    let server = Server::with_everything().await;
+    for (path, status) in [
+        ("/pulp/repos/../repos/fedora/43/ten", "400"),
+        ("/pulp/repos/fedora/43/%2e%2e/43/ten", "400"),
+        ("/pulp/repos/fedora%2f43/ten", "400"),
+        ("/pulp/repos/fedora/43/a%5cb", "400"),
+        ("/pulp/repos/fedora/43/ten%00", "400"),
+        ("/pulp/repos/fedora/43/%ff", "400"),
+        ("/pulp/repos/fedora//43///ten", "200"),
+        ("/pulp/repos//fedora/./43/te%6E", "200"),
+    ] {
+        assert_eq!(server.raw(path).await, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_and_told_what_is_allowed() {
+    let server = Server::with_everything().await;
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+        let answer = server.ask(method, "/pulp/repos/fedora/43/ten", &[]).await;
+        assert_eq!(answer.status(), 405);
+        assert_eq!(header(&answer, "allow"), "GET, HEAD");
+    }
+}
+
+#[tokio::test]
+async fn directories_end_in_a_slash_and_stay_on_this_server() {
+    let server = Server::with_everything().await;
+    for (path, location) in [
+        ("/pulp/repos", "/pulp/repos/"),
+        ("/pulp/repos/fedora", "/pulp/repos/fedora/"),
+        ("/pulp/repos/fedora/43", "/pulp/repos/fedora/43/"),
+        (
+            "/pulp/repos//fedora/43/Packages?a=b",
+            "/pulp/repos/fedora/43/Packages/?a=b",
+        ),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(
+            (answer.status().as_u16(), header(&answer, "location")),
+            (301, location),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn directories_are_listed_above_and_below_the_mounts() {
+    let server = Server::with_everything().await;
+    for (path, expected) in [
+        ("/pulp/repos/", vec!["../", "centos/", "fedora/", "listing"]),
+        ("/pulp/repos/fedora/", vec!["../", "43/", "listing"]),
+        ("/pulp/isos/", vec!["../", "images/"]),
+        ("/pulp/isos/images/", vec!["../", "PULP_MANIFEST"]),
+        (
+            "/pulp/repos/fedora/43/",
+            vec![
+                "../",
+                "Packages/",
+                "repodata/",
+                "elsewhere",
+                "empty",
+                "here-by-now",
+                "lost",
+                "ten",
+            ],
+        ),
+        (
+            "/pulp/repos/fedora/43/Packages/s/",
+            vec!["../", "small%20%26%20%3Codd%3E.rpm"],
+        ),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(header(&answer, "content-type"), "text/html; charset=utf-8");
+        let page = answer.text().await.unwrap();
+        let links: Vec<&str> = page
+            .split("href=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect();
+        assert_eq!(links, expected, "{path}");
+        assert!(page.contains("Parent Directory") && !page.contains("<odd>"));
+    }
+    let page = server
+        .get("/pulp/repos/fedora/43/")
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        page.contains("<td>2001-09-09 01:46</td><td>10</td>"),
+        "{page}"
+    );
+    assert_eq!(
+        server
+            .get("/pulp/python/web/py/")
+            .await
+            .text()
+            .await
+            .unwrap(),
+        "<p>"
+    );
+}
+
+#[tokio::test]
+async fn every_directory_above_a_repository_has_a_listing_file() {
+    let server = Server::with_everything().await;
+    for (path, expected) in [
+        ("/pulp/repos/listing", "centos\nfedora"),
+        ("/pulp/repos/fedora/listing", "43"),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(header(&answer, "content-type"), "text/plain");
+        assert_eq!(answer.text().await.unwrap(), expected);
+    }
+    server.mounts.refresh(Vec::new());
+    assert_eq!(server.get("/pulp/repos/").await.status(), 200);
+    assert_eq!(
+        server
+            .get("/pulp/repos/listing")
+            .await
+            .text()
+            .await
+            .unwrap(),
+        ""
+    );
+    assert_eq!(server.get("/pulp/repos/fedora/listing").await.status(), 404);
+}
+
+#[tokio::test]
+async fn conditions_are_honoured() {
+    let server = Server::with_everything().await;
+    let (url, etag) = (
+        "/pulp/repos/fedora/43/ten",
+        format!("\"{}\"", Sha256::of(b"0123456789")),
+    );
+    for (headers, status) in [
+        (vec![("if-none-match", etag.as_str())], 304),
+        (vec![("if-none-match", "\"other\"")], 200),
+        (vec![("if-modified-since", MODIFIED)], 304),
+        (
+            vec![("if-modified-since", "Sun, 09 Sep 2001 01:46:39 GMT")],
+            200,
+        ),
+        (vec![("if-match", "\"other\"")], 412),
+        (
+            vec![("range", "bytes=1-2"), ("if-range", etag.as_str())],
+            206,
+        ),
+        (vec![("range", "bytes=1-2"), ("if-range", MODIFIED)], 206),
+        (vec![("range", "bytes=1-2"), ("if-range", "\"other\"")], 200),
+        (
+            vec![("range", "bytes=1-2"), ("if-none-match", etag.as_str())],
+            304,
+        ),
+    ] {
+        let answer = server.ask(Method::GET, url, &headers).await;
+        assert_eq!(answer.status(), status, "{headers:?}");
+        if status == 304 {
+            assert_eq!(header(&answer, "etag"), etag);
+            assert_eq!(answer.text().await.unwrap(), "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn several_ranges_come_as_parts() {
+    let server = Server::with_everything().await;
+    for (url, whole) in [
+        ("/pulp/repos/fedora/43/Packages/l/large.rpm", large()),
+        (
+            "/pulp/repos/fedora/43/ten",
+            Bytes::from_static(b"0123456789"),
+        ),
+    ] {
+        let size = whole.len();
+        let answer = server.range(url, "bytes=0-1,5-6,-2").await;
+        assert_eq!(answer.status(), 206);
+        let boundary = header(&answer, "content-type")
+            .strip_prefix("multipart/byteranges; boundary=")
+            .unwrap()
+            .to_owned();
+        let length: usize = header(&answer, "content-length").parse().unwrap();
+        let body = answer.bytes().await.unwrap();
+        assert_eq!(body.len(), length);
+        let mut expected = Vec::new();
+        let kind = if size == 10 {
+            "text/x-ten"
+        } else {
+            "application/x-rpm"
+        };
+        for (number, (from, to)) in [(0, 1), (5, 6), (size - 2, size - 1)]
+            .into_iter()
+            .enumerate()
+        {
+            let lead = if number == 0 { "" } else { "\r\n" };
+            expected.extend(format!("{lead}--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: bytes {from}-{to}/{size}\r\n\r\n").bytes());
+            expected.extend(&whole[from..=to]);
+        }
+        expected.extend(format!("\r\n--{boundary}--\r\n").bytes());
+        assert!(body == expected, "{}", String::from_utf8_lossy(&body));
+    }
+    let answer = server
+        .range("/pulp/repos/fedora/43/ten", "bytes=0-3,2-5")
+        .await;
+    assert_eq!(header(&answer, "content-range"), "bytes 0-5/10");
+    assert_eq!(answer.text().await.unwrap(), "012345");
+}
+
+#[tokio::test]
+async fn a_range_beyond_the_end_is_416_with_the_size() {
+    let server = Server::with_everything().await;
+    let answer = server.range("/pulp/repos/fedora/43/ten", "bytes=10-").await;
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "content-range")),
+        (416, "bytes */10")
+    );
+    let answer = server.range("/pulp/repos/fedora/43/ten", "bytes=9-8").await;
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_publish_is_seen_whole_by_the_next_request_while_the_last_one_goes_on() {
+    let server = Server::with_everything().await;
+    let url = "/pulp/repos/fedora/43/Packages/l/large.rpm";
+    let mut old = server.get(url).await;
+    let first = old.chunk().await.unwrap().unwrap();
+    let publication = server
+        .publication(&[("Packages/l/large.rpm", Entry::inline("new", MTIME))])
+        .await;
+    let row = MountRow {
+        prefix: path("pulp/repos/fedora/43"),
+        publication,
+        http: true,
+        https: true,
+    };
+    server.mounts.refresh(vec![row]);
+    assert_eq!(server.get(url).await.text().await.unwrap(), "new");
+    let mut whole = first.to_vec();
+    while let Some(piece) = old.chunk().await.unwrap() {
+        whole.extend_from_slice(&piece);
+    }
+    assert!(whole == large());
+}
+
+#[tokio::test]
+async fn pages_of_strangers_run_no_scripts() {
+    let server = Server::with_everything().await;
+    let answer = server.get("/pulp/python/web/py/index.html").await;
+    assert_eq!(header(&answer, "content-security-policy"), "sandbox");
+}

@@ -1,0 +1,355 @@
+//! What repositories have: staging by a task, commits, versions.
+
+use std::collections::{BTreeMap, HashSet};
+
+use pith_core::{TaskId, Timestamp, UnitId};
+
+use crate::db::DbTx;
+use crate::dialect::{Kind, Sql, bulk, for_update, sql};
+use crate::store::Engine;
+use crate::unit_query::Plan;
+use crate::unit_stream;
+use crate::units::{PAGE, StreamedUnit, UnitQuery};
+use crate::value::{Row, Value};
+use crate::{BatchStream, Result, Store, StoreError};
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The new version; `None` when nothing was added or removed.
+    pub version: Option<i64>,
+    /// Associations made.
+    pub added: i64,
+    /// Associations that were there and were staged again.
+    pub updated: i64,
+    /// Associations ended.
+    pub removed: i64,
+}
+
+/// A numbered state of a repository's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// 1, 2, 3…
+    pub number: i64,
+    /// When it was committed.
+    pub created: Timestamp,
+    /// Units added against the version before.
+    pub added: i64,
+    /// Units removed against the version before.
+    pub removed: i64,
+}
+
+/// Sets what the task wants of these units; the last word counts.
+async fn stage(store: &Store, task: TaskId, units: &[(UnitId, &str)], remove: bool) -> Result<()> {
+    let mut seen = HashSet::with_capacity(units.len());
+    let mut rows: Vec<Vec<Value>> = Vec::with_capacity(units.len());
+    for (id, type_id) in units.iter().filter(|(id, _)| seen.insert(*id)) {
+        rows.push(vec![
+            task.into(),
+            (*type_id).into(),
+            (*id).into(),
+            remove.into(),
+        ]);
+    }
+    let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes, Kind::Bool];
+    let head = "INSERT INTO staged_units (task_id, type_id, unit_id, remove)";
+    let tail = "ON CONFLICT (task_id, type_id, unit_id) DO UPDATE SET remove = excluded.remove";
+    let mut tx = store.begin().await?;
+    tx.inner
+        .execute_each(bulk(store.engine(), head, &kinds, rows, tail))
+        .await?;
+    tx.commit().await
+}
+
+/// What a commit will do to one type.
+#[derive(Debug, Default)]
+struct Change {
+    added: i64,
+    updated: i64,
+    removed: i64,
+}
+
+/// Compares what is staged with what is there. Costs what is staged, not what the repository has.
+async fn changes(tx: &mut DbTx, task: TaskId, repo: &str) -> Result<BTreeMap<String, Change>> {
+    let statement = sql("SELECT s.type_id, s.remove, COUNT(r.unit_id), COUNT(*) FROM staged_units s \
+         LEFT JOIN repo_units r ON r.repo_id = $1 AND r.type_id = s.type_id AND r.unit_id = s.unit_id \
+         AND r.removed_in IS NULL WHERE s.task_id = $2 GROUP BY s.type_id, s.remove")
+    .bind(repo)
+    .bind(task);
+    let mut changes: BTreeMap<String, Change> = BTreeMap::new();
+    for row in tx.all(statement).await? {
+        let (present, staged): (i64, i64) = (row.get(2)?, row.get(3)?);
+        let change = changes.entry(row.get(0)?).or_default();
+        if row.get(1)? {
+            change.removed = present;
+        } else {
+            change.updated = present;
+            change.added = staged - present;
+        }
+    }
+    Ok(changes)
+}
+
+/// Changes the associations.
+async fn apply(
+    tx: &mut DbTx,
+    task: TaskId,
+    repo: &str,
+    version: i64,
+    now: Timestamp,
+) -> Result<()> {
+    let refresh = sql(
+        "UPDATE repo_units SET updated = $1 WHERE repo_id = $2 AND removed_in IS NULL \
+         AND (type_id, unit_id) IN (SELECT type_id, unit_id FROM staged_units WHERE task_id = $3 AND NOT remove)",
+    );
+    tx.execute(refresh.bind(now).bind(repo).bind(task)).await?;
+    let end = sql(
+        "UPDATE repo_units SET removed_in = $1 WHERE repo_id = $2 AND removed_in IS NULL \
+         AND (type_id, unit_id) IN (SELECT type_id, unit_id FROM staged_units WHERE task_id = $3 AND remove)",
+    );
+    tx.execute(end.bind(version).bind(repo).bind(task)).await?;
+    let add = sql(
+        "INSERT INTO repo_units (repo_id, type_id, unit_id, added_in, created, updated) \
+         SELECT $1, s.type_id, s.unit_id, $2, $3, $3 FROM staged_units s WHERE s.task_id = $4 AND NOT s.remove \
+         AND NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.repo_id = $1 AND r.type_id = s.type_id \
+         AND r.unit_id = s.unit_id AND r.removed_in IS NULL)",
+    );
+    tx.execute(add.bind(repo).bind(version).bind(now).bind(task))
+        .await
+        .map(drop)
+}
+
+/// Keeps `repo_counts` right.
+async fn count(tx: &mut DbTx, repo: &str, changes: &BTreeMap<String, Change>) -> Result<()> {
+    for (type_id, change) in changes {
+        let statement = sql(
+            "INSERT INTO repo_counts (repo_id, type_id, units) VALUES ($1, $2, $3) \
+             ON CONFLICT (repo_id, type_id) DO UPDATE SET units = repo_counts.units + excluded.units",
+        );
+        tx.execute(
+            statement
+                .bind(repo)
+                .bind(type_id)
+                .bind(change.added - change.removed),
+        )
+        .await?;
+    }
+    tx.execute(sql("DELETE FROM repo_counts WHERE repo_id = $1 AND units <= 0").bind(repo))
+        .await
+        .map(drop)
+}
+
+impl Store {
+    /// Notes that the task wants these units in its repository. Staging a unit again changes nothing; staging one that
+    /// was staged for removal wants it back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_add(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<()> {
+        stage(self, task, units, false).await
+    }
+
+    /// Notes that the task wants these units out of its repository.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_remove(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<()> {
+        stage(self, task, units, true).await
+    }
+
+    /// Stages for removal what the repository has of these types and the task has not staged; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_remove_missing(
+        &self,
+        task: TaskId,
+        repo: &str,
+        type_ids: &[&str],
+    ) -> Result<i64> {
+        let mut query = Sql::new(
+            self.engine(),
+            "INSERT INTO staged_units (task_id, type_id, unit_id, remove) SELECT ",
+        );
+        // PostgreSQL does not guess the type of a bind in a list of columns.
+        query.push("CAST(").bind(task).push(match self.engine() {
+            Engine::Sqlite => " AS BLOB)",
+            Engine::Postgres => " AS BYTEA)",
+        });
+        query
+            .push(", r.type_id, r.unit_id, ")
+            .bind(true)
+            .push(" FROM repo_units r WHERE r.repo_id = ")
+            .bind(repo);
+        query
+            .push(" AND r.removed_in IS NULL AND ")
+            .bind_in("r.type_id", type_ids.iter().copied());
+        query
+            .push(" AND NOT EXISTS (SELECT 1 FROM staged_units s WHERE s.task_id = ")
+            .bind(task);
+        query.push(" AND s.type_id = r.type_id AND s.unit_id = r.unit_id)");
+        let staged = self.execute(query.build()).await?;
+        Ok(i64::try_from(staged).unwrap_or(i64::MAX))
+    }
+
+    /// What `query.repo` will have when the task commits: present, less removals, plus additions (whose `updated` is
+    /// the store's now).
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`]; `query.repo` must be given.
+    pub fn units_stream_after(
+        &self,
+        task: TaskId,
+        query: &UnitQuery<'_>,
+    ) -> Result<BatchStream<StreamedUnit>> {
+        if query.repo.is_none() {
+            return Err(StoreError::missing("repository", ""));
+        }
+        Ok(unit_stream::stream(
+            self.clone(),
+            Plan::new(query, Some((task, self.now())))?,
+        ))
+    }
+
+    /// Forgets what the task staged.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_clear(&self, task: TaskId) -> Result<()> {
+        self.execute(sql("DELETE FROM staged_units WHERE task_id = $1").bind(task))
+            .await
+            .map(drop)
+    }
+
+    /// Makes what the task staged the content of the repository, in one transaction.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when the repository is gone.
+    pub async fn content_commit(
+        &self,
+        task: TaskId,
+        repo: &str,
+        now: Timestamp,
+    ) -> Result<Committed> {
+        let mut tx = self.begin().await?;
+        let mut lock = Sql::new(self.engine(), "SELECT version FROM repos WHERE id = ");
+        lock.bind(repo).push(for_update(self.engine()));
+        let Some(row) = tx.inner.optional(lock.build()).await? else {
+            return Err(StoreError::missing("repository", repo));
+        };
+        let next = row.get::<i64>(0)? + 1;
+        let changes = changes(&mut tx.inner, task, repo).await?;
+        let sum = |of: fn(&Change) -> i64| changes.values().map(of).sum::<i64>();
+        let (added, updated, removed) = (sum(|c| c.added), sum(|c| c.updated), sum(|c| c.removed));
+        apply(&mut tx.inner, task, repo, next, now).await?;
+        if added + removed > 0 {
+            count(&mut tx.inner, repo, &changes).await?;
+            let statement = sql("UPDATE repos SET version = $1, \
+                 last_unit_added = CASE WHEN $2 > 0 THEN $3 ELSE last_unit_added END, \
+                 last_unit_removed = CASE WHEN $4 > 0 THEN $3 ELSE last_unit_removed END WHERE id = $5");
+            tx.inner
+                .execute(
+                    statement
+                        .bind(next)
+                        .bind(added)
+                        .bind(now)
+                        .bind(removed)
+                        .bind(repo),
+                )
+                .await?;
+            let statement = sql(
+                "INSERT INTO repo_versions (repo_id, number, created, added, removed) \
+                 VALUES ($1, $2, $3, $4, $5)",
+            );
+            tx.inner
+                .execute(
+                    statement
+                        .bind(repo)
+                        .bind(next)
+                        .bind(now)
+                        .bind(added)
+                        .bind(removed),
+                )
+                .await?;
+        }
+        tx.inner
+            .execute(sql("DELETE FROM staged_units WHERE task_id = $1").bind(task))
+            .await?;
+        tx.commit().await?;
+        Ok(Committed {
+            version: (added + removed > 0).then_some(next),
+            added,
+            updated,
+            removed,
+        })
+    }
+
+    /// The versions of a repository, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn version_list(&self, repo: &str) -> Result<Vec<Version>> {
+        let statement =
+            sql("SELECT number, created, added, removed FROM repo_versions WHERE repo_id = $1 ORDER BY number").bind(repo);
+        let version = |row: &Row| {
+            Ok(Version {
+                number: row.get(0)?,
+                created: row.get(1)?,
+                added: row.get(2)?,
+                removed: row.get(3)?,
+            })
+        };
+        self.all(statement).await?.iter().map(version).collect()
+    }
+
+    /// The units that the repository had in a version, by type and id.
+    ///
+    /// # Errors
+    /// Items are errors when the database fails on the way.
+    #[must_use]
+    pub fn version_units(&self, repo: &str, number: i64) -> BatchStream<(UnitId, String)> {
+        let start = Some((String::new(), UnitId(uuid::Uuid::nil())));
+        Box::pin(futures::stream::try_unfold(
+            (self.clone(), repo.to_owned(), start),
+            move |(store, repo, after)| async move {
+                let Some((after_type, after_id)) = after else {
+                    return Ok(None);
+                };
+                let statement = sql(
+                    "SELECT unit_id, type_id FROM repo_units WHERE repo_id = $1 AND added_in <= $2 \
+                     AND (removed_in IS NULL OR removed_in > $2) AND (type_id, unit_id) > ($3, $4) \
+                     ORDER BY type_id, unit_id LIMIT $5",
+                )
+                .bind(&repo)
+                .bind(number)
+                .bind(&after_type)
+                .bind(after_id)
+                .bind(PAGE);
+                let rows = store.all(statement).await?;
+                let units = rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?)));
+                let units: Vec<(UnitId, String)> = units.collect::<Result<_>>()?;
+                let next = units.last().map(|(id, type_id)| (type_id.clone(), *id));
+                Ok(Some(units)
+                    .filter(|units| !units.is_empty())
+                    .map(|units| (units, (store, repo, next))))
+            },
+        ))
+    }
+
+    /// Forgets the versions before `number`, with the associations that only they had.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn version_prune(&self, repo: &str, number: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let ended = sql(
+            "DELETE FROM repo_units WHERE repo_id = $1 AND removed_in IS NOT NULL AND removed_in <= $2",
+        );
+        tx.inner.execute(ended.bind(repo).bind(number)).await?;
+        let versions = sql("DELETE FROM repo_versions WHERE repo_id = $1 AND number < $2")
+            .bind(repo)
+            .bind(number);
+        tx.inner.execute(versions).await?;
+        tx.commit().await
+    }
+}

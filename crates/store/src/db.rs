@@ -1,0 +1,320 @@
+//! The two engines behind one face: pools, transactions, running statements.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, Postgres};
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool, Transaction};
+
+use crate::dialect::{Stmt, for_postgres};
+use crate::store::Engine;
+use crate::value::{Row, Value};
+use crate::{Result, StoreError};
+
+/// Readers of an SQLite file at once; each is a thread.
+const SQLITE_READERS: u32 = 8;
+
+/// Connections to a PostgreSQL server, of one process.
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// How long to wait for a connection, or for another process that writes the file.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) enum Db {
+    Sqlite {
+        /// One connection: writers queue here instead of failing on each other.
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Db {
+    pub(crate) async fn open(url: &str) -> Result<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = PgConnectOptions::from_str(url)
+                .map_err(|e| StoreError::BadUrl(format!("'{url}': {e}")))?;
+            let options = options.application_name("pith");
+            let pool = PgPoolOptions::new()
+                .max_connections(POSTGRES_CONNECTIONS)
+                .acquire_timeout(PATIENCE)
+                .connect_with(options)
+                .await?;
+            return Ok(Self::Postgres(pool));
+        }
+        let Some(path) = url
+            .strip_prefix("sqlite://")
+            .filter(|path| !path.is_empty())
+        else {
+            return Err(StoreError::BadUrl(format!(
+                "'{url}' names no engine that pith knows"
+            )));
+        };
+        Self::open_file(Path::new(path)).await
+    }
+
+    async fn open_file(path: &Path) -> Result<Self> {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            tokio::fs::create_dir_all(folder)
+                .await
+                .map_err(|source| StoreError::Folder {
+                    path: folder.display().to_string(),
+                    source,
+                })?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .statement_cache_capacity(256)
+            // Documents of a few KB: fewer overflow pages than with the default.
+            .page_size(8192)
+            .pragma("temp_store", "memory")
+            .pragma("mmap_size", "1073741824");
+        let writer = SqlitePoolOptions::new()
+            .min_connections(1)
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            // A checkpoint per 32 MB instead of per 4 MB: pages that change often are copied less often.
+            .connect_with(
+                options
+                    .clone()
+                    .pragma("cache_size", "-16384")
+                    .pragma("wal_autocheckpoint", "4096"),
+            )
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .connect_lazy_with(
+                options
+                    .pragma("cache_size", "-4096")
+                    .pragma("query_only", "on"),
+            );
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite { .. } => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    pub(crate) async fn begin(&self) -> Result<DbTx> {
+        Ok(match self {
+            // A deferred transaction that turns to writing fails with "busy" however long the timeout.
+            Self::Sqlite { writer, .. } => {
+                DbTx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            Self::Postgres(pool) => DbTx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Runs a statement that reads.
+    pub(crate) async fn all(&self, statement: Stmt) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite { readers, .. } => sqlite_all(readers, statement).await,
+            Self::Postgres(pool) => postgres_all(pool, statement).await,
+        }
+    }
+
+    /// Runs a statement that reads one row at most.
+    pub(crate) async fn optional(&self, statement: Stmt) -> Result<Option<Row>> {
+        Ok(self.all(statement).await?.into_iter().next())
+    }
+
+    /// Runs one statement that writes, in a transaction of its own; answers the rows affected.
+    pub(crate) async fn execute(&self, statement: Stmt) -> Result<u64> {
+        match self {
+            Self::Sqlite { writer, .. } => sqlite_execute(writer, statement).await,
+            Self::Postgres(pool) => postgres_execute(pool, statement).await,
+        }
+    }
+
+    /// Runs one statement that writes and returns rows, in a transaction of its own.
+    pub(crate) async fn write_all(&self, statement: Stmt) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite { writer, .. } => sqlite_all(writer, statement).await,
+            Self::Postgres(pool) => postgres_all(pool, statement).await,
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// An open transaction of either engine.
+#[derive(Debug)]
+pub(crate) enum DbTx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl DbTx {
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    pub(crate) async fn all(&mut self, statement: Stmt) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite(tx) => sqlite_all(&mut **tx, statement).await,
+            Self::Postgres(tx) => postgres_all(&mut **tx, statement).await,
+        }
+    }
+
+    pub(crate) async fn optional(&mut self, statement: Stmt) -> Result<Option<Row>> {
+        Ok(self.all(statement).await?.into_iter().next())
+    }
+
+    pub(crate) async fn execute(&mut self, statement: Stmt) -> Result<u64> {
+        match self {
+            Self::Sqlite(tx) => sqlite_execute(&mut **tx, statement).await,
+            Self::Postgres(tx) => postgres_execute(&mut **tx, statement).await,
+        }
+    }
+
+    /// Runs statements one after another; answers the rows affected by all.
+    pub(crate) async fn execute_each(
+        &mut self,
+        statements: impl IntoIterator<Item = Stmt>,
+    ) -> Result<u64> {
+        let mut affected = 0;
+        for statement in statements {
+            affected += self.execute(statement).await?;
+        }
+        Ok(affected)
+    }
+
+    /// Runs a script without binds.
+    pub(crate) async fn script(&mut self, text: String) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx
+                .execute(sqlx::raw_sql(AssertSqlSafe(text)))
+                .await
+                .map(drop)?,
+            Self::Postgres(tx) => tx
+                .execute(sqlx::raw_sql(AssertSqlSafe(text)))
+                .await
+                .map(drop)?,
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// Wraps a statement for its engine. All text comes from this crate; names of fields and types inside it were checked
+/// by `dialect::plain_name`, everything else is bound.
+fn sqlite_query(statement: Stmt) -> Result<Query<'static, Sqlite, SqliteArguments>> {
+    use sqlx::Arguments as _;
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(statement.binds.len(), 0);
+    for value in statement.binds {
+        match value {
+            Value::Bool(v) => arguments.add(v),
+            Value::Int(v) => arguments.add(v),
+            Value::Text(v) => arguments.add(v),
+            Value::Bytes(v) => arguments.add(v),
+            Value::Bools(_) | Value::Ints(_) | Value::Texts(_) | Value::Blobs(_) => {
+                Err("SQLite has no arrays".into())
+            }
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(sqlx::query_with(AssertSqlSafe(statement.text), arguments).persistent(statement.keep))
+}
+
+fn postgres_query(statement: Stmt) -> Result<Query<'static, Postgres, PgArguments>> {
+    use sqlx::Arguments as _;
+    let mut arguments = PgArguments::default();
+    for value in statement.binds {
+        match value {
+            Value::Bool(v) => arguments.add(v),
+            Value::Int(v) => arguments.add(v),
+            Value::Text(v) => arguments.add(v),
+            Value::Bytes(v) => arguments.add(v),
+            Value::Bools(v) => arguments.add(v),
+            Value::Ints(v) => arguments.add(v),
+            Value::Texts(v) => arguments.add(v),
+            Value::Blobs(v) => arguments.add(v),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    let text = for_postgres(statement.text);
+    Ok(sqlx::query_with(AssertSqlSafe(text), arguments).persistent(statement.keep))
+}
+
+async fn sqlite_all<'c>(
+    on: impl Executor<'c, Database = Sqlite>,
+    statement: Stmt,
+) -> Result<Vec<Row>> {
+    Ok(sqlite_query(statement)?
+        .fetch(on)
+        .map_ok(Row::Sqlite)
+        .try_collect()
+        .await?)
+}
+
+async fn postgres_all<'c>(
+    on: impl Executor<'c, Database = Postgres>,
+    statement: Stmt,
+) -> Result<Vec<Row>> {
+    Ok(postgres_query(statement)?
+        .fetch(on)
+        .map_ok(Row::Postgres)
+        .try_collect()
+        .await?)
+}
+
+async fn sqlite_execute<'c>(
+    on: impl Executor<'c, Database = Sqlite>,
+    statement: Stmt,
+) -> Result<u64> {
+    Ok(sqlite_query(statement)?.execute(on).await?.rows_affected())
+}
+
+async fn postgres_execute<'c>(
+    on: impl Executor<'c, Database = Postgres>,
+    statement: Stmt,
+) -> Result<u64> {
+    Ok(postgres_query(statement)?
+        .execute(on)
+        .await?
+        .rows_affected())
+}

@@ -1,0 +1,189 @@
+//! Importers: how a repository is filled. At most one per repository.
+
+use pith_core::{Document, ObjectId, Timestamp};
+
+use crate::db::DbTx;
+use crate::dialect::{Sql, for_update, sql};
+use crate::value::Row;
+use crate::{Result, Store, StoreError};
+
+/// The importer of a repository (reference: platform-api §4.1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Importer {
+    /// Whose importer.
+    pub repo_id: String,
+    /// `_id` on the wire.
+    pub oid: ObjectId,
+    /// The importer type, which is also its id.
+    pub type_id: String,
+    /// Settings.
+    pub config: Document,
+    /// Plugin data; null until the plugin stores something.
+    pub scratchpad: Option<Document>,
+    /// End of the last sync, successful or not.
+    pub last_sync: Option<Timestamp>,
+    /// Last change of the importer.
+    pub last_updated: Timestamp,
+    /// Override settings of the last sync.
+    pub last_override: Option<Document>,
+}
+
+/// The columns of an [`Importer`], in the order of `importer`.
+const COLUMNS: &str = "repo_id, oid, type_id, json(config), json(scratchpad), last_sync, last_updated, json(last_override)";
+
+fn importer(row: &Row) -> Result<Importer> {
+    Ok(Importer {
+        repo_id: row.get(0)?,
+        oid: row.get(1)?,
+        type_id: row.get(2)?,
+        config: row.get(3)?,
+        scratchpad: row.get(4)?,
+        last_sync: row.get(5)?,
+        last_updated: row.get(6)?,
+        last_override: row.get(7)?,
+    })
+}
+
+/// Gives a repository this importer in place of the one it has.
+pub(crate) async fn insert(tx: &mut DbTx, importer: &Importer) -> Result<()> {
+    repository_exists(tx, &importer.repo_id).await?;
+    tx.execute(sql("DELETE FROM importers WHERE repo_id = $1").bind(&importer.repo_id))
+        .await?;
+    let statement = sql("INSERT INTO importers (repo_id, oid, type_id, config, scratchpad, last_sync, last_updated, \
+         last_override) VALUES ($1, $2, $3, jsonb($4), jsonb($5), $6, $7, jsonb($8))")
+    .bind(&importer.repo_id)
+    .bind(&importer.oid)
+    .bind(&importer.type_id)
+    .bind(&importer.config)
+    .bind(&importer.scratchpad)
+    .bind(importer.last_sync)
+    .bind(importer.last_updated)
+    .bind(&importer.last_override);
+    tx.execute(statement).await.map(drop)
+}
+
+/// Locks the repository against deletion until the end of the transaction.
+///
+/// # Errors
+/// [`crate::StoreError::Missing`] when there is none.
+pub(crate) async fn repository_exists(tx: &mut DbTx, repo: &str) -> Result<()> {
+    let mut query = Sql::new(tx.engine(), "SELECT 1 FROM repos WHERE id = ");
+    query.bind(repo).push(for_update(tx.engine()));
+    match tx.optional(query.build()).await? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::missing("repository", repo)),
+    }
+}
+
+impl Store {
+    /// The importer of a repository.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn importer_get(&self, repo: &str) -> Result<Option<Importer>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(COLUMNS)
+            .push(" FROM importers WHERE repo_id = ")
+            .bind(repo);
+        self.optional(query.build())
+            .await?
+            .as_ref()
+            .map(importer)
+            .transpose()
+    }
+
+    /// The importers of these repositories, or of all.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn importer_list(&self, repos: Option<&[String]>) -> Result<Vec<Importer>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM importers");
+        if let Some(repos) = repos {
+            query.push(" WHERE ").bind_in("repo_id", repos);
+        }
+        query.push(" ORDER BY repo_id");
+        self.all(query.build())
+            .await?
+            .iter()
+            .map(importer)
+            .collect()
+    }
+
+    /// Gives the repository this importer in place of the one it has.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such repository.
+    pub async fn importer_set(&self, importer: &Importer) -> Result<()> {
+        let mut tx = self.begin().await?;
+        insert(&mut tx.inner, importer).await?;
+        tx.commit().await
+    }
+
+    /// Replaces the settings, sets `last_updated` to now, answers the importer as it is then.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when the repository has no importer.
+    pub async fn importer_update_config(&self, repo: &str, config: &Document) -> Result<Importer> {
+        let mut query = Sql::new(self.engine(), "UPDATE importers SET config = jsonb(");
+        query
+            .bind(config)
+            .push("), last_updated = ")
+            .bind(self.now());
+        query
+            .push(" WHERE repo_id = ")
+            .bind(repo)
+            .push(" RETURNING ")
+            .push(COLUMNS);
+        let rows = self.inner.db.write_all(query.build()).await?;
+        rows.first()
+            .map(importer)
+            .unwrap_or_else(|| Err(StoreError::missing("importer", repo)))
+    }
+
+    /// Replaces the plugin data.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when the repository has no importer.
+    pub async fn importer_set_scratchpad(
+        &self,
+        repo: &str,
+        scratchpad: Option<&Document>,
+    ) -> Result<()> {
+        let statement = sql("UPDATE importers SET scratchpad = jsonb($1) WHERE repo_id = $2")
+            .bind(scratchpad)
+            .bind(repo);
+        self.execute_one(statement, "importer", repo).await
+    }
+
+    /// Notes the end of a sync and the override settings it ran with.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when the repository has no importer.
+    pub async fn importer_set_last_sync(
+        &self,
+        repo: &str,
+        at: Timestamp,
+        override_config: Option<&Document>,
+    ) -> Result<()> {
+        let statement = sql(
+            "UPDATE importers SET last_sync = $1, last_override = jsonb($2) WHERE repo_id = $3",
+        )
+        .bind(at)
+        .bind(override_config)
+        .bind(repo);
+        self.execute_one(statement, "importer", repo).await
+    }
+
+    /// Removes the importer; whether there was one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn importer_remove(&self, repo: &str) -> Result<bool> {
+        Ok(self
+            .execute(sql("DELETE FROM importers WHERE repo_id = $1").bind(repo))
+            .await?
+            > 0)
+    }
+}

@@ -1,0 +1,401 @@
+//! Publications, the prefixes they are served under, and the blobs that rows refer to.
+
+use pith_core::{Sha256, Timestamp};
+use uuid::Uuid;
+
+use crate::db::DbTx;
+use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
+use crate::value::Row;
+use crate::{Result, Store, StoreError, Tx};
+
+/// An immutable index of served paths (design: publications).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose content.
+    pub repo_id: String,
+    /// Which distributor made it.
+    pub distributor_id: String,
+    /// The blob that holds the index.
+    pub index_blob: Sha256,
+    /// The version of the repository it shows.
+    pub repo_version: i64,
+    /// When it was committed.
+    pub created: Timestamp,
+    /// Number of paths.
+    pub paths: i64,
+    /// Bytes served under them.
+    pub bytes: i64,
+}
+
+/// A publication to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPublication {
+    /// Whose content.
+    pub repo_id: String,
+    /// Which distributor made it.
+    pub distributor_id: String,
+    /// The blob that holds the index.
+    pub index_blob: Sha256,
+    /// Bytes of the index.
+    pub index_size: i64,
+    /// The version of the repository it shows.
+    pub repo_version: i64,
+    /// Number of paths.
+    pub paths: i64,
+    /// Bytes served under them.
+    pub bytes: i64,
+    /// Blobs of generated metadata that the index refers to, with their sizes; units' files need not be listed.
+    pub blobs: Vec<(Sha256, i64)>,
+}
+
+/// Where a publication is to be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMount {
+    /// Path without slashes at its ends, for example `pulp/repos/f40`.
+    pub prefix: String,
+    /// Over plain HTTP.
+    pub http: bool,
+    /// Over HTTPS.
+    pub https: bool,
+}
+
+/// A served prefix and what is behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Path without slashes at its ends.
+    pub prefix: String,
+    /// Whose content.
+    pub repo_id: String,
+    /// Which distributor serves it.
+    pub distributor_id: String,
+    /// What is served.
+    pub publication_id: Uuid,
+    /// The blob that holds the index of that publication.
+    pub index_blob: Sha256,
+    /// Over plain HTTP.
+    pub http: bool,
+    /// Over HTTPS.
+    pub https: bool,
+    /// When it last changed.
+    pub updated: Timestamp,
+}
+
+const PUBLICATION: &str =
+    "id, repo_id, distributor_id, index_blob, repo_version, created, paths, bytes";
+
+fn publication(row: &Row) -> Result<Publication> {
+    Ok(Publication {
+        id: row.get(0)?,
+        repo_id: row.get(1)?,
+        distributor_id: row.get(2)?,
+        index_blob: row.get(3)?,
+        repo_version: row.get(4)?,
+        created: row.get(5)?,
+        paths: row.get(6)?,
+        bytes: row.get(7)?,
+    })
+}
+
+fn mount(row: &Row) -> Result<Mount> {
+    Ok(Mount {
+        prefix: row.get(0)?,
+        repo_id: row.get(1)?,
+        distributor_id: row.get(2)?,
+        publication_id: row.get(3)?,
+        index_blob: row.get(4)?,
+        http: row.get(5)?,
+        https: row.get(6)?,
+        updated: row.get(7)?,
+    })
+}
+
+/// Tells caches, at the commit, that mounts changed.
+pub(crate) async fn bump_mounts(tx: &mut Tx) -> Result<()> {
+    tx.inner
+        .execute(sql(
+            "UPDATE generations SET value = value + 1 WHERE name = 'mounts'",
+        ))
+        .await?;
+    tx.wake_at_commit();
+    Ok(())
+}
+
+/// Records blobs, new or known. In the order of digests, so that two transactions never wait for each other in a circle.
+pub(crate) async fn record_blobs(
+    tx: &mut DbTx,
+    mut blobs: Vec<(Sha256, i64)>,
+    now: Timestamp,
+) -> Result<()> {
+    blobs.sort_unstable();
+    blobs.dedup_by_key(|(digest, _)| *digest);
+    let rows = blobs
+        .into_iter()
+        .map(|(digest, size)| vec![digest.into(), size.into(), now.into()])
+        .collect();
+    let kinds = [Kind::Bytes, Kind::Int, Kind::Int];
+    let head = "INSERT INTO blobs (sha256, size, created)";
+    tx.execute_each(bulk(
+        tx.engine(),
+        head,
+        &kinds,
+        rows,
+        "ON CONFLICT (sha256) DO NOTHING",
+    ))
+    .await
+    .map(drop)
+}
+
+/// Saves the row of a publication and the blobs it refers to.
+async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -> Result<()> {
+    let statement = sql(
+        "INSERT INTO publications (id, repo_id, distributor_id, index_blob, repo_version, created, \
+         paths, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(id)
+    .bind(&new.repo_id)
+    .bind(&new.distributor_id)
+    .bind(new.index_blob)
+    .bind(new.repo_version)
+    .bind(now)
+    .bind(new.paths)
+    .bind(new.bytes);
+    tx.execute(statement).await?;
+    let mut blobs = new.blobs.clone();
+    blobs.push((new.index_blob, new.index_size));
+    let rows = blobs
+        .iter()
+        .map(|(digest, _)| vec![id.into(), (*digest).into()])
+        .collect();
+    let head = "INSERT INTO publication_blobs (publication_id, blob)";
+    let tail = "ON CONFLICT (publication_id, blob) DO NOTHING";
+    tx.execute_each(bulk(
+        tx.engine(),
+        head,
+        &[Kind::Bytes, Kind::Bytes],
+        rows,
+        tail,
+    ))
+    .await?;
+    record_blobs(tx, blobs, now).await
+}
+
+/// Points one prefix at a publication.
+async fn set_mount(
+    tx: &mut DbTx,
+    new: &NewPublication,
+    id: Uuid,
+    mount: &NewMount,
+    now: Timestamp,
+) -> Result<()> {
+    let statement = sql("INSERT INTO mounts (prefix, repo_id, distributor_id, publication_id, http, https, updated) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (prefix) DO UPDATE SET \
+         publication_id = excluded.publication_id, http = excluded.http, https = excluded.https, \
+         updated = excluded.updated \
+         WHERE mounts.repo_id = excluded.repo_id AND mounts.distributor_id = excluded.distributor_id")
+    .bind(&mount.prefix)
+    .bind(&new.repo_id)
+    .bind(&new.distributor_id)
+    .bind(id)
+    .bind(mount.http)
+    .bind(mount.https)
+    .bind(now);
+    if tx.execute(statement).await? > 0 {
+        return Ok(());
+    }
+    let owner =
+        sql("SELECT repo_id, distributor_id FROM mounts WHERE prefix = $1").bind(&mount.prefix);
+    let owner = match tx.optional(owner).await? {
+        Some(row) => format!(
+            "distributor '{}' of repository '{}'",
+            row.get::<String>(1)?,
+            row.get::<String>(0)?
+        ),
+        None => "another distributor".to_owned(),
+    };
+    Err(StoreError::Conflict {
+        what: "path",
+        id: mount.prefix.clone(),
+        owner,
+    })
+}
+
+impl Store {
+    /// Saves the publication and points all mounts of its distributor at it, in one transaction. Mounts of the
+    /// distributor that are not listed go away.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] when a prefix belongs to another distributor, [`crate::StoreError::Missing`]
+    /// when the distributor is gone; nothing changed then.
+    pub async fn publication_commit(
+        &self,
+        publication: &NewPublication,
+        mounts: &[NewMount],
+        now: Timestamp,
+    ) -> Result<Publication> {
+        let mut tx = self.begin().await?;
+        let (repo, distributor) = (&publication.repo_id, &publication.distributor_id);
+        let mut lock = Sql::new(self.engine(), "SELECT 1 FROM distributors WHERE repo_id = ");
+        lock.bind(repo)
+            .push(" AND id = ")
+            .bind(distributor)
+            .push(for_update(self.engine()));
+        if tx.inner.optional(lock.build()).await?.is_none() {
+            return Err(StoreError::missing("distributor", distributor));
+        }
+        let id = Uuid::now_v7();
+        insert(&mut tx.inner, id, publication, now).await?;
+        let mut stale = Sql::new(self.engine(), "DELETE FROM mounts WHERE repo_id = ");
+        stale
+            .bind(repo)
+            .push(" AND distributor_id = ")
+            .bind(distributor);
+        stale
+            .push(" AND NOT (")
+            .bind_in("prefix", mounts.iter().map(|mount| &mount.prefix))
+            .push(")");
+        tx.inner.execute(stale.build()).await?;
+        for mount in mounts {
+            set_mount(&mut tx.inner, publication, id, mount, now).await?;
+        }
+        bump_mounts(&mut tx).await?;
+        tx.commit().await?;
+        let new = publication.clone();
+        Ok(Publication {
+            id,
+            repo_id: new.repo_id,
+            distributor_id: new.distributor_id,
+            index_blob: new.index_blob,
+            repo_version: new.repo_version,
+            created: now,
+            paths: new.paths,
+            bytes: new.bytes,
+        })
+    }
+
+    /// One publication.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publication_get(&self, id: Uuid) -> Result<Option<Publication>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(PUBLICATION)
+            .push(" FROM publications WHERE id = ")
+            .bind(id);
+        self.optional(query.build())
+            .await?
+            .as_ref()
+            .map(publication)
+            .transpose()
+    }
+
+    /// The publications of a distributor, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publication_list(
+        &self,
+        repo: &str,
+        distributor: &str,
+    ) -> Result<Vec<Publication>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(PUBLICATION)
+            .push(" FROM publications WHERE repo_id = ")
+            .bind(repo);
+        query
+            .push(" AND distributor_id = ")
+            .bind(distributor)
+            .push(" ORDER BY created DESC, id DESC");
+        self.all(query.build())
+            .await?
+            .iter()
+            .map(publication)
+            .collect()
+    }
+
+    /// Deletes publications that no mount points at; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publication_delete(&self, ids: &[Uuid]) -> Result<u64> {
+        let mut deleted = 0;
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "DELETE FROM publications WHERE ");
+            query.bind_in("id", chunk.iter().copied());
+            query.push(
+                " AND NOT EXISTS (SELECT 1 FROM mounts m WHERE m.publication_id = publications.id)",
+            );
+            deleted += self.execute(query.build()).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// Every mount, by prefix.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mounts_all(&self) -> Result<Vec<Mount>> {
+        let statement = sql(
+            "SELECT m.prefix, m.repo_id, m.distributor_id, m.publication_id, p.index_blob, m.http, m.https, \
+             m.updated FROM mounts m JOIN publications p ON p.id = m.publication_id ORDER BY m.prefix",
+        );
+        self.all(statement).await?.iter().map(mount).collect()
+    }
+
+    /// A number that grows with every change of a mount: cheap to ask, so that caches know when to read again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mounts_generation(&self) -> Result<i64> {
+        let row = self
+            .optional(sql("SELECT value FROM generations WHERE name = 'mounts'"))
+            .await?;
+        row.map_or(Ok(0), |row| row.get(0))
+    }
+
+    /// Stops serving what a distributor published; answers how many prefixes went.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mounts_remove(&self, repo: &str, distributor: &str) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let statement = sql("DELETE FROM mounts WHERE repo_id = $1 AND distributor_id = $2")
+            .bind(repo)
+            .bind(distributor);
+        let removed = tx.inner.execute(statement).await?;
+        if removed > 0 {
+            bump_mounts(&mut tx).await?;
+        }
+        tx.commit().await?;
+        Ok(removed)
+    }
+
+    /// Notes that a blob is in the store, outside a unit or publication.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blob_record(&self, blob: Sha256, size: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        record_blobs(&mut tx.inner, vec![(blob, size)], self.now()).await?;
+        tx.commit().await
+    }
+
+    /// Which of these blobs are recorded.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_known(&self, blobs: &[Sha256]) -> Result<Vec<Sha256>> {
+        let mut known = Vec::new();
+        for chunk in blobs.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "SELECT sha256 FROM blobs WHERE ");
+            query.bind_in("sha256", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                known.push(row.get(0)?);
+            }
+        }
+        Ok(known)
+    }
+}

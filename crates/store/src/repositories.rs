@@ -1,0 +1,261 @@
+//! Repositories and how many units of each type they have.
+
+use std::collections::BTreeMap;
+
+use pith_core::{Document, ObjectId, Timestamp};
+
+use crate::db::DbTx;
+use crate::dialect::{Sql, sql};
+use crate::value::Row;
+use crate::{Distributor, Importer, Result, Store, StoreError};
+
+/// A repository (reference: platform-api §4.1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repository {
+    /// The natural id.
+    pub id: String,
+    /// `_id` on the wire.
+    pub oid: ObjectId,
+    /// Name for people.
+    pub display_name: Option<String>,
+    /// Text for people.
+    pub description: Option<String>,
+    /// Client data.
+    pub notes: Document,
+    /// Plugin data.
+    pub scratchpad: Document,
+    /// When a commit last added a unit.
+    pub last_unit_added: Option<Timestamp>,
+    /// When a commit last removed a unit.
+    pub last_unit_removed: Option<Timestamp>,
+    /// Number of the newest version of the content; 0 before the first.
+    pub version: i64,
+}
+
+/// New values for a repository; `None` leaves a field alone.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RepositoryUpdate {
+    /// Name for people; `Some(None)` makes it null.
+    pub display_name: Option<Option<String>>,
+    /// Text for people; `Some(None)` makes it null.
+    pub description: Option<Option<String>>,
+    /// All of the notes.
+    pub notes: Option<Document>,
+    /// All of the scratchpad.
+    pub scratchpad: Option<Document>,
+}
+
+/// The columns of a [`Repository`], in the order of `repository`.
+const COLUMNS: &str = "id, oid, display_name, description, json(notes), json(scratchpad), last_unit_added, \
+     last_unit_removed, version";
+
+fn repository(row: &Row) -> Result<Repository> {
+    Ok(Repository {
+        id: row.get(0)?,
+        oid: row.get(1)?,
+        display_name: row.get(2)?,
+        description: row.get(3)?,
+        notes: row.get(4)?,
+        scratchpad: row.get(5)?,
+        last_unit_added: row.get(6)?,
+        last_unit_removed: row.get(7)?,
+        version: row.get(8)?,
+    })
+}
+
+async fn insert(tx: &mut DbTx, repository: &Repository) -> Result<()> {
+    let statement = sql("INSERT INTO repos (id, oid, display_name, description, notes, scratchpad, last_unit_added, \
+         last_unit_removed, version) VALUES ($1, $2, $3, $4, jsonb($5), jsonb($6), $7, $8, $9)")
+    .bind(&repository.id)
+    .bind(&repository.oid)
+    .bind(&repository.display_name)
+    .bind(&repository.description)
+    .bind(&repository.notes)
+    .bind(&repository.scratchpad)
+    .bind(repository.last_unit_added)
+    .bind(repository.last_unit_removed)
+    .bind(repository.version);
+    tx.execute(statement)
+        .await
+        .map(drop)
+        .map_err(|e| e.or_duplicate("repository", &repository.id))
+}
+
+impl Store {
+    /// Saves a new repository; `version` and the two dates are stored as given.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Duplicate`] when the id is taken.
+    pub async fn repository_create(&self, repository: &Repository) -> Result<()> {
+        self.repository_create_full(repository, None, &[]).await
+    }
+
+    /// Saves a new repository with its importer and distributors, all or nothing.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Duplicate`] when the id, or a distributor id among those given, is taken.
+    pub async fn repository_create_full(
+        &self,
+        repository: &Repository,
+        importer: Option<&Importer>,
+        distributors: &[Distributor],
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        insert(&mut tx.inner, repository).await?;
+        if let Some(importer) = importer {
+            crate::importers::insert(&mut tx.inner, importer).await?;
+        }
+        for distributor in distributors {
+            crate::distributors::insert(&mut tx.inner, distributor).await?;
+        }
+        tx.commit().await
+    }
+
+    /// The repository `id`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn repository_get(&self, id: &str) -> Result<Option<Repository>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM repos WHERE id = ").bind(id);
+        self.optional(query.build())
+            .await?
+            .as_ref()
+            .map(repository)
+            .transpose()
+    }
+
+    /// The repositories of these ids (unknown ones are left out), or all, in the order they were made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn repository_list(&self, ids: Option<&[String]>) -> Result<Vec<Repository>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM repos");
+        if let Some(ids) = ids {
+            query.push(" WHERE ").bind_in("id", ids);
+        }
+        query.push(" ORDER BY seq");
+        self.all(query.build())
+            .await?
+            .iter()
+            .map(repository)
+            .collect()
+    }
+
+    /// Changes what `update` names and answers the repository as it is now.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such repository.
+    pub async fn repository_update(
+        &self,
+        id: &str,
+        update: &RepositoryUpdate,
+    ) -> Result<Repository> {
+        let mut query = Sql::new(self.engine(), "UPDATE repos SET id = id");
+        if let Some(name) = &update.display_name {
+            query.push(", display_name = ").bind(name);
+        }
+        if let Some(description) = &update.description {
+            query.push(", description = ").bind(description);
+        }
+        for (column, document) in [("notes", &update.notes), ("scratchpad", &update.scratchpad)] {
+            if let Some(document) = document {
+                query
+                    .push(&format!(", {column} = jsonb("))
+                    .bind(document)
+                    .push(")");
+            }
+        }
+        query
+            .push(" WHERE id = ")
+            .bind(id)
+            .push(" RETURNING ")
+            .push(COLUMNS);
+        let rows = self.inner.db.write_all(query.build()).await?;
+        rows.first()
+            .map(repository)
+            .unwrap_or_else(|| Err(StoreError::missing("repository", id)))
+    }
+
+    /// Replaces the scratchpad.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such repository.
+    pub async fn repository_set_scratchpad(&self, id: &str, scratchpad: &Document) -> Result<()> {
+        let statement = sql("UPDATE repos SET scratchpad = jsonb($1) WHERE id = $2")
+            .bind(scratchpad)
+            .bind(id);
+        self.execute_one(statement, "repository", id).await
+    }
+
+    /// Deletes the repository with its importer, distributors, history, associations, versions, publications and
+    /// mounts. Units stay (as orphans, if nobody else has them).
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such repository.
+    pub async fn repository_delete(&self, id: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        if tx
+            .inner
+            .execute(sql("DELETE FROM repos WHERE id = $1").bind(id))
+            .await?
+            == 0
+        {
+            return Err(StoreError::missing("repository", id));
+        }
+        tx.inner
+            .execute(sql("DELETE FROM repo_units WHERE repo_id = $1").bind(id))
+            .await?;
+        crate::publications::bump_mounts(&mut tx).await?;
+        tx.commit().await
+    }
+
+    /// Type id -> number of units, types without units left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn repository_unit_counts(&self, id: &str) -> Result<BTreeMap<String, i64>> {
+        let statement = sql("SELECT type_id, units FROM repo_counts WHERE repo_id = $1").bind(id);
+        self.all(statement)
+            .await?
+            .iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
+    }
+
+    /// Repository id -> type id -> number of units; repositories without units left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn repository_unit_counts_all(
+        &self,
+    ) -> Result<BTreeMap<String, BTreeMap<String, i64>>> {
+        let mut counts: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
+        for row in self
+            .all(sql("SELECT repo_id, type_id, units FROM repo_counts"))
+            .await?
+        {
+            counts
+                .entry(row.get(0)?)
+                .or_default()
+                .insert(row.get(1)?, row.get(2)?);
+        }
+        Ok(counts)
+    }
+
+    /// How many units of the repository have files that are not here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn repository_units_not_downloaded(&self, id: &str) -> Result<i64> {
+        let statement = sql(
+            "SELECT COUNT(*) FROM units u JOIN repo_units r ON r.unit_id = u.id \
+             WHERE NOT u.downloaded AND r.repo_id = $1 AND r.removed_in IS NULL",
+        )
+        .bind(id);
+        self.optional(statement)
+            .await?
+            .map_or(Ok(0), |row| row.get(0))
+    }
+}

@@ -1,0 +1,160 @@
+//! Looking at tasks, and forgetting old ones.
+
+use pith_core::task::TaskState;
+use pith_core::{TaskId, Timestamp};
+use uuid::Uuid;
+
+use crate::dialect::{CHUNK, Sql, sql};
+use crate::tasks::{Blocker, COLUMNS, Task, task};
+use crate::units::PAGE;
+use crate::value::Row;
+use crate::{BatchStream, Result, Store};
+
+impl Store {
+    /// One task.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_get(&self, id: TaskId) -> Result<Option<Task>> {
+        Ok(self.tasks_by_ids(&[id]).await?.pop())
+    }
+
+    /// The tasks that have all of these tags, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_list(&self, tags: &[String]) -> Result<Vec<Task>> {
+        let mut query = self.select_tasks();
+        for (at, tag) in tags.iter().enumerate() {
+            query.push(if at == 0 { " WHERE " } else { " AND " });
+            query
+                .push("id IN (SELECT task_id FROM task_tags WHERE tag = ")
+                .bind(tag)
+                .push(")");
+        }
+        query.push(" ORDER BY seq");
+        self.all(query.build()).await?.iter().map(task).collect()
+    }
+
+    /// These tasks, of those there are, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tasks_by_ids(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
+        let mut tasks: Vec<Task> = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = self.select_tasks();
+            query.push(" WHERE ").bind_in("id", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                tasks.push(task(&row)?);
+            }
+        }
+        tasks.sort_unstable_by_key(|task| task.seq);
+        tasks.dedup_by_key(|task| task.seq);
+        Ok(tasks)
+    }
+
+    /// The tasks of a group, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tasks_by_group(&self, group: Uuid) -> Result<Vec<Task>> {
+        let mut query = self.select_tasks();
+        query
+            .push(" WHERE group_id = ")
+            .bind(group)
+            .push(" ORDER BY seq");
+        self.all(query.build()).await?.iter().map(task).collect()
+    }
+
+    /// The running tasks of this worker that somebody asked to cancel.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tasks_to_cancel(&self, worker: &str) -> Result<Vec<TaskId>> {
+        let statement = sql(
+            "SELECT id FROM tasks WHERE worker = $1 AND open AND cancel_requested ORDER BY seq",
+        )
+        .bind(worker);
+        self.all(statement)
+            .await?
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
+    }
+
+    /// Every task, oldest first.
+    ///
+    /// # Errors
+    /// Items are errors when the database fails on the way.
+    #[must_use]
+    pub fn tasks_all(&self) -> BatchStream<Task> {
+        Box::pin(futures::stream::try_unfold(
+            (self.clone(), 0i64),
+            |(store, after)| async move {
+                let mut query = store.select_tasks();
+                query
+                    .push(" WHERE seq > ")
+                    .bind(after)
+                    .push(" ORDER BY seq LIMIT ")
+                    .bind(PAGE);
+                let tasks: Vec<Task> = store
+                    .all(query.build())
+                    .await?
+                    .iter()
+                    .map(task)
+                    .collect::<Result<_>>()?;
+                let next = tasks.last().map(|task| task.seq);
+                Ok(next.map(|next| (tasks, (store, next))))
+            },
+        ))
+    }
+
+    /// Deletes the tasks in these states that hold nothing; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_delete_in_states(&self, states: &[TaskState]) -> Result<u64> {
+        let mut query = Sql::new(self.engine(), "DELETE FROM tasks WHERE NOT open AND ");
+        query.bind_in("state", states.iter().copied());
+        self.execute(query.build()).await
+    }
+
+    /// Deletes the tasks queued before `before` that hold nothing; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_delete_before(&self, before: Timestamp) -> Result<u64> {
+        self.execute(sql("DELETE FROM tasks WHERE NOT open AND created < $1").bind(before))
+            .await
+    }
+
+    /// What stands in the way of a waiting task.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_blockers(&self, id: TaskId) -> Result<Vec<Blocker>> {
+        let statement = sql(
+            "SELECT mine.resource, t.id, t.kind, t.state FROM task_resources mine \
+             JOIN task_resources other ON other.resource = mine.resource AND other.seq < mine.seq \
+             AND (other.exclusive OR mine.exclusive) JOIN tasks t ON t.id = other.task_id \
+             WHERE mine.task_id = $1 ORDER BY other.seq, mine.resource",
+        )
+        .bind(id);
+        let blocker = |row: &Row| {
+            Ok(Blocker {
+                resource: row.get(0)?,
+                task: row.get(1)?,
+                kind: row.get(2)?,
+                state: row.get(3)?,
+            })
+        };
+        self.all(statement).await?.iter().map(blocker).collect()
+    }
+
+    fn select_tasks(&self) -> Sql {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM tasks");
+        query
+    }
+}

@@ -1,0 +1,519 @@
+//! The task queue (reference: platform-api §6 and §11).
+
+use std::collections::BTreeMap;
+
+use pith_core::error::ErrorDetail;
+use pith_core::task::{Resource, TaskState};
+use pith_core::{ObjectId, TaskId, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::db::DbTx;
+use crate::dialect::{Kind, Sql, bulk, for_update, for_update_skip_locked, sql};
+use crate::migrate::advisory_lock;
+use crate::value::Row;
+use crate::{Result, Store, StoreError, Tx};
+
+/// A task as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// `task_id` on the wire.
+    pub id: TaskId,
+    /// `_id` on the wire.
+    pub oid: ObjectId,
+    /// Which code runs it.
+    pub kind: String,
+    /// Its arguments, typed by the kind.
+    pub args: Value,
+    /// Where it is in its life.
+    pub state: TaskState,
+    /// Tags, in the order given.
+    pub tags: Vec<String>,
+    /// Who runs it.
+    pub worker: Option<String>,
+    /// The task group it belongs to.
+    pub group: Option<Uuid>,
+    /// Its place in the queue; grows with each task.
+    pub seq: i64,
+    /// When it was queued.
+    pub created: Timestamp,
+    /// When it started.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+    /// Last sign of life of its worker.
+    pub heartbeat: Option<Timestamp>,
+    /// Pulp's progress report.
+    pub progress: Value,
+    /// What it answered; null until then.
+    pub result: Value,
+    /// Why it failed, or partly failed.
+    pub error: Option<Value>,
+    /// For the log.
+    pub traceback: Option<String>,
+    /// Tasks it queued.
+    pub spawned: Vec<TaskId>,
+    /// How often it was started.
+    pub attempt: i64,
+    /// Whether somebody asked to cancel it.
+    pub cancel_requested: bool,
+}
+
+/// A task to queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTask {
+    /// Its id.
+    pub id: TaskId,
+    /// Which code runs it.
+    pub kind: String,
+    /// Its arguments.
+    pub args: Value,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// What it must hold while it runs.
+    pub resources: Vec<Resource>,
+    /// The task group it belongs to.
+    pub group: Option<Uuid>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskOutcome {
+    /// Normally, perhaps with a partial failure.
+    Finished {
+        /// What it answers.
+        result: Value,
+        /// The partial failure.
+        error: Option<Value>,
+        /// Tasks it queued.
+        spawned: Vec<TaskId>,
+    },
+    /// With an error.
+    Error {
+        /// Pulp's error details.
+        detail: Option<Value>,
+        /// For the log.
+        traceback: Option<String>,
+    },
+    /// Stopped because somebody asked.
+    Canceled,
+}
+
+/// Why a task waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocker {
+    /// What it waits for.
+    pub resource: String,
+    /// Who holds it, or is before it in the queue.
+    pub task: TaskId,
+    /// What that task does.
+    pub kind: String,
+    /// Whether that one runs or waits itself.
+    pub state: TaskState,
+}
+
+/// What became of the tasks of dead workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Waiting again.
+    pub requeued: Vec<TaskId>,
+    /// Ended as error PLP0049.
+    pub given_up: Vec<TaskId>,
+    /// Had been cancelled; released.
+    pub released: Vec<TaskId>,
+}
+
+/// The columns of a [`Task`], in the order of `task`.
+pub(crate) const COLUMNS: &str = "id, oid, kind, json(args), state, json(tags), worker, group_id, seq, created, started, \
+     finished, heartbeat, json(progress), json(result), json(error), traceback, json(spawned), attempt, \
+     cancel_requested";
+
+pub(crate) fn task(row: &Row) -> Result<Task> {
+    Ok(Task {
+        id: row.get(0)?,
+        oid: row.get(1)?,
+        kind: row.get(2)?,
+        args: row.get(3)?,
+        state: row.get(4)?,
+        tags: serde_json::from_value(row.get(5)?)?,
+        worker: row.get(6)?,
+        group: row.get(7)?,
+        seq: row.get(8)?,
+        created: row.get(9)?,
+        started: row.get(10)?,
+        finished: row.get(11)?,
+        heartbeat: row.get(12)?,
+        progress: row.get(13)?,
+        result: row.get(14)?,
+        error: row.get(15)?,
+        traceback: row.get(16)?,
+        spawned: serde_json::from_value(row.get(17)?)?,
+        attempt: row.get(18)?,
+        cancel_requested: row.get(19)?,
+    })
+}
+
+/// Whoever queues a task on PostgreSQL holds this lock until the commit. Places in the queue are then given out in
+/// the order of commits: without it a task could appear *before* one that already runs, and run beside it.
+const QUEUE_LOCK: i64 = 0x7069_7469;
+
+/// True when nothing earlier stands in the way of the waiting task `t`. Rows of `task_resources` are there from the
+/// queuing of a task until its end, so that it makes no difference whether the earlier one waits or runs.
+const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM task_resources mine JOIN task_resources other \
+     ON other.resource = mine.resource AND other.seq < mine.seq AND (other.exclusive OR mine.exclusive) \
+     WHERE mine.task_id = t.id)";
+
+/// What the report of a lost task says: Pulp's PLP0049.
+fn lost_error(id: TaskId, attempts: i64) -> Value {
+    json!(ErrorDetail::new(
+        "PLP0049",
+        format!("The worker executing task {id} died; it was started {attempts} times. See the log of the worker.")
+    )
+    .with("task_id", id.to_string()))
+}
+
+/// Queues a task: its row, tags and resources.
+async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
+    advisory_lock(tx, QUEUE_LOCK).await?;
+    let mut query = Sql::new(
+        tx.engine(),
+        "INSERT INTO tasks (id, oid, kind, args, state, open, tags, group_id, \
+         created, progress, result, spawned, attempt, cancel_requested) VALUES (",
+    );
+    query
+        .bind(new.id)
+        .push(", ")
+        .bind(&ObjectId::new(now))
+        .push(", ")
+        .bind(&new.kind);
+    query
+        .push(", jsonb(")
+        .bind(&new.args)
+        .push("), ")
+        .bind(TaskState::Waiting)
+        .push(", ")
+        .bind(true);
+    query
+        .push(", jsonb(")
+        .bind(&json!(new.tags))
+        .push("), ")
+        .bind(new.group)
+        .push(", ")
+        .bind(now);
+    query
+        .push(", jsonb('{}'), jsonb('null'), jsonb('[]'), 0, ")
+        .bind(false);
+    query.push(") RETURNING ").push(COLUMNS);
+    let rows = tx
+        .all(query.build())
+        .await
+        .map_err(|e| e.or_duplicate("task", &new.id.to_string()))?;
+    let queued = rows
+        .first()
+        .map(task)
+        .unwrap_or_else(|| Err(StoreError::missing("task", new.id)))?;
+    let tags = new
+        .tags
+        .iter()
+        .map(|tag| vec![tag.into(), new.id.into()])
+        .collect();
+    let head = "INSERT INTO task_tags (tag, task_id)";
+    let tail = "ON CONFLICT (tag, task_id) DO NOTHING";
+    tx.execute_each(bulk(
+        tx.engine(),
+        head,
+        &[Kind::Text, Kind::Bytes],
+        tags,
+        tail,
+    ))
+    .await?;
+    // Asked for twice, it is held once, exclusively if one of the two says so.
+    let mut resources: BTreeMap<&str, bool> = BTreeMap::new();
+    for resource in &new.resources {
+        *resources.entry(&resource.name).or_default() |= resource.exclusive;
+    }
+    let row = |(name, exclusive): (&str, bool)| -> Vec<_> {
+        vec![
+            new.id.into(),
+            name.into(),
+            queued.seq.into(),
+            exclusive.into(),
+        ]
+    };
+    let rows = resources.into_iter().map(row).collect();
+    let head = "INSERT INTO task_resources (task_id, resource, seq, exclusive)";
+    let kinds = [Kind::Bytes, Kind::Text, Kind::Int, Kind::Bool];
+    tx.execute_each(bulk(tx.engine(), head, &kinds, rows, ""))
+        .await?;
+    Ok(queued)
+}
+
+/// Locks the row of a task; its state and whether it holds its resources.
+async fn lock(tx: &mut DbTx, id: TaskId) -> Result<(TaskState, bool)> {
+    let mut query = Sql::new(tx.engine(), "SELECT state, open FROM tasks WHERE id = ");
+    query.bind(id).push(for_update(tx.engine()));
+    match tx.optional(query.build()).await? {
+        Some(row) => Ok((row.get(0)?, row.get(1)?)),
+        None => Err(StoreError::missing("task", id)),
+    }
+}
+
+/// Frees what a task holds, and whoever waits for it.
+async fn release(tx: &mut Tx, id: TaskId) -> Result<()> {
+    tx.inner
+        .execute(
+            sql("UPDATE tasks SET open = $1 WHERE id = $2")
+                .bind(false)
+                .bind(id),
+        )
+        .await?;
+    tx.inner
+        .execute(sql("DELETE FROM task_resources WHERE task_id = $1").bind(id))
+        .await?;
+    tx.wake_at_commit();
+    Ok(())
+}
+
+/// Writes the end of a task whose state is `was`; the state it has then.
+async fn write_outcome(
+    tx: &mut DbTx,
+    id: TaskId,
+    was: TaskState,
+    outcome: &TaskOutcome,
+    now: Timestamp,
+) -> Result<TaskState> {
+    match outcome {
+        TaskOutcome::Finished {
+            result,
+            error,
+            spawned,
+        } => {
+            let state = if was.is_complete() {
+                was
+            } else {
+                TaskState::Finished
+            };
+            let statement = sql("UPDATE tasks SET state = $1, finished = $2, result = jsonb($3), error = jsonb($4), \
+                 spawned = jsonb($5) WHERE id = $6")
+            .bind(state)
+            .bind(now)
+            .bind(result)
+            .bind(error)
+            .bind(&json!(spawned))
+            .bind(id);
+            tx.execute(statement).await?;
+            Ok(state)
+        }
+        TaskOutcome::Error { detail, traceback } => {
+            let statement = sql(
+                "UPDATE tasks SET state = $1, finished = $2, error = jsonb($3), traceback = $4, \
+                 result = jsonb('null') WHERE id = $5",
+            )
+            .bind(TaskState::Error)
+            .bind(now)
+            .bind(detail)
+            .bind(traceback)
+            .bind(id);
+            tx.execute(statement).await?;
+            Ok(TaskState::Error)
+        }
+        TaskOutcome::Canceled => {
+            let state = if was.is_complete() {
+                was
+            } else {
+                TaskState::Canceled
+            };
+            tx.execute(
+                sql("UPDATE tasks SET state = $1 WHERE id = $2")
+                    .bind(state)
+                    .bind(id),
+            )
+            .await?;
+            Ok(state)
+        }
+    }
+}
+
+impl Store {
+    /// Queues a task and wakes the workers.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Duplicate`] when the id is taken.
+    pub async fn task_enqueue(&self, task: &NewTask) -> Result<Task> {
+        let mut tx = self.begin().await?;
+        let queued = self.task_enqueue_in(&mut tx, task).await?;
+        tx.commit().await?;
+        Ok(queued)
+    }
+
+    /// Queues a task in the transaction that makes it necessary; the workers wake at its commit. Queue last: on
+    /// PostgreSQL queuing transactions go one after another from here on.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Duplicate`] when the id is taken.
+    pub async fn task_enqueue_in(&self, tx: &mut Tx, task: &NewTask) -> Result<Task> {
+        let queued = enqueue(&mut tx.inner, task, self.now()).await?;
+        tx.wake_at_commit();
+        Ok(queued)
+    }
+
+    /// Gives the worker the oldest waiting task that no earlier task stands in the way of, now running.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_claim(&self, worker: &str, now: Timestamp) -> Result<Option<Task>> {
+        let engine = self.engine();
+        let mut query = Sql::new(engine, "UPDATE tasks SET state = 'running', worker = ");
+        query
+            .bind(worker)
+            .push(", started = ")
+            .bind(now)
+            .push(", heartbeat = ")
+            .bind(now);
+        query.push(", attempt = attempt + 1 WHERE id = (SELECT t.id FROM tasks t WHERE t.state = 'waiting' AND t.open AND ");
+        query
+            .push(IS_FREE)
+            .push(" ORDER BY t.seq LIMIT 1")
+            .push(for_update_skip_locked(engine))
+            .push(") RETURNING ");
+        query.push(COLUMNS);
+        self.inner
+            .db
+            .write_all(query.build())
+            .await?
+            .first()
+            .map(self::task)
+            .transpose()
+    }
+
+    /// Notes that the worker and its running tasks live.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_heartbeat(&self, worker: &str, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let statement = sql("UPDATE tasks SET heartbeat = $1 WHERE worker = $2 AND open")
+            .bind(now)
+            .bind(worker);
+        tx.inner.execute(statement).await?;
+        tx.inner.execute(crate::workers::beat(worker, now)).await?;
+        tx.commit().await
+    }
+
+    /// Replaces the progress report; answers whether somebody asked to cancel the task.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such task.
+    pub async fn task_progress(&self, id: TaskId, progress: &Value) -> Result<bool> {
+        let statement =
+            sql("UPDATE tasks SET progress = jsonb($1) WHERE id = $2 RETURNING cancel_requested");
+        let rows = self
+            .inner
+            .db
+            .write_all(statement.bind(progress).bind(id))
+            .await?;
+        rows.first()
+            .map_or_else(|| Err(StoreError::missing("task", id)), |row| row.get(0))
+    }
+
+    /// Ends a running task and frees its resources. A normal end never overwrites a complete state, a failing end
+    /// does (reference: platform-api §11.2.6, §11.5). Answers the state it has then.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such task.
+    pub async fn task_finish(
+        &self,
+        id: TaskId,
+        outcome: &TaskOutcome,
+        now: Timestamp,
+    ) -> Result<TaskState> {
+        let mut tx = self.begin().await?;
+        let (was, open) = lock(&mut tx.inner, id).await?;
+        let state = write_outcome(&mut tx.inner, id, was, outcome, now).await?;
+        if open {
+            release(&mut tx, id).await?;
+        }
+        tx.commit().await?;
+        Ok(state)
+    }
+
+    /// Cancels: a waiting task never runs, a running one is `canceled` at once and keeps its resources until its
+    /// worker calls [`Store::task_finish`]; a complete one stays. Answers what it was.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such task.
+    pub async fn task_cancel(&self, id: TaskId) -> Result<TaskState> {
+        let mut tx = self.begin().await?;
+        let (was, _) = lock(&mut tx.inner, id).await?;
+        if was.is_complete() {
+            return Ok(was);
+        }
+        let statement = sql("UPDATE tasks SET state = $1, cancel_requested = $2 WHERE id = $3")
+            .bind(TaskState::Canceled)
+            .bind(true)
+            .bind(id);
+        tx.inner.execute(statement).await?;
+        if was == TaskState::Waiting {
+            release(&mut tx, id).await?;
+        }
+        tx.wake_at_commit();
+        tx.commit().await?;
+        Ok(was)
+    }
+
+    /// Takes the running tasks of workers not seen since `before`: queued again, or ended when they were started
+    /// `max_attempts` times. The dead workers are forgotten.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_requeue_lost(
+        &self,
+        before: Timestamp,
+        max_attempts: i64,
+        now: Timestamp,
+    ) -> Result<Lost> {
+        let mut tx = self.begin().await?;
+        let mut query = Sql::new(
+            self.engine(),
+            "SELECT t.id, t.state, t.attempt FROM tasks t WHERE t.open AND t.worker \
+             IS NOT NULL AND t.state <> 'waiting' AND t.heartbeat < ",
+        );
+        query.bind(before).push(
+            " AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.name = t.worker AND w.heartbeat >= ",
+        );
+        query
+            .bind(before)
+            .push(") ORDER BY t.seq")
+            .push(for_update_skip_locked(self.engine()));
+        let mut lost = Lost::default();
+        for row in tx.inner.all(query.build()).await? {
+            let (id, state, attempt): (TaskId, TaskState, i64) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            if state.is_complete() {
+                release(&mut tx, id).await?;
+                lost.released.push(id);
+            } else if attempt >= max_attempts {
+                let outcome = TaskOutcome::Error {
+                    detail: Some(lost_error(id, attempt)),
+                    traceback: None,
+                };
+                write_outcome(&mut tx.inner, id, state, &outcome, now).await?;
+                release(&mut tx, id).await?;
+                lost.given_up.push(id);
+            } else {
+                let again = sql(
+                    "UPDATE tasks SET state = 'waiting', worker = NULL, started = NULL, heartbeat = NULL, \
+                     progress = jsonb('{}') WHERE id = $1",
+                );
+                tx.inner.execute(again.bind(id)).await?;
+                tx.wake_at_commit();
+                lost.requeued.push(id);
+            }
+        }
+        tx.inner
+            .execute(sql("DELETE FROM workers WHERE heartbeat < $1").bind(before))
+            .await?;
+        tx.commit().await?;
+        Ok(lost)
+    }
+}

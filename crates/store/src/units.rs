@@ -1,0 +1,499 @@
+//! Content units of every type.
+
+use std::collections::HashMap;
+
+use pith_core::{Document, Sha256, Timestamp, UnitId};
+use serde_json::Value;
+
+use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
+use crate::field::Field;
+use crate::migrate::lock_schema;
+use crate::publications::record_blobs;
+use crate::store::Engine;
+use crate::unit_query::{Plan, index_name};
+use crate::unit_save;
+use crate::unit_stream;
+use crate::value::Row;
+use crate::{BatchStream, Result, Store, StoreError};
+
+/// Rows per batch of a stream.
+pub(crate) const PAGE: i64 = CHUNK as i64;
+
+/// A unit as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unit {
+    /// `_id` on the wire.
+    pub id: UnitId,
+    /// Its type.
+    pub type_id: String,
+    /// What the REST API shows.
+    pub doc: Document,
+    /// Its file, when it is known.
+    pub blob: Option<Sha256>,
+    /// Bytes of the file.
+    pub size: Option<i64>,
+    /// Whether the file is here (true for units without a file).
+    pub downloaded: bool,
+    /// Last change of the document.
+    pub last_updated: Timestamp,
+}
+
+/// A unit to save.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewUnit {
+    /// Its type.
+    pub type_id: String,
+    /// SHA-256 of the unit key in canonical form; unique in the type.
+    pub key_digest: Sha256,
+    /// What the REST API shows.
+    pub doc: Document,
+    /// Its file, when it is here or its digest is known. Recorded in `blobs` when `downloaded`.
+    pub blob: Option<Sha256>,
+    /// Bytes of the file.
+    pub size: Option<i64>,
+    /// Whether the file is here (true for units without a file).
+    pub downloaded: bool,
+    /// Big parts, kept beside the document: name and bytes (compressed by the caller).
+    pub parts: Vec<(String, Vec<u8>)>,
+}
+
+/// What to do when the key is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Leave the stored unit as it is.
+    Keep,
+    /// Replace document, file and parts; the id stays.
+    Replace,
+}
+
+/// What became of one [`NewUnit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedUnit {
+    /// The id, new or old.
+    pub id: UnitId,
+    /// Whether the unit was not there before.
+    pub new: bool,
+}
+
+/// What a sync must know of a unit that is there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownUnit {
+    /// Its id.
+    pub id: UnitId,
+    /// Its file, when it is known.
+    pub blob: Option<Sha256>,
+    /// Bytes of the file.
+    pub size: Option<i64>,
+    /// Whether the file is here.
+    pub downloaded: bool,
+}
+
+/// One big part of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name, for example `filelists`.
+    pub name: String,
+    /// Its bytes, as the caller compressed them.
+    pub data: Vec<u8>,
+}
+
+/// A unit on its way through a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamedUnit {
+    /// The unit; `doc` holds only the asked fields when [`UnitQuery::fields`] names some.
+    pub unit: Unit,
+    /// When the association was made; `None` unless a repository was asked for.
+    pub created: Option<Timestamp>,
+    /// When the association was last refreshed; `None` unless a repository was asked for.
+    pub updated: Option<Timestamp>,
+    /// `_id` of the association.
+    pub association: Option<pith_core::ObjectId>,
+    /// The parts asked for, of those it has.
+    pub parts: Vec<Part>,
+}
+
+/// Which units, in which order, how much of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnitQuery<'a> {
+    /// The types; none means every type.
+    pub type_ids: Vec<&'a str>,
+    /// Only what this repository has now.
+    pub repo: Option<&'a str>,
+    /// Field (dots lead into objects) and the values of which it must equal one; all pairs must hold. Values are text,
+    /// numbers, booleans or null (null also matches a missing field). Kinds do not mix: text `"3"` is not number `3`.
+    pub equals: Vec<(&'a str, Vec<Value>)>,
+    /// Only these.
+    pub ids: Option<Vec<UnitId>>,
+    /// Fields to sort by, each with whether to descend. Missing comes first, then numbers and booleans, then text by
+    /// bytes; equal ones by type and id. None means by type and id.
+    pub sort: Vec<(&'a str, bool)>,
+    /// At most this many.
+    pub limit: Option<u64>,
+    /// Leave out this many from the start.
+    pub skip: u64,
+    /// Parts to bring along.
+    pub parts: Vec<&'a str>,
+    /// Fields of the document to bring; `None` is all of it. Top level only.
+    pub fields: Option<Vec<&'a str>>,
+}
+
+/// The columns of a [`Unit`], in the order of `unit`.
+const COLUMNS: &str = "id, type_id, blob, size, downloaded, last_updated, json(doc)";
+
+fn unit(row: &Row) -> Result<Unit> {
+    Ok(Unit {
+        id: row.get(0)?,
+        type_id: row.get(1)?,
+        blob: row.get(2)?,
+        size: row.get(3)?,
+        downloaded: row.get(4)?,
+        last_updated: row.get(5)?,
+        doc: row.get(6)?,
+    })
+}
+
+/// True for rows of `units` that nobody has or is about to have.
+const IS_ORPHAN: &str = "NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = units.id AND r.removed_in IS NULL) \
+     AND id NOT IN (SELECT unit_id FROM staged_units)";
+
+/// What makes a field of a type quick to look up.
+fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
+    let index = index_name(type_id, field);
+    let on = field.index_on(engine);
+    let index =
+        format!("CREATE INDEX IF NOT EXISTS \"{index}\" ON units {on} WHERE type_id = '{type_id}'");
+    match engine {
+        Engine::Sqlite => index,
+        // A hash index tells the planner nothing about its values: one set of statistics serves all types.
+        Engine::Postgres => format!(
+            "{index}; CREATE STATISTICS IF NOT EXISTS \"unit_field_{}\" ON ({}) FROM units",
+            field.flat(),
+            field.json("doc")
+        ),
+    }
+}
+
+impl Store {
+    /// The units of this type that have one of these keys, by key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_by_key(
+        &self,
+        type_id: &str,
+        keys: &[Sha256],
+    ) -> Result<HashMap<Sha256, KnownUnit>> {
+        let mut known = HashMap::with_capacity(keys.len());
+        for chunk in keys.chunks(CHUNK) {
+            let text = "SELECT key_digest, id, blob, size, downloaded FROM units WHERE type_id = ";
+            let mut query = Sql::new(self.engine(), text);
+            query
+                .bind(type_id)
+                .push(" AND ")
+                .bind_in("key_digest", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                let unit = KnownUnit {
+                    id: row.get(1)?,
+                    blob: row.get(2)?,
+                    size: row.get(3)?,
+                    downloaded: row.get(4)?,
+                };
+                known.insert(row.get(0)?, unit);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Saves many units with their parts in one transaction; answers in the order given. A key that occurs twice in
+    /// one call is saved once.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was saved then.
+    pub async fn units_save(
+        &self,
+        units: &[NewUnit],
+        on_conflict: OnConflict,
+    ) -> Result<Vec<SavedUnit>> {
+        let mut tx = self.begin().await?;
+        let saved = unit_save::save(&mut tx.inner, units, on_conflict, self.now()).await?;
+        tx.commit().await?;
+        Ok(saved)
+    }
+
+    /// One unit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_get(&self, type_id: &str, id: UnitId) -> Result<Option<Unit>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(COLUMNS)
+            .push(" FROM units WHERE id = ")
+            .bind(id)
+            .push(" AND type_id = ")
+            .bind(type_id);
+        self.optional(query.build())
+            .await?
+            .as_ref()
+            .map(unit)
+            .transpose()
+    }
+
+    /// The named parts of these units, of those they have.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_parts(
+        &self,
+        ids: &[UnitId],
+        parts: &[&str],
+    ) -> Result<HashMap<UnitId, Vec<Part>>> {
+        let mut found: HashMap<UnitId, Vec<Part>> = HashMap::new();
+        if parts.is_empty() {
+            return Ok(found);
+        }
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(
+                self.engine(),
+                "SELECT unit_id, part, data FROM unit_parts WHERE ",
+            );
+            query
+                .bind_in("unit_id", chunk.iter().copied())
+                .push(" AND ")
+                .bind_in("part", parts.iter().copied());
+            for row in self.all(query.build()).await? {
+                found.entry(row.get(0)?).or_default().push(Part {
+                    name: row.get(1)?,
+                    data: row.get(2)?,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes that the file of the unit is here.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such unit.
+    pub async fn unit_set_blob(&self, id: UnitId, blob: Sha256, size: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let statement = sql("UPDATE units SET blob = $1, size = $2, downloaded = $3 WHERE id = $4")
+            .bind(blob)
+            .bind(size)
+            .bind(true)
+            .bind(id);
+        if tx.inner.execute(statement).await? == 0 {
+            return Err(StoreError::missing("unit", id));
+        }
+        record_blobs(&mut tx.inner, vec![(blob, size)], self.now()).await?;
+        tx.commit().await
+    }
+
+    /// Notes whether the file of the unit is here, without touching its digest.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such unit.
+    pub async fn unit_set_downloaded(&self, id: UnitId, downloaded: bool) -> Result<()> {
+        let statement = sql("UPDATE units SET downloaded = $1 WHERE id = $2")
+            .bind(downloaded)
+            .bind(id);
+        self.execute_one(statement, "unit", id).await
+    }
+
+    /// Replaces `pulp_user_metadata` in the document and sets `last_updated` to now.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such unit.
+    pub async fn unit_set_user_metadata(
+        &self,
+        type_id: &str,
+        id: UnitId,
+        metadata: &Value,
+    ) -> Result<()> {
+        let path = top_level(self.engine(), "pulp_user_metadata")?;
+        let mut query = Sql::new(self.engine(), "UPDATE units SET doc = jsonb_set(doc, ");
+        query
+            .push(&path)
+            .push(", jsonb(")
+            .bind(metadata)
+            .push(")), last_updated = ")
+            .bind(self.now());
+        query
+            .push(" WHERE id = ")
+            .bind(id)
+            .push(" AND type_id = ")
+            .bind(type_id);
+        self.execute_one(query.build(), "unit", id).await
+    }
+
+    /// The repositories that have each unit now; units in none are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_memberships(&self, ids: &[UnitId]) -> Result<HashMap<UnitId, Vec<String>>> {
+        let mut found: HashMap<UnitId, Vec<String>> = HashMap::new();
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(
+                self.engine(),
+                "SELECT unit_id, repo_id FROM repo_units WHERE removed_in IS NULL AND ",
+            );
+            query
+                .bind_in("unit_id", chunk.iter().copied())
+                .push(" ORDER BY repo_id");
+            for row in self.all(query.build()).await? {
+                found.entry(row.get(0)?).or_default().push(row.get(1)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes in every repository that has one of these units now that its content changed, without an association that
+    /// came or went: what was published of it is out of date.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_changed(&self, ids: &[UnitId], now: Timestamp) -> Result<()> {
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "UPDATE repos SET last_unit_added = ");
+            query
+                .bind(now)
+                .push(" WHERE id IN (SELECT repo_id FROM repo_units WHERE removed_in IS NULL AND ");
+            query.bind_in("unit_id", chunk.iter().copied()).push(")");
+            self.execute(query.build()).await?;
+        }
+        Ok(())
+    }
+
+    /// The units that `query` describes, in its order.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::BadName`] when a field or type has an impossible name; items are errors when the database
+    /// fails on the way.
+    pub fn units_stream(&self, query: &UnitQuery<'_>) -> Result<BatchStream<StreamedUnit>> {
+        Ok(unit_stream::stream(self.clone(), Plan::new(query, None)?))
+    }
+
+    /// How many units `query` describes, its limit and skip left aside.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`].
+    pub async fn units_count(&self, query: &UnitQuery<'_>) -> Result<i64> {
+        unit_stream::count(self, &Plan::new(query, None)?).await
+    }
+
+    /// Units that no repository has now and no task has staged, of one type or of all, by id.
+    ///
+    /// # Errors
+    /// Items are errors when the database fails on the way.
+    #[must_use]
+    pub fn units_orphans_stream(&self, type_id: Option<&str>) -> BatchStream<Unit> {
+        let start = (
+            self.clone(),
+            type_id.map(str::to_owned),
+            Some(UnitId(uuid::Uuid::nil())),
+        );
+        Box::pin(futures::stream::try_unfold(
+            start,
+            |(store, type_id, after)| async move {
+                let Some(after) = after else { return Ok(None) };
+                let mut query = Sql::new(store.engine(), "SELECT ");
+                query
+                    .push(COLUMNS)
+                    .push(" FROM units WHERE id > ")
+                    .bind(after)
+                    .push(" AND ")
+                    .push(IS_ORPHAN);
+                if let Some(type_id) = &type_id {
+                    query.push(" AND type_id = ").bind(type_id);
+                }
+                query.push(" ORDER BY id LIMIT ").bind(PAGE);
+                let units: Vec<Unit> = store
+                    .all(query.build())
+                    .await?
+                    .iter()
+                    .map(unit)
+                    .collect::<Result<_>>()?;
+                let next = units.last().map(|unit| unit.id);
+                Ok(Some(units)
+                    .filter(|units| !units.is_empty())
+                    .map(|units| (units, (store, type_id, next))))
+            },
+        ))
+    }
+
+    /// Deletes those of these units that are orphans, also from old versions of repositories; answers which.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_delete_orphans(&self, ids: &[UnitId]) -> Result<Vec<UnitId>> {
+        let mut deleted = Vec::new();
+        let mut tx = self.begin().await?;
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "DELETE FROM units WHERE ");
+            query
+                .bind_in("id", chunk.iter().copied())
+                .push(" AND ")
+                .push(IS_ORPHAN)
+                .push(" RETURNING id");
+            let gone = tx.inner.all(query.build()).await?;
+            let gone: Vec<UnitId> = gone.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
+            for table in ["unit_parts", "repo_units"] {
+                let mut query = Sql::new(self.engine(), "DELETE FROM ");
+                query
+                    .push(table)
+                    .push(" WHERE ")
+                    .bind_in("unit_id", gone.iter().copied());
+                tx.inner.execute(query.build()).await?;
+            }
+            deleted.extend(gone);
+        }
+        tx.commit().await?;
+        Ok(deleted)
+    }
+
+    /// Makes look-ups by these (type, field) pairs cost the same however many units there are. Call it at start.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::BadName`] when a name is impossible.
+    pub async fn ensure_unit_indexes(&self, fields: &[(&str, &str)]) -> Result<()> {
+        for (type_id, path) in fields {
+            let (type_id, field) = (plain_name(type_id)?, Field::new(path)?);
+            let text = index_script(self.engine(), type_id, &field);
+            let mut tx = self.begin().await?;
+            lock_schema(&mut tx.inner).await?;
+            tx.inner.script(text).await?;
+            tx.commit().await?;
+            let mut indexed = self
+                .inner
+                .indexed
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            indexed.insert((type_id.to_owned(), (*path).to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// How the database would run the first page of [`Store::units_stream`], in its own words: for tests of plans and
+    /// for reports of slowness.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`].
+    pub async fn units_explain(&self, query: &UnitQuery<'_>) -> Result<String> {
+        unit_stream::explain(self, &Plan::new(query, None)?).await
+    }
+
+    /// Refreshes the statistics that the database plans with. Worth calling after large changes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn analyze(&self) -> Result<()> {
+        let text = match self.engine() {
+            // Looks at a part of large tables, and only where statistics are wanting.
+            Engine::Sqlite => "PRAGMA optimize",
+            Engine::Postgres => "ANALYZE",
+        };
+        self.execute(sql(text)).await.map(drop)
+    }
+}

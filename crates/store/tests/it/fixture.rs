@@ -1,0 +1,161 @@
+//! A store on a database of its own, and things to put into it.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use pith_core::{Clock, Document, ManualClock, ObjectId, Sha256, TaskId, Timestamp, UnitId};
+use pith_store::{
+    BatchStream, Distributor, NewUnit, OnConflict, Repository, Store, StreamedUnit, UnitQuery,
+};
+use pith_testkit::postgres::{Database, database};
+use serde_json::{Value, json};
+
+pub(crate) const REPO: &str = "fedora";
+
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) url: String,
+    /// What goes away with the test.
+    _home: (Option<tempfile::TempDir>, Option<Database>),
+}
+
+impl Fixture {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("new/pith.db").display());
+        Self::open(url, (Some(folder), None)).await
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let database = database()?;
+        Some(Self::open(database.url.clone(), (None, Some(database))).await)
+    }
+
+    async fn open(url: String, home: (Option<tempfile::TempDir>, Option<Database>)) -> Self {
+        let clock = Arc::new(ManualClock::new("2016-01-01T00:00:00Z".parse().unwrap()));
+        let store = Store::connect(&url, clock.clone()).await.unwrap();
+        Self {
+            store,
+            clock,
+            url,
+            _home: home,
+        }
+    }
+
+    /// Another process on the same database, as far as that matters.
+    pub(crate) async fn other(&self) -> Store {
+        Store::connect(&self.url, self.clock.clone()).await.unwrap()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn later(&self, seconds: i64) -> Timestamp {
+        self.clock
+            .advance(pith_core::clock::SignedDuration::from_secs(seconds));
+        self.now()
+    }
+
+    pub(crate) async fn repository(&self, id: &str) -> Repository {
+        let repository = repository(id, self.now());
+        self.store.repository_create(&repository).await.unwrap();
+        repository
+    }
+
+    /// Saves units of these names; their ids.
+    pub(crate) async fn units(&self, type_id: &str, names: &[&str]) -> Vec<UnitId> {
+        let units: Vec<NewUnit> = names
+            .iter()
+            .map(|name| unit(type_id, name, json!({ "name": name })))
+            .collect();
+        let saved = self
+            .store
+            .units_save(&units, OnConflict::Keep)
+            .await
+            .unwrap();
+        saved.iter().map(|unit| unit.id).collect()
+    }
+
+    /// Adds units to a repository in a commit of its own.
+    pub(crate) async fn add(&self, repo: &str, type_id: &str, ids: &[UnitId]) {
+        let task = TaskId::new();
+        let staged: Vec<_> = ids.iter().map(|id| (*id, type_id)).collect();
+        self.store.stage_add(task, &staged).await.unwrap();
+        self.store
+            .content_commit(task, repo, self.now())
+            .await
+            .unwrap();
+    }
+
+    /// The names of the units that a query finds.
+    pub(crate) async fn names(&self, query: &UnitQuery<'_>) -> Vec<String> {
+        names(&collect(self.store.units_stream(query).unwrap()).await)
+    }
+}
+
+pub(crate) fn names(units: &[StreamedUnit]) -> Vec<String> {
+    units
+        .iter()
+        .map(|unit| unit.unit.doc["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+pub(crate) async fn collect<T>(stream: BatchStream<T>) -> Vec<T> {
+    stream
+        .try_collect::<Vec<Vec<T>>>()
+        .await
+        .unwrap()
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+pub(crate) fn document(json: Value) -> Document {
+    match json {
+        Value::Object(document) => document,
+        other => panic!("not an object: {other}"),
+    }
+}
+
+pub(crate) fn repository(id: &str, now: Timestamp) -> Repository {
+    Repository {
+        id: id.to_owned(),
+        oid: ObjectId::new(now),
+        display_name: Some(format!("The {id}")),
+        description: None,
+        notes: document(json!({ "_repo-type": "rpm-repo" })),
+        scratchpad: Document::new(),
+        last_unit_added: None,
+        last_unit_removed: None,
+        version: 0,
+    }
+}
+
+pub(crate) fn distributor(repo: &str, id: &str, now: Timestamp) -> Distributor {
+    Distributor {
+        repo_id: repo.to_owned(),
+        id: id.to_owned(),
+        oid: ObjectId::new(now),
+        type_id: "yum_distributor".to_owned(),
+        config: document(json!({ "relative_url": id, "http": true })),
+        auto_publish: true,
+        last_publish: None,
+        last_updated: now,
+        last_override: None,
+        scratchpad: Document::new(),
+    }
+}
+
+pub(crate) fn unit(type_id: &str, key: &str, doc: Value) -> NewUnit {
+    NewUnit {
+        type_id: type_id.to_owned(),
+        key_digest: Sha256::of(key.as_bytes()),
+        doc: document(doc),
+        blob: None,
+        size: None,
+        downloaded: true,
+        parts: Vec::new(),
+    }
+}

@@ -1,0 +1,195 @@
+//! Users, settings, uploads, history, workers.
+
+use pith_core::{ObjectId, Timestamp};
+use pith_store::{History, HistoryKind, HistoryQuery, StoreError, Upload, User};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::fixture::Fixture;
+use crate::on_both_engines;
+
+on_both_engines!(
+    users_come_and_go,
+    a_setting_made_twice_keeps_the_first_value,
+    uploads_only_grow,
+    history_is_listed_by_start,
+    workers_are_known_by_their_heartbeat,
+);
+
+async fn users_come_and_go(f: Fixture) {
+    let mut user = User {
+        login: "ann".to_owned(),
+        oid: ObjectId::new(f.now()),
+        name: "Ann".to_owned(),
+        password_hash: Some("$argon2id$secret".to_owned()),
+        roles: vec![],
+    };
+    f.store.user_create(&user).await.unwrap();
+    assert!(matches!(
+        f.store.user_create(&user).await.unwrap_err(),
+        StoreError::Duplicate { .. }
+    ));
+    assert!(!f.store.any_super_user().await.unwrap());
+    user.roles.push("super-users".to_owned());
+    f.store.user_put(&user).await.unwrap();
+    assert!(f.store.any_super_user().await.unwrap());
+    assert_eq!(f.store.user_get("ann").await.unwrap().as_ref(), Some(&user));
+    assert_eq!(f.store.users_list().await.unwrap(), [user.clone()]);
+    assert!(!format!("{user:?}").contains("argon2id"));
+    assert!(f.store.user_delete("ann").await.unwrap());
+    assert!(!f.store.user_delete("ann").await.unwrap());
+}
+
+async fn a_setting_made_twice_keeps_the_first_value(f: Fixture) {
+    assert_eq!(f.store.setting_get("key").await.unwrap(), None);
+    assert_eq!(
+        f.store
+            .setting_get_or_set("key", &json!("first"))
+            .await
+            .unwrap(),
+        json!("first")
+    );
+    assert_eq!(
+        f.store
+            .setting_get_or_set("key", &json!("second"))
+            .await
+            .unwrap(),
+        json!("first")
+    );
+    f.store.setting_set("key", &json!([1])).await.unwrap();
+    assert_eq!(f.store.setting_get("key").await.unwrap(), Some(json!([1])));
+}
+
+async fn uploads_only_grow(f: Fixture) {
+    let upload = Upload {
+        id: Uuid::now_v7(),
+        created: f.now(),
+        size: 0,
+    };
+    f.store.upload_create(&upload).await.unwrap();
+    f.store.upload_set_size(upload.id, 10).await.unwrap();
+    f.store.upload_set_size(upload.id, 5).await.unwrap();
+    assert_eq!(
+        f.store.upload_get(upload.id).await.unwrap(),
+        Some(Upload { size: 10, ..upload })
+    );
+    assert_eq!(f.store.uploads_list().await.unwrap().len(), 1);
+    assert!(f.store.upload_delete(upload.id).await.unwrap());
+    assert!(f.store.upload_set_size(upload.id, 1).await.is_err());
+}
+
+fn entry(f: &Fixture, at: Timestamp, actor: &str) -> History {
+    History {
+        oid: ObjectId::new(f.now()),
+        repo_id: "a".to_owned(),
+        actor_id: actor.to_owned(),
+        actor_type: "yum".to_owned(),
+        started: at,
+        completed: at,
+        result: "success".to_owned(),
+        error_message: None,
+        exception: None,
+        traceback: Value::Null,
+        added: Some(3),
+        updated: None,
+        removed: Some(0),
+        summary: json!({ "packages": "ok" }),
+        details: Value::Null,
+    }
+}
+
+async fn history_is_listed_by_start(f: Fixture) {
+    let orphan = f
+        .store
+        .history_add(HistoryKind::Sync, &entry(&f, f.now(), "yum"))
+        .await
+        .unwrap_err();
+    assert!(matches!(orphan, StoreError::Missing { .. }));
+    f.repository("a").await;
+    let first = entry(&f, f.now(), "yum");
+    let second = entry(&f, f.later(10), "yum");
+    let publish = entry(&f, f.now(), "dist");
+    f.store
+        .history_add(HistoryKind::Sync, &second)
+        .await
+        .unwrap();
+    f.store
+        .history_add(HistoryKind::Sync, &first)
+        .await
+        .unwrap();
+    f.store
+        .history_add(HistoryKind::Publish, &publish)
+        .await
+        .unwrap();
+    let of = |query: HistoryQuery<'static>| {
+        let store = f.store.clone();
+        async move { store.history_list(HistoryKind::Sync, &query).await.unwrap() }
+    };
+    let all = HistoryQuery {
+        repo_id: "a",
+        ..HistoryQuery::default()
+    };
+    assert_eq!(of(all.clone()).await, [second.clone(), first.clone()]);
+    assert_eq!(
+        of(HistoryQuery {
+            ascending: true,
+            limit: Some(1),
+            ..all.clone()
+        })
+        .await,
+        *std::slice::from_ref(&first)
+    );
+    assert_eq!(
+        of(HistoryQuery {
+            start: Some(second.started),
+            ..all.clone()
+        })
+        .await,
+        *std::slice::from_ref(&second)
+    );
+    assert_eq!(
+        of(HistoryQuery {
+            end: Some(first.started),
+            ..all.clone()
+        })
+        .await,
+        *std::slice::from_ref(&first)
+    );
+    assert_eq!(
+        of(HistoryQuery {
+            actor_id: Some("other"),
+            ..all.clone()
+        })
+        .await,
+        []
+    );
+    assert_eq!(
+        f.store
+            .history_delete_before(HistoryKind::Sync, second.completed)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(of(all.clone()).await, [second]);
+    assert_eq!(
+        f.store
+            .history_list(HistoryKind::Publish, &all)
+            .await
+            .unwrap(),
+        [publish]
+    );
+}
+
+async fn workers_are_known_by_their_heartbeat(f: Fixture) {
+    f.store.worker_beat("w1", f.now()).await.unwrap();
+    let started = f.now();
+    let beat = f.later(5);
+    f.store.worker_beat("w1", beat).await.unwrap();
+    let workers = f.store.workers_list().await.unwrap();
+    assert_eq!(
+        (workers[0].started, workers[0].heartbeat, workers.len()),
+        (started, beat, 1)
+    );
+    f.store.worker_remove("w1").await.unwrap();
+    assert!(f.store.workers_list().await.unwrap().is_empty());
+}

@@ -1,0 +1,557 @@
+use pith_core::{Sha256, UnitId};
+use pith_store::{NewUnit, OnConflict, StoreError, UnitQuery};
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, REPO, collect, document, names, unit};
+use crate::on_both_engines;
+
+on_both_engines!(
+    saved_units_read_back_with_their_parts,
+    a_known_key_keeps_its_id,
+    two_writers_of_one_key_agree_on_its_id,
+    many_units_are_saved_and_streamed_in_order,
+    a_stream_of_all_types_goes_type_by_type,
+    equality_does_not_mix_kinds,
+    equality_looks_into_objects_and_finds_missing_fields,
+    sorting_puts_missing_first_then_numbers_then_text,
+    limit_and_skip_cut_the_result,
+    ids_narrow_the_result,
+    a_projection_brings_only_its_fields,
+    impossible_names_are_refused,
+    user_metadata_lives_in_the_document,
+    a_file_that_arrived_is_noted,
+    orphans_are_found_and_deleted,
+    an_empty_save_is_no_work,
+);
+
+fn by_type(type_id: &str) -> UnitQuery<'_> {
+    UnitQuery {
+        type_ids: vec![type_id],
+        ..UnitQuery::default()
+    }
+}
+
+async fn saved_units_read_back_with_their_parts(f: Fixture) {
+    let mut new = unit(
+        "rpm",
+        "bash",
+        json!({ "name": "bash", "requires": [{ "name": "libc" }], "epoch": 0 }),
+    );
+    new.blob = Some(Sha256::of(b"file"));
+    new.size = Some(4);
+    new.parts = vec![
+        ("filelists".to_owned(), vec![0, 1, 255]),
+        ("other".to_owned(), vec![]),
+    ];
+    let saved = f
+        .store
+        .units_save(std::slice::from_ref(&new), OnConflict::Keep)
+        .await
+        .unwrap();
+    let unit = f.store.unit_get("rpm", saved[0].id).await.unwrap().unwrap();
+    assert_eq!(
+        (&unit.doc, unit.blob, unit.size, unit.downloaded),
+        (&new.doc, new.blob, Some(4), true)
+    );
+    assert_eq!(unit.last_updated, f.now());
+    assert_eq!(f.store.unit_get("srpm", saved[0].id).await.unwrap(), None);
+    let parts = f
+        .store
+        .unit_parts(&[saved[0].id], &["filelists", "other", "none"])
+        .await
+        .unwrap();
+    let mut parts: Vec<_> = parts[&saved[0].id]
+        .iter()
+        .map(|p| (p.name.clone(), p.data.clone()))
+        .collect();
+    parts.sort();
+    assert_eq!(parts, new.parts);
+    let known = f
+        .store
+        .units_by_key("rpm", &[new.key_digest, Sha256::of(b"no")])
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            known.len(),
+            known[&new.key_digest].id,
+            known[&new.key_digest].blob
+        ),
+        (1, saved[0].id, new.blob)
+    );
+    assert_eq!(
+        f.store
+            .blobs_known(&[Sha256::of(b"file"), Sha256::of(b"x")])
+            .await
+            .unwrap(),
+        [Sha256::of(b"file")]
+    );
+}
+
+async fn a_known_key_keeps_its_id(f: Fixture) {
+    let mut one = unit("rpm", "bash", json!({ "name": "bash", "v": 1 }));
+    one.parts = vec![("old".to_owned(), vec![1])];
+    let first = f
+        .store
+        .units_save(&[one.clone(), one.clone()], OnConflict::Keep)
+        .await
+        .unwrap();
+    assert_eq!(first[0], first[1], "a key given twice is saved once");
+    assert!(first[0].new);
+    let mut two = unit("rpm", "bash", json!({ "name": "bash", "v": 2 }));
+    two.parts = vec![("new".to_owned(), vec![2])];
+    let kept = f
+        .store
+        .units_save(&[two.clone()], OnConflict::Keep)
+        .await
+        .unwrap();
+    assert_eq!((kept[0].id, kept[0].new), (first[0].id, false));
+    assert_eq!(
+        f.store
+            .unit_get("rpm", first[0].id)
+            .await
+            .unwrap()
+            .unwrap()
+            .doc["v"],
+        1
+    );
+    let parts = f
+        .store
+        .unit_parts(&[first[0].id], &["old", "new"])
+        .await
+        .unwrap();
+    assert_eq!(parts[&first[0].id][0].name, "old");
+    let replaced = f
+        .store
+        .units_save(&[two], OnConflict::Replace)
+        .await
+        .unwrap();
+    assert_eq!((replaced[0].id, replaced[0].new), (first[0].id, false));
+    assert_eq!(
+        f.store
+            .unit_get("rpm", first[0].id)
+            .await
+            .unwrap()
+            .unwrap()
+            .doc["v"],
+        2
+    );
+    let parts = f
+        .store
+        .unit_parts(&[first[0].id], &["old", "new"])
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            parts[&first[0].id].len(),
+            parts[&first[0].id][0].name.as_str()
+        ),
+        (1, "new")
+    );
+    let other_type = f
+        .store
+        .units_save(&[unit("srpm", "bash", json!({}))], OnConflict::Keep)
+        .await
+        .unwrap();
+    assert_ne!(other_type[0].id, first[0].id);
+}
+
+async fn two_writers_of_one_key_agree_on_its_id(f: Fixture) {
+    let mut units: Vec<NewUnit> = (0..300)
+        .map(|i| unit("rpm", &format!("{i}"), json!({ "name": "n" })))
+        .collect();
+    let forward = units.clone();
+    units.reverse();
+    let other = f.other().await;
+    let (a, b) = tokio::join!(
+        f.store.units_save(&forward, OnConflict::Keep),
+        other.units_save(&units, OnConflict::Keep)
+    );
+    let (a, mut b) = (a.unwrap(), b.unwrap());
+    b.reverse();
+    assert!(
+        a.iter()
+            .zip(&b)
+            .all(|(a, b)| a.id == b.id && (a.new != b.new))
+    );
+}
+
+async fn many_units_are_saved_and_streamed_in_order(f: Fixture) {
+    f.repository(REPO).await;
+    let units: Vec<NewUnit> = (0..2500)
+        .map(|i| NewUnit {
+            parts: vec![("p".to_owned(), vec![7; 10])],
+            ..unit("rpm", &format!("{i}"), json!({ "i": i }))
+        })
+        .collect();
+    let saved = f.store.units_save(&units, OnConflict::Keep).await.unwrap();
+    let ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
+    f.add(REPO, "rpm", &ids).await;
+    let query = UnitQuery {
+        repo: Some(REPO),
+        parts: vec!["p"],
+        ..by_type("rpm")
+    };
+    let found = collect(f.store.units_stream(&query).unwrap()).await;
+    assert_eq!(found.len(), 2500);
+    assert!(
+        found
+            .windows(2)
+            .all(|pair| pair[0].unit.id < pair[1].unit.id)
+    );
+    assert!(
+        found
+            .iter()
+            .all(|unit| unit.parts.len() == 1 && unit.created == Some(f.now()))
+    );
+    let oids: std::collections::HashSet<_> = found
+        .iter()
+        .map(|unit| unit.association.clone().unwrap())
+        .collect();
+    assert_eq!(oids.len(), 2500);
+    assert_eq!(f.store.units_count(&query).await.unwrap(), 2500);
+    let everywhere = collect(f.store.units_stream(&by_type("rpm")).unwrap()).await;
+    assert_eq!((everywhere.len(), everywhere[0].created), (2500, None));
+}
+
+async fn a_stream_of_all_types_goes_type_by_type(f: Fixture) {
+    f.repository(REPO).await;
+    for (type_id, name) in [("srpm", "s"), ("drpm", "d"), ("rpm", "r")] {
+        let ids = f.units(type_id, &[name]).await;
+        f.add(REPO, type_id, &ids).await;
+    }
+    assert_eq!(f.names(&UnitQuery::default()).await, ["d", "r", "s"]);
+    assert_eq!(
+        f.names(&UnitQuery {
+            repo: Some(REPO),
+            ..UnitQuery::default()
+        })
+        .await,
+        ["d", "r", "s"]
+    );
+    let two = UnitQuery {
+        type_ids: vec!["srpm", "drpm"],
+        repo: Some(REPO),
+        ..UnitQuery::default()
+    };
+    assert_eq!(f.names(&two).await, ["d", "s"]);
+    assert_eq!(
+        f.names(&UnitQuery {
+            repo: Some("nobody"),
+            ..UnitQuery::default()
+        })
+        .await,
+        [""; 0]
+    );
+}
+
+/// Saves one unit for each value of the field `v`, named by its place.
+async fn values(f: &Fixture, values: &[Value]) {
+    let new = |(at, value): (usize, &Value)| {
+        unit(
+            "t",
+            &at.to_string(),
+            json!({ "name": at.to_string(), "v": value }),
+        )
+    };
+    let mut units: Vec<NewUnit> = values.iter().enumerate().map(new).collect();
+    units.push(unit("t", "missing", json!({ "name": "missing" })));
+    f.store.units_save(&units, OnConflict::Keep).await.unwrap();
+}
+
+async fn equality_does_not_mix_kinds(f: Fixture) {
+    let all = [
+        json!("3"),
+        json!(3),
+        json!(3.5),
+        json!(true),
+        json!("true"),
+        json!(1),
+        json!(null),
+        json!(["3"]),
+        json!(false),
+    ];
+    values(&f, &all).await;
+    // Once without and once with an index: the answers are the same.
+    for round in 0..2 {
+        let cases = [
+            (vec![json!("3")], vec!["0"]),
+            (vec![json!(3)], vec!["1"]),
+            (vec![json!(3.5)], vec!["2"]),
+            (vec![json!(true)], vec!["3"]),
+            (vec![json!("true")], vec!["4"]),
+            (vec![json!(1)], vec!["5"]),
+            (vec![json!(null)], vec!["6", "missing"]),
+            (vec![json!(false)], vec!["8"]),
+            (vec![json!("3"), json!(3), json!(true)], vec!["0", "1", "3"]),
+            (vec![json!("[\"3\"]")], vec![]),
+            (vec![], vec![]),
+        ];
+        for (wanted, expected) in cases {
+            let query = UnitQuery {
+                equals: vec![("v", wanted.clone())],
+                ..by_type("t")
+            };
+            let mut found = f.names(&query).await;
+            found.sort();
+            assert_eq!(found, expected, "{wanted:?} in round {round}");
+        }
+        f.store
+            .ensure_unit_indexes(&[("t", "v"), ("t", "v"), ("other", "a.b-c")])
+            .await
+            .unwrap();
+    }
+}
+
+async fn equality_looks_into_objects_and_finds_missing_fields(f: Fixture) {
+    let deep = unit(
+        "t",
+        "a",
+        json!({ "name": "a", "checksums": { "sha256": "x", "size": 5 } }),
+    );
+    let flat = unit("t", "b", json!({ "name": "b", "checksums": "x" }));
+    f.store
+        .units_save(&[deep, flat], OnConflict::Keep)
+        .await
+        .unwrap();
+    let query = |path, value| UnitQuery {
+        equals: vec![(path, vec![value])],
+        ..by_type("t")
+    };
+    assert_eq!(f.names(&query("checksums.sha256", json!("x"))).await, ["a"]);
+    assert_eq!(f.names(&query("checksums.size", json!(5))).await, ["a"]);
+    assert_eq!(
+        f.names(&query("checksums.md5", json!(null))).await,
+        ["a", "b"]
+    );
+    let both = vec![
+        ("name", vec![json!("a"), json!("b")]),
+        ("checksums", vec![json!("x")]),
+    ];
+    assert_eq!(
+        f.names(&UnitQuery {
+            equals: both,
+            ..by_type("t")
+        })
+        .await,
+        ["b"]
+    );
+}
+
+async fn sorting_puts_missing_first_then_numbers_then_text(f: Fixture) {
+    values(
+        &f,
+        &[json!("b"), json!(10), json!("a"), json!(9), json!("B")],
+    )
+    .await;
+    let sorted = |descending| UnitQuery {
+        sort: vec![("v", descending)],
+        ..by_type("t")
+    };
+    assert_eq!(
+        f.names(&sorted(false)).await,
+        ["missing", "3", "1", "4", "2", "0"]
+    );
+    assert_eq!(
+        f.names(&sorted(true)).await,
+        ["0", "2", "4", "1", "3", "missing"]
+    );
+    let cut = UnitQuery {
+        limit: Some(2),
+        skip: 1,
+        ..sorted(false)
+    };
+    assert_eq!(f.names(&cut).await, ["3", "1"]);
+}
+
+async fn limit_and_skip_cut_the_result(f: Fixture) {
+    f.units("a", &["1", "2", "3"]).await;
+    f.units("b", &["4", "5"]).await;
+    let cut = |skip, limit| UnitQuery {
+        skip,
+        limit,
+        ..UnitQuery::default()
+    };
+    assert_eq!(f.names(&cut(0, Some(4))).await, ["1", "2", "3", "4"]);
+    assert_eq!(f.names(&cut(2, Some(2))).await, ["3", "4"]);
+    assert_eq!(f.names(&cut(4, None)).await, ["5"]);
+    assert_eq!(f.names(&cut(9, None)).await, [""; 0]);
+    assert_eq!(f.names(&cut(0, Some(0))).await, [""; 0]);
+    assert_eq!(f.store.units_count(&cut(4, Some(1))).await.unwrap(), 5);
+}
+
+async fn ids_narrow_the_result(f: Fixture) {
+    let a = f.units("a", &["1", "2"]).await;
+    let b = f.units("b", &["3"]).await;
+    let of = |ids| UnitQuery {
+        ids: Some(ids),
+        ..UnitQuery::default()
+    };
+    assert_eq!(
+        f.names(&of(vec![b[0], a[1], a[1], UnitId::new()])).await,
+        ["2", "3"]
+    );
+    assert_eq!(f.names(&of(vec![])).await, [""; 0]);
+    assert_eq!(f.store.units_count(&of(vec![b[0]])).await.unwrap(), 1);
+    let in_repo = UnitQuery {
+        repo: Some(REPO),
+        ..of(a.clone())
+    };
+    assert_eq!(f.names(&in_repo).await, [""; 0]);
+}
+
+async fn a_projection_brings_only_its_fields(f: Fixture) {
+    let new = unit(
+        "t",
+        "a",
+        json!({ "name": "a", "n": null, "deep": { "x": [1] }, "secret": 1 }),
+    );
+    f.store.units_save(&[new], OnConflict::Keep).await.unwrap();
+    let query = UnitQuery {
+        fields: Some(vec!["name", "deep", "gone"]),
+        ..by_type("t")
+    };
+    let found = collect(f.store.units_stream(&query).unwrap()).await;
+    assert_eq!(
+        found[0].unit.doc,
+        document(json!({ "name": "a", "deep": { "x": [1] } }))
+    );
+    let none = collect(
+        f.store
+            .units_stream(&UnitQuery {
+                fields: Some(vec![]),
+                ..by_type("t")
+            })
+            .unwrap(),
+    )
+    .await;
+    assert!(none[0].unit.doc.is_empty());
+}
+
+async fn impossible_names_are_refused(f: Fixture) {
+    let bad = "x' OR 1=1 --";
+    let queries = [
+        by_type(bad),
+        UnitQuery {
+            equals: vec![(bad, vec![json!(1)])],
+            ..by_type("t")
+        },
+        UnitQuery {
+            sort: vec![(bad, false)],
+            ..by_type("t")
+        },
+        UnitQuery {
+            fields: Some(vec![bad]),
+            ..by_type("t")
+        },
+    ];
+    for query in queries {
+        assert!(
+            matches!(f.store.units_stream(&query), Err(StoreError::BadName(_))),
+            "{query:?}"
+        );
+    }
+    assert!(f.store.ensure_unit_indexes(&[("t", bad)]).await.is_err());
+    assert!(f.store.ensure_unit_indexes(&[(bad, "t")]).await.is_err());
+}
+
+async fn user_metadata_lives_in_the_document(f: Fixture) {
+    let ids = f.units("t", &["a"]).await;
+    let at = f.later(60);
+    f.store
+        .unit_set_user_metadata("t", ids[0], &json!({ "k": "v" }))
+        .await
+        .unwrap();
+    let unit = f.store.unit_get("t", ids[0]).await.unwrap().unwrap();
+    assert_eq!(
+        (&unit.doc["pulp_user_metadata"], unit.last_updated),
+        (&json!({ "k": "v" }), at)
+    );
+    assert_eq!(unit.doc["name"], "a");
+    let error = f
+        .store
+        .unit_set_user_metadata("t", UnitId::new(), &json!({}))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Missing { what: "unit", .. }));
+}
+
+async fn a_file_that_arrived_is_noted(f: Fixture) {
+    f.repository(REPO).await;
+    let new = NewUnit {
+        downloaded: false,
+        ..unit("t", "a", json!({}))
+    };
+    let saved = f
+        .store
+        .units_save(std::slice::from_ref(&new), OnConflict::Keep)
+        .await
+        .unwrap();
+    f.add(REPO, "t", &[saved[0].id]).await;
+    assert_eq!(
+        f.store.repository_units_not_downloaded(REPO).await.unwrap(),
+        1
+    );
+    let blob = Sha256::of(b"bytes");
+    f.store.unit_set_blob(saved[0].id, blob, 5).await.unwrap();
+    assert_eq!(
+        f.store.repository_units_not_downloaded(REPO).await.unwrap(),
+        0
+    );
+    let known = &f.store.units_by_key("t", &[new.key_digest]).await.unwrap()[&new.key_digest];
+    assert_eq!(
+        (known.blob, known.size, known.downloaded),
+        (Some(blob), Some(5), true)
+    );
+    f.store
+        .unit_set_downloaded(saved[0].id, false)
+        .await
+        .unwrap();
+    assert_eq!(
+        f.store.repository_units_not_downloaded(REPO).await.unwrap(),
+        1
+    );
+    assert!(f.store.unit_set_blob(UnitId::new(), blob, 5).await.is_err());
+}
+
+async fn orphans_are_found_and_deleted(f: Fixture) {
+    f.repository(REPO).await;
+    let ids = f.units("t", &["kept", "lone", "staged", "former"]).await;
+    f.add(REPO, "t", &[ids[0], ids[3]]).await;
+    let task = pith_core::TaskId::new();
+    f.store.stage_remove(task, &[(ids[3], "t")]).await.unwrap();
+    f.store.content_commit(task, REPO, f.now()).await.unwrap();
+    f.store
+        .stage_add(pith_core::TaskId::new(), &[(ids[2], "t")])
+        .await
+        .unwrap();
+    let orphans = collect(f.store.units_orphans_stream(None)).await;
+    assert_eq!(
+        orphans.iter().map(|unit| unit.id).collect::<Vec<_>>(),
+        [ids[1], ids[3]]
+    );
+    assert!(
+        collect(f.store.units_orphans_stream(Some("other")))
+            .await
+            .is_empty()
+    );
+    let mut gone = f.store.units_delete_orphans(&ids).await.unwrap();
+    gone.sort();
+    assert_eq!(gone, [ids[1], ids[3]]);
+    assert_eq!(
+        names(&collect(f.store.units_stream(&by_type("t")).unwrap()).await),
+        ["kept", "staged"]
+    );
+}
+
+async fn an_empty_save_is_no_work(f: Fixture) {
+    assert!(
+        f.store
+            .units_save(&[], OnConflict::Replace)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(f.store.units_by_key("t", &[]).await.unwrap().is_empty());
+    assert!(f.store.unit_parts(&[], &["a"]).await.unwrap().is_empty());
+}

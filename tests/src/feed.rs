@@ -1,0 +1,98 @@
+//! An upstream for a server under test: `pith_testkit`'s, with a runtime of its own, since these tests block.
+
+use std::path::Path;
+
+use pith_testkit::upstream::{Fault, Upstream};
+use tokio::runtime::Runtime;
+
+use crate::tools::wait_for;
+
+/// A web server on loopback that serves folders and made-up files, and misbehaves on order.
+pub struct Feed {
+    upstream: Upstream,
+    // Dropped last: the upstream's tasks run on it.
+    _runtime: Runtime,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Feed").field(&self.url("")).finish()
+    }
+}
+
+impl Feed {
+    /// An upstream with nothing on it.
+    ///
+    /// # Errors
+    /// When no socket can be opened.
+    pub fn start() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let upstream = runtime.block_on(Upstream::start())?;
+        Ok(Self {
+            upstream,
+            _runtime: runtime,
+        })
+    }
+
+    /// An upstream that serves this folder below `/feed/`.
+    ///
+    /// # Errors
+    /// When no socket can be opened.
+    pub fn of(folder: &Path) -> anyhow::Result<Self> {
+        let feed = Self::start()?;
+        feed.upstream.serve_dir("/feed/", folder);
+        Ok(feed)
+    }
+
+    /// The URL of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.upstream.url())
+    }
+
+    /// Puts files below `/feed/`, with a `PULP_MANIFEST` of exactly these.
+    pub fn put_files(&self, files: &[(String, Vec<u8>)]) {
+        let mut manifest = String::new();
+        for (name, bytes) in files {
+            let digest = crate::repodata::sha256(bytes);
+            manifest.push_str(&format!("{name},{digest},{}\n", bytes.len()));
+            self.upstream.put(&format!("/feed/{name}"), bytes.clone());
+        }
+        self.upstream.put("/feed/PULP_MANIFEST", manifest);
+    }
+
+    /// The next request for `path` gets the head and `bytes` of the body, and then waits for ever.
+    pub fn stall_once(&self, path: &str, bytes: usize) {
+        self.upstream.fault_times(path, Fault::StallAfter(bytes), 1);
+    }
+
+    /// Other bytes at a path, whatever the manifest says.
+    pub fn replace(&self, path: &str, bytes: &[u8]) {
+        self.upstream.put(path, bytes.to_vec());
+    }
+
+    /// Waits until there were this many requests for `path`.
+    ///
+    /// # Errors
+    /// When there are not.
+    pub fn wait_for_requests(&self, path: &str, count: usize) -> anyhow::Result<()> {
+        wait_for(&format!("a request for {path}"), || {
+            Ok((self.requests_for(path) >= count).then_some(()))
+        })
+    }
+
+    /// How many requests there were for `path`.
+    #[must_use]
+    pub fn requests_for(&self, path: &str) -> usize {
+        self.upstream.requests(path)
+    }
+
+    /// How many requests there were.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.upstream.total_requests()
+    }
+}

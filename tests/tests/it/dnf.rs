@@ -1,0 +1,115 @@
+//! What dnf sees.
+
+use pith_e2e::tools::{is_root, missing, sample_repo};
+use pith_e2e::{Dnf, Feed, Pith};
+
+/// Every package of the sample repository, as dnf names it.
+pub(crate) const SAMPLE: [&str; 10] = [
+    "greet-0:1.0-1.noarch",
+    "greet-0:1.2-1.noarch",
+    "greet-messages-0:1.0-3.noarch",
+    "moon-phases-0:2026-1.noarch",
+    "star-chart-0:0.9~beta1-1.noarch",
+    "tea-timer-1:3.1-2.noarch",
+    "tide-table-0:2026.1-1.noarch",
+    "tree-facts-0:2.4.1-7.noarch",
+    "weekday-0:1.0.1-1.noarch",
+    "word-list-0:20260101-1.noarch",
+];
+
+/// A server that has mirrored and published the sample repository as `sample`, with the upstream.
+pub(crate) fn mirrored() -> (Pith, Feed) {
+    let feed = Feed::of(&sample_repo()).unwrap();
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    api.create_rpm("sample", &feed.url("/feed/")).unwrap();
+    api.sync("sample").unwrap();
+    api.publish("sample").unwrap();
+    (server, feed)
+}
+
+#[test]
+fn dnf_lists_exactly_the_packages_of_the_upstream() {
+    if missing(&["dnf"]) {
+        return;
+    }
+    let (server, _feed) = mirrored();
+    let dnf = Dnf::new(&server.url("/pulp/repos/sample/")).unwrap();
+    dnf.makecache().unwrap();
+    assert_eq!(dnf.packages().unwrap(), SAMPLE);
+}
+
+#[test]
+fn dnf_installs_a_package_with_what_it_requires() {
+    if missing(&["dnf", "rpm"]) {
+        return;
+    }
+    if !is_root() {
+        eprintln!("SKIPPED: installing into another root folder needs root");
+        return;
+    }
+    let (server, _feed) = mirrored();
+    let dnf = Dnf::new(&server.url("/pulp/repos/sample/")).unwrap();
+    dnf.install(&["greet", "tide-table"]).unwrap();
+    assert_eq!(
+        dnf.installed().unwrap(),
+        [
+            "greet-1.2-1",
+            "greet-messages-1.0-3",
+            "moon-phases-2026-1",
+            "tide-table-2026.1-1"
+        ]
+    );
+    let readme = dnf.root().join("usr/share/greet/README");
+    assert!(
+        std::fs::read_to_string(readme)
+            .unwrap()
+            .starts_with("greet 1.2")
+    );
+}
+
+#[test]
+fn dnf_sees_the_erratum_and_the_group() {
+    if missing(&["dnf"]) {
+        return;
+    }
+    let (server, _feed) = mirrored();
+    let dnf = Dnf::new(&server.url("/pulp/repos/sample/")).unwrap();
+    let groups = dnf.run(&["group", "list", "--hidden"]).unwrap();
+    assert!(groups.contains("Almanacs"), "{groups}");
+    let members = dnf.run(&["group", "info", "almanacs"]).unwrap();
+    assert!(
+        members.contains("moon-phases") && members.contains("star-chart"),
+        "{members}"
+    );
+    if is_root() {
+        // An advisory is listed for what is installed.
+        dnf.install(&["greet-1.0"]).unwrap();
+        let updates = dnf.run(&["updateinfo", "list"]).unwrap();
+        assert!(
+            updates.contains("SAMPLE-2026:0001") && updates.contains("greet-1.2-1"),
+            "{updates}"
+        );
+    }
+}
+
+#[test]
+fn a_second_sync_adds_nothing_and_its_publish_is_skipped() {
+    let (server, feed) = mirrored();
+    let api = server.api().unwrap();
+    let before = feed.requests();
+    let sync = api.sync("sample").unwrap();
+    assert_eq!(sync["result"]["added_count"], 0, "{sync:#}");
+    assert_eq!(sync["result"]["removed_count"], 0, "{sync:#}");
+    assert!(
+        feed.requests() - before <= 3,
+        "an unchanged upstream was read again"
+    );
+
+    let publish = api.publish("sample").unwrap();
+    assert_eq!(publish["result"]["result"], "skipped", "{publish:#}");
+    assert_eq!(
+        publish["result"]["summary"],
+        "Skipped: Repository content has not changed since last publish."
+    );
+}

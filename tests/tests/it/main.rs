@@ -1,0 +1,9 @@
+//! The built binary and real clients. One file per promise; each test starts a server of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod crash;
+mod dnf;
+mod files;
+mod mirror;
+mod parity;
+mod rest;

@@ -1,0 +1,192 @@
+//! `PULP_MANIFEST`: CSV without a header, `name,sha256,size` (reference: iso §3).
+
+use std::io::{Read, Write};
+
+use pith_core::{RelativePath, Sha256};
+
+/// The manifest's name, which no file beside it may have.
+pub const NAME: &str = "PULP_MANIFEST";
+
+/// One line of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The file's path relative to the manifest.
+    pub name: RelativePath,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Not three columns, or not CSV.
+    #[error("line {line} is not of the form name,sha256,size: {reason}")]
+    Form {
+        /// The line, from one.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A name that must not become a path.
+    #[error("line {line}: {source}")]
+    Name {
+        /// The line, from one.
+        line: u64,
+        /// What is wrong with it.
+        source: pith_core::path::UnsafePath,
+    },
+    /// The manifest lists its own name.
+    #[error(
+        "line {line}: an ISO may not be named PULP_MANIFEST, as it conflicts with the name of the manifest during publishing"
+    )]
+    OwnName {
+        /// The line, from one.
+        line: u64,
+    },
+}
+
+/// Reads lines one by one; stops at the first error.
+pub fn read(from: impl Read) -> impl Iterator<Item = Result<Line, ManifestError>> {
+    let reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(from);
+    let mut failed = false;
+    reader.into_records().map_while(move |record| {
+        if failed {
+            return None;
+        }
+        let line = parse(record);
+        failed = line.is_err();
+        Some(line)
+    })
+}
+
+fn parse(record: Result<csv::StringRecord, csv::Error>) -> Result<Line, ManifestError> {
+    let record = record.map_err(|error| ManifestError::Form {
+        line: error.position().map_or(0, csv::Position::line),
+        reason: error.to_string(),
+    })?;
+    let line = record.position().map_or(0, csv::Position::line);
+    let form = |reason: String| ManifestError::Form { line, reason };
+    if record.len() != 3 {
+        return Err(form(format!("it has {} columns", record.len())));
+    }
+    let name =
+        RelativePath::new(&record[0]).map_err(|source| ManifestError::Name { line, source })?;
+    if name.as_str() == NAME {
+        return Err(ManifestError::OwnName { line });
+    }
+    let sha256 = record[1]
+        .trim()
+        .to_ascii_lowercase()
+        .parse()
+        .map_err(|error| form(format!("{error}")))?;
+    let size = record[2]
+        .trim()
+        .parse()
+        .map_err(|_| form(format!("'{}' is not a size", &record[2])))?;
+    Ok(Line { name, sha256, size })
+}
+
+/// Writes lines with CRLF ends, quoting only where needed.
+pub struct Writer<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Writer<W> {
+    /// A manifest written to `to`.
+    pub fn new(to: W) -> Self {
+        Self(
+            csv::WriterBuilder::new()
+                .terminator(csv::Terminator::CRLF)
+                .from_writer(to),
+        )
+    }
+
+    /// Writes one line.
+    ///
+    /// # Errors
+    /// Those of the writer below.
+    pub fn line(&mut self, name: &str, checksum: &str, size: u64) -> std::io::Result<()> {
+        self.0
+            .write_record([name, checksum, &size.to_string()])
+            .map_err(std::io::Error::other)
+    }
+
+    /// Flushes and gives the writer below back.
+    ///
+    /// # Errors
+    /// Those of the writer below.
+    pub fn finish(self) -> std::io::Result<W> {
+        self.0
+            .into_inner()
+            .map_err(|error| std::io::Error::other(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SHA: &str = "94f7fe923212286855dea858edac1b4a292301045af0ddb275544e5251a50b3c";
+
+    fn lines(text: &str) -> Result<Vec<Line>, ManifestError> {
+        read(text.as_bytes()).collect()
+    }
+
+    #[test]
+    fn both_line_ends_and_quotes_are_read() {
+        let read = lines(&format!(
+            "a.iso,{SHA},5\r\n\"b, c.iso\",{SHA},6\nd/e.iso,{SHA},7\n"
+        ))
+        .unwrap();
+        let names: Vec<&str> = read.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["a.iso", "b, c.iso", "d/e.iso"]);
+        assert_eq!(read[2].size, 7);
+        assert!(lines("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_bad_line_is_an_error_that_names_it() {
+        for bad in [
+            format!("a,{SHA}"),
+            format!("a,{SHA},1,2"),
+            format!("a,{SHA},x"),
+            format!("a,{SHA},-1"),
+            "a,abc,1".to_owned(),
+            format!("../a,{SHA},1"),
+            format!("/a,{SHA},1"),
+            format!("PULP_MANIFEST,{SHA},1"),
+            "<html>".to_owned(),
+        ] {
+            let error = lines(&format!("ok,{SHA},1\n{bad}\n")).unwrap_err();
+            assert!(error.to_string().contains("line 2"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(names in proptest::collection::vec("[a-z ,\"'é.]{1,20}", 0..20)) {
+            let wanted: Vec<Line> = names
+                .iter()
+                .filter_map(|name| RelativePath::new(name.clone()).ok())
+                .map(|name| Line { name, sha256: SHA.parse().unwrap(), size: 3 })
+                .collect();
+            let mut writer = Writer::new(Vec::new());
+            for line in &wanted {
+                writer.line(line.name.as_str(), &line.sha256.to_string(), line.size).unwrap();
+            }
+            let bytes = writer.finish().unwrap();
+            let read: Vec<Line> = read(bytes.as_slice()).collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(read, wanted);
+        }
+
+        #[test]
+        fn no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read(bytes.as_slice()).count();
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The manifest: parser and writer, no I/O of their own.
+
+pub mod manifest;

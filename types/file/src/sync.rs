@@ -1,0 +1,332 @@
+//! Mirroring a folder with a `PULP_MANIFEST` (reference: iso §4).
+
+use std::fs::File;
+use std::io::BufReader;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind};
+use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
+use pith_content::unit::{Existing, Select, Source, WantedUnit};
+use pith_content::upload::{Upload, UploadContext, UploadReport};
+use pith_content::{Config, ContentError, PluginDescriptor};
+use pith_core::{Algorithm, Digest, Document, UnitId};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::metadata::manifest::{self, Line, ManifestError};
+use crate::progress::SyncProgress;
+use crate::{IMPORTER, config};
+
+/// Largest manifest: about two million lines.
+const MAX_MANIFEST: u64 = 256 * 1024 * 1024;
+/// Units handed over at a time.
+const BATCH: usize = 500;
+
+/// The importer `iso_importer`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct IsoImporter;
+
+#[async_trait]
+impl Importer for IsoImporter {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        &IMPORTER
+    }
+
+    fn validate(&self, config: &Config) -> Result<(), String> {
+        config::check_importer(config)
+    }
+
+    fn upstream(&self, config: &Config) -> Upstream {
+        Upstream::from_config(config)
+    }
+
+    async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
+        let progress = Arc::new(SyncProgress::new(ctx.clock().now()));
+        let result = mirror(ctx, &progress).await;
+        ctx.progress(progress.to_json());
+        result?;
+        Ok(SyncReport {
+            summary: progress.to_json(),
+            ..SyncReport::default()
+        })
+    }
+
+    async fn upload(
+        &self,
+        ctx: &dyn UploadContext,
+        upload: Upload,
+    ) -> Result<UploadReport, ContentError> {
+        crate::upload::import(ctx, upload).await
+    }
+}
+
+async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(), ContentError> {
+    let Some(feed) = ctx.config().text("feed") else {
+        return Err(ContentError::other(
+            "Repository without feed cannot be synchronized",
+        ));
+    };
+    let base = if feed.ends_with('/') {
+        feed.to_owned()
+    } else {
+        format!("{feed}/")
+    };
+    progress.enter("manifest_in_progress", ctx.clock().now());
+    ctx.progress(progress.to_json());
+    let manifest = match ctx
+        .fetch(Fetch::one(
+            format!("{base}{}", manifest::NAME),
+            MAX_MANIFEST,
+        ))
+        .await
+    {
+        Ok(manifest) => manifest,
+        Err(failure) => {
+            return Err(manifest_failed(
+                ctx,
+                progress,
+                download_report(&failure),
+                failure.message,
+            ));
+        }
+    };
+    progress.enter("isos_in_progress", ctx.clock().now());
+    let observer: Arc<dyn StageObserver> = Arc::new(Observer(Arc::clone(progress)));
+    let mut batches = read_in_background(manifest.path())?;
+    while let Some(batch) = batches.recv().await {
+        let lines = match batch {
+            Ok(lines) => lines,
+            Err(error) => {
+                let text = "The PULP_MANIFEST file was not in the expected format.";
+                let message = format!("{text} {}: {error}", manifest.url);
+                return Err(manifest_failed(ctx, progress, json!(text), message));
+            }
+        };
+        ctx.stage(
+            lines.into_iter().map(|line| wanted(&base, line)).collect(),
+            &observer,
+        )
+        .await?;
+    }
+    ctx.drain().await?;
+    if progress.failures().0 > 0 {
+        progress.enter("isos_failed", ctx.clock().now());
+        let (count, first) = progress.failures();
+        return Err(ContentError::other(format!(
+            "{count} files could not be had; the first: {first}"
+        )));
+    }
+    if ctx.config().flag("remove_missing") == Some(true) {
+        ctx.remove_missing(&["iso"]).await?;
+    }
+    let older = same_names(ctx.units_after(by_name()).await?).await?;
+    ctx.remove("iso", older).await?;
+    progress.enter("complete", ctx.clock().now());
+    Ok(())
+}
+
+fn manifest_failed(
+    ctx: &dyn SyncContext,
+    progress: &SyncProgress,
+    shown: Value,
+    message: String,
+) -> ContentError {
+    progress.fail_manifest(shown, ctx.clock().now());
+    ContentError::Failed {
+        message,
+        summary: progress.to_json(),
+        details: Value::Null,
+    }
+}
+
+/// The downloader's report, as Pulp shows it.
+fn download_report(failure: &FetchFailure) -> Value {
+    match failure.status {
+        Some(status) => json!({ "response_code": status, "response_msg": failure.message }),
+        None => json!(failure.message),
+    }
+}
+
+/// Parses on a blocking thread, some batches ahead: the manifest is never in memory as a whole.
+fn read_in_background(
+    path: &std::path::Path,
+) -> Result<mpsc::Receiver<Result<Vec<Line>, ManifestError>>, ContentError> {
+    let file = File::open(path)?;
+    let (sender, receiver) = mpsc::channel(2);
+    tokio::task::spawn_blocking(move || {
+        let mut batch = Vec::with_capacity(BATCH);
+        for line in manifest::read(BufReader::new(file)) {
+            match line {
+                Ok(line) => batch.push(line),
+                Err(error) => {
+                    let _ = sender.blocking_send(Err(error));
+                    return;
+                }
+            }
+            if batch.len() == BATCH
+                && sender
+                    .blocking_send(Ok(std::mem::take(&mut batch)))
+                    .is_err()
+            {
+                return;
+            }
+        }
+        if !batch.is_empty() {
+            let _ = sender.blocking_send(Ok(batch));
+        }
+    });
+    Ok(receiver)
+}
+
+fn wanted(base: &str, line: Line) -> WantedUnit {
+    let checksum = line.sha256.to_string();
+    let mut doc = Document::new();
+    doc.insert("name".to_owned(), json!(line.name));
+    doc.insert("checksum".to_owned(), json!(checksum));
+    doc.insert("size".to_owned(), json!(line.size));
+    let digests = Digest::new(Algorithm::Sha256, &checksum)
+        .into_iter()
+        .collect();
+    let url = format!("{base}{}", escaped(line.name.as_str()));
+    WantedUnit {
+        type_id: "iso",
+        doc,
+        parts: Vec::new(),
+        source: Some(Source::Download {
+            urls: vec![url],
+            size: Some(line.size),
+            digests,
+            head: 0,
+        }),
+        existing: Existing::Keep,
+    }
+}
+
+/// A file's name as part of a URL: what a URL gives another meaning is escaped.
+fn escaped(name: &str) -> String {
+    let mut url = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b'/'
+            | b'+'
+            | b'@'
+            | b','
+            | b'=' => {
+                url.push(byte as char);
+            }
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
+
+/// How to look for units of equal names: neighbours, the one to keep last.
+pub(crate) fn by_name() -> Select {
+    Select {
+        type_id: "iso",
+        fields: Some(&["name"]),
+        parts: &[],
+        sort: &["name"],
+    }
+}
+
+/// Of units with equal names all but the one associated last: a repository holds a name once.
+pub(crate) async fn same_names(
+    mut units: futures::stream::BoxStream<
+        '_,
+        Result<Vec<pith_content::unit::RepoUnit>, ContentError>,
+    >,
+) -> Result<Vec<UnitId>, ContentError> {
+    let mut older = Vec::new();
+    let mut last: Option<(Value, pith_core::Timestamp, UnitId)> = None;
+    while let Some(batch) = units.try_next().await? {
+        for unit in batch {
+            let name = unit.doc.get("name").cloned().unwrap_or_default();
+            let this = (name, unit.updated, unit.id);
+            last = Some(match last.take() {
+                Some(before) if before.0 == this.0 => {
+                    let (keep, drop) = if (before.1, before.2) > (this.1, this.2) {
+                        (before, this)
+                    } else {
+                        (this, before)
+                    };
+                    older.push(drop.2);
+                    keep
+                }
+                _ => this,
+            });
+        }
+    }
+    Ok(older)
+}
+
+struct Observer(Arc<SyncProgress>);
+
+impl StageObserver for Observer {
+    fn queued(&self, _type_id: &str, size: u64) {
+        self.0.queued(size);
+    }
+
+    fn done(&self, _type_id: &str, size: u64) {
+        self.0.done(size);
+    }
+
+    fn failed(&self, unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
+        let name = unit
+            .doc
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let text = match &failure.kind {
+            FetchFailureKind::Size { expected, actual } => {
+                format!("{} ({})", wrong_size(name, *expected, *actual), failure.url)
+            }
+            FetchFailureKind::Digest {
+                expected, actual, ..
+            } => {
+                format!("{} ({})", wrong_digest(name, expected, actual), failure.url)
+            }
+            _ => failure.message.clone(),
+        };
+        self.0.failed(name, &text);
+        Ok(())
+    }
+
+    fn progress(&self) -> Value {
+        self.0.to_json()
+    }
+}
+
+pub(crate) fn wrong_size(name: &str, expected: u64, actual: u64) -> String {
+    format!(
+        "Downloading <{name}> failed validation. The manifest specified that the file should be {expected} bytes, but \
+         the downloaded file is {actual} bytes."
+    )
+}
+
+pub(crate) fn wrong_digest(name: &str, expected: &str, actual: &str) -> String {
+    format!(
+        "Downloading <{name}> failed checksum validation. The manifest specified the checksum to be {expected}, but \
+         it was {actual}."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_urls_without_changing_meaning() {
+        assert_eq!(escaped("a b/c#d?e%f.iso"), "a%20b/c%23d%3Fe%25f.iso");
+        assert_eq!(escaped("plain-1.0.iso"), "plain-1.0.iso");
+    }
+}
