@@ -114,7 +114,7 @@ fn read_package(
     let end = package.header_range.map_or(0, |(_, end)| end);
     let mut head = Vec::new();
     file.rewind()?;
-    file.by_ref().take(end).read_to_end(&mut head)?;
+    Read::take(file, end).read_to_end(&mut head)?;
     Ok(Described {
         snippets: Snippets {
             primary,
@@ -133,10 +133,15 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
         .unwrap_or(CHANGELOG_LIMIT);
     let limit = usize::try_from(limit).unwrap_or(0);
     let mut file = ctx.open().map_err(|_| not_an_rpm())?;
+    let mut magic = [0; 4];
+    if file.read_exact(&mut magic).is_err() || magic != [0xed, 0xab, 0xee, 0xdb] {
+        return Err(not_an_rpm());
+    }
     let size = ctx.size();
     let time = ctx.clock().now().as_second();
     let described = tokio::task::spawn_blocking(move || {
         let mut hasher = pith_core::MultiHasher::new(&[]);
+        file.rewind()?;
         let mut buffer = vec![0; 1 << 20];
         loop {
             let n = file.read(&mut buffer)?;
@@ -299,7 +304,7 @@ async fn comps(
 }
 
 async fn modules(ctx: &dyn UploadContext) -> Result<(), ContentError> {
-    let file = ctx.open().map_err(invalid)?;
+    let file = ctx.open()?;
     let repo_id = ctx.repo().id.clone();
     let (wanted, _) = tokio::task::spawn_blocking(move || {
         others::modules(&others::module_documents(file)?, &repo_id)

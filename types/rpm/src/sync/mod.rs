@@ -9,7 +9,7 @@ pub mod progress;
 pub mod purge;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -267,9 +267,7 @@ impl Sync<'_> {
         let Some((fetched, url)) = downloads.get("modules") else {
             return Ok(Default::default());
         };
-        std::fs::File::open(fetched.path())
-            .map_err(Into::into)
-            .and_then(others::module_documents)
+        others::module_documents(std::fs::File::open(fetched.path())?)
             .and_then(|documents| others::modules(&documents, &self.ctx.repo().id))
             .map_err(|e| errors::malformed_document(url, &e))
     }
@@ -328,7 +326,7 @@ impl Sync<'_> {
         &self,
         downloads: &Downloads,
         kinds: &[&str],
-        read: fn(&PathBuf, &str, &mut outbox::Outbox) -> Result<(), crate::metadata::MetadataError>,
+        read: fn(&Path, &str, &mut outbox::Outbox) -> Result<(), crate::metadata::MetadataError>,
     ) -> Result<(), ContentError> {
         let Some((fetched, url)) = kinds.iter().find_map(|kind| downloads.get(*kind)) else {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Everything beside packages: delta packages, modules, advisories, comps, and files that nobody understands.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::Path;
 
 use pith_content::unit::{Existing, Source, WantedUnit};
 use serde_json::json;
@@ -73,7 +73,7 @@ pub fn metadata_file(data: &Data, feed: &Feed, repo_id: &str) -> Option<WantedUn
 /// # Errors
 /// When the document is broken.
 pub fn deltas(
-    path: &PathBuf,
+    path: &Path,
     root: &str,
     feed: &Feed,
     outbox: &mut Outbox,
@@ -95,7 +95,7 @@ pub fn deltas(
 ///
 /// # Errors
 /// When the document is broken.
-pub fn errata(path: &PathBuf, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
+pub fn errata(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
     let mut stream = ErratumStream::open(open(path)?)?;
     let mut packer = Packer::new()?;
     let mut seen = HashSet::new();
@@ -111,7 +111,7 @@ pub fn errata(path: &PathBuf, repo_id: &str, outbox: &mut Outbox) -> Result<(), 
 ///
 /// # Errors
 /// When the document is broken.
-pub fn comps(path: &PathBuf, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
+pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
     let mut stream = CompsStream::open(open(path)?)?;
     let mut seen = HashSet::new();
     while let Some(element) = stream.next_comps()? {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
@@ -56,7 +56,7 @@ pub type Located = (&'static str, MetadataError);
 ///
 /// # Errors
 /// When it cannot be opened.
-pub fn open(path: &PathBuf) -> Result<Box<dyn std::io::BufRead + Send>, MetadataError> {
+pub fn open(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>, MetadataError> {
     Ok(compression::open(
         File::open(path)?,
         compression::MAX_OPEN_SIZE,
@@ -194,7 +194,7 @@ fn nevra_hash(state: &RandomState, package: &Package) -> u64 {
 }
 
 /// Which packages are among the newest of their name and architecture: a pass over primary alone.
-fn newest(path: &PathBuf, keep: usize, state: &RandomState) -> Result<HashSet<u64>, MetadataError> {
+fn newest(path: &Path, keep: usize, state: &RandomState) -> Result<HashSet<u64>, MetadataError> {
     type Versions = Vec<((String, String, String), u64)>;
     let mut by_name: HashMap<(String, String), Versions> = HashMap::new();
     let mut stream = PrimaryStream::open(open(path)?)?;
