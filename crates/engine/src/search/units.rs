@@ -319,7 +319,9 @@ impl Search {
             return Ok(stream::empty().boxed());
         }
         let by_database = self.unit_sort.iter().all(|key| self.is_plain(&key.field));
-        if !self.association_sort.is_empty() || !by_database {
+        // A filter that the database cannot use looks at every unit; then only at the fields it needs.
+        let scans = self.unit.as_ref().is_some_and(|f| !self.is_narrowed(f));
+        if !self.association_sort.is_empty() || !by_database || scans {
             return self.run_ranked().await;
         }
         let decided_here = self.association.is_some() || self.unit.is_some();
@@ -353,6 +355,14 @@ impl Search {
         Ok(stream::try_unfold(state, Running::step).boxed())
     }
 
+    /// Whether the database can pass over most units by what the filter demands.
+    fn is_narrowed(&self, filter: &Filter) -> bool {
+        let narrowed = filter.narrow();
+        narrowed
+            .iter()
+            .any(|(field, _)| field == "_id" || self.is_plain(field))
+    }
+
     /// Sorts here: first sort values and ids of all that match, then the units of the answer.
     async fn run_ranked(self) -> Result<DocumentStream, PulpError> {
         let needs = self.needs(Some(self.judged_roots()));
@@ -362,7 +372,7 @@ impl Search {
         } else {
             self.unit_sort.clone()
         };
-        if !by_association {
+        if !by_association && !keys.is_empty() {
             let field = "_content_type_id".to_owned();
             keys.insert(
                 0,
@@ -374,10 +384,19 @@ impl Search {
         }
         let mut ranking = Ranking::new(keys.clone(), self.skip, self.limit);
         let mut units = self.query(&self.type_ids, &needs, &[], None, None)?;
-        while let Some(batch) = units.try_next().await.map_err(from_store)? {
+        let enough = self
+            .limit
+            .filter(|_| keys.is_empty())
+            .map(|limit| limit.saturating_add(self.skip));
+        let mut found = 0;
+        'units: while let Some(batch) = units.try_next().await.map_err(from_store)? {
             for streamed in batch {
+                if enough.is_some_and(|enough| found >= enough) {
+                    break 'units;
+                }
                 let id = streamed.unit.id;
                 if let Some((association, unit)) = self.judge(streamed, &needs) {
+                    found += 1;
                     let judged = if by_association { &association } else { &unit };
                     ranking.offer(sort_values(judged, &keys), id);
                 }
