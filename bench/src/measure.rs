@@ -59,6 +59,8 @@ pub(crate) fn program(command: &mut Command) -> anyhow::Result<Sample> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        // Progress of many downloads; a failure shows in the exit code.
+        .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("{command:?} did not start"))?;
     let mut highest = 0.0_f64;

@@ -43,12 +43,8 @@ impl Dnf {
     /// When it fails.
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let folder = self.folder.path().display();
-        let mut command = Command::new("dnf");
+        let mut command = self.program("dnf");
         command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.folder.path())
-            .env("LC_ALL", "C.UTF-8")
             .args(["--quiet", "--assumeyes", "--releasever=1"])
             .arg(format!("--config={folder}/dnf.conf"))
             .arg(format!("--installroot={folder}/root"))
@@ -92,12 +88,24 @@ impl Dnf {
     /// # Errors
     /// When rpm fails.
     pub fn installed(&self) -> anyhow::Result<Vec<String>> {
-        let mut rpm = Command::new("rpm");
+        let mut rpm = self.program("rpm");
         rpm.arg("--root")
             .arg(self.root())
             .args(["--query", "--all"]);
         rpm.args(["--queryformat", "%{name}-%{version}-%{release}\n"]);
         Ok(lines(&run(&mut rpm)?))
+    }
+
+    /// A program that knows nothing of the person who runs the test. dnf and rpm must agree on the home folder: Debian
+    /// keeps the database of packages there.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("LC_ALL", "C.UTF-8");
+        command
     }
 
     /// The installation root.

@@ -29,7 +29,6 @@ pub(crate) fn mirrored() -> (Pith, Feed) {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn dnf_lists_exactly_the_packages_of_the_upstream() {
     if missing(&["dnf"]) {
         return;
@@ -41,7 +40,6 @@ fn dnf_lists_exactly_the_packages_of_the_upstream() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn dnf_installs_a_package_with_what_it_requires() {
     if missing(&["dnf", "rpm"]) {
         return;
@@ -71,7 +69,6 @@ fn dnf_installs_a_package_with_what_it_requires() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn dnf_sees_the_erratum_and_the_group() {
     if missing(&["dnf"]) {
         return;
@@ -97,7 +94,6 @@ fn dnf_sees_the_erratum_and_the_group() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn a_second_sync_adds_nothing_and_its_publish_is_skipped() {
     let (server, feed) = mirrored();
     let api = server.api().unwrap();

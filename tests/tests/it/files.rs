@@ -11,7 +11,6 @@ fn manifest(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn a_manifest_survives_the_round_trip_and_can_be_mirrored_again() {
     let folder = sample_files();
     let upstream = fs::read_to_string(folder.join("PULP_MANIFEST")).unwrap();
@@ -43,7 +42,6 @@ fn a_manifest_survives_the_round_trip_and_can_be_mirrored_again() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn a_file_with_other_bytes_than_promised_is_never_published() {
     let feed = Feed::start().unwrap();
     feed.put_files(&[

@@ -9,7 +9,6 @@ use pith_e2e::{Dnf, Feed, Mirror, Pith};
 use crate::dnf::SAMPLE;
 
 #[test]
-#[ignore = "needs the server"]
 fn what_mirror_prints_is_a_working_dnf_configuration() {
     if missing(&["dnf"]) {
         return;
@@ -28,7 +27,6 @@ fn what_mirror_prints_is_a_working_dnf_configuration() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn mirror_takes_a_plain_path() {
     let mirror = Mirror::start(sample_repo().to_str().unwrap()).unwrap();
     let printed = section(mirror.printed()).unwrap();
@@ -36,7 +34,6 @@ fn mirror_takes_a_plain_path() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn mirror_with_exit_leaves_a_folder_that_serve_goes_on_with() {
     let feed = Feed::of(&sample_repo()).unwrap();
     let (printed, folder) = Mirror::once(&feed.url("/feed/")).unwrap();
@@ -58,7 +55,6 @@ fn mirror_with_exit_leaves_a_folder_that_serve_goes_on_with() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn mirror_knows_a_file_repository_by_its_manifest() {
     let (_, folder) = Mirror::once(sample_files().to_str().unwrap()).unwrap();
     let server = Pith::start_in(folder, &[] as &[OsString]).unwrap();
@@ -72,7 +68,6 @@ fn mirror_knows_a_file_repository_by_its_manifest() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn mirror_of_nothing_fails_and_says_what_is_not_there() {
     let feed = Feed::start().unwrap();
     let error = Mirror::once(&feed.url("/feed/")).unwrap_err().to_string();

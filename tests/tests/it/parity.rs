@@ -9,7 +9,6 @@ use pith_e2e::tools::{missing, run, sample_repo};
 use crate::dnf::mirrored;
 
 #[test]
-#[ignore = "needs the server"]
 fn published_metadata_equals_that_of_createrepo_c() {
     if missing(&["createrepo_c"]) {
         return;
@@ -51,7 +50,6 @@ fn published_metadata_equals_that_of_createrepo_c() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn the_erratum_and_the_group_are_published_as_they_came() {
     let (server, _feed) = mirrored();
     let api = server.api().unwrap();

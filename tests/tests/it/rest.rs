@@ -5,7 +5,6 @@ use pith_e2e::{Api, Feed, Pith};
 use serde_json::json;
 
 #[test]
-#[ignore = "needs the server"]
 fn a_script_creates_syncs_publishes_searches_and_reads_history() {
     let feed = Feed::of(&sample_repo()).unwrap();
     let server = Pith::start().unwrap();
@@ -115,7 +114,6 @@ fn history(api: &Api) {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn nobody_gets_in_without_the_password() {
     let server = Pith::start().unwrap();
     let address = server
@@ -130,7 +128,6 @@ fn nobody_gets_in_without_the_password() {
 }
 
 #[test]
-#[ignore = "needs the server"]
 fn the_first_password_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let server = Pith::start().unwrap();

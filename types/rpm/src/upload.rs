@@ -1,15 +1,340 @@
 //! Uploads (reference: rpm §8).
 
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+
+use futures::TryStreamExt;
 use pith_content::ContentError;
+use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
+use pith_core::{Algorithm, Digest, Document, ErrorDetail, UnitId};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::metadata::comps::{Category, Comps, Environment, Group, Match};
+use crate::metadata::describe::{FileFacts, describe};
+use crate::metadata::header::{self, HeadFacts};
+use crate::metadata::package_file::IdStream;
+use crate::metadata::snippet::Packer;
+use crate::metadata::updateinfo::Erratum;
+use crate::metadata::{MetadataError, primary};
+use crate::sync::others;
+use crate::types::{
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULEMD,
+    MODULEMD_DEFAULTS, RPM, SRPM,
+};
+use crate::units::{self, Snippets};
+
+/// Changelog entries kept of an uploaded package when nothing is said.
+const CHANGELOG_LIMIT: i64 = 10;
 
 /// Makes units of an upload.
 ///
 /// # Errors
 /// What the person did wrong, or what the context fails with.
-pub async fn run(_ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport, ContentError> {
-    Err(ContentError::other(format!(
-        "{} is not a supported type for upload",
-        upload.type_id
-    )))
+pub async fn run(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport, ContentError> {
+    let mut fields = upload.metadata.clone();
+    fields.extend(upload.key.clone());
+    fields.retain(|_, value| !value.is_null());
+    match upload.type_id.as_str() {
+        RPM | SRPM => package(ctx, fields).await?,
+        ERRATUM => erratum(ctx, fields).await?,
+        GROUP | CATEGORY | ENVIRONMENT | LANGPACKS => comps(ctx, &upload.type_id, fields).await?,
+        MODULEMD | MODULEMD_DEFAULTS => modules(ctx).await?,
+        METADATA_FILE => metadata_file(ctx, &fields).await?,
+        // Delta packages would need the header of another format.
+        DRPM => return Err(not_an_rpm()),
+        other => {
+            return Err(ContentError::other(format!(
+                "{other} is not a supported type for upload"
+            )));
+        }
+    }
+    Ok(UploadReport {
+        summary: json!(""),
+        details: json!({}),
+    })
+}
+
+fn not_an_rpm() -> ContentError {
+    ContentError::coded(ErrorDetail::new(
+        "RPM1016",
+        "Uploaded file is not a valid RPM.",
+    ))
+}
+
+fn invalid(error: impl std::fmt::Display) -> ContentError {
+    ContentError::other(format!(
+        "metadata for the uploaded file was invalid: {error}"
+    ))
+}
+
+/// Reads fields that a client gave into what they must be.
+fn typed<T: DeserializeOwned>(fields: Document) -> Result<T, ContentError> {
+    serde_json::from_value(Value::Object(fields)).map_err(invalid)
+}
+
+/// A package as its file describes it.
+struct Described {
+    package: primary::Package,
+    snippets: Snippets,
+    facts: HeadFacts,
+}
+
+fn read_package(
+    file: &mut File,
+    sha256: &str,
+    size: u64,
+    limit: usize,
+    time: i64,
+) -> Result<Described, MetadataError> {
+    let facts = FileFacts {
+        sha256,
+        size,
+        time,
+        changelog_limit: limit,
+    };
+    file.rewind()?;
+    let description = describe(&mut BufReader::new(&mut *file), facts)?;
+    let mut packer = Packer::new()?;
+    let mut snippet = Vec::new();
+    // What we wrote goes the way of what others wrote, so that one form is stored.
+    let package = primary::package(&description.primary, &mut snippet)?;
+    let primary = packer.pack(&snippet)?;
+    let mut element = |root: &str, element: &[u8]| {
+        let document = [
+            format!("<{root}>").as_bytes(),
+            element,
+            format!("</{root}>").as_bytes(),
+        ]
+        .concat();
+        IdStream::open(document.as_slice(), root)?.next(&mut snippet)?;
+        Ok::<_, MetadataError>(packer.pack(&snippet)?)
+    };
+    let end = package.header_range.map_or(0, |(_, end)| end);
+    let mut head = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(end).read_to_end(&mut head)?;
+    Ok(Described {
+        snippets: Snippets {
+            primary,
+            filelists: element("filelists", &description.filelists)?,
+            other: element("otherdata", &description.other)?,
+        },
+        package,
+        facts: header::facts(&head).unwrap_or_default(),
+    })
+}
+
+async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {
+    let limit = ctx
+        .config()
+        .integer("changelog_limit")
+        .unwrap_or(CHANGELOG_LIMIT);
+    let limit = usize::try_from(limit).unwrap_or(0);
+    let mut file = ctx.open().map_err(|_| not_an_rpm())?;
+    let size = ctx.size();
+    let time = ctx.clock().now().as_second();
+    let described = tokio::task::spawn_blocking(move || {
+        let mut hasher = pith_core::MultiHasher::new(&[]);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let n = file.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            hasher.update(&buffer[..n]);
+        }
+        let sha256 = hasher.finish().sha256.to_string();
+        read_package(&mut file, &sha256, size, limit, time)
+    })
+    .await
+    .map_err(ContentError::other)?
+    .map_err(|_| not_an_rpm())?;
+    signatures(ctx, &described)?;
+    let hashed = ctx.store(&[Algorithm::Md5, Algorithm::Sha1]).await?;
+    let checksums: Document = [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256]
+        .into_iter()
+        .filter_map(|a| Some((a.name().to_owned(), hashed.hex(a)?.into())))
+        .collect();
+    verify(&mut fields, &checksums)?;
+    let source = Source::Blob {
+        sha256: hashed.sha256,
+        size: hashed.size,
+    };
+    let mut unit = units::package(&described.package, described.snippets, source);
+    unit.doc
+        .insert("checksums".to_owned(), Value::Object(checksums));
+    if let Some(key) = described.facts.signing_key {
+        unit.doc.insert("signing_key".to_owned(), key.into());
+    }
+    if unit.type_id == RPM && described.facts.modular {
+        unit.doc.insert("is_modular".to_owned(), true.into());
+    }
+    let same = same_nevra(ctx, &unit).await?;
+    ctx.remove(unit.type_id, same).await?;
+    ctx.stage(vec![unit]).await
+}
+
+/// The signature policy, before anything is stored.
+fn signatures(ctx: &dyn UploadContext, described: &Described) -> Result<(), ContentError> {
+    let name = described.package.filename();
+    let allowed: Vec<String> = ctx
+        .config()
+        .list("allowed_keys")
+        .iter()
+        .map(|k| k.to_ascii_lowercase())
+        .collect();
+    let required = ctx.config().flag("require_signature") == Some(true) || !allowed.is_empty();
+    match &described.facts.signing_key {
+        None if required => Err(ContentError::coded(
+            ErrorDetail::new("RPM1013", format!("Cannot import unsigned Package \"{name}\"."))
+                .with("package", name),
+        )),
+        Some(key) if !allowed.is_empty() && !allowed.contains(key) => {
+            Err(ContentError::coded(
+                ErrorDetail::new(
+                    "RPM1014",
+                    format!(
+                        "Invalid signature key ID \"{key}\" found for Package: \"{name}\". Allowed Signatures keys \
+                         \"{allowed:?}\"."
+                    ),
+                )
+                .with("key", key.as_str())
+                .with("package", name)
+                .with("allowed", format!("{allowed:?}")),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Compares the checksum that the client gave, if any.
+fn verify(fields: &mut Document, checksums: &Document) -> Result<(), ContentError> {
+    let kind = fields.remove("checksum_type");
+    let Some(expected) = fields.remove("checksum") else {
+        return Ok(());
+    };
+    let kind = kind.as_ref().and_then(Value::as_str).unwrap_or("sha256");
+    let kind = if kind == "sha" { "sha1" } else { kind };
+    match checksums.get(kind) {
+        None => Err(ContentError::coded(
+            ErrorDetail::new(
+                "RPM1009",
+                format!("Checksum type \"{kind}\" is not supported."),
+            )
+            .with("checksumtype", kind),
+        )),
+        Some(actual) if *actual != expected => Err(ContentError::coded(ErrorDetail::new(
+            "PLP1013",
+            "Checksum does not match calculated value.",
+        ))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Units of the repository with the same name and version as an uploaded one.
+async fn same_nevra(
+    ctx: &dyn UploadContext,
+    unit: &WantedUnit,
+) -> Result<Vec<UnitId>, ContentError> {
+    const NEVRA: &[&str] = &["name", "epoch", "version", "release", "arch"];
+    let mut stream = ctx
+        .units_after(Select {
+            type_id: unit.type_id,
+            fields: Some(NEVRA),
+            parts: &[],
+            sort: &[],
+        })
+        .await?;
+    let mut same = Vec::new();
+    while let Some(batch) = stream.try_next().await? {
+        let equal = |doc: &Document| NEVRA.iter().all(|f| doc.get(*f) == unit.doc.get(*f));
+        same.extend(batch.iter().filter(|u| equal(&u.doc)).map(|u| u.id));
+    }
+    Ok(same)
+}
+
+async fn erratum(ctx: &dyn UploadContext, fields: Document) -> Result<(), ContentError> {
+    let erratum: Erratum = typed(fields)?;
+    if erratum.id.is_empty() {
+        return Err(invalid("the erratum has no id"));
+    }
+    if ctx.config().flag("skip_erratum_link") == Some(true) {
+        return Err(ContentError::other(
+            "skip_erratum_link is not supported: an erratum that no repository has cannot be stored",
+        ));
+    }
+    let mut packer = Packer::new()?;
+    let unit = units::erratum(erratum, &ctx.repo().id, &mut packer)?;
+    ctx.stage(vec![unit]).await
+}
+
+async fn comps(
+    ctx: &dyn UploadContext,
+    type_id: &str,
+    mut fields: Document,
+) -> Result<(), ContentError> {
+    if ctx.size() > 0 {
+        return Err(ContentError::other(
+            "uploading a comps.xml file is not supported yet; upload its groups one by one",
+        ));
+    }
+    fields.remove("repo_id");
+    let element = match type_id {
+        GROUP => Comps::Group(typed::<Group>(fields)?),
+        CATEGORY => Comps::Category(typed::<Category>(fields)?),
+        ENVIRONMENT => Comps::Environment(typed::<Environment>(fields)?),
+        _ => {
+            let matches = fields.remove("matches").unwrap_or_else(|| json!([]));
+            let matches: Vec<Match> = serde_json::from_value(matches).map_err(invalid)?;
+            Comps::Langpacks(matches)
+        }
+    };
+    let unit = units::comps(&element, &ctx.repo().id);
+    if type_id != LANGPACKS && unit.doc.get("id").and_then(Value::as_str) == Some("") {
+        return Err(invalid(format!("the {type_id} has no id")));
+    }
+    ctx.stage(vec![unit]).await
+}
+
+async fn modules(ctx: &dyn UploadContext) -> Result<(), ContentError> {
+    let file = ctx.open().map_err(invalid)?;
+    let repo_id = ctx.repo().id.clone();
+    let (wanted, _) = tokio::task::spawn_blocking(move || {
+        others::modules(&others::module_documents(file)?, &repo_id)
+    })
+    .await
+    .map_err(ContentError::other)?
+    .map_err(invalid)?;
+    ctx.stage(wanted).await
+}
+
+async fn metadata_file(ctx: &dyn UploadContext, fields: &Document) -> Result<(), ContentError> {
+    let kind = fields
+        .get("data_type")
+        .and_then(Value::as_str)
+        .filter(|kind| others::is_unknown(kind))
+        .ok_or_else(|| invalid("data_type must name a type that pith does not write itself"))?;
+    let hashed = ctx.store(&[]).await?;
+    let digest =
+        Digest::new(Algorithm::Sha256, &hashed.sha256.to_string()).map_err(ContentError::other)?;
+    let doc = json!({
+        "data_type": kind, "repo_id": ctx.repo().id, "checksum": digest.hex(), "checksum_type": "sha256",
+        "filename": pith_core::RelativePath::new(format!("{}-{kind}", digest.hex())).map_err(invalid)?.file_name(),
+    });
+    let Value::Object(doc) = doc else {
+        return Ok(());
+    };
+    ctx.stage(vec![WantedUnit {
+        type_id: METADATA_FILE,
+        doc,
+        parts: Vec::new(),
+        source: Some(Source::Blob {
+            sha256: hashed.sha256,
+            size: hashed.size,
+        }),
+        existing: Existing::Replace,
+    }])
+    .await
 }

@@ -41,9 +41,12 @@ impl File {
         end.map_or("", |end| &self.path[..end])
     }
 
-    /// Whether the file holds tests only (an integration test, or a module named `tests.rs`).
+    /// Whether the file is no part of what ships: an integration test, a module named `tests.rs`, an example.
     pub(crate) fn is_test(&self) -> bool {
-        self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+        ["/tests/", "/examples/"]
+            .iter()
+            .any(|folder| self.path.contains(folder))
+            || self.path.ends_with("/tests.rs")
     }
 }
 

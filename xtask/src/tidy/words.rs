@@ -138,36 +138,43 @@ pub(crate) fn nobody_shells_out(tree: &Tree) -> Vec<Problem> {
 /// The platform asks a content type what it can do, never what it is called.
 pub(crate) fn only_types_know_types(tree: &Tree) -> Vec<Problem> {
     const RULE: &str = "type";
+    // The command line has sections of its own per family (`pith rpm repo create`), as pulp-admin has.
+    let homes = ["crates/pith", "crates/cli"];
+    let mut problems = Vec::new();
+    for (file, source) in outside(tree, &homes).filter(|(file, _)| !file.path.starts_with("types/"))
+    {
+        for (line, text) in &source.strings {
+            if names_a_type(source, *line, text) && !source.waives(RULE, *line) {
+                let message = format!(
+                    "names the content type \"{text}\": ask for a capability (pith-content) instead"
+                );
+                problems.push(Problem::at(&file.path, *line, message));
+            }
+        }
+    }
+    problems
+}
+
+fn names_a_type(source: &RustSource, line: usize, text: &str) -> bool {
     const NAMES: &[&str] = &[
-        "rpm",
         "srpm",
-        "drpm",
         "erratum",
         "package_group",
         "yum_importer",
         "yum_distributor",
-        "iso",
         "iso_importer",
         "iso_distributor",
     ];
-    // The command line has sections of its own per family (`pith rpm repo create`), as pulp-admin has.
-    let homes = ["crates/pith", "crates/cli"];
-    outside(tree, &homes)
-        .filter(|(file, _)| !file.path.starts_with("types/"))
-        .flat_map(|(file, source)| {
-            source
-                .strings
-                .iter()
-                .filter(|(line, text)| NAMES.contains(&text.as_str()) && !source.waives(RULE, *line))
-                .map(|(line, text)| {
-                    Problem::at(
-                        &file.path,
-                        *line,
-                        format!("names the content type \"{text}\": ask for a capability (pith-content) instead"),
-                    )
-                })
-        })
-        .collect()
+    // Endings of file names too: they count where the line is about types.
+    const ENDINGS: &[&str] = &["rpm", "drpm", "iso"];
+    let about_types = || {
+        source
+            .code
+            .lines()
+            .nth(line - 1)
+            .is_some_and(|code| code.contains("type"))
+    };
+    NAMES.contains(&text) || (ENDINGS.contains(&text) && about_types())
 }
 
 #[cfg(test)]
@@ -231,7 +238,8 @@ mod tests {
 
     #[test]
     fn the_platform_does_not_name_types() {
-        let text = "if type_id == \"rpm\" {}\nlet fine = \"rpm2cpio\";\n";
+        let text =
+            "if type_id == \"rpm\" {}\nlet fine = \"rpm2cpio\";\nmatch ending { \"rpm\" => 1 }\n";
         let tree = Tree::of(&[
             ("crates/engine/src/a.rs", text),
             ("types/rpm/src/a.rs", text),

@@ -3,6 +3,7 @@
 mod configure;
 mod publish;
 mod stage;
+mod subject;
 mod sync;
 mod units;
 mod upload;

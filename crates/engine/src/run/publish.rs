@@ -22,7 +22,7 @@ use pith_store::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::sync::override_document;
+use super::subject::{document, info, not_installed};
 use super::units;
 use crate::error::{from_store, missing};
 use crate::history;
@@ -59,17 +59,9 @@ pub(super) async fn run(
         .await
         .map_err(from_store)?
         .ok_or_else(gone)?;
-    let plugin = engine
-        .registry
-        .distributor(&distributor.type_id)
-        .cloned()
-        .ok_or_else(|| {
-            PulpError::execution(format!(
-                "the distributor type {} is not installed",
-                distributor.type_id
-            ))
-        })?;
-    let overriding = override_document(override_config)?;
+    let plugin = engine.registry.distributor(&distributor.type_id).cloned();
+    let plugin = plugin.ok_or_else(|| not_installed("distributor", &distributor.type_id))?;
+    let overriding = document("override_config", override_config)?;
     run.progress.set_key(&distributor.id);
     let result = match skip_reason(&run, &repo, &distributor, &overriding).await? {
         Some(reason) => {
@@ -221,11 +213,7 @@ async fn publish(
     let config = Config::with_override(distributor.config.clone(), overriding.clone());
     let ctx = Context {
         run,
-        repo: RepoInfo {
-            id: repo.id.clone(),
-            notes: repo.notes.clone(),
-            scratchpad: repo.scratchpad.clone(),
-        },
+        repo: info(repo),
         distributor_id: distributor.id.clone(),
         index: Mutex::new(Index {
             builder: PublicationBuilder::new(&engine.blobs),

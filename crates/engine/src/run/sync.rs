@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::stage::{Policy, Stages, failure, resolve};
+use super::subject::{Subject, document, info};
 use super::units;
-use crate::error::{from_store, missing};
+use crate::error::from_store;
 use crate::upstream::upstream;
 use crate::worker::{Done, Failure, Run};
 use crate::{Job, history};
@@ -35,30 +36,12 @@ pub(super) async fn run(
 ) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
     let started = engine.clock.now();
-    let gone = || missing(&[("repo_id", json!(repo_id))]);
-    let repo = engine
-        .store
-        .repository_get(&repo_id)
-        .await
-        .map_err(from_store)?
-        .ok_or_else(gone)?;
-    let importer = engine
-        .store
-        .importer_get(&repo_id)
-        .await
-        .map_err(from_store)?
-        .ok_or_else(gone)?;
-    let plugin = engine
-        .registry
-        .importer(&importer.type_id)
-        .cloned()
-        .ok_or_else(|| {
-            PulpError::execution(format!(
-                "the importer type {} is not installed",
-                importer.type_id
-            ))
-        })?;
-    let overriding = override_document(override_config)?;
+    let Subject {
+        repo,
+        importer,
+        plugin,
+    } = Subject::of(&engine, &repo_id).await?;
+    let overriding = document("override_config", override_config)?;
     run.progress.set_key(&importer.type_id);
     let result = sync(&run, &repo, &importer, plugin, &overriding).await;
     let ended = Ended {
@@ -88,18 +71,6 @@ pub(super) async fn run(
             Err(Failure::Error(error))
         }
         Err(error) => Err(Failure::Error(error.into())),
-    }
-}
-
-/// The override as a document; null is none.
-pub(super) fn override_document(value: Value) -> Result<Document, PulpError> {
-    match value {
-        Value::Null => Ok(Document::new()),
-        Value::Object(map) => Ok(map),
-        other => Err(PulpError::execution(format!(
-            "override_config must be an object, but it is {}",
-            pith_core::error::type_printed(&other)
-        ))),
     }
 }
 
@@ -261,11 +232,7 @@ async fn sync(
     );
     let ctx = Context {
         run,
-        repo: RepoInfo {
-            id: repo.id.clone(),
-            notes: repo.notes.clone(),
-            scratchpad: repo.scratchpad.clone(),
-        },
+        repo: info(repo),
         full: full_sync_required(repo, importer, &config, overriding),
         scratchpad: importer.scratchpad.clone().unwrap_or_default(),
         config,

@@ -13,15 +13,15 @@ use pith_content::upload::{Upload, UploadContext};
 use pith_content::{Config, ContentError};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Algorithm, Clock, Document, UnitId};
+use pith_core::{Algorithm, Clock, UnitId};
 use pith_fetch::Upstream;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::stage::{Policy, Stages};
-use super::sync::override_document;
+use super::subject::{Subject, document, info};
 use super::units;
-use crate::error::{from_blobs, from_store, missing};
+use crate::error::{from_blobs, from_store};
 use crate::worker::{Done, Failure, Run};
 
 /// What the client sent; any JSON.
@@ -36,36 +36,18 @@ pub(super) struct Request {
 /// Runs `Job::ImportUpload`.
 pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
-    let gone = || missing(&[("repo_id", json!(repo_id))]);
-    let repo = engine
-        .store
-        .repository_get(&repo_id)
-        .await
-        .map_err(from_store)?
-        .ok_or_else(gone)?;
-    let importer = engine
-        .store
-        .importer_get(&repo_id)
-        .await
-        .map_err(from_store)?
-        .ok_or_else(gone)?;
-    let plugin = engine
-        .registry
-        .importer(&importer.type_id)
-        .cloned()
-        .ok_or_else(|| {
-            PulpError::execution(format!(
-                "the importer type {} is not installed",
-                importer.type_id
-            ))
-        })?;
+    let Subject {
+        repo,
+        importer,
+        plugin,
+    } = Subject::of(&engine, &repo_id).await?;
     let type_id = request.unit_type_id.as_str().unwrap_or_default().to_owned();
     if !plugin.descriptor().types.contains(&type_id.as_str()) {
         return Err(Failure::Error(PulpError::execution(
             "Invalid unit type for repository",
         )));
     }
-    let overriding = override_document(request.override_config)?;
+    let overriding = document("override_config", request.override_config)?;
     let upload = Upload {
         type_id: type_id.clone(),
         key: document("unit_key", request.unit_key)?,
@@ -78,11 +60,7 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         .map_err(|error| Failure::Error(PulpError::execution(error.to_string())))?;
     let ctx = Context {
         run: &run,
-        repo: RepoInfo {
-            id: repo.id.clone(),
-            notes: repo.notes.clone(),
-            scratchpad: repo.scratchpad.clone(),
-        },
+        repo: info(&repo),
         config: Config::with_override(importer.config.clone(), overriding),
         stages: Stages::start(
             Arc::clone(&engine),
@@ -152,14 +130,6 @@ fn refused(
         .with("summary", summary.clone())
         .with("details", details.clone());
     PulpError::coded(detail)
-}
-
-fn document(name: &str, value: Value) -> Result<Document, PulpError> {
-    match value {
-        Value::Null => Ok(Document::new()),
-        Value::Object(map) => Ok(map),
-        other => Err(PulpError::wrong_type(name, "dict", &other)),
-    }
 }
 
 /// The uploaded bytes; `None` when nothing was uploaded under that id, which is right for units without a file.

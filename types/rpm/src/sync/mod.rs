@@ -8,7 +8,7 @@ pub mod packages;
 pub mod progress;
 pub mod purge;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use pith_content::fetch::Fetched;
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
+use pith_content::unit::WantedUnit;
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, PluginDescriptor};
 use pith_core::Document;
@@ -154,7 +155,8 @@ impl Sync<'_> {
     fn wants(&self, type_id: &str) -> bool {
         let skipped = self.ctx.config().list("type_skip_list");
         // Leaving out rpm leaves out source packages too (reference: rpm §6.2).
-        !skipped.contains(&type_id) && !(type_id == SRPM && skipped.contains(&RPM))
+        let with_rpm = type_id == SRPM && skipped.contains(&RPM);
+        !with_rpm && !skipped.contains(&type_id)
     }
 
     async fn find_feed(&self) -> Result<Feed, ContentError> {
@@ -247,7 +249,7 @@ impl Sync<'_> {
             .await
     }
 
-    async fn stage(&self, units: Vec<pith_content::unit::WantedUnit>) -> Result<(), ContentError> {
+    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
         let observer: Arc<dyn StageObserver> = Arc::clone(&self.progress) as _;
         let mut units = units.into_iter().peekable();
         while units.peek().is_some() {
@@ -257,21 +259,17 @@ impl Sync<'_> {
         Ok(())
     }
 
-    #[expect(clippy::type_complexity, reason = "used once")]
+    /// Module documents as units, and the packages that they list.
     fn modules(
         &self,
         downloads: &Downloads,
-    ) -> Result<
-        (
-            Vec<pith_content::unit::WantedUnit>,
-            std::collections::HashSet<String>,
-        ),
-        ContentError,
-    > {
+    ) -> Result<(Vec<WantedUnit>, HashSet<String>), ContentError> {
         let Some((fetched, url)) = downloads.get("modules") else {
             return Ok(Default::default());
         };
-        others::module_documents(&fetched.path().to_path_buf())
+        std::fs::File::open(fetched.path())
+            .map_err(Into::into)
+            .and_then(others::module_documents)
             .and_then(|documents| others::modules(&documents, &self.ctx.repo().id))
             .map_err(|e| errors::malformed_document(url, &e))
     }
@@ -280,7 +278,7 @@ impl Sync<'_> {
         &self,
         feed: &Feed,
         downloads: &Downloads,
-        artifacts: std::collections::HashSet<String>,
+        artifacts: HashSet<String>,
     ) -> Result<(), ContentError> {
         let wanted = Wanted {
             rpm: self.wants(RPM),

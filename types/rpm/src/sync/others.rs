@@ -128,8 +128,7 @@ pub fn comps(path: &PathBuf, repo_id: &str, outbox: &mut Outbox) -> Result<(), M
 ///
 /// # Errors
 /// When the file is not text or too large.
-pub fn module_documents(path: &PathBuf) -> Result<Vec<String>, MetadataError> {
-    let file = std::fs::File::open(path)?;
+pub fn module_documents(file: std::fs::File) -> Result<Vec<String>, MetadataError> {
     let mut input = crate::metadata::compression::open(file, MAX_MODULES)?;
     let mut text = String::new();
     std::io::Read::read_to_string(&mut input, &mut text)?;

@@ -1,0 +1,69 @@
+//! What a run is about: the repository, its importer, the code behind it.
+
+use std::sync::Arc;
+
+use pith_content::Importer as Plugin;
+use pith_content::sync::RepoInfo;
+use pith_core::Document;
+use pith_core::error::PulpError;
+use pith_store::{Importer, Repository};
+use serde_json::{Value, json};
+
+use crate::Engine;
+use crate::error::{from_store, missing};
+
+/// A repository with its importer.
+pub(super) struct Subject {
+    pub(super) repo: Repository,
+    pub(super) importer: Importer,
+    pub(super) plugin: Arc<dyn Plugin>,
+}
+
+impl Subject {
+    /// Reads the repository and its importer; PLP0009 when either is not there.
+    pub(super) async fn of(engine: &Engine, repo_id: &str) -> Result<Self, PulpError> {
+        let gone = || missing(&[("repo_id", json!(repo_id))]);
+        let repo = engine
+            .store
+            .repository_get(repo_id)
+            .await
+            .map_err(from_store)?
+            .ok_or_else(gone)?;
+        let importer = engine
+            .store
+            .importer_get(repo_id)
+            .await
+            .map_err(from_store)?
+            .ok_or_else(gone)?;
+        let plugin = engine.registry.importer(&importer.type_id).cloned();
+        let plugin = plugin.ok_or_else(|| not_installed("importer", &importer.type_id))?;
+        Ok(Self {
+            repo,
+            importer,
+            plugin,
+        })
+    }
+}
+
+/// A plugin that the database names and this binary does not have.
+pub(super) fn not_installed(kind: &str, type_id: &str) -> PulpError {
+    PulpError::execution(format!("the {kind} type {type_id} is not installed"))
+}
+
+/// What a type sees of a repository.
+pub(super) fn info(repo: &Repository) -> RepoInfo {
+    RepoInfo {
+        id: repo.id.clone(),
+        notes: repo.notes.clone(),
+        scratchpad: repo.scratchpad.clone(),
+    }
+}
+
+/// A value that clients may leave out, as a document; null is an empty one.
+pub(super) fn document(name: &str, value: Value) -> Result<Document, PulpError> {
+    match value {
+        Value::Null => Ok(Document::new()),
+        Value::Object(map) => Ok(map),
+        other => Err(PulpError::wrong_type(name, "dict", &other)),
+    }
+}

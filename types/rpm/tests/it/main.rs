@@ -1,0 +1,8 @@
+//! The type end to end: a feed on disk, a repository in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+mod fake;
+mod oracle;
+mod publish;
+mod spoil;
+mod sync;

@@ -1,0 +1,236 @@
+//! Publishes.
+
+use std::collections::BTreeSet;
+
+use pith_core::Algorithm;
+use pith_core::clock::SignedDuration;
+use pith_testkit::repos::{Spec, write_repository};
+use pith_type_rpm::metadata::repomd::Repomd;
+use pith_type_rpm::metadata::{compression, primary, updateinfo};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::fake::Fake;
+
+pub async fn synced(spec: &Spec, config: Value) -> (TempDir, Fake) {
+    let folder = tempfile::tempdir().unwrap();
+    write_repository(folder.path(), spec).unwrap();
+    let mut repo = Fake::new(folder.path(), config);
+    repo.sync().await.unwrap();
+    (folder, repo)
+}
+
+fn repomd(repo: &Fake) -> Repomd {
+    let entry = repo.state.lock().served["repodata/repomd.xml"].0.clone();
+    Repomd::read(repo.bytes(&entry).as_slice()).unwrap()
+}
+
+fn open(repo: &Fake, kind: &str) -> Box<dyn std::io::BufRead + Send> {
+    let href = repomd(repo).get(kind).unwrap().href.to_string();
+    let entry = repo.state.lock().served[&href].0.clone();
+    compression::open(std::io::Cursor::new(repo.bytes(&entry)), 1 << 30).unwrap()
+}
+
+#[tokio::test]
+async fn a_publication_holds_every_package_and_consistent_metadata() {
+    let spec = Spec {
+        packages: 20,
+        sources: 2,
+        modules: 2,
+        product_id: true,
+        ..Spec::default()
+    };
+    let (_feed, repo) = synced(&spec, json!({"http": true, "https": true})).await;
+    let report = repo.publish().await.unwrap();
+    let repomd = repomd(&repo);
+    let kinds: Vec<&str> = repomd.data.iter().map(|d| d.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "filelists",
+            "other",
+            "primary",
+            "updateinfo",
+            "modules",
+            "group",
+            "productid"
+        ]
+    );
+    for data in &repomd.data {
+        let digest = data.checksum.as_ref().unwrap();
+        let entry = repo.state.lock().served[data.href.as_str()].0.clone();
+        let bytes = repo.bytes(&entry);
+        assert_eq!(pith_core::Sha256::of(&bytes).to_string(), digest.hex());
+        assert_eq!(data.size, Some(bytes.len() as u64));
+        assert!(
+            data.href
+                .as_str()
+                .starts_with(&format!("repodata/{}-", digest.hex()))
+        );
+    }
+    let mut stream = primary::PrimaryStream::open(open(&repo, "primary")).unwrap();
+    let (mut snippet, mut seen) = (Vec::new(), 0);
+    while let Some(package) = stream.next(&mut snippet).unwrap() {
+        let href = package.href.as_ref().unwrap().to_string();
+        let entry = repo.state.lock().served[&href].0.clone();
+        let bytes = repo.bytes(&entry);
+        assert_eq!(
+            package.digest.unwrap().hex(),
+            pith_core::Sha256::of(&bytes).to_string()
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 22);
+    assert_eq!(report.summary["rpms"], "FINISHED");
+    assert_eq!(report.summary["drpms"], "SKIPPED");
+    let steps = report.details.as_array().unwrap();
+    assert_eq!(steps.len(), 15);
+    assert_eq!(steps[2]["items_total"], 22);
+    assert_eq!(steps[2]["num_success"], 22);
+    assert_eq!(steps[6]["num_success"], 5);
+    assert_eq!(steps[14]["description"], "Writing Listings File");
+}
+
+#[tokio::test]
+async fn only_advisories_about_packages_that_are_here_are_published() {
+    let (_feed, repo) = synced(
+        &Spec {
+            errata: 3,
+            packages: 9,
+            ..Spec::default()
+        },
+        json!({"http": true}),
+    )
+    .await;
+    {
+        let state = &mut *repo.state.lock();
+        let units = &state.units;
+        // The second advisory is about the packages three to five.
+        let gone = ["dusty-anvil", "eager-anvil", "fuzzy-anvil"];
+        state.repo.retain(|key| {
+            let name = units[key].unit.doc.get("name").and_then(Value::as_str);
+            !gone.contains(&name.unwrap_or_default())
+        });
+    }
+    repo.publish().await.unwrap();
+    let mut stream = updateinfo::ErratumStream::open(open(&repo, "updateinfo")).unwrap();
+    let mut ids = Vec::new();
+    while let Some(erratum) = stream.next_erratum().unwrap() {
+        assert_eq!(erratum.pkglist[0].name, "zoo_0_default");
+        ids.push(erratum.id);
+    }
+    assert_eq!(ids, ["EXSA-2026:0000", "EXSA-2026:0002"]);
+}
+
+#[tokio::test]
+async fn an_empty_repository_is_published_with_empty_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    let repo = Fake::new(folder.path(), json!({"http": true}));
+    repo.publish().await.unwrap();
+    let kinds: Vec<String> = repomd(&repo).data.into_iter().map(|d| d.kind).collect();
+    assert_eq!(
+        kinds,
+        ["filelists", "other", "primary", "updateinfo", "group"]
+    );
+    let mut stream = primary::PrimaryStream::open(open(&repo, "primary")).unwrap();
+    assert!(stream.next(&mut Vec::new()).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn metadata_that_was_replaced_stays_for_clients_in_mid_run() {
+    let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
+    repo.publish().await.unwrap();
+    let old: BTreeSet<String> = repomd(&repo)
+        .data
+        .iter()
+        .map(|d| d.href.to_string())
+        .collect();
+    // However old it is when it is replaced, it stays for the threshold from then on.
+    repo.clock.advance(SignedDuration::from_hours(24 * 30));
+    {
+        let state = &mut *repo.state.lock();
+        let key = *state
+            .repo
+            .iter()
+            .find(|k| state.units[*k].type_id == "rpm")
+            .unwrap();
+        state.repo.remove(&key);
+    }
+    repo.publish().await.unwrap();
+    let served = |repo: &Fake| {
+        repo.state
+            .lock()
+            .served
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
+    assert!(served(&repo).is_superset(&old));
+    repo.clock.advance(SignedDuration::from_hours(24 * 15));
+    repo.publish().await.unwrap();
+    let current: BTreeSet<String> = repomd(&repo)
+        .data
+        .iter()
+        .map(|d| d.href.to_string())
+        .collect();
+    assert!(
+        old.difference(&current)
+            .all(|path| !served(&repo).contains(path))
+    );
+}
+
+#[tokio::test]
+async fn the_checksum_type_of_the_feed_is_used_and_sha256_always_works() {
+    let spec = Spec {
+        checksum: Algorithm::Sha1,
+        ..Spec::default()
+    };
+    let (_feed, repo) = synced(&spec, json!({"http": true})).await;
+    repo.publish().await.unwrap();
+    let algorithm = |repo: &Fake| repomd(repo).data[0].checksum.as_ref().unwrap().algorithm();
+    assert_eq!(algorithm(&repo), Algorithm::Sha1);
+    let (_feed, repo) = synced(&spec, json!({"http": true, "checksum_type": "sha256"})).await;
+    repo.publish().await.unwrap();
+    assert_eq!(algorithm(&repo), Algorithm::Sha256);
+    let (_feed, repo) = synced(&spec, json!({"http": true, "checksum_type": "md5"})).await;
+    let error = repo.publish().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("Checksum type \"md5\" is not available")
+    );
+}
+
+#[tokio::test]
+async fn of_two_packages_with_one_file_name_the_last_associated_is_published() {
+    let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
+    let winner = {
+        let state = &mut *repo.state.lock();
+        let key = *state
+            .repo
+            .iter()
+            .find(|k| state.units[*k].type_id == "rpm")
+            .unwrap();
+        let mut copy = state.units[&key].clone();
+        copy.unit
+            .doc
+            .insert("checksum".to_owned(), json!("f".repeat(64)));
+        copy.unit.updated = "2025-01-01T00:00:00Z".parse().unwrap();
+        let other = pith_core::Sha256::of(b"other");
+        state.units.insert(other, copy);
+        state.repo.insert(other);
+        state.units[&key].unit.doc["filename"].clone()
+    };
+    repo.publish().await.unwrap();
+    let mut stream = primary::PrimaryStream::open(open(&repo, "primary")).unwrap();
+    let (mut snippet, mut found) = (Vec::new(), Vec::new());
+    while let Some(package) = stream.next(&mut snippet).unwrap() {
+        if winner == package.filename() {
+            found.push(package.digest.unwrap().hex().to_owned());
+        }
+    }
+    assert_eq!(found, ["f".repeat(64)]);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut open(&repo, "primary"), &mut text).unwrap();
+    assert!(text.contains("packages=\"10\""));
+}
