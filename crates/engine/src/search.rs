@@ -5,6 +5,7 @@
 //! cannot do keeps sort values and ids only, and of those no more than the answer needs.
 
 mod collections;
+mod entry;
 mod ranking;
 mod units;
 

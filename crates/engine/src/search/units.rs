@@ -7,7 +7,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use pith_content::UnitType;
 use pith_core::clock::iso;
-use pith_core::criteria::{Criteria, Filter, SortKey, UnitCriteria, project, sort_values};
+use pith_core::criteria::{Filter, SortKey, project, sort_values};
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
 use pith_store::{BatchStream, StreamedUnit, UnitQuery};
@@ -25,19 +25,19 @@ pub type DocumentStream = BoxStream<'static, Result<Vec<Document>, PulpError>>;
 const PAGE: usize = 500;
 
 /// Which units a search looks at and how it shows them; owned, so that streams can carry it along.
-struct Search {
-    engine: Arc<Engine>,
-    type_ids: Vec<String>,
-    repo: Option<String>,
-    association: Option<Filter>,
-    unit: Option<Filter>,
-    unit_sort: Vec<SortKey>,
-    association_sort: Vec<SortKey>,
-    skip: u64,
-    limit: Option<u64>,
-    unit_fields: Option<Vec<String>>,
-    association_fields: Option<Vec<String>>,
-    include_repos: bool,
+pub(super) struct Search {
+    pub(super) engine: Arc<Engine>,
+    pub(super) type_ids: Vec<String>,
+    pub(super) repo: Option<String>,
+    pub(super) association: Option<Filter>,
+    pub(super) unit: Option<Filter>,
+    pub(super) unit_sort: Vec<SortKey>,
+    pub(super) association_sort: Vec<SortKey>,
+    pub(super) skip: u64,
+    pub(super) limit: Option<u64>,
+    pub(super) unit_fields: Option<Vec<String>>,
+    pub(super) association_fields: Option<Vec<String>>,
+    pub(super) include_repos: bool,
 }
 
 /// What of the units must be read, given the fields that somebody looks at.
@@ -314,12 +314,14 @@ impl Search {
         Ok(())
     }
 
-    async fn run(self) -> Result<DocumentStream, PulpError> {
+    pub(super) async fn run(self) -> Result<DocumentStream, PulpError> {
         if self.type_ids.is_empty() {
             return Ok(stream::empty().boxed());
         }
         let by_database = self.unit_sort.iter().all(|key| self.is_plain(&key.field));
-        if !self.association_sort.is_empty() || !by_database {
+        // A filter that the database cannot use looks at every unit; then only at the fields it needs.
+        let scans = self.unit.as_ref().is_some_and(|f| !self.is_narrowed(f));
+        if !self.association_sort.is_empty() || !by_database || scans {
             return self.run_ranked().await;
         }
         let decided_here = self.association.is_some() || self.unit.is_some();
@@ -353,6 +355,14 @@ impl Search {
         Ok(stream::try_unfold(state, Running::step).boxed())
     }
 
+    /// Whether the database can pass over most units by what the filter demands.
+    fn is_narrowed(&self, filter: &Filter) -> bool {
+        let narrowed = filter.narrow();
+        narrowed
+            .iter()
+            .any(|(field, _)| field == "_id" || self.is_plain(field))
+    }
+
     /// Sorts here: first sort values and ids of all that match, then the units of the answer.
     async fn run_ranked(self) -> Result<DocumentStream, PulpError> {
         let needs = self.needs(Some(self.judged_roots()));
@@ -362,7 +372,7 @@ impl Search {
         } else {
             self.unit_sort.clone()
         };
-        if !by_association {
+        if !by_association && !keys.is_empty() {
             let field = "_content_type_id".to_owned();
             keys.insert(
                 0,
@@ -374,10 +384,19 @@ impl Search {
         }
         let mut ranking = Ranking::new(keys.clone(), self.skip, self.limit);
         let mut units = self.query(&self.type_ids, &needs, &[], None, None)?;
-        while let Some(batch) = units.try_next().await.map_err(from_store)? {
+        let enough = self
+            .limit
+            .filter(|_| keys.is_empty())
+            .map(|limit| limit.saturating_add(self.skip));
+        let mut found = 0;
+        'units: while let Some(batch) = units.try_next().await.map_err(from_store)? {
             for streamed in batch {
+                if enough.is_some_and(|enough| found >= enough) {
+                    break 'units;
+                }
                 let id = streamed.unit.id;
                 if let Some((association, unit)) = self.judge(streamed, &needs) {
+                    found += 1;
                     let judged = if by_association { &association } else { &unit };
                     ranking.offer(sort_values(judged, &keys), id);
                 }
@@ -461,114 +480,9 @@ fn root(field: &str) -> &str {
     field.split_once('.').map_or(field, |(first, _)| first)
 }
 
-impl Engine {
-    /// Searches the units of a repository.
-    ///
-    /// # Errors
-    /// 400 for a field in `sort` or `fields` that the first type lacking it does not know.
-    pub async fn repository_units(
-        self: &Arc<Self>,
-        repo_id: &str,
-        criteria: UnitCriteria,
-    ) -> Result<DocumentStream, PulpError> {
-        let counts = self
-            .store
-            .repository_unit_counts(repo_id)
-            .await
-            .map_err(from_store)?;
-        let asked = criteria.type_ids.as_ref();
-        let type_ids: Vec<String> = counts
-            .into_keys()
-            .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
-            .collect();
-        let search = Search {
-            engine: Arc::clone(self),
-            type_ids,
-            repo: Some(repo_id.to_owned()),
-            association: criteria.association,
-            unit: criteria.unit,
-            unit_sort: criteria.unit_sort,
-            association_sort: criteria.association_sort,
-            skip: criteria.skip,
-            limit: criteria.limit,
-            unit_fields: criteria.unit_fields,
-            association_fields: criteria.association_fields,
-            include_repos: false,
-        };
-        search.check_fields()?;
-        search.run().await
-    }
-
-    /// Searches the units of a type; an unknown type has none.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn type_units(
-        self: &Arc<Self>,
-        type_id: &str,
-        criteria: Criteria,
-        include_repos: bool,
-    ) -> Result<DocumentStream, PulpError> {
-        let known = self.registry.unit_type(type_id).is_some();
-        let search = Search {
-            engine: Arc::clone(self),
-            type_ids: known.then(|| type_id.to_owned()).into_iter().collect(),
-            repo: None,
-            association: None,
-            unit: criteria.filter,
-            unit_sort: criteria.sort.unwrap_or_default(),
-            association_sort: Vec::new(),
-            skip: criteria.skip,
-            limit: criteria.limit,
-            unit_fields: criteria.fields,
-            association_fields: None,
-            include_repos,
-        };
-        search.with_wire_names().run().await
-    }
-
-    /// One unit as the content API shows it; `None` when there is none.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn unit_document(
-        self: &Arc<Self>,
-        type_id: &str,
-        unit_id: &str,
-    ) -> Result<Option<Document>, PulpError> {
-        let Ok(id) = unit_id.parse::<UnitId>() else {
-            return Ok(None);
-        };
-        let Some(unit) = self.store.unit_get(type_id, id).await.map_err(from_store)? else {
-            return Ok(None);
-        };
-        let names: BTreeSet<&str> = self
-            .registry
-            .content_type_of(type_id)
-            .map_or(&[][..], |family| family.presented_fields(type_id))
-            .iter()
-            .flat_map(|(_, parts)| parts.iter().copied())
-            .collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        let parts = if names.is_empty() {
-            Vec::new()
-        } else {
-            let mut found = self
-                .store
-                .unit_parts(&[id], &names)
-                .await
-                .map_err(from_store)?;
-            found.remove(&id).unwrap_or_default()
-        };
-        let mut document = present::unit_document(&self.registry, unit, parts, true);
-        present::for_content_api(&mut document);
-        Ok(Some(document))
-    }
-}
-
 impl Search {
     /// Refuses names in `sort.unit` and `fields.unit` that a searched type does not have.
-    fn check_fields(&self) -> Result<(), PulpError> {
+    pub(super) fn check_fields(&self) -> Result<(), PulpError> {
         let sorted = self.unit_sort.iter().map(|key| key.field.as_str());
         let fields = self.unit_fields.iter().flatten().map(String::as_str);
         let asked: Vec<&str> = fields.chain(sorted).map(root).collect();
@@ -600,7 +514,7 @@ impl Search {
     }
 
     /// Sorts by the names on the wire where the stored ones were given.
-    fn with_wire_names(mut self) -> Self {
+    pub(super) fn with_wire_names(mut self) -> Self {
         let renamed: Vec<String> = self
             .unit_sort
             .iter()

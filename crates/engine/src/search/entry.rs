@@ -1,0 +1,117 @@
+//! The unit searches that the API offers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use pith_core::criteria::{Criteria, UnitCriteria};
+use pith_core::error::PulpError;
+use pith_core::{Document, UnitId};
+
+use super::units::{DocumentStream, Search};
+use crate::error::from_store;
+use crate::{Engine, present};
+
+impl Engine {
+    /// Searches the units of a repository.
+    ///
+    /// # Errors
+    /// 400 for a field in `sort` or `fields` that the first type lacking it does not know.
+    pub async fn repository_units(
+        self: &Arc<Self>,
+        repo_id: &str,
+        criteria: UnitCriteria,
+    ) -> Result<DocumentStream, PulpError> {
+        let counts = self
+            .store
+            .repository_unit_counts(repo_id)
+            .await
+            .map_err(from_store)?;
+        let asked = criteria.type_ids.as_ref();
+        let type_ids: Vec<String> = counts
+            .into_keys()
+            .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
+            .collect();
+        let search = Search {
+            engine: Arc::clone(self),
+            type_ids,
+            repo: Some(repo_id.to_owned()),
+            association: criteria.association,
+            unit: criteria.unit,
+            unit_sort: criteria.unit_sort,
+            association_sort: criteria.association_sort,
+            skip: criteria.skip,
+            limit: criteria.limit,
+            unit_fields: criteria.unit_fields,
+            association_fields: criteria.association_fields,
+            include_repos: false,
+        };
+        search.check_fields()?;
+        search.run().await
+    }
+
+    /// Searches the units of a type; an unknown type has none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn type_units(
+        self: &Arc<Self>,
+        type_id: &str,
+        criteria: Criteria,
+        include_repos: bool,
+    ) -> Result<DocumentStream, PulpError> {
+        let known = self.registry.unit_type(type_id).is_some();
+        let search = Search {
+            engine: Arc::clone(self),
+            type_ids: known.then(|| type_id.to_owned()).into_iter().collect(),
+            repo: None,
+            association: None,
+            unit: criteria.filter,
+            unit_sort: criteria.sort.unwrap_or_default(),
+            association_sort: Vec::new(),
+            skip: criteria.skip,
+            limit: criteria.limit,
+            unit_fields: criteria.fields,
+            association_fields: None,
+            include_repos,
+        };
+        search.with_wire_names().run().await
+    }
+
+    /// One unit as the content API shows it; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_document(
+        self: &Arc<Self>,
+        type_id: &str,
+        unit_id: &str,
+    ) -> Result<Option<Document>, PulpError> {
+        let Ok(id) = unit_id.parse::<UnitId>() else {
+            return Ok(None);
+        };
+        let Some(unit) = self.store.unit_get(type_id, id).await.map_err(from_store)? else {
+            return Ok(None);
+        };
+        let names: BTreeSet<&str> = self
+            .registry
+            .content_type_of(type_id)
+            .map_or(&[][..], |family| family.presented_fields(type_id))
+            .iter()
+            .flat_map(|(_, parts)| parts.iter().copied())
+            .collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let parts = if names.is_empty() {
+            Vec::new()
+        } else {
+            let mut found = self
+                .store
+                .unit_parts(&[id], &names)
+                .await
+                .map_err(from_store)?;
+            found.remove(&id).unwrap_or_default()
+        };
+        let mut document = present::unit_document(&self.registry, unit, parts, true);
+        present::for_content_api(&mut document);
+        Ok(Some(document))
+    }
+}
