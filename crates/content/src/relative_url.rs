@@ -31,13 +31,10 @@ pub fn check_form(config: &Config) -> Result<(), String> {
             if path.is_empty() {
                 return Ok(());
             }
+            // Pulp's words, whatever makes the path unusable.
             pith_core::RelativePath::new(path)
                 .map(|_| ())
-                .map_err(|unsafe_path| {
-                    format!(
-                        "Configuration value for [relative_url] cannot be served: {unsafe_path}"
-                    )
-                })
+                .map_err(|_| format!("Value for [relative_url]  must be be a relative path: {url}"))
         }
         Some(other) => Err(format!(
             "Configuration value for [relative_url] must be a string, but is a {}",

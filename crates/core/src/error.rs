@@ -84,7 +84,7 @@ pub fn printed(value: &Value) -> String {
     }
 }
 
-/// Names a value's type the way Pulp's messages do: `<type 'unicode'>`.
+/// Names a value's type the way Pulp's messages do: `<type 'str'>`.
 #[must_use]
 pub fn type_printed(value: &Value) -> &'static str {
     match value {
@@ -92,7 +92,7 @@ pub fn type_printed(value: &Value) -> &'static str {
         Value::Bool(_) => "<type 'bool'>",
         Value::Number(number) if number.is_f64() => "<type 'float'>",
         Value::Number(_) => "<type 'int'>",
-        Value::String(_) => "<type 'unicode'>",
+        Value::String(_) => "<type 'str'>",
         Value::Array(_) => "<type 'list'>",
         Value::Object(_) => "<type 'dict'>",
     }

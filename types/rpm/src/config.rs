@@ -1,33 +1,18 @@
 //! Validation of configurations, as pure functions (reference: rpm §5.2, §10).
 
-use pith_content::Config;
 use pith_content::publish::OtherDistributor;
+use pith_content::{Config, relative_url};
+use pith_core::error::type_printed;
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
 use crate::types::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
 
-/// A value the way Pulp printed it.
+/// A value as it stands in a message.
 fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Null => "None".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// The name of a value's type the way Pulp printed it.
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "float",
-        Value::Number(_) => "int",
-        Value::String(_) => "str",
-        Value::Array(_) => "list",
-        Value::Object(_) => "dict",
+        other => pith_core::error::printed(other),
     }
 }
 
@@ -91,8 +76,8 @@ fn text(config: &Config, key: &str, errors: &mut Vec<String>) {
         && !value.is_string()
     {
         errors.push(format!(
-            "The configuration parameter <{key}> should be a string, but it was <type '{}'>.",
-            type_name(value)
+            "The configuration parameter <{key}> should be a string, but it was {}.",
+            type_printed(value)
         ));
     }
 }
@@ -220,7 +205,14 @@ pub fn distributor(
         }
     }
     keys_and_kinds(config, &mut errors);
-    relative_url(repo_id, config, others, &mut errors);
+    match relative_url::check_form(config) {
+        Err(message) => errors.push(message),
+        Ok(()) => errors.extend(
+            relative_url::check_conflicts(repo_id, config, others)
+                .err()
+                .unwrap_or_default(),
+        ),
+    }
     let off = |key: &str| config.get(key).is_none() || config.get(key) == Some(&Value::Bool(false));
     if off("http") && off("https") {
         errors.push(
@@ -274,14 +266,14 @@ fn wrong_kind(key: &str, value: &Value) -> Option<String> {
         | "gpg_sign_metadata"
         | "remove_old_repodata" => (!value.is_boolean()).then(|| {
             format!(
-                "Configuration value for [{key}] should a boolean, but is a <type '{}'>",
-                type_name(value)
+                "Configuration value for [{key}] should a boolean, but is a {}",
+                type_printed(value)
             )
         }),
         "skip" => (!value.is_array()).then(|| {
             format!(
-                "Configuration value for [skip] should be a list, but is a <type '{}'>",
-                type_name(value)
+                "Configuration value for [skip] should be a list, but is a {}",
+                type_printed(value)
             )
         }),
         "auth_ca" | "auth_cert" | "https_ca" => (!value.as_str().is_some_and(is_certificate))
@@ -322,65 +314,7 @@ fn is_certificate(text: &str) -> bool {
 /// Where a repository is served below `/pulp/repos/`: the setting, or the repository's id.
 #[must_use]
 pub fn served_path(repo_id: &str, config: &Config) -> Option<RelativePath> {
-    let path = match config.text("relative_url") {
-        Some(path) if !path.is_empty() => path.trim_end_matches('/'),
-        _ => repo_id,
-    };
-    RelativePath::new(path).ok()
-}
-
-fn relative_url(
-    repo_id: &str,
-    config: &Config,
-    others: &[OtherDistributor],
-    errors: &mut Vec<String>,
-) {
-    match config.get("relative_url") {
-        Some(Value::String(_)) | None => {}
-        Some(other) => {
-            errors.push(format!(
-                "Configuration value for [relative_url] must be a string, but is a <type '{}'>",
-                type_name(other)
-            ));
-            return;
-        }
-    }
-    let Some(path) = served_path(repo_id, config) else {
-        errors.push(format!(
-            "Value for [relative_url]  must be be a relative path: {}",
-            config.text("relative_url").unwrap_or(repo_id)
-        ));
-        return;
-    };
-    let path = path.as_str();
-    for other in others.iter().filter(|o| o.repo_id != repo_id) {
-        let own = other
-            .config
-            .text("relative_url")
-            .filter(|url| !url.is_empty());
-        match own {
-            Some(url) if overlap(path, url.trim_matches('/')) => errors.push(format!(
-                "Relative URL [{path}] for repository [{repo_id}] conflicts with existing relative URL [{url}] for \
-                 repository [{}]",
-                other.repo_id
-            )),
-            None if path.split('/').next() == Some(other.repo_id.as_str()) => errors.push(format!(
-                "Relative URL [{path}] for repository [{repo_id}] conflicts with repo id for existing repository [{}]",
-                other.repo_id
-            )),
-            _ => {}
-        }
-    }
-}
-
-/// Whether one path is the other or lies below it.
-fn overlap(a: &str, b: &str) -> bool {
-    let below = |inner: &str, outer: &str| {
-        inner
-            .strip_prefix(outer)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    below(a, b) || below(b, a)
+    RelativePath::new(relative_url::effective(repo_id, config)).ok()
 }
 
 /// The algorithm of a publication's metadata: the setting, else that of the feed, else SHA-256 (reference: rpm §10).
