@@ -124,7 +124,12 @@ impl LocalStore {
         }
         let target = self.path(sha256);
         make_parent(&target)?;
-        match fs::rename(path, &target) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this crate is the one that renames"
+        )]
+        let renamed = fs::rename(path, &target);
+        match renamed {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 let mut copy = self.temporary()?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pith_core::{Digest, Timestamp};
+use pith_core::{Algorithm, Digest, Timestamp};
 
 /// A document to download into a spool file.
 #[derive(Debug, Clone)]
@@ -98,8 +98,8 @@ pub enum FetchFailureKind {
     },
     /// Another digest than promised.
     Digest {
-        /// The algorithm's name.
-        algorithm: String,
+        /// The algorithm.
+        algorithm: Algorithm,
         /// The digest promised.
         expected: String,
         /// The digest of what came.

@@ -17,6 +17,10 @@ pub trait Clock: Debug + Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everybody else is sent to"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

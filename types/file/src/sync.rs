@@ -105,7 +105,7 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             }
         };
         ctx.stage(
-            lines.into_iter().map(|line| wanted(&base, line)).collect(),
+            lines.iter().map(|line| wanted(&base, line)).collect(),
             &observer,
         )
         .await?;
@@ -180,7 +180,7 @@ fn read_in_background(
     Ok(receiver)
 }
 
-fn wanted(base: &str, line: Line) -> WantedUnit {
+fn wanted(base: &str, line: &Line) -> WantedUnit {
     let checksum = line.sha256.to_string();
     let mut doc = Document::new();
     doc.insert("name".to_owned(), json!(line.name));

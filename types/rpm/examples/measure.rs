@@ -37,7 +37,7 @@ fn main() {
         fields += units::package_document(&package).len();
         stored.push(packer.pack(&snippet).unwrap());
     }
-    let kept: usize = stored.iter().map(|s| s.len()).sum();
+    let kept: usize = stored.iter().map(bytes::Bytes::len).sum();
     println!(
         "primary: {:?}, {fields} fields, {kept} bytes kept",
         at.elapsed()

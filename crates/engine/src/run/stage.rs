@@ -102,8 +102,8 @@ impl Stages {
         task: TaskId,
         policy: Policy,
         downloads: usize,
-        session: Session,
-        feed: Option<Url>,
+        session: &Session,
+        feed: Option<&Url>,
     ) -> Self {
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
@@ -122,7 +122,7 @@ impl Stages {
             let downloader = Downloader {
                 shared: Arc::clone(&shared),
                 session: session.clone(),
-                feed: feed.clone(),
+                feed: feed.cloned(),
                 queue: Arc::clone(&downloads_in),
                 to_save: to_save.clone(),
             };
@@ -450,13 +450,14 @@ pub(crate) fn failure(error: &FetchError) -> FetchFailure {
             expected,
             actual,
         } => {
-            let algorithm = algorithm.to_string();
+            let (expected, actual) = (expected.clone(), actual.clone());
+            let algorithm = *algorithm;
             (
                 None,
                 FetchFailureKind::Digest {
                     algorithm,
-                    expected: expected.clone(),
-                    actual: actual.clone(),
+                    expected,
+                    actual,
                 },
             )
         }

@@ -227,8 +227,8 @@ async fn sync(
         run.task,
         policy,
         downloads,
-        session.clone(),
-        feed.clone(),
+        &session,
+        feed.as_ref(),
     );
     let ctx = Context {
         run,

@@ -67,7 +67,7 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
             run.task,
             Policy::Immediate,
             1,
-            session,
+            &session,
             None,
         ),
         file,

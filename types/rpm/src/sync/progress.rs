@@ -219,7 +219,7 @@ fn detail(unit: &WantedUnit, failure: &FetchFailure) -> Value {
             expected,
             actual,
         } => json!({
-            "name": field(unit, "filename"), "error_code": "checksum_mismatch", "checksum_type": algorithm,
+            "name": field(unit, "filename"), "error_code": "checksum_mismatch", "checksum_type": algorithm.name(),
             "expected_checksum": expected, "actual_checksum": actual, "url": failure.url,
         }),
         _ => json!({"errors": [failure.message], "url": failure.url}),

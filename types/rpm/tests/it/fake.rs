@@ -174,7 +174,7 @@ impl Fake {
         for digest in &what.digests {
             if !hashed.matches(digest) {
                 return Err(fail(FetchFailureKind::Digest {
-                    algorithm: digest.algorithm().name().to_owned(),
+                    algorithm: digest.algorithm(),
                     expected: digest.hex().to_owned(),
                     actual: hashed.hex(digest.algorithm()).unwrap(),
                 }));
