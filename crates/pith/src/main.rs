@@ -5,6 +5,7 @@
 mod admin;
 mod content;
 mod listener;
+mod memory;
 mod mirror;
 mod options;
 mod server;
@@ -42,6 +43,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::bound_arenas();
     let pith = Pith::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

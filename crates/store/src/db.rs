@@ -85,7 +85,8 @@ impl Db {
             // Documents of a few KB: fewer overflow pages than with the default.
             .page_size(8192)
             .pragma("temp_store", "memory")
-            .pragma("mmap_size", "1073741824");
+            // Not mapped: every page that was ever looked at would count as this process's memory.
+            .pragma("mmap_size", "0");
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(1)

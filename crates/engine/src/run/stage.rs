@@ -26,9 +26,9 @@ use url::Url;
 use crate::Engine;
 
 /// Units saved in one transaction.
-const SAVE_BATCH: usize = 500;
+const SAVE_BATCH: usize = 250;
 /// Units waiting between two stages.
-const QUEUE: usize = 1000;
+const QUEUE: usize = 200;
 /// What clients say of a unit; a sync never takes it away.
 const USER_METADATA: &str = "pulp_user_metadata";
 /// Largest file taken when nobody says how large it is.

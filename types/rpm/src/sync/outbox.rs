@@ -13,7 +13,7 @@ use super::progress::Progress;
 use crate::metadata::MetadataError;
 
 /// Units in one batch.
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 
 /// Where a parser puts its units.
 pub struct Outbox {
@@ -55,7 +55,7 @@ pub async fn produce<T: Send + 'static>(
     explain: impl FnOnce(MetadataError) -> ContentError,
     work: impl FnOnce(&mut Outbox) -> Result<T, MetadataError> + Send + 'static,
 ) -> Result<T, ContentError> {
-    let (tx, mut rx) = mpsc::channel(2);
+    let (tx, mut rx) = mpsc::channel(1);
     let worker = tokio::task::spawn_blocking(move || {
         let mut outbox = Outbox {
             tx,
