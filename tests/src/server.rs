@@ -149,6 +149,12 @@ impl Pith {
         format!("http://{}{path}", self.listen)
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
     /// Its data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {

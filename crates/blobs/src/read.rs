@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use pith_core::Sha256;
+use rustix::buffer::spare_capacity;
 use tokio::task::JoinHandle;
 
 use crate::error::blocking;
@@ -91,10 +91,20 @@ impl Pieces {
         let (at, size) = (self.at, PIECE.min(self.end - self.at));
         self.at += size;
         let file = Arc::clone(&self.file);
-        Some(move || {
-            let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-            file.read_exact_at(&mut bytes, at)?;
-            Ok(bytes.into())
-        })
+        Some(move || read_piece(&file, at, usize::try_from(size).map_err(io::Error::other)?))
     }
+}
+
+/// `size` bytes from `at` on, into memory that is not zeroed first: at several GB/s that is felt.
+fn read_piece(file: &File, at: u64, size: usize) -> io::Result<Bytes> {
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        let position = at + bytes.len() as u64;
+        let read = rustix::io::pread(file, spare_capacity(&mut bytes), position)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    bytes.truncate(size);
+    Ok(bytes.into())
 }

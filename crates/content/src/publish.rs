@@ -137,6 +137,18 @@ pub trait PublishContext: Send + Sync {
         prefix: &str,
     ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError>;
 
+    /// The digest of a file that the store has, worked out from its bytes: for algorithms that no metadata told.
+    async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError>;
+
+    /// Keeps in the units' documents what was worked out about them, so that the next publish need not. This holds
+    /// whether or not the publish succeeds.
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError>;
+
     /// A file to generate on a blocking thread. SHA-256 is always computed, `also` besides.
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError>;
 

@@ -80,6 +80,7 @@ fn service(
 > + Clone {
     hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request: Request = request.map(axum::body::Body::new);
+        join_leading_slashes(request.uri_mut());
         request.extensions_mut().insert(ConnectInfo(peer));
         let mut app = app.clone();
         async move {
@@ -87,4 +88,45 @@ fn service(
             app.oneshot(request).await
         }
     })
+}
+
+/// `//pulp/…` means `/pulp/…`: the web server in front of Pulp joined slashes before anything was routed
+/// (reference: platform-api §1.1). Those further on are joined where the path is taken apart.
+fn join_leading_slashes(uri: &mut http::Uri) {
+    let Some(asked) = uri.path_and_query().map(http::uri::PathAndQuery::as_str) else {
+        return;
+    };
+    if !asked.starts_with("//") {
+        return;
+    }
+    let Ok(joined) = format!("/{}", asked.trim_start_matches('/')).parse() else {
+        return;
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(joined);
+    if let Ok(joined) = http::Uri::from_parts(parts) {
+        *uri = joined;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_leading_slashes_are_joined() {
+        for (asked, routed) in [
+            (
+                "//pulp/api/v2//status/?a=//b",
+                "/pulp/api/v2//status/?a=//b",
+            ),
+            ("///", "/"),
+            ("/pulp//x", "/pulp//x"),
+            ("http://host//pulp/", "http://host/pulp/"),
+        ] {
+            let mut uri: http::Uri = asked.parse().unwrap();
+            join_leading_slashes(&mut uri);
+            assert_eq!(uri.to_string(), routed);
+        }
+    }
 }

@@ -326,6 +326,33 @@ impl Store {
         self.execute_one(query.build(), "unit", id).await
     }
 
+    /// Sets one field in the documents of these units, in one transaction. `last_updated` stays: this is for what was
+    /// worked out about a unit, not for what somebody changed.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::BadName`] when the field has an impossible name.
+    pub async fn units_set_field(
+        &self,
+        type_id: &str,
+        field: &str,
+        values: &[(UnitId, Value)],
+    ) -> Result<()> {
+        let path = top_level(self.engine(), field)?;
+        let mut tx = self.begin().await?;
+        for (id, value) in values {
+            let mut query = Sql::new(self.engine(), "UPDATE units SET doc = jsonb_set(doc, ");
+            query
+                .push(&path)
+                .push(", jsonb(")
+                .bind(value)
+                .push(")) WHERE id = ")
+                .bind(*id);
+            query.push(" AND type_id = ").bind(type_id);
+            tx.inner.execute(query.build()).await?;
+        }
+        tx.commit().await
+    }
+
     /// The repositories that have each unit now; units in none are left out.
     ///
     /// # Errors

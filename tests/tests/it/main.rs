@@ -7,3 +7,4 @@ mod files;
 mod mirror;
 mod parity;
 mod rest;
+mod scale_out;

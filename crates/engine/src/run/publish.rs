@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
@@ -15,7 +16,9 @@ use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Algorithm, Clock, Document, ObjectId, RelativePath, Sha256, Timestamp};
+use pith_core::{
+    Algorithm, Clock, Document, MultiHasher, ObjectId, RelativePath, Sha256, Timestamp, UnitId,
+};
 use pith_store::{
     Distributor, History, HistoryKind, NewMount, NewPublication, Repository, UnitQuery,
 };
@@ -397,6 +400,29 @@ impl PublishContext for Context<'_> {
             found.push((path, kind, modified));
         }
         Ok(found)
+    }
+
+    async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError> {
+        let mut bytes = self.run.engine.blobs.read(blob, None);
+        let mut hasher = MultiHasher::new(&[algorithm]);
+        while let Some(piece) = bytes.try_next().await.map_err(ContentError::other)? {
+            hasher.update(&piece);
+        }
+        let digest = hasher.finish().hex(algorithm);
+        digest.ok_or_else(|| ContentError::other(format!("{algorithm} was not computed")))
+    }
+
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError> {
+        let store = &self.run.engine.store;
+        store
+            .units_set_field(type_id, field, &values)
+            .await
+            .map_err(ContentError::other)
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {

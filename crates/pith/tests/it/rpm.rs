@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::TryStreamExt;
 use pith_core::task::TaskState;
 use pith_testkit::repos::{Compression, Spec, write_repository};
 use pith_testkit::upstream::Fault;
@@ -14,6 +15,7 @@ crate::on_both!(
     an_unchanged_feed_costs_one_request,
     every_compression_and_digest_is_read,
     old_packages_go_when_the_feed_drops_them,
+    a_checksum_that_nobody_told_is_worked_out_and_kept,
     hostile_metadata_changes_nothing,
 );
 
@@ -235,6 +237,35 @@ async fn old_packages_go_when_the_feed_drops_them(on: On) {
     let task = h.sync("zoo").await;
     assert_eq!(task.result["removed_count"], 2, "{task:?}");
     assert_eq!(h.units("zoo", "rpm", "name").await.len(), 4);
+}
+
+async fn a_checksum_that_nobody_told_is_worked_out_and_kept(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let _feed = Feed::new(&h, "/r/", &Spec::of(3));
+    h.repository("zoo", "rpm", "/r/", json!({})).await;
+    h.sync("zoo").await;
+    let task = h
+        .publish("zoo", "yum_distributor", json!({"checksum_type": "sha512"}))
+        .await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    let published = h.published("pulp/repos/zoo").await;
+    let named =
+        |path: &str| path.ends_with("-primary.xml.gz") && path.len() > "repodata/".len() + 128;
+    assert!(published.iter().any(|(path, _)| named(path)));
+    let query = pith_store::UnitQuery {
+        type_ids: vec!["rpm"],
+        repo: Some("zoo"),
+        ..pith_store::UnitQuery::default()
+    };
+    let mut stream = h.engine.store.units_stream(&query).unwrap();
+    while let Some(batch) = stream.try_next().await.unwrap() {
+        for unit in batch {
+            let checksums = &unit.unit.doc["checksums"];
+            assert_eq!(checksums["sha512"].as_str().unwrap().len(), 128);
+        }
+    }
 }
 
 /// Checks that a sync of the spoilt feed fails, says where, and changes nothing.

@@ -98,8 +98,11 @@ impl Common<'_> {
                 }
                 text(&unit, "filename").clone_into(&mut last);
                 let delta = delta(&unit)?;
-                let digest = Digest::new(self.algorithm, &checksum(&unit, self.algorithm)?)
-                    .map_err(ContentError::other)?;
+                let digest = Digest::new(
+                    self.algorithm,
+                    &checksum(self.ctx, &unit, self.algorithm).await?.hex,
+                )
+                .map_err(ContentError::other)?;
                 let path = drpm_path(&delta.filename)?;
                 self.ctx.add(path, entry(&unit), unit.updated).await?;
                 deltas.push((delta, digest));

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use pith_content::ContentError;
 use pith_content::publish::{Entry, PublishContext};
 use pith_content::unit::{RepoUnit, Select};
-use pith_core::{Algorithm, ErrorDetail, RelativePath};
+use pith_core::{Algorithm, Document, ErrorDetail, RelativePath, UnitId};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -79,11 +79,8 @@ pub fn entry(unit: &RepoUnit) -> Entry {
     }
 }
 
-/// The checksum of a unit's file in the algorithm of the publication (reference: rpm §2.1.1).
-///
-/// # Errors
-/// RPM1008 when it is not known.
-pub fn checksum(unit: &RepoUnit, algorithm: Algorithm) -> Result<String, ContentError> {
+/// The checksum of a unit's file in the algorithm of the publication, when it is known (reference: rpm §2.1.1).
+fn known_checksum(unit: &RepoUnit, algorithm: Algorithm) -> Option<String> {
     let name = algorithm.name();
     if let Some(known) = unit
         .doc
@@ -91,15 +88,48 @@ pub fn checksum(unit: &RepoUnit, algorithm: Algorithm) -> Result<String, Content
         .and_then(|c| c.get(name))
         .and_then(Value::as_str)
     {
-        return Ok(known.to_owned());
+        return Some(known.to_owned());
     }
     if text(unit, "checksumtype") == name {
-        return Ok(text(unit, "checksum").to_owned());
+        return Some(text(unit, "checksum").to_owned());
     }
-    if let (Algorithm::Sha256, Some(blob)) = (algorithm, unit.blob) {
-        return Ok(blob.to_string());
+    unit.blob
+        .filter(|_| algorithm == Algorithm::Sha256)
+        .map(|blob| blob.to_string())
+}
+
+/// A checksum, and whether it had to be worked out.
+pub struct Checksum {
+    /// Hexadecimal text.
+    pub hex: String,
+    /// Whether nobody had told it.
+    pub learned: bool,
+}
+
+/// The checksum of a unit's file in the algorithm of the publication; hashes the file when nobody told it.
+///
+/// # Errors
+/// RPM1008 when it is not known and the file is not here.
+pub async fn checksum(
+    ctx: &dyn PublishContext,
+    unit: &RepoUnit,
+    algorithm: Algorithm,
+) -> Result<Checksum, ContentError> {
+    if let Some(hex) = known_checksum(unit, algorithm) {
+        return Ok(Checksum {
+            hex,
+            learned: false,
+        });
     }
-    Err(ContentError::coded(
+    let blob = unit.blob.ok_or_else(|| unknown_checksum(algorithm))?;
+    let hex = ctx.digest(blob, algorithm).await?;
+    Ok(Checksum { hex, learned: true })
+}
+
+/// RPM1008: nobody knows the checksum and the file is not here.
+fn unknown_checksum(algorithm: Algorithm) -> ContentError {
+    let name = algorithm.name();
+    ContentError::coded(
         ErrorDetail::new(
             "RPM1008",
             format!(
@@ -108,7 +138,7 @@ pub fn checksum(unit: &RepoUnit, algorithm: Algorithm) -> Result<String, Content
             ),
         )
         .with("checksumtype", name),
-    ))
+    )
 }
 
 /// Publishes packages; returns the three documents and which packages there are.
@@ -129,6 +159,7 @@ pub async fn publish(
         known: Known::default(),
         published: 0,
         again: false,
+        learned: Vec::new(),
     };
     let mut written = run.documents(total).await?;
     if run.published != total {
@@ -149,6 +180,8 @@ struct Run<'a> {
     known: Known,
     published: u64,
     again: bool,
+    /// Checksums that had to be worked out, to be kept.
+    learned: Vec<(UnitId, Value)>,
 }
 
 impl Run<'_> {
@@ -221,6 +254,7 @@ impl Run<'_> {
                 };
             }
             send(senders, batch).await;
+            self.keep_learned(type_id).await?;
             if !self.again {
                 self.steps.advance(Step::Rpms, arrived);
                 self.ctx.progress(self.steps.report());
@@ -229,8 +263,32 @@ impl Run<'_> {
         if let Some(last) = waiting {
             let batch = vec![self.package(type_id, last).await?];
             send(senders, batch).await;
+            self.keep_learned(type_id).await?;
         }
         Ok(())
+    }
+
+    async fn checksum(&mut self, unit: &RepoUnit) -> Result<String, ContentError> {
+        let checksum = checksum(self.ctx, unit, self.algorithm).await?;
+        if !checksum.learned {
+            return Ok(checksum.hex);
+        }
+        let mut all = match unit.doc.get("checksums") {
+            Some(Value::Object(all)) => all.clone(),
+            _ => Document::new(),
+        };
+        let name = self.algorithm.name().to_owned();
+        all.insert(name, checksum.hex.clone().into());
+        self.learned.push((unit.id, Value::Object(all)));
+        Ok(checksum.hex)
+    }
+
+    async fn keep_learned(&mut self, type_id: &str) -> Result<(), ContentError> {
+        if self.learned.is_empty() {
+            return Ok(());
+        }
+        let learned = std::mem::take(&mut self.learned);
+        self.ctx.learn(type_id, "checksums", learned).await
     }
 
     async fn package(
@@ -240,7 +298,7 @@ impl Run<'_> {
     ) -> Result<Rendered, ContentError> {
         let filename = text(&unit, "filename");
         let path = RelativePath::new(published_path(filename)).map_err(ContentError::other)?;
-        let checksum = checksum(&unit, self.algorithm)?;
+        let checksum = self.checksum(&unit).await?;
         self.published += 1;
         if !self.again {
             if type_id == RPM {

@@ -445,6 +445,28 @@ impl PublishContext for Fake {
             .map(|(p, (e, t))| (RelativePath::new(p.as_str()).unwrap(), e.clone(), *t))
             .collect())
     }
+    async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError> {
+        let mut hasher = MultiHasher::new(&[algorithm]);
+        hasher.update(&self.blobs.lock()[&blob]);
+        Ok(hasher.finish().hex(algorithm).unwrap())
+    }
+    async fn learn(
+        &self,
+        _type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError> {
+        let state = &mut *self.state.lock();
+        for (id, value) in values {
+            let unit = state
+                .units
+                .values_mut()
+                .find(|unit| unit.unit.id == id)
+                .unwrap();
+            unit.unit.doc.insert(field.to_owned(), value);
+        }
+        Ok(())
+    }
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
         Ok(Box::new(MemoryFile {
             bytes: Vec::new(),

@@ -180,7 +180,7 @@ async fn metadata_that_was_replaced_stays_for_clients_in_mid_run() {
 }
 
 #[tokio::test]
-async fn the_checksum_type_of_the_feed_is_used_and_sha256_always_works() {
+async fn the_checksum_type_of_the_feed_is_used_unless_another_is_asked_for() {
     let spec = Spec {
         checksum: Algorithm::Sha1,
         ..Spec::default()
@@ -193,12 +193,17 @@ async fn the_checksum_type_of_the_feed_is_used_and_sha256_always_works() {
     repo.publish().await.unwrap();
     assert_eq!(algorithm(&repo), Algorithm::Sha256);
     let (_feed, repo) = synced(&spec, json!({"http": true, "checksum_type": "md5"})).await;
-    let error = repo.publish().await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("Checksum type \"md5\" is not available")
-    );
+    repo.publish().await.unwrap();
+    assert_eq!(algorithm(&repo), Algorithm::Md5);
+    let kept = |unit: &crate::fake::Stored| unit.unit.doc["checksums"]["md5"].is_string();
+    let packages = |state: &crate::fake::State| {
+        state
+            .units
+            .values()
+            .filter(|unit| unit.type_id == "rpm")
+            .all(kept)
+    };
+    assert!(packages(&repo.state.lock()), "what was worked out is kept");
 }
 
 #[tokio::test]
