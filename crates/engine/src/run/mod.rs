@@ -1,6 +1,7 @@
 //! What each kind of task does.
 
 mod configure;
+mod download;
 mod publish;
 mod stage;
 mod subject;

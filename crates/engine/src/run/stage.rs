@@ -6,23 +6,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use parking_lot::Mutex;
-use pith_blobs::{BlobWriter, Blobs};
-use pith_content::fetch::{FetchFailure, FetchFailureKind};
+use pith_content::fetch::FetchFailure;
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
-use pith_core::digest::Hashed;
 use pith_core::{Sha256, TaskId, UnitId};
-use pith_fetch::{ErrorKind, FetchError, Request, Session, Sink};
+use pith_fetch::{Request, Session};
 use pith_store::{KnownUnit, NewUnit, OnConflict};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::download::{BlobSink, failure, resolve, unreachable_file};
 use crate::Engine;
 
 /// Units saved in one transaction.
@@ -405,102 +402,6 @@ impl Downloader {
             .inspect(&mut moving.unit, &fetched.head)
             .map_err(|message| unreachable_file(fetched.url.as_str(), &message))?;
         moving.file = Some((stored.sha256, stored.size));
-        Ok(())
-    }
-}
-
-fn unreachable_file(url: &str, message: &str) -> FetchFailure {
-    FetchFailure {
-        url: url.to_owned(),
-        status: None,
-        message: format!("{url}: {message}"),
-        kind: FetchFailureKind::Unreachable,
-    }
-}
-
-/// URLs as a type gives them, absolute.
-pub(crate) fn resolve(feed: Option<&Url>, urls: &[String]) -> Result<Vec<Url>, FetchFailure> {
-    let absolute = |text: &String| match (Url::parse(text), feed) {
-        (Ok(url), _) => Ok(url),
-        (Err(_), Some(feed)) => feed
-            .join(text)
-            .map_err(|error| unreachable_file(text, &error.to_string())),
-        (Err(error), None) => Err(unreachable_file(text, &error.to_string())),
-    };
-    urls.iter().map(absolute).collect()
-}
-
-/// A failed download as types see it.
-pub(crate) fn failure(error: &FetchError) -> FetchFailure {
-    let (status, kind) = match &error.kind {
-        ErrorKind::NotFound { status } => (Some(*status), FetchFailureKind::NotFound),
-        ErrorKind::Denied { status } | ErrorKind::Status { status } => {
-            (Some(*status), FetchFailureKind::Status)
-        }
-        ErrorKind::TooLarge { .. } => (None, FetchFailureKind::TooLarge),
-        ErrorKind::SizeMismatch { expected, actual } => (
-            None,
-            FetchFailureKind::Size {
-                expected: *expected,
-                actual: *actual,
-            },
-        ),
-        ErrorKind::DigestMismatch {
-            algorithm,
-            expected,
-            actual,
-        } => {
-            let (expected, actual) = (expected.clone(), actual.clone());
-            let algorithm = *algorithm;
-            (
-                None,
-                FetchFailureKind::Digest {
-                    algorithm,
-                    expected,
-                    actual,
-                },
-            )
-        }
-        _ => (None, FetchFailureKind::Unreachable),
-    };
-    FetchFailure {
-        url: error.url.to_string(),
-        status,
-        message: error.to_string(),
-        kind,
-    }
-}
-
-/// A download that becomes a blob.
-pub(crate) struct BlobSink {
-    blobs: Blobs,
-    writer: BlobWriter,
-}
-
-impl BlobSink {
-    pub(crate) fn new(blobs: &Blobs) -> Self {
-        Self {
-            blobs: blobs.clone(),
-            writer: blobs.writer(&[]),
-        }
-    }
-
-    pub(crate) async fn finish(self) -> pith_blobs::Result<Hashed> {
-        self.writer.finish().await
-    }
-}
-
-#[async_trait]
-impl Sink for BlobSink {
-    async fn write(&mut self, bytes: Bytes) -> std::io::Result<()> {
-        self.writer
-            .write_bytes(bytes)
-            .await
-            .map_err(std::io::Error::other)
-    }
-
-    async fn restart(&mut self) -> std::io::Result<()> {
-        self.writer = self.blobs.writer(&[]);
         Ok(())
     }
 }

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::stage::{Policy, Stages, failure, resolve};
+use super::download::{failure, resolve};
+use super::stage::{Policy, Stages};
 use super::subject::{Subject, document, info};
 use super::units;
 use crate::error::from_store;
