@@ -2,7 +2,7 @@
 
 /// Arenas of glibc's allocator. Each keeps what it freed to itself, so a sync, which allocates on one thread what another
 /// frees, would grow by one peak an arena.
-const ARENAS: libc::c_int = 2;
+const ARENAS: libc::c_int = 4;
 
 /// Bounds the number of arenas. Must run before threads are started.
 pub(crate) fn bound_arenas() {
