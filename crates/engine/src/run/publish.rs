@@ -16,16 +16,14 @@ use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{
-    Algorithm, Clock, Document, MultiHasher, ObjectId, RelativePath, Sha256, Timestamp, UnitId,
-};
+use pith_core::{Algorithm, Clock, Document, MultiHasher, RelativePath, Sha256, Timestamp, UnitId};
 use pith_store::{
     Distributor, History, HistoryKind, NewMount, NewPublication, Repository, UnitQuery,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::subject::{document, info, not_installed};
+use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
 use super::units;
 use crate::error::{from_store, missing};
 use crate::history;
@@ -128,23 +126,8 @@ fn entry(
     completed: Timestamp,
     result: &Result<(&'static str, PublishReport), ContentError>,
 ) -> History {
-    let base = History {
-        oid: ObjectId::new(completed),
-        repo_id: distributor.repo_id.clone(),
-        actor_id: distributor.id.clone(),
-        actor_type: distributor.type_id.clone(),
-        started,
-        completed,
-        result: "error".to_owned(),
-        error_message: None,
-        exception: None,
-        traceback: Value::Null,
-        added: None,
-        updated: None,
-        removed: None,
-        summary: Value::Null,
-        details: Value::Null,
-    };
+    let actor = (distributor.id.as_str(), distributor.type_id.as_str());
+    let base = blank_entry(&distributor.repo_id, actor, (started, completed));
     match result {
         Ok((result, report)) => History {
             result: (*result).to_owned(),
@@ -152,12 +135,7 @@ fn entry(
             details: report.details.clone(),
             ..base
         },
-        Err(error) => History {
-            error_message: Some(error.to_string()),
-            exception: Some(error.to_string()),
-            traceback: json!([format!("{error}\n")]),
-            ..base
-        },
+        Err(error) => failed_entry(error, base),
     }
 }
 
@@ -171,22 +149,12 @@ async fn skip_reason(
     let Some(last_publish) = distributor.last_publish else {
         return Ok(None);
     };
-    let without_force = |doc: &Document| {
-        let mut doc = doc.clone();
-        doc.remove("force_full");
-        doc
-    };
-    let last_override = distributor
-        .last_override
-        .as_ref()
-        .map(without_force)
-        .unwrap_or_default();
     let forced =
         Config::with_override(distributor.config.clone(), overriding.clone()).flag("force_full");
     let moved = |at: Option<Timestamp>| at.is_some_and(|at| at >= last_publish);
     let same = forced != Some(true)
         && distributor.last_updated <= last_publish
-        && last_override == without_force(overriding)
+        && same_override(distributor.last_override.as_ref(), overriding)
         && !moved(repo.last_unit_added)
         && !moved(repo.last_unit_removed);
     if !same {

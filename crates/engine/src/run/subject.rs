@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use pith_content::ContentError;
 use pith_content::Importer as Plugin;
 use pith_content::sync::RepoInfo;
-use pith_core::Document;
 use pith_core::error::PulpError;
-use pith_store::{Importer, Repository};
+use pith_core::{Document, ObjectId, Timestamp};
+use pith_store::{History, Importer, Repository};
 use serde_json::{Value, json};
 
 use crate::Engine;
@@ -66,4 +67,50 @@ pub(super) fn document(name: &str, value: Value) -> Result<Document, PulpError> 
         Value::Object(map) => Ok(map),
         other => Err(PulpError::wrong_type(name, "dict", &other)),
     }
+}
+
+/// A history entry in which nothing happened yet, for `started` to `completed`.
+pub(super) fn blank_entry(
+    repo_id: &str,
+    (actor_id, actor_type): (&str, &str),
+    (started, completed): (Timestamp, Timestamp),
+) -> History {
+    History {
+        oid: ObjectId::new(completed),
+        repo_id: repo_id.to_owned(),
+        actor_id: actor_id.to_owned(),
+        actor_type: actor_type.to_owned(),
+        started,
+        completed,
+        result: String::new(),
+        error_message: None,
+        exception: None,
+        traceback: Value::Null,
+        added: None,
+        updated: None,
+        removed: None,
+        summary: Value::Null,
+        details: Value::Null,
+    }
+}
+
+/// The entry of a run that ended with `error`.
+pub(super) fn failed_entry(error: &ContentError, base: History) -> History {
+    History {
+        result: "error".to_owned(),
+        error_message: Some(error.to_string()),
+        exception: Some(error.to_string()),
+        traceback: json!([format!("{error}\n")]),
+        ..base
+    }
+}
+
+/// Whether this run's override is that of the last one, `force_full` aside.
+pub(super) fn same_override(last: Option<&Document>, this: &Document) -> bool {
+    let without_force = |doc: &Document| {
+        let mut doc = doc.clone();
+        doc.remove("force_full");
+        doc
+    };
+    last.map(without_force).unwrap_or_default() == without_force(this)
 }

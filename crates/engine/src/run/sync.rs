@@ -13,7 +13,7 @@ use pith_content::sync::{Importer as Plugin, RepoInfo, StageObserver, SyncContex
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
 use pith_content::{Config, ContentError};
 use pith_core::error::PulpError;
-use pith_core::{Clock, Document, ObjectId, Timestamp, UnitId};
+use pith_core::{Clock, Document, Timestamp, UnitId};
 use pith_fetch::{Request, Session, Sink};
 use pith_store::{Committed, History, HistoryKind, Importer, Repository};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use url::Url;
 
 use super::download::{failure, resolve};
 use super::stage::{Policy, Stages};
-use super::subject::{Subject, document, info};
+use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
 use super::units;
 use crate::error::from_store;
 use crate::upstream::upstream;
@@ -83,25 +83,11 @@ struct Ended {
 
 impl Ended {
     fn history(&self, repo_id: &str, importer_type: &str) -> History {
-        let base = History {
-            oid: ObjectId::new(self.completed),
-            repo_id: repo_id.to_owned(),
-            actor_id: importer_type.to_owned(),
-            actor_type: importer_type.to_owned(),
-            started: self.started,
-            completed: self.completed,
-            result: "success".to_owned(),
-            error_message: None,
-            exception: None,
-            traceback: Value::Null,
-            added: None,
-            updated: None,
-            removed: None,
-            summary: Value::Null,
-            details: Value::Null,
-        };
+        let actor = (importer_type, importer_type);
+        let base = blank_entry(repo_id, actor, (self.started, self.completed));
         match &self.result {
             Ok((report, committed)) => History {
+                result: "success".to_owned(),
                 added: Some(committed.added),
                 updated: Some(committed.updated),
                 removed: Some(committed.removed),
@@ -129,13 +115,7 @@ impl Ended {
                     ..base
                 }
             }
-            Err(error) => History {
-                result: "error".to_owned(),
-                error_message: Some(error.to_string()),
-                exception: Some(error.to_string()),
-                traceback: json!([format!("{error}\n")]),
-                ..base
-            },
+            Err(error) => failed_entry(error, base),
         }
     }
 }
@@ -276,22 +256,12 @@ fn full_sync_required(
     let Some(last_sync) = importer.last_sync else {
         return true;
     };
-    let without_force = |doc: &Document| {
-        let mut doc = doc.clone();
-        doc.remove("force_full");
-        doc
-    };
-    let last_override = importer
-        .last_override
-        .as_ref()
-        .map(without_force)
-        .unwrap_or_default();
     config.flag("force_full") == Some(true)
         || repo
             .last_unit_removed
             .is_some_and(|removed| removed > last_sync)
         || importer.last_updated > last_sync
-        || last_override != without_force(overriding)
+        || !same_override(importer.last_override.as_ref(), overriding)
 }
 
 struct Context<'a> {
