@@ -18,6 +18,8 @@ use crate::{Engine, Job, run};
 
 /// Progress is written, and cancellation by other processes looked for, this often.
 const TICK: Duration = Duration::from_millis(500);
+/// A cancelled job may take this long to end by itself; cancelling is to be felt within a second.
+const GRACE: Duration = Duration::from_millis(700);
 /// Workers say that they live this often.
 const HEARTBEAT: Duration = Duration::from_secs(6);
 /// A worker not heard of for this long is dead (reference: platform-api §11.6).
@@ -300,8 +302,11 @@ async fn work(run: Run, task: &Task, cancel: &CancellationToken) -> Result<Done,
             Err(Failure::Error(PulpError::execution(format!("the task panicked: {panic}"))))
         }),
         () = cancel.cancelled() => {
-            aborted.abort();
-            let _ = running.await;
+            // A job that notices by itself still writes what it must; one that does not is stopped.
+            if tokio::time::timeout(GRACE, &mut running).await.is_err() {
+                aborted.abort();
+                let _ = running.await;
+            }
             Err(Failure::Cancelled)
         }
     }

@@ -75,8 +75,11 @@ pub(super) async fn run(
                 },
             ))
         }
-        None => publish(&run, &repo, &distributor, plugin, &overriding)
+        None => run
+            .cancel
+            .run_until_cancelled(publish(&run, &repo, &distributor, plugin, &overriding))
             .await
+            .unwrap_or(Err(ContentError::Cancelled))
             .map(|report| ("success", report)),
     };
     if matches!(result, Err(ContentError::Cancelled)) {
@@ -112,7 +115,7 @@ pub(super) async fn run(
             );
             let detail = detail
                 .with("distributor_id", id)
-                .with("repository_id", repo_id)
+                .with("repo_id", repo_id)
                 .with("summary", summary);
             Err(Failure::Error(PulpError::coded(detail)))
         }

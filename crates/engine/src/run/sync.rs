@@ -44,7 +44,12 @@ pub(super) async fn run(
     } = Subject::of(&engine, &repo_id).await?;
     let overriding = document("override_config", override_config)?;
     run.progress.set_key(&importer.type_id);
-    let result = sync(&run, &repo, &importer, plugin, &overriding).await;
+    // Cancelled, the sync is dropped where it stands, and its history says so.
+    let result = run
+        .cancel
+        .run_until_cancelled(sync(&run, &repo, &importer, plugin, &overriding))
+        .await
+        .unwrap_or(Err(ContentError::Cancelled));
     let ended = Ended {
         started,
         completed: engine.clock.now(),

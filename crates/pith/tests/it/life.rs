@@ -185,6 +185,19 @@ async fn cancelling_a_running_sync_stops_it_and_changes_nothing(on: On) {
         next.result["added_count"], 2,
         "the cancelled run added nothing"
     );
+    let query = HistoryQuery {
+        repo_id: "files",
+        ascending: true,
+        ..HistoryQuery::default()
+    };
+    let history = h
+        .engine
+        .store
+        .history_list(HistoryKind::Sync, &query)
+        .await
+        .unwrap();
+    let results: Vec<&str> = history.iter().map(|entry| entry.result.as_str()).collect();
+    assert_eq!(results, ["canceled", "success"]);
     h.assert_no_leftovers().await;
 }
 
