@@ -111,9 +111,9 @@ impl Job {
         }
     }
 
-    /// The repository the job is about.
+    /// The repository the job is about, when it is about one.
     #[must_use]
-    pub fn repo_id(&self) -> &str {
+    pub fn repo_id(&self) -> Option<&str> {
         match self {
             Self::Sync { repo_id, .. }
             | Self::Publish { repo_id, .. }
@@ -123,14 +123,14 @@ impl Job {
             | Self::RemoveImporter { repo_id, .. }
             | Self::UpdateDistributor { repo_id, .. }
             | Self::RemoveDistributor { repo_id, .. }
-            | Self::ImportUpload { repo_id, .. } => repo_id,
+            | Self::ImportUpload { repo_id, .. } => Some(repo_id),
         }
     }
 
     /// The tags, in the order of the wire.
     #[must_use]
     pub fn tags(&self) -> Vec<String> {
-        let mut tags = vec![tag::repository(self.repo_id())];
+        let mut tags: Vec<String> = self.repo_id().map(tag::repository).into_iter().collect();
         match self {
             Self::UpdateImporter { importer_id, .. } | Self::RemoveImporter { importer_id, .. } => {
                 tags.push(tag::importer(importer_id));
@@ -158,6 +158,9 @@ impl Job {
     /// What the job must hold while it runs.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {
-        vec![Resource::repository(self.repo_id())]
+        self.repo_id()
+            .map(Resource::repository)
+            .into_iter()
+            .collect()
     }
 }

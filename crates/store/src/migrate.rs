@@ -8,7 +8,14 @@ use crate::store::Engine;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 6] = [
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_content.sql"),
+    include_str!("../migrations/0003_sources.sql"),
+    include_str!("../migrations/0004_schedules.sql"),
+    include_str!("../migrations/0005_people.sql"),
+    include_str!("../migrations/0006_groups.sql"),
+];
 
 /// The schema this program knows.
 pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;

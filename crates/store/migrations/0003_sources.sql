@@ -1,0 +1,1 @@
+-- {bytes}, {json} and {serial} are filled in by the dialect.
