@@ -1,8 +1,8 @@
 //! `/v2/repositories/<repo>/history/` (reference: platform-api §4.6).
 
 use pith_core::Timestamp;
-use pith_core::clock::parse_iso;
 use pith_core::error::PulpError;
+use pith_core::iso8601::DateTime;
 use pith_engine::error::from_store;
 use pith_engine::history::to_json;
 use pith_store::{HistoryKind, HistoryQuery};
@@ -43,7 +43,7 @@ fn asked(pairs: &[(String, String)]) -> Result<Asked, PulpError> {
         ("end_date", &mut result.end),
     ] {
         if let Some(text) = last(name) {
-            *target = date(text);
+            *target = DateTime::parse(text).and_then(|date| date.timestamp());
             if target.is_none() {
                 wrong.push(name);
             }
@@ -54,14 +54,6 @@ fn asked(pairs: &[(String, String)]) -> Result<Asked, PulpError> {
     } else {
         Err(PulpError::invalid_value(&wrong))
     }
-}
-
-/// A date with a time; without an offset it is UTC.
-fn date(text: &str) -> Option<Timestamp> {
-    if !text.contains('T') {
-        return None;
-    }
-    parse_iso(text).or_else(|| parse_iso(&format!("{text}Z")))
 }
 
 async fn entries(
