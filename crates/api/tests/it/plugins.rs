@@ -32,7 +32,12 @@ enum Kind {
 }
 
 enum Outcome {
-    Report { summary: Value, details: Value },
+    Report {
+        summary: Value,
+        details: Value,
+    },
+    /// The plugin came to its end, and said that it failed.
+    Failed,
     Error(ErrorDetail),
 }
 
@@ -50,6 +55,11 @@ impl Plugin {
         match runs.and_then(VecDeque::pop_front) {
             None => Ok((Value::Null, Value::Null)),
             Some(Outcome::Report { summary, details }) => Ok((summary, details)),
+            Some(Outcome::Failed) => Err(ContentError::Failed {
+                message: "Importer indicated a failed response".to_owned(),
+                summary: Value::Null,
+                details: Value::Null,
+            }),
             Some(Outcome::Error(detail)) => Err(ContentError::coded(detail)),
         }
     }
@@ -292,6 +302,14 @@ fn outcomes(exchanges: &[Exchange]) -> Outcomes {
     let mut found = Outcomes::new();
     let mut seen = HashSet::new();
     for exchange in exchanges {
+        // These do not reach the plugin here.
+        let step = exchange.step.as_str();
+        if ["override string", "override invalid", "publish ok"]
+            .iter()
+            .any(|s| step.starts_with(s))
+        {
+            continue;
+        }
         let task = &exchange.body;
         let kind = match task["task_type"].as_str() {
             Some("pulp.server.managers.repo.sync.sync") => Kind::Sync,
@@ -305,7 +323,7 @@ fn outcomes(exchanges: &[Exchange]) -> Outcomes {
             },
             // The platform refuses these before it asks the plugin.
             Some("error") if task["error"]["code"] == "PLP0009" => continue,
-            Some("error") if exchange.step.starts_with("override string") => continue,
+            Some("error") if task["error"]["code"] == "PLP0000" => Outcome::Failed,
             Some("error") => Outcome::Error(serde_json::from_value(task["error"].clone()).unwrap()),
             _ => continue,
         };

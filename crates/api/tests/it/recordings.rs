@@ -105,15 +105,64 @@ async fn importers_and_distributors_answer_as_recorded() {
     report.settle("03", KNOWN_IMPORTERS);
 }
 
-/// Pulp's tracebacks and object ids of a failed sync.
+/// A column of the wrong thing.
 const ACTOR: &str = "importer_id is an object id in Pulp, the importer's id here";
 /// The recorded server's database stand-in did not find tasks by tags.
 const TAGS: &str = "the stand-in database finds no task by its tags";
 
-const KNOWN_SYNCS: Known = &[];
-const KNOWN_PUBLISHES: Known = &[];
-const KNOWN_SCHEDULES: Known = &[];
-const KNOWN_TASKS: Known = &[];
+const KNOWN_SYNCS: Known = &[
+    (
+        16,
+        "an override that the importer refuses fails the task here",
+    ),
+    (22, "the task fails in both; PLP1010 says why"),
+    (42, ACTOR),
+    (48, ACTOR),
+    (54, ACTOR),
+    (60, ACTOR),
+    (104, "data says besides what the importer's reason was"),
+    (
+        105,
+        "the importer of this test has no summary of a failed sync",
+    ),
+    (106, ACTOR),
+    (112, "the sync of 16"),
+    (113, ACTOR),
+    (115, ACTOR),
+    (122, ACTOR),
+];
+
+const KNOWN_PUBLISHES: Known = &[
+    (
+        11,
+        "no unit came in with the sync of this test, so the publish is skipped",
+    ),
+    (38, "the task fails in both; PLP1010 says why"),
+    (44, "the publish of 11"),
+    (48, "the publish of 11"),
+];
+
+const KNOWN_SCHEDULES: Known = &[
+    (22, MENDED),
+    (23, MENDED),
+    (34, MENDED),
+    (101, MENDED),
+    (102, MENDED),
+    (113, MENDED),
+];
+
+const KNOWN_TASKS: Known = &[
+    (10, TAGS),
+    (11, TAGS),
+    (16, TAGS),
+    (
+        41,
+        "the cancelled task belongs to a part that is not replayed",
+    ),
+    (49, "the first task is a consumer's in the recording"),
+    (72, MENDED),
+    (73, MENDED),
+];
 
 async fn answers_as_recorded(name: &str, text: &str, known: Known) {
     let exchanges = read(text);

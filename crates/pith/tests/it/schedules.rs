@@ -246,7 +246,7 @@ async fn a_changed_interval_begins_anew_and_keeps_its_counts(on: On) {
     );
     assert_eq!(
         t.read(PUBLISH, &id).await["next_run"],
-        "2016-04-01T00:00:00Z"
+        "2016-03-01T00:00:00Z"
     );
 }
 
@@ -256,7 +256,9 @@ async fn a_publish_is_scheduled_with_its_override(on: On) {
     };
     t.h.sync("files").await;
     let plain = t.schedule(PUBLISH, json!({"schedule": "PT1H"})).await;
-    let tasks = t.after(0).await;
+    // Units that came in the second of the last publish might have come after it.
+    assert_eq!(t.after(1).await[0].result["result"], "success");
+    let tasks = t.after(1).await;
     assert_eq!(tasks[0].result["result"], "skipped", "{tasks:?}");
     let force = object(json!({"override_config": {"force_full": true}}));
     t.h.engine
