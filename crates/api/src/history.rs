@@ -118,6 +118,8 @@ mod tests {
         let read = asked(&query_pairs(query)).unwrap();
         assert_eq!(read.start, read.end);
         assert!(read.start.is_some() && !read.ascending);
+        let basic = asked(&query_pairs("start_date=20140101T010000%2B0100")).unwrap();
+        assert_eq!(basic.start, read.start);
         assert_eq!(read.limit, Some(2));
     }
 }

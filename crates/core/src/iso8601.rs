@@ -152,7 +152,7 @@ impl Period {
             return None;
         }
         let time = civil.time();
-        let nanos = i128::from(time.duration_since(civil::Time::midnight()).as_nanos());
+        let nanos = time.duration_since(civil::Time::midnight()).as_nanos();
         Some(Self {
             years: i32::from(civil.year()),
             months: i32::from(civil.month()),
@@ -212,7 +212,7 @@ fn billionths(digits: &str) -> Option<i128> {
     if digits.is_empty() || !is_digits(digits) {
         return None;
     }
-    format!("{:0<9.9}", digits).parse().ok()
+    format!("{digits:0<9.9}").parse().ok()
 }
 
 /// The numbers in `text` when it has the form of `pattern`: a run of one small letter is a number of so many digits,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pith_core::error::PulpError;
 use pith_core::{SignedDuration, Timestamp};
+use pith_store::Engine as Database;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -116,6 +117,12 @@ impl Scheduler {
 
 /// Runs a scheduler until `shutdown` fires.
 pub async fn run_scheduler(engine: Arc<Engine>, shutdown: CancellationToken) {
+    // One process owns an SQLite database: whoever has the lease is gone, and schedules need not wait for its end.
+    if engine.store.engine() == Database::Sqlite
+        && let Err(error) = engine.store.lease_break(NAME).await
+    {
+        tracing::warn!(%error, "cannot take the scheduler's lease over");
+    }
     let scheduler = Scheduler::new(engine);
     loop {
         if let Err(error) = scheduler.tick().await {

@@ -40,6 +40,15 @@ impl Store {
             .map(drop)
     }
 
+    /// Takes a lease from whoever has it: for a process that knows that it is alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lease_break(&self, name: &str) -> Result<()> {
+        let statement = sql("DELETE FROM leases WHERE name = $1").bind(name);
+        self.execute(statement).await.map(drop)
+    }
+
     /// When a piece of housekeeping last ran. What nobody knew before counts as having run `now`: a new server has
     /// nothing to tidy.
     ///

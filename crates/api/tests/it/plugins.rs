@@ -169,11 +169,7 @@ impl Distributor for Plugin {
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         let (summary, details) = self.outcome(&ctx.repo().id, Kind::Publish)?;
-        Ok(PublishReport {
-            summary,
-            details,
-            ..PublishReport::default()
-        })
+        Ok(PublishReport { summary, details })
     }
 }
 

@@ -272,6 +272,8 @@ async fn a_lease_has_one_holder(f: Fixture) {
     assert!(!take("a", start + minute * 2).await, "not its to release");
     f.store.lease_release("scheduler", "b").await.unwrap();
     assert!(take("a", start + minute * 2).await);
+    f.store.lease_break("scheduler").await.unwrap();
+    assert!(take("b", start + minute * 2).await);
 }
 
 async fn housekeeping_runs_once_however_many_ask(f: Fixture) {
