@@ -1,8 +1,8 @@
 //! `/v2/repositories/<repo>/history/` (reference: platform-api §4.6).
 
-use pith_core::Timestamp;
 use pith_core::error::PulpError;
 use pith_core::iso8601::DateTime;
+use pith_core::{SignedDuration, Timestamp};
 use pith_engine::error::from_store;
 use pith_engine::history::to_json;
 use pith_store::{HistoryKind, HistoryQuery};
@@ -56,6 +56,12 @@ fn asked(pairs: &[(String, String)]) -> Result<Asked, PulpError> {
     }
 }
 
+/// Entries show whole seconds: one that shows the end asked for belongs to it.
+fn end_of_second(at: Timestamp) -> Timestamp {
+    let rest = SignedDuration::from_micros(999_999 - i64::from(at.subsec_microsecond()));
+    at.saturating_add(rest).unwrap_or(Timestamp::MAX)
+}
+
 async fn entries(
     call: &Call,
     kind: HistoryKind,
@@ -68,7 +74,7 @@ async fn entries(
         limit: asked.limit,
         ascending: asked.ascending,
         start: asked.start,
-        end: asked.end,
+        end: asked.end.map(end_of_second),
     };
     let found = call.engine.store.history_list(kind, &query).await;
     let found: Vec<Value> = found
@@ -110,6 +116,14 @@ mod tests {
             error.extra["property_names"],
             json!(["limit", "sort", "start_date", "end_date"])
         );
+    }
+
+    #[test]
+    fn the_end_asked_for_includes_its_second() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for given in ["2014-01-01T00:00:05Z", "2014-01-01T00:00:05.5Z"] {
+            assert_eq!(end_of_second(at(given)), at("2014-01-01T00:00:05.999999Z"));
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod run;
 mod scheduler;
 pub mod schedules;
 pub mod search;
+mod task_groups;
 mod upstream;
 mod worker;
 

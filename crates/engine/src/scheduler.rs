@@ -59,15 +59,24 @@ impl Scheduler {
     /// When the database fails; what was queued before stays queued.
     pub async fn tick(&self) -> Result<bool, PulpError> {
         let now = self.engine.clock.now();
-        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
-        let store = &self.engine.store;
-        let leads = store.lease_take(NAME, &self.holder, now, until).await;
-        if !leads.map_err(from_store)? {
-            return Ok(false);
+        // The lease is renewed before each batch: a long list of schedules takes longer than it lasts.
+        loop {
+            if !self.leads().await? {
+                return Ok(false);
+            }
+            if !self.run_batch(now).await? {
+                break;
+            }
         }
-        self.run_schedules(now).await?;
         self.run_periodic(now).await?;
         Ok(true)
+    }
+
+    async fn leads(&self) -> Result<bool, PulpError> {
+        let now = self.engine.clock.now();
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let taken = self.engine.store.lease_take(NAME, &self.holder, now, until);
+        taken.await.map_err(from_store)
     }
 
     /// Lets another scheduler take over at once.
@@ -77,25 +86,22 @@ impl Scheduler {
         }
     }
 
-    async fn run_schedules(&self, now: Timestamp) -> Result<(), PulpError> {
+    /// Runs some of the schedules that are due; whether there may be more.
+    async fn run_batch(&self, now: Timestamp) -> Result<bool, PulpError> {
         let store = &self.engine.store;
-        loop {
-            let due = store.schedules_due(now, BATCH).await.map_err(from_store)?;
-            let mut queued = 0;
-            for seen in &due {
-                let task = self.engine.new_task(&schedules::job(seen))?;
-                let next = schedules::advanced(seen, now);
-                let dispatched = store.schedule_dispatch(seen, &next, &task).await;
-                if dispatched.map_err(from_store)? {
-                    queued += 1;
-                    tracing::info!(schedule = %seen.oid, resource = seen.resource, task = %task.id, "schedule runs");
-                }
-            }
-            // Whoever runs moves out of the list. When nobody does, another scheduler is at it.
-            if queued == 0 {
-                return Ok(());
+        let due = store.schedules_due(now, BATCH).await.map_err(from_store)?;
+        let mut queued = 0;
+        for seen in &due {
+            let task = self.engine.new_task(&schedules::job(seen))?;
+            let next = schedules::advanced(seen, now);
+            let dispatched = store.schedule_dispatch(seen, &next, &task).await;
+            if dispatched.map_err(from_store)? {
+                queued += 1;
+                tracing::info!(schedule = %seen.oid, resource = seen.resource, task = %task.id, "schedule runs");
             }
         }
+        // Whoever runs moves out of the list. When nobody does, another scheduler is at it.
+        Ok(queued > 0)
     }
 
     async fn run_periodic(&self, now: Timestamp) -> Result<(), PulpError> {
