@@ -77,7 +77,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Works on these profile sets of one repository.
+    /// Works on these profile sets of one repository. A hash for which there is no profile any more is an error.
     pub(crate) async fn applicability_of_profiles(
         &self,
         repo_id: &str,

@@ -72,18 +72,18 @@ impl Scheduler {
         Ok(true)
     }
 
-    async fn leads(&self) -> Result<bool, PulpError> {
-        let now = self.engine.clock.now();
-        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
-        let taken = self.engine.store.lease_take(NAME, &self.holder, now, until);
-        taken.await.map_err(from_store)
-    }
-
     /// Lets another scheduler take over at once.
     pub async fn resign(&self) {
         if let Err(error) = self.engine.store.lease_release(NAME, &self.holder).await {
             tracing::warn!(%error, "cannot give the scheduler's lease back");
         }
+    }
+
+    async fn leads(&self) -> Result<bool, PulpError> {
+        let now = self.engine.clock.now();
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let taken = self.engine.store.lease_take(NAME, &self.holder, now, until);
+        taken.await.map_err(from_store)
     }
 
     /// Runs some of the schedules that are due; whether there may be more.

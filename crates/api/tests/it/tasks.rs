@@ -138,6 +138,37 @@ async fn a_cancelled_waiting_task_never_ran_and_a_running_one_is_cancelled_at_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tags_narrow_a_list_and_a_purge_leaves_what_is_cancelled_or_goes_on() {
+    let (server, [running, waiting]) = busy().await;
+    let count = async |tags: &str| {
+        let path = format!("{API}/tasks/?{tags}");
+        let (_, found) = ask(&server, "GET", &path, ADMIN).await;
+        found.as_array().unwrap().len()
+    };
+    assert_eq!(count("tag=pulp:repository:slow").await, 2);
+    assert_eq!(
+        count("tag=pulp:repository:slow&tag=pulp:action:sync").await,
+        2
+    );
+    assert_eq!(
+        count("tag=pulp:repository:slow&tag=pulp:action:publish").await,
+        0
+    );
+    let path = "/repositories/actions/content/regenerate_applicability/";
+    let body = json!({"repo_criteria": {"filters": {"id": "slow"}}});
+    let (_, report) = post(&server, &format!("{API}{path}"), body).await;
+    let other = text(&report["spawned_tasks"][0]["task_id"]);
+    delete(&server, &format!("/tasks/{waiting}/")).await;
+    delete(&server, &format!("/tasks/{running}/")).await;
+    until(&server, &other, "finished").await;
+    let purge = delete(&server, "/tasks/?state=finished&state=error&state=skipped").await;
+    assert_eq!(purge, (204, Value::Null));
+    assert_eq!(count("").await, 2);
+    let (status, _) = ask(&server, "GET", &format!("{API}/tasks/{other}/"), ADMIN).await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_summed_up_and_cancelled_and_not_listed() {
     let (server, [first, _]) = busy().await;
     let sync = Job::Sync {
