@@ -94,6 +94,10 @@ impl Server {
                 ended.context("the workers failed")?.context("the workers failed")?;
                 anyhow::bail!("the workers stopped by themselves");
             }
+            ended = &mut self.scheduler => {
+                ended.context("the scheduler failed")?;
+                anyhow::bail!("the scheduler stopped by itself");
+            }
         }
         tracing::info!("stopping");
         self.stop().await

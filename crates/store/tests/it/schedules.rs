@@ -15,6 +15,7 @@ on_both_engines!(
     a_schedule_changed_meanwhile_does_not_run_as_it_was,
     failures_in_a_row_switch_a_schedule_off,
     what_a_scheduled_task_spawns_counts_too,
+    a_scheduled_task_that_is_given_up_failed,
     a_lease_has_one_holder,
     housekeeping_runs_once_however_many_ask,
 );
@@ -253,6 +254,22 @@ async fn what_a_scheduled_task_spawns_counts_too(f: Fixture) {
     f.store.task_enqueue(&stranger).await.unwrap();
     end(&f, stranger.id, None).await;
     assert_eq!(failures(&f, &sync).await, (1, true, true));
+}
+
+async fn a_scheduled_task_that_is_given_up_failed(f: Fixture) {
+    let [sync, _] = filled(&f).await;
+    let task = run(&f, &sync).await;
+    let claimed = f.store.task_claim("dead", f.now()).await.unwrap();
+    assert_eq!(claimed.unwrap().id, task);
+    let now = f.later(60);
+    let lost = f.store.task_requeue_lost(now, 1, now).await.unwrap();
+    assert_eq!(lost.given_up, [task]);
+    assert_eq!(failures(&f, &sync).await, (1, true, true));
+    let given_up = f.store.task_get(task).await.unwrap().unwrap();
+    let text = format!(
+        "Worker terminated abnormally while processing task {task}.  Check the logs for details"
+    );
+    assert_eq!(given_up.error.unwrap()["description"], text);
 }
 
 async fn a_lease_has_one_holder(f: Fixture) {
