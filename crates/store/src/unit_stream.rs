@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::dialect::{CHUNK, Sql};
 use crate::store::Engine;
 use crate::unit_query::{Hit, Plan, Scope};
-use crate::units::{Part, StreamedUnit, Unit};
+use crate::units::{Part, RawDocument, StreamedUnit, Unit};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store};
 
@@ -33,7 +33,7 @@ struct Cursor {
 }
 
 /// The units of `plan`, in batches.
-pub(crate) fn stream(store: Store, plan: Plan) -> BatchStream<StreamedUnit> {
+pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<StreamedUnit<D>> {
     let (left, skip) = (plan.limit.unwrap_or(u64::MAX), plan.skip);
     let cursor = Cursor {
         store,
@@ -269,7 +269,11 @@ async fn unit_types(store: &Store) -> Result<Vec<String>> {
 }
 
 /// Reads the units behind `hits`, in their order. One that was deleted meanwhile is left out.
-async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<StreamedUnit>> {
+async fn load<D: FromRow>(
+    store: &Store,
+    plan: &Plan,
+    hits: Vec<Hit>,
+) -> Result<Vec<StreamedUnit<D>>> {
     let ids: Vec<UnitId> = hits.iter().map(|hit| hit.id).collect();
     let doc = match &plan.fields {
         None => "json(doc)".to_owned(),
@@ -304,7 +308,7 @@ async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<Streamed
         let unit = Unit {
             id: hit.id,
             type_id: hit.type_id,
-            doc: document(&row, 5, plan.fields.as_deref())?,
+            doc: D::read(&row, 5, plan.fields.as_deref())?,
             blob: row.get(1)?,
             size: row.get(2)?,
             downloaded: row.get(3)?,
@@ -319,6 +323,24 @@ async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<Streamed
         });
     }
     Ok(units)
+}
+
+/// What the columns of a document become.
+pub(crate) trait FromRow: Send + 'static + Sized {
+    /// Reads the document at column `first`: whole, or one column for each of `fields`.
+    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self>;
+}
+
+impl FromRow for Document {
+    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self> {
+        document(row, first, fields)
+    }
+}
+
+impl FromRow for RawDocument {
+    fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
+        row.get(first).map(Self)
+    }
 }
 
 fn document(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Document> {
