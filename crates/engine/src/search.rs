@@ -7,8 +7,9 @@
 mod collections;
 mod entry;
 mod ranking;
+mod raw;
 mod units;
 
 pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};
 pub use ranking::Ranking;
-pub use units::DocumentStream;
+pub use units::{DocumentStream, Shown};

@@ -82,6 +82,8 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
             .statement_cache_capacity(256)
+            // A page of rows at once: with fewer, the two sides of each statement wake each other all the time.
+            .row_buffer_size(512)
             // Documents of a few KB: fewer overflow pages than with the default.
             .page_size(8192)
             // Sorts larger than the cache spill to a file without a name.

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod content;
+mod criteria_sql;
 mod db;
 mod dialect;
 pub mod distributors;
@@ -32,6 +33,7 @@ mod value;
 pub mod workers;
 
 pub use content::{Committed, Version};
+pub use criteria_sql::{Held, UnitFilter};
 pub use distributors::Distributor;
 pub use error::StoreError;
 pub use history::{History, HistoryKind, HistoryQuery};
@@ -41,7 +43,9 @@ pub use repositories::{Repository, RepositoryUpdate};
 pub use schedules::{Schedule, ScheduleOwner};
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Blocker, Lost, NewTask, Task, TaskOutcome};
-pub use units::{KnownUnit, NewUnit, OnConflict, Part, SavedUnit, StreamedUnit, Unit, UnitQuery};
+pub use units::{
+    KnownUnit, NewUnit, OnConflict, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery,
+};
 pub use uploads::Upload;
 pub use users::User;
 pub use workers::Worker;

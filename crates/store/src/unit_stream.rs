@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::dialect::{CHUNK, Sql};
 use crate::store::Engine;
 use crate::unit_query::{Hit, Plan, Scope};
-use crate::units::{Part, StreamedUnit, Unit};
+use crate::units::{Part, RawDocument, StreamedUnit, Unit};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -34,7 +34,7 @@ struct Cursor {
 }
 
 /// The units of `plan`, in batches.
-pub(crate) fn stream(store: Store, plan: Plan) -> BatchStream<StreamedUnit> {
+pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<StreamedUnit<D>> {
     let (left, skip) = (plan.limit.unwrap_or(u64::MAX), plan.skip);
     let cursor = Cursor {
         store,
@@ -277,7 +277,11 @@ const BETWEEN: char = '\n';
 
 /// Reads the units behind `hits`, in their order, each with its parts in one row. One that was deleted meanwhile is left
 /// out.
-async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<StreamedUnit>> {
+async fn load<D: FromRow>(
+    store: &Store,
+    plan: &Plan,
+    hits: Vec<Hit>,
+) -> Result<Vec<StreamedUnit<D>>> {
     let mut rows: HashMap<UnitId, Row> = HashMap::with_capacity(hits.len());
     let query = load_query(store.engine(), plan, &hits);
     for row in store.all(query.build()).await? {
@@ -301,7 +305,7 @@ async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<Streamed
         let unit = Unit {
             id: hit.id,
             type_id: hit.type_id.to_string(),
-            doc: document(&row, 5, plan.fields.as_deref())?,
+            doc: D::read(&row, 5, plan.fields.as_deref())?,
             blob: row.get(1)?,
             size: row.get(2)?,
             downloaded: row.get(3)?,
@@ -348,6 +352,24 @@ fn load_query(engine: Engine, plan: &Plan, hits: &[Hit]) -> Sql {
         .push(" WHERE ")
         .bind_in("u.id", hits.iter().map(|hit| hit.id));
     query
+}
+
+/// What the columns of a document become.
+pub(crate) trait FromRow: Send + 'static + Sized {
+    /// Reads the document at column `first`: whole, or only `fields` of it.
+    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self>;
+}
+
+impl FromRow for Document {
+    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self> {
+        document(row, first, fields)
+    }
+}
+
+impl FromRow for RawDocument {
+    fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
+        row.get(first).map(Self)
+    }
 }
 
 fn document(row: &Row, column: usize, fields: Option<&[String]>) -> Result<Document> {

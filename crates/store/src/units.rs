@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use pith_core::{Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
 
+use crate::criteria_sql::UnitFilter;
 use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
 use crate::field::Field;
 use crate::migrate::lock_schema;
@@ -21,13 +22,13 @@ pub(crate) const PAGE: i64 = CHUNK as i64;
 
 /// A unit as stored.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unit {
+pub struct Unit<D = Document> {
     /// `_id` on the wire.
     pub id: UnitId,
     /// Its type.
     pub type_id: String,
     /// What the REST API shows.
-    pub doc: Document,
+    pub doc: D,
     /// Its file, when it is known.
     pub blob: Option<Sha256>,
     /// Bytes of the file.
@@ -97,11 +98,15 @@ pub struct Part {
     pub data: Vec<u8>,
 }
 
+/// A document as the database prints it: JSON text, unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawDocument(pub String);
+
 /// A unit on its way through a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StreamedUnit {
+pub struct StreamedUnit<D = Document> {
     /// The unit; `doc` holds only the asked fields when [`UnitQuery::fields`] names some.
-    pub unit: Unit,
+    pub unit: Unit<D>,
     /// When the association was made; `None` unless a repository was asked for.
     pub created: Option<Timestamp>,
     /// When the association was last refreshed; `None` unless a repository was asked for.
@@ -113,7 +118,7 @@ pub struct StreamedUnit {
 }
 
 /// Which units, in which order, how much of them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct UnitQuery<'a> {
     /// The types; none means every type.
     pub type_ids: Vec<&'a str>,
@@ -122,6 +127,8 @@ pub struct UnitQuery<'a> {
     /// Field (dots lead into objects) and the values of which it must equal one; all pairs must hold. Values are text,
     /// numbers, booleans or null (null also matches a missing field). Kinds do not mix: text `"3"` is not number `3`.
     pub equals: Vec<(&'a str, Vec<Value>)>,
+    /// What the database decides of a filter.
+    pub filter: Option<&'a UnitFilter>,
     /// Only these.
     pub ids: Option<Vec<UnitId>>,
     /// Fields to sort by, each with whether to descend. Missing comes first, then numbers and booleans, then text by
@@ -398,6 +405,21 @@ impl Store {
     /// fails on the way.
     pub fn units_stream(&self, query: &UnitQuery<'_>) -> Result<BatchStream<StreamedUnit>> {
         Ok(unit_stream::stream(self.clone(), Plan::new(query, None)?))
+    }
+
+    /// As [`Store::units_stream`], with whole documents as text; [`UnitQuery::fields`] is left aside.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`].
+    pub fn units_raw_stream(
+        &self,
+        query: &UnitQuery<'_>,
+    ) -> Result<BatchStream<StreamedUnit<RawDocument>>> {
+        let query = UnitQuery {
+            fields: None,
+            ..query.clone()
+        };
+        Ok(unit_stream::stream(self.clone(), Plan::new(&query, None)?))
     }
 
     /// How many units `query` describes, its limit and skip left aside.

@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod config;
+pub mod fields;
 pub mod metadata;
 pub mod publish;
 pub mod sync;
@@ -49,6 +50,10 @@ impl ContentType for Rpm {
         type_id: &str,
     ) -> &'static [(&'static str, &'static [&'static str])] {
         units::presented_fields(type_id)
+    }
+
+    fn known_fields(&self, type_id: &str) -> Option<&'static [&'static str]> {
+        fields::known(type_id)
     }
 
     fn merge(

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod content;
+mod criteria;
 mod fixture;
 mod plans;
 mod publications;
