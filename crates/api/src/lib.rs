@@ -13,6 +13,7 @@ mod distributors;
 mod history;
 mod importers;
 mod plugins;
+mod repo_groups;
 mod repositories;
 mod search;
 mod status;

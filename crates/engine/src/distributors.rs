@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::from_store;
+use crate::repositories::LONGEST_ID;
 use crate::{Engine, Job};
 
 /// The distributor as the API shows it.
@@ -77,7 +78,7 @@ pub async fn check_config(
 }
 
 /// Whether Pulp's language counted the value as true.
-fn truthy(value: Option<&Value>) -> bool {
+pub(crate) fn truthy(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
         Some(Value::Bool(flag)) => *flag,
@@ -89,8 +90,9 @@ fn truthy(value: Option<&Value>) -> bool {
 }
 
 /// Letters, digits, `-` and `_`; no dot, unlike a repository id.
-fn is_distributor_id(id: &str) -> bool {
+pub(crate) fn is_distributor_id(id: &str) -> bool {
     !id.is_empty()
+        && id.len() <= LONGEST_ID
         && id
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -9,6 +9,7 @@ mod entry;
 mod ranking;
 mod units;
 
+pub(crate) use collections::select;
 pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};
 pub use ranking::Ranking;
 pub use units::DocumentStream;

@@ -3,6 +3,7 @@
 
 mod content;
 mod fixture;
+mod groups;
 mod plans;
 mod publications;
 mod repositories;
