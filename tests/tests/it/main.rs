@@ -6,5 +6,6 @@ mod dnf;
 mod files;
 mod mirror;
 mod parity;
+mod recordings;
 mod rest;
 mod scale_out;

@@ -6,12 +6,12 @@ use crate::plugins::recorded;
 use crate::replay::{Exchange, read, replay};
 use crate::server::Server;
 
-const PLUGINS: &str = include_str!("../recordings/01_status_plugins.jsonl");
-const REPOSITORIES: &str = include_str!("../recordings/02_repositories.jsonl");
-const IMPORTERS: &str = include_str!("../recordings/03_importers_distributors.jsonl");
+pub(crate) const PLUGINS: &str = include_str!("../recordings/01_status_plugins.jsonl");
+pub(crate) const REPOSITORIES: &str = include_str!("../recordings/02_repositories.jsonl");
+pub(crate) const IMPORTERS: &str = include_str!("../recordings/03_importers_distributors.jsonl");
 
 /// Lines that differ, with the reason.
-type Known = &'static [(u32, &'static str)];
+pub(crate) type Known = &'static [(u32, &'static str)];
 
 /// An exception escaped in Pulp; pith names what is wrong.
 const MENDED: &str = "500 unhandled in Pulp, 400 naming the property here";
@@ -21,7 +21,7 @@ const STAND_IN: &str = "the stand-in database accepts it, the real one refuses";
 const ONLY_DELTA: &str =
     "a task without distributor_config fails in Pulp; here it changes nothing else";
 
-const KNOWN_REPOSITORIES: Known = &[
+pub(crate) const KNOWN_REPOSITORIES: Known = &[
     (49, MENDED),
     (50, MENDED),
     (59, MENDED),
@@ -47,7 +47,7 @@ const KNOWN_REPOSITORIES: Known = &[
     (230, "500 unhandled in Pulp, 401 here"),
 ];
 
-const KNOWN_IMPORTERS: Known = &[
+pub(crate) const KNOWN_IMPORTERS: Known = &[
     (15, MENDED),
     (58, MENDED),
     (60, MENDED),
@@ -105,7 +105,7 @@ async fn importers_and_distributors_answer_as_recorded() {
 }
 
 /// Lines of other recordings that need no content.
-const OTHERS: [(&str, &str, Known); 5] = [
+pub(crate) const OTHERS: [(&str, &str, Known); 5] = [
     (
         "04",
         include_str!("../recordings/04_sync_errors.jsonl"),

@@ -297,8 +297,11 @@ async fn open(database: &str, folder: &Path) -> Arc<Engine> {
         retry,
         ..FetchPolicy::default()
     });
-    let types: Vec<Arc<dyn ContentType>> =
-        vec![Arc::new(pith_type_file::File), Arc::new(pith_type_rpm::Rpm)];
+    let types: Vec<Arc<dyn ContentType>> = vec![
+        Arc::new(pith_type_file::File),
+        Arc::new(pith_type_rpm::Rpm),
+        Arc::new(pith_testkit::harness::Harness),
+    ];
     Arc::new(Engine::new(
         store,
         blobs,
