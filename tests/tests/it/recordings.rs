@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use pith_e2e::tools::{sample_repo, workspace};
+use pith_e2e::tools::{sample_repo, wait_for, workspace};
 use pith_e2e::{Feed, Pith};
 use pith_testkit::replay::{Exchange, Live, read, replay_with};
 use pith_testkit::{golden, postgres};
@@ -20,11 +20,16 @@ struct Scenario {
     title: &'static str,
     /// Brings the server to where the recorded one was.
     before: fn(&Pith, &Feed),
+    /// Texts of requests that are sent otherwise.
+    instead: &'static [(&'static str, &'static str)],
 }
 
 const SCENARIOS: &[Scenario] = &[
     scenario("01", "01_status_plugins.jsonl", "status, types, plugins"),
-    scenario("02", "02_repositories.jsonl", "repositories"),
+    Scenario {
+        instead: NO_EXPORT,
+        ..scenario("02", "02_repositories.jsonl", "repositories")
+    },
     scenario(
         "03",
         "03_importers_distributors.jsonl",
@@ -37,12 +42,25 @@ const SCENARIOS: &[Scenario] = &[
     },
 ];
 
+/// Where recording 02 only wants a second distributor of another type, it gets one that pith has.
+const NO_EXPORT: &[(&str, &str)] = &[
+    (
+        r#"{"http":true,"https":false},"distributor_id":"d2","distributor_type_id":"export_distributor""#,
+        r#"{"serve_http":true,"serve_https":false},"distributor_id":"d2","distributor_type_id":"iso_distributor""#,
+    ),
+    (
+        r#"{"http":true,"https":false},"distributor_id":"d","distributor_type_id":"export_distributor""#,
+        r#"{"serve_http":true,"serve_https":false},"distributor_id":"d","distributor_type_id":"iso_distributor""#,
+    ),
+];
+
 const fn scenario(name: &'static str, file: &'static str, title: &'static str) -> Scenario {
     Scenario {
         name,
         file,
         title,
         before: |_, _| {},
+        instead: &[],
     }
 }
 
@@ -101,13 +119,25 @@ fn replay_all(options: impl Fn() -> Option<Vec<String>>) {
         let Some(options) = options() else {
             return;
         };
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
+        options.extend(["--workers", "1"]);
         let feed = Feed::of(&sample_repo()).unwrap();
         let server = Pith::start_with(&options).unwrap();
         (scenario.before)(&server, &feed);
+        let api = server.api().unwrap();
+        wait_for("the worker, the scheduler and the resource manager", || {
+            let status = api.get("/status/")?;
+            let workers = status["known_workers"].as_array();
+            Ok(workers.is_some_and(|known| known.len() == 3).then_some(()))
+        })
+        .unwrap();
         let live = Live::new(server.address(), &server.password().unwrap());
         let host = feed.url("").trim_start_matches("http://").to_owned();
-        let texts = [("FEED-HOST", host)];
+        let instead = scenario.instead.iter();
+        let mut texts: Vec<(&str, String)> = instead
+            .map(|(theirs, ours)| (*theirs, (*ours).to_owned()))
+            .collect();
+        texts.push(("FEED-HOST", host));
         let report = runtime.block_on(replay_with(&live, &exchanges(scenario), &texts));
         let settled = std::panic::catch_unwind(|| {
             report.settle(scenario.name, &of_scenario(scenario.name, &known));
