@@ -9,14 +9,17 @@ mod http;
 pub mod routes;
 
 mod actions;
+mod applicability;
 mod distributors;
 mod history;
 mod importers;
 mod plugins;
 mod repo_groups;
 mod repositories;
+mod schedules;
 mod search;
 mod status;
+mod task_groups;
 mod tasks;
 mod units;
 mod uploads;

@@ -81,7 +81,7 @@ fn of_group(error: StoreError, id: &str) -> PulpError {
 }
 
 /// A plugin's refusal: Pulp wrapped it once too often, so that the words are found in `args` alone.
-fn refused(message: String) -> PulpError {
+fn refused(message: &str) -> PulpError {
     let text = "Pulp exception occurred: PulpDataException";
     let mut error = PulpError::validation(ErrorDetail::new("PLP0000", text));
     error.extra.insert("args".to_owned(), json!([[message]]));
@@ -367,7 +367,9 @@ impl Engine {
         };
         let config = config_of(body)?;
         let checked = Config::new(config.as_object().cloned().unwrap_or_default());
-        plugin.validate(group, &checked).map_err(refused)?;
+        plugin
+            .validate(group, &checked)
+            .map_err(|words| refused(&words))?;
         Ok(GroupDistributor {
             group_id: group.to_owned(),
             id,
@@ -419,7 +421,9 @@ impl Engine {
             let stored = stored.config.as_object().cloned().unwrap_or_default();
             let config = merged(stored, changes);
             let checked = Config::new(config.clone());
-            plugin.validate(group, &checked).map_err(refused)?;
+            plugin
+                .validate(group, &checked)
+                .map_err(|words| refused(&words))?;
             Ok::<_, PulpError>(Value::Object(config))
         };
         let updated = self.store.group_distributor_update(group, id, decide).await;
@@ -490,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_refusal_hides_its_words_where_pulp_hid_them() {
-        let error = refused("no".to_owned());
+        let error = refused("no");
         assert_eq!(error.status, 400);
         assert_eq!(error.extra["args"], json!([["no"]]));
         assert_eq!(error.detail.code, "PLP0000");

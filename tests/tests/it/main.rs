@@ -9,3 +9,4 @@ mod parity;
 mod recordings;
 mod rest;
 mod scale_out;
+mod schedules;

@@ -6,4 +6,5 @@ mod faults;
 mod harness;
 mod life;
 mod rpm;
+mod schedules;
 mod seeds;

@@ -7,6 +7,7 @@ mod groups;
 mod plans;
 mod publications;
 mod repositories;
+mod schedules;
 mod schema;
 mod small;
 mod tasks;
