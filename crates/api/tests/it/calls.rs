@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use pith_api::routes::ROUTES;
+use pith_engine::Job;
 use pith_testkit::harness::Harness;
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::groups::{call, finished};
 use crate::replay::ask;
 use crate::server::Server;
 
-/// Method, path of the route, path to send, body. `UNIT`, `TASK` and `UPLOAD` are filled in.
+/// Method, path of the route, path to send, body. `UNIT`, `TASK`, `GROUP` and `UPLOAD` are filled in.
 pub(crate) const CALLS: &[(&str, &str, &str, &str)] = &[
     (
         "POST",
@@ -99,6 +100,7 @@ pub(crate) const CALLS: &[(&str, &str, &str, &str)] = &[
         r#"{"criteria": {"limit": 1}}"#,
     ),
     ("DELETE", "/tasks/<task>/", "/tasks/TASK/", ""),
+    ("DELETE", "/task_groups/<group>/", "/task_groups/GROUP/", ""),
     (
         "DELETE",
         "/repo_groups/<group>/distributors/<distributor>/",
@@ -132,10 +134,16 @@ async fn what_the_recordings_do_not_show_succeeds_too() {
     let (_, upload) = call(&server, "POST", "/content/uploads/", Value::Null).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (unit, upload) = (text(&units[0]["_id"]), text(&upload["upload_id"]));
+    let sync = Job::Sync {
+        repo_id: "r".to_owned(),
+        override_config: Value::Null,
+    };
+    let group = server.engine.enqueue_group(&[sync]).await.unwrap();
     for (method, route, path, body) in CALLS {
         let path = path
             .replace("UNIT", &unit)
             .replace("UPLOAD", &upload)
+            .replace("GROUP", &group.to_string())
             .replace("TASK", &text(&task["task_id"]));
         let body = serde_json::from_str(body).unwrap_or(Value::Null);
         let path = format!("/pulp/api/v2{path}");

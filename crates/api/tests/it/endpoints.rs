@@ -178,8 +178,9 @@ fn every_route_is_in_the_index_with_its_permission_status_and_queueing() {
         let permission = route.operation.map_or("none", |operation| operation.name());
         assert_eq!(permission, row.permission, "{name}");
         let success = route.success.to_string();
+        // What Pulp never answered with success has no status to agree on.
         assert!(
-            row.status.split('/').any(|status| status == success),
+            row.status == "404" || row.status.split('/').any(|status| status == success),
             "{name}: {success}"
         );
         match row.queues {
