@@ -25,7 +25,7 @@ use crate::Engine;
 /// Units saved in one transaction.
 const SAVE_BATCH: usize = 250;
 /// Units waiting between two stages.
-const QUEUE: usize = 200;
+const QUEUE: usize = 100;
 /// What clients say of a unit; a sync never takes it away.
 const USER_METADATA: &str = "pulp_user_metadata";
 /// Largest file taken when nobody says how large it is.

@@ -6,6 +6,8 @@ use pith_content::ContentError;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::TaskId;
 use pith_store::{BatchStream, Store, StreamedUnit, UnitQuery};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 /// A stream of units as types read it.
 pub(crate) type UnitStream = BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>;
@@ -53,9 +55,25 @@ fn converted(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) 
             .map(|unit| to_repo_unit(unit, parts))
             .collect()
     };
-    stream
+    read_ahead(stream)
         .map(move |batch| batch.map(convert).map_err(ContentError::other))
         .boxed()
+}
+
+/// Reads one batch ahead of whoever works on the one before: the database and the type take turns otherwise.
+fn read_ahead<T: Send + 'static>(mut stream: BatchStream<T>) -> BatchStream<T> {
+    let (tx, rx) = mpsc::channel(1);
+    let reader = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(batch) = stream.next().await {
+            if tx.send(batch).await.is_err() {
+                return;
+            }
+        }
+    }));
+    futures::stream::unfold((rx, reader), |(mut rx, reader)| async move {
+        rx.recv().await.map(|batch| (batch, (rx, reader)))
+    })
+    .boxed()
 }
 
 fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
