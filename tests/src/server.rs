@@ -137,10 +137,18 @@ impl Pith {
     /// # Errors
     /// When the server left no password.
     pub fn api(&self) -> anyhow::Result<Api> {
+        Ok(Api::new(self.listen, Some(&self.password()?)))
+    }
+
+    /// The password of admin.
+    ///
+    /// # Errors
+    /// When the server left none.
+    pub fn password(&self) -> anyhow::Result<String> {
         let path = self.data().join("admin-password");
         let password = fs::read_to_string(&path)
             .with_context(|| format!("{} cannot be read", path.display()))?;
-        Ok(Api::new(self.listen, Some(password.trim())))
+        Ok(password.trim().to_owned())
     }
 
     /// `http://ADDR` and the path.

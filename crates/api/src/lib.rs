@@ -14,6 +14,7 @@ mod distributors;
 mod history;
 mod importers;
 mod plugins;
+mod repo_groups;
 mod repositories;
 mod schedules;
 mod search;

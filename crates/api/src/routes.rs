@@ -5,8 +5,8 @@ use pith_core::error::PulpError;
 
 use crate::http::{Answer, Call};
 use crate::{
-    actions, applicability, distributors, history, importers, plugins, repositories, schedules,
-    status, task_groups, tasks, units, uploads,
+    actions, applicability, distributors, history, importers, plugins, repo_groups, repositories,
+    schedules, status, task_groups, tasks, units, uploads,
 };
 
 /// The methods that operations have.
@@ -143,6 +143,21 @@ pub static ROUTES: &[Route] = &[
     route!(Get "/plugins/importers/<importer>/", READ, 200 now, Ignored, plugins::importer),
     route!(Get "/plugins/types/", READ, 200 now, Ignored, plugins::types),
     route!(Get "/plugins/types/<type>/", READ, 200 now, Ignored, plugins::unit_type),
+    route!(Get "/repo_groups/", READ, 200 now, Ignored, repo_groups::list),
+    route!(Post "/repo_groups/", CREATE, 201 now, Object, repo_groups::create),
+    route!(Get "/repo_groups/search/", READ, 200 now, Ignored, repo_groups::search_get),
+    route!(Post "/repo_groups/search/", READ, 200 now, Object, repo_groups::search_post),
+    route!(Get "/repo_groups/<group>/", READ, 200 now, Ignored, repo_groups::read),
+    route!(Put "/repo_groups/<group>/", UPDATE, 200 now, OptionalObject, repo_groups::update),
+    route!(Delete "/repo_groups/<group>/", DELETE, 200 now, Ignored, repo_groups::delete),
+    route!(Post "/repo_groups/<group>/actions/associate/", EXECUTE, 200 now, OptionalObject, repo_groups::associate),
+    route!(Post "/repo_groups/<group>/actions/publish/", EXECUTE, 202 queued, Object, repo_groups::publish),
+    route!(Post "/repo_groups/<group>/actions/unassociate/", EXECUTE, 200 now, OptionalObject, repo_groups::unassociate),
+    route!(Get "/repo_groups/<group>/distributors/", READ, 200 now, Ignored, repo_groups::distributors),
+    route!(Post "/repo_groups/<group>/distributors/", CREATE, 201 now, Object, repo_groups::create_distributor),
+    route!(Get "/repo_groups/<group>/distributors/<distributor>/", READ, 200 now, Ignored, repo_groups::read_distributor),
+    route!(Put "/repo_groups/<group>/distributors/<distributor>/", UPDATE, 200 now, Object, repo_groups::update_distributor),
+    route!(Delete "/repo_groups/<group>/distributors/<distributor>/", DELETE, 200 now, OptionalObject, repo_groups::delete_distributor),
     route!(Get "/repositories/", READ, 200 now, Ignored, repositories::list),
     route!(Post "/repositories/", CREATE, 201 now, Object, repositories::create),
     route!(Post "/repositories/actions/content/regenerate_applicability/", CREATE, 202 queued, Object, applicability::of_repositories),

@@ -9,6 +9,7 @@ pub mod config;
 pub mod descriptor;
 pub mod error;
 pub mod fetch;
+pub mod group;
 pub mod publish;
 pub mod relative_url;
 pub mod sync;
@@ -22,6 +23,7 @@ use pith_core::Document;
 pub use config::Config;
 pub use descriptor::{PluginDescriptor, Setting, SettingKind, UnitType};
 pub use error::ContentError;
+pub use group::GroupDistributor;
 pub use publish::Distributor;
 pub use sync::Importer;
 pub use unit::UnitKey;
@@ -39,6 +41,11 @@ pub trait ContentType: Send + Sync {
 
     /// The distributors of the family.
     fn distributors(&self) -> Vec<Arc<dyn Distributor>>;
+
+    /// The distributors of the family for groups of repositories; most have none.
+    fn group_distributors(&self) -> Vec<Arc<dyn GroupDistributor>> {
+        Vec::new()
+    }
 
     /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the
     /// document because they are large. `parts` holds the named parts that exist, as they are stored.

@@ -26,6 +26,16 @@ pub enum Job {
         #[serde(default)]
         override_config: serde_json::Value,
     },
+    /// Publish a group of repositories through one of its distributors.
+    PublishGroup {
+        /// The group.
+        group_id: String,
+        /// The distributor's id as the client gave it.
+        distributor_id: serde_json::Value,
+        /// Override of the distributor's configuration; any JSON, checked by the run.
+        #[serde(default)]
+        override_config: serde_json::Value,
+    },
     /// Remove a repository with all that hangs on it.
     DeleteRepository {
         /// The repository.
@@ -113,6 +123,7 @@ impl Job {
         match self {
             Self::Sync { .. } => "pulp.server.managers.repo.sync.sync",
             Self::Publish { .. } => "pulp.server.managers.repo.publish.publish",
+            Self::PublishGroup { .. } => "pulp.server.managers.repo.group.publish.publish",
             Self::DeleteRepository { .. } => "pulp.server.tasks.repository.delete",
             Self::SetImporter { .. } => "pulp.server.managers.repo.importer.set_importer",
             Self::UpdateImporter { .. } => {
@@ -145,7 +156,8 @@ impl Job {
             | Self::UpdateDistributor { repo_id, .. }
             | Self::RemoveDistributor { repo_id, .. }
             | Self::ImportUpload { repo_id, .. } => Some(repo_id),
-            Self::RegenerateApplicability { .. }
+            Self::PublishGroup { .. }
+            | Self::RegenerateApplicability { .. }
             | Self::BatchRegenerateApplicability { .. }
             | Self::ReapExpiredDocuments => None,
         }
@@ -163,11 +175,19 @@ impl Job {
             | Self::RemoveDistributor { distributor_id, .. } => {
                 tags.push(tag::distributor(distributor_id));
             }
+            Self::PublishGroup {
+                group_id,
+                distributor_id,
+                ..
+            } => {
+                tags.push(tag::group(group_id));
+                tags.push(tag::group_distributor(&text(distributor_id)));
+            }
             _ => {}
         }
         let action = match self {
             Self::Sync { .. } => "sync",
-            Self::Publish { .. } => "publish",
+            Self::Publish { .. } | Self::PublishGroup { .. } => "publish",
             Self::DeleteRepository { .. } => "delete",
             Self::SetImporter { .. } => "add_importer",
             Self::UpdateImporter { .. } => "update_importer",
@@ -186,6 +206,9 @@ impl Job {
     /// What the job must hold while it runs.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {
+        if let Self::PublishGroup { group_id, .. } = self {
+            return vec![Resource::repository_group(group_id)];
+        }
         if matches!(self, Self::RegenerateApplicability { .. }) {
             return vec![Resource::applicability()];
         }
@@ -194,4 +217,10 @@ impl Job {
             .into_iter()
             .collect()
     }
+}
+
+/// An id as a tag shows it, whatever JSON the client gave for it.
+fn text(id: &serde_json::Value) -> String {
+    id.as_str()
+        .map_or_else(|| pith_core::error::printed(id), str::to_owned)
 }

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod distributors;
 mod engine;
 pub mod error;
+pub mod groups;
 pub mod history;
 pub mod importers;
 pub mod job;

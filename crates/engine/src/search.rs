@@ -10,6 +10,7 @@ mod ranking;
 mod raw;
 mod units;
 
+pub(crate) use collections::select;
 pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};
 pub use ranking::Ranking;
 pub use units::{DocumentStream, Shown};

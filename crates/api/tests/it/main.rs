@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod access;
+mod calls;
+mod endpoints;
+mod groups;
 mod plugins;
 mod recordings;
 mod replay;

@@ -6,22 +6,22 @@ use crate::plugins::recorded;
 use crate::replay::{Exchange, read, replay};
 use crate::server::Server;
 
-const PLUGINS: &str = include_str!("../recordings/01_status_plugins.jsonl");
-const REPOSITORIES: &str = include_str!("../recordings/02_repositories.jsonl");
-const IMPORTERS: &str = include_str!("../recordings/03_importers_distributors.jsonl");
+pub(crate) const PLUGINS: &str = include_str!("../recordings/01_status_plugins.jsonl");
+pub(crate) const REPOSITORIES: &str = include_str!("../recordings/02_repositories.jsonl");
+pub(crate) const IMPORTERS: &str = include_str!("../recordings/03_importers_distributors.jsonl");
 
 /// Lines that differ, with the reason.
-type Known = &'static [(u32, &'static str)];
+pub(crate) type Known = &'static [(u32, &'static str)];
 
 /// An exception escaped in Pulp; pith names what is wrong.
-const MENDED: &str = "500 unhandled in Pulp, 400 naming the property here";
+pub(crate) const MENDED: &str = "500 unhandled in Pulp, 400 naming the property here";
 /// The recorded server had a stand-in for its database.
 const STAND_IN: &str = "the stand-in database accepts it, the real one refuses";
 /// A request that only differs in what it leaves out.
 const ONLY_DELTA: &str =
     "a task without distributor_config fails in Pulp; here it changes nothing else";
 
-const KNOWN_REPOSITORIES: Known = &[
+pub(crate) const KNOWN_REPOSITORIES: Known = &[
     (49, MENDED),
     (50, MENDED),
     (59, MENDED),
@@ -47,7 +47,7 @@ const KNOWN_REPOSITORIES: Known = &[
     (230, "500 unhandled in Pulp, 401 here"),
 ];
 
-const KNOWN_IMPORTERS: Known = &[
+pub(crate) const KNOWN_IMPORTERS: Known = &[
     (15, MENDED),
     (58, MENDED),
     (60, MENDED),
@@ -110,7 +110,7 @@ const ACTOR: &str = "importer_id is an object id in Pulp, the importer's id here
 /// The recorded server's database stand-in did not find tasks by tags.
 const TAGS: &str = "the stand-in database finds no task by its tags";
 
-const KNOWN_SYNCS: Known = &[
+pub(crate) const KNOWN_SYNCS: Known = &[
     (
         16,
         "an override that the importer refuses fails the task here",
@@ -132,7 +132,7 @@ const KNOWN_SYNCS: Known = &[
     (122, ACTOR),
 ];
 
-const KNOWN_PUBLISHES: Known = &[
+pub(crate) const KNOWN_PUBLISHES: Known = &[
     (
         11,
         "no unit came in with the sync of this test, so the publish is skipped",
@@ -142,7 +142,7 @@ const KNOWN_PUBLISHES: Known = &[
     (48, "the publish of 11"),
 ];
 
-const KNOWN_SCHEDULES: Known = &[
+pub(crate) const KNOWN_SCHEDULES: Known = &[
     (22, MENDED),
     (23, MENDED),
     (34, MENDED),
@@ -151,7 +151,7 @@ const KNOWN_SCHEDULES: Known = &[
     (113, MENDED),
 ];
 
-const KNOWN_TASKS: Known = &[
+pub(crate) const KNOWN_TASKS: Known = &[
     (10, TAGS),
     (11, TAGS),
     (16, TAGS),

@@ -2,6 +2,7 @@
 
 mod configure;
 mod download;
+mod group;
 mod housekeeping;
 mod publish;
 mod stage;
@@ -25,6 +26,11 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             distributor_id,
             override_config,
         } => publish::run(run, repo_id, distributor_id, override_config).await,
+        Job::PublishGroup {
+            group_id,
+            distributor_id,
+            override_config,
+        } => group::run(run, group_id, distributor_id, override_config).await,
         Job::DeleteRepository { repo_id } => configure::delete_repository(run, repo_id).await,
         Job::SetImporter {
             repo_id,

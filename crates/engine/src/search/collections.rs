@@ -169,7 +169,7 @@ fn tags_of(criteria: &Criteria) -> Option<Vec<String>> {
 }
 
 /// Filters, sorts, skips and limits. `facts` gives the document that an item is judged by.
-fn select<T>(
+pub(crate) fn select<T>(
     items: impl IntoIterator<Item = T>,
     criteria: &Criteria,
     facts: impl Fn(&T) -> Value,
@@ -201,6 +201,9 @@ fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
     }
 }
 
+/// Repository id -> type id -> number of units.
+type UnitCounts = BTreeMap<String, BTreeMap<String, i64>>;
+
 impl Engine {
     /// Searches repositories.
     ///
@@ -211,20 +214,7 @@ impl Engine {
         criteria: &Criteria,
         expand: Expand,
     ) -> Result<Vec<Value>, PulpError> {
-        REPOSITORIES.check(criteria)?;
-        let ids = must_be(criteria, "id");
-        let found = self
-            .store
-            .repository_list(ids.as_deref())
-            .await
-            .map_err(from_store)?;
-        let counts = self.unit_counts(&found).await?;
-        let found = select(found, criteria, |repository| {
-            let mut facts =
-                repositories::document(repository, counts.get(&repository.id), Dates::Extended);
-            facts["repo_id"] = json!(repository.id);
-            facts
-        });
+        let (found, counts) = self.matching(criteria).await?;
         let with_id = criteria
             .fields
             .as_ref()
@@ -255,11 +245,39 @@ impl Engine {
             .collect())
     }
 
-    /// Numbers of units by repository and type: of a few one by one, of many in one go.
-    async fn unit_counts(
+    /// The ids of the repositories that match.
+    ///
+    /// # Errors
+    /// 400 for an unknown name in `sort` or `fields`.
+    pub(crate) async fn repository_ids(
         &self,
-        repositories: &[Repository],
-    ) -> Result<BTreeMap<String, BTreeMap<String, i64>>, PulpError> {
+        criteria: &Criteria,
+    ) -> Result<Vec<String>, PulpError> {
+        let (found, _) = self.matching(criteria).await?;
+        Ok(found.into_iter().map(|repository| repository.id).collect())
+    }
+
+    /// The repositories that match, and numbers of units of these and maybe more.
+    async fn matching(
+        &self,
+        criteria: &Criteria,
+    ) -> Result<(Vec<Repository>, UnitCounts), PulpError> {
+        REPOSITORIES.check(criteria)?;
+        let ids = must_be(criteria, "id");
+        let found = self.store.repository_list(ids.as_deref()).await;
+        let found = found.map_err(from_store)?;
+        let counts = self.unit_counts(&found).await?;
+        let found = select(found, criteria, |repository| {
+            let mut facts =
+                repositories::document(repository, counts.get(&repository.id), Dates::Extended);
+            facts["repo_id"] = json!(repository.id);
+            facts
+        });
+        Ok((found, counts))
+    }
+
+    /// Numbers of units by repository and type: of a few one by one, of many in one go.
+    async fn unit_counts(&self, repositories: &[Repository]) -> Result<UnitCounts, PulpError> {
         const FEW: usize = 8;
         if repositories.len() > FEW {
             let all = self.store.repository_unit_counts_all().await;

@@ -7,3 +7,4 @@ mod harness;
 mod life;
 mod rpm;
 mod schedules;
+mod seeds;

@@ -4,6 +4,7 @@
 mod content;
 mod criteria;
 mod fixture;
+mod groups;
 mod plans;
 mod publications;
 mod repositories;
