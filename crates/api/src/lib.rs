@@ -12,13 +12,17 @@ mod actions;
 mod distributors;
 mod history;
 mod importers;
+mod login;
+mod permissions;
 mod plugins;
 mod repositories;
+mod roles;
 mod search;
 mod status;
 mod tasks;
 mod units;
 mod uploads;
+mod users;
 
 use std::sync::Arc;
 

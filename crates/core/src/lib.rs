@@ -9,6 +9,7 @@ pub mod digest;
 pub mod error;
 pub mod ids;
 pub mod path;
+pub mod rights;
 pub mod task;
 
 pub use clock::{Clock, ManualClock, SignedDuration, SystemClock, Timestamp};
@@ -16,6 +17,7 @@ pub use digest::{Algorithm, Digest, MultiHasher, Sha256};
 pub use error::{ErrorDetail, PulpError};
 pub use ids::{ObjectId, TaskId, UnitId};
 pub use path::RelativePath;
+pub use rights::{Operation, Rights};
 
 /// A JSON object, the shape of every document on the wire.
 pub type Document = serde_json::Map<String, serde_json::Value>;

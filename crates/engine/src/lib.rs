@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod accounts;
 pub mod auth;
 pub mod distributors;
 mod engine;
@@ -9,6 +10,8 @@ pub mod error;
 pub mod history;
 pub mod importers;
 pub mod job;
+mod login;
+pub mod people;
 pub mod present;
 mod progress;
 pub mod registry;

@@ -6,9 +6,11 @@
 
 mod collections;
 mod entry;
+mod people;
 mod ranking;
 mod units;
 
 pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};
+pub use people::USERS;
 pub use ranking::Ranking;
 pub use units::DocumentStream;

@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod access;
+mod certificates;
+mod client;
+mod coverage;
+mod people;
 mod plugins;
 mod recordings;
 mod replay;

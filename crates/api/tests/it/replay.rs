@@ -160,7 +160,10 @@ async fn send(router: &Router, exchange: &Exchange, ids: &HashMap<String, String
         .uri(translated(&exchange.path, ids));
     if note.contains("no credentials") {
         credentials = None;
-    } else if let Some(given) = note.strip_prefix("credentials ") {
+    } else if let Some(given) = note
+        .split("; ")
+        .find_map(|part| part.strip_prefix("credentials "))
+    {
         credentials = Some(given.split_whitespace().next().unwrap_or_default());
     } else if let Some(header) = note.strip_prefix("sent header ") {
         let (name, value) = header.split_once(": ").unwrap();

@@ -3,6 +3,7 @@
 
 mod content;
 mod fixture;
+mod people;
 mod plans;
 mod publications;
 mod repositories;
