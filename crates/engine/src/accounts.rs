@@ -16,6 +16,8 @@ use crate::error::from_store;
 const LOOK: SignedDuration = SignedDuration::from_millis(500);
 /// Accounts beyond which the cache starts anew.
 const CACHED: usize = 10_000;
+/// No login that is remembered is longer, in bytes: some are made up by strangers.
+const LONGEST_LOGIN: usize = 256;
 
 /// A user with what they may do. Debug output leaves the password hash out.
 pub struct Account {
@@ -49,7 +51,8 @@ type Mark = (u64, i64);
 struct Inner {
     /// The latest mark, and when it was looked up.
     seen: Option<(Mark, Timestamp)>,
-    known: HashMap<String, (Mark, Arc<Account>)>,
+    /// `None` for a login that nobody has: finding that out again must take no longer than for one that somebody has.
+    known: HashMap<String, (Mark, Option<Arc<Account>>)>,
 }
 
 #[derive(Default)]
@@ -71,21 +74,19 @@ impl Accounts {
         if let Some((of, account)) = self.0.lock().known.get(login)
             && *of == mark
         {
-            return Ok(Some(Arc::clone(account)));
+            return Ok(account.clone());
         }
         // Read after the mark: what is remembered under it is at least as new.
-        let Some(account) = load(store, login).await? else {
-            self.0.lock().known.remove(login);
-            return Ok(None);
-        };
-        let account = Arc::new(account);
-        let mut inner = self.0.lock();
-        if inner.known.len() >= CACHED {
-            inner.known.clear();
+        let account = load(store, login).await?.map(Arc::new);
+        if login.len() <= LONGEST_LOGIN {
+            let mut inner = self.0.lock();
+            if inner.known.len() >= CACHED {
+                inner.known.clear();
+            }
+            let entry = (mark, account.clone());
+            inner.known.insert(login.to_owned(), entry);
         }
-        let entry = (mark, Arc::clone(&account));
-        inner.known.insert(login.to_owned(), entry);
-        Ok(Some(account))
+        Ok(account)
     }
 
     async fn mark(&self, store: &Store) -> Result<Mark, PulpError> {
@@ -105,11 +106,9 @@ impl Accounts {
 }
 
 async fn load(store: &Store, login: &str) -> Result<Option<Account>, PulpError> {
-    let Some(user) = store.user_get(login).await.map_err(from_store)? else {
-        return Ok(None);
-    };
+    let user = store.user_get(login).await.map_err(from_store)?;
     let granted = store.user_rights(login).await.map_err(from_store)?;
-    Ok(Some(Account {
+    Ok(user.map(|user| Account {
         super_user: user.has_role(SUPER_USERS),
         login: user.login,
         oid: user.oid,

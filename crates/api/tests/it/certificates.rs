@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pith_core::Clock;
 use pith_trust::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -49,14 +48,9 @@ async fn a_login_certificate_names_its_user_and_counts_for_seven_days() {
         not_after: "2020-01-01T00:00:00Z".parse().unwrap(),
         ..found
     };
-    let refused = code(
-        &server.router,
-        &Who::Certificate(Some(expired)),
-        "GET",
-        "/users/",
-        None,
-    );
-    assert_eq!(refused.await, (401, "PLP0027".to_owned()));
+    let expired = Who::Certificate(Some(expired));
+    let refused = code(&server.router, &expired, "GET", "/users/", None).await;
+    assert_eq!(refused, (401, "PLP0027".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

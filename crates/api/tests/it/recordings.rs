@@ -75,6 +75,7 @@ const KNOWN_IMPORTERS: Known = &[
 
 const NO_NULLS: &str =
     "Pulp gives the maker of a user a permission of five nulls that no check finds; not here";
+const NO_CONSUMERS: &str = "/consumers/ is not built yet";
 const NO_SYNC: &str = "the repositories of recordings 04 to 08";
 
 const KNOWN_PEOPLE: Known = &[
@@ -87,7 +88,9 @@ const KNOWN_PEOPLE: Known = &[
     (86, MENDED),
     (97, "500 in Pulp for a role with members; the users here"),
     (171, NO_SYNC),
+    (173, NO_CONSUMERS),
     (178, NO_SYNC),
+    (180, NO_CONSUMERS),
     (181, NO_NULLS),
     (184, NO_NULLS),
 ];
