@@ -68,6 +68,15 @@ fn unusable(error: impl std::fmt::Display) -> TrustError {
     TrustError::Unusable(error.to_string())
 }
 
+/// The first certificate of a text in PEM form, and nothing of what else stands there: it may be a key.
+fn first_certificate(text: &str) -> String {
+    const END: &str = "-----END CERTIFICATE-----";
+    let start = text.find("-----BEGIN CERTIFICATE-----").unwrap_or_default();
+    let rest = &text[start..];
+    let end = rest.find(END).map_or(0, |at| at + END.len());
+    format!("{}\n", &rest[..end])
+}
+
 /// Sets the time a certificate counts: whole seconds from 1970 on.
 fn set_validity(params: &mut CertificateParams, from: i64, until: i64) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
@@ -116,7 +125,9 @@ impl Authority {
     /// When they cannot be read, or do not belong together.
     pub fn from_pem(certificate: &str, key: &SecretString) -> Result<Self, TrustError> {
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(unusable)?;
-        let key = KeyPair::from_pem(key.expose_secret()).map_err(unusable)?;
+        let key =
+            PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes()).map_err(unusable)?;
+        let key = KeyPair::try_from(&key).map_err(unusable)?;
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(unusable)?;
         if parsed.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
             return Err(unusable("the key is not that of the certificate"));
@@ -130,7 +141,7 @@ impl Authority {
             .map_err(unusable)?;
         Ok(Self {
             issuer,
-            pem: certificate.to_owned(),
+            pem: first_certificate(certificate),
             certificate: der,
             verifier,
         })
@@ -333,6 +344,15 @@ mod tests {
             .issue_client(&Subject::consumer("c1", "ff"), now, 1)
             .unwrap();
         assert!(one.verify_client(&chain(&issued), now).is_some());
+        // Both may stand in one file, in any order; what is shown is the certificate alone.
+        for both in [
+            format!("{}{}", one.certificate_pem(), one.key_pem().expose_secret()),
+            format!("{}{}", one.key_pem().expose_secret(), one.certificate_pem()),
+        ] {
+            let again = Authority::from_pem(&both, &both.clone().into()).unwrap();
+            assert_eq!(again.certificate_pem().trim(), one.certificate_pem().trim());
+            assert!(!again.certificate_pem().contains("PRIVATE"));
+        }
         let mixed = Authority::from_pem(one.certificate_pem(), &two.key_pem()).unwrap_err();
         assert!(mixed.to_string().contains("not that of the certificate"));
         assert!(Authority::from_pem("junk", &one.key_pem()).is_err());

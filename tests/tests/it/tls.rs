@@ -137,6 +137,8 @@ fn certificates_outlive_a_restart_and_connections_that_say_nothing_keep_nobody_w
     let key = secure.file("user.key", login["key"].as_str().unwrap());
     secure.server.kill().unwrap();
     secure.server.start_again().unwrap();
+    let public = fs::read_to_string(secure.server.data().join("ca.crt")).unwrap();
+    assert!(public.contains("CERTIFICATE") && !public.contains("PRIVATE"));
     let silent: Vec<TcpStream> = (0..100)
         .map(|_| TcpStream::connect(secure.address).unwrap())
         .collect();
