@@ -9,6 +9,7 @@ mod http;
 pub mod routes;
 
 mod actions;
+mod applicability;
 mod distributors;
 mod history;
 mod importers;
@@ -17,8 +18,10 @@ mod permissions;
 mod plugins;
 mod repositories;
 mod roles;
+mod schedules;
 mod search;
 mod status;
+mod task_groups;
 mod tasks;
 mod units;
 mod uploads;

@@ -90,6 +90,20 @@ pub enum Job {
         #[serde(default)]
         override_config: serde_json::Value,
     },
+    /// Work out what concerns the consumers of some repositories.
+    RegenerateApplicability {
+        /// Which repositories.
+        repo_criteria: serde_json::Value,
+    },
+    /// A part of that, for one repository.
+    BatchRegenerateApplicability {
+        /// The repository.
+        repo_id: String,
+        /// Hashes of sets of consumer profiles.
+        profile_sets: Vec<String>,
+    },
+    /// Forget what is old.
+    ReapExpiredDocuments,
 }
 
 impl Job {
@@ -108,10 +122,17 @@ impl Job {
             Self::UpdateDistributor { .. } => "pulp.server.tasks.repository.distributor_update",
             Self::RemoveDistributor { .. } => "pulp.server.tasks.repository.distributor_delete",
             Self::ImportUpload { .. } => "pulp.server.managers.content.upload.import_uploaded_unit",
+            Self::RegenerateApplicability { .. } => {
+                "pulp.server.managers.consumer.applicability.regenerate_applicability_for_repos"
+            }
+            Self::BatchRegenerateApplicability { .. } => {
+                "pulp.server.managers.consumer.applicability.batch_regenerate_applicability"
+            }
+            Self::ReapExpiredDocuments => "pulp.server.db.reaper.reap_expired_documents",
         }
     }
 
-    /// The repository the job is about, when it is about one.
+    /// The repository the job is about, when it is about one: which it has to itself.
     #[must_use]
     pub fn repo_id(&self) -> Option<&str> {
         match self {
@@ -124,6 +145,9 @@ impl Job {
             | Self::UpdateDistributor { repo_id, .. }
             | Self::RemoveDistributor { repo_id, .. }
             | Self::ImportUpload { repo_id, .. } => Some(repo_id),
+            Self::RegenerateApplicability { .. }
+            | Self::BatchRegenerateApplicability { .. }
+            | Self::ReapExpiredDocuments => None,
         }
     }
 
@@ -141,7 +165,7 @@ impl Job {
             }
             _ => {}
         }
-        tags.push(tag::action(match self {
+        let action = match self {
             Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
             Self::DeleteRepository { .. } => "delete",
@@ -151,13 +175,20 @@ impl Job {
             Self::UpdateDistributor { .. } => "update_distributor",
             Self::RemoveDistributor { .. } => "remove_distributor",
             Self::ImportUpload { .. } => "import_upload",
-        }));
+            Self::RegenerateApplicability { .. } => "content_applicability_regeneration",
+            Self::ReapExpiredDocuments => "reaper",
+            Self::BatchRegenerateApplicability { .. } => return tags,
+        };
+        tags.push(tag::action(action));
         tags
     }
 
     /// What the job must hold while it runs.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {
+        if matches!(self, Self::RegenerateApplicability { .. }) {
+            return vec![Resource::applicability()];
+        }
         self.repo_id()
             .map(Resource::repository)
             .into_iter()

@@ -15,7 +15,7 @@ use axum::routing::get;
 use pith_blobs::{Blobs, StorageUrl};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SystemClock};
-use pith_engine::{Engine, Registry, run_workers};
+use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher};
 use pith_serve::Protocol;
 use pith_store::Store;
@@ -35,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) tls_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     workers: JoinHandle<Result<(), PulpError>>,
+    scheduler: JoinHandle<()>,
     /// What else runs until told to stop.
     others: Vec<JoinHandle<()>>,
 }
@@ -76,6 +77,7 @@ impl Server {
                 options.worker_count(),
                 shutdown.clone(),
             )),
+            scheduler: tokio::spawn(run_scheduler(Arc::clone(&engine), shutdown.clone())),
             others: Vec::new(),
             shutdown,
         };
@@ -117,6 +119,8 @@ impl Server {
         for other in self.others {
             other.await.context("a part of the server failed")?;
         }
+        // One that hangs in the database loses its lease anyway.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.scheduler).await;
         let stopped = tokio::time::timeout(Duration::from_secs(5), self.workers).await;
         match stopped {
             Ok(ended) => ended
@@ -134,6 +138,10 @@ impl Server {
             ended = &mut self.workers => {
                 ended.context("the workers failed")?.context("the workers failed")?;
                 anyhow::bail!("the workers stopped by themselves");
+            }
+            ended = &mut self.scheduler => {
+                ended.context("the scheduler failed")?;
+                anyhow::bail!("the scheduler stopped by itself");
             }
         }
         tracing::info!("stopping");

@@ -8,4 +8,5 @@ mod mirror;
 mod parity;
 mod rest;
 mod scale_out;
+mod schedules;
 mod tls;

@@ -10,4 +10,5 @@ mod plugins;
 mod recordings;
 mod replay;
 mod server;
+mod tasks;
 mod units;

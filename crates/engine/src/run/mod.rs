@@ -2,6 +2,7 @@
 
 mod configure;
 mod download;
+mod housekeeping;
 mod publish;
 mod stage;
 mod subject;
@@ -66,5 +67,21 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             };
             upload::run(run, repo_id, request).await
         }
+        Job::RegenerateApplicability { repo_criteria } => {
+            let engine = &run.engine;
+            engine.applicability_of_repositories(&repo_criteria).await?;
+            Ok(Done::default())
+        }
+        Job::BatchRegenerateApplicability {
+            repo_id,
+            profile_sets,
+        } => {
+            let work = run
+                .engine
+                .applicability_of_profiles(&repo_id, &profile_sets);
+            work.await?;
+            Ok(Done::default())
+        }
+        Job::ReapExpiredDocuments => housekeeping::reap(run).await,
     }
 }

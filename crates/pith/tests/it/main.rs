@@ -6,3 +6,4 @@ mod faults;
 mod harness;
 mod life;
 mod rpm;
+mod schedules;

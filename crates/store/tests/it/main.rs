@@ -7,6 +7,7 @@ mod people;
 mod plans;
 mod publications;
 mod repositories;
+mod schedules;
 mod schema;
 mod small;
 mod tasks;
