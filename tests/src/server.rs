@@ -47,7 +47,10 @@ pub fn binary() -> anyhow::Result<PathBuf> {
 }
 
 /// A command that runs the binary with nothing of this machine's configuration.
-fn pith(arguments: &[&OsStr]) -> anyhow::Result<Command> {
+///
+/// # Errors
+/// When the binary cannot be built.
+pub fn pith(arguments: &[&OsStr]) -> anyhow::Result<Command> {
     let mut command = Command::new(binary()?);
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -345,7 +348,10 @@ fn show_log(folder: &Path) {
 }
 
 /// An address of loopback that nobody listens on.
-fn free_address() -> anyhow::Result<SocketAddr> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     ensure!(address.port() != 0, "no free port");
     Ok(address)

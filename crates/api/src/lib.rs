@@ -13,9 +13,12 @@ mod applicability;
 mod distributors;
 mod history;
 mod importers;
+mod login;
+mod permissions;
 mod plugins;
 mod repo_groups;
 mod repositories;
+mod roles;
 mod schedules;
 mod search;
 mod status;
@@ -23,6 +26,7 @@ mod task_groups;
 mod tasks;
 mod units;
 mod uploads;
+mod users;
 
 use std::sync::Arc;
 

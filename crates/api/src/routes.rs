@@ -2,11 +2,13 @@
 
 use futures::future::BoxFuture;
 use pith_core::error::PulpError;
+/// What a caller must be allowed to do.
+pub use pith_core::rights::Operation;
 
 use crate::http::{Answer, Call};
 use crate::{
-    actions, applicability, distributors, history, importers, plugins, repo_groups, repositories,
-    schedules, status, task_groups, tasks, units, uploads,
+    actions, applicability, distributors, history, importers, login, permissions, plugins,
+    repo_groups, repositories, roles, schedules, status, task_groups, tasks, units, uploads, users,
 };
 
 /// The methods that operations have.
@@ -31,35 +33,6 @@ impl Verb {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// What a caller must be allowed to do (reference: platform-api §2.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `CREATE`
-    Create,
-    /// `READ`
-    Read,
-    /// `UPDATE`
-    Update,
-    /// `DELETE`
-    Delete,
-    /// `EXECUTE`
-    Execute,
-}
-
-impl Operation {
-    /// The name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Create => "CREATE",
-            Self::Read => "READ",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Execute => "EXECUTE",
         }
     }
 }
@@ -125,6 +98,7 @@ const EXECUTE: Option<Operation> = Some(Operation::Execute);
 /// The operations, sorted by path (reference: platform-api §17).
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
+    route!(Post "/actions/login/", READ, 200 now, Ignored, login::login),
     route!(Get "/content/units/<type>/", READ, 200 now, Ignored, units::list),
     route!(Get "/content/units/<type>/search/", READ, 200 now, Ignored, units::search_get),
     route!(Post "/content/units/<type>/search/", READ, 200 now, Object, units::search_post),
@@ -137,6 +111,11 @@ pub static ROUTES: &[Route] = &[
     route!(Put "/content/uploads/<upload>/<offset>/", UPDATE, 200 now, Raw, uploads::write),
     route!(Get "/distributors/search/", READ, 200 now, Ignored, distributors::search_get),
     route!(Post "/distributors/search/", READ, 200 now, Object, distributors::search_post),
+    route!(Get "/permissions/", READ, 200 now, Ignored, permissions::list),
+    route!(Post "/permissions/actions/grant_to_role/", EXECUTE, 200 now, Object, permissions::grant_to_role),
+    route!(Post "/permissions/actions/grant_to_user/", EXECUTE, 200 now, Object, permissions::grant_to_user),
+    route!(Post "/permissions/actions/revoke_from_role/", EXECUTE, 200 now, Object, permissions::revoke_from_role),
+    route!(Post "/permissions/actions/revoke_from_user/", EXECUTE, 200 now, Object, permissions::revoke_from_user),
     route!(Get "/plugins/distributors/", READ, 200 now, Ignored, plugins::distributors),
     route!(Get "/plugins/distributors/<distributor>/", READ, 200 now, Ignored, plugins::distributor),
     route!(Get "/plugins/importers/", READ, 200 now, Ignored, plugins::importers),
@@ -193,6 +172,14 @@ pub static ROUTES: &[Route] = &[
     route!(Delete "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", DELETE, 200 now, Ignored, schedules::delete_sync),
     route!(Get "/repositories/<repo>/search/units/", READ, 200 now, Ignored, units::in_repository_get),
     route!(Post "/repositories/<repo>/search/units/", READ, 200 now, Object, units::in_repository_post),
+    route!(Get "/roles/", READ, 200 now, Ignored, roles::list),
+    route!(Post "/roles/", CREATE, 201 now, Object, roles::create),
+    route!(Get "/roles/<role>/", READ, 200 now, Ignored, roles::read),
+    route!(Put "/roles/<role>/", UPDATE, 200 now, Object, roles::update),
+    route!(Delete "/roles/<role>/", DELETE, 200 now, Ignored, roles::delete),
+    route!(Get "/roles/<role>/users/", READ, 200 now, Ignored, roles::members),
+    route!(Post "/roles/<role>/users/", UPDATE, 200 now, Object, roles::add_member),
+    route!(Delete "/roles/<role>/users/<login>/", DELETE, 200 now, Ignored, roles::remove_member),
     route!(Get "/status/", None, 200 now, Ignored, status::read),
     route!(Get "/task_groups/<group>/", READ, 200 now, Ignored, task_groups::read),
     route!(Delete "/task_groups/<group>/", DELETE, 200 now, Ignored, task_groups::cancel),
@@ -203,6 +190,13 @@ pub static ROUTES: &[Route] = &[
     route!(Post "/tasks/search/", READ, 200 now, Object, tasks::search_post),
     route!(Get "/tasks/<task>/", READ, 200 now, Ignored, tasks::read),
     route!(Delete "/tasks/<task>/", DELETE, 200 now, Ignored, tasks::cancel),
+    route!(Get "/users/", READ, 200 now, Ignored, users::list),
+    route!(Post "/users/", CREATE, 201 now, Object, users::create),
+    route!(Get "/users/search/", READ, 200 now, Ignored, users::search_get),
+    route!(Post "/users/search/", READ, 200 now, Object, users::search_post),
+    route!(Get "/users/<login>/", READ, 200 now, Ignored, users::read),
+    route!(Put "/users/<login>/", UPDATE, 200 now, Object, users::update),
+    route!(Delete "/users/<login>/", DELETE, 200 now, Ignored, users::delete),
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod accounts;
 mod applicability;
 pub mod auth;
 pub mod distributors;
@@ -11,6 +12,8 @@ pub mod groups;
 pub mod history;
 pub mod importers;
 pub mod job;
+mod login;
+pub mod people;
 pub mod present;
 mod progress;
 pub mod registry;

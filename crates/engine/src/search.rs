@@ -6,11 +6,13 @@
 
 mod collections;
 mod entry;
+mod people;
 mod ranking;
 mod raw;
 mod units;
 
 pub(crate) use collections::select;
 pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};
+pub use people::USERS;
 pub use ranking::Ranking;
 pub use units::{DocumentStream, Shown};

@@ -1,6 +1,7 @@
 //! The handle that everything else hangs on.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::BoxStream;
@@ -71,6 +72,8 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     wakeups: Arc<watch::Sender<u64>>,
     listener: Option<JoinHandle<()>>,
+    /// Moves with every change of users, roles or permissions that this process makes.
+    pub(crate) people_changes: AtomicU64,
     /// (type, field) pairs with an index.
     pub(crate) indexed: RwLock<HashSet<(String, String)>>,
 }
@@ -118,6 +121,7 @@ impl Store {
             clock,
             wakeups,
             listener,
+            people_changes: AtomicU64::default(),
             indexed: RwLock::default(),
         };
         Ok(Self {

@@ -10,3 +10,4 @@ mod recordings;
 mod rest;
 mod scale_out;
 mod schedules;
+mod tls;

@@ -3,8 +3,12 @@
 
 mod access;
 mod calls;
+mod certificates;
+mod client;
+mod coverage;
 mod endpoints;
 mod groups;
+mod people;
 mod plugins;
 mod recordings;
 mod replay;

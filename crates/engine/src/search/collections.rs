@@ -91,7 +91,7 @@ pub(super) fn unknown_field(name: &str, collection: &str) -> PulpError {
 }
 
 impl Collection {
-    fn check(&self, criteria: &Criteria) -> Result<(), PulpError> {
+    pub(super) fn check(&self, criteria: &Criteria) -> Result<(), PulpError> {
         let fields = criteria.fields.iter().flatten().map(String::as_str);
         for name in criteria.sort_names().chain(fields) {
             if !self.fields.contains(&name) {
@@ -191,7 +191,7 @@ pub(crate) fn select<T>(
 
 /// Cuts a document of a typed collection to `fields`. `always` stays whatever was asked, and becomes null when it was
 /// not (reference: platform-api §1.10.4).
-fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
+pub(super) fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
     if let Some(map) = document.as_object_mut() {
         let asked = |key: &str| fields.iter().any(|field| field == key);
         map.retain(|key, _| key == "_id" || key == "_href" || asked(key));

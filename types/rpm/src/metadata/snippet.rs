@@ -110,7 +110,9 @@ impl Packer {
             return Ok(Bytes::copy_from_slice(text));
         }
         // A copy: the compressor's buffer is as large as the text, and hundreds of snippets wait to be saved.
-        self.0.compress(text).map(|packed| Bytes::copy_from_slice(&packed))
+        self.0
+            .compress(text)
+            .map(|packed| Bytes::copy_from_slice(&packed))
     }
 }
 
