@@ -5,6 +5,8 @@
 //! documents are binary JSON. Nothing outside this crate knows SQL, nothing in here knows a content type.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod blobs;
+pub mod chores;
 pub mod content;
 mod db;
 mod dialect;
@@ -14,9 +16,11 @@ mod field;
 pub mod history;
 pub mod importers;
 mod migrate;
+pub mod orphans;
 pub mod publications;
 pub mod repositories;
 pub mod settings;
+pub mod staging;
 pub mod store;
 mod task_queries;
 pub mod tasks;
@@ -36,6 +40,7 @@ pub use history::{History, HistoryKind, HistoryQuery};
 pub use importers::Importer;
 pub use publications::{Mount, NewMount, NewPublication, Publication};
 pub use repositories::{Repository, RepositoryUpdate};
+pub use staging::StagedId;
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Blocker, Lost, NewTask, Task, TaskOutcome};
 pub use units::{KnownUnit, NewUnit, OnConflict, Part, SavedUnit, StreamedUnit, Unit, UnitQuery};
