@@ -9,9 +9,11 @@ mod http;
 pub mod routes;
 
 mod actions;
+mod associate;
 mod distributors;
 mod history;
 mod importers;
+mod orphans;
 mod plugins;
 mod repositories;
 mod search;

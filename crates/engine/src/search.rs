@@ -7,6 +7,7 @@
 mod collections;
 mod entry;
 mod ranking;
+mod select;
 mod units;
 
 pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};

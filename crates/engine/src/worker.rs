@@ -120,6 +120,7 @@ pub async fn run_workers(
         names.clone(),
         shutdown.clone(),
     ));
+    tasks.spawn(crate::upkeep::run(Arc::clone(&engine), shutdown.clone()));
     tasks.spawn(cancel_loop(Arc::clone(&engine), names.clone(), shutdown));
     while tasks.join_next().await.is_some() {}
     for name in names {

@@ -44,16 +44,24 @@ async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashSet<UnitId>> {
 }
 
 /// Sets what the task wants of these units; the last word counts.
-async fn write<'a>(
+async fn write(
     tx: &mut DbTx,
     task: TaskId,
-    units: impl Iterator<Item = (UnitId, &'a str)>,
+    units: &[(UnitId, &str)],
     remove: bool,
 ) -> Result<()> {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(units.len());
     let rows: Vec<Vec<Value>> = units
+        .iter()
         .filter(|(id, _)| seen.insert(*id))
-        .map(|(id, type_id)| vec![task.into(), type_id.into(), id.into(), remove.into()])
+        .map(|(id, type_id)| {
+            vec![
+                task.into(),
+                (*type_id).into(),
+                (*id).into(),
+                remove.into(),
+            ]
+        })
         .collect();
     let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes, Kind::Bool];
     let head = "INSERT INTO staged_units (task_id, type_id, unit_id, remove)";
@@ -82,7 +90,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let there = hold(&mut tx.inner, &ids).await?;
         let wanted = units.iter().copied().filter(|(id, _)| there.contains(id));
-        write(&mut tx.inner, task, wanted, false).await?;
+        let wanted: Vec<(UnitId, &str)> = wanted.collect();
+        write(&mut tx.inner, task, &wanted, false).await?;
         tx.commit().await?;
         Ok(ids.into_iter().filter(|id| !there.contains(id)).collect())
     }
@@ -93,7 +102,7 @@ impl Store {
     /// When the database fails.
     pub async fn stage_remove(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<()> {
         let mut tx = self.begin().await?;
-        write(&mut tx.inner, task, units.iter().copied(), true).await?;
+        write(&mut tx.inner, task, units, true).await?;
         tx.commit().await
     }
 
@@ -117,11 +126,11 @@ impl Store {
                 // One that was found by its key was deleted as an orphan meanwhile; now it is new.
                 continue;
             }
-            let staged = saved
-                .iter()
-                .zip(units)
-                .map(|(saved, unit)| (saved.id, unit.type_id.as_str()));
-            write(&mut tx.inner, task, staged, false).await?;
+            let staged = saved.iter().zip(units);
+            let staged: Vec<(UnitId, &str)> = staged
+                .map(|(saved, unit)| (saved.id, unit.type_id.as_str()))
+                .collect();
+            write(&mut tx.inner, task, &staged, false).await?;
             tx.commit().await?;
             return Ok(saved);
         }

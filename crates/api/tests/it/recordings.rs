@@ -104,6 +104,53 @@ async fn importers_and_distributors_answer_as_recorded() {
     report.settle("03", KNOWN_IMPORTERS);
 }
 
+const COPY: &str = include_str!("../recordings/08_copy_orphans.jsonl");
+const UNIT: &str = include_str!("../recordings/07_unit.jsonl");
+
+const KNOWN_COPY: Known = &[
+    (137, MENDED),
+    (141, MENDED),
+    (162, MENDED),
+    (211, "the recorded server failed on a unit of another type"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_removals_and_orphans_answer_as_recorded() {
+    let report = replay(&server().await.router, &read(COPY)).await;
+    report.settle("08", KNOWN_COPY);
+}
+
+const KNOWN_UNIT: Known = &[
+    (114, "$or: [] matches nothing and is refused"),
+    (118, "the unit is in no repository here"),
+    (122, "the unit is in no repository here"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_and_its_user_metadata_answer_as_recorded() {
+    let exchanges = read(UNIT);
+    let server = server().await;
+    let recorded = exchanges.iter().find(|exchange| exchange.n == 130).unwrap();
+    let mut doc = recorded.body.as_object().unwrap().clone();
+    doc.retain(|key, _| !key.starts_with('_') && key != "children" && key != "downloaded");
+    doc.remove("pulp_user_metadata");
+    let kind = server.engine.registry.unit_type("rpm").unwrap();
+    let unit = pith_store::NewUnit {
+        type_id: "rpm".to_owned(),
+        key_digest: pith_content::UnitKey::of(kind, &doc).unwrap().digest(kind),
+        doc,
+        blob: None,
+        size: Some(2438),
+        downloaded: true,
+        parts: Vec::new(),
+    };
+    let store = &server.engine.store;
+    let keep = pith_store::OnConflict::Keep;
+    store.units_save(&[unit], keep).await.unwrap();
+    let report = replay(&server.router, &exchanges).await;
+    report.settle("07", KNOWN_UNIT);
+}
+
 /// Lines of other recordings that need no content.
 const OTHERS: [(&str, &str, Known); 5] = [
     (

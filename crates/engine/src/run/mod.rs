@@ -1,7 +1,9 @@
 //! What each kind of task does.
 
 mod configure;
+mod copy;
 mod download;
+mod orphans;
 mod publish;
 mod stage;
 mod subject;
@@ -66,5 +68,13 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             };
             upload::run(run, repo_id, request).await
         }
+        Job::Associate {
+            repo_id,
+            source_repo_id,
+            criteria,
+            override_config,
+        } => copy::associate(run, repo_id, source_repo_id, criteria, override_config).await,
+        Job::Unassociate { repo_id, criteria } => copy::unassociate(run, repo_id, criteria).await,
+        Job::DeleteOrphans { orphans } => orphans::delete(run, orphans).await,
     }
 }

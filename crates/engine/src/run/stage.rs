@@ -2,10 +2,11 @@
 //! limits, verify, save in batches. Bounded queues between the stages keep memory flat; the first fatal failure stops
 //! all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use pith_content::fetch::FetchFailure;
 use pith_content::sync::StageObserver;
@@ -21,6 +22,7 @@ use url::Url;
 
 use super::download::{BlobSink, failure, resolve, unreachable_file};
 use crate::Engine;
+use crate::files::saving;
 
 /// Units saved in one transaction.
 const SAVE_BATCH: usize = 250;
@@ -182,35 +184,49 @@ impl Stages {
             .units_by_key(type_id, &keys)
             .await
             .map_err(ContentError::other)?;
-        let mut associate: Vec<(UnitId, &str)> = Vec::new();
+        let mut served: Vec<(UnitId, Moving)> = Vec::new();
         for (mut unit, key_digest) in group {
-            if let Some(found) = known.get(&key_digest)
-                && self.as_known(&mut unit, found).await?
-            {
-                associate.push((found.id, type_id));
-                observer.known(type_id);
-                continue;
-            }
-            let known = known
-                .get(&key_digest)
-                .filter(|_| unit.existing == Existing::Keep);
-            let known = known.map(|found| found.id);
-            let observer = Arc::clone(observer);
-            self.send(Moving {
+            let found = known.get(&key_digest);
+            let serves = match found {
+                Some(found) => self.as_known(&mut unit, found).await?,
+                None => false,
+            };
+            let known = found.filter(|_| unit.existing == Existing::Keep);
+            let moving = Moving {
+                known: known.map(|found| found.id).filter(|_| !serves),
                 unit,
                 key_digest,
                 file_backed,
                 file: None,
-                known,
-                observer,
-            })
-            .await?;
+                observer: Arc::clone(observer),
+            };
+            match found.filter(|_| serves) {
+                Some(found) => served.push((found.id, moving)),
+                None => self.send(moving).await?,
+            }
         }
-        if !associate.is_empty() {
-            store
-                .stage_add(shared.task, &associate)
-                .await
-                .map_err(ContentError::other)?;
+        self.associate(type_id, served).await
+    }
+
+    /// Stages units that serve as they are. One that was deleted as an orphan since it was found comes as a new one.
+    async fn associate(
+        &self,
+        type_id: &'static str,
+        served: Vec<(UnitId, Moving)>,
+    ) -> Result<(), ContentError> {
+        if served.is_empty() {
+            return Ok(());
+        }
+        let units: Vec<(UnitId, &str)> = served.iter().map(|(id, _)| (*id, type_id)).collect();
+        let store = &self.shared.engine.store;
+        let gone = store.stage_add(self.shared.task, &units).await;
+        let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
+        for (id, moving) in served {
+            if gone.contains(&id) {
+                self.send(moving).await?;
+            } else {
+                moving.observer.known(type_id);
+            }
         }
         Ok(())
     }
@@ -423,55 +439,70 @@ async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Moving>) {
     .await;
 }
 
-async fn save(shared: &Shared, batch: Vec<Moving>) -> Result<(), ContentError> {
+async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentError> {
     let engine = &shared.engine;
     engine.blobs.durable().await.map_err(ContentError::other)?;
+    complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());
-    let mut groups: HashMap<bool, (Vec<NewUnit>, Vec<&'static str>)> = HashMap::new();
-    let mut associate: Vec<(UnitId, &str)> = Vec::new();
+    let mut groups: HashMap<bool, Vec<NewUnit>> = HashMap::new();
     for moving in batch {
         let size = moving.file.map_or(0, |(_, size)| size);
         done.push((Arc::clone(&moving.observer), moving.unit.type_id, size));
-        if let (Some(id), Some((blob, size))) = (moving.known, moving.file) {
-            let size = i64::try_from(size).map_err(ContentError::other)?;
-            engine
-                .store
-                .unit_set_blob(id, blob, size)
-                .await
-                .map_err(ContentError::other)?;
-            associate.push((id, moving.unit.type_id));
+        if moving.known.is_some() && moving.file.is_some() {
             continue;
         }
         let replace = moving.unit.existing == Existing::Replace;
-        let (units, types) = groups.entry(replace).or_default();
-        types.push(moving.unit.type_id);
-        units.push(new_unit(moving)?);
+        groups.entry(replace).or_default().push(new_unit(moving)?);
     }
-    for (replace, (units, types)) in groups {
+    for (replace, units) in groups {
         let on_conflict = if replace {
             OnConflict::Replace
         } else {
             OnConflict::Keep
         };
-        let saved = engine
-            .store
-            .units_save(&units, on_conflict)
-            .await
-            .map_err(ContentError::other)?;
-        associate.extend(
-            saved
-                .iter()
-                .zip(types)
-                .map(|(unit, type_id)| (unit.id, type_id)),
-        );
+        let (units, task) = (&units, shared.task);
+        let save = move || {
+            engine
+                .store
+                .units_save_staged(task, units, on_conflict)
+                .boxed()
+        };
+        saving(engine, save).await.map_err(ContentError::other)?;
     }
-    engine
-        .store
-        .stage_add(shared.task, &associate)
-        .await
-        .map_err(ContentError::other)?;
     for (observer, type_id, size) in done {
         observer.done(type_id, size);
+    }
+    Ok(())
+}
+
+/// Gives known units their files. They are staged first, which keeps them from being deleted; one that was deleted
+/// before is not known any more.
+async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), ContentError> {
+    let store = &shared.engine.store;
+    let with_file = |moving: &&mut Moving| moving.known.is_some() && moving.file.is_some();
+    let units: Vec<(UnitId, &str)> = batch
+        .iter_mut()
+        .filter(with_file)
+        .filter_map(|moving| Some((moving.known?, moving.unit.type_id)))
+        .collect();
+    if units.is_empty() {
+        return Ok(());
+    }
+    let gone = store.stage_add(shared.task, &units).await;
+    let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
+    for moving in batch.iter_mut().filter(with_file) {
+        let (Some(id), Some((blob, size))) = (moving.known, moving.file) else {
+            continue;
+        };
+        if gone.contains(&id) {
+            moving.known = None;
+            continue;
+        }
+        let size = i64::try_from(size).map_err(ContentError::other)?;
+        let save = move || store.unit_set_blob(id, blob, size).boxed();
+        saving(&shared.engine, save)
+            .await
+            .map_err(ContentError::other)?;
     }
     Ok(())
 }
