@@ -32,7 +32,11 @@ async fn check_additional(call: &Call, overriding: &Document) -> Result<(), Pulp
         return Ok(());
     };
     let Some(map) = additional.as_object() else {
-        return Err(PulpError::wrong_type("additional_repos", "dict", additional));
+        return Err(PulpError::wrong_type(
+            "additional_repos",
+            "dict",
+            additional,
+        ));
     };
     for (source, destination) in map {
         for id in [&json!(source), destination] {
@@ -60,7 +64,11 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
         Some(_) => return Err(invalid()),
     };
     if let Err(error) = call.engine.repository_require(&source_repo_id).await {
-        return Err(if error.status == 404 { invalid() } else { error });
+        return Err(if error.status == 404 {
+            invalid()
+        } else {
+            error
+        });
     }
     let criteria = criteria(&mut body)?;
     let override_config = match body.remove("override_config") {

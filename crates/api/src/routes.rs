@@ -5,7 +5,8 @@ use pith_core::error::PulpError;
 
 use crate::http::{Answer, Call};
 use crate::{
-    actions, associate, distributors, history, importers, orphans, plugins, repositories, status, tasks, units, uploads,
+    actions, associate, distributors, history, importers, orphans, plugins, repositories, status,
+    tasks, units, uploads,
 };
 
 /// The methods that operations have.

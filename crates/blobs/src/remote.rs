@@ -148,10 +148,7 @@ impl RemoteStore {
                 }
             }
         }
-        upload
-            .finish()
-            .await
-            .map_err(Error::object("write", key))?;
+        upload.finish().await.map_err(Error::object("write", key))?;
         Ok(())
     }
 

@@ -55,8 +55,11 @@ pub trait CopyContext: Send + Sync {
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
 
     /// These units are not to come.
-    async fn leave_out(&self, type_id: &'static str, units: Vec<UnitId>)
-    -> Result<(), ContentError>;
+    async fn leave_out(
+        &self,
+        type_id: &'static str,
+        units: Vec<UnitId>,
+    ) -> Result<(), ContentError>;
 
     /// Hands over units that the destination is to have for itself; their source must be a blob or none.
     async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError>;

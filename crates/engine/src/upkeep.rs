@@ -108,7 +108,12 @@ impl Engine {
             deleted: 0,
         };
         let mut after = None;
-        while let Some(last) = self.store.blobs_judge_page(after).await.map_err(from_store)? {
+        while let Some(last) = self
+            .store
+            .blobs_judge_page(after)
+            .await
+            .map_err(from_store)?
+        {
             after = Some(last);
         }
         let ended = before(self.clock.now(), grace);
@@ -177,7 +182,10 @@ impl Engine {
         let mut strays = 0;
         let mut batch: Vec<(Sha256, i64)> = Vec::with_capacity(BATCH);
         loop {
-            let next = listed.try_next().await.map_err(|error| from_blobs(&error))?;
+            let next = listed
+                .try_next()
+                .await
+                .map_err(|error| from_blobs(&error))?;
             if let Some(blob) = &next
                 && blob.used <= cutoff
             {

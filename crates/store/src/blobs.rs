@@ -119,10 +119,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn blobs_judge_page(&self, after: Option<Sha256>) -> Result<Option<Sha256>> {
-        let mut query = Sql::new(
-            self.engine(),
-            "SELECT sha256, condemned IS NULL, ",
-        );
+        let mut query = Sql::new(self.engine(), "SELECT sha256, condemned IS NULL, ");
         query
             .push(IS_NEEDED)
             .push(" FROM blobs WHERE state = 'here'");
@@ -132,7 +129,8 @@ impl Store {
         query.push(" ORDER BY sha256 LIMIT ").bind(PAGE);
         let (mut last, mut unneeded, mut pardoned) = (None, Vec::new(), Vec::new());
         for row in self.all(query.build()).await? {
-            let (digest, free, needed): (Sha256, bool, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (digest, free, needed): (Sha256, bool, bool) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
             last = Some(digest);
             match (free, needed) {
                 (true, false) => unneeded.push(digest),
@@ -205,7 +203,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn blob_claim(&self, blob: Sha256, before: Timestamp) -> Result<bool> {
-        let mut query = Sql::new(self.engine(), "UPDATE blobs SET state = 'leaving', condemned = ");
+        let mut query = Sql::new(
+            self.engine(),
+            "UPDATE blobs SET state = 'leaving', condemned = ",
+        );
         query.bind(self.now()).push(" WHERE sha256 = ").bind(blob);
         query
             .push(" AND state <> 'gone' AND condemned IS NOT NULL AND condemned <= ")

@@ -64,10 +64,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn units_orphans_count(&self) -> Result<BTreeMap<String, i64>> {
-        let mut query = Sql::new(
-            self.engine(),
-            "SELECT type_id, COUNT(*) FROM units WHERE ",
-        );
+        let mut query = Sql::new(self.engine(), "SELECT type_id, COUNT(*) FROM units WHERE ");
         query.push(IS_ORPHAN).push(" GROUP BY type_id");
         let rows = self.all(query.build()).await?;
         rows.iter()

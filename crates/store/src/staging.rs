@@ -44,24 +44,12 @@ async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashSet<UnitId>> {
 }
 
 /// Sets what the task wants of these units; the last word counts.
-async fn write(
-    tx: &mut DbTx,
-    task: TaskId,
-    units: &[(UnitId, &str)],
-    remove: bool,
-) -> Result<()> {
+async fn write(tx: &mut DbTx, task: TaskId, units: &[(UnitId, &str)], remove: bool) -> Result<()> {
     let mut seen = HashSet::with_capacity(units.len());
     let rows: Vec<Vec<Value>> = units
         .iter()
         .filter(|(id, _)| seen.insert(*id))
-        .map(|(id, type_id)| {
-            vec![
-                task.into(),
-                (*type_id).into(),
-                (*id).into(),
-                remove.into(),
-            ]
-        })
+        .map(|(id, type_id)| vec![task.into(), (*type_id).into(), (*id).into(), remove.into()])
         .collect();
     let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes, Kind::Bool];
     let head = "INSERT INTO staged_units (task_id, type_id, unit_id, remove)";

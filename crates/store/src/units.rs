@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use pith_core::{Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
 
+use crate::blobs;
 use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
 use crate::field::Field;
 use crate::migrate::lock_schema;
-use crate::blobs;
 use crate::store::Engine;
 use crate::unit_query::{Plan, index_name};
 use crate::unit_save;

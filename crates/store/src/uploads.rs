@@ -85,7 +85,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn uploads_abandoned(&self, before: Timestamp) -> Result<Vec<Uuid>> {
-        let statement = sql("SELECT id FROM uploads WHERE COALESCE(written, created) < $1 ORDER BY id");
+        let statement =
+            sql("SELECT id FROM uploads WHERE COALESCE(written, created) < $1 ORDER BY id");
         let mut ids: Vec<Uuid> = Vec::new();
         for row in self.all(statement.bind(before)).await? {
             ids.push(row.get(0)?);

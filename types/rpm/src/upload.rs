@@ -11,8 +11,8 @@ use pith_core::{Algorithm, Digest, Document, ErrorDetail, UnitId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
 use crate::metadata::compression;
+use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
 use crate::metadata::describe::{FileFacts, describe};
 use crate::metadata::header::{self, HeadFacts};
 use crate::metadata::package_file::IdStream;

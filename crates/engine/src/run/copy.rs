@@ -178,7 +178,9 @@ async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
             ..UnitQuery::default()
         };
         let mut after = None;
-        while let Some((units, next)) = staged_page((&engine.store, run.task), &query, remove, after).await? {
+        while let Some((units, next)) =
+            staged_page((&engine.store, run.task), &query, remove, after).await?
+        {
             let each = units
                 .iter()
                 .map(|unit| short_form(engine, &type_id, &unit.unit.doc));

@@ -82,7 +82,10 @@ async fn delete_listed(run: &Run, units: &[(String, String)]) -> Result<(), Fail
     let mut ids = Vec::new();
     for (type_id, unit_id) in units {
         if let Ok(id) = unit_id.parse()
-            && store.unit_is_orphan(type_id, id).await.map_err(from_store)?
+            && store
+                .unit_is_orphan(type_id, id)
+                .await
+                .map_err(from_store)?
         {
             ids.push(id);
         }

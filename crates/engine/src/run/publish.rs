@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{FutureExt, TryStreamExt};
 use futures::stream::BoxStream;
+use futures::{FutureExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
 use pith_content::publish::{

@@ -88,7 +88,10 @@ impl Engine {
                 kind.key.iter().any(|key| key.name == field) || kind.indexed.contains(&field)
             })
         };
-        equals.iter().all(|(field, _)| plain(field)).then_some(equals)
+        equals
+            .iter()
+            .all(|(field, _)| plain(field))
+            .then_some(equals)
     }
 }
 

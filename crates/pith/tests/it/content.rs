@@ -49,7 +49,14 @@ async fn ids(h: &Harness, repo: &str) -> Vec<UnitId> {
         repo: Some(repo),
         ..UnitQuery::default()
     };
-    let units: Vec<_> = h.engine.store.units_stream(&query).unwrap().try_concat().await.unwrap();
+    let units: Vec<_> = h
+        .engine
+        .store
+        .units_stream(&query)
+        .unwrap()
+        .try_concat()
+        .await
+        .unwrap();
     let mut ids: Vec<UnitId> = units.iter().map(|unit| unit.unit.id).collect();
     ids.sort();
     ids
@@ -64,7 +71,11 @@ fn names(task: &Task) -> Vec<String> {
     let key = |unit: &Value| {
         let key = &unit["unit_key"];
         let name = key["name"].as_str().or(key["id"].as_str());
-        format!("{}:{}", unit["type_id"].as_str().unwrap(), name.unwrap_or_default())
+        format!(
+            "{}:{}",
+            unit["type_id"].as_str().unwrap(),
+            name.unwrap_or_default()
+        )
     };
     let mut names: Vec<String> = units.iter().map(key).collect();
     names.sort();
@@ -100,15 +111,30 @@ async fn a_copy_shares_units_and_keeps_their_ids(on: On) {
     let source = ids(&h, "zoo").await;
     assert!(shared.iter().all(|id| source.contains(id)));
     assert!(task.spawned.is_empty(), "nothing is published by itself");
-    let repo = h.engine.store.repository_get("copy").await.unwrap().unwrap();
+    let repo = h
+        .engine
+        .store
+        .repository_get("copy")
+        .await
+        .unwrap()
+        .unwrap();
     assert!(repo.last_unit_added.is_some() && repo.last_unit_removed.is_none());
     assert_eq!(repo.version, 1);
     let again = copy(&h, "zoo", "copy", json!({"type_ids": ["rpm"]}), json!({})).await;
     assert_eq!(names(&again).len(), 20);
-    let repo = h.engine.store.repository_get("copy").await.unwrap().unwrap();
+    let repo = h
+        .engine
+        .store
+        .repository_get("copy")
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(repo.version, 1, "a copy of what is there makes no version");
     let some = json!({"type_ids": ["rpm"], "limit": 3, "filters": {"unit": {"name": {"$regex": "^[a-c]"}}}});
-    assert_eq!(names(&copy(&h, "zoo", "copy", some, json!({})).await).len(), 3);
+    assert_eq!(
+        names(&copy(&h, "zoo", "copy", some, json!({})).await).len(),
+        3
+    );
     assert_eq!(h.published("pulp/repos/copy").await.len(), 0);
 }
 
@@ -125,7 +151,10 @@ async fn a_copied_file_takes_the_place_of_one_with_its_name(on: On) {
     let task = copy(&h, "a", "b", json!({}), json!({})).await;
     assert_eq!(names(&task), ["iso:x.iso", "iso:y.iso"], "{task:?}");
     assert!(task.result.get("units_failed_signature_filter").is_none());
-    assert_eq!(h.units("b", "iso", "name").await, ["x.iso", "y.iso", "z.iso"]);
+    assert_eq!(
+        h.units("b", "iso", "name").await,
+        ["x.iso", "y.iso", "z.iso"]
+    );
     let one = pith_core::Sha256::of(b"one").to_string();
     assert!(h.units("b", "iso", "checksum").await.contains(&one));
     assert_eq!(counts(&h, "b").await["iso"], 3);
@@ -141,12 +170,26 @@ async fn a_copy_clones_what_belongs_to_one_repository(on: On) {
     let task = copy(&h, "zoo", "copy", json!({}), json!({})).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
     assert_eq!(counts(&h, "copy").await, counts(&h, "zoo").await);
-    for type_id in ["package_group", "package_category", "modulemd_defaults", "yum_repo_metadata_file"] {
+    for type_id in [
+        "package_group",
+        "package_category",
+        "modulemd_defaults",
+        "yum_repo_metadata_file",
+    ] {
         let repos = h.units("copy", type_id, "repo_id").await;
-        assert!(repos.iter().all(|repo| repo == "copy"), "{type_id}: {repos:?}");
+        assert!(
+            repos.iter().all(|repo| repo == "copy"),
+            "{type_id}: {repos:?}"
+        );
     }
-    let failed = task.result["units_failed_signature_filter"].as_array().unwrap();
-    assert!(failed.iter().all(|unit| unit["unit_key"]["repo_id"] == "zoo"));
+    let failed = task.result["units_failed_signature_filter"]
+        .as_array()
+        .unwrap();
+    assert!(
+        failed
+            .iter()
+            .all(|unit| unit["unit_key"]["repo_id"] == "zoo")
+    );
     assert_eq!(failed.len(), 7, "Pulp lists the originals of clones");
     let before = ids(&h, "copy").await;
     copy(&h, "zoo", "copy", json!({}), json!({})).await;
@@ -166,12 +209,20 @@ async fn a_recursive_copy_brings_what_is_required(on: On) {
     assert_eq!(names(&plain), ["rpm:mellow-anvil"]);
     let task = copy(&h, "zoo", "copy", one, json!({"recursive": true})).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
-    let expected = ["rpm:brisk-anvil", "rpm:dusty-anvil", "rpm:gentle-anvil", "rpm:mellow-anvil"];
+    let expected = [
+        "rpm:brisk-anvil",
+        "rpm:dusty-anvil",
+        "rpm:gentle-anvil",
+        "rpm:mellow-anvil",
+    ];
     assert_eq!(names(&task), expected);
     assert_eq!(counts(&h, "copy").await["rpm"], 4);
     let errata = json!({"type_ids": ["erratum"]});
     let task = copy(&h, "zoo", "copy", errata, json!({"recursive": true})).await;
-    assert!(names(&task).len() > 1, "an erratum brings its packages: {task:?}");
+    assert!(
+        names(&task).len() > 1,
+        "an erratum brings its packages: {task:?}"
+    );
 }
 
 async fn a_conservative_copy_brings_only_what_is_missing(on: On) {
@@ -183,7 +234,11 @@ async fn a_conservative_copy_brings_only_what_is_missing(on: On) {
     copy(&h, "zoo", "copy", named("gentle-anvil"), json!({})).await;
     let over = json!({"recursive_conservative": true});
     let task = copy(&h, "zoo", "copy", named("mellow-anvil"), over).await;
-    assert_eq!(names(&task), ["rpm:mellow-anvil"], "what it needs is there: {task:?}");
+    assert_eq!(
+        names(&task),
+        ["rpm:mellow-anvil"],
+        "what it needs is there: {task:?}"
+    );
     let over = json!({"recursive_conservative": true});
     let task = copy(&h, "zoo", "copy", named("gentle-anvil"), over).await;
     let expected = ["rpm:brisk-anvil", "rpm:dusty-anvil", "rpm:gentle-anvil"];
@@ -201,7 +256,11 @@ async fn a_copy_of_a_module_brings_its_packages_and_its_removal_takes_them(on: O
     assert_eq!(counts(&h, "copy").await["rpm"], 3, "{task:?}");
     let one = json!({"type_ids": ["modulemd"], "filters": {"unit": {"name": "module-0"}}});
     let task = remove(&h, "copy", one).await;
-    assert_eq!(names(&task).len(), 2, "the module and the package that no other lists: {task:?}");
+    assert_eq!(
+        names(&task).len(),
+        2,
+        "the module and the package that no other lists: {task:?}"
+    );
     assert_eq!(counts(&h, "copy").await["rpm"], 2);
     remove(&h, "copy", both).await;
     assert!(counts(&h, "copy").await.is_empty());
@@ -212,14 +271,29 @@ async fn a_copy_that_fails_or_is_cancelled_changes_nothing(on: On) {
         return;
     };
     let _feed = zoo(&h, &Spec::of(20)).await;
-    let failed = copy(&h, "zoo", "copy", json!({}), json!({"additional_repos": {"zoo": "copy"}})).await;
+    let failed = copy(
+        &h,
+        "zoo",
+        "copy",
+        json!({}),
+        json!({"additional_repos": {"zoo": "copy"}}),
+    )
+    .await;
     assert_eq!(failed.state, TaskState::Error);
-    assert!(failed.error.unwrap()["description"].as_str().unwrap().contains("recursive flags"));
+    assert!(
+        failed.error.unwrap()["description"]
+            .as_str()
+            .unwrap()
+            .contains("recursive flags")
+    );
     put_files(&h.upstream, "/f/", &[("a.iso", b"a")]);
     h.repository("files", "iso", "/f/", json!({})).await;
     let failed = copy(&h, "zoo", "files", json!({"type_ids": ["iso"]}), json!({})).await;
     assert_eq!(failed.error.unwrap()["code"], "PLP0044");
-    h.upstream.fault("/f/PULP_MANIFEST", pith_testkit::upstream::Fault::StallBeforeHead);
+    h.upstream.fault(
+        "/f/PULP_MANIFEST",
+        pith_testkit::upstream::Fault::StallBeforeHead,
+    );
     let sync = h.enqueue_sync("files").await;
     h.until(sync, |task| task.state == TaskState::Running).await;
     let waiting = Job::Unassociate {
@@ -229,11 +303,18 @@ async fn a_copy_that_fails_or_is_cancelled_changes_nothing(on: On) {
     let waiting = h.engine.enqueue(waiting).await.unwrap();
     h.engine.cancel(waiting).await.unwrap();
     h.engine.cancel(sync).await.unwrap();
-    h.until(waiting, |task| task.state == TaskState::Canceled).await;
-    h.until(sync, |task| task.state == TaskState::Canceled).await;
+    h.until(waiting, |task| task.state == TaskState::Canceled)
+        .await;
+    h.until(sync, |task| task.state == TaskState::Canceled)
+        .await;
     for repo in ["copy", "files"] {
         let repo = h.engine.store.repository_get(repo).await.unwrap().unwrap();
-        assert_eq!((repo.version, repo.last_unit_added), (0, None), "{}", repo.id);
+        assert_eq!(
+            (repo.version, repo.last_unit_added),
+            (0, None),
+            "{}",
+            repo.id
+        );
     }
 }
 
@@ -254,7 +335,11 @@ async fn what_was_removed_comes_back_with_a_sync(on: On) {
 }
 
 async fn delete_orphans(h: &Harness, orphans: Orphans) -> Value {
-    let task = h.engine.enqueue(Job::DeleteOrphans { orphans }).await.unwrap();
+    let task = h
+        .engine
+        .enqueue(Job::DeleteOrphans { orphans })
+        .await
+        .unwrap();
     let task = h.ended(task).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
     task.result
@@ -275,13 +360,24 @@ async fn orphans_go_and_published_files_stay(on: On) {
     let blob = pith_core::Sha256::of(b"one");
     let sweep = || h.engine.sweep_blobs(SignedDuration::ZERO);
     sweep().await.unwrap();
-    assert!(h.engine.blobs.contains(blob).await.unwrap(), "the publication still lists it");
+    assert!(
+        h.engine.blobs.contains(blob).await.unwrap(),
+        "the publication still lists it"
+    );
     assert_eq!(h.published("pulp/isos/a").await.len(), 3);
     // Two publishes later the old publication is forgotten, or the repository goes altogether.
-    let gone = Job::DeleteRepository { repo_id: "a".to_owned() };
+    let gone = Job::DeleteRepository {
+        repo_id: "a".to_owned(),
+    };
     h.ended(h.engine.enqueue(gone).await.unwrap()).await;
     assert_eq!(
-        delete_orphans(&h, Orphans::OfType { type_id: "iso".to_owned() }).await,
+        delete_orphans(
+            &h,
+            Orphans::OfType {
+                type_id: "iso".to_owned()
+            }
+        )
+        .await,
         json!(1)
     );
     sweep().await.unwrap();
@@ -308,8 +404,20 @@ async fn uploads_that_nobody_came_back_for_go(on: On) {
         size: 0,
     };
     h.engine.store.upload_create(&upload).await.unwrap();
-    assert_eq!(h.engine.expire_uploads(SignedDuration::from_hours(1)).await.unwrap(), 0);
-    assert_eq!(h.engine.expire_uploads(-SignedDuration::from_hours(1)).await.unwrap(), 1);
+    assert_eq!(
+        h.engine
+            .expire_uploads(SignedDuration::from_hours(1))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        h.engine
+            .expire_uploads(-SignedDuration::from_hours(1))
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(uploads.len(id).await.unwrap(), None);
     assert!(h.engine.store.uploads_list().await.unwrap().is_empty());
 }
@@ -335,12 +443,23 @@ async fn a_comps_file_is_imported_whole(on: On) {
         unit_metadata: Value::Null,
         override_config: Value::Null,
     };
-    let task = h.engine.enqueue(job(json!(id), "package_group")).await.unwrap();
+    let task = h
+        .engine
+        .enqueue(job(json!(id), "package_group"))
+        .await
+        .unwrap();
     let task = h.ended(task).await;
     assert_eq!(task.result["success_flag"], true, "{task:?}");
     assert_eq!(h.units("copy", "package_group", "id").await, ["g"]);
-    assert_eq!(h.units("copy", "package_category", "repo_id").await, ["copy"]);
-    let task = h.engine.enqueue(job(Value::Null, "package_group")).await.unwrap();
+    assert_eq!(
+        h.units("copy", "package_category", "repo_id").await,
+        ["copy"]
+    );
+    let task = h
+        .engine
+        .enqueue(job(Value::Null, "package_group"))
+        .await
+        .unwrap();
     let failed = h.ended(task).await;
     assert_eq!(failed.error.unwrap()["code"], "PLP0047");
 }

@@ -38,7 +38,13 @@ async fn what_is_staged_is_no_orphan(f: Fixture) {
     let id = saved.unwrap()[0].id;
     assert!(!f.store.unit_is_orphan("t", id).await.unwrap());
     assert!(f.store.units_orphans_count().await.unwrap().is_empty());
-    assert!(f.store.units_delete_orphans(&[id]).await.unwrap().is_empty());
+    assert!(
+        f.store
+            .units_delete_orphans(&[id])
+            .await
+            .unwrap()
+            .is_empty()
+    );
     f.store.stage_clear(task).await.unwrap();
     assert_eq!(f.store.units_orphans_count().await.unwrap()["t"], 1);
     assert!(f.store.unit_is_orphan("t", id).await.unwrap());
@@ -84,9 +90,14 @@ async fn what_was_staged_can_be_read_and_taken_back(f: Fixture) {
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let page = f.store.staged_page(task, false, &["t"], after.as_ref()).await;
+        let page = f
+            .store
+            .staged_page(task, false, &["t"], after.as_ref())
+            .await;
         let page = page.unwrap();
-        let Some(last) = page.last().cloned() else { break };
+        let Some(last) = page.last().cloned() else {
+            break;
+        };
         found.extend(page.into_iter().map(|(id, _)| id));
         after = Some(last);
     }
@@ -126,16 +137,27 @@ async fn no_staged_unit_is_ever_deleted(f: Fixture) {
 
 async fn stage_and_check(store: &Store, round: usize) {
     let units: Vec<_> = (0..20)
-        .map(|n| unit("t", &format!("{}", (round * 7 + n) % 60), json!({ "name": n.to_string() })))
+        .map(|n| {
+            unit(
+                "t",
+                &format!("{}", (round * 7 + n) % 60),
+                json!({ "name": n.to_string() }),
+            )
+        })
         .collect();
     let keys: Vec<Sha256> = units.iter().map(|unit| unit.key_digest).collect();
     let task = TaskId::new();
     // Some are saved and left behind, so that there is something to find and something to delete.
-    store.units_save(&units[..10], OnConflict::Keep).await.unwrap();
+    store
+        .units_save(&units[..10], OnConflict::Keep)
+        .await
+        .unwrap();
     let known = store.units_by_key("t", &keys).await.unwrap();
     let found: Vec<(UnitId, &str)> = known.values().map(|unit| (unit.id, "t")).collect();
     store.stage_add(task, &found).await.unwrap();
-    let saved = store.units_save_staged(task, &units, OnConflict::Keep).await;
+    let saved = store
+        .units_save_staged(task, &units, OnConflict::Keep)
+        .await;
     let ids: Vec<UnitId> = saved.unwrap().iter().map(|unit| unit.id).collect();
     let there = |store: &Store| {
         let query = UnitQuery {
@@ -179,15 +201,30 @@ async fn a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over(f: Fixture
     let saved = f.store.units_save(&[new], OnConflict::Keep).await.unwrap();
     judge(&f.store).await;
     let later = f.later(10);
-    assert!(f.store.blobs_condemned(later, None).await.unwrap().is_empty());
+    assert!(
+        f.store
+            .blobs_condemned(later, None)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     f.store.units_delete_orphans(&[saved[0].id]).await.unwrap();
     let condemned = f.now();
     f.later(10);
     judge(&f.store).await;
     let before = condemned - pith_core::SignedDuration::from_secs(1);
-    assert!(f.store.blobs_condemned(before, None).await.unwrap().is_empty());
+    assert!(
+        f.store
+            .blobs_condemned(before, None)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(!f.store.blob_claim(blob, before).await.unwrap(), "grace");
-    assert_eq!(f.store.blobs_condemned(condemned, None).await.unwrap(), [blob]);
+    assert_eq!(
+        f.store.blobs_condemned(condemned, None).await.unwrap(),
+        [blob]
+    );
     // Somebody finds the file and needs it again.
     f.store.blob_record(blob, 1).await.unwrap();
     assert!(!f.store.blob_claim(blob, f.now()).await.unwrap());
@@ -200,7 +237,10 @@ async fn who_saves_a_row_for_a_deleted_file_is_told(f: Fixture) {
     let now = f.later(1);
     assert!(f.store.blob_claim(blob, now).await.unwrap());
     assert!(f.store.blob_is_leaving(blob).await.unwrap());
-    assert!(!f.store.blob_revive(blob).await.unwrap(), "not while it is being deleted");
+    assert!(
+        !f.store.blob_revive(blob).await.unwrap(),
+        "not while it is being deleted"
+    );
     let mut new = unit("t", "a", json!({ "name": "a" }));
     new.blob = Some(blob);
     new.size = Some(1);
@@ -214,7 +254,10 @@ async fn who_saves_a_row_for_a_deleted_file_is_told(f: Fixture) {
     f.store.units_save(&new, OnConflict::Keep).await.unwrap();
     judge(&f.store).await;
     let end = f.later(100);
-    assert!(!f.store.blob_claim(blob, end).await.unwrap(), "it is needed");
+    assert!(
+        !f.store.blob_claim(blob, end).await.unwrap(),
+        "it is needed"
+    );
     assert_eq!(f.store.blobs_forget_gone(end).await.unwrap(), 0);
 }
 
@@ -230,7 +273,11 @@ async fn a_chore_is_done_once(f: Fixture) {
 }
 
 async fn uploads_are_abandoned_by_age_and_not_while_a_task_wants_them(f: Fixture) {
-    let ids = [uuid::Uuid::now_v7(), uuid::Uuid::now_v7(), uuid::Uuid::now_v7()];
+    let ids = [
+        uuid::Uuid::now_v7(),
+        uuid::Uuid::now_v7(),
+        uuid::Uuid::now_v7(),
+    ];
     for id in ids {
         let upload = pith_store::Upload {
             id,

@@ -11,9 +11,7 @@ use pith_core::{Document, UnitId};
 use serde_json::Value;
 
 use super::{Mode, add, closure};
-use crate::types::{
-    CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, MODULEMD_DEFAULTS, RPM,
-};
+use crate::types::{CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, MODULEMD_DEFAULTS, RPM};
 use crate::units::{PKGLIST, pkglists};
 
 /// A package's name as module documents write it, with and without the epoch.

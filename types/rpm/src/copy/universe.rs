@@ -93,7 +93,8 @@ impl Universe {
         let Ok(number) = u32::try_from(self.packages.len()) else {
             return;
         };
-        let needs = dependencies(&unit.doc, "requires").chain(dependencies(&unit.doc, "recommends"));
+        let needs =
+            dependencies(&unit.doc, "requires").chain(dependencies(&unit.doc, "recommends"));
         for provided in dependencies(&unit.doc, "provides") {
             let providers = self.provides.entry(provided.name.clone()).or_default();
             providers.push((number, provided));

@@ -202,7 +202,10 @@ mod tests {
         };
         assert_eq!(names("(a and b)"), ["a", "b"]);
         assert_eq!(names("(a if b)"), ["a"]);
-        assert_eq!(names("(perl(Foo) >= 0:1.2 or (b with c))"), ["perl(Foo)", "b", "c"]);
+        assert_eq!(
+            names("(perl(Foo) >= 0:1.2 or (b with c))"),
+            ["perl(Foo)", "b", "c"]
+        );
         assert!(names("rpmlib(PayloadIsZstd)").is_empty());
         assert_eq!(names("/bin/sh"), ["/bin/sh"]);
     }
