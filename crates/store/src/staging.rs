@@ -9,13 +9,14 @@
 
 use std::collections::HashSet;
 
-use pith_core::{TaskId, UnitId};
+use pith_core::{Document, TaskId, UnitId};
 
 use crate::db::DbTx;
-use crate::dialect::{CHUNK, Kind, Sql, bulk, sql};
+use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
 use crate::store::Engine;
 use crate::unit_query::{Plan, Scope};
 use crate::unit_save;
+use crate::unit_stream;
 use crate::units::{NewUnit, OnConflict, SavedUnit, UnitQuery};
 use crate::value::Value;
 use crate::{Result, Store, StoreError};
@@ -197,6 +198,42 @@ impl Store {
         let rows = self.all(query.build()).await?;
         rows.iter()
             .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
+    }
+
+    /// These fields of what the task has staged of a type to add (or to remove), by id, a page at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`] for an impossible field; when the database fails.
+    pub async fn staged_documents(
+        &self,
+        task: TaskId,
+        remove: bool,
+        type_id: &str,
+        fields: &[String],
+        after: Option<UnitId>,
+    ) -> Result<Vec<(UnitId, Document)>> {
+        let mut query = Sql::new(self.engine(), "SELECT s.unit_id");
+        for field in fields {
+            let field = plain_name(field)?;
+            query.push(&format!(", json(u.doc->'{field}')"));
+        }
+        query
+            .push(" FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE s.task_id = ")
+            .bind(task)
+            .push(" AND s.type_id = ")
+            .bind(type_id)
+            .push(" AND s.remove = ")
+            .bind(remove);
+        if let Some(after) = after {
+            query.push(" AND s.unit_id > ").bind(after);
+        }
+        query
+            .push(" ORDER BY s.unit_id LIMIT ")
+            .bind(crate::units::PAGE);
+        let rows = self.all(query.build()).await?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, unit_stream::document(row, 1, Some(fields))?)))
             .collect()
     }
 

@@ -321,7 +321,8 @@ async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<Streamed
     Ok(units)
 }
 
-fn document(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Document> {
+/// The document of a row: whole in column `first`, or its `fields` from there on.
+pub(crate) fn document(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Document> {
     let Some(fields) = fields else {
         return row.get(first);
     };

@@ -166,26 +166,24 @@ async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
     let mut forms = Vec::new();
     for type_id in types.map_err(from_store)? {
         let kind = engine.registry.unit_type(&type_id);
-        let mut fields: Vec<&str> = kind
+        let mut fields: Vec<String> = kind
             .iter()
             .flat_map(|kind| kind.key)
-            .map(|field| field.name)
+            .map(|field| field.name.to_owned())
             .collect();
-        fields.extend(result_fields(engine, &type_id));
-        let query = UnitQuery {
-            type_ids: vec![&type_id],
-            fields: Some(fields),
-            ..UnitQuery::default()
-        };
+        let beside = result_fields(engine, &type_id);
+        fields.extend(beside.iter().map(|field| (*field).to_owned()));
         let mut after = None;
-        while let Some((units, next)) =
-            staged_page((&engine.store, run.task), &query, remove, after).await?
-        {
-            let each = units
+        loop {
+            let store = &engine.store;
+            let page = store.staged_documents(run.task, remove, &type_id, &fields, after);
+            let page = page.await.map_err(from_store)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            let each = page
                 .iter()
-                .map(|unit| short_form(engine, &type_id, &unit.unit.doc));
+                .map(|(_, doc)| short_form(engine, &type_id, doc));
             forms.extend(each);
-            after = Some(next);
         }
     }
     Ok(forms)

@@ -5,6 +5,7 @@ mod copy;
 mod download;
 mod orphans;
 mod publish;
+mod save;
 mod stage;
 mod subject;
 mod sync;

@@ -2,11 +2,10 @@
 //! limits, verify, save in batches. Bounded queues between the stages keep memory flat; the first fatal failure stops
 //! all of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::FutureExt;
 use parking_lot::Mutex;
 use pith_content::fetch::FetchFailure;
 use pith_content::sync::StageObserver;
@@ -14,18 +13,16 @@ use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
 use pith_core::{Sha256, TaskId, UnitId};
 use pith_fetch::{Request, Session};
-use pith_store::{KnownUnit, NewUnit, OnConflict};
+use pith_store::KnownUnit;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::download::{BlobSink, failure, resolve, unreachable_file};
+use super::save::save_loop;
 use crate::Engine;
-use crate::files::saving;
 
-/// Units saved in one transaction.
-const SAVE_BATCH: usize = 250;
 /// Units waiting between two stages.
 const QUEUE: usize = 200;
 /// What clients say of a unit; a sync never takes it away.
@@ -43,34 +40,34 @@ pub(crate) enum Policy {
 }
 
 /// A unit on its way through the stages.
-struct Moving {
-    unit: WantedUnit,
-    key_digest: Sha256,
-    file_backed: bool,
-    file: Option<(Sha256, u64)>,
+pub(super) struct Moving {
+    pub(super) unit: WantedUnit,
+    pub(super) key_digest: Sha256,
+    pub(super) file_backed: bool,
+    pub(super) file: Option<(Sha256, u64)>,
     /// A known unit that only lacks its file.
-    known: Option<UnitId>,
-    observer: Arc<dyn StageObserver>,
+    pub(super) known: Option<UnitId>,
+    pub(super) observer: Arc<dyn StageObserver>,
 }
 
-struct Shared {
-    engine: Arc<Engine>,
-    task: TaskId,
+pub(super) struct Shared {
+    pub(super) engine: Arc<Engine>,
+    pub(super) task: TaskId,
     /// Units handed over and not yet saved or dropped.
     open: AtomicUsize,
     idle: Notify,
     failure: Mutex<Option<ContentError>>,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 impl Shared {
-    fn fail(&self, error: ContentError) {
+    pub(super) fn fail(&self, error: ContentError) {
         self.failure.lock().get_or_insert(error);
         self.stop.cancel();
         self.idle.notify_waiters();
     }
 
-    fn close(&self, count: usize) {
+    pub(super) fn close(&self, count: usize) {
         if self.open.fetch_sub(count, Ordering::AcqRel) == count {
             self.idle.notify_waiters();
         }
@@ -420,115 +417,4 @@ impl Downloader {
         moving.file = Some((stored.sha256, stored.size));
         Ok(())
     }
-}
-
-/// Saves what comes, many units in one transaction; while one is under way the next batch gathers.
-async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Moving>) {
-    let stop = shared.stop.clone();
-    stop.run_until_cancelled(async {
-        let mut batch = Vec::with_capacity(SAVE_BATCH);
-        while queue.recv_many(&mut batch, SAVE_BATCH).await > 0 {
-            let count = batch.len();
-            if let Err(error) = save(&shared, std::mem::take(&mut batch)).await {
-                shared.fail(error);
-                return;
-            }
-            shared.close(count);
-        }
-    })
-    .await;
-}
-
-async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentError> {
-    let engine = &shared.engine;
-    engine.blobs.durable().await.map_err(ContentError::other)?;
-    complete_known(shared, &mut batch).await?;
-    let mut done = Vec::with_capacity(batch.len());
-    let mut groups: HashMap<bool, Vec<NewUnit>> = HashMap::new();
-    for moving in batch {
-        let size = moving.file.map_or(0, |(_, size)| size);
-        done.push((Arc::clone(&moving.observer), moving.unit.type_id, size));
-        if moving.known.is_some() && moving.file.is_some() {
-            continue;
-        }
-        let replace = moving.unit.existing == Existing::Replace;
-        groups.entry(replace).or_default().push(new_unit(moving)?);
-    }
-    for (replace, units) in groups {
-        let on_conflict = if replace {
-            OnConflict::Replace
-        } else {
-            OnConflict::Keep
-        };
-        let (units, task) = (&units, shared.task);
-        let save = move || {
-            engine
-                .store
-                .units_save_staged(task, units, on_conflict)
-                .boxed()
-        };
-        saving(engine, save).await.map_err(ContentError::other)?;
-    }
-    for (observer, type_id, size) in done {
-        observer.done(type_id, size);
-    }
-    Ok(())
-}
-
-/// Gives known units their files. They are staged first, which keeps them from being deleted; one that was deleted
-/// before is not known any more.
-async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), ContentError> {
-    let store = &shared.engine.store;
-    let with_file = |moving: &&mut Moving| moving.known.is_some() && moving.file.is_some();
-    let units: Vec<(UnitId, &str)> = batch
-        .iter_mut()
-        .filter(with_file)
-        .filter_map(|moving| Some((moving.known?, moving.unit.type_id)))
-        .collect();
-    if units.is_empty() {
-        return Ok(());
-    }
-    let gone = store.stage_add(shared.task, &units).await;
-    let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
-    for moving in batch.iter_mut().filter(with_file) {
-        let (Some(id), Some((blob, size))) = (moving.known, moving.file) else {
-            continue;
-        };
-        if gone.contains(&id) {
-            moving.known = None;
-            continue;
-        }
-        let size = i64::try_from(size).map_err(ContentError::other)?;
-        let save = move || store.unit_set_blob(id, blob, size).boxed();
-        saving(&shared.engine, save)
-            .await
-            .map_err(ContentError::other)?;
-    }
-    Ok(())
-}
-
-fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
-    let promised = match &moving.unit.source {
-        Some(Source::Download { size, .. }) => *size,
-        _ => None,
-    };
-    let size = moving.file.map(|(_, size)| size).or(promised);
-    Ok(NewUnit {
-        type_id: moving.unit.type_id.to_owned(),
-        key_digest: moving.key_digest,
-        doc: moving.unit.doc,
-        blob: moving.file.map(|(blob, _)| blob),
-        size: size
-            .map(i64::try_from)
-            .transpose()
-            .map_err(ContentError::other)?,
-        // A unit without a source keeps its text among its parts: nothing of it is missing.
-        downloaded: moving.file.is_some() || !moving.file_backed || moving.unit.source.is_none(),
-        parts: moving
-            .unit
-            .parts
-            .into_iter()
-            .map(|part| (part.name.to_owned(), part.data.to_vec()))
-            .collect(),
-    })
 }
