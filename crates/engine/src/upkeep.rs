@@ -54,6 +54,9 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: CancellationToken) {
             }
         }
         if due(&engine, "blobs", now, SWEEP_EVERY).await {
+            if let Err(error) = engine.store.stage_clear_ended().await {
+                tracing::error!(%error, "cannot forget what killed tasks staged");
+            }
             let swept = shutdown
                 .run_until_cancelled(engine.sweep_blobs(BLOB_GRACE))
                 .await;

@@ -245,6 +245,10 @@ async fn run_task(engine: &Arc<Engine>, task: Task) {
         let _entered = span.enter();
         tracing::info!(attempt = task.attempt, "task starts");
         drop(_entered);
+        if task.attempt > 1 {
+            // What a killed attempt staged is not what this one will.
+            let _ = engine.store.stage_clear(task.id).await;
+        }
         let work = work(run, &task, &cancel);
         with_progress(engine, &progress, task.id, &cancel, work).await
     };

@@ -253,6 +253,16 @@ impl Store {
             .collect()
     }
 
+    /// Forgets what tasks staged that have ended: only those of a killed process leave something. Answers how many rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_clear_ended(&self) -> Result<u64> {
+        let statement =
+            "DELETE FROM staged_units WHERE task_id NOT IN (SELECT id FROM tasks WHERE open)";
+        self.execute(sql(statement)).await
+    }
+
     /// Takes back what the task said of these units.
     ///
     /// # Errors

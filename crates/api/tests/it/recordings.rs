@@ -132,8 +132,9 @@ async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
         downloaded: true,
         parts: Vec::new(),
     };
-    let saved = server.engine.store.units_save(&[unit], OnConflict::Keep);
-    saved.await.unwrap()[0].id
+    let store = &server.engine.store;
+    let saved = store.units_save(&[unit], OnConflict::Keep).await;
+    saved.unwrap()[0].id
 }
 
 /// What the recorded server had before: packages in the source repository, and two orphans.
