@@ -9,6 +9,7 @@ mod http;
 pub mod routes;
 
 mod actions;
+mod applicability;
 mod associate;
 mod distributors;
 mod history;
@@ -16,8 +17,10 @@ mod importers;
 mod orphans;
 mod plugins;
 mod repositories;
+mod schedules;
 mod search;
 mod status;
+mod task_groups;
 mod tasks;
 mod units;
 mod uploads;

@@ -113,6 +113,20 @@ pub enum Job {
         /// Which.
         orphans: Orphans,
     },
+    /// Work out what concerns the consumers of some repositories.
+    RegenerateApplicability {
+        /// Which repositories.
+        repo_criteria: serde_json::Value,
+    },
+    /// A part of that, for one repository.
+    BatchRegenerateApplicability {
+        /// The repository.
+        repo_id: String,
+        /// Hashes of sets of consumer profiles.
+        profile_sets: Vec<String>,
+    },
+    /// Forget what is old.
+    ReapExpiredDocuments,
 }
 
 /// Which orphans a task deletes.
@@ -171,10 +185,17 @@ impl Job {
                     "pulp.server.managers.content.orphan.delete_orphans_by_id"
                 }
             },
+            Self::RegenerateApplicability { .. } => {
+                "pulp.server.managers.consumer.applicability.regenerate_applicability_for_repos"
+            }
+            Self::BatchRegenerateApplicability { .. } => {
+                "pulp.server.managers.consumer.applicability.batch_regenerate_applicability"
+            }
+            Self::ReapExpiredDocuments => "pulp.server.db.reaper.reap_expired_documents",
         }
     }
 
-    /// The repository the job is about, when it is about one.
+    /// The repository the job is about, when it is about one: which it has to itself.
     #[must_use]
     pub fn repo_id(&self) -> Option<&str> {
         match self {
@@ -190,6 +211,9 @@ impl Job {
             | Self::Associate { repo_id, .. }
             | Self::Unassociate { repo_id, .. } => Some(repo_id),
             Self::DeleteOrphans { .. } => None,
+            Self::RegenerateApplicability { .. }
+            | Self::BatchRegenerateApplicability { .. }
+            | Self::ReapExpiredDocuments => None,
         }
     }
 
@@ -219,7 +243,7 @@ impl Job {
             }
             _ => {}
         }
-        tags.push(tag::action(match self {
+        let action = match self {
             Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
             Self::DeleteRepository { .. } => "delete",
@@ -232,7 +256,11 @@ impl Job {
             Self::Associate { .. } => "associate",
             Self::Unassociate { .. } => "unassociate",
             Self::DeleteOrphans { .. } => "delete_orphans",
-        }));
+            Self::RegenerateApplicability { .. } => "content_applicability_regeneration",
+            Self::ReapExpiredDocuments => "reaper",
+            Self::BatchRegenerateApplicability { .. } => return tags,
+        };
+        tags.push(tag::action(action));
         tags
     }
 
@@ -240,6 +268,9 @@ impl Job {
     /// must not leave the source, and so become an orphan, before it arrives.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {
+        if matches!(self, Self::RegenerateApplicability { .. }) {
+            return vec![Resource::applicability()];
+        }
         let own = self.repo_id();
         let mut resources: Vec<Resource> = own.map(Resource::repository).into_iter().collect();
         if let Self::Associate { source_repo_id, .. } = self

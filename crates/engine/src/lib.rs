@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod applicability;
 pub mod auth;
 pub mod distributors;
 mod engine;
@@ -16,7 +17,10 @@ mod progress;
 pub mod registry;
 pub mod repositories;
 mod run;
+mod scheduler;
+pub mod schedules;
 pub mod search;
+mod task_groups;
 pub mod upkeep;
 mod upstream;
 mod worker;
@@ -24,4 +28,5 @@ mod worker;
 pub use engine::{Engine, MountListener};
 pub use job::{Job, Orphans};
 pub use registry::Registry;
+pub use scheduler::{Scheduler, run_scheduler};
 pub use worker::run_workers;

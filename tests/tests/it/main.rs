@@ -8,3 +8,4 @@ mod mirror;
 mod parity;
 mod rest;
 mod scale_out;
+mod schedules;

@@ -3,6 +3,7 @@
 mod configure;
 mod copy;
 mod download;
+mod housekeeping;
 mod orphans;
 mod publish;
 mod save;
@@ -77,5 +78,21 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
         } => copy::associate(run, repo_id, source_repo_id, criteria, override_config).await,
         Job::Unassociate { repo_id, criteria } => copy::unassociate(run, repo_id, criteria).await,
         Job::DeleteOrphans { orphans } => orphans::delete(run, orphans).await,
+        Job::RegenerateApplicability { repo_criteria } => {
+            let engine = &run.engine;
+            engine.applicability_of_repositories(&repo_criteria).await?;
+            Ok(Done::default())
+        }
+        Job::BatchRegenerateApplicability {
+            repo_id,
+            profile_sets,
+        } => {
+            let work = run
+                .engine
+                .applicability_of_profiles(&repo_id, &profile_sets);
+            work.await?;
+            Ok(Done::default())
+        }
+        Job::ReapExpiredDocuments => housekeeping::reap(run).await,
     }
 }

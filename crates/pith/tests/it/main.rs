@@ -7,3 +7,4 @@ mod faults;
 mod harness;
 mod life;
 mod rpm;
+mod schedules;
