@@ -116,7 +116,8 @@ impl Dependency {
                     let range = words.peek().and_then(|next| Range::of(next));
                     let bound = range.and_then(|range| {
                         words.next();
-                        let (epoch, rest) = words.next()?.split_once(':').unwrap_or(("0", ""));
+                        let version = words.next()?;
+                        let (epoch, rest) = version.split_once(':').unwrap_or(("0", version));
                         let (version, release) = rest.split_once('-').unwrap_or((rest, ""));
                         (!version.is_empty()).then(|| Bound {
                             range,
