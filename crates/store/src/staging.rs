@@ -213,12 +213,12 @@ impl Store {
         fields: &[String],
         after: Option<UnitId>,
     ) -> Result<Vec<(UnitId, Document)>> {
-        let mut query = Sql::new(self.engine(), "SELECT s.unit_id");
         for field in fields {
-            let field = plain_name(field)?;
-            query.push(&format!(", json(u.doc->'{field}')"));
+            plain_name(field)?;
         }
+        let mut query = Sql::new(self.engine(), "SELECT s.unit_id, ");
         query
+            .push(&unit_stream::document_column(Some(fields)))
             .push(" FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE s.task_id = ")
             .bind(task)
             .push(" AND s.type_id = ")

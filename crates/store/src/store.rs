@@ -187,6 +187,14 @@ impl Store {
         self.inner.db.all(statement).await
     }
 
+    pub(crate) async fn each(
+        &self,
+        statement: Stmt,
+        see: impl FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
+        self.inner.db.each(statement, see).await
+    }
+
     pub(crate) async fn optional(&self, statement: Stmt) -> Result<Option<Row>> {
         self.inner.db.optional(statement).await
     }

@@ -1,5 +1,7 @@
 //! What a [`UnitQuery`] becomes: the statements that find the ids of units.
 
+use std::sync::Arc;
+
 use pith_core::{ObjectId, Sha256, TaskId, Timestamp, UnitId};
 use serde_json::Value as Json;
 
@@ -7,6 +9,7 @@ use crate::dialect::{Sql, plain_name};
 use crate::field::Field;
 use crate::store::Engine;
 use crate::units::UnitQuery;
+use crate::value::timestamp;
 use crate::{Result, Store};
 
 /// A checked query, owning what it needs.
@@ -27,13 +30,23 @@ pub(crate) struct Plan {
     pub(crate) repo_mark: [u8; 8],
 }
 
-/// A unit that matches.
+/// A unit that matches. Small, because an order other than the default keeps those of a whole repository at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Hit {
     pub(crate) id: UnitId,
-    pub(crate) created: Option<Timestamp>,
-    pub(crate) updated: Option<Timestamp>,
-    pub(crate) type_id: String,
+    pub(crate) type_id: Arc<str>,
+    /// When it was associated and when that was last refreshed, in the database's microseconds.
+    pub(crate) times: Option<(i64, i64)>,
+}
+
+impl Hit {
+    /// When it was associated, and when that was last refreshed.
+    pub(crate) fn association(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+        match self.times {
+            Some((created, updated)) => Ok((Some(timestamp(created)?), Some(timestamp(updated)?))),
+            None => Ok((None, None)),
+        }
+    }
 }
 
 /// Where units are looked for.
@@ -236,7 +249,7 @@ impl Plan {
     /// The identity of an association on the wire: it is derived, not stored, so that copies of 10,000 units stay one
     /// statement.
     pub(crate) fn association(&self, hit: &Hit) -> Option<ObjectId> {
-        let seconds = u32::try_from(hit.created?.as_second()).unwrap_or(0);
+        let seconds = u32::try_from(hit.times?.0.div_euclid(1_000_000)).unwrap_or(0);
         let unit = hit.id.0.as_bytes();
         let mut text = format!("{seconds:08x}");
         for (mark, byte) in self.repo_mark.iter().zip(&unit[8..]) {

@@ -24,7 +24,7 @@ use super::save::save_loop;
 use crate::Engine;
 
 /// Units waiting between two stages.
-const QUEUE: usize = 200;
+const QUEUE: usize = 100;
 /// What clients say of a unit; a sync never takes it away.
 const USER_METADATA: &str = "pulp_user_metadata";
 /// Largest file taken when nobody says how large it is.

@@ -6,6 +6,8 @@ use pith_content::ContentError;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::TaskId;
 use pith_store::{BatchStream, Store, StreamedUnit, UnitQuery};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 /// A stream of units as types read it.
 pub(crate) type UnitStream = BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>;
@@ -48,7 +50,7 @@ pub(crate) fn after(
 }
 
 fn converted(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> UnitStream {
-    stream
+    read_ahead(stream)
         .map(move |batch| {
             batch
                 .map(|batch| to_repo_units(batch, parts))
@@ -63,6 +65,22 @@ pub(crate) fn to_repo_units(batch: Vec<StreamedUnit>, parts: &[&str]) -> Vec<Rep
         .into_iter()
         .map(|unit| to_repo_unit(unit, parts))
         .collect()
+}
+
+/// Reads one batch ahead of whoever works on the one before: the database and the type take turns otherwise.
+fn read_ahead<T: Send + 'static>(mut stream: BatchStream<T>) -> BatchStream<T> {
+    let (tx, rx) = mpsc::channel(1);
+    let reader = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(batch) = stream.next().await {
+            if tx.send(batch).await.is_err() {
+                return;
+            }
+        }
+    }));
+    futures::stream::unfold((rx, reader), |(mut rx, reader)| async move {
+        rx.recv().await.map(|batch| (batch, (rx, reader)))
+    })
+    .boxed()
 }
 
 fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {

@@ -108,7 +108,10 @@ impl Packer {
         if text.len() < WORTH {
             return Ok(Bytes::copy_from_slice(text));
         }
-        self.0.compress(text).map(Bytes::from)
+        // A copy: the compressor's buffer is as large as the text, and hundreds of snippets wait to be saved.
+        self.0
+            .compress(text)
+            .map(|packed| Bytes::copy_from_slice(&packed))
     }
 }
 
