@@ -10,10 +10,12 @@ pub mod routes;
 
 mod actions;
 mod applicability;
+mod associate;
 mod distributors;
 mod history;
 mod importers;
 mod login;
+mod orphans;
 mod permissions;
 mod plugins;
 mod repo_groups;

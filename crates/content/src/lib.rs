@@ -6,6 +6,7 @@
 //! the same engine on a temporary folder.
 
 pub mod config;
+pub mod copy;
 pub mod descriptor;
 pub mod error;
 pub mod fetch;
@@ -64,6 +65,11 @@ pub trait ContentType: Send + Sync {
     /// (reference: platform-api §1.11). `None` refuses nothing.
     fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
         None
+    }
+
+    /// Fields that results of copies and removals show beside the unit key (reference: rpm §4.4).
+    fn result_fields(&self, _type_id: &str) -> &'static [&'static str] {
+        &[]
     }
 
     /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to

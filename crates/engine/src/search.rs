@@ -9,6 +9,7 @@ mod entry;
 mod people;
 mod ranking;
 mod raw;
+mod select;
 mod units;
 
 pub(crate) use collections::select;

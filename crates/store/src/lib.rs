@@ -5,6 +5,8 @@
 //! documents are binary JSON. Nothing outside this crate knows SQL, nothing in here knows a content type.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod blobs;
+pub mod chores;
 pub mod content;
 mod criteria_sql;
 mod db;
@@ -17,12 +19,14 @@ pub mod history;
 pub mod importers;
 mod leases;
 mod migrate;
+pub mod orphans;
 pub mod people;
 pub mod publications;
 pub mod repositories;
 pub mod roles;
 pub mod schedules;
 pub mod settings;
+pub mod staging;
 pub mod store;
 mod task_queries;
 pub mod tasks;
@@ -47,6 +51,7 @@ pub use publications::{Mount, NewMount, NewPublication, Publication};
 pub use repositories::{Repository, RepositoryChange, RepositoryUpdate};
 pub use roles::Role;
 pub use schedules::{Schedule, ScheduleOwner};
+pub use staging::StagedId;
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Blocker, Lost, NewTask, Task, TaskOutcome};
 pub use units::{

@@ -328,15 +328,7 @@ fn load_query(engine: Engine, plan: &Plan, hits: &[Hit]) -> Sql {
         engine,
         "SELECT u.id, u.blob, u.size, u.downloaded, u.last_updated, ",
     );
-    match plan.fields.as_deref() {
-        None => query.push("json(u.doc)"),
-        Some([]) => query.push("NULL"),
-        Some(fields) => {
-            let fields: Vec<String> = fields.iter().map(|f| format!("u.doc->'{f}'")).collect();
-            let separator = format!(", '{BETWEEN}', ");
-            query.push(&format!("concat({})", fields.join(&separator)))
-        }
-    };
+    query.push(&document_column(plan.fields.as_deref()));
     for at in 0..plan.parts.len() {
         query.push(&format!(", p{at}.data"));
     }
@@ -372,7 +364,20 @@ impl FromRow for RawDocument {
     }
 }
 
-fn document(row: &Row, column: usize, fields: Option<&[String]>) -> Result<Document> {
+/// The column that [`document`] reads.
+pub(crate) fn document_column(fields: Option<&[String]>) -> String {
+    match fields {
+        None => "json(u.doc)".to_owned(),
+        Some([]) => "NULL".to_owned(),
+        Some(fields) => {
+            let fields: Vec<String> = fields.iter().map(|f| format!("u.doc->'{f}'")).collect();
+            format!("concat({})", fields.join(&format!(", '{BETWEEN}', ")))
+        }
+    }
+}
+
+/// The document in a column: all of it, or its `fields`.
+pub(crate) fn document(row: &Row, column: usize, fields: Option<&[String]>) -> Result<Document> {
     let Some(fields) = fields else {
         return row.get(column);
     };

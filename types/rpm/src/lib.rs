@@ -5,9 +5,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod config;
+pub mod copy;
 pub mod fields;
 pub mod metadata;
 pub mod publish;
+pub mod signature;
 pub mod sync;
 pub mod types;
 pub mod units;
@@ -54,6 +56,13 @@ impl ContentType for Rpm {
 
     fn known_fields(&self, type_id: &str) -> Option<&'static [&'static str]> {
         fields::known(type_id)
+    }
+
+    fn result_fields(&self, type_id: &str) -> &'static [&'static str] {
+        match type_id {
+            types::RPM | types::SRPM | types::DRPM => &["signing_key"],
+            _ => &[],
+        }
     }
 
     fn merge(

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use pith_content::UnitKey;
+use pith_core::{Document, TaskId, UnitId};
+use pith_store::{NewUnit, OnConflict};
+use serde_json::{Value, json};
+
 use crate::plugins::recorded;
 use crate::replay::{Exchange, read, replay};
 use crate::server::Server;
@@ -132,6 +137,86 @@ async fn importers_and_distributors_answer_as_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn users_roles_and_permissions_answer_as_recorded() {
     answers_as_recorded("10", PEOPLE, KNOWN_PEOPLE).await;
+}
+
+const COPY: &str = include_str!("../recordings/08_copy_orphans.jsonl");
+const UNIT: &str = include_str!("../recordings/07_unit.jsonl");
+
+const KNOWN_COPY: Known = &[
+    (137, MENDED),
+    (141, MENDED),
+    (162, MENDED),
+    (211, "the recorded server failed on a unit of another type"),
+];
+
+/// A unit as `doc` says; its id.
+async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
+    let doc: Document = serde_json::from_value(doc).unwrap();
+    let kind = server.engine.registry.unit_type(type_id).unwrap();
+    let unit = NewUnit {
+        type_id: type_id.to_owned(),
+        key_digest: UnitKey::of(kind, &doc).unwrap().digest(kind),
+        doc,
+        blob: None,
+        size: None,
+        downloaded: true,
+        parts: Vec::new(),
+    };
+    let store = &server.engine.store;
+    let saved = store.units_save(&[unit], OnConflict::Keep).await;
+    saved.unwrap()[0].id
+}
+
+/// What the recorded server had before: packages in the source repository, and two orphans.
+async fn seed(server: &Server) {
+    let task = TaskId::new();
+    for name in ["bear", "whale"] {
+        let doc = json!({
+            "name": name, "epoch": "0", "version": "4.1", "release": "1", "arch": "noarch", "checksumtype": "sha256",
+            "checksum": "fd71", "signing_key": "269d9d98",
+        });
+        let id = save(server, "rpm", doc).await;
+        let store = &server.engine.store;
+        store.stage_add(task, &[(id, "rpm")]).await.unwrap();
+    }
+    let now = server.engine.clock.now();
+    let committed = server.engine.store.content_commit(task, "rec-c", now);
+    committed.await.unwrap();
+    save(server, "erratum", json!({ "errata_id": "REC-2014:2" })).await;
+    let category = json!({ "package_category_id": "all", "repo_id": "rec-cp" });
+    save(server, "package_category", category).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_removals_and_orphans_answer_as_recorded() {
+    let exchanges = read(COPY);
+    let server = server(&exchanges).await;
+    let (setup, rest) = exchanges.split_at(5);
+    replay(&server.router, setup).await.settle("08 setup", &[]);
+    seed(&server).await;
+    let report = replay(&server.router, rest).await;
+    report.settle("08", KNOWN_COPY);
+}
+
+const KNOWN_UNIT: Known = &[
+    (113, "the recorded server had two units of this name"),
+    (114, "$or: [] matches nothing and is refused"),
+    (118, "_content_type_id is always sent"),
+    (119, "_content_type_id is always sent"),
+    (122, "the unit is in no repository here"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_and_its_user_metadata_answer_as_recorded() {
+    let exchanges = read(UNIT);
+    let server = server(&exchanges).await;
+    let recorded = exchanges.iter().find(|exchange| exchange.n == 130).unwrap();
+    let mut doc = recorded.body.as_object().unwrap().clone();
+    doc.retain(|key, _| !key.starts_with('_') && key != "children" && key != "downloaded");
+    doc.remove("pulp_user_metadata");
+    save(&server, "rpm", Value::Object(doc)).await;
+    let report = replay(&server.router, &exchanges).await;
+    report.settle("07", KNOWN_UNIT);
 }
 
 /// A column of the wrong thing.

@@ -1,10 +1,13 @@
 //! What each kind of task does.
 
 mod configure;
+mod copy;
 mod download;
 mod group;
 mod housekeeping;
+mod orphans;
 mod publish;
+mod save;
 mod stage;
 mod subject;
 mod sync;
@@ -73,6 +76,14 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             };
             upload::run(run, repo_id, request).await
         }
+        Job::Associate {
+            repo_id,
+            source_repo_id,
+            criteria,
+            override_config,
+        } => copy::associate(run, repo_id, source_repo_id, criteria, override_config).await,
+        Job::Unassociate { repo_id, criteria } => copy::unassociate(run, repo_id, criteria).await,
+        Job::DeleteOrphans { orphans } => orphans::delete(run, orphans).await,
         Job::RegenerateApplicability { repo_criteria } => {
             let engine = &run.engine;
             engine.applicability_of_repositories(&repo_criteria).await?;

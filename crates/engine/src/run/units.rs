@@ -12,10 +12,11 @@ use tokio_util::task::AbortOnDropHandle;
 /// A stream of units as types read it.
 pub(crate) type UnitStream = BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>;
 
-fn query<'a>(repo: &'a str, select: &Select) -> UnitQuery<'a> {
+/// What `select` asks of the database.
+pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a> {
     UnitQuery {
         type_ids: vec![select.type_id],
-        repo: Some(repo),
+        repo,
         sort: select.sort.iter().map(|field| (*field, false)).collect(),
         parts: select.parts.to_vec(),
         fields: select.fields.map(<[&str]>::to_vec),
@@ -30,7 +31,7 @@ pub(crate) fn present(
     select: &Select,
 ) -> Result<UnitStream, ContentError> {
     let stream = store
-        .units_stream(&query(repo, select))
+        .units_stream(&query(Some(repo), select))
         .map_err(ContentError::other)?;
     Ok(converted(stream, select.parts))
 }
@@ -43,21 +44,27 @@ pub(crate) fn after(
     select: &Select,
 ) -> Result<UnitStream, ContentError> {
     let stream = store
-        .units_stream_after(task, &query(repo, select))
+        .units_stream_after(task, &query(Some(repo), select))
         .map_err(ContentError::other)?;
     Ok(converted(stream, select.parts))
 }
 
 fn converted(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> UnitStream {
-    let convert = move |batch: Vec<StreamedUnit>| {
-        batch
-            .into_iter()
-            .map(|unit| to_repo_unit(unit, parts))
-            .collect()
-    };
     read_ahead(stream)
-        .map(move |batch| batch.map(convert).map_err(ContentError::other))
+        .map(move |batch| {
+            batch
+                .map(|batch| to_repo_units(batch, parts))
+                .map_err(ContentError::other)
+        })
         .boxed()
+}
+
+/// A batch as types read it.
+pub(crate) fn to_repo_units(batch: Vec<StreamedUnit>, parts: &[&str]) -> Vec<RepoUnit> {
+    batch
+        .into_iter()
+        .map(|unit| to_repo_unit(unit, parts))
+        .collect()
 }
 
 /// Reads one batch ahead of whoever works on the one before: the database and the type take turns otherwise.
