@@ -15,6 +15,7 @@ mod importers;
 mod plugins;
 mod repositories;
 mod search;
+mod sources;
 mod status;
 mod tasks;
 mod units;

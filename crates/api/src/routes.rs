@@ -5,7 +5,8 @@ use pith_core::error::PulpError;
 
 use crate::http::{Answer, Call};
 use crate::{
-    actions, distributors, history, importers, plugins, repositories, status, tasks, units, uploads,
+    actions, distributors, history, importers, plugins, repositories, sources, status, tasks,
+    units, uploads,
 };
 
 /// The methods that operations have.
@@ -124,6 +125,11 @@ const EXECUTE: Option<Operation> = Some(Operation::Execute);
 /// The operations, sorted by path (reference: platform-api §17).
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
+    route!(Delete "/content/catalog/<source>/", DELETE, 200 now, Ignored, sources::delete_catalog),
+    route!(Get "/content/sources/", READ, 200 now, Ignored, sources::list),
+    route!(Post "/content/sources/action/<action>/", UPDATE, 202 queued, OptionalAny, sources::refresh_all),
+    route!(Get "/content/sources/<source>/", READ, 200 now, Ignored, sources::read),
+    route!(Post "/content/sources/<source>/action/<action>/", UPDATE, 202 queued, OptionalAny, sources::refresh),
     route!(Get "/content/units/<type>/", READ, 200 now, Ignored, units::list),
     route!(Get "/content/units/<type>/search/", READ, 200 now, Ignored, units::search_get),
     route!(Post "/content/units/<type>/search/", READ, 200 now, Object, units::search_post),
@@ -149,6 +155,7 @@ pub static ROUTES: &[Route] = &[
     route!(Get "/repositories/<repo>/", READ, 200 now, Ignored, repositories::read),
     route!(Put "/repositories/<repo>/", UPDATE, 200 now, OptionalObject, repositories::update),
     route!(Delete "/repositories/<repo>/", DELETE, 202 queued, Ignored, repositories::delete),
+    route!(Post "/repositories/<repo>/actions/download/", EXECUTE, 202 queued, OptionalObject, actions::download),
     route!(Post "/repositories/<repo>/actions/import_upload/", UPDATE, 202 queued, Object, actions::import_upload),
     route!(Post "/repositories/<repo>/actions/publish/", EXECUTE, 202 queued, Object, actions::publish),
     route!(Post "/repositories/<repo>/actions/sync/", EXECUTE, 202 queued, OptionalObject, actions::sync),

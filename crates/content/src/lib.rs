@@ -5,6 +5,7 @@
 //! [`upload`]: no SQL, no HTTP handler, no task table. The engine implements the contexts; a type is tested against
 //! the same engine on a temporary folder.
 
+pub mod cataloger;
 pub mod config;
 pub mod descriptor;
 pub mod error;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use pith_core::Document;
 
+pub use cataloger::Cataloger;
 pub use config::Config;
 pub use descriptor::{PluginDescriptor, Setting, SettingKind, UnitType};
 pub use error::ContentError;
@@ -39,6 +41,17 @@ pub trait ContentType: Send + Sync {
 
     /// The distributors of the family.
     fn distributors(&self) -> Vec<Arc<dyn Distributor>>;
+
+    /// Catalogers of alternate content sources.
+    fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
+        Vec::new()
+    }
+
+    /// Whether files of `type_id` come during the sync whatever the download policy says: files that upstream renames
+    /// with every change, so that they could not be had later.
+    fn always_downloaded(&self, _type_id: &str) -> bool {
+        false
+    }
 
     /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the
     /// document because they are large. `parts` holds the named parts that exist, as they are stored.

@@ -1,5 +1,6 @@
 //! The engine: what every request handler and every worker of a process shares.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use pith_core::{Clock, TaskId};
 use pith_fetch::Fetcher;
 use pith_store::{NewTask, Store};
 
+use crate::deferred::Deferred;
 use crate::error::from_store;
 use crate::{Job, Registry};
 
@@ -34,6 +36,9 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The name of this machine, as worker names show it.
     pub host: String,
+    /// Where the files lie that describe alternate content sources.
+    pub(crate) content_sources: Option<PathBuf>,
+    pub(crate) deferred: Deferred,
     pub(crate) mounts: OnceLock<Arc<dyn MountListener>>,
     pub(crate) running: crate::worker::Running,
 }
@@ -56,9 +61,19 @@ impl Engine {
             registry,
             clock,
             host: host.into(),
+            content_sources: None,
+            deferred: Deferred::default(),
             mounts: OnceLock::new(),
             running: crate::worker::Running::default(),
         }
+    }
+
+    /// With alternate content sources, described by the files `*.conf` in `folder`. They are read whenever they are
+    /// needed, so a change counts at once.
+    #[must_use]
+    pub fn with_content_sources(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.content_sources = Some(folder.into());
+        self
     }
 
     /// Names who is told of changed mounts; the first call counts.

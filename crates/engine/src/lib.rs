@@ -3,6 +3,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod auth;
+mod catalog;
+pub mod content_sources;
+pub mod deferred;
 pub mod distributors;
 mod engine;
 pub mod error;

@@ -300,6 +300,18 @@ impl Store {
         self.execute_one(statement, "unit", id).await
     }
 
+    /// Notes of every unit whose file is `blob` whether it is here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_set_blob_here(&self, blob: Sha256, here: bool) -> Result<()> {
+        let statement =
+            sql("UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1")
+                .bind(here)
+                .bind(blob);
+        self.execute(statement).await.map(drop)
+    }
+
     /// Replaces `pulp_user_metadata` in the document and sets `last_updated` to now.
     ///
     /// # Errors
@@ -464,7 +476,7 @@ impl Store {
                 .push(" RETURNING id");
             let gone = tx.inner.all(query.build()).await?;
             let gone: Vec<UnitId> = gone.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
-            for table in ["unit_parts", "repo_units"] {
+            for table in ["unit_parts", "repo_units", "sources"] {
                 let mut query = Sql::new(self.engine(), "DELETE FROM ");
                 query
                     .push(table)

@@ -12,24 +12,23 @@ use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
 use pith_core::{Sha256, TaskId, UnitId};
-use pith_fetch::{Request, Session};
-use pith_store::{KnownUnit, NewUnit, OnConflict};
+use pith_fetch::{Fetched, Request, Session};
+use pith_store::KnownUnit;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::download::{BlobSink, failure, resolve, unreachable_file};
+use super::download::{BlobSink, MAX_FILE, failure, resolve, unreachable_file};
+use super::save::save_loop;
 use crate::Engine;
+use crate::catalog::Cataloger;
+use crate::content_sources::{Nearby, Supply};
 
-/// Units saved in one transaction.
-const SAVE_BATCH: usize = 250;
 /// Units waiting between two stages.
 const QUEUE: usize = 200;
 /// What clients say of a unit; a sync never takes it away.
 const USER_METADATA: &str = "pulp_user_metadata";
-/// Largest file taken when nobody says how large it is.
-const MAX_FILE: u64 = 64 << 30;
 
 /// When files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,37 +40,59 @@ pub(crate) enum Policy {
 }
 
 /// A unit on its way through the stages.
-struct Moving {
-    unit: WantedUnit,
-    key_digest: Sha256,
-    file_backed: bool,
-    file: Option<(Sha256, u64)>,
+pub(super) struct Moving {
+    pub(super) unit: WantedUnit,
+    pub(super) key_digest: Sha256,
+    pub(super) file_backed: bool,
+    pub(super) file: Option<(Sha256, u64)>,
     /// A known unit that only lacks its file.
-    known: Option<UnitId>,
-    observer: Arc<dyn StageObserver>,
+    pub(super) known: Option<UnitId>,
+    /// Alternate content sources that have the file, best first.
+    nearby: Vec<Nearby>,
+    pub(super) observer: Arc<dyn StageObserver>,
 }
 
-struct Shared {
-    engine: Arc<Engine>,
-    task: TaskId,
+pub(super) struct Shared {
+    pub(super) engine: Arc<Engine>,
+    pub(super) task: TaskId,
+    /// Notes where files can be had.
+    pub(super) catalog: Cataloger,
+    /// Alternate content sources.
+    supply: Supply,
     /// Units handed over and not yet saved or dropped.
     open: AtomicUsize,
     idle: Notify,
     failure: Mutex<Option<ContentError>>,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 impl Shared {
-    fn fail(&self, error: ContentError) {
+    pub(super) fn fail(&self, error: ContentError) {
         self.failure.lock().get_or_insert(error);
         self.stop.cancel();
         self.idle.notify_waiters();
     }
 
-    fn close(&self, count: usize) {
+    pub(super) fn close(&self, count: usize) {
         if self.open.fetch_sub(count, Ordering::AcqRel) == count {
             self.idle.notify_waiters();
         }
+    }
+
+    /// What alternate content sources have of these units.
+    async fn nearby(
+        &self,
+        type_id: &str,
+        keys: &[Sha256],
+        policy: Policy,
+    ) -> Result<HashMap<Sha256, Vec<Nearby>>, ContentError> {
+        if policy == Policy::Deferred {
+            return Ok(HashMap::new());
+        }
+        self.supply
+            .find(&self.engine, type_id, keys)
+            .await
+            .map_err(ContentError::other)
     }
 
     /// The failure that stopped the stages; for everybody after the first it is only told that they stopped.
@@ -81,6 +102,24 @@ impl Shared {
             .take()
             .unwrap_or(ContentError::Cancelled)
     }
+}
+
+/// What a run's stages work with.
+pub(crate) struct Plan<'a> {
+    /// The task, by which staged units are told apart.
+    pub(crate) task: TaskId,
+    /// When files come.
+    pub(crate) policy: Policy,
+    /// Downloads at once.
+    pub(crate) downloads: usize,
+    /// The importer's connections.
+    pub(crate) session: &'a Session,
+    /// What relative URLs are relative to.
+    pub(crate) feed: Option<&'a Url>,
+    /// Notes where files can be had.
+    pub(crate) catalog: Cataloger,
+    /// Alternate content sources.
+    pub(crate) supply: Supply,
 }
 
 /// The stages of one run. Dropping them stops everything that is under way.
@@ -93,19 +132,23 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// Starts the stages with `downloads` downloads at once.
-    pub(crate) fn start(
-        engine: Arc<Engine>,
-        task: TaskId,
-        policy: Policy,
-        downloads: usize,
-        session: &Session,
-        feed: Option<&Url>,
-    ) -> Self {
+    /// Starts the stages.
+    pub(crate) fn start(engine: Arc<Engine>, plan: Plan<'_>) -> Self {
+        let Plan {
+            task,
+            policy,
+            downloads,
+            session,
+            feed,
+            catalog,
+            supply,
+        } = plan;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             engine,
             task,
+            catalog,
+            supply,
             open: AtomicUsize::new(0),
             idle: Notify::new(),
             failure: Mutex::new(None),
@@ -177,17 +220,25 @@ impl Stages {
             .registry
             .unit_type(type_id)
             .is_some_and(|kind| kind.file_backed);
+        let always = shared.engine.registry.content_type_of(type_id);
+        let policy = match always.is_some_and(|family| family.always_downloaded(type_id)) {
+            true => Policy::Immediate,
+            false => self.policy,
+        };
         let keys: Vec<Sha256> = group.iter().map(|(_, digest)| *digest).collect();
         let known = store
             .units_by_key(type_id, &keys)
             .await
             .map_err(ContentError::other)?;
+        let mut nearby = shared.nearby(type_id, &keys, policy).await?;
         let mut associate: Vec<(UnitId, &str)> = Vec::new();
+        let mut sources = Vec::new();
         for (mut unit, key_digest) in group {
             if let Some(found) = known.get(&key_digest)
-                && self.as_known(&mut unit, found).await?
+                && self.as_known(&mut unit, found, policy).await?
             {
                 associate.push((found.id, type_id));
+                sources.extend(shared.catalog.entry(found.id, &unit));
                 observer.known(type_id);
                 continue;
             }
@@ -196,19 +247,24 @@ impl Stages {
                 .filter(|_| unit.existing == Existing::Keep);
             let known = known.map(|found| found.id);
             let observer = Arc::clone(observer);
-            self.send(Moving {
+            let moving = Moving {
                 unit,
                 key_digest,
                 file_backed,
                 file: None,
                 known,
+                nearby: nearby.remove(&key_digest).unwrap_or_default(),
                 observer,
-            })
-            .await?;
+            };
+            self.send(moving, policy).await?;
         }
         if !associate.is_empty() {
             store
                 .stage_add(shared.task, &associate)
+                .await
+                .map_err(ContentError::other)?;
+            store
+                .sources_put(&sources)
                 .await
                 .map_err(ContentError::other)?;
         }
@@ -220,9 +276,10 @@ impl Stages {
         &self,
         unit: &mut WantedUnit,
         found: &KnownUnit,
+        policy: Policy,
     ) -> Result<bool, ContentError> {
         let lacks_file = match unit.source {
-            Some(Source::Download { .. }) => !found.downloaded && self.policy == Policy::Immediate,
+            Some(Source::Download { .. }) => !found.downloaded && policy == Policy::Immediate,
             Some(Source::Blob { sha256, .. }) => !found.downloaded || found.blob != Some(sha256),
             None => false,
         };
@@ -281,8 +338,8 @@ impl Stages {
         Ok(unit.doc == stored.doc && same_parts)
     }
 
-    async fn send(&self, mut moving: Moving) -> Result<(), ContentError> {
-        let queue = match (&moving.unit.source, self.policy) {
+    async fn send(&self, mut moving: Moving, policy: Policy) -> Result<(), ContentError> {
+        let queue = match (&moving.unit.source, policy) {
             (Some(Source::Download { size, .. }), Policy::Immediate) => {
                 moving
                     .observer
@@ -388,11 +445,14 @@ impl Downloader {
             .map(ToString::to_string)
             .unwrap_or_default();
         let mut sink = BlobSink::new(&self.shared.engine.blobs);
-        let fetched = self
-            .session
-            .get(request, &mut sink)
-            .await
-            .map_err(|error| failure(&error))?;
+        let fetched = match self.from_nearby(&moving.nearby, &request, &mut sink).await {
+            Some(fetched) => fetched,
+            None => self
+                .session
+                .get(request, &mut sink)
+                .await
+                .map_err(|error| failure(&error))?,
+        };
         let stored = sink
             .finish()
             .await
@@ -406,98 +466,28 @@ impl Downloader {
     }
 }
 
-/// Saves what comes, many units in one transaction; while one is under way the next batch gathers.
-async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Moving>) {
-    let stop = shared.stop.clone();
-    stop.run_until_cancelled(async {
-        let mut batch = Vec::with_capacity(SAVE_BATCH);
-        while queue.recv_many(&mut batch, SAVE_BATCH).await > 0 {
-            let count = batch.len();
-            if let Err(error) = save(&shared, std::mem::take(&mut batch)).await {
-                shared.fail(error);
-                return;
+impl Downloader {
+    /// The file from the first alternate content source that has it as promised. What one of them does wrong is no
+    /// failure: the feed is asked next.
+    async fn from_nearby(
+        &self,
+        nearby: &[Nearby],
+        request: &Request,
+        sink: &mut BlobSink,
+    ) -> Option<Fetched> {
+        for one in nearby {
+            let request = Request {
+                urls: vec![one.url.clone()],
+                ..request.clone()
+            };
+            match one.session.get(request, sink).await {
+                Ok(fetched) => return Some(fetched),
+                Err(error) => {
+                    tracing::info!(%error, source = one.source_id, "a content source does not have a file");
+                    *sink = BlobSink::new(&self.shared.engine.blobs);
+                }
             }
-            shared.close(count);
         }
-    })
-    .await;
-}
-
-async fn save(shared: &Shared, batch: Vec<Moving>) -> Result<(), ContentError> {
-    let engine = &shared.engine;
-    engine.blobs.durable().await.map_err(ContentError::other)?;
-    let mut done = Vec::with_capacity(batch.len());
-    let mut groups: HashMap<bool, (Vec<NewUnit>, Vec<&'static str>)> = HashMap::new();
-    let mut associate: Vec<(UnitId, &str)> = Vec::new();
-    for moving in batch {
-        let size = moving.file.map_or(0, |(_, size)| size);
-        done.push((Arc::clone(&moving.observer), moving.unit.type_id, size));
-        if let (Some(id), Some((blob, size))) = (moving.known, moving.file) {
-            let size = i64::try_from(size).map_err(ContentError::other)?;
-            engine
-                .store
-                .unit_set_blob(id, blob, size)
-                .await
-                .map_err(ContentError::other)?;
-            associate.push((id, moving.unit.type_id));
-            continue;
-        }
-        let replace = moving.unit.existing == Existing::Replace;
-        let (units, types) = groups.entry(replace).or_default();
-        types.push(moving.unit.type_id);
-        units.push(new_unit(moving)?);
+        None
     }
-    for (replace, (units, types)) in groups {
-        let on_conflict = if replace {
-            OnConflict::Replace
-        } else {
-            OnConflict::Keep
-        };
-        let saved = engine
-            .store
-            .units_save(&units, on_conflict)
-            .await
-            .map_err(ContentError::other)?;
-        associate.extend(
-            saved
-                .iter()
-                .zip(types)
-                .map(|(unit, type_id)| (unit.id, type_id)),
-        );
-    }
-    engine
-        .store
-        .stage_add(shared.task, &associate)
-        .await
-        .map_err(ContentError::other)?;
-    for (observer, type_id, size) in done {
-        observer.done(type_id, size);
-    }
-    Ok(())
-}
-
-fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
-    let promised = match &moving.unit.source {
-        Some(Source::Download { size, .. }) => *size,
-        _ => None,
-    };
-    let size = moving.file.map(|(_, size)| size).or(promised);
-    Ok(NewUnit {
-        type_id: moving.unit.type_id.to_owned(),
-        key_digest: moving.key_digest,
-        doc: moving.unit.doc,
-        blob: moving.file.map(|(blob, _)| blob),
-        size: size
-            .map(i64::try_from)
-            .transpose()
-            .map_err(ContentError::other)?,
-        // A unit without a source keeps its text among its parts: nothing of it is missing.
-        downloaded: moving.file.is_some() || !moving.file_backed || moving.unit.source.is_none(),
-        parts: moving
-            .unit
-            .parts
-            .into_iter()
-            .map(|part| (part.name.to_owned(), part.data.to_vec()))
-            .collect(),
-    })
 }

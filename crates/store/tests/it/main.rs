@@ -8,6 +8,7 @@ mod publications;
 mod repositories;
 mod schema;
 mod small;
+mod sources;
 mod tasks;
 mod tasks_property;
 mod units;
