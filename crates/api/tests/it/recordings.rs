@@ -105,7 +105,7 @@ async fn importers_and_distributors_answer_as_recorded() {
 }
 
 /// Lines of other recordings that need no content.
-const OTHERS: [(&str, &str, Known); 5] = [
+const OTHERS: [(&str, &str, Known); 7] = [
     (
         "04",
         include_str!("../recordings/04_sync_errors.jsonl"),
@@ -117,6 +117,11 @@ const OTHERS: [(&str, &str, Known); 5] = [
         &[],
     ),
     (
+        "05 download",
+        include_str!("../recordings/05_download.jsonl"),
+        &[],
+    ),
+    (
         "07",
         include_str!("../recordings/07_content_errors.jsonl"),
         &[],
@@ -125,6 +130,11 @@ const OTHERS: [(&str, &str, Known); 5] = [
         "08",
         include_str!("../recordings/08_uploads.jsonl"),
         &[(12, MENDED)],
+    ),
+    (
+        "08 download, sources, catalog",
+        include_str!("../recordings/08_download_sources.jsonl"),
+        &[],
     ),
     (
         "09",

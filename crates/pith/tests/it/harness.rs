@@ -258,6 +258,16 @@ impl Harness {
         found
     }
 
+    /// Another process on the same database and files, as far as they can tell.
+    pub(crate) async fn other_process(&self) -> Arc<Engine> {
+        open(&self.database, self.folder.path()).await
+    }
+
+    /// Where content sources are described.
+    pub(crate) fn content_sources(&self) -> std::path::PathBuf {
+        content_sources(self.folder.path())
+    }
+
     /// Asserts that nothing of an interrupted or failed run lies about.
     pub(crate) async fn assert_no_leftovers(&self) {
         let left: Vec<_> = files_below(self.folder.path())
@@ -281,6 +291,10 @@ fn files_below(folder: &Path) -> Vec<String> {
     found
 }
 
+fn content_sources(folder: &Path) -> std::path::PathBuf {
+    folder.join("content-sources")
+}
+
 async fn open(database: &str, folder: &Path) -> Arc<Engine> {
     let clock = Arc::new(SystemClock);
     let store = Store::connect(database, clock.clone()).await.unwrap();
@@ -299,14 +313,8 @@ async fn open(database: &str, folder: &Path) -> Arc<Engine> {
     });
     let types: Vec<Arc<dyn ContentType>> =
         vec![Arc::new(pith_type_file::File), Arc::new(pith_type_rpm::Rpm)];
-    Arc::new(Engine::new(
-        store,
-        blobs,
-        fetcher,
-        Registry::new(types),
-        clock,
-        "test",
-    ))
+    let engine = Engine::new(store, blobs, fetcher, Registry::new(types), clock, "test");
+    Arc::new(engine.with_content_sources(content_sources(folder)))
 }
 
 fn work(engine: &Arc<Engine>, shutdown: &CancellationToken) -> JoinHandle<()> {

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "../../src/content.rs"]
+#[expect(dead_code, reason = "the binary uses the rest")]
+mod content;
+mod deferred;
 mod faults;
 mod harness;
 mod life;
 mod rpm;
+mod sources;
