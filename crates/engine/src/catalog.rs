@@ -79,6 +79,9 @@ fn kept(feed: Option<&Url>, url: &str) -> String {
     absolute.into()
 }
 
+/// Connections kept at hand, over all importers.
+const MOST_SESSIONS: usize = 1024;
+
 /// Connections for deferred downloads, one set an importer or content source, so that its limits hold over all files.
 #[derive(Default)]
 pub(crate) struct Sessions(Mutex<HashMap<String, (Sha256, Session)>>);
@@ -99,6 +102,10 @@ impl Sessions {
             return Ok(session.clone());
         }
         let session = engine.fetcher.session(settings())?;
+        // Those of importers that are gone go with the others; who downloads keeps theirs.
+        if sessions.len() >= MOST_SESSIONS {
+            sessions.clear();
+        }
         sessions.insert(owner.to_owned(), (fingerprint, session.clone()));
         Ok(session)
     }

@@ -163,6 +163,18 @@ impl Store {
             .map(file)
             .transpose()
     }
+
+    /// Notes of every unit whose file is `blob` whether it is here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_set_blob_here(&self, blob: Sha256, here: bool) -> Result<()> {
+        let statement =
+            sql("UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1")
+                .bind(here)
+                .bind(blob);
+        self.execute(statement).await.map(drop)
+    }
 }
 
 /// Forgets everything that the importer of a repository is the source of.

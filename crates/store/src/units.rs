@@ -300,18 +300,6 @@ impl Store {
         self.execute_one(statement, "unit", id).await
     }
 
-    /// Notes of every unit whose file is `blob` whether it is here.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn units_set_blob_here(&self, blob: Sha256, here: bool) -> Result<()> {
-        let statement =
-            sql("UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1")
-                .bind(here)
-                .bind(blob);
-        self.execute(statement).await.map(drop)
-    }
-
     /// Replaces `pulp_user_metadata` in the document and sets `last_updated` to now.
     ///
     /// # Errors

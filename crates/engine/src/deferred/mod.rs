@@ -7,6 +7,8 @@
 mod fetch;
 mod flight;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::ops::Range;

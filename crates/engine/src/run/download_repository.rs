@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::steps::Step;
 use crate::Engine;
+use crate::content_sources::Supply;
 use crate::deferred::Unavailable;
 use crate::error::{from_blobs, from_store};
 use crate::worker::{Done, Failure, Run};
@@ -44,6 +45,8 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
     let step = Mutex::new(step);
     let (step, progress) = (&step, &run.progress);
     progress.report(step.lock().report());
+    // Alternate content sources of which nothing is known any more are read again.
+    Supply::fresh(engine).await;
     let units = store.units_stream(&query).map_err(from_store)?;
     units
         .map_ok(|batch| futures::stream::iter(batch.into_iter().map(Ok)))

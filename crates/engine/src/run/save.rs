@@ -7,10 +7,11 @@ use pith_content::ContentError;
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source};
 use pith_core::{Digest, UnitId};
-use pith_store::{FileSource, NewUnit, OnConflict};
+use pith_store::{FileSource, NewUnit, OnConflict, SavedUnit};
 use tokio::sync::mpsc;
 
 use super::stage::{Moving, Shared};
+use crate::Engine;
 
 /// Units saved in one transaction.
 const SAVE_BATCH: usize = 250;
@@ -62,22 +63,9 @@ async fn save(shared: &Shared, batch: Vec<Moving>) -> Result<(), ContentError> {
         group.units.push(new_unit(moving)?);
     }
     for (replace, group) in groups {
-        let on_conflict = if replace {
-            OnConflict::Replace
-        } else {
-            OnConflict::Keep
-        };
-        let saved = engine
-            .store
-            .units_save(&group.units, on_conflict)
-            .await
-            .map_err(ContentError::other)?;
-        for ((unit, type_id), source) in saved.iter().zip(group.types).zip(group.sources) {
-            associate.push((unit.id, type_id));
-            sources.extend(source.map(|source| FileSource {
-                unit: unit.id,
-                ..source
-            }));
+        for (id, type_id, source) in group.save(engine, replace).await? {
+            associate.push((id, type_id));
+            sources.extend(source);
         }
     }
     engine
@@ -102,6 +90,31 @@ struct Group {
     units: Vec<NewUnit>,
     types: Vec<&'static str>,
     sources: Vec<Option<FileSource>>,
+}
+
+impl Group {
+    /// Saves the units; their ids, types and sources.
+    async fn save(
+        self,
+        engine: &Engine,
+        replace: bool,
+    ) -> Result<Vec<(UnitId, &'static str, Option<FileSource>)>, ContentError> {
+        let on_conflict = match replace {
+            true => OnConflict::Replace,
+            false => OnConflict::Keep,
+        };
+        let saved = engine.store.units_save(&self.units, on_conflict).await;
+        let saved = saved.map_err(ContentError::other)?;
+        let rest = self.types.into_iter().zip(self.sources);
+        let of = |(unit, (type_id, source)): (&SavedUnit, (&'static str, Option<FileSource>))| {
+            let source = source.map(|source| FileSource {
+                unit: unit.id,
+                ..source
+            });
+            (unit.id, type_id, source)
+        };
+        Ok(saved.iter().zip(rest).map(of).collect())
+    }
 }
 
 /// Whom to tell of a saved unit, and what.

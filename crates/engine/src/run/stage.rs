@@ -220,11 +220,7 @@ impl Stages {
             .registry
             .unit_type(type_id)
             .is_some_and(|kind| kind.file_backed);
-        let always = shared.engine.registry.content_type_of(type_id);
-        let policy = match always.is_some_and(|family| family.always_downloaded(type_id)) {
-            true => Policy::Immediate,
-            false => self.policy,
-        };
+        let policy = self.policy_of(type_id);
         let keys: Vec<Sha256> = group.iter().map(|(_, digest)| *digest).collect();
         let known = store
             .units_by_key(type_id, &keys)
@@ -269,6 +265,15 @@ impl Stages {
                 .map_err(ContentError::other)?;
         }
         Ok(())
+    }
+
+    /// When the files of a type come.
+    fn policy_of(&self, type_id: &str) -> Policy {
+        let family = self.shared.engine.registry.content_type_of(type_id);
+        match family.is_some_and(|family| family.always_downloaded(type_id)) {
+            true => Policy::Immediate,
+            false => self.policy,
+        }
     }
 
     /// Whether the known unit serves as it is; otherwise `unit` is what is to be stored.

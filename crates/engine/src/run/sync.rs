@@ -219,18 +219,13 @@ async fn sync(
         Policy::Immediate => Supply::fresh(engine).await,
         Policy::Deferred => Supply::default(),
     };
-    // Where files are is told relative to the stored feed, so that a new feed finds them too.
-    let stored_feed = plugin
-        .upstream(&Config::new(importer.config.clone()))
-        .feed
-        .and_then(|feed| feed_url(&feed).ok());
     let plan = Plan {
         task: run.task,
         policy,
         downloads,
         session: &session,
         feed: feed.as_ref(),
-        catalog: Cataloger::of(&repo.id, stored_feed),
+        catalog: cataloger(&*plugin, importer),
         supply,
     };
     let stages = Stages::start(Arc::clone(engine), plan);
@@ -256,6 +251,13 @@ async fn sync(
         .await
         .map_err(ContentError::other)?;
     Ok((report, committed))
+}
+
+/// Notes where files are: relative to the stored feed, so that they are found at a new one too.
+fn cataloger(plugin: &dyn Plugin, importer: &Importer) -> Cataloger {
+    let stored = plugin.upstream(&Config::new(importer.config.clone()));
+    let feed = stored.feed.and_then(|feed| feed_url(&feed).ok());
+    Cataloger::of(&importer.repo_id, feed)
 }
 
 /// Whether the platform demands that nothing is skipped (reference: rpm §6.3).

@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "the binary uses the rest")]
 mod content;
 mod deferred;
+mod downloads;
 mod faults;
 mod harness;
 mod life;

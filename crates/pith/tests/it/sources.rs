@@ -1,10 +1,12 @@
 //! RPM repositories whose packages come later, and alternate content sources.
 
+use std::path::Path;
+
 use pith_core::task::TaskState;
 use pith_engine::Job;
 use pith_testkit::repos::{Spec, write_repository};
 use pith_testkit::upstream::{Fault, Upstream};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::deferred::{Front, whole};
 use crate::harness::{Harness, On};
@@ -12,6 +14,7 @@ use crate::harness::{Harness, On};
 crate::on_both!(
     packages_are_published_before_they_are_here,
     a_nearer_source_is_asked_first_and_the_feed_when_it_fails,
+    a_nearer_source_is_asked_on_demand_too,
     a_source_that_cannot_be_read_fails_its_refresh_only,
 );
 
@@ -49,6 +52,19 @@ fn requests(upstream: &Upstream, prefix: &str, names: &[String]) -> usize {
         .iter()
         .map(|name| upstream.requests(&format!("{prefix}{name}")))
         .sum()
+}
+
+/// A content source that mirrors the feed in `folder`.
+async fn near(h: &Harness, folder: &Path) -> Upstream {
+    let near = Upstream::start().await.unwrap();
+    near.serve_dir("/mirror/os/", folder.join("feed"));
+    std::fs::create_dir(h.content_sources()).unwrap();
+    let text = format!(
+        "[near]\nenabled: 1\ntype: yum\nbase_url: {}/mirror/\npaths: os/\n",
+        near.url()
+    );
+    std::fs::write(h.content_sources().join("near.conf"), text).unwrap();
+    near
 }
 
 async fn packages_are_published_before_they_are_here(on: On) {
@@ -92,49 +108,47 @@ async fn a_nearer_source_is_asked_first_and_the_feed_when_it_fails(on: On) {
     };
     let (folder, names) = feed(&spec());
     h.upstream.serve_dir("/os/", folder.path().join("feed"));
-    let near = Upstream::start().await.unwrap();
-    near.serve_dir("/mirror/os/", folder.path().join("feed"));
+    let near = near(&h, folder.path()).await;
     // One package is broken there.
     near.fault(&format!("/mirror/os/{}", names[0]), Fault::WrongBytes);
-    std::fs::create_dir(h.content_sources()).unwrap();
-    let text = format!(
-        "[near]\nenabled: 1\ntype: yum\nbase_url: {}/mirror/\npaths: os/\n",
-        near.url()
-    );
-    std::fs::write(h.content_sources().join("near.conf"), text).unwrap();
     h.repository("r", "rpm", "/os/", json!({})).await;
     let task = h.sync("r").await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
     assert_eq!(requests(&near, "/mirror/os/", &names), names.len());
     assert_eq!(requests(&h.upstream, "/os/", &names), 1);
-    // On demand too.
-    h.repository(
-        "later",
-        "rpm",
-        "/os/",
-        json!({"download_policy": "on_demand"}),
-    )
-    .await;
-    assert_eq!(
-        h.engine.content_catalog_delete("near").await.unwrap(),
-        names.len() as u64
-    );
-    h.sync("later").await;
+}
+
+async fn a_nearer_source_is_asked_on_demand_too(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let (folder, names) = feed(&spec());
+    h.upstream.serve_dir("/os/", folder.path().join("feed"));
+    let near = near(&h, folder.path()).await;
+    near.fault(&format!("/mirror/os/{}", names[0]), Fault::Status(500));
+    let config = json!({"download_policy": "on_demand"});
+    h.repository("r", "rpm", "/os/", config).await;
+    h.sync("r").await;
     let refresh = Job::RefreshContentSource {
         source_id: "near".to_owned(),
     };
     let task = h.ended(h.engine.enqueue(refresh).await.unwrap()).await;
-    assert_eq!(task.state, TaskState::Finished);
-    assert_eq!(task.error, None);
+    assert_eq!((task.state, task.error), (TaskState::Finished, None));
     let step = &task.progress["Refresh Content Source"][0];
     assert_eq!(
         (&step["num_success"], &step["state"]),
         (&json!(1), &json!("FINISHED"))
     );
-    assert_eq!(
-        h.engine.content_catalog_delete("near").await.unwrap(),
-        names.len() as u64
-    );
+    let front = Front::of(&h.engine).await;
+    for (path, _) in h.published("pulp/repos/r").await {
+        if path.ends_with(".rpm") {
+            let answer = front.get(&format!("/pulp/repos/r/{path}")).await;
+            assert!(whole(answer).await.is_some(), "{path}");
+        }
+    }
+    assert_eq!(requests(&h.upstream, "/os/", &names), 1);
+    let deleted = h.engine.content_catalog_delete("near").await.unwrap();
+    assert_eq!(deleted, names.len() as u64);
 }
 
 async fn a_source_that_cannot_be_read_fails_its_refresh_only(on: On) {
@@ -174,5 +188,4 @@ async fn a_source_that_cannot_be_read_fails_its_refresh_only(on: On) {
     // A sync is not held up by it.
     h.repository("r", "rpm", "/os/", json!({})).await;
     assert_eq!(h.sync("r").await.state, TaskState::Finished);
-    let _: Value = task.progress;
 }
