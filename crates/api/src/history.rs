@@ -1,8 +1,8 @@
 //! `/v2/repositories/<repo>/history/` (reference: platform-api §4.6).
 
-use pith_core::Timestamp;
-use pith_core::clock::parse_iso;
 use pith_core::error::PulpError;
+use pith_core::iso8601::DateTime;
+use pith_core::{SignedDuration, Timestamp};
 use pith_engine::error::from_store;
 use pith_engine::history::to_json;
 use pith_store::{HistoryKind, HistoryQuery};
@@ -43,7 +43,7 @@ fn asked(pairs: &[(String, String)]) -> Result<Asked, PulpError> {
         ("end_date", &mut result.end),
     ] {
         if let Some(text) = last(name) {
-            *target = date(text);
+            *target = DateTime::parse(text).and_then(|date| date.timestamp());
             if target.is_none() {
                 wrong.push(name);
             }
@@ -56,12 +56,10 @@ fn asked(pairs: &[(String, String)]) -> Result<Asked, PulpError> {
     }
 }
 
-/// A date with a time; without an offset it is UTC.
-fn date(text: &str) -> Option<Timestamp> {
-    if !text.contains('T') {
-        return None;
-    }
-    parse_iso(text).or_else(|| parse_iso(&format!("{text}Z")))
+/// Entries show whole seconds: one that shows the end asked for belongs to it.
+fn end_of_second(at: Timestamp) -> Timestamp {
+    let rest = SignedDuration::from_micros(999_999 - i64::from(at.subsec_microsecond()));
+    at.saturating_add(rest).unwrap_or(Timestamp::MAX)
 }
 
 async fn entries(
@@ -76,7 +74,7 @@ async fn entries(
         limit: asked.limit,
         ascending: asked.ascending,
         start: asked.start,
-        end: asked.end,
+        end: asked.end.map(end_of_second),
     };
     let found = call.engine.store.history_list(kind, &query).await;
     let found: Vec<Value> = found
@@ -121,11 +119,21 @@ mod tests {
     }
 
     #[test]
+    fn the_end_asked_for_includes_its_second() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for given in ["2014-01-01T00:00:05Z", "2014-01-01T00:00:05.5Z"] {
+            assert_eq!(end_of_second(at(given)), at("2014-01-01T00:00:05.999999Z"));
+        }
+    }
+
+    #[test]
     fn dates_need_a_time_and_default_to_utc() {
         let query = "start_date=2014-01-01T00:00:00&end_date=2014-01-01T00:00:00Z&limit=2&sort=";
         let read = asked(&query_pairs(query)).unwrap();
         assert_eq!(read.start, read.end);
         assert!(read.start.is_some() && !read.ascending);
+        let basic = asked(&query_pairs("start_date=20140101T010000%2B0100")).unwrap();
+        assert_eq!(basic.start, read.start);
         assert_eq!(read.limit, Some(2));
     }
 }

@@ -9,14 +9,17 @@ mod http;
 pub mod routes;
 
 mod actions;
+mod applicability;
 mod distributors;
 mod history;
 mod importers;
 mod plugins;
 mod repositories;
+mod schedules;
 mod search;
 mod sources;
 mod status;
+mod task_groups;
 mod tasks;
 mod units;
 mod uploads;

@@ -5,8 +5,8 @@ use pith_core::error::PulpError;
 
 use crate::http::{Answer, Call};
 use crate::{
-    actions, distributors, history, importers, plugins, repositories, sources, status, tasks,
-    units, uploads,
+    actions, applicability, distributors, history, importers, plugins, repositories, schedules,
+    sources, status, task_groups, tasks, units, uploads,
 };
 
 /// The methods that operations have.
@@ -150,6 +150,7 @@ pub static ROUTES: &[Route] = &[
     route!(Get "/plugins/types/<type>/", READ, 200 now, Ignored, plugins::unit_type),
     route!(Get "/repositories/", READ, 200 now, Ignored, repositories::list),
     route!(Post "/repositories/", CREATE, 201 now, Object, repositories::create),
+    route!(Post "/repositories/actions/content/regenerate_applicability/", CREATE, 202 queued, Object, applicability::of_repositories),
     route!(Get "/repositories/search/", READ, 200 now, Ignored, repositories::search_get),
     route!(Post "/repositories/search/", READ, 200 now, Object, repositories::search_post),
     route!(Get "/repositories/<repo>/", READ, 200 now, Ignored, repositories::read),
@@ -164,6 +165,11 @@ pub static ROUTES: &[Route] = &[
     route!(Get "/repositories/<repo>/distributors/<distributor>/", READ, 200 now, Ignored, distributors::read),
     route!(Put "/repositories/<repo>/distributors/<distributor>/", UPDATE, 202 queued, Object, distributors::update),
     route!(Delete "/repositories/<repo>/distributors/<distributor>/", DELETE, 202 queued, Ignored, distributors::delete),
+    route!(Get "/repositories/<repo>/distributors/<distributor>/schedules/publish/", READ, 200 now, Ignored, schedules::list_publishes),
+    route!(Post "/repositories/<repo>/distributors/<distributor>/schedules/publish/", CREATE, 201 now, Object, schedules::create_publish),
+    route!(Get "/repositories/<repo>/distributors/<distributor>/schedules/publish/<schedule>/", READ, 200 now, Ignored, schedules::read_publish),
+    route!(Put "/repositories/<repo>/distributors/<distributor>/schedules/publish/<schedule>/", UPDATE, 200 now, OptionalObject, schedules::update_publish),
+    route!(Delete "/repositories/<repo>/distributors/<distributor>/schedules/publish/<schedule>/", DELETE, 200 now, Ignored, schedules::delete_publish),
     route!(Get "/repositories/<repo>/history/publish/<distributor>/", READ, 200 now, Ignored, history::publish),
     route!(Get "/repositories/<repo>/history/sync/", READ, 200 now, Ignored, history::sync),
     route!(Get "/repositories/<repo>/importers/", READ, 200 now, Ignored, importers::list),
@@ -171,9 +177,17 @@ pub static ROUTES: &[Route] = &[
     route!(Get "/repositories/<repo>/importers/<importer>/", READ, 200 now, Ignored, importers::read),
     route!(Put "/repositories/<repo>/importers/<importer>/", UPDATE, 202 queued, Object, importers::update),
     route!(Delete "/repositories/<repo>/importers/<importer>/", DELETE, 202 queued, Ignored, importers::delete),
+    route!(Get "/repositories/<repo>/importers/<importer>/schedules/sync/", READ, 200 now, Ignored, schedules::list_syncs),
+    route!(Post "/repositories/<repo>/importers/<importer>/schedules/sync/", CREATE, 201 now, Object, schedules::create_sync),
+    route!(Get "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", READ, 200 now, Ignored, schedules::read_sync),
+    route!(Put "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", UPDATE, 200 now, OptionalObject, schedules::update_sync),
+    route!(Delete "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", DELETE, 200 now, Ignored, schedules::delete_sync),
     route!(Get "/repositories/<repo>/search/units/", READ, 200 now, Ignored, units::in_repository_get),
     route!(Post "/repositories/<repo>/search/units/", READ, 200 now, Object, units::in_repository_post),
     route!(Get "/status/", None, 200 now, Ignored, status::read),
+    route!(Get "/task_groups/<group>/", READ, 200 now, Ignored, task_groups::read),
+    route!(Delete "/task_groups/<group>/", DELETE, 200 now, Ignored, task_groups::cancel),
+    route!(Get "/task_groups/<group>/state_summary/", READ, 200 now, Ignored, task_groups::state_summary),
     route!(Get "/tasks/", READ, 200 now, Ignored, tasks::list),
     route!(Delete "/tasks/", DELETE, 204 now, Ignored, tasks::purge),
     route!(Get "/tasks/search/", READ, 200 now, Ignored, tasks::search_get),

@@ -8,7 +8,9 @@ pub mod criteria;
 pub mod digest;
 pub mod error;
 pub mod ids;
+pub mod iso8601;
 pub mod path;
+pub mod schedule;
 pub mod task;
 
 pub use clock::{Clock, ManualClock, SignedDuration, SystemClock, Timestamp};

@@ -119,6 +119,15 @@ impl Resource {
         }
     }
 
+    /// The applicability of repositories, which is worked out by one task at a time.
+    #[must_use]
+    pub fn applicability() -> Self {
+        Self {
+            name: "repository_profile_applicability:RESOURCE_ANY_ID".to_owned(),
+            exclusive: true,
+        }
+    }
+
     /// Whether the two cannot be held at once.
     #[must_use]
     pub fn conflicts_with(&self, other: &Self) -> bool {

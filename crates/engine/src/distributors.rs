@@ -77,7 +77,8 @@ pub async fn check_config(
 }
 
 /// Whether Pulp's language counted the value as true.
-fn truthy(value: Option<&Value>) -> bool {
+#[must_use]
+pub fn truthy(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
         Some(Value::Bool(flag)) => *flag,

@@ -48,7 +48,8 @@ fn is_secret(key: &str, descriptor: Option<&PluginDescriptor>) -> bool {
         || descriptor.is_some_and(|d| d.settings.iter().any(|s| s.secret && s.name == key))
 }
 
-fn shown(config: &Document, descriptor: Option<&PluginDescriptor>) -> Document {
+/// A configuration with asterisks in place of its secrets.
+pub(crate) fn shown(config: &Document, descriptor: Option<&PluginDescriptor>) -> Document {
     config
         .iter()
         .map(|(key, value)| {

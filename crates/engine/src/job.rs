@@ -108,6 +108,20 @@ pub enum Job {
         #[serde(default)]
         override_config: serde_json::Value,
     },
+    /// Work out what concerns the consumers of some repositories.
+    RegenerateApplicability {
+        /// Which repositories.
+        repo_criteria: serde_json::Value,
+    },
+    /// A part of that, for one repository.
+    BatchRegenerateApplicability {
+        /// The repository.
+        repo_id: String,
+        /// Hashes of sets of consumer profiles.
+        profile_sets: Vec<String>,
+    },
+    /// Forget what is old.
+    ReapExpiredDocuments,
 }
 
 impl Job {
@@ -131,10 +145,17 @@ impl Job {
             }
             Self::RefreshContentSource { .. } => "pulp.server.tasks.content.refresh_content_source",
             Self::ImportUpload { .. } => "pulp.server.managers.content.upload.import_uploaded_unit",
+            Self::RegenerateApplicability { .. } => {
+                "pulp.server.managers.consumer.applicability.regenerate_applicability_for_repos"
+            }
+            Self::BatchRegenerateApplicability { .. } => {
+                "pulp.server.managers.consumer.applicability.batch_regenerate_applicability"
+            }
+            Self::ReapExpiredDocuments => "pulp.server.db.reaper.reap_expired_documents",
         }
     }
 
-    /// The repository the job is about, when it is about one.
+    /// The repository the job is about, when it is about one: which it has to itself.
     #[must_use]
     pub fn repo_id(&self) -> Option<&str> {
         match self {
@@ -148,7 +169,11 @@ impl Job {
             | Self::RemoveDistributor { repo_id, .. }
             | Self::DownloadRepository { repo_id, .. }
             | Self::ImportUpload { repo_id, .. } => Some(repo_id),
-            Self::RefreshContentSources { .. } | Self::RefreshContentSource { .. } => None,
+            Self::RefreshContentSources { .. }
+            | Self::RefreshContentSource { .. }
+            | Self::RegenerateApplicability { .. }
+            | Self::BatchRegenerateApplicability { .. }
+            | Self::ReapExpiredDocuments => None,
         }
     }
 
@@ -166,7 +191,7 @@ impl Job {
             }
             _ => {}
         }
-        tags.push(tag::action(match self {
+        let action = match self {
             Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
             Self::DeleteRepository { .. } => "delete",
@@ -179,7 +204,11 @@ impl Job {
             Self::RefreshContentSources { .. } => "refresh_all_content_sources",
             Self::RefreshContentSource { .. } => "refresh_content_source",
             Self::ImportUpload { .. } => "import_upload",
-        }));
+            Self::RegenerateApplicability { .. } => "content_applicability_regeneration",
+            Self::ReapExpiredDocuments => "reaper",
+            Self::BatchRegenerateApplicability { .. } => return tags,
+        };
+        tags.push(tag::action(action));
         // Content sources come after the action.
         match self {
             Self::RefreshContentSources { source_ids } => {
@@ -197,6 +226,9 @@ impl Job {
         // Downloads change no content and may run beside a sync.
         if matches!(self, Self::DownloadRepository { .. }) {
             return Vec::new();
+        }
+        if matches!(self, Self::RegenerateApplicability { .. }) {
+            return vec![Resource::applicability()];
         }
         self.repo_id()
             .map(Resource::repository)

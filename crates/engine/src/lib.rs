@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod applicability;
 pub mod auth;
 mod catalog;
 pub mod content_sources;
@@ -17,11 +18,15 @@ mod progress;
 pub mod registry;
 pub mod repositories;
 mod run;
+mod scheduler;
+pub mod schedules;
 pub mod search;
+mod task_groups;
 mod upstream;
 mod worker;
 
 pub use engine::{Engine, MountListener};
 pub use job::Job;
 pub use registry::Registry;
+pub use scheduler::{Scheduler, run_scheduler};
 pub use worker::run_workers;

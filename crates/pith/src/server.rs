@@ -15,7 +15,7 @@ use axum::routing::get;
 use pith_blobs::{Blobs, StorageUrl};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SystemClock};
-use pith_engine::{Engine, Registry, run_workers};
+use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher};
 use pith_store::Store;
 use tokio::net::TcpListener;
@@ -31,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     shutdown: CancellationToken,
     workers: JoinHandle<Result<(), PulpError>>,
+    scheduler: JoinHandle<()>,
     http: JoinHandle<()>,
     refresher: JoinHandle<()>,
 }
@@ -59,6 +60,7 @@ impl Server {
                 options.worker_count(),
                 shutdown.clone(),
             )),
+            scheduler: tokio::spawn(run_scheduler(Arc::clone(&engine), shutdown.clone())),
             http: tokio::spawn(listener::serve(listener, app, shutdown.clone())),
             refresher: tokio::spawn(mounts.follow(shutdown.clone())),
             shutdown,
@@ -72,6 +74,8 @@ impl Server {
         self.refresher
             .await
             .context("following the mounts failed")?;
+        // One that hangs in the database loses its lease anyway.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.scheduler).await;
         let stopped = tokio::time::timeout(Duration::from_secs(5), self.workers).await;
         match stopped {
             Ok(ended) => ended
@@ -89,6 +93,10 @@ impl Server {
             ended = &mut self.workers => {
                 ended.context("the workers failed")?.context("the workers failed")?;
                 anyhow::bail!("the workers stopped by themselves");
+            }
+            ended = &mut self.scheduler => {
+                ended.context("the scheduler failed")?;
+                anyhow::bail!("the scheduler stopped by itself");
             }
         }
         tracing::info!("stopping");

@@ -85,4 +85,14 @@ impl StoreError {
             _ => self,
         }
     }
+
+    /// Turns a reference to nothing into [`StoreError::Missing`], leaves the rest alone.
+    pub(crate) fn or_missing(self, what: &'static str, id: &str) -> Self {
+        match &self {
+            Self::Database(sqlx::Error::Database(e)) if e.is_foreign_key_violation() => {
+                Self::missing(what, id)
+            }
+            _ => self,
+        }
+    }
 }

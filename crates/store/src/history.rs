@@ -61,7 +61,7 @@ pub struct HistoryQuery<'a> {
     pub actor_id: Option<&'a str>,
     /// At most this many.
     pub limit: Option<u64>,
-    /// Oldest first; newest first otherwise. By start.
+    /// Oldest first; newest first otherwise. In the order in which they were written.
     pub ascending: bool,
     /// Started then or later.
     pub start: Option<Timestamp>,
@@ -157,9 +157,9 @@ impl Store {
             sql.push(" AND started <= ").bind(end);
         }
         sql.push(if query.ascending {
-            " ORDER BY started, seq"
+            " ORDER BY seq"
         } else {
-            " ORDER BY started DESC, seq DESC"
+            " ORDER BY seq DESC"
         });
         if let Some(limit) = query.limit {
             sql.push(" LIMIT ")

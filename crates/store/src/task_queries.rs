@@ -67,6 +67,19 @@ impl Store {
         self.all(query.build()).await?.iter().map(task).collect()
     }
 
+    /// How many tasks of a group are in which state; states without tasks are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_group_states(&self, group: Uuid) -> Result<Vec<(TaskState, i64)>> {
+        let statement =
+            sql("SELECT state, COUNT(*) FROM tasks WHERE group_id = $1 GROUP BY state").bind(group);
+        let rows = self.all(statement).await?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
+    }
+
     /// The running tasks of this worker that somebody asked to cancel.
     ///
     /// # Errors

@@ -164,12 +164,11 @@ const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM task_resources mine JOIN task_r
      WHERE mine.task_id = t.id)";
 
 /// What the report of a lost task says: Pulp's PLP0049.
-fn lost_error(id: TaskId, attempts: i64) -> Value {
-    json!(ErrorDetail::new(
-        "PLP0049",
-        format!("The worker executing task {id} died; it was started {attempts} times. See the log of the worker.")
-    )
-    .with("task_id", id.to_string()))
+fn lost_error(id: TaskId) -> Value {
+    let text = format!(
+        "Worker terminated abnormally while processing task {id}.  Check the logs for details"
+    );
+    json!(ErrorDetail::new("PLP0049", text).with("task_id", id.to_string()))
 }
 
 /// Queues a task: its row, tags and resources.
@@ -282,6 +281,7 @@ async fn write_outcome(
     outcome: &TaskOutcome,
     now: Timestamp,
 ) -> Result<TaskState> {
+    crate::schedules::task_ended(tx, id, outcome).await?;
     match outcome {
         TaskOutcome::Finished {
             result,
@@ -494,7 +494,7 @@ impl Store {
                 lost.released.push(id);
             } else if attempt >= max_attempts {
                 let outcome = TaskOutcome::Error {
-                    detail: Some(lost_error(id, attempt)),
+                    detail: Some(lost_error(id)),
                     traceback: None,
                 };
                 write_outcome(&mut tx.inner, id, state, &outcome, now).await?;

@@ -9,3 +9,4 @@ mod mirror;
 mod parity;
 mod rest;
 mod scale_out;
+mod schedules;

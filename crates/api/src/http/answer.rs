@@ -66,6 +66,12 @@ impl Answer {
         Self::with_status(202, &CallReport::queued(task).to_json())
     }
 
+    /// 202 with the report of a group of queued tasks.
+    pub(crate) fn queued_group(group: uuid::Uuid) -> Result<Self, PulpError> {
+        let href = format!("/pulp/api/v2/task_groups/{group}/");
+        Self::with_status(202, &json!({ "group_id": group, "_href": href }))
+    }
+
     /// 204 without a body.
     pub(crate) fn no_content() -> Self {
         Self::new(204, Content::Nothing)

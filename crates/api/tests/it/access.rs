@@ -16,7 +16,12 @@ use tower::ServiceExt;
 
 use crate::server::Server;
 
-async fn ask(server: &Server, method: &str, path: &str, who: Option<&str>) -> (u16, Value) {
+pub(crate) async fn ask(
+    server: &Server,
+    method: &str,
+    path: &str,
+    who: Option<&str>,
+) -> (u16, Value) {
     let mut request = Request::builder().method(method).uri(path);
     if let Some(who) = who {
         request = request.header("Authorization", format!("Basic {}", STANDARD.encode(who)));

@@ -6,4 +6,5 @@ mod plugins;
 mod recordings;
 mod replay;
 mod server;
+mod tasks;
 mod units;

@@ -1,8 +1,9 @@
 //! Plugins made of a recording: the types, importers and distributors that the recorded server described, refusing
-//! the configurations that it refused. So a replay tests the API and not the rules of each plugin.
+//! the configurations that it refused, and reporting what its runs reported. So a replay tests the API and not the
+//! rules of each plugin.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use pith_content::descriptor::KeyField;
@@ -13,6 +14,7 @@ use pith_content::{
     Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, UnitType,
 };
 use pith_core::Document;
+use pith_core::error::ErrorDetail;
 use serde_json::Value;
 
 use crate::replay::Exchange;
@@ -20,12 +22,48 @@ use crate::replay::Exchange;
 /// Configurations and what the recorded server said of them: a refusal, or nothing.
 type Verdicts = Vec<(Document, Option<String>)>;
 
+/// What the recorded runs of each repository came to, in their order; by repository and kind of run.
+type Outcomes = HashMap<(String, Kind), VecDeque<Outcome>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Sync,
+    Publish,
+}
+
+enum Outcome {
+    Report {
+        summary: Value,
+        details: Value,
+    },
+    /// The plugin came to its end, and said that it failed.
+    Failed,
+    Error(ErrorDetail),
+}
+
 struct Plugin {
     descriptor: &'static PluginDescriptor,
     verdicts: Verdicts,
+    outcomes: Arc<Mutex<Outcomes>>,
 }
 
 impl Plugin {
+    /// What the next run of the repository comes to: summary and details. Nothing for one that was not recorded.
+    fn outcome(&self, repo: &str, kind: Kind) -> Result<(Value, Value), ContentError> {
+        let mut outcomes = self.outcomes.lock().unwrap();
+        let runs = outcomes.get_mut(&(repo.to_owned(), kind));
+        match runs.and_then(VecDeque::pop_front) {
+            None => Ok((Value::Null, Value::Null)),
+            Some(Outcome::Report { summary, details }) => Ok((summary, details)),
+            Some(Outcome::Failed) => Err(ContentError::Failed {
+                message: "Importer indicated a failed response".to_owned(),
+                summary: Value::Null,
+                details: Value::Null,
+            }),
+            Some(Outcome::Error(detail)) => Err(ContentError::coded(detail)),
+        }
+    }
+
     /// What the recorded server said of the same configuration; else it is refused when it has all of the values that
     /// stand in a refused one and in no accepted one.
     fn judge(&self, config: &Config) -> Result<(), String> {
@@ -82,8 +120,13 @@ impl Importer for Plugin {
         Upstream::from_config(config)
     }
 
-    async fn sync(&self, _ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
-        Ok(SyncReport::default())
+    async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
+        let (summary, details) = self.outcome(&ctx.repo().id, Kind::Sync)?;
+        Ok(SyncReport {
+            summary,
+            details,
+            ..SyncReport::default()
+        })
     }
 
     async fn upload(
@@ -124,8 +167,9 @@ impl Distributor for Plugin {
         Vec::new()
     }
 
-    async fn publish(&self, _ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
-        Ok(PublishReport::default())
+    async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+        let (summary, details) = self.outcome(&ctx.repo().id, Kind::Publish)?;
+        Ok(PublishReport { summary, details })
     }
 }
 
@@ -249,8 +293,52 @@ fn verdicts(exchanges: &[Exchange], kind: &str, id: &str) -> Verdicts {
     found
 }
 
-/// The plugins that `plugins` describes, with the verdicts of `exchanges`.
-pub(crate) fn recorded(plugins: &[Exchange], exchanges: &[Exchange]) -> Recorded {
+/// What the recorded runs came to, as far as a plugin had a say in it.
+fn outcomes(exchanges: &[Exchange]) -> Outcomes {
+    let mut found = Outcomes::new();
+    let mut seen = HashSet::new();
+    for exchange in exchanges {
+        // These do not reach the plugin here.
+        let step = exchange.step.as_str();
+        if ["override string", "override invalid", "publish ok"]
+            .iter()
+            .any(|s| step.starts_with(s))
+        {
+            continue;
+        }
+        let task = &exchange.body;
+        let kind = match task["task_type"].as_str() {
+            Some("pulp.server.managers.repo.sync.sync") => Kind::Sync,
+            Some("pulp.server.managers.repo.publish.publish") => Kind::Publish,
+            _ => continue,
+        };
+        let outcome = match task["state"].as_str() {
+            Some("finished") if task["result"]["result"] == "success" => Outcome::Report {
+                summary: task["result"]["summary"].clone(),
+                details: task["result"]["details"].clone(),
+            },
+            // The platform refuses these before it asks the plugin.
+            Some("error") if task["error"]["code"] == "PLP0009" => continue,
+            Some("error") if task["error"]["code"] == "PLP0000" => Outcome::Failed,
+            Some("error") => Outcome::Error(serde_json::from_value(task["error"].clone()).unwrap()),
+            _ => continue,
+        };
+        if seen.insert(task["task_id"].to_string()) {
+            let tag = task["tags"][0].as_str().unwrap();
+            let repo = tag.strip_prefix("pulp:repository:").unwrap().to_owned();
+            found.entry((repo, kind)).or_default().push_back(outcome);
+        }
+    }
+    found
+}
+
+/// The plugins that `plugins` describes, with the verdicts of `exchanges` and the outcomes of `runs`.
+pub(crate) fn recorded(
+    plugins: &[Exchange],
+    exchanges: &[Exchange],
+    runs: &[Exchange],
+) -> Recorded {
+    let outcomes = Arc::new(Mutex::new(outcomes(runs)));
     let all = |kind: &str| {
         let mut made = Vec::new();
         for each in described(plugins, &format!("{kind}s")).values() {
@@ -264,6 +352,7 @@ pub(crate) fn recorded(plugins: &[Exchange], exchanges: &[Exchange]) -> Recorded
             made.push(Arc::new(Plugin {
                 descriptor,
                 verdicts,
+                outcomes: Arc::clone(&outcomes),
             }));
         }
         made

@@ -136,7 +136,7 @@ async fn send(server: &Server, method: &str, path: &str, body: String) -> (u16, 
     )
 }
 
-async fn post(server: &Server, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn post(server: &Server, path: &str, body: Value) -> (u16, Value) {
     send(server, "POST", path, body.to_string()).await
 }
 

@@ -3,6 +3,7 @@
 mod configure;
 pub(crate) mod download;
 mod download_repository;
+mod housekeeping;
 mod publish;
 mod refresh_sources;
 mod save;
@@ -80,5 +81,21 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             };
             upload::run(run, repo_id, request).await
         }
+        Job::RegenerateApplicability { repo_criteria } => {
+            let engine = &run.engine;
+            engine.applicability_of_repositories(&repo_criteria).await?;
+            Ok(Done::default())
+        }
+        Job::BatchRegenerateApplicability {
+            repo_id,
+            profile_sets,
+        } => {
+            let work = run
+                .engine
+                .applicability_of_profiles(&repo_id, &profile_sets);
+            work.await?;
+            Ok(Done::default())
+        }
+        Job::ReapExpiredDocuments => housekeeping::reap(run).await,
     }
 }

@@ -385,7 +385,7 @@ async fn two_processes_may_fetch_the_same_file(on: On) {
     };
     let big = text(200_000);
     mirrored(&h, "r", "/f/", &[("big.iso", &big)]).await;
-    let other = h.other_process().await;
+    let other = h.another_process().await;
     let fronts = [Front::of(&h.engine).await, Front::of(&other).await];
     let answers = join_all(fronts.iter().map(|front| async {
         whole(front.get("/pulp/isos/r/big.iso").await)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pith_blobs::{Blobs, StorageUrl};
 use pith_content::ContentType;
-use pith_core::{Document, ObjectId, SystemClock, TaskId};
+use pith_core::{Clock, Document, ObjectId, SystemClock, TaskId};
 use pith_engine::{Engine, Job, Registry, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher, RetryPolicy};
 use pith_store::{Distributor, Importer, Repository, Store, Task, UnitQuery};
@@ -47,12 +47,18 @@ pub(crate) struct Harness {
     shutdown: CancellationToken,
     workers: JoinHandle<()>,
     database: String,
+    clock: Arc<dyn Clock>,
     _postgres: Option<pith_testkit::postgres::Database>,
 }
 
 impl Harness {
     /// `None` where the database is not installed (never in CI).
     pub(crate) async fn start(on: On) -> Option<Self> {
+        Self::start_at(on, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Self::start`], with the time that `clock` tells.
+    pub(crate) async fn start_at(on: On, clock: Arc<dyn Clock>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let (database, postgres) = match on {
             On::Sqlite => (
@@ -67,7 +73,7 @@ impl Harness {
             }
         };
         let upstream = Upstream::start().await.unwrap();
-        let engine = open(&database, folder.path()).await;
+        let engine = open(&database, folder.path(), &clock).await;
         let shutdown = CancellationToken::new();
         let workers = work(&engine, &shutdown);
         Some(Self {
@@ -77,6 +83,7 @@ impl Harness {
             shutdown,
             workers,
             database,
+            clock,
             _postgres: postgres,
         })
     }
@@ -86,10 +93,15 @@ impl Harness {
         self.workers.abort();
         let _ = (&mut self.workers).await;
         self.engine.store.close().await;
-        self.engine = open(&self.database, self.folder.path()).await;
+        self.engine = self.another_process().await;
         self.engine.blobs.sweep_spool(Duration::ZERO).await.unwrap();
         self.shutdown = CancellationToken::new();
         self.workers = work(&self.engine, &self.shutdown);
+    }
+
+    /// An engine like this one's on the same database, without workers.
+    pub(crate) async fn another_process(&self) -> Arc<Engine> {
+        open(&self.database, self.folder.path(), &self.clock).await
     }
 
     /// A repository with an importer for `feed` below the upstream and a distributor that publishes by itself.
@@ -258,11 +270,6 @@ impl Harness {
         found
     }
 
-    /// Another process on the same database and files, as far as they can tell.
-    pub(crate) async fn other_process(&self) -> Arc<Engine> {
-        open(&self.database, self.folder.path()).await
-    }
-
     /// Where content sources are described.
     pub(crate) fn content_sources(&self) -> std::path::PathBuf {
         content_sources(self.folder.path())
@@ -295,9 +302,9 @@ fn content_sources(folder: &Path) -> std::path::PathBuf {
     folder.join("content-sources")
 }
 
-async fn open(database: &str, folder: &Path) -> Arc<Engine> {
-    let clock = Arc::new(SystemClock);
-    let store = Store::connect(database, clock.clone()).await.unwrap();
+async fn open(database: &str, folder: &Path, clock: &Arc<dyn Clock>) -> Arc<Engine> {
+    let clock = Arc::clone(clock);
+    let store = Store::connect(database, Arc::clone(&clock)).await.unwrap();
     let blobs = Blobs::open(&StorageUrl::default_in(folder), folder)
         .await
         .unwrap();

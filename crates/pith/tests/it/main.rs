@@ -11,4 +11,5 @@ mod faults;
 mod harness;
 mod life;
 mod rpm;
+mod schedules;
 mod sources;

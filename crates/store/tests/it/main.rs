@@ -6,6 +6,7 @@ mod fixture;
 mod plans;
 mod publications;
 mod repositories;
+mod schedules;
 mod schema;
 mod small;
 mod sources;

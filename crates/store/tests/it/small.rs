@@ -12,7 +12,7 @@ on_both_engines!(
     users_come_and_go,
     a_setting_made_twice_keeps_the_first_value,
     uploads_only_grow,
-    history_is_listed_by_start,
+    history_is_listed_as_it_was_written,
     workers_are_known_by_their_heartbeat,
 );
 
@@ -98,7 +98,7 @@ fn entry(f: &Fixture, at: Timestamp, actor: &str) -> History {
     }
 }
 
-async fn history_is_listed_by_start(f: Fixture) {
+async fn history_is_listed_as_it_was_written(f: Fixture) {
     let orphan = f
         .store
         .history_add(HistoryKind::Sync, &entry(&f, f.now(), "yum"))
@@ -129,7 +129,7 @@ async fn history_is_listed_by_start(f: Fixture) {
         repo_id: "a",
         ..HistoryQuery::default()
     };
-    assert_eq!(of(all.clone()).await, [second.clone(), first.clone()]);
+    assert_eq!(of(all.clone()).await, [first.clone(), second.clone()]);
     assert_eq!(
         of(HistoryQuery {
             ascending: true,
@@ -137,7 +137,7 @@ async fn history_is_listed_by_start(f: Fixture) {
             ..all.clone()
         })
         .await,
-        *std::slice::from_ref(&first)
+        *std::slice::from_ref(&second)
     );
     assert_eq!(
         of(HistoryQuery {

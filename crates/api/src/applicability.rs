@@ -1,0 +1,36 @@
+//! `/v2/repositories/actions/content/regenerate_applicability/` (reference: platform-api §4.9).
+
+use pith_core::criteria::Criteria;
+use pith_core::error::PulpError;
+use pith_engine::distributors::truthy;
+use pith_engine::search::with_object_ids;
+use serde_json::Value;
+
+use crate::http::{Answer, Call};
+
+/// 400 naming `repo_criteria`, with what is wrong in there.
+fn refused(inner: PulpError) -> PulpError {
+    let mut error = PulpError::invalid_value(&["repo_criteria"]);
+    error.detail.sub_errors.push(*inner.detail);
+    error
+}
+
+/// Queues the work for the repositories that match: one task, or a group of them.
+pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, PulpError> {
+    let mut body = call.object();
+    let mut given = body.remove("repo_criteria").unwrap_or_default();
+    if given.is_null() {
+        return Err(PulpError::missing_value(&["repo_criteria"]));
+    }
+    with_object_ids(&mut given).map_err(refused)?;
+    let criteria = Criteria::parse(&given).map_err(|error| refused(error.into()))?;
+    let engine = &call.engine;
+    match body.remove("parallel") {
+        Some(Value::Bool(true)) => {
+            let group = engine.applicability_regenerate_in_parallel(&criteria);
+            Answer::queued_group(group.await?)
+        }
+        value if truthy(value.as_ref()) => Err(PulpError::invalid_value(&["parallel"])),
+        _ => Answer::queued(engine.applicability_regenerate(given).await?),
+    }
+}

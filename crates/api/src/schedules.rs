@@ -1,0 +1,99 @@
+//! `/v2/repositories/<repo>/importers/<importer>/schedules/sync/` and
+//! `/v2/repositories/<repo>/distributors/<distributor>/schedules/publish/` (reference: platform-api §1.12, §4.7).
+
+use pith_core::error::PulpError;
+use pith_engine::schedules::Target;
+
+use crate::http::{Answer, Call};
+
+fn sync(call: &Call) -> Target<'_> {
+    Target::Sync {
+        repo_id: call.param(0),
+        importer_id: call.param(1),
+    }
+}
+
+fn publish(call: &Call) -> Target<'_> {
+    Target::Publish {
+        repo_id: call.param(0),
+        distributor_id: call.param(1),
+    }
+}
+
+async fn list(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
+    Answer::json(&call.engine.schedule_list(target(&call)).await?)
+}
+
+async fn create(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
+    let body = call.object();
+    Answer::created(&call.engine.schedule_create(target(&call), &body).await?)
+}
+
+async fn read(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
+    let schedule = call.engine.schedule_read(target(&call), call.param(2));
+    Answer::json(&schedule.await?)
+}
+
+async fn update(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
+    let body = call.object();
+    let schedule = call
+        .engine
+        .schedule_update(target(&call), call.param(2), &body);
+    Answer::json(&schedule.await?)
+}
+
+async fn delete(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
+    let deleted = call.engine.schedule_delete(target(&call), call.param(2));
+    deleted.await?;
+    Ok(Answer::null())
+}
+
+/// The schedules of an importer.
+pub(crate) async fn list_syncs(call: Call) -> Result<Answer, PulpError> {
+    list(call, sync).await
+}
+
+/// Schedules syncs.
+pub(crate) async fn create_sync(call: Call) -> Result<Answer, PulpError> {
+    create(call, sync).await
+}
+
+/// One schedule of syncs.
+pub(crate) async fn read_sync(call: Call) -> Result<Answer, PulpError> {
+    read(call, sync).await
+}
+
+/// Changes a schedule of syncs.
+pub(crate) async fn update_sync(call: Call) -> Result<Answer, PulpError> {
+    update(call, sync).await
+}
+
+/// Removes a schedule of syncs.
+pub(crate) async fn delete_sync(call: Call) -> Result<Answer, PulpError> {
+    delete(call, sync).await
+}
+
+/// The schedules of a distributor.
+pub(crate) async fn list_publishes(call: Call) -> Result<Answer, PulpError> {
+    list(call, publish).await
+}
+
+/// Schedules publishes.
+pub(crate) async fn create_publish(call: Call) -> Result<Answer, PulpError> {
+    create(call, publish).await
+}
+
+/// One schedule of publishes.
+pub(crate) async fn read_publish(call: Call) -> Result<Answer, PulpError> {
+    read(call, publish).await
+}
+
+/// Changes a schedule of publishes.
+pub(crate) async fn update_publish(call: Call) -> Result<Answer, PulpError> {
+    update(call, publish).await
+}
+
+/// Removes a schedule of publishes.
+pub(crate) async fn delete_publish(call: Call) -> Result<Answer, PulpError> {
+    delete(call, publish).await
+}

@@ -1,0 +1,33 @@
+//! Forgetting what is old (reference: platform-api §11.8; the defaults of §14).
+
+use pith_core::SignedDuration;
+use pith_store::{HistoryKind, StoreError};
+
+use crate::error::from_store;
+use crate::worker::{Done, Failure, Run};
+
+/// Days that tasks are kept.
+const TASKS: i64 = 7;
+/// Days that the history of syncs and publishes is kept.
+const HISTORY: i64 = 60;
+
+/// Deletes tasks and history entries that are older than they are kept. A task that waits or runs stays, however old.
+pub(super) async fn reap(run: Run) -> Result<Done, Failure> {
+    let (store, now) = (&run.engine.store, run.engine.clock.now());
+    let before = |days: i64| {
+        now.saturating_sub(SignedDuration::from_hours(days * 24))
+            .unwrap_or(pith_core::Timestamp::MIN)
+    };
+    let failed = |error: StoreError| Failure::Error(from_store(error));
+    let tasks = store.task_delete_before(before(TASKS)).await;
+    let tasks = tasks.map_err(failed)?;
+    let mut entries = 0;
+    for kind in [HistoryKind::Sync, HistoryKind::Publish] {
+        let deleted = store.history_delete_before(kind, before(HISTORY)).await;
+        entries += deleted.map_err(failed)?;
+    }
+    if tasks + entries > 0 {
+        tracing::info!(tasks, entries, "forgot what is old");
+    }
+    Ok(Done::default())
+}

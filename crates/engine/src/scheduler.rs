@@ -1,0 +1,142 @@
+//! The scheduler: queues what schedules ask for, and the housekeeping that comes round by itself
+//! (reference: platform-api §1.12.4, §11.6, §11.8).
+//!
+//! Every process has one; a lease in the database says which of them works. Should two believe to have it, for clocks
+//! differ, nothing runs twice: a schedule is advanced and its task queued in one transaction, by whoever comes first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pith_core::error::PulpError;
+use pith_core::{SignedDuration, Timestamp};
+use pith_store::Engine as Database;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::error::from_store;
+use crate::{Engine, Job, schedules};
+
+/// Schedules are looked at this often (reference: platform-api §14).
+const TICK: Duration = Duration::from_secs(6);
+/// The lease of a scheduler that says nothing for this long goes to another.
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// The name of the lease.
+const NAME: &str = "scheduler";
+/// Schedules read at once.
+const BATCH: i64 = 100;
+
+/// A task that comes round by itself.
+struct Periodic {
+    name: &'static str,
+    every: SignedDuration,
+    job: fn() -> Job,
+}
+
+/// What comes round by itself (reference: platform-api §6.4, §14).
+const PERIODIC: [Periodic; 1] = [Periodic {
+    name: "reaper",
+    every: SignedDuration::from_hours(6),
+    job: || Job::ReapExpiredDocuments,
+}];
+
+/// One process's scheduler.
+pub struct Scheduler {
+    engine: Arc<Engine>,
+    holder: String,
+}
+
+impl Scheduler {
+    /// A scheduler that has not asked for the lease yet.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>) -> Self {
+        let holder = format!("{}/{}", engine.host, Uuid::new_v4());
+        Self { engine, holder }
+    }
+
+    /// Queues all that is due by the engine's clock, if this is the scheduler that works. Whether it is.
+    ///
+    /// # Errors
+    /// When the database fails; what was queued before stays queued.
+    pub async fn tick(&self) -> Result<bool, PulpError> {
+        let now = self.engine.clock.now();
+        // The lease is renewed before each batch: a long list of schedules takes longer than it lasts.
+        loop {
+            if !self.leads().await? {
+                return Ok(false);
+            }
+            if !self.run_batch(now).await? {
+                break;
+            }
+        }
+        self.run_periodic(now).await?;
+        Ok(true)
+    }
+
+    /// Lets another scheduler take over at once.
+    pub async fn resign(&self) {
+        if let Err(error) = self.engine.store.lease_release(NAME, &self.holder).await {
+            tracing::warn!(%error, "cannot give the scheduler's lease back");
+        }
+    }
+
+    async fn leads(&self) -> Result<bool, PulpError> {
+        let now = self.engine.clock.now();
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let taken = self.engine.store.lease_take(NAME, &self.holder, now, until);
+        taken.await.map_err(from_store)
+    }
+
+    /// Runs some of the schedules that are due; whether there may be more.
+    async fn run_batch(&self, now: Timestamp) -> Result<bool, PulpError> {
+        let store = &self.engine.store;
+        let due = store.schedules_due(now, BATCH).await.map_err(from_store)?;
+        let mut queued = 0;
+        for seen in &due {
+            let task = self.engine.new_task(&schedules::job(seen))?;
+            let next = schedules::advanced(seen, now);
+            let dispatched = store.schedule_dispatch(seen, &next, &task).await;
+            if dispatched.map_err(from_store)? {
+                queued += 1;
+                tracing::info!(schedule = %seen.oid, resource = seen.resource, task = %task.id, "schedule runs");
+            }
+        }
+        // Whoever runs moves out of the list. When nobody does, another scheduler is at it.
+        Ok(queued > 0)
+    }
+
+    async fn run_periodic(&self, now: Timestamp) -> Result<(), PulpError> {
+        let store = &self.engine.store;
+        for periodic in &PERIODIC {
+            let last = store.periodic_last_run(periodic.name, now).await;
+            let last = last.map_err(from_store)?;
+            if now.duration_since(last) >= periodic.every {
+                let task = self.engine.new_task(&(periodic.job)())?;
+                store
+                    .periodic_dispatch(periodic.name, last, now, &task)
+                    .await
+                    .map_err(from_store)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs a scheduler until `shutdown` fires.
+pub async fn run_scheduler(engine: Arc<Engine>, shutdown: CancellationToken) {
+    // One process owns an SQLite database: whoever has the lease is gone, and schedules need not wait for its end.
+    if engine.store.engine() == Database::Sqlite
+        && let Err(error) = engine.store.lease_break(NAME).await
+    {
+        tracing::warn!(%error, "cannot take the scheduler's lease over");
+    }
+    let scheduler = Scheduler::new(engine);
+    loop {
+        if let Err(error) = scheduler.tick().await {
+            tracing::error!(%error, "the scheduler failed; it tries again");
+        }
+        let sleep = tokio::time::sleep(TICK);
+        if shutdown.run_until_cancelled(sleep).await.is_none() {
+            return scheduler.resign().await;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Tasks that belong together (reference: platform-api §6.3).
+
+use pith_core::error::PulpError;
+use uuid::Uuid;
+
+use crate::error::from_store;
+use crate::{Engine, Job};
+
+impl Engine {
+    /// Queues tasks as a group, all or none; the group's id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enqueue_group(&self, jobs: &[Job]) -> Result<Uuid, PulpError> {
+        let group = Uuid::new_v4();
+        let mut tx = self.store.begin().await.map_err(from_store)?;
+        for job in jobs {
+            let mut task = self.new_task(job)?;
+            task.group = Some(group);
+            let queued = self.store.task_enqueue_in(&mut tx, &task).await;
+            queued.map_err(from_store)?;
+        }
+        tx.commit().await.map_err(from_store)?;
+        Ok(group)
+    }
+
+    /// Cancels the tasks of a group; whether it has any.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel_group(&self, group: Uuid) -> Result<bool, PulpError> {
+        let tasks = self.store.tasks_by_group(group).await.map_err(from_store)?;
+        for task in &tasks {
+            self.cancel(task.id).await?;
+        }
+        Ok(!tasks.is_empty())
+    }
+}
