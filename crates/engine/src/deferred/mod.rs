@@ -167,7 +167,7 @@ impl Engine {
             if let Err(error) = &stored {
                 tracing::warn!(%error, %unit, "a file could not be fetched on demand");
             }
-            landing.flight.land(stored);
+            landing.end(stored);
         });
         flight
     }
@@ -180,11 +180,25 @@ struct Landing {
     flight: Arc<Flight>,
 }
 
+impl Landing {
+    /// Off the list first: whoever asks after the end starts anew.
+    fn end(&self, stored: Result<Hashed, Unavailable>) {
+        let mut flights = self.engine.deferred.flights.lock();
+        if flights
+            .get(&self.unit)
+            .is_some_and(|listed| Arc::ptr_eq(listed, &self.flight))
+        {
+            flights.remove(&self.unit);
+        }
+        drop(flights);
+        self.flight.land(stored);
+    }
+}
+
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.engine.deferred.flights.lock().remove(&self.unit);
         // Says nothing when the flight has landed.
         let lost = "the download was given up".to_owned();
-        self.flight.land(Err(Unavailable::Internal(lost)));
+        self.end(Err(Unavailable::Internal(lost)));
     }
 }
