@@ -47,7 +47,6 @@ fn schemathesis_finds_no_answer_that_the_description_does_not_promise() {
             "2",
         ])
         .args(["--suppress-health-check", "all", "--request-timeout", "30"])
-        .args(["--generation-database", "none"])
         .current_dir(server.data());
     let printed = run(&mut check).unwrap();
     eprintln!("{printed}");

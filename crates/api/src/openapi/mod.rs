@@ -154,6 +154,10 @@ fn responses(route: &Route) -> Value {
         good["description"] = reason(202).into();
         responses["202"] = good;
     }
+    if route.path.ends_with("/action/<action>/") {
+        let text = json!({"text/html": {"schema": {"type": "string"}}});
+        responses["400"] = json!({"description": "There is no such action.", "content": text});
+    }
     if route.path == "/content/units/<type>/<unit>/" || route.path.ends_with("/pulp_user_metadata/")
     {
         let missing = schema(Shape::One("Missing"));
