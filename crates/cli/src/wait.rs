@@ -167,6 +167,7 @@ pub(crate) fn what(task: &Value) -> String {
     match (action, tagged("pulp:repository:")) {
         (Some(action), Some(id)) => format!("{action} of {}", clean(id)),
         (Some(action), None) => action,
+        (None, _) if tags.contains(&"pulp:content_unit:orphans") => "remove orphans".to_owned(),
         _ => "task".to_owned(),
     }
 }

@@ -252,8 +252,10 @@ pub(crate) async fn run_with(args: &[&str], login_file: Option<PathBuf>, prompt:
         Format::Text
     };
     let (ui, captured) = Ui::captured(format);
+    let state = tempfile::tempdir().unwrap();
     let mut context = Context {
         ui,
+        state_folder: Some(state.path().to_owned()),
         login_file,
         prompt: Box::new(prompt),
     };
