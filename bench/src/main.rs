@@ -9,6 +9,7 @@ mod packages;
 mod peers;
 mod report;
 mod rpm_rows;
+mod search_rows;
 mod serve_rows;
 
 use std::path::PathBuf;
@@ -30,9 +31,21 @@ struct Options {
     /// How often each side runs; rows that take long run three times at most.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// The database of the rows about searches in repositories and about making repositories.
+    #[arg(long, value_enum, default_value_t = Database::Sqlite)]
+    database: Database,
     /// Also write the rows to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+/// A database to measure with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Database {
+    /// A file, as without options.
+    Sqlite,
+    /// A server of its own, which must be installed.
+    Postgres,
 }
 
 /// One line of the table.
@@ -58,6 +71,14 @@ enum Measured {
     Start,
     /// Finding a package by its exact name, against nginx with a static answer.
     Search,
+    /// Finding a package by its exact name in a repository, against nginx with a static answer.
+    SearchRepository,
+    /// Listing 100 units with all fields, against nginx with a static answer.
+    List,
+    /// Finding packages by a part of their name, against nginx with a static answer.
+    Substring,
+    /// Making repositories when there are 5,000, one after another, against making files durable.
+    CreateRepository,
     /// Reading one repository, against nginx with a static answer.
     Read,
 }
@@ -66,6 +87,7 @@ enum Measured {
 struct Bench {
     packages: Packages,
     rounds: usize,
+    database: Database,
 }
 
 impl Bench {
@@ -81,6 +103,10 @@ impl Bench {
             Measured::ServeLarge => serve_rows::large_file(self),
             Measured::Start => serve_rows::start(self),
             Measured::Search => serve_rows::search(self),
+            Measured::SearchRepository => search_rows::by_name(self),
+            Measured::List => search_rows::list(self),
+            Measured::Substring => search_rows::substring(self),
+            Measured::CreateRepository => search_rows::create(self),
             Measured::Read => serve_rows::read(self),
         }
     }
@@ -102,6 +128,7 @@ fn main() -> anyhow::Result<()> {
     let bench = Bench {
         packages: Packages::generate(options.packages)?,
         rounds: options.rounds.max(1),
+        database: options.database,
     };
     let mut measured = Vec::new();
     for row in rows {

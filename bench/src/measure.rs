@@ -19,6 +19,8 @@ pub(crate) struct Sample {
     pub(crate) cpu: f64,
     /// The most memory that was resident, in MiB.
     pub(crate) peak: f64,
+    /// Milliseconds that 99 of 100 requests take at most; 0 where no requests are counted.
+    pub(crate) p99: f64,
 }
 
 /// The middle of each number on its own.
@@ -32,6 +34,7 @@ pub(crate) fn median(samples: &[Sample]) -> Sample {
         value: middle(|sample| sample.value),
         cpu: middle(|sample| sample.cpu),
         peak: middle(|sample| sample.peak),
+        p99: middle(|sample| sample.p99),
     }
 }
 
@@ -49,6 +52,7 @@ pub(crate) fn server<T>(
         value: started.elapsed().as_secs_f64(),
         cpu: cpu(pid)? - before,
         peak: peak(pid)?,
+        p99: 0.0,
     })
 }
 
@@ -77,6 +81,7 @@ pub(crate) fn program(command: &mut Command) -> anyhow::Result<Sample> {
         value,
         cpu: children_cpu()? - before,
         peak: highest,
+        p99: 0.0,
     })
 }
 
@@ -124,6 +129,7 @@ mod tests {
             value,
             cpu,
             peak: 0.0,
+            p99: 0.0,
         };
         let middle = median(&[sample(3.0, 10.0), sample(1.0, 30.0), sample(2.0, 20.0)]);
         assert_eq!((middle.value, middle.cpu), (2.0, 20.0));

@@ -67,6 +67,14 @@ impl Drop for Nginx {
     }
 }
 
+/// What wrk counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    pub(crate) per_second: f64,
+    /// Milliseconds that 99 of 100 requests take at most.
+    pub(crate) p99: f64,
+}
+
 /// What wrk asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct Load<'a> {
@@ -82,12 +90,12 @@ pub(crate) struct Load<'a> {
 
 impl Load<'_> {
     /// Requests a second over 16 connections in three seconds.
-    pub(crate) fn rate(&self) -> anyhow::Result<f64> {
+    pub(crate) fn rate(&self) -> anyhow::Result<Rate> {
         let folder = tempfile::tempdir()?;
         let script = folder.path().join("load.lua");
         fs::write(&script, self.script())?;
         let mut wrk = Command::new(find("wrk").context("wrk is not installed")?);
-        wrk.args(["-t2", "-c16", "-d3s", "-s"])
+        wrk.args(["-t2", "-c16", "-d3s", "--latency", "-s"])
             .arg(&script)
             .arg(&self.server);
         let printed = run(&mut wrk)?;
@@ -96,11 +104,17 @@ impl Load<'_> {
             !printed.contains("Socket errors"),
             "broken connections:\n{printed}"
         );
-        let rate = printed
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("Requests/sec:"))
-            .context("wrk printed no rate")?;
-        Ok(rate.trim().parse()?)
+        let after = |label: &str| {
+            let mut lines = printed.lines();
+            lines.find_map(|line| line.trim().strip_prefix(label).map(str::trim))
+        };
+        let rate = after("Requests/sec:").context("wrk printed no rate")?;
+        Ok(Rate {
+            per_second: rate.parse()?,
+            p99: after("99%")
+                .and_then(milliseconds)
+                .context("wrk printed no latency")?,
+        })
     }
 
     fn script(&self) -> String {
@@ -128,6 +142,20 @@ impl Load<'_> {
             self.method,
         )
     }
+}
+
+/// A time as wrk prints it.
+fn milliseconds(text: &str) -> Option<f64> {
+    let (number, factor) = if let Some(number) = text.strip_suffix("us") {
+        (number, 0.001)
+    } else if let Some(number) = text.strip_suffix("ms") {
+        (number, 1.0)
+    } else if let Some(number) = text.strip_suffix('m') {
+        (number, 60_000.0)
+    } else {
+        (text.strip_suffix('s')?, 1000.0)
+    };
+    Some(number.parse::<f64>().ok()? * factor)
 }
 
 /// Downloads these URLs over 16 connections and hashes what came: what a sync cannot do without.

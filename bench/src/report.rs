@@ -80,7 +80,7 @@ impl Row {
 pub(crate) fn table(rows: &[(String, Row)]) -> String {
     let mut lines = vec![
         [
-            "row", "pith", "cpu", "peak", "peer", "", "cpu", "peak", "ratio", "owes",
+            "row", "pith", "p99", "cpu", "peak", "peer", "", "p99", "cpu", "peak", "ratio", "owes",
         ]
         .map(str::to_owned)
         .to_vec(),
@@ -128,13 +128,22 @@ fn cells(name: &str, row: &Row) -> Vec<String> {
             "–".to_owned()
         }
     };
+    let late = |value: f64| {
+        if value > 0.0 {
+            format!("{value:.1} ms")
+        } else {
+            "–".to_owned()
+        }
+    };
     vec![
         name.to_owned(),
         row.unit.show(pith.value),
+        late(pith.p99),
         seconds(pith.cpu),
         memory(pith.peak),
         row.unit.show(peer.value),
         row.peer.0.to_owned(),
+        late(peer.p99),
         seconds(peer.cpu),
         memory(peer.peak),
         format!("{:.2}", row.ratio()),
@@ -147,7 +156,7 @@ pub(crate) fn json(rows: &[(String, Row)]) -> Value {
     let samples = |samples: &[Sample]| -> Vec<Value> {
         samples
             .iter()
-            .map(|sample| json!({"value": sample.value, "cpu_seconds": sample.cpu, "peak_mib": sample.peak}))
+            .map(|sample| json!({"value": sample.value, "cpu_seconds": sample.cpu, "peak_mib": sample.peak, "p99_ms": sample.p99}))
             .collect()
     };
     rows.iter()
@@ -178,6 +187,7 @@ mod tests {
                 value,
                 cpu: 0.5,
                 peak: 10.0,
+                p99: 0.0,
             };
             row.round(sample(value), sample(4.0));
         }

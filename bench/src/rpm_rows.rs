@@ -175,6 +175,7 @@ pub(crate) fn memory(bench: &Bench) -> anyhow::Result<Row> {
             value: peak,
             cpu: measure::cpu(pid)?,
             peak,
+            p99: 0.0,
         })
     };
     let mut row = Row::new(

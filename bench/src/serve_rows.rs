@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use pith_e2e::repodata::{Repodata, sha256};
 use pith_e2e::{Pith, server};
 use serde_json::json;
@@ -29,14 +30,17 @@ fn loads(
 ) -> anyhow::Result<()> {
     for _ in 0..bench.rounds {
         let pid = mirrored.server.pid();
-        let mut rate = 0.0;
+        let mut rate = None;
         let mut sample = measure::server(pid, || {
-            rate = pith.rate()?;
+            rate = Some(pith.rate()?);
             Ok(())
         })?;
-        sample.value = rate;
+        let rate = rate.context("nothing was measured")?;
+        (sample.value, sample.p99) = (rate.per_second, rate.p99);
+        let peer = peer.rate()?;
         let peer = Sample {
-            value: peer.rate()?,
+            value: peer.per_second,
+            p99: peer.p99,
             ..Sample::default()
         };
         row.round(sample, peer);
@@ -121,6 +125,7 @@ pub(crate) fn start(bench: &Bench) -> anyhow::Result<Row> {
             value: started.elapsed().as_secs_f64(),
             cpu: measure::cpu(pid)?,
             peak: measure::peak(pid)?,
+            p99: 0.0,
         };
         let peer = measure::program(Command::new(server::binary()?).arg("--version"))?;
         row.round(pith, peer);

@@ -47,7 +47,10 @@ pub fn binary() -> anyhow::Result<PathBuf> {
 }
 
 /// A command that runs the binary with nothing of this machine's configuration.
-fn pith(arguments: &[&OsStr]) -> anyhow::Result<Command> {
+///
+/// # Errors
+/// When the binary cannot be built.
+pub fn pith(arguments: &[&OsStr]) -> anyhow::Result<Command> {
     let mut command = Command::new(binary()?);
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -137,10 +140,18 @@ impl Pith {
     /// # Errors
     /// When the server left no password.
     pub fn api(&self) -> anyhow::Result<Api> {
+        Ok(Api::new(self.listen, Some(&self.password()?)))
+    }
+
+    /// The password of admin.
+    ///
+    /// # Errors
+    /// When the server left none.
+    pub fn password(&self) -> anyhow::Result<String> {
         let path = self.data().join("admin-password");
         let password = fs::read_to_string(&path)
             .with_context(|| format!("{} cannot be read", path.display()))?;
-        Ok(Api::new(self.listen, Some(password.trim())))
+        Ok(password.trim().to_owned())
     }
 
     /// `http://ADDR` and the path.
@@ -337,7 +348,10 @@ fn show_log(folder: &Path) {
 }
 
 /// An address of loopback that nobody listens on.
-fn free_address() -> anyhow::Result<SocketAddr> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     ensure!(address.port() != 0, "no free port");
     Ok(address)

@@ -10,11 +10,17 @@ pub mod routes;
 
 mod actions;
 mod applicability;
+mod associate;
 mod distributors;
 mod history;
 mod importers;
+mod login;
+mod orphans;
+mod permissions;
 mod plugins;
+mod repo_groups;
 mod repositories;
+mod roles;
 mod schedules;
 mod search;
 mod status;
@@ -22,6 +28,7 @@ mod task_groups;
 mod tasks;
 mod units;
 mod uploads;
+mod users;
 
 use std::sync::Arc;
 

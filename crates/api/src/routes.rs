@@ -2,11 +2,14 @@
 
 use futures::future::BoxFuture;
 use pith_core::error::PulpError;
+/// What a caller must be allowed to do.
+pub use pith_core::rights::Operation;
 
 use crate::http::{Answer, Call};
 use crate::{
-    actions, applicability, distributors, history, importers, plugins, repositories, schedules,
-    status, task_groups, tasks, units, uploads,
+    actions, applicability, associate, distributors, history, importers, login, orphans,
+    permissions, plugins, repo_groups, repositories, roles, schedules, status, task_groups, tasks,
+    units, uploads, users,
 };
 
 /// The methods that operations have.
@@ -31,35 +34,6 @@ impl Verb {
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// What a caller must be allowed to do (reference: platform-api §2.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `CREATE`
-    Create,
-    /// `READ`
-    Read,
-    /// `UPDATE`
-    Update,
-    /// `DELETE`
-    Delete,
-    /// `EXECUTE`
-    Execute,
-}
-
-impl Operation {
-    /// The name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Create => "CREATE",
-            Self::Read => "READ",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Execute => "EXECUTE",
         }
     }
 }
@@ -125,6 +99,14 @@ const EXECUTE: Option<Operation> = Some(Operation::Execute);
 /// The operations, sorted by path (reference: platform-api §17).
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
+    route!(Post "/actions/login/", READ, 200 now, Ignored, login::login),
+    route!(Post "/content/actions/delete_orphans/", DELETE, 202 queued, OptionalAny, orphans::delete_listed),
+    route!(Get "/content/orphans/", READ, 200 now, Ignored, orphans::summary),
+    route!(Delete "/content/orphans/", DELETE, 202 queued, Ignored, orphans::delete_all),
+    route!(Get "/content/orphans/<type>/", READ, 200 now, Ignored, orphans::list),
+    route!(Delete "/content/orphans/<type>/", DELETE, 202 queued, Ignored, orphans::delete_type),
+    route!(Get "/content/orphans/<type>/<unit>/", READ, 200 now, Ignored, orphans::read),
+    route!(Delete "/content/orphans/<type>/<unit>/", DELETE, 202 queued, Ignored, orphans::delete_one),
     route!(Get "/content/units/<type>/", READ, 200 now, Ignored, units::list),
     route!(Get "/content/units/<type>/search/", READ, 200 now, Ignored, units::search_get),
     route!(Post "/content/units/<type>/search/", READ, 200 now, Object, units::search_post),
@@ -137,12 +119,32 @@ pub static ROUTES: &[Route] = &[
     route!(Put "/content/uploads/<upload>/<offset>/", UPDATE, 200 now, Raw, uploads::write),
     route!(Get "/distributors/search/", READ, 200 now, Ignored, distributors::search_get),
     route!(Post "/distributors/search/", READ, 200 now, Object, distributors::search_post),
+    route!(Get "/permissions/", READ, 200 now, Ignored, permissions::list),
+    route!(Post "/permissions/actions/grant_to_role/", EXECUTE, 200 now, Object, permissions::grant_to_role),
+    route!(Post "/permissions/actions/grant_to_user/", EXECUTE, 200 now, Object, permissions::grant_to_user),
+    route!(Post "/permissions/actions/revoke_from_role/", EXECUTE, 200 now, Object, permissions::revoke_from_role),
+    route!(Post "/permissions/actions/revoke_from_user/", EXECUTE, 200 now, Object, permissions::revoke_from_user),
     route!(Get "/plugins/distributors/", READ, 200 now, Ignored, plugins::distributors),
     route!(Get "/plugins/distributors/<distributor>/", READ, 200 now, Ignored, plugins::distributor),
     route!(Get "/plugins/importers/", READ, 200 now, Ignored, plugins::importers),
     route!(Get "/plugins/importers/<importer>/", READ, 200 now, Ignored, plugins::importer),
     route!(Get "/plugins/types/", READ, 200 now, Ignored, plugins::types),
     route!(Get "/plugins/types/<type>/", READ, 200 now, Ignored, plugins::unit_type),
+    route!(Get "/repo_groups/", READ, 200 now, Ignored, repo_groups::list),
+    route!(Post "/repo_groups/", CREATE, 201 now, Object, repo_groups::create),
+    route!(Get "/repo_groups/search/", READ, 200 now, Ignored, repo_groups::search_get),
+    route!(Post "/repo_groups/search/", READ, 200 now, Object, repo_groups::search_post),
+    route!(Get "/repo_groups/<group>/", READ, 200 now, Ignored, repo_groups::read),
+    route!(Put "/repo_groups/<group>/", UPDATE, 200 now, OptionalObject, repo_groups::update),
+    route!(Delete "/repo_groups/<group>/", DELETE, 200 now, Ignored, repo_groups::delete),
+    route!(Post "/repo_groups/<group>/actions/associate/", EXECUTE, 200 now, OptionalObject, repo_groups::associate),
+    route!(Post "/repo_groups/<group>/actions/publish/", EXECUTE, 202 queued, Object, repo_groups::publish),
+    route!(Post "/repo_groups/<group>/actions/unassociate/", EXECUTE, 200 now, OptionalObject, repo_groups::unassociate),
+    route!(Get "/repo_groups/<group>/distributors/", READ, 200 now, Ignored, repo_groups::distributors),
+    route!(Post "/repo_groups/<group>/distributors/", CREATE, 201 now, Object, repo_groups::create_distributor),
+    route!(Get "/repo_groups/<group>/distributors/<distributor>/", READ, 200 now, Ignored, repo_groups::read_distributor),
+    route!(Put "/repo_groups/<group>/distributors/<distributor>/", UPDATE, 200 now, Object, repo_groups::update_distributor),
+    route!(Delete "/repo_groups/<group>/distributors/<distributor>/", DELETE, 200 now, OptionalObject, repo_groups::delete_distributor),
     route!(Get "/repositories/", READ, 200 now, Ignored, repositories::list),
     route!(Post "/repositories/", CREATE, 201 now, Object, repositories::create),
     route!(Post "/repositories/actions/content/regenerate_applicability/", CREATE, 202 queued, Object, applicability::of_repositories),
@@ -151,9 +153,11 @@ pub static ROUTES: &[Route] = &[
     route!(Get "/repositories/<repo>/", READ, 200 now, Ignored, repositories::read),
     route!(Put "/repositories/<repo>/", UPDATE, 200 now, OptionalObject, repositories::update),
     route!(Delete "/repositories/<repo>/", DELETE, 202 queued, Ignored, repositories::delete),
+    route!(Post "/repositories/<repo>/actions/associate/", UPDATE, 202 queued, Object, associate::copy),
     route!(Post "/repositories/<repo>/actions/import_upload/", UPDATE, 202 queued, Object, actions::import_upload),
     route!(Post "/repositories/<repo>/actions/publish/", EXECUTE, 202 queued, Object, actions::publish),
     route!(Post "/repositories/<repo>/actions/sync/", EXECUTE, 202 queued, OptionalObject, actions::sync),
+    route!(Post "/repositories/<repo>/actions/unassociate/", UPDATE, 202 queued, OptionalObject, associate::remove),
     route!(Get "/repositories/<repo>/distributors/", READ, 200 now, Ignored, distributors::list),
     route!(Post "/repositories/<repo>/distributors/", CREATE, 201 now, Object, distributors::create),
     route!(Get "/repositories/<repo>/distributors/<distributor>/", READ, 200 now, Ignored, distributors::read),
@@ -178,6 +182,14 @@ pub static ROUTES: &[Route] = &[
     route!(Delete "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", DELETE, 200 now, Ignored, schedules::delete_sync),
     route!(Get "/repositories/<repo>/search/units/", READ, 200 now, Ignored, units::in_repository_get),
     route!(Post "/repositories/<repo>/search/units/", READ, 200 now, Object, units::in_repository_post),
+    route!(Get "/roles/", READ, 200 now, Ignored, roles::list),
+    route!(Post "/roles/", CREATE, 201 now, Object, roles::create),
+    route!(Get "/roles/<role>/", READ, 200 now, Ignored, roles::read),
+    route!(Put "/roles/<role>/", UPDATE, 200 now, Object, roles::update),
+    route!(Delete "/roles/<role>/", DELETE, 200 now, Ignored, roles::delete),
+    route!(Get "/roles/<role>/users/", READ, 200 now, Ignored, roles::members),
+    route!(Post "/roles/<role>/users/", UPDATE, 200 now, Object, roles::add_member),
+    route!(Delete "/roles/<role>/users/<login>/", DELETE, 200 now, Ignored, roles::remove_member),
     route!(Get "/status/", None, 200 now, Ignored, status::read),
     route!(Get "/task_groups/<group>/", READ, 200 now, Ignored, task_groups::read),
     route!(Delete "/task_groups/<group>/", DELETE, 200 now, Ignored, task_groups::cancel),
@@ -188,6 +200,13 @@ pub static ROUTES: &[Route] = &[
     route!(Post "/tasks/search/", READ, 200 now, Object, tasks::search_post),
     route!(Get "/tasks/<task>/", READ, 200 now, Ignored, tasks::read),
     route!(Delete "/tasks/<task>/", DELETE, 200 now, Ignored, tasks::cancel),
+    route!(Get "/users/", READ, 200 now, Ignored, users::list),
+    route!(Post "/users/", CREATE, 201 now, Object, users::create),
+    route!(Get "/users/search/", READ, 200 now, Ignored, users::search_get),
+    route!(Post "/users/search/", READ, 200 now, Object, users::search_post),
+    route!(Get "/users/<login>/", READ, 200 now, Ignored, users::read),
+    route!(Put "/users/<login>/", UPDATE, 200 now, Object, users::update),
+    route!(Delete "/users/<login>/", DELETE, 200 now, Ignored, users::delete),
 ];
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ pub(crate) fn typed_query(
     typed(of_query(pairs, options, true)?)
 }
 
-fn typed(mut criteria: Value) -> Result<Criteria, PulpError> {
+/// Plain criteria over documents whose `_id` is an object id, wherever they came from.
+pub(crate) fn typed(mut criteria: Value) -> Result<Criteria, PulpError> {
     pith_engine::search::with_object_ids(&mut criteria)?;
     Ok(Criteria::parse(&criteria)?)
 }

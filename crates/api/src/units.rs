@@ -18,14 +18,14 @@ fn no_such_unit(id: &str) -> Result<Answer, PulpError> {
 /// Every unit of a type.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let all = Criteria::default();
-    Answer::array(call.engine.type_units(call.param(0), all, false).await?).await
+    Answer::documents(call.engine.type_units(call.param(0), all, false).await?).await
 }
 
 /// Searches a type, with the criteria in the query.
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_query(call.query(), &["include_repos"])?;
     let repos = call.flag("include_repos");
-    Answer::array(
+    Answer::documents(
         call.engine
             .type_units(call.param(0), criteria, repos)
             .await?,
@@ -38,7 +38,7 @@ pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
     let criteria = search::plain_body(&mut body)?;
     let repos = search::option(&body, "include_repos");
-    Answer::array(
+    Answer::documents(
         call.engine
             .type_units(call.param(0), criteria, repos)
             .await?,
@@ -93,7 +93,7 @@ async fn in_repository(call: &Call, criteria: &Value) -> Result<Answer, PulpErro
     let repo = call.param(0);
     call.engine.repository_require(repo).await?;
     let criteria = search::units(criteria)?;
-    Answer::array(call.engine.repository_units(repo, criteria).await?).await
+    Answer::documents(call.engine.repository_units(repo, criteria).await?).await
 }
 
 /// Searches a repository, with the criteria in the query.

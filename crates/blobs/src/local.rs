@@ -32,7 +32,10 @@ pub(crate) struct LocalStore {
 impl LocalStore {
     pub(crate) fn open(root: &Path) -> Result<Self> {
         let spool = paths::spool(root);
-        fs::create_dir_all(&spool).map_err(Error::io("create", &spool))?;
+        let uploads = paths::uploads(root);
+        for folder in [&spool, &uploads] {
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
         let stamp = paths::durable_stamp(root);
         let flushed = match fs::metadata(&stamp).and_then(|metadata| metadata.modified()) {
             Ok(time) => time,
@@ -46,6 +49,10 @@ impl LocalStore {
             opened,
             flushed: RwLock::new(flushed),
         })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn spool(&self) -> &Path {

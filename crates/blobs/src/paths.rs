@@ -5,10 +5,10 @@
 //!   ab/c/abc0…                      a blob: two levels of folders, then the whole sha256
 //!   spool/                          local only: files being written, to be renamed or dropped
 //!   durable                         local only: its time says until when everything is known to be on disk
+//!   uploads/<uuid>                  uploads in progress: a sparse file in a folder, below that name objects for the segments
 //!
 //! <data>/
 //!   blobs/                          the default <storage>
-//!   uploads/<uuid>                  uploads in progress, sparse
 //!   spool/                          files being written when <storage> is an object store
 //!   cache/publications/<sha256>     indexes fetched from an object store, the oldest are dropped
 //! ```
@@ -43,12 +43,15 @@ pub(crate) fn durable_stamp(root: &Path) -> PathBuf {
     root.join("durable")
 }
 
-pub(crate) fn uploads(data: &Path) -> PathBuf {
-    data.join("uploads")
+/// Name of the folder of uploads, and the beginning of their keys in an object store.
+pub(crate) const UPLOADS: &str = "uploads";
+
+pub(crate) fn uploads(root: &Path) -> PathBuf {
+    root.join(UPLOADS)
 }
 
-pub(crate) fn upload(data: &Path, id: Uuid) -> PathBuf {
-    uploads(data).join(id.hyphenated().to_string())
+pub(crate) fn upload(root: &Path, id: Uuid) -> PathBuf {
+    uploads(root).join(id.hyphenated().to_string())
 }
 
 pub(crate) fn publication_cache(data: &Path) -> PathBuf {

@@ -31,7 +31,6 @@ pub struct Blobs {
 
 struct Inner {
     backend: Backend,
-    data: PathBuf,
     spool: PathBuf,
     cache: PublicationCache,
     runtime: Handle,
@@ -63,8 +62,8 @@ pub struct Space {
 }
 
 impl Blobs {
-    /// Opens the store at `storage`, making folders as needed. `data_dir` holds uploads, caches and, for object stores,
-    /// the spool. Must be called inside of a tokio runtime.
+    /// Opens the store at `storage`, making folders as needed. `data_dir` holds caches and, for object stores, the
+    /// spool. Must be called inside of a tokio runtime.
     ///
     /// # Errors
     /// When the folders cannot be made or the settings of the object store make no sense.
@@ -101,14 +100,10 @@ impl Blobs {
             Backend::Remote(_) => paths::spool(&data),
         };
         let cache = PublicationCache::new(paths::publication_cache(&data));
-        let uploads = paths::uploads(&data);
-        for folder in [&spool, &uploads] {
-            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        }
+        std::fs::create_dir_all(&spool).map_err(Error::io("create", &spool))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 backend,
-                data,
                 spool,
                 cache,
                 runtime,
@@ -315,7 +310,7 @@ impl Blobs {
     /// Uploads in progress.
     #[must_use]
     pub fn uploads(&self) -> Uploads {
-        Uploads::new(self, &self.inner.data)
+        Uploads::new(self)
     }
 
     /// Size of a local blob, and whether it may be relied on.
@@ -373,8 +368,20 @@ impl Blobs {
         }
     }
 
-    pub(crate) fn is_local(&self) -> bool {
-        matches!(self.inner.backend, Backend::Local(_))
+    /// The folder of a local store.
+    pub(crate) fn local_root(&self) -> Option<&Path> {
+        match &self.inner.backend {
+            Backend::Local(local) => Some(local.root()),
+            Backend::Remote(_) => None,
+        }
+    }
+
+    /// The object store, when blobs are objects.
+    pub(crate) fn remote(&self) -> Option<&RemoteStore> {
+        match &self.inner.backend {
+            Backend::Local(_) => None,
+            Backend::Remote(remote) => Some(remote),
+        }
     }
 
     /// Makes a blob of a file that lies outside of the spool, on the local disk only.

@@ -1,10 +1,12 @@
-//! Uploads in progress: sparse local files, addressed by id.
+//! Uploads in progress, addressed by id: a sparse file where blobs are files, an object for each segment where they are
+//! objects. They lie in the storage that all processes share and not beside one of them, because the process that takes a
+//! segment is not the one that imports it.
 //!
-//! Writers share a lock on the file, and [`Uploads::into_blob`] takes it alone: when it has the lock, nobody writes any
-//! more, and a writer that waited finds that the upload is gone instead of writing into a blob.
+//! Of a file, writers share a lock on the file, and [`Uploads::into_blob`] takes it alone: when it has the lock, nobody
+//! writes any more, and a writer that waited finds that the upload is gone instead of writing into a blob.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use pith_core::Algorithm;
 use uuid::Uuid;
 
 use crate::error::blocking;
+use crate::remote::RemoteStore;
 use crate::{Blobs, BoxError, Error, Result, Stored, hash, paths};
 
 /// Bytes gathered before they are written.
@@ -24,14 +27,25 @@ const CHUNK: usize = 256 * 1024;
 #[derive(Clone)]
 pub struct Uploads {
     blobs: Blobs,
-    data: PathBuf,
+}
+
+/// Where an upload is.
+enum Place<'a> {
+    File(PathBuf),
+    Objects(&'a RemoteStore),
 }
 
 impl Uploads {
-    pub(crate) fn new(blobs: &Blobs, data: &Path) -> Self {
+    pub(crate) fn new(blobs: &Blobs) -> Self {
         Self {
             blobs: blobs.clone(),
-            data: data.to_owned(),
+        }
+    }
+
+    fn place(&self, id: Uuid) -> Place<'_> {
+        match (self.blobs.remote(), self.blobs.local_root()) {
+            (Some(remote), _) => Place::Objects(remote),
+            (None, root) => Place::File(paths::upload(root.unwrap_or(Path::new("")), id)),
         }
     }
 
@@ -40,7 +54,10 @@ impl Uploads {
     /// # Errors
     /// When the file cannot be made.
     pub async fn create(&self, id: Uuid) -> Result<()> {
-        let path = paths::upload(&self.data, id);
+        let path = match self.place(id) {
+            Place::Objects(remote) => return remote.upload_create(id).await,
+            Place::File(path) => path,
+        };
         blocking(move || {
             let file = File::options()
                 .create(true)
@@ -73,17 +90,31 @@ impl Uploads {
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
         E: Into<BoxError>,
     {
-        let path = paths::upload(&self.data, id);
-        let opened = path.clone();
-        let file = Arc::new(blocking(move || open_locked(id, &opened, Access::Write)).await?);
-        let mut at = offset;
+        let (path, file, mut at) = match self.place(id) {
+            Place::Objects(remote) => {
+                remote.upload_require(id).await?;
+                // Gathered here first: only whole segments become objects.
+                let path = PathBuf::from("a scratch file");
+                (path, self.blobs.nameless()?, 0)
+            }
+            Place::File(path) => {
+                let opened = path.clone();
+                let file = blocking(move || open_locked(id, &opened, Access::Write)).await?;
+                (path, file, offset)
+            }
+        };
+        // How far the place in the file is from the place in the upload.
+        let shift = offset - at;
+        let start = at;
+        let file = Arc::new(file);
         let mut buffer = Vec::new();
         while let Some(piece) = data
             .try_next()
             .await
             .map_err(|error| Error::Incoming(error.into()))?
         {
-            let end = at
+            let end = shift
+                .saturating_add(at)
                 .saturating_add(buffer.len() as u64)
                 .saturating_add(piece.len() as u64);
             if end > limit {
@@ -95,8 +126,15 @@ impl Uploads {
             }
         }
         (at, _) = write_out(&file, &path, at, buffer).await?;
-        blocking(move || file.sync_data().map_err(Error::io("flush", &path))).await?;
-        Ok(at - offset)
+        let written = at - start;
+        if let Place::Objects(remote) = self.place(id) {
+            let mut file = Arc::into_inner(file).ok_or(Error::Stopping)?;
+            file.rewind().map_err(Error::io("read", &path))?;
+            remote.upload_segment(id, offset, written, file).await?;
+        } else {
+            blocking(move || file.sync_data().map_err(Error::io("flush", &path))).await?;
+        }
+        Ok(written)
     }
 
     /// The upload opened for reading.
@@ -104,8 +142,12 @@ impl Uploads {
     /// # Errors
     /// When there is no such upload or it cannot be opened.
     pub async fn open(&self, id: Uuid) -> Result<File> {
-        let path = paths::upload(&self.data, id);
-        blocking(move || File::open(&path).map_err(no_upload("open", &path, id))).await
+        match self.place(id) {
+            Place::Objects(remote) => remote.upload_assemble(id, self.blobs.nameless()?).await,
+            Place::File(path) => {
+                blocking(move || File::open(&path).map_err(no_upload("open", &path, id))).await
+            }
+        }
     }
 
     /// Bytes of the upload; `None` when there is none of this id.
@@ -113,7 +155,10 @@ impl Uploads {
     /// # Errors
     /// When the file system cannot be asked.
     pub async fn len(&self, id: Uuid) -> Result<Option<u64>> {
-        let path = paths::upload(&self.data, id);
+        let path = match self.place(id) {
+            Place::Objects(remote) => return optional(remote.upload_len(id).await),
+            Place::File(path) => path,
+        };
         let found =
             blocking(move || fs::metadata(&path).map_err(no_upload("look at", &path, id))).await;
         optional(found.map(|metadata| metadata.len()))
@@ -124,7 +169,10 @@ impl Uploads {
     /// # Errors
     /// When the file system refuses.
     pub async fn delete(&self, id: Uuid) -> Result<bool> {
-        let path = paths::upload(&self.data, id);
+        let path = match self.place(id) {
+            Place::Objects(remote) => return remote.upload_delete(id).await,
+            Place::File(path) => path,
+        };
         let removed =
             blocking(move || fs::remove_file(&path).map_err(no_upload("remove", &path, id))).await;
         Ok(optional(removed)?.is_some())
@@ -135,7 +183,15 @@ impl Uploads {
     /// # Errors
     /// When the folder cannot be read.
     pub async fn list(&self) -> Result<Vec<Uuid>> {
-        let folder = paths::uploads(&self.data);
+        let Some(root) = self.blobs.local_root() else {
+            let mut ids = match self.blobs.remote() {
+                Some(remote) => remote.upload_list().await?,
+                None => Vec::new(),
+            };
+            ids.sort_unstable();
+            return Ok(ids);
+        };
+        let folder = paths::uploads(root);
         blocking(move || {
             let mut ids = Vec::new();
             for entry in fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
@@ -158,19 +214,26 @@ impl Uploads {
     /// # Errors
     /// When there is no such upload or it cannot be stored; then the upload stays.
     pub async fn into_blob(&self, id: Uuid, also: &[Algorithm]) -> Result<Stored> {
-        let path = paths::upload(&self.data, id);
         let (blobs, also) = (self.blobs.clone(), also.to_vec());
-        blocking(move || {
-            let mut file = open_locked(id, &path, Access::Alone)?;
-            if blobs.is_local() {
-                let stored = hash::file(&file, &path, &also)?;
-                blobs.adopt_local(&stored, &path)?;
+        let path = match self.place(id) {
+            Place::File(path) => path,
+            Place::Objects(remote) => {
+                let mut file = remote.upload_assemble(id, blobs.nameless()?).await?;
+                let stored = blocking(move || {
+                    file.rewind().map_err(Error::io("read", Path::new("")))?;
+                    let mut writer = blobs.sync_writer(&also);
+                    io::copy(&mut file, &mut writer).map_err(Error::io("copy", Path::new("")))?;
+                    writer.finish()
+                })
+                .await?;
+                remote.upload_delete(id).await?;
                 return Ok(stored);
             }
-            let mut writer = blobs.sync_writer(&also);
-            io::copy(&mut file, &mut writer).map_err(Error::io("copy", &path))?;
-            let stored = writer.finish()?;
-            fs::remove_file(&path).map_err(no_upload("remove", &path, id))?;
+        };
+        blocking(move || {
+            let file = open_locked(id, &path, Access::Alone)?;
+            let stored = hash::file(&file, &path, &also)?;
+            blobs.adopt_local(&stored, &path)?;
             Ok(stored)
         })
         .await

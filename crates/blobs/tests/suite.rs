@@ -239,7 +239,11 @@ everywhere! {
         };
         assert_eq!(uploads.write_at(id, 300_000, pieces(300_000, 700_000), 700_000).await.unwrap(), 400_000);
         assert_eq!(uploads.len(id).await.unwrap(), Some(700_000));
-        assert_eq!(uploads.write_at(id, 0, pieces(0, 300_000), 700_000).await.unwrap(), 300_000);
+        // Again and across: what came last counts, and a repeat changes nothing.
+        for (from, to) in [(0, 1_000), (0, 300_000), (0, 300_000), (200_000, 400_000)] {
+            let written = uploads.write_at(id, from as u64, pieces(from, to), 700_000).await.unwrap();
+            assert_eq!(written, (to - from) as u64);
+        }
         assert_eq!(uploads.list().await.unwrap(), [id, other]);
         assert_eq!(uploads.open(id).await.unwrap().metadata().unwrap().len(), 700_000);
         let stored = uploads.into_blob(id, &[Algorithm::Sha1]).await.unwrap();

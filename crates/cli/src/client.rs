@@ -18,13 +18,33 @@ const MOST_ANSWER_BYTES: usize = 512 * 1024 * 1024;
 /// Longest silence before a connection counts as broken.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// How a user shows who they are.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// The password, with every request.
+    Password(SecretString),
+    /// A login certificate and its key, PEM, one after the other: for TLS only.
+    Certificate(SecretString),
+}
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// Login of the user.
     pub user: String,
-    /// Password of the user.
-    pub password: SecretString,
+    /// What shows it.
+    pub proof: Proof,
+}
+
+impl Credentials {
+    /// A user with their password.
+    #[must_use]
+    pub fn password(user: impl Into<String>, password: SecretString) -> Self {
+        Self {
+            user: user.into(),
+            proof: Proof::Password(password),
+        }
+    }
 }
 
 /// How far the server is trusted.
@@ -81,6 +101,11 @@ impl Client {
         if let Some(pem) = &trust.ca_pem {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable)?;
             builder = builder.tls_certs_merge(certificates);
+        }
+        if let Some(Proof::Certificate(pem)) = credentials.as_ref().map(|who| &who.proof) {
+            let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes());
+            let broken = |_| Error::usage("the stored login is broken", "run `pith login` again");
+            builder = builder.identity(identity.map_err(broken)?);
         }
         Ok(Self {
             http: builder.build().map_err(unusable)?,
@@ -200,7 +225,11 @@ impl Client {
             .http
             .request(method, url)
             .header("Accept", "application/json");
-        if let Some(Credentials { user, password }) = &self.credentials {
+        if let Some(Credentials {
+            user,
+            proof: Proof::Password(password),
+        }) = &self.credentials
+        {
             request = request.basic_auth(user, Some(password.expose_secret()));
         }
         let response = with(request)
@@ -313,10 +342,7 @@ mod tests {
 
     #[test]
     fn credentials_need_encryption_or_this_machine_or_consent() {
-        let credentials = Credentials {
-            user: "u".into(),
-            password: "p".into(),
-        };
+        let credentials = Credentials::password("u", "p".into());
         let open = |url: &str, insecure| {
             let trust = Trust {
                 insecure,

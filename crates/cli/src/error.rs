@@ -149,8 +149,11 @@ pub enum Error {
 fn message_of(answer: &Answer) -> String {
     let text = clean(&answer.detail.description);
     match answer.status {
-        401 => format!("the server does not accept these credentials: {text}"),
-        403 => format!("this user may not do that: {text}"),
+        // Pulp answers 401 to people whom it knows, too.
+        401 if answer.detail.code != "PLP0026" => {
+            format!("the server does not accept these credentials: {text}")
+        }
+        401 | 403 => format!("this user may not do that: {text}"),
         status => format!(
             "{} answered {status}: {text} ({})",
             answer.request, answer.detail.code
@@ -251,6 +254,7 @@ impl Error {
             Self::Unreachable { .. } => {
                 "start it with `pith serve`, or name another server with --url or PITH_URL".into()
             }
+            Self::Answer(answer) if answer.detail.code == "PLP0026" => answer_hint(403).into(),
             Self::Answer(answer) => answer_hint(answer.status).into(),
             Self::Nonsense { .. } => {
                 "check that --url is the root of a pith or Pulp 2 server, without /pulp/api".into()

@@ -118,7 +118,7 @@ impl Globals {
         })
     }
 
-    /// A stored password goes only to the server and the user that it was stored for.
+    /// A stored password or certificate goes only to the server and the user that it was stored for.
     fn credentials(
         &self,
         url: &Url,
@@ -127,18 +127,19 @@ impl Globals {
     ) -> Result<Option<Credentials>, Error> {
         let stored = stored
             .filter(|login| parse_url(&login.url).is_ok_and(|at| at.origin() == url.origin()));
-        let (user, password) = match (&self.user, &self.password, stored) {
-            (Some(user), Some(password), _) => (user.clone(), password.clone()),
-            (None, Some(password), Some(login)) => (login.user.clone(), password.clone()),
+        let found = match (&self.user, &self.password, stored) {
+            (Some(user), Some(password), _) => Credentials::password(user, password.clone()),
+            (None, Some(password), Some(login)) => {
+                Credentials::password(&login.user, password.clone())
+            }
             (None, Some(_), None) => {
                 return Err(Error::usage(
                     "a password without a user",
                     "add --user or PITH_USER",
                 ));
             }
-            (Some(user), None, Some(login)) if *user == login.user => {
-                (user.clone(), login.password.clone())
-            }
+            (None, None, Some(login)) => stored_credentials(login),
+            (Some(user), None, Some(login)) if *user == login.user => stored_credentials(login),
             (Some(user), None, _) => {
                 let password = ask(&format!("Password of {user}")).ok_or_else(|| {
                     Error::usage(
@@ -146,12 +147,18 @@ impl Globals {
                         "set PITH_PASSWORD, or store it with `pith login`",
                     )
                 })?;
-                (user.clone(), password)
+                Credentials::password(user, password)
             }
-            (None, None, Some(login)) => (login.user.clone(), login.password.clone()),
             (None, None, None) => return Ok(None),
         };
-        Ok(Some(Credentials { user, password }))
+        Ok(Some(found))
+    }
+}
+
+fn stored_credentials(login: &Login) -> Credentials {
+    Credentials {
+        user: login.user.clone(),
+        proof: login.proof.clone(),
     }
 }
 
@@ -209,7 +216,7 @@ mod tests {
         Login {
             url: url.into(),
             user: "admin".into(),
-            password: "secret".into(),
+            proof: crate::client::Proof::Password("secret".into()),
             ca_cert: None,
         }
     }
@@ -238,7 +245,10 @@ mod tests {
             .credentials(&same, Some(&stored), &mut |_| None)
             .unwrap()
             .unwrap();
-        assert_eq!(found.password.expose_secret(), "secret");
+        let crate::client::Proof::Password(password) = found.proof else {
+            panic!("no password");
+        };
+        assert_eq!(password.expose_secret(), "secret");
         assert!(
             globals
                 .credentials(&other, Some(&stored), &mut |_| None)

@@ -24,7 +24,7 @@ mod settings;
 mod upload;
 mod wait;
 
-pub use client::{Client, Credentials, Trust};
+pub use client::{Client, Credentials, Proof, Trust};
 pub use commands::{ClientCommand, Context, Prompt, command, execute, run};
 pub use error::{Error, Exit};
 pub use globals::{DEFAULT_URL, Globals, is_loopback, parse_url};

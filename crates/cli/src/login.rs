@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
+use crate::client::Proof;
 use crate::error::Error;
 use crate::private;
 
@@ -18,18 +19,22 @@ pub struct Login {
     pub url: String,
     /// User to act as.
     pub user: String,
-    /// Password of the user.
-    pub password: SecretString,
+    /// What shows that it is them: a certificate where the server gives one and TLS carries it, else the password.
+    pub proof: Proof,
     /// File with the certificate authority of the server.
     pub ca_cert: Option<PathBuf>,
 }
 
-/// The shape on disk; the only place where the password is plain text.
+/// The shape on disk; the only place where password and key are plain text. It has one of them.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     url: String,
     user: String,
-    password: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+    /// A certificate and its key, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ca_cert: Option<PathBuf>,
 }
@@ -63,10 +68,15 @@ pub(crate) fn read(path: &Path) -> Result<Option<Login>, Error> {
     }
     let bytes = std::fs::read(path).map_err(|e| Error::file(path, e))?;
     let stored: Stored = serde_json::from_slice(&bytes).map_err(|_| broken())?;
+    let proof = match (stored.certificate, stored.password) {
+        (Some(certificate), _) => Proof::Certificate(certificate.into()),
+        (None, Some(password)) => Proof::Password(password.into()),
+        (None, None) => return Err(broken()),
+    };
     Ok(Some(Login {
         url: stored.url,
         user: stored.user,
-        password: stored.password.into(),
+        proof,
         ca_cert: stored.ca_cert,
     }))
 }
@@ -79,7 +89,7 @@ fn private(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Error> {
     }
     Err(Error::usage(
         format!(
-            "{} holds a password and other people can read it",
+            "{} holds a password or a key and other people can read it",
             path.display()
         ),
         format!("chmod 600 {}, and change the password", path.display()),
@@ -98,10 +108,15 @@ fn private(_: &Path, _: &std::fs::Metadata) -> Result<(), Error> {
 /// When the folder or file cannot be written.
 pub(crate) fn write(path: &Path, login: &Login) -> Result<(), Error> {
     let failed = |e| Error::file(path, e);
+    let (password, certificate) = match &login.proof {
+        Proof::Password(password) => (Some(password.expose_secret().to_owned()), None),
+        Proof::Certificate(pem) => (None, Some(pem.expose_secret().to_owned())),
+    };
     let stored = Stored {
         url: login.url.clone(),
         user: login.user.clone(),
-        password: login.password.expose_secret().to_owned(),
+        password,
+        certificate,
         ca_cert: login.ca_cert.clone(),
     };
     let text = serde_json::to_vec_pretty(&stored).map_err(|e| failed(e.into()))?;
@@ -126,7 +141,7 @@ mod tests {
         Login {
             url: "https://pulp.example/".into(),
             user: "admin".into(),
-            password: "hunter2".into(),
+            proof: Proof::Password("hunter2".into()),
             ca_cert: None,
         }
     }
@@ -141,7 +156,7 @@ mod tests {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let back = read(&path).unwrap().unwrap();
-        assert_eq!(back.password.expose_secret(), "hunter2");
+        assert!(matches!(&back.proof, Proof::Password(p) if p.expose_secret() == "hunter2"));
         assert!(!format!("{back:?}").contains("hunter2"));
         assert_eq!(
             std::fs::read_dir(folder.path().join("pith"))

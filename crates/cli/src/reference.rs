@@ -41,9 +41,9 @@ wait for tasks, the array of finished tasks (with `--background`: the call repor
 JSON object on the standard error stream: `message`, `hint`, `exit_code`, and `error` as the API shows it.
 
 Address, user and password come from options, then from the environment (`PITH_URL`, `PITH_USER`, `PITH_PASSWORD`,
-`PITH_CA_CERT`), then from what `pith login` stored in `$XDG_CONFIG_HOME/pith/login.json`. A stored password goes only to
-the server and user that it was stored for, and no password goes over plain HTTP to another machine unless
-`--insecure` is given.
+`PITH_CA_CERT`), then from what `pith login` stored in `$XDG_CONFIG_HOME/pith/login.json`. Over https
+`pith login` stores a certificate that counts for seven days, otherwise the password. Either goes only to the server and
+user that it was stored for, and no password goes over plain HTTP to another machine unless `--insecure` is given.
 
 Ctrl-C while waiting leaves the task running: `pith task wait` waits again, `pith task cancel` cancels it.
 ";

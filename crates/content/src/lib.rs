@@ -6,9 +6,11 @@
 //! the same engine on a temporary folder.
 
 pub mod config;
+pub mod copy;
 pub mod descriptor;
 pub mod error;
 pub mod fetch;
+pub mod group;
 pub mod publish;
 pub mod relative_url;
 pub mod sync;
@@ -22,6 +24,7 @@ use pith_core::Document;
 pub use config::Config;
 pub use descriptor::{PluginDescriptor, Setting, SettingKind, UnitType};
 pub use error::ContentError;
+pub use group::GroupDistributor;
 pub use publish::Distributor;
 pub use sync::Importer;
 pub use unit::UnitKey;
@@ -40,6 +43,11 @@ pub trait ContentType: Send + Sync {
     /// The distributors of the family.
     fn distributors(&self) -> Vec<Arc<dyn Distributor>>;
 
+    /// The distributors of the family for groups of repositories; most have none.
+    fn group_distributors(&self) -> Vec<Arc<dyn GroupDistributor>> {
+        Vec::new()
+    }
+
     /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the
     /// document because they are large. `parts` holds the named parts that exist, as they are stored.
     fn present(&self, _type_id: &str, _doc: &mut Document, _parts: &[(String, Vec<u8>)]) {}
@@ -57,6 +65,11 @@ pub trait ContentType: Send + Sync {
     /// (reference: platform-api §1.11). `None` refuses nothing.
     fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
         None
+    }
+
+    /// Fields that results of copies and removals show beside the unit key (reference: rpm §4.4).
+    fn result_fields(&self, _type_id: &str) -> &'static [&'static str] {
+        &[]
     }
 
     /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to

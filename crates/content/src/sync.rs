@@ -8,6 +8,7 @@ use pith_core::{Clock, Document, UnitId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::copy::{CopyContext, CopyReport, RemoveContext};
 use crate::fetch::{Fetch, FetchFailure, Fetched};
 use crate::unit::{RepoUnit, Select, WantedUnit};
 use crate::upload::{Upload, UploadContext, UploadReport};
@@ -45,6 +46,23 @@ pub trait Importer: Send + Sync {
         ctx: &dyn UploadContext,
         upload: Upload,
     ) -> Result<UploadReport, ContentError>;
+
+    /// Decides over a copy into a repository of this importer: what goes along, what may not come, what is cloned.
+    /// Most types share what was selected.
+    ///
+    /// # Errors
+    /// See [`ContentError`].
+    async fn copy(&self, _ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
+        Ok(CopyReport::default())
+    }
+
+    /// Decides what goes along with units that are taken out of a repository of this importer. Mostly nothing.
+    ///
+    /// # Errors
+    /// See [`ContentError`].
+    async fn remove(&self, _ctx: &dyn RemoveContext) -> Result<(), ContentError> {
+        Ok(())
+    }
 }
 
 /// How to reach a feed. Every importer reads it from the platform's own setting names (reference: platform-api §14)

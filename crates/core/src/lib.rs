@@ -10,6 +10,7 @@ pub mod error;
 pub mod ids;
 pub mod iso8601;
 pub mod path;
+pub mod rights;
 pub mod schedule;
 pub mod task;
 
@@ -18,6 +19,7 @@ pub use digest::{Algorithm, Digest, MultiHasher, Sha256};
 pub use error::{ErrorDetail, PulpError};
 pub use ids::{ObjectId, TaskId, UnitId};
 pub use path::RelativePath;
+pub use rights::{Operation, Rights};
 
 /// A JSON object, the shape of every document on the wire.
 pub type Document = serde_json::Map<String, serde_json::Value>;

@@ -119,6 +119,15 @@ impl Resource {
         }
     }
 
+    /// The group of repositories `id`, to itself; its members are not held (reference: platform-api §4.11).
+    #[must_use]
+    pub fn repository_group(id: &str) -> Self {
+        Self {
+            name: format!("repository_group:{id}"),
+            exclusive: true,
+        }
+    }
+
     /// The applicability of repositories, which is worked out by one task at a time.
     #[must_use]
     pub fn applicability() -> Self {
@@ -153,6 +162,18 @@ pub mod tag {
     #[must_use]
     pub fn distributor(id: &str) -> String {
         format!("pulp:repository_distributor:{id}")
+    }
+
+    /// `pulp:repository_group:<id>`.
+    #[must_use]
+    pub fn group(id: &str) -> String {
+        format!("pulp:repository_group:{id}")
+    }
+
+    /// `pulp:repository_group_distributor:<id>`.
+    #[must_use]
+    pub fn group_distributor(id: &str) -> String {
+        format!("pulp:repository_group_distributor:{id}")
     }
 
     /// `pulp:action:<name>`.

@@ -10,7 +10,6 @@ use pith_core::error::PulpError;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::repositories::Expand;
 use crate::{Engine, Job};
 
 /// Sets of profiles that one task of a group works on.
@@ -49,14 +48,6 @@ impl Engine {
             );
         }
         self.enqueue_group(&jobs).await
-    }
-
-    async fn repository_ids(&self, criteria: &Criteria) -> Result<Vec<String>, PulpError> {
-        let found = self.repository_search(criteria, Expand::default()).await?;
-        let ids = found
-            .iter()
-            .filter_map(|repository| repository["id"].as_str());
-        Ok(ids.map(str::to_owned).collect())
     }
 
     /// The hashes of the profile sets that consumers bound to a repository have.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::from_store;
+use crate::repositories::LONGEST_ID;
 use crate::{Engine, Job};
 
 /// The distributor as the API shows it.
@@ -90,8 +91,9 @@ pub fn truthy(value: Option<&Value>) -> bool {
 }
 
 /// Letters, digits, `-` and `_`; no dot, unlike a repository id.
-fn is_distributor_id(id: &str) -> bool {
+pub(crate) fn is_distributor_id(id: &str) -> bool {
     !id.is_empty()
+        && id.len() <= LONGEST_ID
         && id
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

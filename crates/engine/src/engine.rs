@@ -8,6 +8,8 @@ use pith_core::error::PulpError;
 use pith_core::{Clock, TaskId};
 use pith_fetch::Fetcher;
 use pith_store::{NewTask, Store};
+use pith_trust::Authority;
+use tokio::sync::Semaphore;
 
 use crate::error::from_store;
 use crate::{Job, Registry};
@@ -35,6 +37,9 @@ pub struct Engine {
     /// The name of this machine, as worker names show it.
     pub host: String,
     pub(crate) mounts: OnceLock<Arc<dyn MountListener>>,
+    pub(crate) authority: OnceLock<Arc<Authority>>,
+    /// The right to make a certificate, of which there is one.
+    pub(crate) issuing: Semaphore,
     pub(crate) running: crate::worker::Running,
 }
 
@@ -57,6 +62,8 @@ impl Engine {
             clock,
             host: host.into(),
             mounts: OnceLock::new(),
+            authority: OnceLock::new(),
+            issuing: Semaphore::new(1),
             running: crate::worker::Running::default(),
         }
     }

@@ -17,8 +17,21 @@ pub fn from_store(error: StoreError) -> PulpError {
     }
 }
 
-/// Turns a failure of the blob store into the error people see.
+/// Turns a failure of the blob store into the error people see. What a client sent wrong is a client's error.
 pub fn from_blobs(error: &pith_blobs::Error) -> PulpError {
+    use pith_blobs::Error;
+    match error {
+        Error::UploadTooLarge { .. } => {
+            let mut refused = PulpError::data(error.to_string());
+            refused.status = 413;
+            return refused;
+        }
+        Error::Incoming(_) => return PulpError::data(error.to_string()),
+        Error::NoUpload(id) => {
+            return PulpError::missing_resource(&[("upload_request", &id.to_string())]);
+        }
+        _ => {}
+    }
     tracing::error!(%error, "the blob store failed");
     PulpError::execution(error.to_string())
 }

@@ -26,6 +26,16 @@ pub enum Job {
         #[serde(default)]
         override_config: serde_json::Value,
     },
+    /// Publish a group of repositories through one of its distributors.
+    PublishGroup {
+        /// The group.
+        group_id: String,
+        /// The distributor's id as the client gave it.
+        distributor_id: serde_json::Value,
+        /// Override of the distributor's configuration; any JSON, checked by the run.
+        #[serde(default)]
+        override_config: serde_json::Value,
+    },
     /// Remove a repository with all that hangs on it.
     DeleteRepository {
         /// The repository.
@@ -90,6 +100,29 @@ pub enum Job {
         #[serde(default)]
         override_config: serde_json::Value,
     },
+    /// Copy units into a repository.
+    Associate {
+        /// Where they go.
+        repo_id: String,
+        /// Where they come from.
+        source_repo_id: String,
+        /// Which: unit association criteria as the client gave them, checked before.
+        criteria: serde_json::Value,
+        /// Override of the configuration of the importer that they go to.
+        override_config: Document,
+    },
+    /// Take units out of a repository.
+    Unassociate {
+        /// The repository.
+        repo_id: String,
+        /// Which: unit association criteria as the client gave them, checked before.
+        criteria: serde_json::Value,
+    },
+    /// Delete units that no repository has.
+    DeleteOrphans {
+        /// Which.
+        orphans: Orphans,
+    },
     /// Work out what concerns the consumers of some repositories.
     RegenerateApplicability {
         /// Which repositories.
@@ -106,6 +139,31 @@ pub enum Job {
     ReapExpiredDocuments,
 }
 
+/// Which orphans a task deletes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Orphans {
+    /// All of them.
+    All,
+    /// Those of one type.
+    OfType {
+        /// The type.
+        type_id: String,
+    },
+    /// One.
+    One {
+        /// The type.
+        type_id: String,
+        /// The unit.
+        unit_id: String,
+    },
+    /// Those that a client listed; any JSON, checked by the run.
+    Listed {
+        /// Objects with `content_type_id` and `unit_id`.
+        units: serde_json::Value,
+    },
+}
+
 impl Job {
     /// `task_type` on the wire.
     #[must_use]
@@ -113,6 +171,7 @@ impl Job {
         match self {
             Self::Sync { .. } => "pulp.server.managers.repo.sync.sync",
             Self::Publish { .. } => "pulp.server.managers.repo.publish.publish",
+            Self::PublishGroup { .. } => "pulp.server.managers.repo.group.publish.publish",
             Self::DeleteRepository { .. } => "pulp.server.tasks.repository.delete",
             Self::SetImporter { .. } => "pulp.server.managers.repo.importer.set_importer",
             Self::UpdateImporter { .. } => {
@@ -122,6 +181,21 @@ impl Job {
             Self::UpdateDistributor { .. } => "pulp.server.tasks.repository.distributor_update",
             Self::RemoveDistributor { .. } => "pulp.server.tasks.repository.distributor_delete",
             Self::ImportUpload { .. } => "pulp.server.managers.content.upload.import_uploaded_unit",
+            Self::Associate { .. } => {
+                "pulp.server.managers.repo.unit_association.associate_from_repo"
+            }
+            Self::Unassociate { .. } => {
+                "pulp.server.managers.repo.unit_association.unassociate_by_criteria"
+            }
+            Self::DeleteOrphans { orphans } => match orphans {
+                Orphans::All => "pulp.server.managers.content.orphan.delete_all_orphans",
+                Orphans::OfType { .. } => {
+                    "pulp.server.managers.content.orphan.delete_orphans_by_type"
+                }
+                Orphans::One { .. } | Orphans::Listed { .. } => {
+                    "pulp.server.managers.content.orphan.delete_orphans_by_id"
+                }
+            },
             Self::RegenerateApplicability { .. } => {
                 "pulp.server.managers.consumer.applicability.regenerate_applicability_for_repos"
             }
@@ -144,8 +218,12 @@ impl Job {
             | Self::RemoveImporter { repo_id, .. }
             | Self::UpdateDistributor { repo_id, .. }
             | Self::RemoveDistributor { repo_id, .. }
-            | Self::ImportUpload { repo_id, .. } => Some(repo_id),
-            Self::RegenerateApplicability { .. }
+            | Self::ImportUpload { repo_id, .. }
+            | Self::Associate { repo_id, .. }
+            | Self::Unassociate { repo_id, .. } => Some(repo_id),
+            Self::DeleteOrphans { .. }
+            | Self::PublishGroup { .. }
+            | Self::RegenerateApplicability { .. }
             | Self::BatchRegenerateApplicability { .. }
             | Self::ReapExpiredDocuments => None,
         }
@@ -163,11 +241,31 @@ impl Job {
             | Self::RemoveDistributor { distributor_id, .. } => {
                 tags.push(tag::distributor(distributor_id));
             }
+            Self::PublishGroup {
+                group_id,
+                distributor_id,
+                ..
+            } => {
+                tags.push(tag::group(group_id));
+                tags.push(tag::group_distributor(&text(distributor_id)));
+            }
+            Self::Associate {
+                repo_id,
+                source_repo_id,
+                ..
+            } if repo_id != source_repo_id => tags.push(tag::repository(source_repo_id)),
+            Self::DeleteOrphans { orphans } => {
+                if matches!(orphans, Orphans::Listed { .. }) {
+                    tags.push(tag::action("delete_orphans"));
+                }
+                tags.push("pulp:content_unit:orphans".to_owned());
+                return tags;
+            }
             _ => {}
         }
         let action = match self {
             Self::Sync { .. } => "sync",
-            Self::Publish { .. } => "publish",
+            Self::Publish { .. } | Self::PublishGroup { .. } => "publish",
             Self::DeleteRepository { .. } => "delete",
             Self::SetImporter { .. } => "add_importer",
             Self::UpdateImporter { .. } => "update_importer",
@@ -175,6 +273,9 @@ impl Job {
             Self::UpdateDistributor { .. } => "update_distributor",
             Self::RemoveDistributor { .. } => "remove_distributor",
             Self::ImportUpload { .. } => "import_upload",
+            Self::Associate { .. } => "associate",
+            Self::Unassociate { .. } => "unassociate",
+            Self::DeleteOrphans { .. } => "delete_orphans",
             Self::RegenerateApplicability { .. } => "content_applicability_regeneration",
             Self::ReapExpiredDocuments => "reaper",
             Self::BatchRegenerateApplicability { .. } => return tags,
@@ -183,15 +284,29 @@ impl Job {
         tags
     }
 
-    /// What the job must hold while it runs.
+    /// What the job must hold while it runs. A copy holds its source too, together with other readers: what it selects
+    /// must not leave the source, and so become an orphan, before it arrives.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {
+        if let Self::PublishGroup { group_id, .. } = self {
+            return vec![Resource::repository_group(group_id)];
+        }
         if matches!(self, Self::RegenerateApplicability { .. }) {
             return vec![Resource::applicability()];
         }
-        self.repo_id()
-            .map(Resource::repository)
-            .into_iter()
-            .collect()
+        let own = self.repo_id();
+        let mut resources: Vec<Resource> = own.map(Resource::repository).into_iter().collect();
+        if let Self::Associate { source_repo_id, .. } = self
+            && own != Some(source_repo_id)
+        {
+            resources.push(Resource::repository_shared(source_repo_id));
+        }
+        resources
     }
+}
+
+/// An id as a tag shows it, whatever JSON the client gave for it.
+fn text(id: &serde_json::Value) -> String {
+    id.as_str()
+        .map_or_else(|| pith_core::error::printed(id), str::to_owned)
 }

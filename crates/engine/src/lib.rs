@@ -2,14 +2,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod accounts;
 mod applicability;
 pub mod auth;
 pub mod distributors;
 mod engine;
 pub mod error;
+mod files;
+pub mod groups;
 pub mod history;
 pub mod importers;
 pub mod job;
+mod login;
+pub mod orphans;
+pub mod people;
 pub mod present;
 mod progress;
 pub mod registry;
@@ -19,11 +25,12 @@ mod scheduler;
 pub mod schedules;
 pub mod search;
 mod task_groups;
+pub mod upkeep;
 mod upstream;
 mod worker;
 
 pub use engine::{Engine, MountListener};
-pub use job::Job;
+pub use job::{Job, Orphans};
 pub use registry::Registry;
 pub use scheduler::{Scheduler, run_scheduler};
 pub use worker::run_workers;

@@ -53,6 +53,24 @@ pub fn unit_document(
     doc
 }
 
+/// What [`unit_document`] adds to a stored document, given the plain fields of that: for those who have it as text.
+#[must_use]
+pub fn unit_beside(
+    registry: &Registry,
+    unit: Unit,
+    parts: Vec<Part>,
+    plain: &Document,
+) -> Document {
+    let type_id = unit.type_id.clone();
+    let mut beside = unit_document(registry, unit, parts, false);
+    let kind = registry.unit_type(&type_id).filter(|kind| kind.file_backed);
+    if let (Some(family), Some(kind)) = (registry.content_type_of(&type_id), kind) {
+        let path = storage_path_of(family.as_ref(), kind, plain);
+        beside.insert("_storage_path".to_owned(), json!(path));
+    }
+    beside
+}
+
 /// `_storage_path`: from the digest of the unit key, as Pulp named its folders; null when the key is not complete.
 fn storage_path_of(family: &dyn ContentType, kind: &UnitType, doc: &Document) -> Option<String> {
     let digest = UnitKey::of(kind, doc).ok()?.digest(kind).to_string();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pith_content::{ContentType, Distributor, Importer, UnitType};
+use pith_content::{ContentType, Distributor, GroupDistributor, Importer, UnitType};
 
 /// Every importer, distributor and unit type, by id.
 #[derive(Clone, Default)]
@@ -12,6 +12,7 @@ pub struct Registry {
     units: BTreeMap<&'static str, (usize, &'static UnitType)>,
     importers: BTreeMap<&'static str, Arc<dyn Importer>>,
     distributors: BTreeMap<&'static str, Arc<dyn Distributor>>,
+    group_distributors: BTreeMap<&'static str, Arc<dyn GroupDistributor>>,
 }
 
 impl Registry {
@@ -32,6 +33,11 @@ impl Registry {
             for distributor in content_type.distributors() {
                 registry
                     .distributors
+                    .insert(distributor.descriptor().id, distributor);
+            }
+            for distributor in content_type.group_distributors() {
+                registry
+                    .group_distributors
                     .insert(distributor.descriptor().id, distributor);
             }
         }
@@ -79,6 +85,12 @@ impl Registry {
     #[must_use]
     pub fn distributor(&self, id: &str) -> Option<&Arc<dyn Distributor>> {
         self.distributors.get(id)
+    }
+
+    /// The group distributor type `id`. `/v2/plugins/` does not show them, nor did Pulp's.
+    #[must_use]
+    pub fn group_distributor(&self, id: &str) -> Option<&Arc<dyn GroupDistributor>> {
+        self.group_distributors.get(id)
     }
 
     /// Every distributor type, by id.

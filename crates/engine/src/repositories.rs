@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
-use pith_store::{Distributor, Importer, Repository, RepositoryUpdate};
+use pith_store::{Distributor, Importer, NewTask, Repository, RepositoryChange, RepositoryUpdate};
 use serde_json::{Value, json};
 
+use crate::distributors::truthy;
 use crate::error::from_store;
 use crate::importers::{self, merged, without_masks};
 use crate::{Engine, Job, distributors};
@@ -64,9 +65,13 @@ pub fn document(
     })
 }
 
+/// Longest id of a repository, a distributor or a group, in bytes: ids become paths, and databases index them.
+pub(crate) const LONGEST_ID: usize = 255;
+
 /// Letters, digits, `.`, `-` and `_`.
 fn is_repository_id(id: &str) -> bool {
     !id.is_empty()
+        && id.len() <= LONGEST_ID
         && id
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
@@ -129,16 +134,29 @@ fn wanted(body: &Document, now: Timestamp) -> Result<Repository, PulpError> {
     })
 }
 
-/// The objects of `distributors` in a request to create a repository.
-fn distributor_list(body: &Document) -> Result<Vec<&Document>, PulpError> {
-    let wrong = || PulpError::invalid_value(&["distributor_list"]);
-    match body.get("distributors") {
+/// The objects in the list `key` of a request; an error calls it `name`.
+pub(crate) fn objects_of<'a>(
+    body: &'a Document,
+    key: &str,
+    name: &str,
+) -> Result<Vec<&'a Document>, PulpError> {
+    let wrong = || PulpError::invalid_value(&[name]);
+    match body.get(key) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(items)) => items
             .iter()
             .map(|item| item.as_object().ok_or_else(wrong))
             .collect(),
         Some(_) => Err(wrong()),
+    }
+}
+
+/// The object `key` of a request; null is as good as absent.
+fn object<'a>(key: &str, body: &'a Document) -> Result<Option<&'a Document>, PulpError> {
+    match body.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(map)) => Ok(Some(map)),
+        Some(_) => Err(PulpError::invalid_value(&[key])),
     }
 }
 
@@ -307,7 +325,7 @@ impl Engine {
     /// In the order of the reference: 400 naming `distributor_list`, 400 naming fields, 409, the importer's refusal,
     /// each distributor's refusal.
     pub async fn repository_create(&self, body: &Document) -> Result<Value, PulpError> {
-        let listed = distributor_list(body)?;
+        let listed = objects_of(body, "distributors", "distributor_list")?;
         let now = self.clock.now();
         let repository = wanted(body, now)?;
         let id = repository.id.as_str();
@@ -351,8 +369,8 @@ impl Engine {
         Ok(document(&repository, None, Dates::Iso))
     }
 
-    /// Changes a repository and its importer at once and queues a task for each distributor. Everything is checked
-    /// before anything is changed. `body` is the request; answers the repository and the tasks.
+    /// Changes a repository and its importer and queues a task for each distributor, all or nothing. `body` is the
+    /// request; answers the repository and the tasks.
     ///
     /// # Errors
     /// 404 for the repository or a missing importer, PLP1010 for `delta`, 400 naming what cannot be.
@@ -361,83 +379,63 @@ impl Engine {
         id: &str,
         body: &Document,
     ) -> Result<(Value, Vec<TaskId>), PulpError> {
-        let old = self.repository_require(id).await?;
-        let update = match body.get("delta") {
-            Some(Value::Object(delta)) => Some(update_of(delta, &old)?),
-            Some(
-                delta @ (Value::String(_) | Value::Array(_) | Value::Number(_) | Value::Bool(true)),
-            ) if delta != &json!("") && delta != &json!([]) && delta != &json!(0) => {
-                return Err(PulpError::wrong_type("delta", "dict", delta));
+        self.repository_require(id).await?;
+        let delta = match body.get("delta") {
+            Some(Value::Object(delta)) => Some(delta),
+            Some(given) if truthy(Some(given)) => {
+                return Err(PulpError::wrong_type("delta", "dict", given));
             }
             _ => None,
         };
-        let importer_config = self
-            .changed_importer(id, body.get("importer_config"))
-            .await?;
-        let distributor_configs = match body.get("distributor_configs") {
-            None | Some(Value::Null) => Document::new(),
-            Some(Value::Object(configs)) => configs.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["distributor_configs"])),
+        let importer_config = object("importer_config", body)?;
+        let jobs = object("distributor_configs", body)?
+            .into_iter()
+            .flatten()
+            .map(|(distributor_id, config)| Job::UpdateDistributor {
+                repo_id: id.to_owned(),
+                distributor_id: distributor_id.clone(),
+                config: config.clone(),
+                delta: Value::Null,
+            });
+        let tasks = jobs.map(|job| self.new_task(&job));
+        let tasks: Vec<NewTask> = tasks.collect::<Result<_, _>>()?;
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+        let decide = |old: &Repository, importer: Option<&Importer>| {
+            Ok::<_, PulpError>(RepositoryChange {
+                update: delta.map_or_else(
+                    || Ok(RepositoryUpdate::default()),
+                    |delta| update_of(delta, old),
+                )?,
+                importer_config: importer_config
+                    .map(|changes| self.changed_importer(id, importer, changes))
+                    .transpose()?,
+                tasks,
+            })
         };
-        let repository = match update {
-            Some(update) if update != RepositoryUpdate::default() => self
-                .store
-                .repository_update(id, &update)
-                .await
-                .map_err(from_store)?,
-            _ => old,
-        };
-        if let Some(config) = importer_config {
-            self.store
-                .importer_update_config(id, &config)
-                .await
-                .map_err(from_store)?;
-        }
-        let mut tasks = Vec::with_capacity(distributor_configs.len());
-        for (distributor_id, config) in distributor_configs {
-            tasks.push(
-                self.enqueue(Job::UpdateDistributor {
-                    repo_id: id.to_owned(),
-                    distributor_id,
-                    config,
-                    delta: Value::Null,
-                })
-                .await?,
-            );
-        }
-        let counts = self
-            .store
-            .repository_unit_counts(id)
-            .await
-            .map_err(from_store)?;
-        let dates = if tasks.is_empty() {
+        let changed = self.store.repository_change(id, decide).await;
+        let repository = changed.map_err(from_store)??;
+        let counts = self.store.repository_unit_counts(id).await;
+        let counts = counts.map_err(from_store)?;
+        let dates = if ids.is_empty() {
             Dates::Iso
         } else {
             Dates::Extended
         };
-        Ok((document(&repository, Some(&counts), dates), tasks))
+        Ok((document(&repository, Some(&counts), dates), ids))
     }
 
-    /// The importer's configuration after `changes`, checked; `None` when there are none.
-    async fn changed_importer(
+    /// The importer's configuration after `changes`, checked.
+    fn changed_importer(
         &self,
         repo_id: &str,
-        changes: Option<&Value>,
-    ) -> Result<Option<Document>, PulpError> {
-        let changes = match changes {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::Object(changes)) => changes.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
-        };
-        let importer = self
-            .store
-            .importer_get(repo_id)
-            .await
-            .map_err(from_store)?
-            .ok_or_else(|| PulpError::missing_resource(&[("repo_id", repo_id)]))?;
-        let changes = without_masks(&importer.config, changes);
-        let config = merged(importer.config, changes);
-        importers::prepared_config(&self.registry, &importer.type_id, config).map(Some)
+        importer: Option<&Importer>,
+        changes: &Document,
+    ) -> Result<Document, PulpError> {
+        let importer =
+            importer.ok_or_else(|| PulpError::missing_resource(&[("repo_id", repo_id)]))?;
+        let changes = without_masks(&importer.config, changes.clone());
+        let config = merged(importer.config.clone(), changes);
+        importers::prepared_config(&self.registry, &importer.type_id, config)
     }
 
     /// Queues the task that deletes a repository.

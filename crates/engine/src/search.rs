@@ -6,9 +6,14 @@
 
 mod collections;
 mod entry;
+mod people;
 mod ranking;
+mod raw;
+mod select;
 mod units;
 
+pub(crate) use collections::select;
 pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};
+pub use people::USERS;
 pub use ranking::Ranking;
-pub use units::DocumentStream;
+pub use units::{DocumentStream, Shown};

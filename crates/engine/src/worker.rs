@@ -120,6 +120,7 @@ pub async fn run_workers(
         names.clone(),
         shutdown.clone(),
     ));
+    tasks.spawn(crate::upkeep::run(Arc::clone(&engine), shutdown.clone()));
     tasks.spawn(cancel_loop(Arc::clone(&engine), names.clone(), shutdown));
     while tasks.join_next().await.is_some() {}
     for name in names {
@@ -244,6 +245,10 @@ async fn run_task(engine: &Arc<Engine>, task: Task) {
         let _entered = span.enter();
         tracing::info!(attempt = task.attempt, "task starts");
         drop(_entered);
+        if task.attempt > 1 {
+            // What a killed attempt staged is not what this one will.
+            let _ = engine.store.stage_clear(task.id).await;
+        }
         let work = work(run, &task, &cancel);
         with_progress(engine, &progress, task.id, &cancel, work).await
     };

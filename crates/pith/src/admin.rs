@@ -25,6 +25,10 @@ pub(crate) async fn ensure(engine: &Engine, data: &Path) -> anyhow::Result<()> {
         .await
         .context("cannot look for the administrator")?;
     if exists {
+        // There may be no role yet: the database of a pith that had none.
+        auth::ensure_first_admin(&engine.store, &*engine.clock, None)
+            .await
+            .context("cannot make the role of super-users")?;
         return Ok(());
     }
     let given = std::env::var("PITH_ADMIN_PASSWORD")

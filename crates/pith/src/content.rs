@@ -42,10 +42,9 @@ impl Mounts {
         })
     }
 
-    /// The routes of published content. Without TLS inside the binary a proxy decides who comes how, so what is
-    /// published for either protocol is shown.
-    pub(crate) fn router(&self) -> Router {
-        self.content.router(Protocol::Any)
+    /// The routes of published content, as a listener of this protocol shows them.
+    pub(crate) fn router(&self, protocol: Protocol) -> Router {
+        self.content.router(protocol)
     }
 
     /// Reads the mounts again when they changed. What cannot be read stays as it was and is tried again.

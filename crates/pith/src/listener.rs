@@ -1,4 +1,4 @@
-//! Accepting connections: plain HTTP/1.1 and HTTP/2 with a limit on open connections and a clean end.
+//! Accepting connections: HTTP/1.1 and HTTP/2, plain or over TLS, with a limit on open connections and a clean end.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,10 +11,13 @@ use axum::extract::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use pith_trust::PeerCertificate;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
+
+use crate::tls::Tls;
 
 /// Connections open at once; further ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 4096;
@@ -24,13 +27,22 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves `app` until `shutdown` fires, then lets open requests end.
-pub(crate) async fn serve(listener: TcpListener, app: Router, shutdown: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    app: Router,
+    shutdown: CancellationToken,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .keep_alive_timeout(HEADER_TIMEOUT);
     let builder = Arc::new(builder);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -51,13 +63,25 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, shutdown: Cancella
             }
         };
         let _ = socket.set_nodelay(true);
-        let service = service(app.clone(), peer);
+        let app = app.clone();
         let builder = Arc::clone(&builder);
         let watcher = graceful.watcher();
+        let tls = tls.clone();
         tokio::spawn(async move {
-            let connection = builder.serve_connection(TokioIo::new(socket), service);
+            let _place = place;
+            let Some(tls) = tls else {
+                let service = service(app, peer, None);
+                let connection = builder.serve_connection(TokioIo::new(socket), service);
+                let _ = watcher.watch(connection.into_owned()).await;
+                return;
+            };
+            // Here, not where connections are accepted: a slow handshake keeps nobody else waiting.
+            let Some(stream) = tls.accept(socket).await else {
+                return;
+            };
+            let service = service(app, peer, tls.peer(&stream));
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
             let _ = watcher.watch(connection.into_owned()).await;
-            drop(place);
         });
     }
     if tokio::time::timeout(GRACE, graceful.shutdown())
@@ -71,6 +95,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, shutdown: Cancella
 fn service(
     app: Router,
     peer: SocketAddr,
+    certificate: Option<PeerCertificate>,
 ) -> impl hyper::service::Service<
     hyper::Request<hyper::body::Incoming>,
     Response = axum::response::Response,
@@ -81,6 +106,9 @@ fn service(
         let mut request: Request = request.map(axum::body::Body::new);
         join_leading_slashes(request.uri_mut());
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
         let mut app = app.clone();
         async move {
             std::future::poll_fn(|cx| Service::<Request>::poll_ready(&mut app, cx)).await?;

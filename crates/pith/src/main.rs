@@ -3,12 +3,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod admin;
+mod authority;
 mod content;
 mod listener;
 mod memory;
 mod mirror;
 mod options;
 mod server;
+mod tls;
 mod types;
 
 use std::process::ExitCode;

@@ -97,10 +97,7 @@ fn own_client(server: &Server, options: &ServerOptions) -> anyhow::Result<Client
     let base = format!("http://{address}/")
         .parse()
         .context("the server's own address is no URL")?;
-    let credentials = Credentials {
-        user: admin::LOGIN.to_owned(),
-        password,
-    };
+    let credentials = Credentials::password(admin::LOGIN, password);
     Ok(Client::new(base, Some(credentials), &Trust::default())?)
 }
 

@@ -1,9 +1,13 @@
 //! Options of the server, the same for `serve` and `mirror`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
+
+/// The port for TLS when nothing says another.
+const DEFAULT_TLS_PORT: u16 = 8443;
 
 /// Where the server keeps things and listens.
 #[derive(Debug, Clone, Args)]
@@ -33,9 +37,62 @@ pub(crate) struct ServerOptions {
     /// Tasks run at once [default: the number of cores, at least two]
     #[arg(long, env = "PITH_WORKERS", value_name = "N")]
     pub(crate) workers: Option<usize>,
+    /// Address and port for TLS, or `off` [default: off with a --listen of this machine alone, else port 8443 beside it]
+    #[arg(long, env = "PITH_TLS_LISTEN", value_name = "ADDR:PORT")]
+    pub(crate) tls_listen: Option<TlsListen>,
+    /// Certificate of the server, with its chain, in PEM form [default: made by the server's own authority]
+    #[arg(long, env = "PITH_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Key of the server's certificate, in PEM form
+    #[arg(long, env = "PITH_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Host names that clients use, for the certificate that is made; this machine's are always in it
+    #[arg(
+        long,
+        env = "PITH_TLS_NAMES",
+        value_name = "NAME,…",
+        value_delimiter = ','
+    )]
+    pub(crate) tls_names: Vec<String>,
+    /// Certificate of the authority that signs login certificates, in PEM form [default: made at the first start]
+    #[arg(
+        long,
+        env = "PITH_AUTHORITY_CERT",
+        value_name = "FILE",
+        requires = "authority_key"
+    )]
+    pub(crate) authority_cert: Option<PathBuf>,
+    /// Key of that authority, in PEM form
+    #[arg(
+        long,
+        env = "PITH_AUTHORITY_KEY",
+        value_name = "FILE",
+        requires = "authority_cert"
+    )]
+    pub(crate) authority_key: Option<PathBuf>,
     /// Let clients on other machines use the API over plain HTTP, passwords included
     #[arg(long, env = "PITH_ALLOW_PLAIN_HTTP")]
     pub(crate) allow_plain_http: bool,
+}
+
+/// Where TLS is listened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TlsListen {
+    /// Nowhere.
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+impl FromStr for TlsListen {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(Self::Off);
+        }
+        text.parse().map(Self::At)
+    }
 }
 
 fn default_listen() -> SocketAddr {
@@ -53,9 +110,58 @@ impl ServerOptions {
         })
     }
 
+    /// Where to listen for TLS; `None` for nowhere.
+    pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
+        match self.tls_listen {
+            Some(TlsListen::At(address)) => Some(address),
+            Some(TlsListen::Off) => None,
+            // Clients of other machines need it: plain HTTP carries no passwords.
+            None => (!self.listen.ip().is_loopback())
+                .then(|| SocketAddr::new(self.listen.ip(), DEFAULT_TLS_PORT)),
+        }
+    }
+
     /// How many workers to run.
     pub(crate) fn worker_count(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         self.workers.unwrap_or(cores.max(2)).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Options {
+        #[command(flatten)]
+        server: ServerOptions,
+    }
+
+    fn tls(arguments: &[&str]) -> Option<String> {
+        let all = ["pith"].into_iter().chain(arguments.iter().copied());
+        let options = Options::try_parse_from(all).unwrap();
+        options.server.tls_address().map(|at| at.to_string())
+    }
+
+    #[test]
+    fn tls_is_on_by_default_where_others_can_reach_the_server() {
+        assert_eq!(tls(&[]), None);
+        assert_eq!(tls(&["--listen", "[::1]:80"]), None);
+        let open = ["--listen", "0.0.0.0:8080"];
+        assert_eq!(tls(&open).as_deref(), Some("0.0.0.0:8443"));
+        assert_eq!(tls(&[open[0], open[1], "--tls-listen", "off"]), None);
+        let chosen = tls(&["--tls-listen", "127.0.0.1:443"]);
+        assert_eq!(chosen.as_deref(), Some("127.0.0.1:443"));
+        for bad in [
+            ["--tls-listen", "443"],
+            ["--tls-cert", "x"],
+            ["--authority-key", "x"],
+        ] {
+            let all = ["pith"].into_iter().chain(bad);
+            assert!(Options::try_parse_from(all).is_err(), "{bad:?}");
+        }
     }
 }

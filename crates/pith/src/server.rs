@@ -17,63 +17,108 @@ use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher};
+use pith_serve::Protocol;
 use pith_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::options::ServerOptions;
-use crate::{admin, content, listener, types};
+use crate::tls::{Source, Tls};
+use crate::{admin, authority, content, listener, types};
 
 /// A server that runs in this process.
 pub(crate) struct Server {
-    /// Where it listens.
+    /// Where it listens for plain HTTP.
     pub(crate) address: SocketAddr,
+    /// Where it listens for TLS.
+    pub(crate) tls_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     workers: JoinHandle<Result<(), PulpError>>,
     scheduler: JoinHandle<()>,
-    http: JoinHandle<()>,
-    refresher: JoinHandle<()>,
+    /// What else runs until told to stop.
+    others: Vec<JoinHandle<()>>,
+}
+
+async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; give another {option}"))
+}
+
+fn address_of(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
+    listener
+        .local_addr()
+        .context("cannot tell the address listened on")
 }
 
 impl Server {
     /// Opens everything and starts to listen and to work.
     pub(crate) async fn start(options: &ServerOptions) -> anyhow::Result<Self> {
         make_data_folder(&options.data)?;
-        let listener = TcpListener::bind(options.listen).await.with_context(|| {
-            format!("cannot listen on {}; give another --listen", options.listen)
-        })?;
-        let address = listener
-            .local_addr()
-            .context("cannot tell the address listened on")?;
+        let plain = bind(options.listen, "--listen").await?;
+        let secure = match options.tls_address() {
+            Some(address) => Some(bind(address, "--tls-listen, or `off`").await?),
+            None => None,
+        };
         let engine = Arc::new(open(options).await?);
         admin::ensure(&engine, &options.data).await?;
+        let authority = Arc::new(authority::open(&engine, options).await?);
+        engine.use_authority(Arc::clone(&authority));
         let mounts = content::Mounts::new(Arc::clone(&engine));
         mounts.refresh().await;
         engine.listen_to_mounts(mounts.clone());
-        let app = app(&engine, &mounts, options.allow_plain_http);
         let shutdown = CancellationToken::new();
-        Ok(Self {
-            address,
+        let mut server = Self {
+            address: address_of(&plain)?,
+            tls_address: None,
             workers: tokio::spawn(run_workers(
                 Arc::clone(&engine),
                 options.worker_count(),
                 shutdown.clone(),
             )),
             scheduler: tokio::spawn(run_scheduler(Arc::clone(&engine), shutdown.clone())),
-            http: tokio::spawn(listener::serve(listener, app, shutdown.clone())),
-            refresher: tokio::spawn(mounts.follow(shutdown.clone())),
+            others: Vec::new(),
             shutdown,
-        })
+        };
+        // Without TLS in here a proxy may be in front: it decides who comes how, and everything is shown.
+        let protocol = match secure {
+            Some(_) => Protocol::Http,
+            None => Protocol::Any,
+        };
+        let api = pith_api::router(Arc::clone(&engine));
+        let guarded = api.clone().layer(middleware::from_fn_with_state(
+            options.allow_plain_http,
+            refuse_passwords_in_the_clear,
+        ));
+        let app_of = |api, protocol| app(&engine, api, mounts.router(protocol));
+        if let Some(listener) = secure {
+            server.tls_address = Some(address_of(&listener)?);
+            let clock = Arc::clone(&engine.clock);
+            let tls = Tls::new(authority, clock, tls_source(options, &engine.host))?;
+            server.spawn(Arc::clone(&tls).renew(server.shutdown.clone()));
+            let app = app_of(api, Protocol::Https);
+            server.listen(listener, Some(tls), app);
+        }
+        server.listen(plain, None, app_of(guarded, protocol));
+        server.spawn(mounts.follow(server.shutdown.clone()));
+        Ok(server)
+    }
+
+    fn listen(&mut self, listener: TcpListener, tls: Option<Arc<Tls>>, app: Router) {
+        self.spawn(listener::serve(listener, tls, app, self.shutdown.clone()));
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.others.push(tokio::spawn(work));
     }
 
     /// Stops: no new connection, open requests end, running tasks are left for the next start to run again.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.shutdown.cancel();
-        self.http.await.context("the listener failed")?;
-        self.refresher
-            .await
-            .context("following the mounts failed")?;
+        for other in self.others {
+            other.await.context("a part of the server failed")?;
+        }
         // One that hangs in the database loses its lease anyway.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.scheduler).await;
         let stopped = tokio::time::timeout(Duration::from_secs(5), self.workers).await;
@@ -108,7 +153,8 @@ impl Server {
 pub(crate) async fn run(options: &ServerOptions) -> anyhow::Result<()> {
     start_log("info");
     let server = Server::start(options).await?;
-    tracing::info!(address = %server.address, data = %options.data.display(), "ready");
+    let tls = server.tls_address.map(|address| address.to_string());
+    tracing::info!(address = %server.address, tls, data = %options.data.display(), "ready");
     server.run_until_told().await
 }
 
@@ -208,16 +254,36 @@ fn host_name() -> String {
     }
 }
 
-fn app(engine: &Arc<Engine>, mounts: &Arc<content::Mounts>, allow_plain_http: bool) -> Router {
-    let api = pith_api::router(Arc::clone(engine)).layer(middleware::from_fn_with_state(
-        allow_plain_http,
-        refuse_passwords_in_the_clear,
-    ));
+fn app(engine: &Arc<Engine>, api: Router, content: Router) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(Arc::clone(engine)))
         .merge(api)
-        .merge(mounts.router())
+        .merge(content)
+}
+
+/// Where the server's certificate comes from. One that is made is for the names by which clients may reach this machine.
+fn tls_source(options: &ServerOptions, host: &str) -> Source {
+    if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
+        return Source::Files(certificate.clone(), key.clone());
+    }
+    let mut names = options.tls_names.clone();
+    let listen = [Some(options.listen), options.tls_address()];
+    let addresses = listen
+        .into_iter()
+        .flatten()
+        .map(|address| address.ip())
+        .filter(|address| !address.is_unspecified())
+        .map(|address| address.to_string());
+    let own = [host, "localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    for name in own.into_iter().chain(addresses) {
+        // A host may be called what no certificate can say.
+        let fits = name.is_ascii() && !name.contains(['_', ' ']);
+        if fits && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Source::Authority(names)
 }
 
 /// Whether the database answers.
@@ -242,8 +308,8 @@ async fn refuse_passwords_in_the_clear(
     if allowed || local || !request.headers().contains_key(header::AUTHORIZATION) {
         return next.run(request).await;
     }
-    let text = "this request is forbidden: a password must not travel over plain HTTP; put a TLS proxy in front of \
-                pith, or start it with --allow-plain-http if the network is trusted";
+    let text = "this request is forbidden: a password must not travel over plain HTTP; use https (--tls-listen), \
+                or start the server with --allow-plain-http if the network is trusted";
     let mut error = PulpError::validation(ErrorDetail::new("PLP0042", text));
     error.status = 403;
     let body = error.to_body(request.method().as_str(), &request.uri().to_string());

@@ -1,16 +1,16 @@
-//! What repositories have: staging by a task, commits, versions.
+//! What repositories have: commits of what a task staged, versions.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use pith_core::{TaskId, Timestamp, UnitId};
 
 use crate::db::DbTx;
-use crate::dialect::{Kind, Sql, bulk, for_update, sql};
+use crate::dialect::{Sql, for_update, sql};
 use crate::store::Engine;
 use crate::unit_query::Plan;
 use crate::unit_stream;
 use crate::units::{PAGE, StreamedUnit, UnitQuery};
-use crate::value::{Row, Value};
+use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
 /// What a commit did.
@@ -37,28 +37,6 @@ pub struct Version {
     pub added: i64,
     /// Units removed against the version before.
     pub removed: i64,
-}
-
-/// Sets what the task wants of these units; the last word counts.
-async fn stage(store: &Store, task: TaskId, units: &[(UnitId, &str)], remove: bool) -> Result<()> {
-    let mut seen = HashSet::with_capacity(units.len());
-    let mut rows: Vec<Vec<Value>> = Vec::with_capacity(units.len());
-    for (id, type_id) in units.iter().filter(|(id, _)| seen.insert(*id)) {
-        rows.push(vec![
-            task.into(),
-            (*type_id).into(),
-            (*id).into(),
-            remove.into(),
-        ]);
-    }
-    let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes, Kind::Bool];
-    let head = "INSERT INTO staged_units (task_id, type_id, unit_id, remove)";
-    let tail = "ON CONFLICT (task_id, type_id, unit_id) DO UPDATE SET remove = excluded.remove";
-    let mut tx = store.begin().await?;
-    tx.inner
-        .execute_each(bulk(store.engine(), head, &kinds, rows, tail))
-        .await?;
-    tx.commit().await
 }
 
 /// What a commit will do to one type.
@@ -140,23 +118,6 @@ async fn count(tx: &mut DbTx, repo: &str, changes: &BTreeMap<String, Change>) ->
 }
 
 impl Store {
-    /// Notes that the task wants these units in its repository. Staging a unit again changes nothing; staging one that
-    /// was staged for removal wants it back.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stage_add(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<()> {
-        stage(self, task, units, false).await
-    }
-
-    /// Notes that the task wants these units out of its repository.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stage_remove(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<()> {
-        stage(self, task, units, true).await
-    }
-
     /// Stages for removal what the repository has of these types and the task has not staged; answers how many.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::query::Query;
 use sqlx::sqlite::{
@@ -82,9 +82,12 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
             .statement_cache_capacity(256)
+            // A page of rows at once: with fewer, the two sides of each statement wake each other all the time.
+            .row_buffer_size(512)
             // Documents of a few KB: fewer overflow pages than with the default.
             .page_size(8192)
-            .pragma("temp_store", "memory")
+            // Sorts larger than the cache spill to a file without a name.
+            .pragma("temp_store", "file")
             // Not mapped: every page that was ever looked at would count as this process's memory.
             .pragma("mmap_size", "0");
         let writer = SqlitePoolOptions::new()
@@ -98,7 +101,7 @@ impl Db {
             .connect_with(
                 options
                     .clone()
-                    .pragma("cache_size", "-16384")
+                    .pragma("cache_size", "-8192")
                     .pragma("wal_autocheckpoint", "4096"),
             )
             .await?;
@@ -108,7 +111,7 @@ impl Db {
             .test_before_acquire(false)
             .connect_lazy_with(
                 options
-                    .pragma("cache_size", "-4096")
+                    .pragma("cache_size", "-1024")
                     .pragma("query_only", "on"),
             );
         Ok(Self::Sqlite { writer, readers })
@@ -136,6 +139,25 @@ impl Db {
         match self {
             Self::Sqlite { readers, .. } => sqlite_all(readers, statement).await,
             Self::Postgres(pool) => postgres_all(pool, statement).await,
+        }
+    }
+
+    /// Runs a statement that reads, and shows each row to `see` as it comes: rows cost ten times what is in them, so
+    /// whoever keeps little of many rows must not gather them first.
+    pub(crate) async fn each(
+        &self,
+        statement: Stmt,
+        see: impl FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Sqlite { readers, .. } => {
+                let query = sqlite_query(statement)?;
+                see_all(query.fetch(readers).map_ok(Row::Sqlite), see).await
+            }
+            Self::Postgres(pool) => {
+                let query = postgres_query(statement)?;
+                see_all(query.fetch(pool).map_ok(Row::Postgres), see).await
+            }
         }
     }
 
@@ -279,6 +301,17 @@ fn postgres_query(statement: Stmt) -> Result<Query<'static, Postgres, PgArgument
     }
     let text = for_postgres(statement.text);
     Ok(sqlx::query_with(AssertSqlSafe(text), arguments).persistent(statement.keep))
+}
+
+async fn see_all(
+    rows: impl Stream<Item = Result<Row, sqlx::Error>>,
+    mut see: impl FnMut(Row) -> Result<()>,
+) -> Result<()> {
+    let mut rows = std::pin::pin!(rows);
+    while let Some(row) = rows.try_next().await? {
+        see(row)?;
+    }
+    Ok(())
 }
 
 async fn sqlite_all<'c>(

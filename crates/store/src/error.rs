@@ -29,6 +29,14 @@ pub enum StoreError {
         /// Who has it.
         owner: String,
     },
+    /// Files that were found in the blob store have been deleted since, or are being deleted: see
+    /// [`crate::Store::blob_revive`].
+    #[error(
+        "{} file(s) that nothing needed were deleted while they came back, {} first: run it again",
+        .0.len(),
+        .0.first().map(ToString::to_string).unwrap_or_default()
+    )]
+    BlobsGone(Vec<pith_core::Sha256>),
     /// The database URL makes no sense.
     #[error("the database URL {0}; use sqlite:///path/pith.db or postgres://user@host/name")]
     BadUrl(String),

@@ -36,8 +36,13 @@ impl Field {
             .fold(doc.to_owned(), |at, name| format!("{at}->'{name}'"))
     }
 
+    /// The names on the way to the field.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// The field as a value of SQL.
-    fn scalar(&self, doc: &str) -> String {
+    pub(crate) fn scalar(&self, doc: &str) -> String {
         let (last, path) = self
             .0
             .split_last()

@@ -3,9 +3,9 @@
 use pith_core::{Document, ObjectId, Timestamp};
 
 use crate::db::DbTx;
-use crate::dialect::{Sql, for_update, sql};
+use crate::dialect::{Sql, Stmt, for_update, sql};
 use crate::value::Row;
-use crate::{Result, Store, StoreError};
+use crate::{Engine, Result, Store, StoreError};
 
 /// The importer of a repository (reference: platform-api §4.1).
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,49 @@ pub(crate) async fn insert(tx: &mut DbTx, importer: &Importer) -> Result<()> {
     tx.execute(statement).await.map(drop)
 }
 
+/// The importer of a repository, as the transaction sees it.
+pub(crate) async fn get(tx: &mut DbTx, repo: &str) -> Result<Option<Importer>> {
+    let row = tx.optional(of_repository(tx.engine(), repo)).await?;
+    row.as_ref().map(importer).transpose()
+}
+
+fn of_repository(engine: Engine, repo: &str) -> Stmt {
+    let mut query = Sql::new(engine, "SELECT ");
+    query
+        .push(COLUMNS)
+        .push(" FROM importers WHERE repo_id = ")
+        .bind(repo);
+    query.build()
+}
+
+/// Replaces the settings, sets `last_updated` to `now`.
+fn set_config(engine: Engine, repo: &str, config: &Document, now: Timestamp) -> Stmt {
+    let mut query = Sql::new(engine, "UPDATE importers SET config = jsonb(");
+    query
+        .bind(config)
+        .push("), last_updated = ")
+        .bind(now)
+        .push(" WHERE repo_id = ")
+        .bind(repo)
+        .push(" RETURNING ")
+        .push(COLUMNS);
+    query.build()
+}
+
+/// As [`Store::importer_update_config`], in a transaction.
+pub(crate) async fn update_config(
+    tx: &mut DbTx,
+    repo: &str,
+    config: &Document,
+    now: Timestamp,
+) -> Result<()> {
+    let rows = tx.all(set_config(tx.engine(), repo, config, now)).await?;
+    match rows.is_empty() {
+        true => Err(StoreError::missing("importer", repo)),
+        false => Ok(()),
+    }
+}
+
 /// Locks the repository against deletion until the end of the transaction.
 ///
 /// # Errors
@@ -81,12 +124,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn importer_get(&self, repo: &str) -> Result<Option<Importer>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
-        query
-            .push(COLUMNS)
-            .push(" FROM importers WHERE repo_id = ")
-            .bind(repo);
-        self.optional(query.build())
+        self.optional(of_repository(self.engine(), repo))
             .await?
             .as_ref()
             .map(importer)
@@ -126,17 +164,8 @@ impl Store {
     /// # Errors
     /// [`crate::StoreError::Missing`] when the repository has no importer.
     pub async fn importer_update_config(&self, repo: &str, config: &Document) -> Result<Importer> {
-        let mut query = Sql::new(self.engine(), "UPDATE importers SET config = jsonb(");
-        query
-            .bind(config)
-            .push("), last_updated = ")
-            .bind(self.now());
-        query
-            .push(" WHERE repo_id = ")
-            .bind(repo)
-            .push(" RETURNING ")
-            .push(COLUMNS);
-        let rows = self.inner.db.write_all(query.build()).await?;
+        let statement = set_config(self.engine(), repo, config, self.now());
+        let rows = self.inner.db.write_all(statement).await?;
         rows.first()
             .map(importer)
             .unwrap_or_else(|| Err(StoreError::missing("importer", repo)))

@@ -5,20 +5,28 @@
 //! documents are binary JSON. Nothing outside this crate knows SQL, nothing in here knows a content type.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod blobs;
+pub mod chores;
 pub mod content;
+mod criteria_sql;
 mod db;
 mod dialect;
 pub mod distributors;
 pub mod error;
 mod field;
+pub mod groups;
 pub mod history;
 pub mod importers;
 mod leases;
 mod migrate;
+pub mod orphans;
+pub mod people;
 pub mod publications;
 pub mod repositories;
+pub mod roles;
 pub mod schedules;
 pub mod settings;
+pub mod staging;
 pub mod store;
 mod task_queries;
 pub mod tasks;
@@ -32,16 +40,23 @@ mod value;
 pub mod workers;
 
 pub use content::{Committed, Version};
+pub use criteria_sql::{Held, UnitFilter};
 pub use distributors::Distributor;
 pub use error::StoreError;
+pub use groups::{GroupDistributor, RepoGroup};
 pub use history::{History, HistoryKind, HistoryQuery};
 pub use importers::Importer;
+pub use people::{Granted, PeopleChange, Permission};
 pub use publications::{Mount, NewMount, NewPublication, Publication};
-pub use repositories::{Repository, RepositoryUpdate};
+pub use repositories::{Repository, RepositoryChange, RepositoryUpdate};
+pub use roles::Role;
 pub use schedules::{Schedule, ScheduleOwner};
+pub use staging::StagedId;
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Blocker, Lost, NewTask, Task, TaskOutcome};
-pub use units::{KnownUnit, NewUnit, OnConflict, Part, SavedUnit, StreamedUnit, Unit, UnitQuery};
+pub use units::{
+    KnownUnit, NewUnit, OnConflict, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery,
+};
 pub use uploads::Upload;
 pub use users::User;
 pub use workers::Worker;

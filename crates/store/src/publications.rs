@@ -1,8 +1,9 @@
-//! Publications, the prefixes they are served under, and the blobs that rows refer to.
+//! Publications and the prefixes they are served under.
 
 use pith_core::{Sha256, Timestamp};
 use uuid::Uuid;
 
+use crate::blobs as blob_rows;
 use crate::db::DbTx;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
 use crate::value::Row;
@@ -122,31 +123,6 @@ pub(crate) async fn bump_mounts(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-/// Records blobs, new or known. In the order of digests, so that two transactions never wait for each other in a circle.
-pub(crate) async fn record_blobs(
-    tx: &mut DbTx,
-    mut blobs: Vec<(Sha256, i64)>,
-    now: Timestamp,
-) -> Result<()> {
-    blobs.sort_unstable();
-    blobs.dedup_by_key(|(digest, _)| *digest);
-    let rows = blobs
-        .into_iter()
-        .map(|(digest, size)| vec![digest.into(), size.into(), now.into()])
-        .collect();
-    let kinds = [Kind::Bytes, Kind::Int, Kind::Int];
-    let head = "INSERT INTO blobs (sha256, size, created)";
-    tx.execute_each(bulk(
-        tx.engine(),
-        head,
-        &kinds,
-        rows,
-        "ON CONFLICT (sha256) DO NOTHING",
-    ))
-    .await
-    .map(drop)
-}
-
 /// Saves the row of a publication and the blobs it refers to.
 async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -> Result<()> {
     let statement = sql(
@@ -178,7 +154,7 @@ async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -
         tail,
     ))
     .await?;
-    record_blobs(tx, blobs, now).await
+    blob_rows::record(tx, blobs, now).await
 }
 
 /// Points one prefix at a publication.
@@ -371,31 +347,5 @@ impl Store {
         }
         tx.commit().await?;
         Ok(removed)
-    }
-
-    /// Notes that a blob is in the store, outside a unit or publication.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn blob_record(&self, blob: Sha256, size: i64) -> Result<()> {
-        let mut tx = self.begin().await?;
-        record_blobs(&mut tx.inner, vec![(blob, size)], self.now()).await?;
-        tx.commit().await
-    }
-
-    /// Which of these blobs are recorded.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn blobs_known(&self, blobs: &[Sha256]) -> Result<Vec<Sha256>> {
-        let mut known = Vec::new();
-        for chunk in blobs.chunks(CHUNK) {
-            let mut query = Sql::new(self.engine(), "SELECT sha256 FROM blobs WHERE ");
-            query.bind_in("sha256", chunk.iter().copied());
-            for row in self.all(query.build()).await? {
-                known.push(row.get(0)?);
-            }
-        }
-        Ok(known)
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use pith_core::{Document, ObjectId, Timestamp};
 
 use crate::db::DbTx;
-use crate::dialect::{Sql, sql};
+use crate::dialect::{Sql, Stmt, for_update, sql};
 use crate::value::Row;
-use crate::{Distributor, Importer, Result, Store, StoreError};
+use crate::{Distributor, Engine, Importer, NewTask, Result, Store, StoreError};
 
 /// A repository (reference: platform-api §4.1).
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,17 @@ pub struct RepositoryUpdate {
     pub scratchpad: Option<Document>,
 }
 
+/// A change of a repository, of its importer and of what is queued with it: all of it happens, or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct RepositoryChange {
+    /// New values for the repository.
+    pub update: RepositoryUpdate,
+    /// All of the importer's settings.
+    pub importer_config: Option<Document>,
+    /// Tasks to queue.
+    pub tasks: Vec<NewTask>,
+}
+
 /// The columns of a [`Repository`], in the order of `repository`.
 const COLUMNS: &str = "id, oid, display_name, description, json(notes), json(scratchpad), last_unit_added, \
      last_unit_removed, version";
@@ -79,6 +90,31 @@ async fn insert(tx: &mut DbTx, repository: &Repository) -> Result<()> {
         .await
         .map(drop)
         .map_err(|e| e.or_duplicate("repository", &repository.id))
+}
+
+/// The statement that changes what `update` names and answers the row.
+fn changed(engine: Engine, id: &str, update: &RepositoryUpdate) -> Stmt {
+    let mut query = Sql::new(engine, "UPDATE repos SET id = id");
+    if let Some(name) = &update.display_name {
+        query.push(", display_name = ").bind(name);
+    }
+    if let Some(description) = &update.description {
+        query.push(", description = ").bind(description);
+    }
+    for (column, document) in [("notes", &update.notes), ("scratchpad", &update.scratchpad)] {
+        if let Some(document) = document {
+            query
+                .push(&format!(", {column} = jsonb("))
+                .bind(document)
+                .push(")");
+        }
+    }
+    query
+        .push(" WHERE id = ")
+        .bind(id)
+        .push(" RETURNING ")
+        .push(COLUMNS);
+    query.build()
 }
 
 impl Store {
@@ -152,30 +188,58 @@ impl Store {
         id: &str,
         update: &RepositoryUpdate,
     ) -> Result<Repository> {
-        let mut query = Sql::new(self.engine(), "UPDATE repos SET id = id");
-        if let Some(name) = &update.display_name {
-            query.push(", display_name = ").bind(name);
-        }
-        if let Some(description) = &update.description {
-            query.push(", description = ").bind(description);
-        }
-        for (column, document) in [("notes", &update.notes), ("scratchpad", &update.scratchpad)] {
-            if let Some(document) = document {
-                query
-                    .push(&format!(", {column} = jsonb("))
-                    .bind(document)
-                    .push(")");
-            }
-        }
-        query
-            .push(" WHERE id = ")
-            .bind(id)
-            .push(" RETURNING ")
-            .push(COLUMNS);
-        let rows = self.inner.db.write_all(query.build()).await?;
+        let rows = self
+            .inner
+            .db
+            .write_all(changed(self.engine(), id, update))
+            .await?;
         rows.first()
             .map(repository)
             .unwrap_or_else(|| Err(StoreError::missing("repository", id)))
+    }
+
+    /// Changes a repository, its importer and the queue as `decide` says after seeing them, with nobody in between, all
+    /// or nothing. Answers the repository as it is then, or the error of `decide`, which changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when there is no such repository.
+    pub async fn repository_change<E>(
+        &self,
+        id: &str,
+        decide: impl FnOnce(&Repository, Option<&Importer>) -> Result<RepositoryChange, E> + Send,
+    ) -> Result<Result<Repository, E>> {
+        let mut tx = self.begin().await?;
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(COLUMNS)
+            .push(" FROM repos WHERE id = ")
+            .bind(id)
+            .push(for_update(self.engine()));
+        let row = tx.inner.optional(query.build()).await?;
+        let row = row.ok_or_else(|| StoreError::missing("repository", id))?;
+        let mut repository = self::repository(&row)?;
+        let importer = crate::importers::get(&mut tx.inner, id).await?;
+        let change = match decide(&repository, importer.as_ref()) {
+            Ok(change) => change,
+            Err(error) => return Ok(Err(error)),
+        };
+        if change.update != RepositoryUpdate::default() {
+            let rows = tx
+                .inner
+                .all(changed(self.engine(), id, &change.update))
+                .await?;
+            if let Some(row) = rows.first() {
+                repository = self::repository(row)?;
+            }
+        }
+        if let Some(config) = &change.importer_config {
+            crate::importers::update_config(&mut tx.inner, id, config, self.now()).await?;
+        }
+        for task in &change.tasks {
+            self.task_enqueue_in(&mut tx, task).await?;
+        }
+        tx.commit().await?;
+        Ok(Ok(repository))
     }
 
     /// Replaces the scratchpad.

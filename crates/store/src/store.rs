@@ -1,6 +1,7 @@
 //! The handle that everything else hangs on.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::BoxStream;
@@ -71,6 +72,8 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     wakeups: Arc<watch::Sender<u64>>,
     listener: Option<JoinHandle<()>>,
+    /// Moves with every change of users, roles or permissions that this process makes.
+    pub(crate) people_changes: AtomicU64,
     /// (type, field) pairs with an index.
     pub(crate) indexed: RwLock<HashSet<(String, String)>>,
 }
@@ -118,6 +121,7 @@ impl Store {
             clock,
             wakeups,
             listener,
+            people_changes: AtomicU64::default(),
             indexed: RwLock::default(),
         };
         Ok(Self {
@@ -185,6 +189,14 @@ impl Store {
 
     pub(crate) async fn all(&self, statement: Stmt) -> Result<Vec<Row>> {
         self.inner.db.all(statement).await
+    }
+
+    pub(crate) async fn each(
+        &self,
+        statement: Stmt,
+        see: impl FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
+        self.inner.db.each(statement, see).await
     }
 
     pub(crate) async fn optional(&self, statement: Stmt) -> Result<Option<Row>> {

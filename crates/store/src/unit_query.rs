@@ -1,12 +1,16 @@
 //! What a [`UnitQuery`] becomes: the statements that find the ids of units.
 
+use std::sync::Arc;
+
 use pith_core::{ObjectId, Sha256, TaskId, Timestamp, UnitId};
 use serde_json::Value as Json;
 
+use crate::criteria_sql::Node;
 use crate::dialect::{Sql, plain_name};
 use crate::field::Field;
 use crate::store::Engine;
 use crate::units::UnitQuery;
+use crate::value::timestamp;
 use crate::{Result, Store};
 
 /// A checked query, owning what it needs.
@@ -17,6 +21,8 @@ pub(crate) struct Plan {
     /// What a task has staged on top of the repository, and what "now" is for it.
     pub(crate) staged: Option<(TaskId, Timestamp)>,
     pub(crate) equals: Vec<(String, Field, Vec<Json>)>,
+    /// What else must hold.
+    pub(crate) filter: Node,
     pub(crate) ids: Option<Vec<UnitId>>,
     pub(crate) sort: Vec<(Field, bool)>,
     pub(crate) limit: Option<u64>,
@@ -27,13 +33,23 @@ pub(crate) struct Plan {
     pub(crate) repo_mark: [u8; 8],
 }
 
-/// A unit that matches.
+/// A unit that matches. Small, because an order other than the default keeps those of a whole repository at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Hit {
     pub(crate) id: UnitId,
-    pub(crate) created: Option<Timestamp>,
-    pub(crate) updated: Option<Timestamp>,
-    pub(crate) type_id: String,
+    pub(crate) type_id: Arc<str>,
+    /// When it was associated and when that was last refreshed, in the database's microseconds.
+    pub(crate) times: Option<(i64, i64)>,
+}
+
+impl Hit {
+    /// When it was associated, and when that was last refreshed.
+    pub(crate) fn association(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+        match self.times {
+            Some((created, updated)) => Ok((Some(timestamp(created)?), Some(timestamp(updated)?))),
+            None => Ok((None, None)),
+        }
+    }
 }
 
 /// Where units are looked for.
@@ -73,6 +89,8 @@ impl Plan {
         let equals = |(path, values): &(&str, Vec<Json>)| {
             Ok(((*path).to_owned(), Field::new(path)?, values.clone()))
         };
+        let mut asked: Vec<_> = query.equals.iter().map(equals).collect::<Result<_>>()?;
+        asked.extend(query.filter.iter().flat_map(|filter| filter.equals.clone()));
         let digest = Sha256::of(query.repo.unwrap_or_default().as_bytes()).0;
         let mut repo_mark = [0; 8];
         repo_mark.copy_from_slice(&digest[..8]);
@@ -80,7 +98,10 @@ impl Plan {
             type_ids,
             repo: query.repo.map(str::to_owned),
             staged,
-            equals: query.equals.iter().map(equals).collect::<Result<_>>()?,
+            equals: asked,
+            filter: query
+                .filter
+                .map_or(Node::True, |filter| filter.node.clone()),
             ids: query.ids.clone(),
             sort: query
                 .sort
@@ -107,10 +128,19 @@ impl Plan {
     fn driving_index(&self, store: &Store, types: &[String]) -> Option<String> {
         let [type_id] = types else { return None };
         let usable = |values: &[Json]| !values.is_empty() && values.iter().all(Json::is_string);
-        self.equals
+        let equal = self
+            .equals
             .iter()
-            .find(|(path, _, values)| usable(values) && store.is_indexed(type_id, path))
-            .map(|(_, field, _)| index_name(type_id, field))
+            .find(|(path, _, values)| usable(values) && store.is_indexed(type_id, path));
+        if let Some((_, field, _)) = equal {
+            return Some(index_name(type_id, field));
+        }
+        // In a repository only what is rare is looked up among all units.
+        let everywhere = self.repo.is_none();
+        self.filter
+            .indexable(everywhere)
+            .filter(|(path, _)| store.is_indexed(type_id, path))
+            .map(|(_, field)| index_name(type_id, field))
     }
 
     /// Writes `SELECT id, created, updated, type_id [, sort keys] …` for all sources.
@@ -125,7 +155,9 @@ impl Plan {
 
     fn arm(&self, out: &mut Sql, store: &Store, source: Source, scope: Scope<'_>) {
         let index = self.driving_index(store, scope.types);
-        let join = !self.equals.is_empty() || (scope.sorted && !self.sort.is_empty());
+        let join = !self.equals.is_empty()
+            || self.filter != Node::True
+            || (scope.sorted && !self.sort.is_empty());
         let (alias, id) = match source {
             Source::All => ("u", "u.id"),
             Source::Repo | Source::Kept => ("r", "r.unit_id"),
@@ -150,6 +182,10 @@ impl Plan {
         for (_, field, values) in &self.equals {
             out.push(" AND ");
             field.equals(out, "u.doc", values);
+        }
+        if self.filter != Node::True {
+            out.push(" AND ");
+            self.filter.write(out);
         }
     }
 
@@ -236,7 +272,7 @@ impl Plan {
     /// The identity of an association on the wire: it is derived, not stored, so that copies of 10,000 units stay one
     /// statement.
     pub(crate) fn association(&self, hit: &Hit) -> Option<ObjectId> {
-        let seconds = u32::try_from(hit.created?.as_second()).unwrap_or(0);
+        let seconds = u32::try_from(hit.times?.0.div_euclid(1_000_000)).unwrap_or(0);
         let unit = hit.id.0.as_bytes();
         let mut text = format!("{seconds:08x}");
         for (mark, byte) in self.repo_mark.iter().zip(&unit[8..]) {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use pith_core::{Sha256, Timestamp, UnitId};
 
 use crate::Result;
+use crate::blobs as blob_rows;
 use crate::db::DbTx;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, sql};
-use crate::publications::record_blobs;
 use crate::store::Engine;
 use crate::units::{NewUnit, OnConflict, SavedUnit};
 use crate::value::Value;
@@ -51,7 +51,7 @@ pub(crate) async fn save(
     let blobs = blobs
         .filter_map(|unit| Some((unit.blob?, unit.size.unwrap_or(0))))
         .collect();
-    record_blobs(tx, blobs, now).await?;
+    blob_rows::record(tx, blobs, now).await?;
     Ok(units
         .iter()
         .filter_map(|unit| saved.get(&key(unit)).copied())

@@ -1,9 +1,10 @@
 //! Reading units in the database's order, in batches, without holding a connection between batches.
 //!
 //! Two steps per batch: which units (their ids, a page at a time), then the units themselves. In the default order a
-//! page starts after the last id of the page before; with other orders the ids (16 bytes each) are read at once.
+//! page starts after the last id of the page before; with other orders the hits (56 bytes each) are read at once.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use pith_core::{Document, UnitId};
 use serde_json::Value as Json;
@@ -11,9 +12,9 @@ use serde_json::Value as Json;
 use crate::dialect::{CHUNK, Sql};
 use crate::store::Engine;
 use crate::unit_query::{Hit, Plan, Scope};
-use crate::units::{Part, StreamedUnit, Unit};
+use crate::units::{Part, RawDocument, StreamedUnit, Unit};
 use crate::value::Row;
-use crate::{BatchStream, Result, Store};
+use crate::{BatchStream, Result, Store, StoreError};
 
 /// Ids bound to one statement: SQLite allows 32,766 values.
 const MOST_IDS: usize = 30_000;
@@ -33,7 +34,7 @@ struct Cursor {
 }
 
 /// The units of `plan`, in batches.
-pub(crate) fn stream(store: Store, plan: Plan) -> BatchStream<StreamedUnit> {
+pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<StreamedUnit<D>> {
     let (left, skip) = (plan.limit.unwrap_or(u64::MAX), plan.skip);
     let cursor = Cursor {
         store,
@@ -229,20 +230,23 @@ impl Cursor {
     }
 
     async fn read(&self, query: Sql) -> Result<Vec<Hit>> {
-        let hit = |row: &Row| {
-            Ok(Hit {
+        let mut hits: Vec<Hit> = Vec::new();
+        let see = |row: Row| {
+            let type_id: String = row.get(3)?;
+            let type_id = match hits.last() {
+                Some(last) if *last.type_id == *type_id => Arc::clone(&last.type_id),
+                _ => type_id.into(),
+            };
+            let times = row.get::<Option<i64>>(1)?.zip(row.get(2)?);
+            hits.push(Hit {
                 id: row.get(0)?,
-                created: row.get(1)?,
-                updated: row.get(2)?,
-                type_id: row.get(3)?,
-            })
+                type_id,
+                times,
+            });
+            Ok(())
         };
-        self.store
-            .all(query.build())
-            .await?
-            .iter()
-            .map(hit)
-            .collect()
+        self.store.each(query.build(), see).await?;
+        Ok(hits)
     }
 }
 
@@ -268,43 +272,40 @@ async fn unit_types(store: &Store) -> Result<Vec<String>> {
     }
 }
 
-/// Reads the units behind `hits`, in their order. One that was deleted meanwhile is left out.
-async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<StreamedUnit>> {
-    let ids: Vec<UnitId> = hits.iter().map(|hit| hit.id).collect();
-    let doc = match &plan.fields {
-        None => "json(doc)".to_owned(),
-        Some(fields) if fields.is_empty() => "1".to_owned(),
-        Some(fields) => fields
-            .iter()
-            .map(|f| format!("json(doc->'{f}')"))
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    let mut query = Sql::new(
-        store.engine(),
-        "SELECT id, blob, size, downloaded, last_updated, ",
-    );
-    query
-        .push(&doc)
-        .push(" FROM units WHERE ")
-        .bind_in("id", ids.iter().copied());
+/// Between the fields of a projection: JSON text has no raw line feed.
+const BETWEEN: char = '\n';
+
+/// Reads the units behind `hits`, in their order, each with its parts in one row. One that was deleted meanwhile is left
+/// out.
+async fn load<D: FromRow>(
+    store: &Store,
+    plan: &Plan,
+    hits: Vec<Hit>,
+) -> Result<Vec<StreamedUnit<D>>> {
     let mut rows: HashMap<UnitId, Row> = HashMap::with_capacity(hits.len());
+    let query = load_query(store.engine(), plan, &hits);
     for row in store.all(query.build()).await? {
         rows.insert(row.get(0)?, row);
     }
-    let names: Vec<&str> = plan.parts.iter().map(String::as_str).collect();
-    let mut parts = store.unit_parts(&ids, &names).await?;
     let mut units = Vec::with_capacity(hits.len());
     for hit in hits {
         let Some(row) = rows.remove(&hit.id) else {
             continue;
         };
-        let parts: Vec<Part> = parts.remove(&hit.id).unwrap_or_default();
+        let mut parts: Vec<Part> = Vec::with_capacity(plan.parts.len());
+        for (at, name) in plan.parts.iter().enumerate() {
+            let data: Option<Vec<u8>> = row.get(6 + at)?;
+            parts.extend(data.map(|data| Part {
+                name: name.clone(),
+                data,
+            }));
+        }
         let association = plan.association(&hit);
+        let (created, updated) = hit.association()?;
         let unit = Unit {
             id: hit.id,
-            type_id: hit.type_id,
-            doc: document(&row, 5, plan.fields.as_deref())?,
+            type_id: hit.type_id.to_string(),
+            doc: D::read(&row, 5, plan.fields.as_deref())?,
             blob: row.get(1)?,
             size: row.get(2)?,
             downloaded: row.get(3)?,
@@ -312,8 +313,8 @@ async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<Streamed
         };
         units.push(StreamedUnit {
             unit,
-            created: hit.created,
-            updated: hit.updated,
+            created,
+            updated,
             association,
             parts,
         });
@@ -321,13 +322,74 @@ async fn load(store: &Store, plan: &Plan, hits: Vec<Hit>) -> Result<Vec<Streamed
     Ok(units)
 }
 
-fn document(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Document> {
+/// One row a unit and few columns: what a row and a column cost is most of what reading costs.
+fn load_query(engine: Engine, plan: &Plan, hits: &[Hit]) -> Sql {
+    let mut query = Sql::new(
+        engine,
+        "SELECT u.id, u.blob, u.size, u.downloaded, u.last_updated, ",
+    );
+    query.push(&document_column(plan.fields.as_deref()));
+    for at in 0..plan.parts.len() {
+        query.push(&format!(", p{at}.data"));
+    }
+    query.push(" FROM units u");
+    for (at, part) in plan.parts.iter().enumerate() {
+        query
+            .push(&format!(
+                " LEFT JOIN unit_parts p{at} ON p{at}.unit_id = u.id AND p{at}.part = "
+            ))
+            .bind(part);
+    }
+    query
+        .push(" WHERE ")
+        .bind_in("u.id", hits.iter().map(|hit| hit.id));
+    query
+}
+
+/// What the columns of a document become.
+pub(crate) trait FromRow: Send + 'static + Sized {
+    /// Reads the document at column `first`: whole, or only `fields` of it.
+    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self>;
+}
+
+impl FromRow for Document {
+    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self> {
+        document(row, first, fields)
+    }
+}
+
+impl FromRow for RawDocument {
+    fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
+        row.get(first).map(Self)
+    }
+}
+
+/// The column that [`document`] reads.
+pub(crate) fn document_column(fields: Option<&[String]>) -> String {
+    match fields {
+        None => "json(u.doc)".to_owned(),
+        Some([]) => "NULL".to_owned(),
+        Some(fields) => {
+            let fields: Vec<String> = fields.iter().map(|f| format!("u.doc->'{f}'")).collect();
+            format!("concat({})", fields.join(&format!(", '{BETWEEN}', ")))
+        }
+    }
+}
+
+/// The document in a column: all of it, or its `fields`.
+pub(crate) fn document(row: &Row, column: usize, fields: Option<&[String]>) -> Result<Document> {
     let Some(fields) = fields else {
-        return row.get(first);
+        return row.get(column);
     };
     let mut document = Document::new();
-    for (at, name) in fields.iter().enumerate() {
-        if let Some(value) = row.get::<Option<Json>>(first + at)? {
+    if fields.is_empty() {
+        return Ok(document);
+    }
+    let text: String = row.get(column)?;
+    for (name, value) in fields.iter().zip(text.split(BETWEEN)) {
+        if !value.is_empty() {
+            let value: Json = serde_json::from_str(value)
+                .map_err(|_| StoreError::Corrupt("JSON value".to_owned()))?;
             document.insert(name.clone(), value);
         }
     }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use pith_core::{Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
 
+use crate::blobs;
+use crate::criteria_sql::UnitFilter;
 use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
 use crate::field::Field;
 use crate::migrate::lock_schema;
-use crate::publications::record_blobs;
 use crate::store::Engine;
 use crate::unit_query::{Plan, index_name};
 use crate::unit_save;
@@ -21,13 +22,13 @@ pub(crate) const PAGE: i64 = CHUNK as i64;
 
 /// A unit as stored.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unit {
+pub struct Unit<D = Document> {
     /// `_id` on the wire.
     pub id: UnitId,
     /// Its type.
     pub type_id: String,
     /// What the REST API shows.
-    pub doc: Document,
+    pub doc: D,
     /// Its file, when it is known.
     pub blob: Option<Sha256>,
     /// Bytes of the file.
@@ -97,11 +98,15 @@ pub struct Part {
     pub data: Vec<u8>,
 }
 
+/// A document as the database prints it: JSON text, unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawDocument(pub String);
+
 /// A unit on its way through a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StreamedUnit {
+pub struct StreamedUnit<D = Document> {
     /// The unit; `doc` holds only the asked fields when [`UnitQuery::fields`] names some.
-    pub unit: Unit,
+    pub unit: Unit<D>,
     /// When the association was made; `None` unless a repository was asked for.
     pub created: Option<Timestamp>,
     /// When the association was last refreshed; `None` unless a repository was asked for.
@@ -113,7 +118,7 @@ pub struct StreamedUnit {
 }
 
 /// Which units, in which order, how much of them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct UnitQuery<'a> {
     /// The types; none means every type.
     pub type_ids: Vec<&'a str>,
@@ -122,6 +127,8 @@ pub struct UnitQuery<'a> {
     /// Field (dots lead into objects) and the values of which it must equal one; all pairs must hold. Values are text,
     /// numbers, booleans or null (null also matches a missing field). Kinds do not mix: text `"3"` is not number `3`.
     pub equals: Vec<(&'a str, Vec<Value>)>,
+    /// What the database decides of a filter.
+    pub filter: Option<&'a UnitFilter>,
     /// Only these.
     pub ids: Option<Vec<UnitId>>,
     /// Fields to sort by, each with whether to descend. Missing comes first, then numbers and booleans, then text by
@@ -138,9 +145,9 @@ pub struct UnitQuery<'a> {
 }
 
 /// The columns of a [`Unit`], in the order of `unit`.
-const COLUMNS: &str = "id, type_id, blob, size, downloaded, last_updated, json(doc)";
+pub(crate) const COLUMNS: &str = "id, type_id, blob, size, downloaded, last_updated, json(doc)";
 
-fn unit(row: &Row) -> Result<Unit> {
+pub(crate) fn unit(row: &Row) -> Result<Unit> {
     Ok(Unit {
         id: row.get(0)?,
         type_id: row.get(1)?,
@@ -151,10 +158,6 @@ fn unit(row: &Row) -> Result<Unit> {
         doc: row.get(6)?,
     })
 }
-
-/// True for rows of `units` that nobody has or is about to have.
-const IS_ORPHAN: &str = "NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = units.id AND r.removed_in IS NULL) \
-     AND id NOT IN (SELECT unit_id FROM staged_units)";
 
 /// What makes a field of a type quick to look up.
 fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
@@ -285,7 +288,7 @@ impl Store {
         if tx.inner.execute(statement).await? == 0 {
             return Err(StoreError::missing("unit", id));
         }
-        record_blobs(&mut tx.inner, vec![(blob, size)], self.now()).await?;
+        blobs::record(&mut tx.inner, vec![(blob, size)], self.now()).await?;
         tx.commit().await
     }
 
@@ -400,82 +403,27 @@ impl Store {
         Ok(unit_stream::stream(self.clone(), Plan::new(query, None)?))
     }
 
+    /// As [`Store::units_stream`], with whole documents as text; [`UnitQuery::fields`] is left aside.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`].
+    pub fn units_raw_stream(
+        &self,
+        query: &UnitQuery<'_>,
+    ) -> Result<BatchStream<StreamedUnit<RawDocument>>> {
+        let query = UnitQuery {
+            fields: None,
+            ..query.clone()
+        };
+        Ok(unit_stream::stream(self.clone(), Plan::new(&query, None)?))
+    }
+
     /// How many units `query` describes, its limit and skip left aside.
     ///
     /// # Errors
     /// As [`Store::units_stream`].
     pub async fn units_count(&self, query: &UnitQuery<'_>) -> Result<i64> {
         unit_stream::count(self, &Plan::new(query, None)?).await
-    }
-
-    /// Units that no repository has now and no task has staged, of one type or of all, by id.
-    ///
-    /// # Errors
-    /// Items are errors when the database fails on the way.
-    #[must_use]
-    pub fn units_orphans_stream(&self, type_id: Option<&str>) -> BatchStream<Unit> {
-        let start = (
-            self.clone(),
-            type_id.map(str::to_owned),
-            Some(UnitId(uuid::Uuid::nil())),
-        );
-        Box::pin(futures::stream::try_unfold(
-            start,
-            |(store, type_id, after)| async move {
-                let Some(after) = after else { return Ok(None) };
-                let mut query = Sql::new(store.engine(), "SELECT ");
-                query
-                    .push(COLUMNS)
-                    .push(" FROM units WHERE id > ")
-                    .bind(after)
-                    .push(" AND ")
-                    .push(IS_ORPHAN);
-                if let Some(type_id) = &type_id {
-                    query.push(" AND type_id = ").bind(type_id);
-                }
-                query.push(" ORDER BY id LIMIT ").bind(PAGE);
-                let units: Vec<Unit> = store
-                    .all(query.build())
-                    .await?
-                    .iter()
-                    .map(unit)
-                    .collect::<Result<_>>()?;
-                let next = units.last().map(|unit| unit.id);
-                Ok(Some(units)
-                    .filter(|units| !units.is_empty())
-                    .map(|units| (units, (store, type_id, next))))
-            },
-        ))
-    }
-
-    /// Deletes those of these units that are orphans, also from old versions of repositories; answers which.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn units_delete_orphans(&self, ids: &[UnitId]) -> Result<Vec<UnitId>> {
-        let mut deleted = Vec::new();
-        let mut tx = self.begin().await?;
-        for chunk in ids.chunks(CHUNK) {
-            let mut query = Sql::new(self.engine(), "DELETE FROM units WHERE ");
-            query
-                .bind_in("id", chunk.iter().copied())
-                .push(" AND ")
-                .push(IS_ORPHAN)
-                .push(" RETURNING id");
-            let gone = tx.inner.all(query.build()).await?;
-            let gone: Vec<UnitId> = gone.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
-            for table in ["unit_parts", "repo_units"] {
-                let mut query = Sql::new(self.engine(), "DELETE FROM ");
-                query
-                    .push(table)
-                    .push(" WHERE ")
-                    .bind_in("unit_id", gone.iter().copied());
-                tx.inner.execute(query.build()).await?;
-            }
-            deleted.extend(gone);
-        }
-        tx.commit().await?;
-        Ok(deleted)
     }
 
     /// Makes look-ups by these (type, field) pairs cost the same however many units there are. Call it at start.

@@ -59,9 +59,10 @@ impl Store {
     /// [`crate::StoreError::Missing`] when there is no such upload.
     pub async fn upload_set_size(&self, id: Uuid, size: i64) -> Result<()> {
         let statement = sql(
-            "UPDATE uploads SET size = CASE WHEN size > $1 THEN size ELSE $1 END WHERE id = $2",
+            "UPDATE uploads SET size = CASE WHEN size > $1 THEN size ELSE $1 END, written = $2 WHERE id = $3",
         )
         .bind(size)
+        .bind(self.now())
         .bind(id);
         self.execute_one(statement, "upload", id).await
     }
@@ -77,6 +78,28 @@ impl Store {
             ))
             .await?;
         rows.iter().map(upload).collect()
+    }
+
+    /// Uploads to which nothing came since `before` and that no unfinished task wants to import.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn uploads_abandoned(&self, before: Timestamp) -> Result<Vec<Uuid>> {
+        let statement =
+            sql("SELECT id FROM uploads WHERE COALESCE(written, created) < $1 ORDER BY id");
+        let mut ids: Vec<Uuid> = Vec::new();
+        for row in self.all(statement.bind(before)).await? {
+            ids.push(row.get(0)?);
+        }
+        if ids.is_empty() {
+            return Ok(ids);
+        }
+        let wanted = sql("SELECT args->>'upload_id' FROM tasks WHERE open");
+        for row in self.all(wanted).await? {
+            let wanted: Option<String> = row.get(0)?;
+            ids.retain(|id| wanted.as_deref() != Some(id.to_string().as_str()));
+        }
+        Ok(ids)
     }
 
     /// Forgets an upload request; whether there was one.

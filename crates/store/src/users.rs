@@ -1,11 +1,11 @@
 //! People who log in (reference: platform-api §2.9).
 
-use pith_core::ObjectId;
+use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;
 
 use crate::dialect::{Sql, Stmt, sql};
 use crate::value::Row;
-use crate::{Result, Store, StoreError};
+use crate::{PeopleChange, Result, Store, StoreError};
 
 /// The role whose members may do everything.
 pub const SUPER_USERS: &str = "super-users";
@@ -18,11 +18,21 @@ pub struct User {
     /// `_id` on the wire.
     pub oid: ObjectId,
     /// Name for people.
-    pub name: String,
-    /// Hash of the password; `None` for users known elsewhere.
+    pub name: Option<String>,
+    /// Hash of the password; `None` for users who have none and can only be acted for.
     pub password_hash: Option<String>,
+    /// When the password became what it is.
+    pub password_changed: Timestamp,
     /// Role ids.
     pub roles: Vec<String>,
+}
+
+impl User {
+    /// Whether they have a role.
+    #[must_use]
+    pub fn has_role(&self, id: &str) -> bool {
+        self.roles.iter().any(|role| role == id)
+    }
 }
 
 impl std::fmt::Debug for User {
@@ -34,10 +44,10 @@ impl std::fmt::Debug for User {
     }
 }
 
-const COLUMNS: &str = "login, oid, name, password_hash, json(roles)";
+const COLUMNS: &str = "login, oid, name, password_hash, password_changed, json(roles)";
 
 fn user(row: &Row) -> Result<User> {
-    let roles: Vec<Value> = match row.get::<Value>(4)? {
+    let roles: Vec<Value> = match row.get::<Value>(5)? {
         Value::Array(roles) => roles,
         _ => return Err(StoreError::Corrupt("list of roles".to_owned())),
     };
@@ -46,6 +56,7 @@ fn user(row: &Row) -> Result<User> {
         oid: row.get(1)?,
         name: row.get(2)?,
         password_hash: row.get(3)?,
+        password_changed: row.get(4)?,
         roles: roles
             .iter()
             .filter_map(Value::as_str)
@@ -54,71 +65,39 @@ fn user(row: &Row) -> Result<User> {
     })
 }
 
-fn insert(user: &User, text: &'static str) -> Stmt {
+fn bound(user: &User, text: &'static str) -> Stmt {
     sql(text)
         .bind(&user.login)
         .bind(&user.oid)
         .bind(&user.name)
         .bind(&user.password_hash)
+        .bind(user.password_changed)
         .bind(&Value::from(user.roles.clone()))
 }
 
 impl Store {
-    /// One user.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn user_get(&self, login: &str) -> Result<Option<User>> {
+    fn one_user(&self, login: &str) -> Stmt {
         let mut query = Sql::new(self.engine(), "SELECT ");
         query
             .push(COLUMNS)
             .push(" FROM users WHERE login = ")
             .bind(login);
-        self.optional(query.build())
-            .await?
-            .as_ref()
-            .map(self::user)
-            .transpose()
+        query.build()
     }
 
-    /// Saves a new user.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Duplicate`] when the login is taken.
-    pub async fn user_create(&self, user: &User) -> Result<()> {
-        let statement = insert(
-            user,
-            "INSERT INTO users (login, oid, name, password_hash, roles) VALUES ($1, $2, $3, $4, jsonb($5))",
-        );
-        self.execute(statement)
-            .await
-            .map(drop)
-            .map_err(|e| e.or_duplicate("user", &user.login))
+    fn every_user(&self) -> Stmt {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM users ORDER BY seq");
+        query.build()
     }
 
-    /// Saves the user, new or changed.
+    /// One user.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn user_put(&self, user: &User) -> Result<()> {
-        let statement = insert(
-            user,
-            "INSERT INTO users (login, oid, name, password_hash, roles) VALUES ($1, $2, $3, $4, jsonb($5)) \
-             ON CONFLICT (login) DO UPDATE SET name = excluded.name, password_hash = excluded.password_hash, \
-             roles = excluded.roles",
-        );
-        self.execute(statement).await.map(drop)
-    }
-
-    /// Deletes a user; whether there was one.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn user_delete(&self, login: &str) -> Result<bool> {
-        Ok(self
-            .execute(sql("DELETE FROM users WHERE login = $1").bind(login))
-            .await?
-            > 0)
+    pub async fn user_get(&self, login: &str) -> Result<Option<User>> {
+        let row = self.optional(self.one_user(login)).await?;
+        row.as_ref().map(user).transpose()
     }
 
     /// Every user, in the order they were made.
@@ -126,9 +105,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn users_list(&self) -> Result<Vec<User>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
-        query.push(COLUMNS).push(" FROM users ORDER BY seq");
-        self.all(query.build()).await?.iter().map(user).collect()
+        self.all(self.every_user())
+            .await?
+            .iter()
+            .map(user)
+            .collect()
     }
 
     /// Whether anybody has the role [`SUPER_USERS`].
@@ -136,10 +117,76 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn any_super_user(&self) -> Result<bool> {
-        Ok(self
-            .users_list()
+        let users = self.users_list().await?;
+        Ok(users.iter().any(|user| user.has_role(SUPER_USERS)))
+    }
+}
+
+impl PeopleChange {
+    /// One user, as this change sees them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user(&mut self, login: &str) -> Result<Option<User>> {
+        let statement = self.store.one_user(login);
+        let row = self.tx.inner.optional(statement).await?;
+        row.as_ref().map(user).transpose()
+    }
+
+    /// Those who have a role, in the order they were made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn members(&mut self, role: &str) -> Result<Vec<User>> {
+        let statement = self.store.every_user();
+        let users: Vec<User> = self
+            .tx
+            .inner
+            .all(statement)
             .await?
             .iter()
-            .any(|user| user.roles.iter().any(|role| role == SUPER_USERS)))
+            .map(user)
+            .collect::<Result<_>>()?;
+        Ok(users
+            .into_iter()
+            .filter(|user| user.has_role(role))
+            .collect())
+    }
+
+    /// Saves a new user.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] when the login is taken; nothing else may be done with this change then.
+    pub async fn user_create(&mut self, user: &User) -> Result<()> {
+        let text = "INSERT INTO users (login, oid, name, password_hash, password_changed, roles) \
+             VALUES ($1, $2, $3, $4, $5, jsonb($6))";
+        let statement = bound(user, text);
+        self.tx
+            .inner
+            .execute(statement)
+            .await
+            .map(drop)
+            .map_err(|e| e.or_duplicate("user", &user.login))
+    }
+
+    /// Saves a changed user.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user_save(&mut self, user: &User) -> Result<()> {
+        let text = "UPDATE users SET oid = $2, name = $3, password_hash = $4, password_changed = $5, \
+             roles = jsonb($6) WHERE login = $1";
+        self.tx.inner.execute(bound(user, text)).await.map(drop)
+    }
+
+    /// Deletes a user with all their rights; whether there was one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user_delete(&mut self, login: &str) -> Result<bool> {
+        let statement = sql("DELETE FROM users WHERE login = $1").bind(login);
+        let gone = self.tx.inner.execute(statement).await? > 0;
+        self.drop_empty_permissions().await?;
+        Ok(gone)
     }
 }

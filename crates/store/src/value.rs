@@ -102,6 +102,11 @@ fn scrub(json: &Json) -> Json {
     }
 }
 
+/// A time as the database keeps it.
+pub(crate) fn timestamp(microseconds: i64) -> Result<Timestamp> {
+    Timestamp::from_microsecond(microseconds).map_err(|_| StoreError::Corrupt("time".to_owned()))
+}
+
 /// A row of either engine. Columns are read by their place.
 #[derive(Debug)]
 pub(crate) enum Row {

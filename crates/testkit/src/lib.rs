@@ -1,6 +1,11 @@
 //! What tests share.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod golden;
+pub mod harness;
 pub mod postgres;
+pub mod replay;
 pub mod repos;
 pub mod s3;
 pub mod upstream;

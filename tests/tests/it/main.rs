@@ -6,6 +6,8 @@ mod dnf;
 mod files;
 mod mirror;
 mod parity;
+mod recordings;
 mod rest;
 mod scale_out;
 mod schedules;
+mod tls;

@@ -153,6 +153,10 @@ impl ContentType for File {
         vec![Arc::new(IsoDistributor)]
     }
 
+    fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
+        Some(&["name", "checksum", "size"])
+    }
+
     fn storage_name(&self, _type_id: &str, doc: &Document) -> Option<String> {
         let name = doc.get("name")?.as_str()?;
         Some(name.rsplit('/').next().unwrap_or(name).to_owned())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use pith_content::copy::{CopyContext, CopyReport};
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind};
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
@@ -59,6 +60,13 @@ impl Importer for IsoImporter {
         upload: Upload,
     ) -> Result<UploadReport, ContentError> {
         crate::upload::import(ctx, upload).await
+    }
+
+    /// A repository holds a name once: what comes takes the place of what had its name (reference: iso §6).
+    async fn copy(&self, ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
+        let older = same_names(ctx.units_after(by_name()).await?).await?;
+        ctx.remove("iso", older).await?;
+        Ok(CopyReport::default())
     }
 }
 

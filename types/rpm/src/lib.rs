@@ -5,8 +5,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod config;
+pub mod copy;
+pub mod fields;
 pub mod metadata;
 pub mod publish;
+pub mod signature;
 pub mod sync;
 pub mod types;
 pub mod units;
@@ -49,6 +52,17 @@ impl ContentType for Rpm {
         type_id: &str,
     ) -> &'static [(&'static str, &'static [&'static str])] {
         units::presented_fields(type_id)
+    }
+
+    fn known_fields(&self, type_id: &str) -> Option<&'static [&'static str]> {
+        fields::known(type_id)
+    }
+
+    fn result_fields(&self, type_id: &str) -> &'static [&'static str] {
+        match type_id {
+            types::RPM | types::SRPM | types::DRPM => &["signing_key"],
+            _ => &[],
+        }
     }
 
     fn merge(

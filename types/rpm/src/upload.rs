@@ -11,13 +11,15 @@ use pith_core::{Algorithm, Digest, Document, ErrorDetail, UnitId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::metadata::comps::{Category, Comps, Environment, Group, Match};
+use crate::metadata::compression;
+use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
 use crate::metadata::describe::{FileFacts, describe};
 use crate::metadata::header::{self, HeadFacts};
 use crate::metadata::package_file::IdStream;
 use crate::metadata::snippet::Packer;
 use crate::metadata::updateinfo::Erratum;
 use crate::metadata::{MetadataError, primary};
+use crate::signature::SignaturePolicy;
 use crate::sync::others;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULEMD,
@@ -25,14 +27,30 @@ use crate::types::{
 };
 use crate::units::{self, Snippets};
 
+/// Largest comps.xml, in bytes, unpacked.
+const MAX_COMPS: u64 = 256 << 20;
+/// Elements of it staged at once.
+const COMPS_BATCH: usize = 200;
+
 /// Changelog entries kept of an uploaded package when nothing is said.
 const CHANGELOG_LIMIT: i64 = 10;
 
-/// Makes units of an upload.
+/// Makes units of an upload. What has no code of its own is a report of failure (PLP0047), as in Pulp.
 ///
 /// # Errors
 /// What the person did wrong, or what the context fails with.
 pub async fn run(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport, ContentError> {
+    import(ctx, upload).await.map_err(|error| match error {
+        ContentError::Other(message) => ContentError::Failed {
+            summary: json!(""),
+            details: json!({ "errors": [message] }),
+            message,
+        },
+        other => other,
+    })
+}
+
+async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport, ContentError> {
     let mut fields = upload.metadata.clone();
     fields.extend(upload.key.clone());
     fields.retain(|_, value| !value.is_null());
@@ -184,20 +202,18 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
 /// The signature policy, before anything is stored.
 fn signatures(ctx: &dyn UploadContext, described: &Described) -> Result<(), ContentError> {
     let name = described.package.filename();
-    let allowed: Vec<String> = ctx
-        .config()
-        .list("allowed_keys")
-        .iter()
-        .map(|k| k.to_ascii_lowercase())
-        .collect();
-    let required = ctx.config().flag("require_signature") == Some(true) || !allowed.is_empty();
-    match &described.facts.signing_key {
-        None if required => Err(ContentError::coded(
+    let policy = SignaturePolicy::of(ctx.config());
+    let key = described.facts.signing_key.as_deref();
+    if policy.accepts(key) {
+        return Ok(());
+    }
+    let allowed = policy.allowed;
+    match key {
+        None => Err(ContentError::coded(
             ErrorDetail::new("RPM1013", format!("Cannot import unsigned Package \"{name}\"."))
                 .with("package", name),
         )),
-        Some(key) if !allowed.is_empty() && !allowed.contains(key) => {
-            Err(ContentError::coded(
+        Some(key) => Err(ContentError::coded(
                 ErrorDetail::new(
                     "RPM1014",
                     format!(
@@ -205,12 +221,10 @@ fn signatures(ctx: &dyn UploadContext, described: &Described) -> Result<(), Cont
                          \"{allowed:?}\"."
                     ),
                 )
-                .with("key", key.as_str())
+                .with("key", key)
                 .with("package", name)
                 .with("allowed", format!("{allowed:?}")),
-            ))
-        }
-        _ => Ok(()),
+        )),
     }
 }
 
@@ -281,9 +295,7 @@ async fn comps(
     mut fields: Document,
 ) -> Result<(), ContentError> {
     if ctx.size() > 0 {
-        return Err(ContentError::other(
-            "uploading a comps.xml file is not supported yet; upload its groups one by one",
-        ));
+        return comps_file(ctx).await;
     }
     fields.remove("repo_id");
     let element = match type_id {
@@ -301,6 +313,32 @@ async fn comps(
         return Err(invalid(format!("the {type_id} has no id")));
     }
     ctx.stage(vec![unit]).await
+}
+
+/// Everything in a comps.xml, whatever type the client named. What the repository has of the same ids stays as it is.
+async fn comps_file(ctx: &dyn UploadContext) -> Result<(), ContentError> {
+    let (file, repo_id) = (ctx.open()?, ctx.repo().id.clone());
+    let (tx, mut rx) = tokio::sync::mpsc::channel::<Vec<WantedUnit>>(1);
+    let parse = move || -> Result<(), MetadataError> {
+        let input = compression::open(file, MAX_COMPS)?;
+        let mut stream = CompsStream::open(input)?;
+        let mut batch = Vec::new();
+        while let Some(element) = stream.next_comps()? {
+            let mut unit = units::comps(&element, &repo_id);
+            unit.existing = Existing::Keep;
+            batch.push(unit);
+            if batch.len() == COMPS_BATCH && tx.blocking_send(std::mem::take(&mut batch)).is_err() {
+                return Ok(());
+            }
+        }
+        let _ = tx.blocking_send(batch);
+        Ok(())
+    };
+    let parser = tokio::task::spawn_blocking(parse);
+    while let Some(batch) = rx.recv().await {
+        ctx.stage(batch).await?;
+    }
+    parser.await.map_err(ContentError::other)?.map_err(invalid)
 }
 
 async fn modules(ctx: &dyn UploadContext) -> Result<(), ContentError> {

@@ -7,10 +7,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use pith_core::error::PulpError;
 use pith_core::task::CallReport;
+use pith_engine::search::{DocumentStream, Shown};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::json::write;
+use super::json::{write, write_text};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -84,11 +85,29 @@ impl Answer {
         T: Serialize + Send + 'static,
         S: Stream<Item = Result<Vec<T>, PulpError>> + Send + Unpin + 'static,
     {
+        Self::array_of(batches, |text, item| write(text, item)).await
+    }
+
+    /// As [`Answer::array`], of documents that may be text already.
+    pub(crate) async fn documents(batches: DocumentStream) -> Result<Self, PulpError> {
+        let one = |text: &mut Vec<u8>, item: &Shown| match item {
+            Shown::Document(document) => write(text, document),
+            Shown::Text(ready) => write_text(text, ready).map_err(serde_json::Error::io),
+        };
+        Self::array_of(batches, one).await
+    }
+
+    async fn array_of<T, S, W>(batches: S, one: W) -> Result<Self, PulpError>
+    where
+        T: Send + 'static,
+        S: Stream<Item = Result<Vec<T>, PulpError>> + Send + Unpin + 'static,
+        W: Fn(&mut Vec<u8>, &T) -> serde_json::Result<()> + Send + 'static,
+    {
         let mut batches = batches;
         let mut text = vec![b'['];
         let mut first = true;
         if let Some(batch) = batches.try_next().await? {
-            write_items(&mut text, &batch, &mut first)?;
+            write_items(&mut text, &batch, &mut first, &one)?;
         }
         let Some(second) = batches.try_next().await? else {
             text.push(b']');
@@ -97,7 +116,7 @@ impl Answer {
         let rest = futures::stream::once(async move { Ok(second) }).chain(batches);
         let pieces = rest.map(move |batch| {
             let mut piece = Vec::new();
-            write_items(&mut piece, &batch?, &mut first)?;
+            write_items(&mut piece, &batch?, &mut first, &one)?;
             Ok::<_, PulpError>(Bytes::from(piece))
         });
         let start = futures::stream::once(async move { Ok(Bytes::from(text)) });
@@ -127,16 +146,17 @@ impl Answer {
     }
 }
 
-fn write_items<T: Serialize>(
+fn write_items<T>(
     text: &mut Vec<u8>,
     items: &[T],
     first: &mut bool,
+    one: &impl Fn(&mut Vec<u8>, &T) -> serde_json::Result<()>,
 ) -> Result<(), PulpError> {
     for item in items {
         if !std::mem::take(first) {
             text.push(b',');
         }
-        write(text, item).map_err(|error| PulpError::execution(error.to_string()))?;
+        one(text, item).map_err(|error| PulpError::execution(error.to_string()))?;
     }
     Ok(())
 }

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use pith_core::Document;
+use pith_core::error::PulpError;
 use pith_engine::Engine;
+use pith_engine::auth::Principal;
 use serde_json::Value;
+
+use super::credentials::unknown;
 
 /// A body that has been read as its route says.
 pub(super) enum Payload {
@@ -23,9 +27,19 @@ pub(crate) struct Call {
     pub(super) params: Vec<String>,
     pub(crate) query: Option<String>,
     pub(super) payload: Payload,
+    /// Who asks; `None` on routes that are open to everybody.
+    pub(super) principal: Option<Principal>,
 }
 
 impl Call {
+    /// Who asks.
+    ///
+    /// # Errors
+    /// 401 PLP0025 on a route that is open to everybody: nobody was asked who they are.
+    pub(crate) fn principal(&self) -> Result<&Principal, PulpError> {
+        self.principal.as_ref().ok_or_else(unknown)
+    }
+
     /// The value of the variable segment number `index` of the route's path.
     pub(crate) fn param(&self, index: usize) -> &str {
         self.params.get(index).map_or("", String::as_str)

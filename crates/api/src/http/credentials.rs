@@ -1,23 +1,40 @@
-//! Who is asking, and whether they may (reference: platform-api §2.1, §2.2, §2.7).
+//! Who is asking (reference: platform-api §2.1 to §2.3). Whether they may is asked in `dispatch`, from what the route
+//! says.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::auth::Principal;
+use pith_trust::PeerCertificate;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::Shared;
-use crate::routes::Operation;
 
 /// 401 PLP0025: nobody.
-fn unknown() -> PulpError {
+pub(super) fn unknown() -> PulpError {
     let detail = ErrorDetail::new("PLP0025", "Authentication failed.");
     PulpError::unauthenticated(detail, "authentication_failed")
 }
 
+/// 401 PLP0030: a login and a password that do not belong together.
+fn wrong_password(login: &str) -> PulpError {
+    let text = format!("Authentication with username {login} failed: invalid username or password");
+    let detail = ErrorDetail::new("PLP0030", text).with("user", login);
+    PulpError::unauthenticated(detail, "invalid_username_or_password")
+}
+
+/// 401 PLP0027: a certificate of somebody else's, or one that counts no longer. Pulp names nobody here.
+fn wrong_certificate() -> PulpError {
+    let text = "Authentication with username None failed: invalid SSL certificate.";
+    let detail = ErrorDetail::new("PLP0027", text).with("user", serde_json::Value::Null);
+    PulpError::unauthenticated(detail, "invalid_ssl_certificate")
+}
+
 /// Login and password of HTTP Basic; `None` when the header is absent, of another scheme or broken.
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = header.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -28,47 +45,37 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let decoded = STANDARD.decode(encoded).ok()?;
     let text = String::from_utf8_lossy(&decoded).into_owned();
     let (login, password) = text.split_once(':')?;
-    Some((login.to_owned(), password.to_owned()))
+    Some((login.to_owned(), password.into()))
 }
 
-/// The one who sent these headers.
-pub(super) async fn authenticate(
-    shared: &Shared,
-    headers: &HeaderMap,
-) -> Result<Principal, PulpError> {
-    let (login, password) = basic(headers).ok_or_else(unknown)?;
-    shared
-        .authenticator
-        .check(&shared.engine.store, &login, &password)
-        .await?
-        .ok_or_else(|| {
-            let text = format!(
-                "Authentication with username {login} failed: invalid username or password"
-            );
-            let detail = ErrorDetail::new("PLP0030", text).with("user", login.as_str());
-            PulpError::unauthenticated(detail, "invalid_username_or_password")
-        })
+/// Whether a request brings Basic credentials, readable or not.
+fn is_basic(headers: &HeaderMap) -> bool {
+    let scheme = b"basic";
+    headers
+        .get(AUTHORIZATION)
+        .map(|value| value.as_bytes().trim_ascii_start())
+        .and_then(|value| value.get(..scheme.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether the caller may do `operation` on `resource`, a path such as `/v2/repositories/foo/`. Only super-users may,
-/// until permissions are looked up here.
-pub(super) fn permit(
-    principal: &Principal,
-    operation: Operation,
-    _resource: &str,
-) -> Result<(), PulpError> {
-    if principal.super_user {
-        return Ok(());
+/// The one who sent this request. Basic credentials decide alone; only without them does a certificate count.
+pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Principal, PulpError> {
+    let store = &shared.engine.store;
+    if is_basic(&request.headers) {
+        let (login, password) = basic(&request.headers).ok_or_else(unknown)?;
+        let found = shared
+            .authenticator
+            .check(store, &login, password.expose_secret());
+        return found.await?.ok_or_else(|| wrong_password(&login));
     }
-    let text = format!(
-        "Permission denied: user {} cannot perform {}.",
-        principal.login,
-        operation.name()
-    );
-    let detail = ErrorDetail::new("PLP0026", text)
-        .with("user", principal.login.as_str())
-        .with("operation", operation.name());
-    Err(PulpError::unauthenticated(detail, "permission_denied"))
+    let Some(shown) = request.extensions.get::<PeerCertificate>() else {
+        return Err(unknown());
+    };
+    let Some(certificate) = &shown.trusted else {
+        return Err(wrong_certificate());
+    };
+    let found = shared.authenticator.certificate(store, certificate);
+    found.await?.ok_or_else(wrong_certificate)
 }
 
 #[cfg(test)]
@@ -80,7 +87,8 @@ mod tests {
     fn read(value: &str) -> Option<(String, String)> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
-        basic(&headers)
+        let (login, password) = basic(&headers)?;
+        Some((login, password.expose_secret().to_owned()))
     }
 
     #[test]
@@ -93,17 +101,5 @@ mod tests {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert_eq!(read(&format!("Basic {}", encode("nocolon"))), None);
-    }
-
-    #[test]
-    fn who_is_no_super_user_is_refused_with_login_and_operation() {
-        let principal = Principal {
-            login: "joe".into(),
-            super_user: false,
-        };
-        let error = permit(&principal, Operation::Read, "/v2/tasks/").unwrap_err();
-        assert_eq!(error.status, 401);
-        assert_eq!(error.extra["auth_error_code"], "permission_denied");
-        assert_eq!(error.detail.data["operation"], "READ");
     }
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::call::{Call, Payload};
-use super::credentials::{authenticate, permit};
+use super::credentials::authenticate;
 use crate::Shared;
 use crate::routes::{BodyKind, Route};
 
@@ -80,20 +80,38 @@ async fn run(
     inside: String,
     request: Request,
 ) -> Result<Answer, PulpError> {
-    if let Some(operation) = route.operation {
-        let principal = authenticate(shared, request.headers()).await?;
-        permit(&principal, operation, &format!("/v2/{inside}"))?;
-    }
-    let query = request.uri().query().map(str::to_owned);
-    let payload = read_body(route.body, request.into_body()).await?;
+    let (request, body) = request.into_parts();
+    let principal = match route.operation {
+        None => None,
+        Some(operation) => {
+            let principal = authenticate(shared, &request).await?;
+            principal.permit(operation, &resource(&inside))?;
+            Some(principal)
+        }
+    };
+    let query = request.uri.query().map(str::to_owned);
+    let payload = read_body(route.body, body).await?;
     let call = Call {
         engine: Arc::clone(&shared.engine),
         href,
         params,
         query,
         payload,
+        principal,
     };
     (route.handler)(call).await
+}
+
+/// The resource that rights are granted on, of a path below the mount point: its segments as the route saw them, so that
+/// no way of writing slashes makes a difference.
+fn resource(inside: &str) -> String {
+    let mut path = String::with_capacity(inside.len() + 4);
+    path.push_str("/v2/");
+    for segment in inside.split('/').filter(|segment| !segment.is_empty()) {
+        path.push_str(segment);
+        path.push('/');
+    }
+    path
 }
 
 /// Joins consecutive slashes.

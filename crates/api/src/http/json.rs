@@ -34,6 +34,12 @@ impl Formatter for Ascii {
     }
 }
 
+/// Appends a text that is JSON already.
+pub(super) fn write_text(target: &mut Vec<u8>, text: &str) -> io::Result<()> {
+    // What is not ASCII stands in strings only.
+    Ascii(CompactFormatter).write_string_fragment(target, text)
+}
+
 /// Appends `value` as JSON.
 pub(super) fn write(target: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(

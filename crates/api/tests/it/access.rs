@@ -1,85 +1,20 @@
-//! Who may: passwords, roles, and every route without them.
+//! Who is who: passwords, the first administrator, and how soon a change counts.
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::Request;
-use pith_api::routes::ROUTES;
 use pith_core::clock::{Clock, ManualClock, SignedDuration};
-use pith_core::{ObjectId, SystemClock};
-use pith_engine::auth::{Authenticator, ensure_first_admin, hash_password};
+use pith_core::{ObjectId, Operation};
+use pith_engine::auth::{Authenticator, Principal, ensure_first_admin, hash_password};
 use pith_store::{Store, User};
-use serde_json::Value;
-use tower::ServiceExt;
 
-use crate::server::Server;
-
-pub(crate) async fn ask(
-    server: &Server,
-    method: &str,
-    path: &str,
-    who: Option<&str>,
-) -> (u16, Value) {
-    let mut request = Request::builder().method(method).uri(path);
-    if let Some(who) = who {
-        request = request.header("Authorization", format!("Basic {}", STANDARD.encode(who)));
-    }
-    let request = request.body(Body::empty()).unwrap();
-    let response = server.router.clone().oneshot(request).await.unwrap();
-    assert!(!response.headers().contains_key("www-authenticate"));
-    let status = response.status().as_u16();
-    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
-        .await
-        .unwrap();
-    (
-        status,
-        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-    )
-}
-
-async fn user(login: &str, password: &str, roles: &[&str]) -> User {
+async fn user(clock: &ManualClock, login: &str, password: &str) -> User {
     User {
         login: login.to_owned(),
-        oid: ObjectId::new(SystemClock.now()),
-        name: login.to_owned(),
+        oid: ObjectId::new(clock.now()),
+        name: None,
         password_hash: Some(hash_password(password.to_owned()).await.unwrap()),
-        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_route_refuses_strangers_and_plain_users_before_it_reads_anything() {
-    let server = Server::start(Vec::new()).await;
-    let plain = user("joe", "joe", &[]).await;
-    server.engine.store.user_create(&plain).await.unwrap();
-    for route in ROUTES {
-        let path = format!("/pulp/api/v2{}", route.path.replace(['<', '>'], ""));
-        let verb = route.verb.name();
-        let (status, stranger) = ask(&server, verb, &path, None).await;
-        let Some(operation) = route.operation else {
-            assert_eq!(status, 200, "{path}");
-            continue;
-        };
-        assert_eq!(
-            (status, &stranger["error"]["code"]),
-            (401, &"PLP0025".into()),
-            "{verb} {path}"
-        );
-        let (status, refused) = ask(&server, verb, &path, Some("joe:joe")).await;
-        assert_eq!(
-            (status, &refused["error"]["code"]),
-            (401, &"PLP0026".into()),
-            "{verb} {path}"
-        );
-        assert_eq!(refused["error"]["data"]["operation"], operation.name());
-        let (status, wrong) = ask(&server, verb, &path, Some("admin:joe")).await;
-        assert_eq!(
-            (status, &wrong["error"]["code"]),
-            (401, &"PLP0030".into()),
-            "{verb} {path}"
-        );
+        password_changed: clock.now(),
+        roles: Vec::new(),
     }
 }
 
@@ -90,39 +25,76 @@ async fn store(clock: &Arc<ManualClock>) -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-#[tokio::test]
-async fn a_changed_password_and_a_lost_role_are_noticed_within_seconds() {
-    let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
-    let (_folder, store) = store(&clock).await;
-    store
-        .user_create(&user("ann", "old", &["super-users"]).await)
-        .await
-        .unwrap();
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()))
+}
+
+/// Makes, changes or removes ann on a store.
+async fn set(store: &Store, user: Option<&User>, rights: &[Operation]) {
+    let mut change = store.people_change().await.unwrap();
+    match user {
+        Some(user) if change.user(&user.login).await.unwrap().is_some() => {
+            change.user_save(user).await.unwrap();
+        }
+        Some(user) => change.user_create(user).await.unwrap(),
+        None => assert!(change.user_delete("ann").await.unwrap()),
+    }
+    if user.is_some() {
+        let set = change.operations_set("ann", "/v2/tasks/", rights);
+        set.await.unwrap();
+    }
+    change.commit().await.unwrap();
+}
+
+fn may_read(principal: Option<Principal>) -> Option<bool> {
+    principal.map(|principal| principal.may(Operation::Read, "/v2/tasks/"))
+}
+
+/// What ann may do with her old and with her new password, when changes are made through `writer`.
+async fn changes_count(writer: &Store, reader: &Store, clock: &ManualClock, late: SignedDuration) {
     let authenticator = Authenticator::default();
-    let check = |password: &'static str| authenticator.check(&store, "ann", password);
-    assert!(check("old").await.unwrap().unwrap().super_user);
-    assert_eq!(check("new").await.unwrap(), None);
-    store
-        .user_put(&user("ann", "old", &[]).await)
-        .await
-        .unwrap();
-    clock.advance(SignedDuration::from_secs(6));
-    assert!(!check("old").await.unwrap().unwrap().super_user);
-    store
-        .user_put(&user("ann", "new", &[]).await)
-        .await
-        .unwrap();
-    clock.advance(SignedDuration::from_secs(6));
-    assert_eq!(check("old").await.unwrap(), None);
-    assert!(check("new").await.unwrap().is_some());
-    store.user_delete("ann").await.unwrap();
-    clock.advance(SignedDuration::from_secs(6));
-    assert_eq!(check("new").await.unwrap(), None);
+    let check = |password: &'static str| authenticator.check(reader, "ann", password);
+    assert!(check("old").await.unwrap().is_none());
+    let ann = user(clock, "ann", "old").await;
+    set(writer, Some(&ann), &[Operation::Read]).await;
+    clock.advance(late);
+    assert_eq!(may_read(check("old").await.unwrap()), Some(true));
+    assert!(check("new").await.unwrap().is_none());
+    set(writer, Some(&ann), &[]).await;
+    clock.advance(late);
+    assert_eq!(may_read(check("old").await.unwrap()), Some(false));
+    let ann = User {
+        roles: vec!["super-users".to_owned()],
+        ..user(clock, "ann", "new").await
+    };
+    set(writer, Some(&ann), &[]).await;
+    clock.advance(late);
+    assert!(check("old").await.unwrap().is_none());
+    assert_eq!(may_read(check("new").await.unwrap()), Some(true));
+    set(writer, None, &[]).await;
+    clock.advance(late);
+    assert!(check("new").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_changed_password_or_right_counts_at_once_in_the_process_that_changed_it() {
+    let clock = clock();
+    let (_folder, store) = store(&clock).await;
+    changes_count(&store, &store, &clock, SignedDuration::ZERO).await;
+}
+
+#[tokio::test]
+async fn a_changed_password_or_right_counts_within_a_second_elsewhere() {
+    let clock = clock();
+    let (folder, writer) = store(&clock).await;
+    let url = format!("sqlite://{}/pith.db", folder.path().display());
+    let reader = Store::connect(&url, clock.clone()).await.unwrap();
+    changes_count(&writer, &reader, &clock, SignedDuration::from_millis(999)).await;
 }
 
 #[tokio::test]
 async fn the_first_administrator_is_made_once() {
-    let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+    let clock = clock();
     let (_folder, store) = store(&clock).await;
     let made = ensure_first_admin(&store, clock.as_ref(), None)
         .await
@@ -132,10 +104,44 @@ async fn the_first_administrator_is_made_once() {
     let again = ensure_first_admin(&store, clock.as_ref(), Some("x".to_owned())).await;
     assert_eq!(again.unwrap(), None);
     let authenticator = Authenticator::default();
-    let principal = authenticator
-        .check(&store, "admin", &made)
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(principal.super_user);
+    let principal = authenticator.check(&store, "admin", &made).await;
+    let principal = principal.unwrap().unwrap();
+    assert!(principal.may(Operation::Delete, "/v2/whatever/"));
+    assert_eq!(principal.originator(), "admin");
+}
+
+#[tokio::test]
+async fn super_users_of_a_pith_without_permissions_get_theirs() {
+    let clock = clock();
+    let (_folder, store) = store(&clock).await;
+    let ann = User {
+        roles: vec!["super-users".to_owned()],
+        ..user(&clock, "ann", "ann").await
+    };
+    set(&store, Some(&ann), &[]).await;
+    let made = ensure_first_admin(&store, clock.as_ref(), None).await;
+    assert_eq!(made.unwrap(), None);
+    let on_all = store.permissions_list(Some("/")).await.unwrap();
+    assert_eq!(
+        on_all[0].users,
+        [("ann".to_owned(), Operation::ALL.to_vec())]
+    );
+    assert!(store.role_get("super-users").await.unwrap().is_some());
+    assert!(store.user_get("admin").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_user_without_a_password_cannot_log_in_with_any() {
+    let clock = clock();
+    let (_folder, store) = store(&clock).await;
+    let ann = User {
+        password_hash: None,
+        ..user(&clock, "ann", "x").await
+    };
+    set(&store, Some(&ann), &[]).await;
+    let authenticator = Authenticator::default();
+    for password in ["None", "", "null", "ann"] {
+        let found = authenticator.check(&store, "ann", password).await;
+        assert!(found.unwrap().is_none(), "{password}");
+    }
 }

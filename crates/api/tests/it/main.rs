@@ -2,6 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod access;
+mod calls;
+mod certificates;
+mod client;
+mod coverage;
+mod endpoints;
+mod groups;
+mod people;
 mod plugins;
 mod recordings;
 mod replay;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use pith_content::copy::{CopyContext, CopyReport};
 use pith_content::descriptor::KeyField;
 use pith_content::publish::{Mount, OtherDistributor, PublishContext, PublishReport};
 use pith_content::sync::{SyncContext, SyncReport, Upstream};
@@ -136,6 +137,17 @@ impl Importer for Plugin {
     ) -> Result<UploadReport, ContentError> {
         Ok(UploadReport::default())
     }
+
+    /// As the recorded plugins, of which one lists what it left out.
+    async fn copy(&self, _ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
+        let mut report = CopyReport::default();
+        if self.descriptor.id == "yum_importer" {
+            report
+                .lists
+                .push(("units_failed_signature_filter", Vec::new()));
+        }
+        Ok(report)
+    }
 }
 
 #[async_trait]
@@ -183,6 +195,13 @@ pub(crate) struct Recorded {
 impl ContentType for Recorded {
     fn name(&self) -> &'static str {
         "recorded"
+    }
+
+    fn result_fields(&self, type_id: &str) -> &'static [&'static str] {
+        match type_id {
+            "rpm" | "srpm" | "drpm" => &["signing_key"],
+            _ => &[],
+        }
     }
 
     fn unit_types(&self) -> &'static [UnitType] {

@@ -2,26 +2,33 @@
 
 use std::sync::Arc;
 
+use pith_content::UnitKey;
+use pith_core::{Document, TaskId, UnitId};
+use pith_store::{NewUnit, OnConflict};
+use serde_json::{Value, json};
+
 use crate::plugins::recorded;
 use crate::replay::{Exchange, read, replay};
 use crate::server::Server;
 
-const PLUGINS: &str = include_str!("../recordings/01_status_plugins.jsonl");
-const REPOSITORIES: &str = include_str!("../recordings/02_repositories.jsonl");
-const IMPORTERS: &str = include_str!("../recordings/03_importers_distributors.jsonl");
+pub(crate) const PLUGINS: &str = include_str!("../recordings/01_status_plugins.jsonl");
+pub(crate) const REPOSITORIES: &str = include_str!("../recordings/02_repositories.jsonl");
+pub(crate) const IMPORTERS: &str = include_str!("../recordings/03_importers_distributors.jsonl");
+
+const PEOPLE: &str = include_str!("../recordings/10_users_roles_permissions.jsonl");
 
 /// Lines that differ, with the reason.
-type Known = &'static [(u32, &'static str)];
+pub(crate) type Known = &'static [(u32, &'static str)];
 
 /// An exception escaped in Pulp; pith names what is wrong.
-const MENDED: &str = "500 unhandled in Pulp, 400 naming the property here";
+pub(crate) const MENDED: &str = "500 unhandled in Pulp, 400 naming the property here";
 /// The recorded server had a stand-in for its database.
 const STAND_IN: &str = "the stand-in database accepts it, the real one refuses";
 /// A request that only differs in what it leaves out.
 const ONLY_DELTA: &str =
     "a task without distributor_config fails in Pulp; here it changes nothing else";
 
-const KNOWN_REPOSITORIES: Known = &[
+pub(crate) const KNOWN_REPOSITORIES: Known = &[
     (49, MENDED),
     (50, MENDED),
     (59, MENDED),
@@ -47,7 +54,7 @@ const KNOWN_REPOSITORIES: Known = &[
     (230, "500 unhandled in Pulp, 401 here"),
 ];
 
-const KNOWN_IMPORTERS: Known = &[
+pub(crate) const KNOWN_IMPORTERS: Known = &[
     (15, MENDED),
     (58, MENDED),
     (60, MENDED),
@@ -69,6 +76,28 @@ const KNOWN_IMPORTERS: Known = &[
     (300, ONLY_DELTA),
     (303, ONLY_DELTA),
     (306, "the task fails in both; PLP1010 says why"),
+];
+
+const NO_NULLS: &str =
+    "Pulp gives the maker of a user a permission of five nulls that no check finds; not here";
+const NO_CONSUMERS: &str = "/consumers/ is not built yet";
+const NO_SYNC: &str = "the repositories of recordings 04 to 08";
+
+const KNOWN_PEOPLE: Known = &[
+    (33, MENDED),
+    (35, MENDED),
+    (36, MENDED),
+    (56, MENDED),
+    (70, MENDED),
+    (84, MENDED),
+    (86, MENDED),
+    (97, "500 in Pulp for a role with members; the users here"),
+    (171, NO_SYNC),
+    (173, NO_CONSUMERS),
+    (178, NO_SYNC),
+    (180, NO_CONSUMERS),
+    (181, NO_NULLS),
+    (184, NO_NULLS),
 ];
 
 /// A server whose plugins refuse what the recorded ones refused in any of the recordings, and whose syncs and publishes
@@ -105,12 +134,97 @@ async fn importers_and_distributors_answer_as_recorded() {
     report.settle("03", KNOWN_IMPORTERS);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn users_roles_and_permissions_answer_as_recorded() {
+    answers_as_recorded("10", PEOPLE, KNOWN_PEOPLE).await;
+}
+
+const COPY: &str = include_str!("../recordings/08_copy_orphans.jsonl");
+const UNIT: &str = include_str!("../recordings/07_unit.jsonl");
+
+const KNOWN_COPY: Known = &[
+    (137, MENDED),
+    (141, MENDED),
+    (162, MENDED),
+    (211, "the recorded server failed on a unit of another type"),
+];
+
+/// A unit as `doc` says; its id.
+async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
+    let doc: Document = serde_json::from_value(doc).unwrap();
+    let kind = server.engine.registry.unit_type(type_id).unwrap();
+    let unit = NewUnit {
+        type_id: type_id.to_owned(),
+        key_digest: UnitKey::of(kind, &doc).unwrap().digest(kind),
+        doc,
+        blob: None,
+        size: None,
+        downloaded: true,
+        parts: Vec::new(),
+    };
+    let store = &server.engine.store;
+    let saved = store.units_save(&[unit], OnConflict::Keep).await;
+    saved.unwrap()[0].id
+}
+
+/// What the recorded server had before: packages in the source repository, and two orphans.
+async fn seed(server: &Server) {
+    let task = TaskId::new();
+    for name in ["bear", "whale"] {
+        let doc = json!({
+            "name": name, "epoch": "0", "version": "4.1", "release": "1", "arch": "noarch", "checksumtype": "sha256",
+            "checksum": "fd71", "signing_key": "269d9d98",
+        });
+        let id = save(server, "rpm", doc).await;
+        let store = &server.engine.store;
+        store.stage_add(task, &[(id, "rpm")]).await.unwrap();
+    }
+    let now = server.engine.clock.now();
+    let committed = server.engine.store.content_commit(task, "rec-c", now);
+    committed.await.unwrap();
+    save(server, "erratum", json!({ "errata_id": "REC-2014:2" })).await;
+    let category = json!({ "package_category_id": "all", "repo_id": "rec-cp" });
+    save(server, "package_category", category).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_removals_and_orphans_answer_as_recorded() {
+    let exchanges = read(COPY);
+    let server = server(&exchanges).await;
+    let (setup, rest) = exchanges.split_at(5);
+    replay(&server.router, setup).await.settle("08 setup", &[]);
+    seed(&server).await;
+    let report = replay(&server.router, rest).await;
+    report.settle("08", KNOWN_COPY);
+}
+
+const KNOWN_UNIT: Known = &[
+    (113, "the recorded server had two units of this name"),
+    (114, "$or: [] matches nothing and is refused"),
+    (118, "_content_type_id is always sent"),
+    (119, "_content_type_id is always sent"),
+    (122, "the unit is in no repository here"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_and_its_user_metadata_answer_as_recorded() {
+    let exchanges = read(UNIT);
+    let server = server(&exchanges).await;
+    let recorded = exchanges.iter().find(|exchange| exchange.n == 130).unwrap();
+    let mut doc = recorded.body.as_object().unwrap().clone();
+    doc.retain(|key, _| !key.starts_with('_') && key != "children" && key != "downloaded");
+    doc.remove("pulp_user_metadata");
+    save(&server, "rpm", Value::Object(doc)).await;
+    let report = replay(&server.router, &exchanges).await;
+    report.settle("07", KNOWN_UNIT);
+}
+
 /// A column of the wrong thing.
 const ACTOR: &str = "importer_id is an object id in Pulp, the importer's id here";
 /// The recorded server's database stand-in did not find tasks by tags.
 const TAGS: &str = "the stand-in database finds no task by its tags";
 
-const KNOWN_SYNCS: Known = &[
+pub(crate) const KNOWN_SYNCS: Known = &[
     (
         16,
         "an override that the importer refuses fails the task here",
@@ -132,7 +246,7 @@ const KNOWN_SYNCS: Known = &[
     (122, ACTOR),
 ];
 
-const KNOWN_PUBLISHES: Known = &[
+pub(crate) const KNOWN_PUBLISHES: Known = &[
     (
         11,
         "no unit came in with the sync of this test, so the publish is skipped",
@@ -142,7 +256,7 @@ const KNOWN_PUBLISHES: Known = &[
     (48, "the publish of 11"),
 ];
 
-const KNOWN_SCHEDULES: Known = &[
+pub(crate) const KNOWN_SCHEDULES: Known = &[
     (22, MENDED),
     (23, MENDED),
     (34, MENDED),
@@ -151,7 +265,7 @@ const KNOWN_SCHEDULES: Known = &[
     (113, MENDED),
 ];
 
-const KNOWN_TASKS: Known = &[
+pub(crate) const KNOWN_TASKS: Known = &[
     (10, TAGS),
     (11, TAGS),
     (16, TAGS),

@@ -1,321 +1,55 @@
-//! Replays recorded exchanges against a router and compares status, headers, keys and types of values.
-//!
-//! Ids differ from run to run: where the recording and the answer both have one in the same place, the recorded one
-//! is replaced in every later request. Dates, tracebacks and progress are not compared.
-
-use std::collections::HashMap;
-use std::time::Duration;
+//! Replays recorded exchanges against a router in this process; the comparison is that of `pith_testkit::replay`.
 
 use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use pith_testkit::replay::{Prepared, Reply, Transport};
+use serde_json::Value;
 use tower::ServiceExt;
 
-/// One line of a recording.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Exchange {
-    pub(crate) n: u32,
-    pub(crate) step: String,
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) request_body: Value,
-    pub(crate) status: u16,
-    pub(crate) headers: Option<Map<String, Value>>,
-    pub(crate) body: Value,
-    pub(crate) note: Option<String>,
-}
+pub(crate) use pith_testkit::replay::{Exchange, Report, read};
 
-/// Reads a recording.
-pub(crate) fn read(text: &str) -> Vec<Exchange> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
+struct InProcess<'a>(&'a Router);
 
-/// What a replay found.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) agree: Vec<u32>,
-    /// Line, step, and the first difference.
-    pub(crate) disagree: Vec<(u32, String, String)>,
-}
-
-impl Report {
-    /// Prints the counts, and fails when a line differs that `known` does not list, or a listed one agrees by now.
-    pub(crate) fn settle(&self, name: &str, known: &[(u32, &str)]) {
-        println!(
-            "{name}: {} agree, {} disagree ({} known)",
-            self.agree.len(),
-            self.disagree.len(),
-            known.len()
-        );
-        let listed = |n: u32| known.iter().any(|(k, _)| *k == n);
-        let new: Vec<_> = self
-            .disagree
-            .iter()
-            .filter(|(n, _, _)| !listed(*n))
-            .collect();
-        let stale: Vec<_> = self.agree.iter().filter(|n| listed(**n)).collect();
-        for (n, step, why) in &new {
-            println!("  {name}:{n} {step}: {why}");
+impl Transport for InProcess<'_> {
+    async fn send(&self, prepared: Prepared) -> Reply {
+        let mut request = Request::builder()
+            .method(prepared.method.as_str())
+            .uri(prepared.path);
+        if let Some((name, value)) = prepared.header {
+            request = request.header(name, value);
         }
-        assert!(
-            new.is_empty() && stale.is_empty(),
-            "{name}: {} new differences, lines that agree by now: {stale:?}",
-            new.len()
-        );
+        if let Some(credentials) = prepared.credentials {
+            let credentials = STANDARD.encode(credentials);
+            request = request.header("Authorization", format!("Basic {credentials}"));
+        }
+        let request = request.body(Body::from(prepared.body)).unwrap();
+        let response = self.0.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Reply::new(parts.status.as_u16(), parts.headers, &bytes)
     }
-}
-
-struct Reply {
-    status: u16,
-    headers: http::HeaderMap,
-    body: Value,
 }
 
 /// Replays `exchanges` in their order.
 pub(crate) async fn replay(router: &Router, exchanges: &[Exchange]) -> Report {
-    let mut ids = HashMap::new();
-    let mut report = Report::default();
-    for exchange in exchanges {
-        let mut reply = send(router, exchange, &ids).await;
-        let note = exchange.note.as_deref().unwrap_or_default();
-        if note.starts_with("final poll") {
-            reply = finished(router, exchange, &ids, reply).await;
-        }
-        learn(&exchange.body, &reply.body, &mut ids);
-        let first_poll = note.starts_with("first poll") && exchange.step.contains("first poll");
-        match difference(exchange, &reply, first_poll) {
-            None => report.agree.push(exchange.n),
-            Some(why) => report
-                .disagree
-                .push((exchange.n, exchange.step.clone(), why)),
-        }
-    }
-    report
+    pith_testkit::replay::replay(&InProcess(router), exchanges).await
 }
 
-/// Asks again until the task is complete.
-async fn finished(
-    router: &Router,
-    exchange: &Exchange,
-    ids: &HashMap<String, String>,
-    mut reply: Reply,
-) -> Reply {
-    let complete = ["finished", "error", "canceled", "skipped"];
-    for _ in 0..3000 {
-        let state = reply.body["state"].as_str().unwrap_or("finished");
-        if complete.contains(&state) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        reply = send(router, exchange, ids).await;
-    }
-    reply
-}
-
-fn translated(text: &str, ids: &HashMap<String, String>) -> String {
-    let mut text = text.to_owned();
-    for (recorded, ours) in ids {
-        if text.contains(recorded.as_str()) {
-            text = text.replace(recorded.as_str(), ours);
-        }
-    }
-    text
-}
-
-fn body_of(exchange: &Exchange, ids: &HashMap<String, String>) -> Vec<u8> {
-    let text = text_of(exchange, ids);
-    if exchange.step == "invalid utf8" {
-        // What was sent is not text; the recording has a replacement character in its place.
-        return text
-            .replace('\u{fffd}', "\u{ff}")
-            .chars()
-            .map(|c| c as u8)
-            .collect();
-    }
-    text.into_bytes()
-}
-
-fn text_of(exchange: &Exchange, ids: &HashMap<String, String>) -> String {
-    match &exchange.request_body {
-        Value::Null if exchange.step.contains("null body") => "null".to_owned(),
-        Value::Null => String::new(),
-        Value::String(text) if text.starts_with("raw: ") => text[5..].to_owned(),
-        Value::String(text) if exchange.path.contains("/content/uploads/") => text.clone(),
-        value => translated(&value.to_string(), ids),
-    }
-}
-
-async fn send(router: &Router, exchange: &Exchange, ids: &HashMap<String, String>) -> Reply {
-    let note = exchange.note.as_deref().unwrap_or_default();
-    let mut credentials = Some("admin:admin");
-    let mut request = Request::builder()
-        .method(exchange.method.as_str())
-        .uri(translated(&exchange.path, ids));
-    if note.contains("no credentials") {
-        credentials = None;
-    } else if let Some(given) = note.strip_prefix("credentials ") {
-        credentials = Some(given.split_whitespace().next().unwrap_or_default());
-    } else if let Some(header) = note.strip_prefix("sent header ") {
-        let (name, value) = header.split_once(": ").unwrap();
-        request = request.header(name, value);
-        credentials = None;
-    }
-    if let Some(credentials) = credentials {
-        request = request.header(
-            "Authorization",
-            format!("Basic {}", STANDARD.encode(credentials)),
-        );
-    }
-    let request = request.body(Body::from(body_of(exchange, ids))).unwrap();
-    let response = router.clone().oneshot(request).await.unwrap();
-    let status = response.status().as_u16();
-    let headers = response.headers().clone();
-    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
-        .await
-        .unwrap();
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Reply {
-        status,
-        headers,
-        body,
-    }
-}
-
-/// A UUID or a database id.
-fn is_id(text: &str) -> bool {
-    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
-    (text.len() == 24 && hex(text))
-        || (text.len() == 36 && text.matches('-').count() == 4 && hex(&text.replace('-', "")))
-}
-
-/// Pairs the ids of a recorded document with ours.
-fn learn(recorded: &Value, ours: &Value, ids: &mut HashMap<String, String>) {
-    match (recorded, ours) {
-        (Value::Object(recorded), Value::Object(ours)) => {
-            for (key, value) in recorded {
-                if let Some(our_value) = ours.get(key) {
-                    learn(value, our_value, ids);
-                }
-            }
-        }
-        (Value::Array(recorded), Value::Array(ours)) => {
-            for (recorded, ours) in recorded.iter().zip(ours) {
-                learn(recorded, ours, ids);
-            }
-        }
-        (Value::String(recorded), Value::String(ours)) if is_id(recorded) && is_id(ours) => {
-            ids.insert(recorded.clone(), ours.clone());
-        }
-        _ => {}
-    }
-}
-
-/// The first difference that counts.
-fn difference(exchange: &Exchange, reply: &Reply, first_poll: bool) -> Option<String> {
-    if exchange.status != reply.status {
-        let said = reply.body["error_message"].as_str().unwrap_or_default();
-        return Some(format!(
-            "status {} is {} {said}",
-            exchange.status, reply.status
-        ));
-    }
-    for (name, recorded) in exchange.headers.iter().flatten() {
-        let ours = reply
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok());
-        let same = match (name.as_str(), recorded.as_str(), ours) {
-            ("Location", Some(recorded), Some(ours)) => {
-                recorded == ours || recorded.split('/').count() == ours.split('/').count()
-            }
-            (_, recorded, ours) => recorded == ours,
-        };
-        if !same {
-            return Some(format!("header {name}: {recorded} is {ours:?}"));
-        }
-    }
-    let cut = exchange
-        .note
-        .as_deref()
-        .is_some_and(|note| note.contains("cut"));
-    shape(&exchange.body, &reply.body, "", first_poll, cut)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "text",
-        Value::Array(_) => "list",
-        Value::Object(_) => "object",
-    }
-}
-
-/// Keys whose contents vary from run to run.
-const VARYING: [&str; 3] = ["traceback", "progress_report", "exception"];
-/// Keys of a task that depend on how far it has come.
-const MOVING: [&str; 5] = [
-    "result",
-    "error",
-    "start_time",
-    "finish_time",
-    "worker_name",
-];
-
-fn shape(recorded: &Value, ours: &Value, at: &str, moving: bool, cut: bool) -> Option<String> {
-    match (recorded, ours) {
-        (Value::Object(recorded), Value::Object(ours)) => {
-            if let Some(key) = recorded.keys().find(|key| !ours.contains_key(*key)) {
-                return Some(format!("{at}/{key} is not there"));
-            }
-            if let Some(key) = ours.keys().find(|key| !recorded.contains_key(*key)) {
-                return Some(format!("{at}/{key} is too much"));
-            }
-            recorded
-                .iter()
-                .filter(|(key, _)| {
-                    let key = key.as_str();
-                    !VARYING.contains(&key) && (!moving || !MOVING.contains(&key))
-                })
-                .find_map(|(key, value)| {
-                    let exact = matches!(key.as_str(), "code" | "http_status" | "property_names");
-                    if exact && *value != ours[key] {
-                        return Some(format!("{at}/{key}: {value} is {}", ours[key]));
-                    }
-                    shape(value, &ours[key], &format!("{at}/{key}"), moving, cut)
-                })
-        }
-        (Value::Array(recorded), Value::Array(ours)) => lists(recorded, ours, at, moving, cut),
-        _ if kind(recorded) == kind(ours) => None,
-        _ => Some(format!("{at}: {} is {}", kind(recorded), kind(ours))),
-    }
-}
-
-/// Lists of things that have an id are compared thing by thing, others in their order.
-fn lists(recorded: &[Value], ours: &[Value], at: &str, moving: bool, cut: bool) -> Option<String> {
-    if !cut && recorded.len() != ours.len() {
-        return Some(format!("{at}: {} items are {}", recorded.len(), ours.len()));
-    }
-    recorded.iter().enumerate().find_map(|(index, value)| {
-        let by_id = value["id"].as_str().filter(|id| !is_id(id)).map(|id| {
-            let found = ours.iter().find(|other| other["id"] == *id);
-            found.ok_or_else(|| format!("{at}: no item '{id}'"))
-        });
-        let other = match by_id {
-            Some(Ok(found)) => found,
-            Some(Err(_)) if cut => return None,
-            Some(Err(why)) => return Some(why),
-            None => ours.get(index)?,
-        };
-        shape(value, other, &format!("{at}[{index}]"), moving, cut)
-    })
+/// Sends a request of the administrator, with a body unless it is null; status and document of the answer.
+pub(crate) async fn ask(router: &Router, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let prepared = Prepared {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        credentials: Some("admin:admin".to_owned()),
+        header: None,
+        body: match body {
+            Value::Null => Vec::new(),
+            body => body.to_string().into_bytes(),
+        },
+    };
+    let reply = InProcess(router).send(prepared).await;
+    (reply.status, reply.body)
 }

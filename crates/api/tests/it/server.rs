@@ -9,6 +9,7 @@ use pith_core::SystemClock;
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher};
 use pith_store::Store;
+use pith_trust::Authority;
 use tokio_util::sync::CancellationToken;
 
 /// Ends with its folder and its workers.
@@ -36,6 +37,8 @@ impl Server {
         let registry = Registry::new(types);
         let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");
         let engine = Arc::new(engine);
+        let authority = Authority::generate(engine.clock.now()).unwrap();
+        engine.use_authority(Arc::new(authority));
         let shutdown = CancellationToken::new();
         tokio::spawn(pith_engine::run_workers(
             Arc::clone(&engine),

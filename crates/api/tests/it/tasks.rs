@@ -12,7 +12,7 @@ use pith_content::{
 use pith_engine::Job;
 use serde_json::{Value, json};
 
-use crate::access::ask;
+use crate::client;
 use crate::server::Server;
 use crate::units::post;
 
@@ -69,7 +69,6 @@ impl Importer for Patient {
     }
 }
 
-const ADMIN: Option<&str> = Some("admin:admin");
 const API: &str = "/pulp/api/v2";
 
 /// A server whose one worker is busy with the first of two syncs of the same repository; the ids of the tasks.
@@ -93,8 +92,14 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
+/// What an administrator is answered.
+async fn ask(server: &Server, method: &str, path: &str) -> (u16, Value) {
+    let path = path.strip_prefix(API).unwrap_or(path);
+    client::ask(&server.router, &client::ADMIN, method, path, None).await
+}
+
 async fn task(server: &Server, id: &str) -> Value {
-    let (status, task) = ask(server, "GET", &format!("{API}/tasks/{id}/"), ADMIN).await;
+    let (status, task) = ask(server, "GET", &format!("{API}/tasks/{id}/")).await;
     assert_eq!(status, 200);
     task
 }
@@ -106,7 +111,7 @@ async fn until(server: &Server, id: &str, state: &str) {
 }
 
 async fn delete(server: &Server, path: &str) -> (u16, Value) {
-    ask(server, "DELETE", &format!("{API}{path}"), ADMIN).await
+    ask(server, "DELETE", &format!("{API}{path}")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +131,7 @@ async fn a_cancelled_waiting_task_never_ran_and_a_running_one_is_cancelled_at_on
     assert!(task(&server, &running).await["start_time"].is_string());
     let path = format!("{API}/repositories/slow/history/sync/");
     loop {
-        let (_, history) = ask(&server, "GET", &path, ADMIN).await;
+        let (_, history) = ask(&server, "GET", &path).await;
         if let [entry] = history.as_array().unwrap().as_slice() {
             assert_eq!(entry["result"], "canceled");
             assert_eq!(entry["summary"], "Sync was cancelled");
@@ -142,7 +147,7 @@ async fn tags_narrow_a_list_and_a_purge_leaves_what_is_cancelled_or_goes_on() {
     let (server, [running, waiting]) = busy().await;
     let count = async |tags: &str| {
         let path = format!("{API}/tasks/?{tags}");
-        let (_, found) = ask(&server, "GET", &path, ADMIN).await;
+        let (_, found) = ask(&server, "GET", &path).await;
         found.as_array().unwrap().len()
     };
     assert_eq!(count("tag=pulp:repository:slow").await, 2);
@@ -164,7 +169,7 @@ async fn tags_narrow_a_list_and_a_purge_leaves_what_is_cancelled_or_goes_on() {
     let purge = delete(&server, "/tasks/?state=finished&state=error&state=skipped").await;
     assert_eq!(purge, (204, Value::Null));
     assert_eq!(count("").await, 2);
-    let (status, _) = ask(&server, "GET", &format!("{API}/tasks/{other}/"), ADMIN).await;
+    let (status, _) = ask(&server, "GET", &format!("{API}/tasks/{other}/")).await;
     assert_eq!(status, 404);
 }
 
@@ -179,7 +184,7 @@ async fn a_group_is_summed_up_and_cancelled_and_not_listed() {
     let group = server.engine.enqueue_group(&jobs).await.unwrap();
     let summary = async || {
         let path = format!("{API}/task_groups/{group}/state_summary/");
-        ask(&server, "GET", &path, ADMIN).await
+        ask(&server, "GET", &path).await
     };
     let expected = |state: &str| {
         let mut counts = json!({
@@ -190,15 +195,9 @@ async fn a_group_is_summed_up_and_cancelled_and_not_listed() {
         (200, counts)
     };
     assert_eq!(summary().await, expected("waiting"));
-    let (_, listed) = ask(&server, "GET", &format!("{API}/tasks/"), ADMIN).await;
+    let (_, listed) = ask(&server, "GET", &format!("{API}/tasks/")).await;
     assert_eq!(listed.as_array().unwrap().len(), 2);
-    let (status, _) = ask(
-        &server,
-        "GET",
-        &format!("{API}/task_groups/{group}/"),
-        ADMIN,
-    )
-    .await;
+    let (status, _) = ask(&server, "GET", &format!("{API}/task_groups/{group}/")).await;
     assert_eq!(status, 404);
     let cancel = format!("/task_groups/{group}/");
     assert_eq!(delete(&server, &cancel).await, (200, Value::Null));
@@ -218,7 +217,7 @@ async fn applicability_in_parallel_is_a_group_and_without_consumers_an_empty_one
         href,
         format!("{API}/task_groups/{}/", text(&report["group_id"]))
     );
-    let summary = ask(&server, "GET", &format!("{href}state_summary/"), ADMIN).await;
+    let summary = ask(&server, "GET", &format!("{href}state_summary/")).await;
     assert_eq!((summary.0, &summary.1["total"]), (200, &json!(0)));
     for parallel in [json!("yes"), json!(1), json!([0])] {
         let body = json!({"repo_criteria": {}, "parallel": parallel});

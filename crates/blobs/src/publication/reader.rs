@@ -31,7 +31,7 @@ impl Publication {
     /// # Errors
     /// When the blob is missing or is not an index.
     pub async fn open(blobs: &Blobs, sha256: Sha256) -> Result<Self> {
-        let file = if blobs.is_local() {
+        let file = if blobs.local_root().is_some() {
             let blobs = blobs.clone();
             blocking(move || blobs.open_local(sha256))
                 .await?

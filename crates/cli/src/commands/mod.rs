@@ -40,7 +40,7 @@ use crate::wait::{check, wait, what};
 /// Every command that is a client of the API. Flatten it into the program's own subcommands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClientCommand {
-    /// Store the address of a server, a user and a password
+    /// Log in: store the address of a server, a user, and a certificate or password
     Login(session::LoginArgs),
     /// Forget the stored login
     Logout,

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{Context, Prompt, Session};
-use crate::client::{Client, Credentials};
+use crate::client::{Client, Credentials, Proof, Trust};
 use crate::error::Error;
 use crate::globals::Globals;
 use crate::login::{self, Login};
@@ -91,13 +91,14 @@ pub(super) async fn login(
             .secret("Password")
             .ok_or_else(|| nobody("password", "give --password-stdin or set PITH_PASSWORD"))?,
     };
-    let credentials = Credentials {
-        user: user.clone(),
-        password: password.clone(),
-    };
+    let credentials = Credentials::password(&user, password.clone());
     let trust = globals.trust(globals.ca_cert.as_deref())?;
     let client = Client::new(url.clone(), Some(credentials), &trust)?;
     verify(&client, &user).await?;
+    let proof = match certificate(&client, &user, &trust).await {
+        Some(pem) => Proof::Certificate(pem),
+        None => Proof::Password(password),
+    };
     let ca_cert = globals
         .ca_cert
         .as_ref()
@@ -106,12 +107,16 @@ pub(super) async fn login(
     let stored = Login {
         url: url.to_string(),
         user,
-        password,
+        proof,
         ca_cert: ca_cert.map_err(|e| Error::file("the certificate authority", e))?,
     };
     login::write(&file, &stored)?;
+    let kept = match &stored.proof {
+        Proof::Certificate(_) => "a certificate is",
+        Proof::Password(_) => "the password is",
+    };
     let line = format!(
-        "logged in to {} as {}; stored in {}",
+        "logged in to {} as {}; {kept} stored in {}",
         url,
         clean(&stored.user),
         file.display()
@@ -136,11 +141,32 @@ pub(super) fn password_from(input: impl Read) -> Result<SecretString, Error> {
     Ok(password.into())
 }
 
+/// A login certificate with its key, so that no password need be stored. `None` where it would be of no use: without TLS,
+/// or when the server gives none, or when what stands in front of it does not pass it on.
+async fn certificate(client: &Client, user: &str, trust: &Trust) -> Option<SecretString> {
+    if client.base().scheme() != "https" {
+        return None;
+    }
+    let answer = client
+        .post(&["actions", "login"], &serde_json::json!({}))
+        .await
+        .ok()?;
+    let part = |key: &str| answer[key].as_str().map(str::trim);
+    let pem = SecretString::from(format!("{}\n{}\n", part("certificate")?, part("key")?));
+    let credentials = Credentials {
+        user: user.to_owned(),
+        proof: Proof::Certificate(pem.clone()),
+    };
+    let with_it = Client::new(client.base().clone(), Some(credentials), trust).ok()?;
+    verify(&with_it, user).await.ok().map(|()| pem)
+}
+
 /// Asks for the user's own document: one who may not read it, or whom the server keeps elsewhere, is still known.
 /// Only Pulp's own "missing" counts: a web server that knows no such address has not checked any password.
 async fn verify(client: &Client, user: &str) -> Result<(), Error> {
     match client.get(&["users", user], &[]).await {
         Err(Error::Answer(answer)) if answer.detail.code == "PLP0009" => Ok(()),
+        Err(Error::Answer(answer)) if answer.detail.code == "PLP0026" => Ok(()),
         Err(error) if error.is_status(403) => Ok(()),
         other => other.map(drop),
     }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 use super::CriteriaError;
+use super::pattern::Pattern;
 use crate::clock::parse_iso;
 
 /// Deepest nesting of a filter.
 pub const MAX_DEPTH: usize = 32;
 /// Most conditions and listed values of a filter.
 pub const MAX_NODES: usize = 20_000;
-/// Longest regular expression, in bytes.
-pub const MAX_PATTERN: usize = 2_000;
-/// Most memory a compiled regular expression may take, in bytes.
-const MAX_PROGRAM: usize = 1 << 20;
+
+/// Most regular expressions in one filter.
+pub const MAX_PATTERNS: usize = 200;
 
 /// A condition on a document.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ pub enum Test {
     /// Does not pass all of these.
     Not(Vec<Test>),
     /// Is a text in which the expression is found.
-    Matches(Regex),
+    Matches(Pattern),
     /// Is an array of this length.
     Size(u64),
     /// Is an array of which one element fulfils the filter.
@@ -141,6 +140,31 @@ impl Filter {
         conditions
     }
 
+    /// The whole filter as conditions that must all hold: each field with the texts of which it must equal one. `None`
+    /// when the filter says anything else. Over fields that hold plain texts a database then decides it alone.
+    #[must_use]
+    pub fn equalities(&self) -> Option<Vec<(String, Vec<Value>)>> {
+        let texts = |values: &[Value]| {
+            (!values.is_empty() && values.iter().all(Value::is_string)).then(|| values.to_vec())
+        };
+        match self {
+            Self::All(filters) => {
+                let each = filters.iter().map(Self::equalities);
+                let each: Option<Vec<_>> = each.collect();
+                each.map(|each| each.into_iter().flatten().collect())
+            }
+            Self::Field { path, test } => {
+                let values = match test {
+                    Test::Equal(value) => texts(std::slice::from_ref(value)),
+                    Test::In(values) => texts(values),
+                    _ => None,
+                };
+                values.map(|values| vec![(path.join("."), values)])
+            }
+            Self::Any(_) | Self::None(_) => None,
+        }
+    }
+
     fn collect_narrowing(&self, conditions: &mut Vec<(String, Vec<Value>)>) {
         match self {
             Self::All(filters) => {
@@ -200,18 +224,23 @@ fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array()
 }
 
-fn refused(reason: impl Into<String>) -> CriteriaError {
+pub(super) fn refused(reason: impl Into<String>) -> CriteriaError {
     CriteriaError::Filter(reason.into())
 }
 
 struct Parser {
     dates: bool,
     nodes: usize,
+    patterns: usize,
 }
 
 impl Parser {
     fn new(dates: bool) -> Self {
-        Self { dates, nodes: 0 }
+        Self {
+            dates,
+            nodes: 0,
+            patterns: 0,
+        }
     }
 
     fn count(&mut self, more: usize, depth: usize) -> Result<(), CriteriaError> {
@@ -372,7 +401,7 @@ impl Parser {
             tests.push(match operator.as_str() {
                 "$options" if map.contains_key("$regex") => continue,
                 "$options" => return Err(refused("$options needs a $regex")),
-                "$regex" => regex_of(operand, map.get("$options"))?,
+                "$regex" => self.pattern(operand, map.get("$options"))?,
                 _ => self.operator(operator, operand, depth)?,
             });
         }
@@ -430,12 +459,32 @@ impl Parser {
     /// `$not` with operators, or with a text: a regular expression that must not be found.
     fn negation(&mut self, operand: &Value, depth: usize) -> Result<Test, CriteriaError> {
         match operand {
-            Value::String(_) => Ok(Test::Not(vec![regex_of(operand, None)?])),
+            Value::String(_) => Ok(Test::Not(vec![self.pattern(operand, None)?])),
             Value::Object(map) if !map.is_empty() && self.is_operators(operand) => {
                 Ok(Test::Not(self.operators(operand, depth + 1)?))
             }
             _ => Err(refused("$not needs a regex or a document")),
         }
+    }
+
+    fn pattern(&mut self, pattern: &Value, options: Option<&Value>) -> Result<Test, CriteriaError> {
+        let pattern = pattern
+            .as_str()
+            .ok_or_else(|| refused("$regex has to be a string"))?;
+        let options = match options {
+            None => "",
+            Some(options) => options
+                .as_str()
+                .ok_or_else(|| refused("$options has to be a string"))?,
+        };
+        if self.patterns >= MAX_PATTERNS {
+            return Err(refused(format!(
+                "the filter has more than {MAX_PATTERNS} regular expressions"
+            )));
+        }
+        let compiled = Pattern::new(pattern, options, self.patterns)?;
+        self.patterns += 1;
+        Ok(Test::Matches(compiled))
     }
 
     fn element(&mut self, operand: &Value, depth: usize) -> Result<Test, CriteriaError> {
@@ -527,46 +576,4 @@ fn kind(operand: &Value) -> Result<Kind, CriteriaError> {
         ) => Ok(Kind::Absent),
         _ => Err(refused(format!("unknown type code: {operand}"))),
     }
-}
-
-fn regex_of(pattern: &Value, options: Option<&Value>) -> Result<Test, CriteriaError> {
-    let pattern = pattern
-        .as_str()
-        .ok_or_else(|| refused("$regex has to be a string"))?;
-    let options = match options {
-        None => "",
-        Some(options) => options
-            .as_str()
-            .ok_or_else(|| refused("$options has to be a string"))?,
-    };
-    if pattern.len() > MAX_PATTERN {
-        return Err(refused(format!(
-            "the regular expression is longer than {MAX_PATTERN} bytes"
-        )));
-    }
-    let mut builder = RegexBuilder::new(pattern);
-    builder.size_limit(MAX_PROGRAM).dfa_size_limit(MAX_PROGRAM);
-    for option in options.chars() {
-        match option {
-            'i' => builder.case_insensitive(true),
-            'm' => builder.multi_line(true),
-            's' => builder.dot_matches_new_line(true),
-            'x' => builder.ignore_whitespace(true),
-            'u' => &mut builder,
-            _ => {
-                return Err(refused(format!(
-                    "unknown regular expression option: {option}"
-                )));
-            }
-        };
-    }
-    builder.build().map(Test::Matches).map_err(|error| {
-        let reason = match &error {
-            regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
-            other => other.to_string(),
-        };
-        refused(format!(
-            "the regular expression cannot be used ({reason}); look-around and back-references are not supported"
-        ))
-    })
 }

@@ -9,6 +9,7 @@
 mod filter;
 mod matching;
 mod order;
+mod pattern;
 mod project;
 
 #[cfg(test)]
@@ -19,8 +20,9 @@ use serde_json::{Map, Value};
 use crate::Document;
 use crate::error::{ErrorDetail, PulpError};
 
-pub use filter::{Filter, MAX_DEPTH, MAX_NODES, MAX_PATTERN};
+pub use filter::{Comparison, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
 pub use order::{SortKey, compare, compare_by, sort_values};
+pub use pattern::{MAX_PATTERN, Pattern, Required};
 pub use project::project;
 
 /// Why criteria cannot be used.

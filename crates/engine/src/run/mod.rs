@@ -1,9 +1,13 @@
 //! What each kind of task does.
 
 mod configure;
+mod copy;
 mod download;
+mod group;
 mod housekeeping;
+mod orphans;
 mod publish;
+mod save;
 mod stage;
 mod subject;
 mod sync;
@@ -25,6 +29,11 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             distributor_id,
             override_config,
         } => publish::run(run, repo_id, distributor_id, override_config).await,
+        Job::PublishGroup {
+            group_id,
+            distributor_id,
+            override_config,
+        } => group::run(run, group_id, distributor_id, override_config).await,
         Job::DeleteRepository { repo_id } => configure::delete_repository(run, repo_id).await,
         Job::SetImporter {
             repo_id,
@@ -67,6 +76,14 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             };
             upload::run(run, repo_id, request).await
         }
+        Job::Associate {
+            repo_id,
+            source_repo_id,
+            criteria,
+            override_config,
+        } => copy::associate(run, repo_id, source_repo_id, criteria, override_config).await,
+        Job::Unassociate { repo_id, criteria } => copy::unassociate(run, repo_id, criteria).await,
+        Job::DeleteOrphans { orphans } => orphans::delete(run, orphans).await,
         Job::RegenerateApplicability { repo_criteria } => {
             let engine = &run.engine;
             engine.applicability_of_repositories(&repo_criteria).await?;

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
 use futures::stream::BoxStream;
+use futures::{FutureExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
 use pith_content::publish::{
@@ -229,10 +229,15 @@ async fn publish(
         bytes: whole(bytes)?,
         blobs: blobs.collect::<Result<_, ContentError>>()?,
     };
-    let committed = engine
-        .store
-        .publication_commit(&publication, &mounts, engine.clock.now())
-        .await;
+    let (publication, mounts) = (&publication, &mounts);
+    let now = engine.clock.now();
+    let committed = crate::files::saving(engine, move || {
+        engine
+            .store
+            .publication_commit(publication, mounts, now)
+            .boxed()
+    })
+    .await;
     committed.map_err(ContentError::other)?;
     engine.mounts_changed().await;
     forget_old(run, repo, distributor).await;

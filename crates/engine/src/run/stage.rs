@@ -2,7 +2,7 @@
 //! limits, verify, save in batches. Bounded queues between the stages keep memory flat; the first fatal failure stops
 //! all of them.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,19 +13,18 @@ use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
 use pith_core::{Sha256, TaskId, UnitId};
 use pith_fetch::{Request, Session};
-use pith_store::{KnownUnit, NewUnit, OnConflict};
+use pith_store::KnownUnit;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::download::{BlobSink, failure, resolve, unreachable_file};
+use super::save::save_loop;
 use crate::Engine;
 
-/// Units saved in one transaction.
-const SAVE_BATCH: usize = 250;
 /// Units waiting between two stages.
-const QUEUE: usize = 200;
+const QUEUE: usize = 100;
 /// What clients say of a unit; a sync never takes it away.
 const USER_METADATA: &str = "pulp_user_metadata";
 /// Largest file taken when nobody says how large it is.
@@ -41,34 +40,34 @@ pub(crate) enum Policy {
 }
 
 /// A unit on its way through the stages.
-struct Moving {
-    unit: WantedUnit,
-    key_digest: Sha256,
-    file_backed: bool,
-    file: Option<(Sha256, u64)>,
+pub(super) struct Moving {
+    pub(super) unit: WantedUnit,
+    pub(super) key_digest: Sha256,
+    pub(super) file_backed: bool,
+    pub(super) file: Option<(Sha256, u64)>,
     /// A known unit that only lacks its file.
-    known: Option<UnitId>,
-    observer: Arc<dyn StageObserver>,
+    pub(super) known: Option<UnitId>,
+    pub(super) observer: Arc<dyn StageObserver>,
 }
 
-struct Shared {
-    engine: Arc<Engine>,
-    task: TaskId,
+pub(super) struct Shared {
+    pub(super) engine: Arc<Engine>,
+    pub(super) task: TaskId,
     /// Units handed over and not yet saved or dropped.
     open: AtomicUsize,
     idle: Notify,
     failure: Mutex<Option<ContentError>>,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 impl Shared {
-    fn fail(&self, error: ContentError) {
+    pub(super) fn fail(&self, error: ContentError) {
         self.failure.lock().get_or_insert(error);
         self.stop.cancel();
         self.idle.notify_waiters();
     }
 
-    fn close(&self, count: usize) {
+    pub(super) fn close(&self, count: usize) {
         if self.open.fetch_sub(count, Ordering::AcqRel) == count {
             self.idle.notify_waiters();
         }
@@ -182,35 +181,49 @@ impl Stages {
             .units_by_key(type_id, &keys)
             .await
             .map_err(ContentError::other)?;
-        let mut associate: Vec<(UnitId, &str)> = Vec::new();
+        let mut served: Vec<(UnitId, Moving)> = Vec::new();
         for (mut unit, key_digest) in group {
-            if let Some(found) = known.get(&key_digest)
-                && self.as_known(&mut unit, found).await?
-            {
-                associate.push((found.id, type_id));
-                observer.known(type_id);
-                continue;
-            }
-            let known = known
-                .get(&key_digest)
-                .filter(|_| unit.existing == Existing::Keep);
-            let known = known.map(|found| found.id);
-            let observer = Arc::clone(observer);
-            self.send(Moving {
+            let found = known.get(&key_digest);
+            let serves = match found {
+                Some(found) => self.as_known(&mut unit, found).await?,
+                None => false,
+            };
+            let known = found.filter(|_| unit.existing == Existing::Keep);
+            let moving = Moving {
+                known: known.map(|found| found.id).filter(|_| !serves),
                 unit,
                 key_digest,
                 file_backed,
                 file: None,
-                known,
-                observer,
-            })
-            .await?;
+                observer: Arc::clone(observer),
+            };
+            match found.filter(|_| serves) {
+                Some(found) => served.push((found.id, moving)),
+                None => self.send(moving).await?,
+            }
         }
-        if !associate.is_empty() {
-            store
-                .stage_add(shared.task, &associate)
-                .await
-                .map_err(ContentError::other)?;
+        self.associate(type_id, served).await
+    }
+
+    /// Stages units that serve as they are. One that was deleted as an orphan since it was found comes as a new one.
+    async fn associate(
+        &self,
+        type_id: &'static str,
+        served: Vec<(UnitId, Moving)>,
+    ) -> Result<(), ContentError> {
+        if served.is_empty() {
+            return Ok(());
+        }
+        let units: Vec<(UnitId, &str)> = served.iter().map(|(id, _)| (*id, type_id)).collect();
+        let store = &self.shared.engine.store;
+        let gone = store.stage_add(self.shared.task, &units).await;
+        let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
+        for (id, moving) in served {
+            if gone.contains(&id) {
+                self.send(moving).await?;
+            } else {
+                moving.observer.known(type_id);
+            }
         }
         Ok(())
     }
@@ -404,100 +417,4 @@ impl Downloader {
         moving.file = Some((stored.sha256, stored.size));
         Ok(())
     }
-}
-
-/// Saves what comes, many units in one transaction; while one is under way the next batch gathers.
-async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Moving>) {
-    let stop = shared.stop.clone();
-    stop.run_until_cancelled(async {
-        let mut batch = Vec::with_capacity(SAVE_BATCH);
-        while queue.recv_many(&mut batch, SAVE_BATCH).await > 0 {
-            let count = batch.len();
-            if let Err(error) = save(&shared, std::mem::take(&mut batch)).await {
-                shared.fail(error);
-                return;
-            }
-            shared.close(count);
-        }
-    })
-    .await;
-}
-
-async fn save(shared: &Shared, batch: Vec<Moving>) -> Result<(), ContentError> {
-    let engine = &shared.engine;
-    engine.blobs.durable().await.map_err(ContentError::other)?;
-    let mut done = Vec::with_capacity(batch.len());
-    let mut groups: HashMap<bool, (Vec<NewUnit>, Vec<&'static str>)> = HashMap::new();
-    let mut associate: Vec<(UnitId, &str)> = Vec::new();
-    for moving in batch {
-        let size = moving.file.map_or(0, |(_, size)| size);
-        done.push((Arc::clone(&moving.observer), moving.unit.type_id, size));
-        if let (Some(id), Some((blob, size))) = (moving.known, moving.file) {
-            let size = i64::try_from(size).map_err(ContentError::other)?;
-            engine
-                .store
-                .unit_set_blob(id, blob, size)
-                .await
-                .map_err(ContentError::other)?;
-            associate.push((id, moving.unit.type_id));
-            continue;
-        }
-        let replace = moving.unit.existing == Existing::Replace;
-        let (units, types) = groups.entry(replace).or_default();
-        types.push(moving.unit.type_id);
-        units.push(new_unit(moving)?);
-    }
-    for (replace, (units, types)) in groups {
-        let on_conflict = if replace {
-            OnConflict::Replace
-        } else {
-            OnConflict::Keep
-        };
-        let saved = engine
-            .store
-            .units_save(&units, on_conflict)
-            .await
-            .map_err(ContentError::other)?;
-        associate.extend(
-            saved
-                .iter()
-                .zip(types)
-                .map(|(unit, type_id)| (unit.id, type_id)),
-        );
-    }
-    engine
-        .store
-        .stage_add(shared.task, &associate)
-        .await
-        .map_err(ContentError::other)?;
-    for (observer, type_id, size) in done {
-        observer.done(type_id, size);
-    }
-    Ok(())
-}
-
-fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
-    let promised = match &moving.unit.source {
-        Some(Source::Download { size, .. }) => *size,
-        _ => None,
-    };
-    let size = moving.file.map(|(_, size)| size).or(promised);
-    Ok(NewUnit {
-        type_id: moving.unit.type_id.to_owned(),
-        key_digest: moving.key_digest,
-        doc: moving.unit.doc,
-        blob: moving.file.map(|(blob, _)| blob),
-        size: size
-            .map(i64::try_from)
-            .transpose()
-            .map_err(ContentError::other)?,
-        // A unit without a source keeps its text among its parts: nothing of it is missing.
-        downloaded: moving.file.is_some() || !moving.file_backed || moving.unit.source.is_none(),
-        parts: moving
-            .unit
-            .parts
-            .into_iter()
-            .map(|part| (part.name.to_owned(), part.data.to_vec()))
-            .collect(),
-    })
 }

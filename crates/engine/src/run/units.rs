@@ -6,14 +6,17 @@ use pith_content::ContentError;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::TaskId;
 use pith_store::{BatchStream, Store, StreamedUnit, UnitQuery};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 /// A stream of units as types read it.
 pub(crate) type UnitStream = BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>;
 
-fn query<'a>(repo: &'a str, select: &Select) -> UnitQuery<'a> {
+/// What `select` asks of the database.
+pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a> {
     UnitQuery {
         type_ids: vec![select.type_id],
-        repo: Some(repo),
+        repo,
         sort: select.sort.iter().map(|field| (*field, false)).collect(),
         parts: select.parts.to_vec(),
         fields: select.fields.map(<[&str]>::to_vec),
@@ -28,7 +31,7 @@ pub(crate) fn present(
     select: &Select,
 ) -> Result<UnitStream, ContentError> {
     let stream = store
-        .units_stream(&query(repo, select))
+        .units_stream(&query(Some(repo), select))
         .map_err(ContentError::other)?;
     Ok(converted(stream, select.parts))
 }
@@ -41,21 +44,43 @@ pub(crate) fn after(
     select: &Select,
 ) -> Result<UnitStream, ContentError> {
     let stream = store
-        .units_stream_after(task, &query(repo, select))
+        .units_stream_after(task, &query(Some(repo), select))
         .map_err(ContentError::other)?;
     Ok(converted(stream, select.parts))
 }
 
 fn converted(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> UnitStream {
-    let convert = move |batch: Vec<StreamedUnit>| {
-        batch
-            .into_iter()
-            .map(|unit| to_repo_unit(unit, parts))
-            .collect()
-    };
-    stream
-        .map(move |batch| batch.map(convert).map_err(ContentError::other))
+    read_ahead(stream)
+        .map(move |batch| {
+            batch
+                .map(|batch| to_repo_units(batch, parts))
+                .map_err(ContentError::other)
+        })
         .boxed()
+}
+
+/// A batch as types read it.
+pub(crate) fn to_repo_units(batch: Vec<StreamedUnit>, parts: &[&str]) -> Vec<RepoUnit> {
+    batch
+        .into_iter()
+        .map(|unit| to_repo_unit(unit, parts))
+        .collect()
+}
+
+/// Reads one batch ahead of whoever works on the one before: the database and the type take turns otherwise.
+fn read_ahead<T: Send + 'static>(mut stream: BatchStream<T>) -> BatchStream<T> {
+    let (tx, rx) = mpsc::channel(1);
+    let reader = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(batch) = stream.next().await {
+            if tx.send(batch).await.is_err() {
+                return;
+            }
+        }
+    }));
+    futures::stream::unfold((rx, reader), |(mut rx, reader)| async move {
+        rx.recv().await.map(|batch| (batch, (rx, reader)))
+    })
+    .boxed()
 }
 
 fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {

@@ -232,8 +232,8 @@ impl UploadContext for Context<'_> {
     }
 }
 
-/// Uploads download nothing, so nothing can fail.
-struct Quiet;
+/// Uploads and copies download nothing, so nothing can fail.
+pub(super) struct Quiet;
 
 impl StageObserver for Quiet {
     fn failed(&self, _unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {

@@ -91,7 +91,7 @@ pub(super) fn unknown_field(name: &str, collection: &str) -> PulpError {
 }
 
 impl Collection {
-    fn check(&self, criteria: &Criteria) -> Result<(), PulpError> {
+    pub(super) fn check(&self, criteria: &Criteria) -> Result<(), PulpError> {
         let fields = criteria.fields.iter().flatten().map(String::as_str);
         for name in criteria.sort_names().chain(fields) {
             if !self.fields.contains(&name) {
@@ -169,7 +169,7 @@ fn tags_of(criteria: &Criteria) -> Option<Vec<String>> {
 }
 
 /// Filters, sorts, skips and limits. `facts` gives the document that an item is judged by.
-fn select<T>(
+pub(crate) fn select<T>(
     items: impl IntoIterator<Item = T>,
     criteria: &Criteria,
     facts: impl Fn(&T) -> Value,
@@ -191,7 +191,7 @@ fn select<T>(
 
 /// Cuts a document of a typed collection to `fields`. `always` stays whatever was asked, and becomes null when it was
 /// not (reference: platform-api §1.10.4).
-fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
+pub(super) fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
     if let Some(map) = document.as_object_mut() {
         let asked = |key: &str| fields.iter().any(|field| field == key);
         map.retain(|key, _| key == "_id" || key == "_href" || asked(key));
@@ -200,6 +200,9 @@ fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
         }
     }
 }
+
+/// Repository id -> type id -> number of units.
+type UnitCounts = BTreeMap<String, BTreeMap<String, i64>>;
 
 impl Engine {
     /// Searches repositories.
@@ -211,20 +214,7 @@ impl Engine {
         criteria: &Criteria,
         expand: Expand,
     ) -> Result<Vec<Value>, PulpError> {
-        REPOSITORIES.check(criteria)?;
-        let ids = must_be(criteria, "id");
-        let found = self
-            .store
-            .repository_list(ids.as_deref())
-            .await
-            .map_err(from_store)?;
-        let counts = self.unit_counts(&found).await?;
-        let found = select(found, criteria, |repository| {
-            let mut facts =
-                repositories::document(repository, counts.get(&repository.id), Dates::Extended);
-            facts["repo_id"] = json!(repository.id);
-            facts
-        });
+        let (found, counts) = self.matching(criteria).await?;
         let with_id = criteria
             .fields
             .as_ref()
@@ -255,11 +245,39 @@ impl Engine {
             .collect())
     }
 
-    /// Numbers of units by repository and type: of a few one by one, of many in one go.
-    async fn unit_counts(
+    /// The ids of the repositories that match.
+    ///
+    /// # Errors
+    /// 400 for an unknown name in `sort` or `fields`.
+    pub(crate) async fn repository_ids(
         &self,
-        repositories: &[Repository],
-    ) -> Result<BTreeMap<String, BTreeMap<String, i64>>, PulpError> {
+        criteria: &Criteria,
+    ) -> Result<Vec<String>, PulpError> {
+        let (found, _) = self.matching(criteria).await?;
+        Ok(found.into_iter().map(|repository| repository.id).collect())
+    }
+
+    /// The repositories that match, and numbers of units of these and maybe more.
+    async fn matching(
+        &self,
+        criteria: &Criteria,
+    ) -> Result<(Vec<Repository>, UnitCounts), PulpError> {
+        REPOSITORIES.check(criteria)?;
+        let ids = must_be(criteria, "id");
+        let found = self.store.repository_list(ids.as_deref()).await;
+        let found = found.map_err(from_store)?;
+        let counts = self.unit_counts(&found).await?;
+        let found = select(found, criteria, |repository| {
+            let mut facts =
+                repositories::document(repository, counts.get(&repository.id), Dates::Extended);
+            facts["repo_id"] = json!(repository.id);
+            facts
+        });
+        Ok((found, counts))
+    }
+
+    /// Numbers of units by repository and type: of a few one by one, of many in one go.
+    async fn unit_counts(&self, repositories: &[Repository]) -> Result<UnitCounts, PulpError> {
         const FEW: usize = 8;
         if repositories.len() > FEW {
             let all = self.store.repository_unit_counts_all().await;

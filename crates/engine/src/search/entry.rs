@@ -44,6 +44,7 @@ impl Engine {
             unit_fields: criteria.unit_fields,
             association_fields: criteria.association_fields,
             include_repos: false,
+            exact: false,
         };
         search.check_fields()?;
         search.run().await
@@ -73,6 +74,7 @@ impl Engine {
             unit_fields: criteria.fields,
             association_fields: None,
             include_repos,
+            exact: false,
         };
         search.with_wire_names().run().await
     }

@@ -10,7 +10,7 @@ use pith_core::clock::iso;
 use pith_core::criteria::{Filter, SortKey, project, sort_values};
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
-use pith_store::{BatchStream, StreamedUnit, UnitQuery};
+use pith_store::{BatchStream, Held, Store, StoreError, StreamedUnit, UnitFilter, UnitQuery};
 use serde_json::{Value, json};
 
 use super::Ranking;
@@ -19,7 +19,16 @@ use crate::error::from_store;
 use crate::{Engine, present};
 
 /// Documents in batches, made as they are consumed.
-pub type DocumentStream = BoxStream<'static, Result<Vec<Document>, PulpError>>;
+pub type DocumentStream = BoxStream<'static, Result<Vec<Shown>, PulpError>>;
+
+/// A document of an answer.
+#[derive(Debug)]
+pub enum Shown {
+    /// As a tree.
+    Document(Document),
+    /// As JSON text.
+    Text(String),
+}
 
 /// Units fetched by id at once after a sort.
 const PAGE: usize = 500;
@@ -38,10 +47,12 @@ pub(super) struct Search {
     pub(super) unit_fields: Option<Vec<String>>,
     pub(super) association_fields: Option<Vec<String>>,
     pub(super) include_repos: bool,
+    /// Whether the database decides the filter on the unit alone; found out when the search runs.
+    pub(super) exact: bool,
 }
 
 /// What of the units must be read, given the fields that somebody looks at.
-struct Needs {
+pub(super) struct Needs {
     fields: Option<Vec<String>>,
     parts: Vec<&'static str>,
     storage_path: bool,
@@ -141,14 +152,40 @@ impl Search {
     fn judged_roots(&self) -> BTreeSet<&str> {
         let sorted = self.unit_sort.iter().map(|key| root(&key.field));
         let mut roots: BTreeSet<&str> = sorted.collect();
-        if let Some(filter) = &self.unit {
+        if let Some(filter) = self.unit.as_ref().filter(|_| !self.exact) {
             roots.extend(filter.roots());
         }
         roots
     }
 
+    /// How stored documents of the types searched hold `field`, for the database's part of the filter.
+    fn held(&self, field: &str) -> Held {
+        let first = root(field);
+        let beside = match first {
+            // An empty object stands for what was never set; below it nothing is missing.
+            "pulp_user_metadata" => first == field,
+            "downloaded" | "children" => true,
+            _ => first.starts_with('_') || self.presented().any(|(name, _)| name == first),
+        };
+        if beside {
+            Held::Elsewhere
+        } else if self.is_plain(field) {
+            Held::Plain
+        } else {
+            Held::Anyhow
+        }
+    }
+
+    /// What the database decides of the filter on the unit.
+    fn translated(&self) -> Option<UnitFilter> {
+        let store = &self.engine.store;
+        self.unit
+            .as_ref()
+            .map(|filter| store.unit_filter(filter, &|field| self.held(field)))
+    }
+
     /// What must be read to judge and show a unit.
-    fn shown_needs(&self) -> Needs {
+    pub(super) fn shown_needs(&self) -> Needs {
         let roots = self.unit_fields.as_ref().map(|fields| {
             let mut roots = self.judged_roots();
             roots.extend(fields.iter().map(|field| self.on_the_wire(root(field))));
@@ -166,22 +203,35 @@ impl Search {
         ids: Option<Vec<UnitId>>,
         window: Option<(u64, Option<u64>)>,
     ) -> Result<BatchStream<StreamedUnit>, PulpError> {
-        let narrowed = self.unit.as_ref().map(Filter::narrow).unwrap_or_default();
+        self.ask(type_ids, needs, sort, ids, window, |store, query| {
+            store.units_stream(query)
+        })
+    }
+
+    /// As [`Search::query`], of any of the store's streams.
+    pub(super) fn ask<T>(
+        &self,
+        type_ids: &[String],
+        needs: &Needs,
+        sort: &[SortKey],
+        ids: Option<Vec<UnitId>>,
+        window: Option<(u64, Option<u64>)>,
+        stream: impl FnOnce(&Store, &UnitQuery<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, PulpError> {
+        let filter = self.translated();
         let mut only: Option<Vec<UnitId>> = ids;
-        let mut equals = Vec::new();
-        for (field, values) in &narrowed {
+        for (field, values) in self.unit.as_ref().map(Filter::narrow).unwrap_or_default() {
             if field == "_id" {
                 let known = values.iter().filter_map(|v| v.as_str()?.parse().ok());
                 only.get_or_insert_with(|| known.collect());
-            } else if self.is_plain(field) {
-                equals.push((field.as_str(), values.clone()));
             }
         }
         let (skip, limit) = window.unwrap_or((0, None));
         let query = UnitQuery {
             type_ids: type_ids.iter().map(String::as_str).collect(),
             repo: self.repo.as_deref(),
-            equals,
+            equals: Vec::new(),
+            filter: filter.as_ref(),
             ids: only,
             sort: sort
                 .iter()
@@ -195,7 +245,7 @@ impl Search {
                 .as_ref()
                 .map(|fields| fields.iter().map(String::as_str).collect()),
         };
-        self.engine.store.units_stream(&query).map_err(from_store)
+        stream(&self.engine.store, &query).map_err(from_store)
     }
 
     /// The unit with its association, both as documents, when the filters hold.
@@ -213,12 +263,12 @@ impl Search {
             needs.storage_path,
         );
         match &self.unit {
-            Some(filter) if !filter.matches(&unit) => None,
+            Some(filter) if !self.exact && !filter.matches(&unit) => None,
             _ => Some((association, unit)),
         }
     }
 
-    fn association_document(&self, streamed: &StreamedUnit) -> Document {
+    pub(super) fn association_document<D>(&self, streamed: &StreamedUnit<D>) -> Document {
         let Some(repo) = &self.repo else {
             return Document::new();
         };
@@ -236,7 +286,7 @@ impl Search {
     }
 
     /// The answer's form of a unit that was found.
-    fn show(&self, association: Document, unit: Document) -> Document {
+    pub(super) fn show(&self, association: Document, unit: Document) -> Document {
         if self.repo.is_some() {
             self.show_association(association, unit)
         } else {
@@ -244,12 +294,18 @@ impl Search {
         }
     }
 
-    fn show_association(&self, mut association: Document, unit: Document) -> Document {
+    /// The association with the fields that were asked for.
+    pub(super) fn cut_association(&self, mut association: Document) -> Document {
         if let Some(fields) = &self.association_fields {
             association.retain(|key, _| {
                 matches!(key.as_str(), "_id" | "unit_id" | "unit_type_id") || fields.contains(key)
             });
         }
+        association
+    }
+
+    fn show_association(&self, association: Document, unit: Document) -> Document {
+        let mut association = self.cut_association(association);
         let unit = self.cut(unit, &["_id", "_content_type_id"]);
         association.insert("metadata".to_owned(), Value::Object(unit));
         association
@@ -314,17 +370,20 @@ impl Search {
         Ok(())
     }
 
-    pub(super) async fn run(self) -> Result<DocumentStream, PulpError> {
+    pub(super) async fn run(mut self) -> Result<DocumentStream, PulpError> {
         if self.type_ids.is_empty() {
             return Ok(stream::empty().boxed());
         }
+        let translated = self.translated();
+        self.exact = translated.as_ref().is_some_and(UnitFilter::is_exact);
         let by_database = self.unit_sort.iter().all(|key| self.is_plain(&key.field));
         // A filter that the database cannot use looks at every unit; then only at the fields it needs.
-        let scans = self.unit.as_ref().is_some_and(|f| !self.is_narrowed(f));
+        let decided_here = self.association.is_some() || (self.unit.is_some() && !self.exact);
+        let looked_up = translated.as_ref().is_some_and(UnitFilter::looks_up) || self.names_units();
+        let scans = self.unit.is_some() && !self.exact && !looked_up;
         if !self.association_sort.is_empty() || !by_database || scans {
             return self.run_ranked().await;
         }
-        let decided_here = self.association.is_some() || self.unit.is_some();
         // Sorted units of several types come type after type; unsorted ones come so in one query.
         let groups: VecDeque<Vec<String>> = if self.unit_sort.is_empty() {
             VecDeque::from([self.type_ids.clone()])
@@ -333,6 +392,9 @@ impl Search {
         };
         let pushed = !decided_here && groups.len() == 1;
         let window = if pushed {
+            if self.passes_through() {
+                return self.run_raw();
+            }
             Window {
                 skip: 0,
                 left: None,
@@ -355,12 +417,10 @@ impl Search {
         Ok(stream::try_unfold(state, Running::step).boxed())
     }
 
-    /// Whether the database can pass over most units by what the filter demands.
-    fn is_narrowed(&self, filter: &Filter) -> bool {
-        let narrowed = filter.narrow();
-        narrowed
-            .iter()
-            .any(|(field, _)| field == "_id" || self.is_plain(field))
+    /// Whether the filter names the ids of the units that can fulfil it.
+    fn names_units(&self) -> bool {
+        let narrowed = self.unit.as_ref().map(Filter::narrow).unwrap_or_default();
+        narrowed.iter().any(|(field, _)| field == "_id")
     }
 
     /// Sorts here: first sort values and ids of all that match, then the units of the answer.
@@ -414,7 +474,7 @@ impl Search {
     }
 
     /// The units of `ids` in that order; those that are gone meanwhile are left out.
-    async fn page(&self, ids: &[UnitId], needs: &Needs) -> Result<Vec<Document>, PulpError> {
+    async fn page(&self, ids: &[UnitId], needs: &Needs) -> Result<Vec<Shown>, PulpError> {
         let mut found: HashMap<UnitId, Document> = HashMap::with_capacity(ids.len());
         let mut units = self.query(&self.type_ids, needs, &[], Some(ids.to_vec()), None)?;
         while let Some(batch) = units.try_next().await.map_err(from_store)? {
@@ -427,7 +487,7 @@ impl Search {
         }
         let mut batch: Vec<Document> = ids.iter().filter_map(|id| found.remove(id)).collect();
         self.add_memberships(&mut batch).await?;
-        Ok(batch)
+        Ok(batch.into_iter().map(Shown::Document).collect())
     }
 }
 
@@ -443,7 +503,7 @@ struct Running {
 }
 
 impl Running {
-    async fn step(mut self) -> Result<Option<(Vec<Document>, Self)>, PulpError> {
+    async fn step(mut self) -> Result<Option<(Vec<Shown>, Self)>, PulpError> {
         while !self.done {
             let Some(units) = &mut self.current else {
                 let Some(group) = self.groups.pop_front() else {
@@ -469,6 +529,7 @@ impl Running {
                 .collect();
             self.search.add_memberships(&mut shown).await?;
             if !shown.is_empty() {
+                let shown = shown.into_iter().map(Shown::Document).collect();
                 return Ok(Some((shown, self)));
             }
         }

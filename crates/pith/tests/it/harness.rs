@@ -309,8 +309,11 @@ async fn open(database: &str, folder: &Path, clock: &Arc<dyn Clock>) -> Arc<Engi
         retry,
         ..FetchPolicy::default()
     });
-    let types: Vec<Arc<dyn ContentType>> =
-        vec![Arc::new(pith_type_file::File), Arc::new(pith_type_rpm::Rpm)];
+    let types: Vec<Arc<dyn ContentType>> = vec![
+        Arc::new(pith_type_file::File),
+        Arc::new(pith_type_rpm::Rpm),
+        Arc::new(pith_testkit::harness::Harness),
+    ];
     Arc::new(Engine::new(
         store,
         blobs,

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod content;
 mod faults;
 mod harness;
 mod life;
 mod rpm;
 mod schedules;
+mod seeds;

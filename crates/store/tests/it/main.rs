@@ -2,13 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod content;
+mod criteria;
 mod fixture;
+mod groups;
+mod people;
 mod plans;
 mod publications;
 mod repositories;
 mod schedules;
 mod schema;
 mod small;
+mod staging;
 mod tasks;
 mod tasks_property;
 mod units;

@@ -1,7 +1,7 @@
-//! Users, settings, uploads, history, workers.
+//! Settings, uploads, history, workers.
 
 use pith_core::{ObjectId, Timestamp};
-use pith_store::{History, HistoryKind, HistoryQuery, StoreError, Upload, User};
+use pith_store::{History, HistoryKind, HistoryQuery, StoreError, Upload};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -9,36 +9,11 @@ use crate::fixture::Fixture;
 use crate::on_both_engines;
 
 on_both_engines!(
-    users_come_and_go,
     a_setting_made_twice_keeps_the_first_value,
     uploads_only_grow,
     history_is_listed_as_it_was_written,
     workers_are_known_by_their_heartbeat,
 );
-
-async fn users_come_and_go(f: Fixture) {
-    let mut user = User {
-        login: "ann".to_owned(),
-        oid: ObjectId::new(f.now()),
-        name: "Ann".to_owned(),
-        password_hash: Some("$argon2id$secret".to_owned()),
-        roles: vec![],
-    };
-    f.store.user_create(&user).await.unwrap();
-    assert!(matches!(
-        f.store.user_create(&user).await.unwrap_err(),
-        StoreError::Duplicate { .. }
-    ));
-    assert!(!f.store.any_super_user().await.unwrap());
-    user.roles.push("super-users".to_owned());
-    f.store.user_put(&user).await.unwrap();
-    assert!(f.store.any_super_user().await.unwrap());
-    assert_eq!(f.store.user_get("ann").await.unwrap().as_ref(), Some(&user));
-    assert_eq!(f.store.users_list().await.unwrap(), [user.clone()]);
-    assert!(!format!("{user:?}").contains("argon2id"));
-    assert!(f.store.user_delete("ann").await.unwrap());
-    assert!(!f.store.user_delete("ann").await.unwrap());
-}
 
 async fn a_setting_made_twice_keeps_the_first_value(f: Fixture) {
     assert_eq!(f.store.setting_get("key").await.unwrap(), None);

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    SanType,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -36,6 +37,30 @@ impl TestCa {
     #[must_use]
     pub fn pem(&self) -> String {
         self.cert.pem()
+    }
+
+    /// The authority's key, PEM.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    /// A certificate that a client of this common name could have used until the end of 2019, and its key, PEM.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn expired_client(&self, common_name: &str) -> io::Result<(String, String)> {
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2019, 12, 31);
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let issuer = Issuer::from_params(&self.params, &self.key);
+        let cert = params.signed_by(&key, &issuer).map_err(io::Error::other)?;
+        Ok((cert.pem(), key.serialize_pem()))
     }
 
     /// A client's certificate and key, PEM.

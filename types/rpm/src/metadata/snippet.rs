@@ -5,6 +5,7 @@
 //! package has them in its own text, are written as `{% templatetag … %}`.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io;
 
 use bytes::Bytes;
@@ -108,7 +109,10 @@ impl Packer {
         if text.len() < WORTH {
             return Ok(Bytes::copy_from_slice(text));
         }
-        self.0.compress(text).map(Bytes::from)
+        // A copy: the compressor's buffer is as large as the text, and hundreds of snippets wait to be saved.
+        self.0
+            .compress(text)
+            .map(|packed| Bytes::copy_from_slice(&packed))
     }
 }
 
@@ -143,16 +147,30 @@ impl Unpacker {
     }
 }
 
+/// Largest buffer that a thread keeps between two calls of [`unpack`], in bytes.
+const KEPT: usize = 256 << 10;
+
+thread_local! {
+    /// Making a decoder takes longer than unpacking a snippet does.
+    static UNPACKER: RefCell<Unpacker> = RefCell::default();
+}
+
 /// One snippet of [`Packer`], for those who need only one.
 ///
 /// # Errors
 /// As [`Unpacker::unpack`].
 pub fn unpack(stored: &[u8]) -> io::Result<Cow<'_, [u8]>> {
-    let mut unpacker = Unpacker::default();
-    if unpacker.unpack(stored)?.as_ptr() == stored.as_ptr() {
-        return Ok(Cow::Borrowed(stored));
-    }
-    Ok(Cow::Owned(unpacker.1))
+    UNPACKER.with_borrow_mut(|unpacker| {
+        let text = unpacker.unpack(stored)?;
+        if text.as_ptr() == stored.as_ptr() {
+            return Ok(Cow::Borrowed(stored));
+        }
+        let text = text.to_vec();
+        if unpacker.1.capacity() > KEPT {
+            unpacker.1 = Vec::new();
+        }
+        Ok(Cow::Owned(text))
+    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
+use pith_content::copy::{CopyContext, CopyReport, RemoveContext};
 use pith_content::fetch::Fetched;
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::WantedUnit;
@@ -24,12 +25,13 @@ use serde_json::{Value, json};
 
 use self::feed::Feed;
 use self::packages::{Files, Wanted};
-use self::progress::{Progress, SignaturePolicy, Step};
+use self::progress::{Progress, Step};
+use crate::signature::SignaturePolicy;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, MODULEMD_DEFAULTS, ON_DOWNLOAD_FAILURE,
     RPM, SRPM, YUM_IMPORTER,
 };
-use crate::{config, upload};
+use crate::{config, copy, upload};
 
 /// The yum importer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,20 +77,20 @@ impl Importer for YumImporter {
     ) -> Result<UploadReport, ContentError> {
         upload::run(ctx, upload).await
     }
+
+    async fn copy(&self, ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
+        copy::run(ctx).await
+    }
+
+    async fn remove(&self, ctx: &dyn RemoveContext) -> Result<(), ContentError> {
+        copy::remove(ctx).await
+    }
 }
 
 fn progress_for(config: &Config) -> Progress {
-    let signatures = SignaturePolicy {
-        required: config.flag("require_signature") == Some(true),
-        allowed: config
-            .list("allowed_keys")
-            .iter()
-            .map(|key| key.to_ascii_lowercase())
-            .collect(),
-    };
     Progress::new(
         config.text(ON_DOWNLOAD_FAILURE) == Some("continue"),
-        signatures,
+        SignaturePolicy::of(config),
     )
 }
 

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use crate::metadata::MetadataError;
 
 /// Units in one batch.
-const BATCH: usize = 200;
+const BATCH: usize = 100;
 
 /// Where a parser puts its units.
 pub struct Outbox {

@@ -8,6 +8,7 @@ use pith_content::unit::WantedUnit;
 use serde_json::{Map, Value, json};
 
 use crate::metadata::header;
+use crate::signature::SignaturePolicy;
 use crate::types::{DRPM, RPM, SRPM};
 
 /// Failures beyond these are counted, not listed.
@@ -58,15 +59,6 @@ struct Inner {
     failed: usize,
     /// Packages that the signature policy leaves out, by checksum.
     refused: std::collections::HashSet<String>,
-}
-
-/// What packages must be signed with.
-#[derive(Debug, Clone, Default)]
-pub struct SignaturePolicy {
-    /// Whether unsigned packages are left out.
-    pub required: bool,
-    /// Short key ids, lower case; empty means any.
-    pub allowed: Vec<String>,
 }
 
 /// Progress of one sync, shared with the downloads.
@@ -245,12 +237,7 @@ impl StageObserver for Progress {
             return Ok(());
         }
         let facts = header::facts(head).unwrap_or_default();
-        let policy = &self.signatures;
-        let accepted = match &facts.signing_key {
-            None => !policy.required && policy.allowed.is_empty(),
-            Some(key) => policy.allowed.is_empty() || policy.allowed.contains(key),
-        };
-        if !accepted {
+        if !self.signatures.accepts(facts.signing_key.as_deref()) {
             let checksum = field(unit, "checksum").to_owned();
             self.inner.lock().refused.insert(checksum);
             return Err("its signature is not accepted by this repository".to_owned());

@@ -1,0 +1,97 @@
+//! `/v2/repositories/<repo>/actions/associate/` and `unassociate/` (reference: platform-api §4.8).
+
+use pith_core::Document;
+use pith_core::criteria::UnitCriteria;
+use pith_core::error::PulpError;
+use pith_engine::Job;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Call};
+
+/// The criteria of a body, checked; without any, everything is meant. Null is not nothing: a slip of a script must not
+/// empty a repository.
+fn criteria(body: &mut Document) -> Result<Value, PulpError> {
+    let criteria = body.remove("criteria").unwrap_or_else(|| json!({}));
+    let mut refused = PulpError::invalid_value(&["criteria"]);
+    if !criteria.is_object() {
+        return Err(refused);
+    }
+    match UnitCriteria::parse(&criteria) {
+        Ok(_) => Ok(criteria),
+        Err(error) => {
+            let error = PulpError::from(error);
+            refused.detail.sub_errors.push(*error.detail);
+            Err(refused)
+        }
+    }
+}
+
+/// Makes sure that the repositories of `additional_repos` exist.
+async fn check_additional(call: &Call, overriding: &Document) -> Result<(), PulpError> {
+    let Some(additional) = overriding.get("additional_repos") else {
+        return Ok(());
+    };
+    let Some(map) = additional.as_object() else {
+        return Err(PulpError::wrong_type(
+            "additional_repos",
+            "dict",
+            additional,
+        ));
+    };
+    for (source, destination) in map {
+        for id in [&json!(source), destination] {
+            let found = match id.as_str() {
+                Some(id) => call.engine.repository_require(id).await.is_ok(),
+                None => false,
+            };
+            if !found {
+                return Err(PulpError::invalid_values(&[id.clone()]));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Queues a copy.
+pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
+    let mut body = call.object();
+    let repo_id = call.param(0).to_owned();
+    call.engine.repository_require(&repo_id).await?;
+    let invalid = || PulpError::invalid_value(&["source_repo_id"]);
+    let source_repo_id = match body.remove("source_repo_id") {
+        None | Some(Value::Null) => return Err(PulpError::missing_value(&["source_repo_id"])),
+        Some(Value::String(id)) => id,
+        Some(_) => return Err(invalid()),
+    };
+    if let Err(error) = call.engine.repository_require(&source_repo_id).await {
+        return Err(if error.status == 404 {
+            invalid()
+        } else {
+            error
+        });
+    }
+    let criteria = criteria(&mut body)?;
+    let override_config = match body.remove("override_config") {
+        None | Some(Value::Null) => Document::new(),
+        Some(Value::Object(map)) => map,
+        Some(other) => return Err(PulpError::wrong_type("override_config", "dict", &other)),
+    };
+    check_additional(&call, &override_config).await?;
+    let job = Job::Associate {
+        repo_id,
+        source_repo_id,
+        criteria,
+        override_config,
+    };
+    Answer::queued(call.engine.enqueue(job).await?)
+}
+
+/// Queues a removal.
+pub(crate) async fn remove(mut call: Call) -> Result<Answer, PulpError> {
+    let mut body = call.object();
+    let criteria = criteria(&mut body)?;
+    let repo_id = call.param(0).to_owned();
+    call.engine.repository_require(&repo_id).await?;
+    let job = Job::Unassociate { repo_id, criteria };
+    Answer::queued(call.engine.enqueue(job).await?)
+}

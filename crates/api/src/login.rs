@@ -1,0 +1,27 @@
+//! `/v2/actions/login/` (reference: platform-api §2.4).
+
+use pith_core::error::PulpError;
+use pith_core::{Document, Operation};
+use pith_engine::auth::Principal;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::http::{Answer, Call};
+
+/// Hands out a certificate and its key.
+pub(crate) async fn login(call: Call) -> Result<Answer, PulpError> {
+    let account = match call.principal()? {
+        Principal::User(account) => account,
+        // Certificates are for users; a consumer has one from its registration.
+        consumer @ Principal::Consumer(_) => {
+            consumer.permit(Operation::Read, "/v2/actions/login/")?;
+            return Err(PulpError::execution("a consumer cannot log in"));
+        }
+    };
+    let issued = call.engine.login_certificate(account).await?;
+    let mut answer = Document::new();
+    answer.insert("certificate".to_owned(), json!(issued.certificate));
+    // The one place where a key is shown: to whom it is made for.
+    answer.insert("key".to_owned(), json!(issued.key.expose_secret()));
+    Answer::json(&answer)
+}

@@ -1,0 +1,236 @@
+//! Every operation of the reference's index: that it is there, that its permission, status and queueing are those of the
+//! index, and which test has seen it succeed. `docs/reference/endpoints.md` is the table.
+//!
+//! Seen means seen: a replay fails when a line is answered otherwise and not listed as such, so each line of a recording
+//! that succeeded and is not listed is an operation that the replay has used with success. What no recording at hand
+//! shows is used by the test in `calls.rs`, from the same list that is read here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use pith_api::routes::{ROUTES, Route};
+use pith_testkit::golden;
+
+use crate::calls::CALLS;
+use crate::groups::{GROUPS, KNOWN_GROUPS};
+use crate::recordings::{
+    IMPORTERS, KNOWN_IMPORTERS, KNOWN_PUBLISHES, KNOWN_REPOSITORIES, KNOWN_SCHEDULES, KNOWN_SYNCS,
+    KNOWN_TASKS, Known, MENDED, PLUGINS, REPOSITORIES,
+};
+use crate::replay::read;
+
+/// The last operation that belongs to what is built; the others are consumers and events.
+const BUILT: u32 = 114;
+
+/// Operations that other work brings; a row here whose operation is there fails the test.
+const NOT_YET: &[std::ops::RangeInclusive<u32>] = &[1..=21, 50..=50, 65..=66, 90..=101];
+
+/// The replays of this suite: the recording, its text, and the lines that differ.
+fn replays() -> Vec<(&'static str, &'static str, Known)> {
+    vec![
+        ("01", PLUGINS, &[]),
+        ("02", REPOSITORIES, KNOWN_REPOSITORIES),
+        ("03", IMPORTERS, KNOWN_IMPORTERS),
+        (
+            "04",
+            include_str!("../recordings/04_sync.jsonl"),
+            KNOWN_SYNCS,
+        ),
+        (
+            "05",
+            include_str!("../recordings/05_publish.jsonl"),
+            KNOWN_PUBLISHES,
+        ),
+        (
+            "06",
+            include_str!("../recordings/06_schedules.jsonl"),
+            KNOWN_SCHEDULES,
+        ),
+        (
+            "07",
+            include_str!("../recordings/07_content_errors.jsonl"),
+            &[],
+        ),
+        (
+            "08",
+            include_str!("../recordings/08_uploads.jsonl"),
+            &[(12, MENDED)],
+        ),
+        (
+            "09",
+            include_str!("../recordings/09_tasks.jsonl"),
+            KNOWN_TASKS,
+        ),
+        ("12", GROUPS, KNOWN_GROUPS),
+    ]
+}
+
+/// A row of the index.
+struct Row {
+    number: u32,
+    method: &'static str,
+    path: &'static str,
+    permission: &'static str,
+    status: &'static str,
+    queues: &'static str,
+    section: &'static str,
+}
+
+fn index() -> Vec<Row> {
+    let lines = include_str!("../endpoints.tsv").lines();
+    lines
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let fields: Vec<&'static str> = line.split('\t').collect();
+            let [number, method, path, permission, status, queues, section] = fields[..] else {
+                panic!("{line}");
+            };
+            Row {
+                number: number.parse().unwrap(),
+                method,
+                path,
+                permission,
+                status,
+                queues,
+                section,
+            }
+        })
+        .collect()
+}
+
+/// A path with its variables unnamed: the index and the routes call them differently.
+fn unnamed(path: &str) -> String {
+    let segments = path.split('/');
+    let segments = segments.map(|segment| {
+        if segment.starts_with('<') {
+            "<>"
+        } else {
+            segment
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+fn route_of(row: &Row) -> Option<&'static Route> {
+    let same = |route: &&Route| {
+        route.verb.name() == row.method && unnamed(route.path) == unnamed(row.path)
+    };
+    ROUTES.iter().find(same)
+}
+
+/// The row that a request meant. Fixed segments win over variables.
+fn row_of<'a>(index: &'a [Row], method: &str, path: &str) -> Option<&'a Row> {
+    let path = path.split('?').next()?.strip_prefix("/pulp/api/v2")?;
+    let fits = |row: &&Row| {
+        let (pattern, given) = (row.path.split('/'), path.split('/'));
+        row.method == method
+            && pattern.clone().count() == given.clone().count()
+            && pattern
+                .zip(given)
+                .all(|(a, b)| a == b || (a.starts_with('<') && !b.is_empty()))
+    };
+    let fixed = |row: &&Row| row.path.split('/').filter(|s| !s.starts_with('<')).count();
+    index.iter().filter(fits).max_by_key(fixed)
+}
+
+/// Number of the operation -> the tests that have seen it succeed.
+fn seen(index: &[Row]) -> BTreeMap<u32, BTreeSet<String>> {
+    let mut seen: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+    for (name, text, known) in replays() {
+        for exchange in read(text) {
+            let differs = known.iter().any(|(line, _)| *line == exchange.n);
+            let Some(row) = row_of(index, &exchange.method, &exchange.path) else {
+                continue;
+            };
+            let status = exchange.status.to_string();
+            if !differs && row.status.split('/').any(|success| success == status) {
+                seen.entry(row.number)
+                    .or_default()
+                    .insert(format!("recording {name}"));
+            }
+        }
+    }
+    for (method, path, _, _) in CALLS {
+        let same = |row: &&Row| row.method == *method && unnamed(row.path) == unnamed(path);
+        let row = index.iter().find(same);
+        let row = row.unwrap_or_else(|| panic!("{method} {path} is not in the index"));
+        seen.entry(row.number)
+            .or_default()
+            .insert("calls".to_owned());
+    }
+    seen
+}
+
+fn is_not_yet(number: u32) -> bool {
+    NOT_YET.iter().any(|range| range.contains(&number))
+}
+
+#[test]
+fn every_route_is_in_the_index_with_its_permission_status_and_queueing() {
+    let index = index();
+    assert_eq!(index.len(), 172);
+    for route in ROUTES {
+        let name = format!("{} {}", route.verb.name(), route.path);
+        let row = index
+            .iter()
+            .find(|row| route_of(row).is_some_and(|found| std::ptr::eq(found, route)));
+        let row = row.unwrap_or_else(|| panic!("{name} is not in the index"));
+        let permission = route.operation.map_or("none", |operation| operation.name());
+        assert_eq!(permission, row.permission, "{name}");
+        let success = route.success.to_string();
+        // What Pulp never answered with success has no status to agree on.
+        assert!(
+            row.status == "404" || row.status.split('/').any(|status| status == success),
+            "{name}: {success}"
+        );
+        match row.queues {
+            "yes" => assert!(route.queues, "{name}"),
+            "no" => assert!(!route.queues, "{name}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_there_and_a_test_has_seen_it_succeed() {
+    let index = index();
+    let seen = seen(&index);
+    let mut page = String::from(
+        "# Operations of the API\n\n\
+         Every operation that Pulp 2 has and pith has built so far, with the tests that have seen it succeed. Written by the test\n\
+         that checks it (`PITH_REGENERATE=1 cargo nextest run -p pith-api endpoints`).\n\n\
+         | # | Method | Path | Permission | Status | Queues | Reference | Seen by |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    let mut wrong = Vec::new();
+    for row in index.iter().filter(|row| row.number <= BUILT) {
+        let Row {
+            number,
+            method,
+            path,
+            permission,
+            status,
+            queues,
+            section,
+        } = row;
+        let there = route_of(row).is_some();
+        let by: Vec<String> = seen.get(number).into_iter().flatten().cloned().collect();
+        match (there, is_not_yet(*number)) {
+            (true, true) => wrong.push(format!(
+                "{number} {method} {path} is there: take it out of NOT_YET"
+            )),
+            (false, false) => wrong.push(format!("{number} {method} {path} is not there")),
+            (true, false) if by.is_empty() => wrong.push(format!(
+                "{number} {method} {path}: no test has seen it succeed"
+            )),
+            _ => {}
+        }
+        let by = if there {
+            by.join(", ")
+        } else {
+            "not there yet".to_owned()
+        };
+        writeln!(page, "| {number} | {method} | `/v2{path}` | {permission} | {status} | {queues} | {section} | {by} |").unwrap();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    golden::check("docs/reference/endpoints.md", &page);
+}

@@ -1,0 +1,85 @@
+//! Copying units between repositories and taking them out: what a type decides beyond "these units"
+//! (reference: platform-api §4.8, rpm §9, iso §6).
+//!
+//! The engine has noted what the criteria select before a type is asked: units of the source are shared as they are. The
+//! type changes that note: it adds what goes along, leaves out what may not come, and hands over clones of units that
+//! belong to one repository. Nothing shows before the engine commits.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use pith_core::{Document, UnitId};
+use tokio_util::sync::CancellationToken;
+
+use crate::sync::RepoInfo;
+use crate::unit::{RepoUnit, Select, WantedUnit};
+use crate::{Config, ContentError};
+
+/// Units in batches.
+pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
+
+/// What a type says at the end of a copy.
+#[derive(Debug, Clone, Default)]
+pub struct CopyReport {
+    /// Keys of the task's result beside `units_successful`, each with units as type and document: shown as type and key.
+    pub lists: Vec<(&'static str, Vec<(&'static str, Document)>)>,
+}
+
+/// What an importer sees while units are copied into its repository.
+#[async_trait]
+pub trait CopyContext: Send + Sync {
+    /// Where units come from.
+    fn source(&self) -> &RepoInfo;
+
+    /// Where they go.
+    fn repo(&self) -> &RepoInfo;
+
+    /// The effective configuration of the importer that they go to.
+    fn config(&self) -> &Config;
+
+    /// Fires when the task is cancelled; blocking loops must look at it.
+    fn cancelled(&self) -> &CancellationToken;
+
+    /// The types of which units are to come, as noted so far.
+    async fn chosen_types(&self) -> Result<Vec<String>, ContentError>;
+
+    /// The units that are to come, as noted so far, in the order of their ids (`select.sort` is not looked at).
+    async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
+    /// What the source has.
+    async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
+    /// What the destination will hold when this commits.
+    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
+    /// These units of the source are to come too.
+    async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
+
+    /// These units are not to come.
+    async fn leave_out(
+        &self,
+        type_id: &'static str,
+        units: Vec<UnitId>,
+    ) -> Result<(), ContentError>;
+
+    /// Hands over units that the destination is to have for itself; their source must be a blob or none.
+    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError>;
+
+    /// Takes these units out of the destination.
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
+}
+
+/// What an importer sees while units are taken out of its repository.
+#[async_trait]
+pub trait RemoveContext: Send + Sync {
+    /// The repository.
+    fn repo(&self) -> &RepoInfo;
+
+    /// The units that are to go, as noted so far, in the order of their ids (`select.sort` is not looked at).
+    async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
+    /// What the repository will hold when this commits.
+    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
+    /// These units are to go too.
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
+}

@@ -1,0 +1,58 @@
+//! `POST /v2/actions/login/`: certificates to come back with (reference: platform-api §2.3, §2.4).
+
+use std::sync::Arc;
+
+use pith_core::error::PulpError;
+use pith_trust::{Authority, Issued, Subject};
+
+use crate::Engine;
+use crate::auth::Account;
+
+/// How long a login certificate counts, in days.
+const LOGIN_DAYS: u32 = 7;
+
+fn failed(error: impl std::fmt::Display) -> PulpError {
+    PulpError::execution(format!("no certificate could be made: {error}"))
+}
+
+impl Engine {
+    /// Names the authority that signs certificates; the first call counts.
+    pub fn use_authority(&self, authority: Arc<Authority>) {
+        let _ = self.authority.set(authority);
+    }
+
+    /// The authority that signs certificates.
+    ///
+    /// # Errors
+    /// When none was named.
+    pub fn authority(&self) -> Result<&Arc<Authority>, PulpError> {
+        let missing = || failed("this server has no certificate authority");
+        self.authority.get().ok_or_else(missing)
+    }
+
+    /// A certificate for a user that counts for seven days, or until their password is changed.
+    ///
+    /// # Errors
+    /// When there is no authority, or the certificate cannot be made.
+    pub async fn login_certificate(&self, account: &Account) -> Result<Issued, PulpError> {
+        // Not from before the password: the account may have been changed in this very second.
+        let from = self.clock.now().max(account.password_changed);
+        let subject = Subject::user(&account.login, account.oid.as_str());
+        self.issue(move |authority| authority.issue_client(&subject, from, LOGIN_DAYS))
+            .await
+    }
+
+    /// Makes one certificate at a time, on a thread of its own: making keys is hard work, and whoever may log in could
+    /// keep every core busy with it.
+    pub(crate) async fn issue<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(&Authority) -> Result<T, pith_trust::TrustError> + Send + 'static,
+    ) -> Result<T, PulpError> {
+        let authority = Arc::clone(self.authority()?);
+        let _turn = self.issuing.acquire().await.map_err(failed)?;
+        tokio::task::spawn_blocking(move || make(&authority))
+            .await
+            .map_err(failed)?
+            .map_err(failed)
+    }
+}

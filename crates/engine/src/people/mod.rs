@@ -1,0 +1,148 @@
+//! Users, roles and permissions (reference: platform-api §2.8 to §2.11).
+//!
+//! Each change is one transaction, and there is one at a time: what was checked still holds when it is committed. What
+//! requests may do is decided by [`crate::auth`], from what is written here.
+
+mod defaults;
+mod permissions;
+mod roles;
+mod users;
+
+use pith_core::Document;
+use pith_core::Operation;
+use pith_core::error::PulpError;
+use pith_store::{PeopleChange, Role, User};
+use serde_json::Value;
+
+use crate::error::from_store;
+
+pub use defaults::ensure_first_admin;
+pub use permissions::Way;
+pub use users::document as user_document;
+
+/// 404 PLP0009 for a login.
+fn no_user(login: &str) -> PulpError {
+    PulpError::missing_resource(&[("login", login)])
+}
+
+/// 404 PLP0009 for a role.
+fn no_role(id: &str) -> PulpError {
+    PulpError::missing_resource(&[("resource_id", id)])
+}
+
+/// `delta` of an update.
+fn delta(body: &Document) -> Result<&Document, PulpError> {
+    match body.get("delta") {
+        None | Some(Value::Null) => Err(PulpError::missing_value(&["delta"])),
+        Some(Value::Object(delta)) => Ok(delta),
+        Some(_) => Err(PulpError::invalid_value(&["delta"])),
+    }
+}
+
+/// Lets a user do more.
+async fn grant(
+    change: &mut PeopleChange,
+    login: &str,
+    resource: &str,
+    operations: &[Operation],
+) -> Result<(), PulpError> {
+    let had = change
+        .operations(login, resource)
+        .await
+        .map_err(from_store)?;
+    let have = with(&had, operations);
+    if have.len() == had.len() {
+        return Ok(());
+    }
+    let set = change.operations_set(login, resource, &have);
+    set.await.map_err(from_store)
+}
+
+/// Lets a user do less.
+async fn revoke(
+    change: &mut PeopleChange,
+    login: &str,
+    resource: &str,
+    operations: &[Operation],
+) -> Result<(), PulpError> {
+    let had = change
+        .operations(login, resource)
+        .await
+        .map_err(from_store)?;
+    let left = without(&had, operations);
+    if left.len() == had.len() {
+        return Ok(());
+    }
+    let set = change.operations_set(login, resource, &left);
+    set.await.map_err(from_store)
+}
+
+/// The operations of both, in the order in which they came, each once.
+fn with(had: &[Operation], more: &[Operation]) -> Vec<Operation> {
+    let mut all = Vec::with_capacity(had.len() + more.len());
+    for operation in had.iter().chain(more) {
+        if !all.contains(operation) {
+            all.push(*operation);
+        }
+    }
+    all
+}
+
+/// Those of `had` that `fewer` does not name.
+fn without(had: &[Operation], fewer: &[Operation]) -> Vec<Operation> {
+    had.iter()
+        .filter(|operation| !fewer.contains(operation))
+        .copied()
+        .collect()
+}
+
+/// Takes away what a role grants on one resource, but for what another role of the user grants on it too.
+async fn revoke_of_role(
+    change: &mut PeopleChange,
+    user: &User,
+    role: &str,
+    resource: &str,
+    operations: &[Operation],
+) -> Result<(), PulpError> {
+    let mut taken = operations.to_vec();
+    for other in user.roles.iter().filter(|other| *other != role) {
+        if let Some(other) = change.role(other).await.map_err(from_store)? {
+            taken = without(&taken, other.operations(resource));
+        }
+    }
+    revoke(change, &user.login, resource, &taken).await
+}
+
+/// Gives a user a role and what it grants. `user` is saved.
+async fn give_role(
+    change: &mut PeopleChange,
+    user: &mut User,
+    role: &Role,
+) -> Result<(), PulpError> {
+    if user.has_role(&role.id) {
+        return Ok(());
+    }
+    user.roles.push(role.id.clone());
+    change.user_save(user).await.map_err(from_store)?;
+    for (resource, operations) in role.grants.iter().flatten() {
+        grant(change, &user.login, resource, operations).await?;
+    }
+    Ok(())
+}
+
+/// Takes a role and what it granted from a user. `user` is saved.
+async fn take_role(
+    change: &mut PeopleChange,
+    user: &mut User,
+    role: &Role,
+) -> Result<(), PulpError> {
+    if !user.has_role(&role.id) {
+        return Ok(());
+    }
+    user.roles.retain(|id| *id != role.id);
+    change.user_save(user).await.map_err(from_store)?;
+    for (resource, operations) in role.grants.iter().flatten() {
+        revoke_of_role(change, user, &role.id, resource, operations).await?;
+    }
+    Ok(())
+}

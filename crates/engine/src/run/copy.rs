@@ -1,0 +1,338 @@
+//! Copying units between repositories and taking them out (reference: platform-api §4.8).
+//!
+//! What criteria select is noted among the staged units of the task, in one statement where that is possible; the type then
+//! changes the note (`pith_content::copy`); what is noted in the end is both the result that clients see and the new
+//! version of the repository. Nothing holds the units themselves in memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::{self, StreamExt};
+use pith_content::copy::{CopyContext, RemoveContext, Units};
+use pith_content::sync::{RepoInfo, StageObserver};
+use pith_content::unit::{Select, WantedUnit};
+use pith_content::{Config, ContentError};
+use pith_core::criteria::UnitCriteria;
+use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::{Document, TaskId, UnitId};
+use pith_fetch::Upstream;
+use pith_store::{StagedId, Store, UnitQuery};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::stage::{Policy, Stages};
+use super::subject::{Subject, info};
+use super::units;
+use crate::Engine;
+use crate::error::from_store;
+use crate::worker::{Done, Failure, Run};
+
+impl From<ContentError> for Failure {
+    fn from(error: ContentError) -> Self {
+        match error {
+            ContentError::Cancelled => Self::Cancelled,
+            other => Self::Error(other.into()),
+        }
+    }
+}
+
+/// Runs `Job::Associate`.
+pub(super) async fn associate(
+    run: Run,
+    repo_id: String,
+    source_id: String,
+    criteria: Value,
+    overriding: Document,
+) -> Result<Done, Failure> {
+    let engine = Arc::clone(&run.engine);
+    let subject = Subject::of(&engine, &repo_id).await?;
+    let source = Subject::of(&engine, &source_id).await?;
+    supported(&engine, &subject, &source_id).await?;
+    let criteria = UnitCriteria::parse(&criteria).map_err(PulpError::from)?;
+    engine
+        .stage_selected(run.task, &source_id, criteria, false)
+        .await?;
+    let session = engine
+        .fetcher
+        .session(Upstream::default())
+        .map_err(|error| PulpError::execution(error.to_string()))?;
+    let policy = Policy::Immediate;
+    let context = Copy {
+        source: info(&source.repo),
+        repo: info(&subject.repo),
+        config: Config::with_override(subject.importer.config.clone(), overriding),
+        stages: Stages::start(Arc::clone(&engine), run.task, policy, 1, &session, None),
+        run: &run,
+    };
+    let report = subject.plugin.copy(&context).await?;
+    context.stages.drain().await?;
+    let mut result = Document::new();
+    let copied = staged_forms(&run, false).await?;
+    result.insert("units_successful".to_owned(), Value::Array(copied));
+    for (key, units) in report.lists {
+        let forms = units
+            .iter()
+            .map(|(type_id, doc)| short_form(&engine, type_id, doc));
+        result.insert(key.to_owned(), forms.collect());
+    }
+    commit(&run, &repo_id, Value::Object(result)).await
+}
+
+/// Runs `Job::Unassociate`.
+pub(super) async fn unassociate(
+    run: Run,
+    repo_id: String,
+    criteria: Value,
+) -> Result<Done, Failure> {
+    let engine = Arc::clone(&run.engine);
+    let criteria = UnitCriteria::parse(&criteria).map_err(PulpError::from)?;
+    let repo = engine.repository_require(&repo_id).await?;
+    engine
+        .stage_selected(run.task, &repo_id, criteria, true)
+        .await?;
+    // Without an importer nobody knows more than the criteria say.
+    if let Ok(subject) = Subject::of(&engine, &repo_id).await {
+        let context = Removal {
+            repo: info(&repo),
+            run: &run,
+        };
+        subject.plugin.remove(&context).await?;
+    }
+    let removed = staged_forms(&run, true).await?;
+    let result = if removed.is_empty() {
+        json!({})
+    } else {
+        json!({ "units_successful": removed })
+    };
+    commit(&run, &repo_id, result).await
+}
+
+/// PLP0044 when the source has types, selected or not, that the importer of the destination cannot take.
+async fn supported(engine: &Engine, subject: &Subject, source_id: &str) -> Result<(), PulpError> {
+    let counts = engine.store.repository_unit_counts(source_id).await;
+    let accepted = subject.plugin.descriptor().types;
+    let mut types = counts.map_err(from_store)?.into_keys();
+    if types.all(|type_id| accepted.contains(&type_id.as_str())) {
+        return Ok(());
+    }
+    Err(PulpError::coded(ErrorDetail::new(
+        "PLP0044",
+        "The target importer does not support the types from the source",
+    )))
+}
+
+async fn commit(run: &Run, repo_id: &str, result: Value) -> Result<Done, Failure> {
+    if run.cancel.is_cancelled() {
+        return Err(Failure::Cancelled);
+    }
+    let store = &run.engine.store;
+    store
+        .content_commit(run.task, repo_id, run.engine.clock.now())
+        .await
+        .map_err(from_store)?;
+    Ok(Done {
+        result,
+        ..Done::default()
+    })
+}
+
+/// Type and key of a unit, with what its family shows beside them (reference: rpm §4.4).
+fn short_form(engine: &Engine, type_id: &str, doc: &Document) -> Value {
+    let value = |name: &str| doc.get(name).cloned().unwrap_or_default();
+    let kind = engine.registry.unit_type(type_id);
+    let key: Document = kind
+        .iter()
+        .flat_map(|kind| kind.key)
+        .map(|field| (field.name.to_owned(), value(field.name)))
+        .collect();
+    let mut form = Document::new();
+    for field in result_fields(engine, type_id) {
+        form.insert((*field).to_owned(), value(field));
+    }
+    form.insert("unit_key".to_owned(), Value::Object(key));
+    form.insert("type_id".to_owned(), json!(type_id));
+    Value::Object(form)
+}
+
+fn result_fields(engine: &Engine, type_id: &str) -> &'static [&'static str] {
+    let family = engine.registry.content_type_of(type_id);
+    family.map_or(&[], |family| family.result_fields(type_id))
+}
+
+/// The short forms of everything that the task wants in (or out).
+async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
+    let engine = &run.engine;
+    let types = engine.store.staged_types(run.task, remove).await;
+    let mut forms = Vec::new();
+    for type_id in types.map_err(from_store)? {
+        let kind = engine.registry.unit_type(&type_id);
+        let mut fields: Vec<String> = kind
+            .iter()
+            .flat_map(|kind| kind.key)
+            .map(|field| field.name.to_owned())
+            .collect();
+        let beside = result_fields(engine, &type_id);
+        fields.extend(beside.iter().map(|field| (*field).to_owned()));
+        let mut after = None;
+        loop {
+            let store = &engine.store;
+            let page = store.staged_documents(run.task, remove, &type_id, &fields, after);
+            let page = page.await.map_err(from_store)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            let each = page
+                .iter()
+                .map(|(_, doc)| short_form(engine, &type_id, doc));
+            forms.extend(each);
+        }
+    }
+    Ok(forms)
+}
+
+/// The next staged units of the query's type, and where to go on.
+async fn staged_page(
+    (store, task): (&Store, TaskId),
+    query: &UnitQuery<'_>,
+    remove: bool,
+    after: Option<StagedId>,
+) -> Result<Option<(Vec<pith_store::StreamedUnit>, StagedId)>, ContentError> {
+    let page = store
+        .staged_page(task, remove, &query.type_ids, after.as_ref())
+        .await
+        .map_err(ContentError::other)?;
+    let Some(last) = page.last().cloned() else {
+        return Ok(None);
+    };
+    let query = UnitQuery {
+        ids: Some(page.into_iter().map(|(id, _)| id).collect()),
+        ..query.clone()
+    };
+    let units = store.units_stream(&query).map_err(ContentError::other)?;
+    let units = futures::TryStreamExt::try_concat(units).await;
+    Ok(Some((units.map_err(ContentError::other)?, last)))
+}
+
+/// What is staged of a type, as types read it.
+fn chosen(run: &Run, select: &Select, remove: bool) -> Units<'static> {
+    let (store, task) = (run.engine.store.clone(), run.task);
+    let start = (store, select.clone(), None);
+    stream::try_unfold(start, move |(store, select, after)| async move {
+        let query = units::query(None, &select);
+        let page = staged_page((&store, task), &query, remove, after).await?;
+        let Some((page, next)) = page else {
+            return Ok(None);
+        };
+        let page = units::to_repo_units(page, select.parts);
+        Ok(Some((page, (store, select, Some(next)))))
+    })
+    .boxed()
+}
+
+/// Ids with their type, as staging takes them.
+fn pairs(type_id: &'static str, units: &[UnitId]) -> Vec<(UnitId, &'static str)> {
+    units.iter().map(|id| (*id, type_id)).collect()
+}
+
+struct Copy<'a> {
+    run: &'a Run,
+    source: RepoInfo,
+    repo: RepoInfo,
+    config: Config,
+    stages: Stages,
+}
+
+#[async_trait]
+impl CopyContext for Copy<'_> {
+    fn source(&self) -> &RepoInfo {
+        &self.source
+    }
+
+    fn repo(&self) -> &RepoInfo {
+        &self.repo
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn cancelled(&self) -> &CancellationToken {
+        &self.run.cancel
+    }
+
+    async fn chosen_types(&self) -> Result<Vec<String>, ContentError> {
+        let types = self.run.engine.store.staged_types(self.run.task, false);
+        types.await.map_err(ContentError::other)
+    }
+
+    async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError> {
+        Ok(chosen(self.run, &select, false))
+    }
+
+    async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
+        units::present(&self.run.engine.store, &self.source.id, &select)
+    }
+
+    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
+        units::after(
+            &self.run.engine.store,
+            self.run.task,
+            &self.repo.id,
+            &select,
+        )
+    }
+
+    async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
+        let (store, units) = (&self.run.engine.store, pairs(type_id, &units));
+        let added = store.stage_add(self.run.task, &units).await;
+        added.map(drop).map_err(ContentError::other)
+    }
+
+    async fn leave_out(
+        &self,
+        type_id: &'static str,
+        units: Vec<UnitId>,
+    ) -> Result<(), ContentError> {
+        let store = &self.run.engine.store;
+        let forgotten = store.stage_forget(self.run.task, type_id, &units);
+        forgotten.await.map_err(ContentError::other)
+    }
+
+    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
+        let observer: Arc<dyn StageObserver> = Arc::new(super::upload::Quiet);
+        self.stages.stage(units, &observer).await?;
+        self.stages.drain().await
+    }
+
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
+        units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+    }
+}
+
+struct Removal<'a> {
+    run: &'a Run,
+    repo: RepoInfo,
+}
+
+#[async_trait]
+impl RemoveContext for Removal<'_> {
+    fn repo(&self) -> &RepoInfo {
+        &self.repo
+    }
+
+    async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError> {
+        Ok(chosen(self.run, &select, true))
+    }
+
+    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
+        units::after(
+            &self.run.engine.store,
+            self.run.task,
+            &self.repo.id,
+            &select,
+        )
+    }
+
+    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
+        units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+    }
+}

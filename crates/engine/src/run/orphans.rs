@@ -1,0 +1,95 @@
+//! Deleting units that no repository has (reference: platform-api §5.3).
+//!
+//! Units go batch by batch, each batch in a transaction of its own: there may be millions, and half of the orphans gone is
+//! as good a state as any. Each is judged again in the transaction that deletes it, so a unit that a running task has staged
+//! meanwhile stays (see `pith_store::staging`). Their files follow when their grace period is over (see `upkeep`).
+
+use std::collections::BTreeMap;
+
+use pith_core::UnitId;
+use pith_core::error::PulpError;
+use serde_json::{Value, json};
+
+use crate::Orphans;
+use crate::error::from_store;
+use crate::worker::{Done, Failure, Run};
+
+/// Runs `Job::DeleteOrphans`.
+pub(super) async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> {
+    let result = match orphans {
+        Orphans::All => json!(sweep(&run, None).await?),
+        Orphans::OfType { type_id } => {
+            let deleted = sweep(&run, Some(&type_id)).await?;
+            json!(deleted.values().sum::<u64>())
+        }
+        Orphans::One { type_id, unit_id } => {
+            delete_listed(&run, &[(type_id, unit_id)]).await?;
+            Value::Null
+        }
+        Orphans::Listed { units } => {
+            delete_listed(&run, &listed(&units)?).await?;
+            Value::Null
+        }
+    };
+    Ok(Done {
+        result,
+        ..Done::default()
+    })
+}
+
+/// Deletes all orphans, or those of one type; answers how many of each type.
+async fn sweep(run: &Run, type_id: Option<&str>) -> Result<BTreeMap<String, u64>, Failure> {
+    let store = &run.engine.store;
+    let mut deleted: BTreeMap<String, u64> = BTreeMap::new();
+    let mut after = UnitId(uuid::Uuid::nil());
+    loop {
+        if run.cancel.is_cancelled() {
+            return Err(Failure::Cancelled);
+        }
+        let page = store.units_orphans_page(type_id, after).await;
+        let page = page.map_err(from_store)?;
+        let Some((last, _)) = page.last() else {
+            return Ok(deleted);
+        };
+        after = *last;
+        let ids: Vec<UnitId> = page.iter().map(|(id, _)| *id).collect();
+        let gone = store.units_delete_orphans(&ids).await.map_err(from_store)?;
+        let gone: std::collections::HashSet<UnitId> = gone.into_iter().collect();
+        for (_, type_id) in page.into_iter().filter(|(id, _)| gone.contains(id)) {
+            *deleted.entry(type_id).or_default() += 1;
+        }
+    }
+}
+
+/// What a client listed: pairs of type and unit.
+fn listed(units: &Value) -> Result<Vec<(String, String)>, PulpError> {
+    let wrong = || PulpError::invalid_value(&["content_type_id", "unit_id"]);
+    let text = |each: &Value, key: &str| each[key].as_str().map(str::to_owned);
+    match units {
+        Value::Array(units) => units
+            .iter()
+            .map(|each| text(each, "content_type_id").zip(text(each, "unit_id")))
+            .collect::<Option<_>>()
+            .ok_or_else(wrong),
+        Value::Object(map) if map.is_empty() => Ok(Vec::new()),
+        _ => Err(wrong()),
+    }
+}
+
+/// Deletes those of these units that are orphans.
+async fn delete_listed(run: &Run, units: &[(String, String)]) -> Result<(), Failure> {
+    let store = &run.engine.store;
+    let mut ids = Vec::new();
+    for (type_id, unit_id) in units {
+        if let Ok(id) = unit_id.parse()
+            && store
+                .unit_is_orphan(type_id, id)
+                .await
+                .map_err(from_store)?
+        {
+            ids.push(id);
+        }
+    }
+    store.units_delete_orphans(&ids).await.map_err(from_store)?;
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Upkeep that no client asks for: files that nothing needs any more, uploads that nobody came back for (design §5).
+//!
+//! Every process looks from time to time whether a chore is due; the database lets one of them do it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::TryStreamExt;
+use pith_blobs::{KindRef, Publication};
+use pith_core::error::PulpError;
+use pith_core::{Sha256, SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::Engine;
+use crate::error::{from_blobs, from_store};
+
+/// How often a process looks for chores.
+const LOOK: Duration = Duration::from_mins(10);
+/// How often files are looked through.
+const SWEEP_EVERY: SignedDuration = SignedDuration::from_hours(6);
+/// How often uploads are looked through.
+const UPLOADS_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// How long a file that nothing needs stays. Longer than any task takes from finding a file to saving the row that needs
+/// it, and long enough to come back from a mistake.
+pub const BLOB_GRACE: SignedDuration = SignedDuration::from_hours(24);
+/// How long an upload waits for its next segment or its import.
+pub const UPLOAD_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Files without a row noted in one transaction.
+const BATCH: usize = 500;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Files found without a row: left by work that never saved it.
+    pub strays: u64,
+    /// Files deleted.
+    pub deleted: u64,
+}
+
+/// Does chores as they fall due, until `shutdown` fires.
+pub(crate) async fn run(engine: Arc<Engine>, shutdown: CancellationToken) {
+    while shutdown
+        .run_until_cancelled(tokio::time::sleep(LOOK))
+        .await
+        .is_some()
+    {
+        let now = engine.clock.now();
+        if due(&engine, "uploads", now, UPLOADS_EVERY).await {
+            match engine.expire_uploads(UPLOAD_AGE).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "removed uploads that nobody came back for"),
+                Err(error) => tracing::error!(%error, "cannot remove old uploads"),
+            }
+        }
+        if due(&engine, "blobs", now, SWEEP_EVERY).await {
+            if let Err(error) = engine.store.stage_clear_ended().await {
+                tracing::error!(%error, "cannot forget what killed tasks staged");
+            }
+            let swept = shutdown
+                .run_until_cancelled(engine.sweep_blobs(BLOB_GRACE))
+                .await;
+            match swept {
+                Some(Ok(swept)) => tracing::info!(?swept, "looked for files that nothing needs"),
+                Some(Err(error)) => tracing::error!(%error, "cannot remove old files"),
+                None => {}
+            }
+        }
+    }
+}
+
+async fn due(engine: &Engine, chore: &str, now: Timestamp, every: SignedDuration) -> bool {
+    let next = now.saturating_add(every).unwrap_or(now);
+    let taken = engine.store.chore_take(chore, now, next).await;
+    taken.unwrap_or_else(|error| {
+        tracing::error!(%error, chore, "cannot ask whether a chore is due");
+        false
+    })
+}
+
+fn before(now: Timestamp, age: SignedDuration) -> Timestamp {
+    now.saturating_sub(age).unwrap_or(Timestamp::MIN)
+}
+
+impl Engine {
+    /// Forgets uploads to which nothing came for `age` and that no unfinished task imports; answers how many.
+    ///
+    /// # Errors
+    /// When the database or the file store fails.
+    pub async fn expire_uploads(&self, age: SignedDuration) -> Result<usize, PulpError> {
+        let since = before(self.clock.now(), age);
+        let old = self.store.uploads_abandoned(since).await;
+        let old = old.map_err(from_store)?;
+        for id in &old {
+            let deleted = self.blobs.uploads().delete(*id).await;
+            deleted.map_err(|error| from_blobs(&error))?;
+            self.store.upload_delete(*id).await.map_err(from_store)?;
+        }
+        Ok(old.len())
+    }
+
+    /// One round of removing files: condemns what nothing needs, and deletes what was condemned `grace` ago and is still
+    /// not needed by any unit or publication. Safe beside everything else that runs.
+    ///
+    /// # Errors
+    /// When the database or the file store fails, or an index of a publication cannot be read: then nothing is deleted
+    /// that it might list.
+    pub async fn sweep_blobs(&self, grace: SignedDuration) -> Result<Swept, PulpError> {
+        let mut swept = Swept {
+            strays: self.note_strays(grace).await?,
+            deleted: 0,
+        };
+        let mut after = None;
+        while let Some(last) = self
+            .store
+            .blobs_judge_page(after)
+            .await
+            .map_err(from_store)?
+        {
+            after = Some(last);
+        }
+        let ended = before(self.clock.now(), grace);
+        let mut after = None;
+        loop {
+            let page = self.store.blobs_condemned(ended, after).await;
+            let page = page.map_err(from_store)?;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            swept.deleted += self.delete_condemned(page, ended).await?;
+        }
+        let forgotten = self.store.blobs_forget_gone(ended).await;
+        forgotten.map_err(from_store)?;
+        Ok(swept)
+    }
+
+    async fn delete_condemned(
+        &self,
+        page: Vec<Sha256>,
+        ended: Timestamp,
+    ) -> Result<u64, PulpError> {
+        let mut deleted = 0;
+        for blob in self.not_published(page).await? {
+            let claimed = self.store.blob_claim(blob, ended).await;
+            if !claimed.map_err(from_store)? {
+                continue;
+            }
+            let gone = self.blobs.delete(blob).await;
+            gone.map_err(|error| from_blobs(&error))?;
+            self.store.blob_gone(blob).await.map_err(from_store)?;
+            deleted += 1;
+        }
+        Ok(deleted)
+    }
+
+    /// Those of `blobs` that no publication lists. An index lists the files of units, which rows do not; a file can only
+    /// come into a new publication through a unit, and saving that unit takes the sentence back.
+    async fn not_published(&self, blobs: Vec<Sha256>) -> Result<HashSet<Sha256>, PulpError> {
+        let mut left: HashSet<Sha256> = blobs.into_iter().collect();
+        for index in self.store.publication_indexes().await.map_err(from_store)? {
+            if left.is_empty() {
+                break;
+            }
+            let opened = Publication::open(&self.blobs, index).await;
+            let index = opened.map_err(|error| from_blobs(&error))?;
+            let look = move || {
+                for entry in index.iter() {
+                    if let KindRef::Blob(blob) = entry?.kind {
+                        left.remove(&blob);
+                    }
+                }
+                Ok::<_, pith_blobs::Error>(left)
+            };
+            left = tokio::task::spawn_blocking(look)
+                .await
+                .map_err(|error| PulpError::execution(error.to_string()))?
+                .map_err(|error| from_blobs(&error))?;
+        }
+        Ok(left)
+    }
+
+    /// Notes files that are there without a row and were not touched for `grace`.
+    async fn note_strays(&self, grace: SignedDuration) -> Result<u64, PulpError> {
+        let cutoff = SystemTime::from(before(self.clock.now(), grace));
+        let mut listed = self.blobs.list();
+        let mut strays = 0;
+        let mut batch: Vec<(Sha256, i64)> = Vec::with_capacity(BATCH);
+        loop {
+            let next = listed
+                .try_next()
+                .await
+                .map_err(|error| from_blobs(&error))?;
+            if let Some(blob) = &next
+                && blob.used <= cutoff
+            {
+                batch.push((blob.sha256, i64::try_from(blob.size).unwrap_or(i64::MAX)));
+            }
+            if batch.len() == BATCH || (next.is_none() && !batch.is_empty()) {
+                let digests: Vec<Sha256> = batch.iter().map(|(digest, _)| *digest).collect();
+                let known = self.store.blobs_known(&digests).await;
+                let known: HashSet<Sha256> = known.map_err(from_store)?.into_iter().collect();
+                batch.retain(|(digest, _)| !known.contains(digest));
+                strays += batch.len() as u64;
+                let noted = self.store.blobs_condemn_unknown(std::mem::take(&mut batch));
+                noted.await.map_err(from_store)?;
+            }
+            if next.is_none() {
+                return Ok(strays);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! TLS: the server's certificate, and what its clients show (design §11, §12).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use parking_lot::RwLock;
+use pith_core::clock::{Clock, SignedDuration, Timestamp};
+use pith_trust::{Authority, PeerCertificate, ServerIdentity};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use secrecy::ExposeSecret;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::authority;
+
+/// A client that has not finished its handshake by then is let go.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the server's certificate is looked at.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+/// A certificate that we make is replaced when it counts for less than this.
+const RENEW: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Where the server's certificate comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Files of a certificate with its chain, and of its key.
+    Files(PathBuf, PathBuf),
+    /// The authority, for these names.
+    Authority(Vec<String>),
+}
+
+/// The server's certificate, which may change while it runs.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read()))
+    }
+}
+
+/// Takes any client certificate whose key the client has. Whose it is and what it opens is decided request by request:
+/// the API knows its own authority, published content may be guarded by others.
+#[derive(Debug)]
+struct AnyClient(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AnyClient {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What a TLS listener needs.
+pub(crate) struct Tls {
+    acceptor: TlsAcceptor,
+    authority: Arc<Authority>,
+    clock: Arc<dyn Clock>,
+    source: Source,
+    current: Arc<Current>,
+    /// When the present certificate is to be replaced; `None` for files, which are read again each time.
+    renew: RwLock<Option<Timestamp>>,
+}
+
+impl Tls {
+    /// Reads or makes the server's certificate.
+    pub(crate) fn new(
+        authority: Arc<Authority>,
+        clock: Arc<dyn Clock>,
+        source: Source,
+    ) -> anyhow::Result<Arc<Self>> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let (key, renew) = certified(&source, &authority, clock.now(), &provider)?;
+        let current = Arc::new(Current(RwLock::new(Arc::new(key))));
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .context("cannot set up TLS")?
+            .with_client_cert_verifier(Arc::new(AnyClient(provider)))
+            .with_cert_resolver(Arc::clone(&current) as _);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            authority,
+            clock,
+            source,
+            current,
+            renew: RwLock::new(renew),
+        }))
+    }
+
+    /// Shakes hands; `None` for a client that does not, or not in time.
+    pub(crate) async fn accept(&self, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(socket)).await {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!("a TLS handshake took too long");
+                None
+            }
+        }
+    }
+
+    /// What the client showed, if anything.
+    pub(crate) fn peer(&self, stream: &TlsStream<TcpStream>) -> Option<PeerCertificate> {
+        let chain = stream.get_ref().1.peer_certificates()?;
+        let trusted = self.authority.verify_client(chain, self.clock.now());
+        Some(PeerCertificate {
+            chain: chain
+                .iter()
+                .cloned()
+                .map(CertificateDer::into_owned)
+                .collect(),
+            trusted: trusted.map(Arc::new),
+        })
+    }
+
+    /// Replaces the certificate in time, until `shutdown` fires.
+    pub(crate) async fn renew(self: Arc<Self>, shutdown: CancellationToken) {
+        while shutdown
+            .run_until_cancelled(tokio::time::sleep(LOOK))
+            .await
+            .is_some()
+        {
+            if self.renew.read().is_some_and(|at| self.clock.now() < at) {
+                continue;
+            }
+            let provider = aws_lc_rs::default_provider();
+            match certified(&self.source, &self.authority, self.clock.now(), &provider) {
+                Ok((key, renew)) => {
+                    *self.current.0.write() = Arc::new(key);
+                    *self.renew.write() = renew;
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "the server's certificate stays as it was"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The server's certificate with its key, and when to look for another.
+fn certified(
+    source: &Source,
+    authority: &Authority,
+    now: Timestamp,
+    provider: &CryptoProvider,
+) -> anyhow::Result<(CertifiedKey, Option<Timestamp>)> {
+    let (chain, key, renew) = match source {
+        Source::Authority(names) => {
+            let ServerIdentity {
+                chain,
+                key,
+                not_after,
+            } = authority
+                .issue_server(names, now)
+                .context("cannot make the server's certificate")?;
+            (chain, key, Some(not_after - RENEW))
+        }
+        Source::Files(certificate, key) => {
+            let read = authority::read(certificate)?;
+            let chain = CertificateDer::pem_slice_iter(read.expose_secret().as_bytes())
+                .collect::<Result<Vec<_>, _>>()
+                .with_context(|| {
+                    format!("{} is no certificate in PEM form", certificate.display())
+                })?;
+            let text = authority::read(key)?;
+            let key = PrivateKeyDer::from_pem_slice(text.expose_secret().as_bytes())
+                .with_context(|| format!("{} is no key in PEM form", key.display()))?;
+            (chain, key, None)
+        }
+    };
+    let key = CertifiedKey::from_der(chain, key, provider)
+        .context("the server's certificate and key cannot be used together")?;
+    Ok((key, renew))
+}

@@ -1,0 +1,273 @@
+//! Which blobs are needed, and the end of those that are not (design §5).
+//!
+//! A blob is needed by the unit whose file it is and by the publication that lists it. Deleting one takes two phases. First
+//! it is *condemned*: its row notes since when nothing needs it. Then, a grace period later, it is claimed (`leaving`), its
+//! file is deleted, and its row stays as a mark (`gone`) for another grace period. Every transaction that saves a row with
+//! a blob locks the blob's row and takes the sentence back ([`record`]); so claiming, which looks once more, cannot pass
+//! between a saver's look and its commit. A saver who comes too late meets the mark, is refused with
+//! [`StoreError::BlobsGone`], makes sure of the file and revives the row: nobody relies on file times or on one clock.
+
+use pith_core::{Sha256, Timestamp};
+
+use crate::db::DbTx;
+use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
+use crate::units::PAGE;
+use crate::{Result, Store, StoreError};
+
+/// True for rows of `blobs` that something needs.
+const IS_NEEDED: &str = "(EXISTS (SELECT 1 FROM units u WHERE u.blob = blobs.sha256) \
+     OR EXISTS (SELECT 1 FROM publication_blobs p WHERE p.blob = blobs.sha256))";
+
+/// Notes that the transaction's rows need these blobs, given with their sizes.
+///
+/// # Errors
+/// [`StoreError::BlobsGone`] when files of them were deleted or are being deleted.
+pub(crate) async fn record(
+    tx: &mut DbTx,
+    mut blobs: Vec<(Sha256, i64)>,
+    now: Timestamp,
+) -> Result<()> {
+    if blobs.is_empty() {
+        return Ok(());
+    }
+    blobs.sort_unstable();
+    blobs.dedup_by_key(|(digest, _)| *digest);
+    let digests: Vec<Sha256> = blobs.iter().map(|(digest, _)| *digest).collect();
+    let rows = blobs
+        .into_iter()
+        .map(|(digest, size)| vec![digest.into(), size.into(), now.into()])
+        .collect();
+    let head = "INSERT INTO blobs (sha256, size, created)";
+    // Rows that are not changed are locked all the same.
+    let tail = "ON CONFLICT (sha256) DO UPDATE SET condemned = NULL \
+         WHERE blobs.condemned IS NOT NULL AND blobs.state = 'here'";
+    let kinds = [Kind::Bytes, Kind::Int, Kind::Int];
+    let statements = bulk(tx.engine(), head, &kinds, rows, tail);
+    tx.execute_each(statements).await?;
+    let mut gone = Vec::new();
+    for chunk in digests.chunks(CHUNK) {
+        let mut query = Sql::new(
+            tx.engine(),
+            "SELECT sha256 FROM blobs WHERE state <> 'here' AND ",
+        );
+        query.bind_in("sha256", chunk.iter().copied());
+        for row in tx.all(query.build()).await? {
+            gone.push(row.get(0)?);
+        }
+    }
+    if gone.is_empty() {
+        Ok(())
+    } else {
+        Err(StoreError::BlobsGone(gone))
+    }
+}
+
+impl Store {
+    /// Notes that a blob is in the store, outside a unit or publication.
+    ///
+    /// # Errors
+    /// [`StoreError::BlobsGone`]; when the database fails.
+    pub async fn blob_record(&self, blob: Sha256, size: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        record(&mut tx.inner, vec![(blob, size)], self.now()).await?;
+        tx.commit().await
+    }
+
+    /// Which of these blobs are recorded.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_known(&self, blobs: &[Sha256]) -> Result<Vec<Sha256>> {
+        let mut known = Vec::new();
+        for chunk in blobs.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "SELECT sha256 FROM blobs WHERE ");
+            query.bind_in("sha256", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                known.push(row.get(0)?);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Condemns those of these blobs that nothing needs, from now on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_condemn(&self, blobs: &[Sha256]) -> Result<()> {
+        for chunk in blobs.chunks(CHUNK) {
+            let mut tx = self.begin().await?;
+            let mut lock = Sql::new(self.engine(), "SELECT sha256 FROM blobs WHERE ");
+            lock.bind_in("sha256", chunk.iter().copied())
+                .push(" ORDER BY sha256")
+                .push(for_update(self.engine()));
+            tx.inner.all(lock.build()).await?;
+            let mut query = Sql::new(self.engine(), "UPDATE blobs SET condemned = ");
+            query.bind(self.now()).push(" WHERE ");
+            query
+                .bind_in("sha256", chunk.iter().copied())
+                .push(" AND state = 'here' AND NOT ")
+                .push(IS_NEEDED);
+            tx.inner.execute(query.build()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the next blobs after `after`: condemns those that nothing needs, and takes back the sentence of those that
+    /// something needs. Answers where to go on; `None` at the end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_judge_page(&self, after: Option<Sha256>) -> Result<Option<Sha256>> {
+        let mut query = Sql::new(self.engine(), "SELECT sha256, condemned IS NULL, ");
+        query
+            .push(IS_NEEDED)
+            .push(" FROM blobs WHERE state = 'here'");
+        if let Some(after) = after {
+            query.push(" AND sha256 > ").bind(after);
+        }
+        query.push(" ORDER BY sha256 LIMIT ").bind(PAGE);
+        let (mut last, mut unneeded, mut pardoned) = (None, Vec::new(), Vec::new());
+        for row in self.all(query.build()).await? {
+            let (digest, free, needed): (Sha256, bool, bool) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            last = Some(digest);
+            match (free, needed) {
+                (true, false) => unneeded.push(digest),
+                (false, true) => pardoned.push(digest),
+                _ => {}
+            }
+        }
+        self.blobs_condemn(&unneeded).await?;
+        self.blobs_pardon(&pardoned).await?;
+        Ok(last)
+    }
+
+    /// Takes back the sentence of these blobs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_pardon(&self, blobs: &[Sha256]) -> Result<()> {
+        for digest in blobs {
+            let statement =
+                sql("UPDATE blobs SET condemned = NULL WHERE sha256 = $1 AND state = 'here'")
+                    .bind(*digest);
+            self.execute(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes files that are there without a row, as condemned from now on; those that have a row are left alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_condemn_unknown(&self, blobs: Vec<(Sha256, i64)>) -> Result<()> {
+        let now = self.now();
+        let rows = blobs
+            .into_iter()
+            .map(|(digest, size)| vec![digest.into(), size.into(), now.into(), now.into()])
+            .collect();
+        let kinds = [Kind::Bytes, Kind::Int, Kind::Int, Kind::Int];
+        let head = "INSERT INTO blobs (sha256, size, created, condemned)";
+        let tail = "ON CONFLICT (sha256) DO NOTHING";
+        let mut tx = self.begin().await?;
+        let statements = bulk(self.engine(), head, &kinds, rows, tail);
+        tx.inner.execute_each(statements).await?;
+        tx.commit().await
+    }
+
+    /// The next blobs after `after` whose grace ended at `before`, or whose deletion was begun before it and not ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_condemned(
+        &self,
+        before: Timestamp,
+        after: Option<Sha256>,
+    ) -> Result<Vec<Sha256>> {
+        let mut query = Sql::new(
+            self.engine(),
+            "SELECT sha256 FROM blobs WHERE condemned IS NOT NULL AND state <> 'gone' AND condemned <= ",
+        );
+        query.bind(before);
+        if let Some(after) = after {
+            query.push(" AND sha256 > ").bind(after);
+        }
+        query.push(" ORDER BY sha256 LIMIT ").bind(PAGE);
+        let rows = self.all(query.build()).await?;
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Claims a blob whose grace ended at `before` for deletion; false when it was pardoned or is needed after all.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blob_claim(&self, blob: Sha256, before: Timestamp) -> Result<bool> {
+        let mut query = Sql::new(
+            self.engine(),
+            "UPDATE blobs SET state = 'leaving', condemned = ",
+        );
+        query.bind(self.now()).push(" WHERE sha256 = ").bind(blob);
+        query
+            .push(" AND state <> 'gone' AND condemned IS NOT NULL AND condemned <= ")
+            .bind(before);
+        query.push(" AND NOT ").push(IS_NEEDED);
+        Ok(self.execute(query.build()).await? > 0)
+    }
+
+    /// Notes that the file of a claimed blob is deleted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blob_gone(&self, blob: Sha256) -> Result<()> {
+        let statement = sql(
+            "UPDATE blobs SET state = 'gone', condemned = $1 WHERE sha256 = $2 AND state = 'leaving'",
+        );
+        self.execute(statement.bind(self.now()).bind(blob))
+            .await
+            .map(drop)
+    }
+
+    /// Notes that a deleted blob is there again: its file was seen after the deletion. False while the deletion lasts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blob_revive(&self, blob: Sha256) -> Result<bool> {
+        let revive = sql(
+            "UPDATE blobs SET state = 'here', condemned = NULL WHERE sha256 = $1 AND state = 'gone'",
+        );
+        if self.execute(revive.bind(blob)).await? > 0 {
+            return Ok(true);
+        }
+        Ok(!self.blob_is_leaving(blob).await?)
+    }
+
+    /// Whether the file of the blob is being deleted right now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blob_is_leaving(&self, blob: Sha256) -> Result<bool> {
+        let statement = sql("SELECT 1 FROM blobs WHERE sha256 = $1 AND state = 'leaving'");
+        Ok(self.optional(statement.bind(blob)).await?.is_some())
+    }
+
+    /// Forgets blobs deleted before `before`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_forget_gone(&self, before: Timestamp) -> Result<u64> {
+        let statement = sql("DELETE FROM blobs WHERE state = 'gone' AND condemned <= $1");
+        self.execute(statement.bind(before)).await
+    }
+
+    /// The index of every publication: what they list beside generated files is needed too.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publication_indexes(&self) -> Result<Vec<Sha256>> {
+        let rows = self
+            .all(sql("SELECT DISTINCT index_blob FROM publications"))
+            .await?;
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}

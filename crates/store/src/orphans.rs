@@ -1,0 +1,139 @@
+//! Units that no repository has and no task is about to use (reference: platform-api §5.3).
+
+use std::collections::BTreeMap;
+
+use pith_core::{Sha256, UnitId};
+
+use crate::dialect::{CHUNK, Sql};
+use crate::store::Engine;
+use crate::units::{COLUMNS, PAGE, Unit, unit};
+use crate::{BatchStream, Result, Store};
+
+/// True for rows of `units` that nobody has or is about to have.
+const IS_ORPHAN: &str = "NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = units.id AND r.removed_in IS NULL) \
+     AND id NOT IN (SELECT unit_id FROM staged_units)";
+
+impl Store {
+    /// Units that no repository has now and no task has staged, of one type or of all, by id.
+    ///
+    /// # Errors
+    /// Items are errors when the database fails on the way.
+    #[must_use]
+    pub fn units_orphans_stream(&self, type_id: Option<&str>) -> BatchStream<Unit> {
+        let start = (
+            self.clone(),
+            type_id.map(str::to_owned),
+            Some(UnitId(uuid::Uuid::nil())),
+        );
+        Box::pin(futures::stream::try_unfold(
+            start,
+            |(store, type_id, after)| async move {
+                let Some(after) = after else { return Ok(None) };
+                let mut query = Sql::new(store.engine(), "SELECT ");
+                query.push(COLUMNS);
+                orphans(&mut query, type_id.as_deref(), after);
+                let rows = store.all(query.build()).await?;
+                let units: Vec<Unit> = rows.iter().map(unit).collect::<Result<_>>()?;
+                let next = units.last().map(|unit| unit.id);
+                Ok(Some(units)
+                    .filter(|units| !units.is_empty())
+                    .map(|units| (units, (store, type_id, next))))
+            },
+        ))
+    }
+
+    /// The next orphans after `after`, with their types: what a deletion needs of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_orphans_page(
+        &self,
+        type_id: Option<&str>,
+        after: UnitId,
+    ) -> Result<Vec<(UnitId, String)>> {
+        let mut query = Sql::new(self.engine(), "SELECT id, type_id");
+        orphans(&mut query, type_id, after);
+        let rows = self.all(query.build()).await?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
+    }
+
+    /// How many orphans there are of each type that has some.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_orphans_count(&self) -> Result<BTreeMap<String, i64>> {
+        let mut query = Sql::new(self.engine(), "SELECT type_id, COUNT(*) FROM units WHERE ");
+        query.push(IS_ORPHAN).push(" GROUP BY type_id");
+        let rows = self.all(query.build()).await?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
+    }
+
+    /// Whether there is such a unit and it is an orphan.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_is_orphan(&self, type_id: &str, id: UnitId) -> Result<bool> {
+        let mut query = Sql::new(self.engine(), "SELECT 1 FROM units WHERE id = ");
+        query.bind(id).push(" AND type_id = ").bind(type_id);
+        query.push(" AND ").push(IS_ORPHAN);
+        Ok(self.optional(query.build()).await?.is_some())
+    }
+
+    /// Deletes those of these units that are orphans, also from old versions of repositories; answers which. The files
+    /// that nothing needs any more are condemned, and go with their grace period.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_delete_orphans(&self, ids: &[UnitId]) -> Result<Vec<UnitId>> {
+        let mut deleted = Vec::new();
+        let mut blobs: Vec<Sha256> = Vec::new();
+        for chunk in ids.chunks(CHUNK) {
+            let mut tx = self.begin().await?;
+            if self.engine() == Engine::Postgres {
+                // Waits for those who are staging these units; the next statement then sees what they staged.
+                let mut lock = Sql::new(self.engine(), "SELECT id FROM units WHERE ");
+                lock.bind_in("id", chunk.iter().copied())
+                    .push(" ORDER BY id FOR UPDATE");
+                tx.inner.all(lock.build()).await?;
+            }
+            let mut query = Sql::new(self.engine(), "DELETE FROM units WHERE ");
+            query
+                .bind_in("id", chunk.iter().copied())
+                .push(" AND ")
+                .push(IS_ORPHAN)
+                .push(" RETURNING id, blob");
+            let mut gone: Vec<UnitId> = Vec::with_capacity(chunk.len());
+            for row in tx.inner.all(query.build()).await? {
+                gone.push(row.get(0)?);
+                blobs.extend(row.get::<Option<Sha256>>(1)?);
+            }
+            for table in ["unit_parts", "repo_units"] {
+                let mut query = Sql::new(self.engine(), "DELETE FROM ");
+                query
+                    .push(table)
+                    .push(" WHERE ")
+                    .bind_in("unit_id", gone.iter().copied());
+                tx.inner.execute(query.build()).await?;
+            }
+            tx.commit().await?;
+            deleted.extend(gone);
+        }
+        // After the commits: were this lost, the next sweep would find the blobs.
+        self.blobs_condemn(&blobs).await?;
+        Ok(deleted)
+    }
+}
+
+/// Writes what follows the list of columns.
+fn orphans(query: &mut Sql, type_id: Option<&str>, after: UnitId) {
+    query.push(" FROM units WHERE id > ").bind(after);
+    query.push(" AND ").push(IS_ORPHAN);
+    if let Some(type_id) = type_id {
+        query.push(" AND type_id = ").bind(type_id);
+    }
+    query.push(" ORDER BY id LIMIT ").bind(PAGE);
+}

@@ -1,0 +1,281 @@
+//! What a task wants of a repository before it commits.
+//!
+//! Staging is also what keeps units from being taken for orphans while a task is about to use them. A task finds units by
+//! their key, or saves new ones, and until it has staged them anybody may delete them. So staging looks again, in the
+//! transaction that writes the staged rows, whether the units are still there, and tells which are not. On SQLite there is
+//! one writer, so that settles it. On PostgreSQL the look takes a share lock on the rows of the units, and who deletes
+//! orphans first locks them for itself and then judges in a later statement (see `orphans`): either the deleter waits and
+//! then sees the staged rows, or the stager waits and then misses the units.
+
+use std::collections::HashSet;
+
+use pith_core::{Document, TaskId, UnitId};
+
+use crate::db::DbTx;
+use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
+use crate::store::Engine;
+use crate::unit_query::{Plan, Scope};
+use crate::unit_save;
+use crate::unit_stream;
+use crate::units::{NewUnit, OnConflict, SavedUnit, UnitQuery};
+use crate::value::Value;
+use crate::{Result, Store, StoreError};
+
+/// How often saving starts over because units were deleted under it.
+const ATTEMPTS: usize = 5;
+
+/// A unit by id and type.
+pub type StagedId = (UnitId, String);
+
+/// Which of these units exist; they stay until the transaction ends.
+async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashSet<UnitId>> {
+    let mut there = HashSet::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let mut query = Sql::new(tx.engine(), "SELECT id FROM units WHERE ");
+        query.bind_in("id", chunk.iter().copied());
+        if tx.engine() == Engine::Postgres {
+            // In one order for everybody, so that nobody waits in a circle.
+            query.push(" ORDER BY id FOR KEY SHARE");
+        }
+        for row in tx.all(query.build()).await? {
+            there.insert(row.get(0)?);
+        }
+    }
+    Ok(there)
+}
+
+/// Sets what the task wants of these units; the last word counts.
+async fn write(tx: &mut DbTx, task: TaskId, units: &[(UnitId, &str)], remove: bool) -> Result<()> {
+    let mut seen = HashSet::with_capacity(units.len());
+    let rows: Vec<Vec<Value>> = units
+        .iter()
+        .filter(|(id, _)| seen.insert(*id))
+        .map(|(id, type_id)| vec![task.into(), (*type_id).into(), (*id).into(), remove.into()])
+        .collect();
+    let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes, Kind::Bool];
+    let head = "INSERT INTO staged_units (task_id, type_id, unit_id, remove)";
+    let tail = "ON CONFLICT (task_id, type_id, unit_id) DO UPDATE SET remove = excluded.remove";
+    let statements = bulk(tx.engine(), head, &kinds, rows, tail);
+    tx.execute_each(statements).await.map(drop)
+}
+
+/// A task's id as text of a statement: hexadecimal digits only.
+fn literal(engine: Engine, task: TaskId) -> String {
+    let hex = task.0.simple();
+    match engine {
+        Engine::Sqlite => format!("X'{hex}'"),
+        Engine::Postgres => format!("'\\x{hex}'::bytea"),
+    }
+}
+
+impl Store {
+    /// Notes that the task wants these units in its repository. Staging a unit again changes nothing; staging one that
+    /// was staged for removal wants it back. Answers those units that are not there any more: they are not staged.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_add(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<Vec<UnitId>> {
+        let ids: Vec<UnitId> = units.iter().map(|(id, _)| *id).collect();
+        let mut tx = self.begin().await?;
+        let there = hold(&mut tx.inner, &ids).await?;
+        let wanted = units.iter().copied().filter(|(id, _)| there.contains(id));
+        let wanted: Vec<(UnitId, &str)> = wanted.collect();
+        write(&mut tx.inner, task, &wanted, false).await?;
+        tx.commit().await?;
+        Ok(ids.into_iter().filter(|id| !there.contains(id)).collect())
+    }
+
+    /// Notes that the task wants these units out of its repository.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_remove(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        write(&mut tx.inner, task, units, true).await?;
+        tx.commit().await
+    }
+
+    /// Saves many units as [`Store::units_save`] does, and stages them in the same transaction.
+    ///
+    /// # Errors
+    /// As [`Store::units_save`]; nothing was saved or staged then.
+    pub async fn units_save_staged(
+        &self,
+        task: TaskId,
+        units: &[NewUnit],
+        on_conflict: OnConflict,
+    ) -> Result<Vec<SavedUnit>> {
+        for _ in 0..ATTEMPTS {
+            let mut tx = self.begin().await?;
+            let saved = unit_save::save(&mut tx.inner, units, on_conflict, self.now()).await?;
+            let mut ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            if hold(&mut tx.inner, &ids).await?.len() < ids.len() {
+                // One that was found by its key was deleted as an orphan meanwhile; now it is new.
+                continue;
+            }
+            let staged = saved.iter().zip(units);
+            let staged: Vec<(UnitId, &str)> = staged
+                .map(|(saved, unit)| (saved.id, unit.type_id.as_str()))
+                .collect();
+            write(&mut tx.inner, task, &staged, false).await?;
+            tx.commit().await?;
+            return Ok(saved);
+        }
+        Err(StoreError::missing(
+            "unit",
+            "that was saved a moment ago: orphans are being removed faster than units are saved",
+        ))
+    }
+
+    /// Stages what `query.repo` has of what `query` describes (its order, limit, parts and fields left aside) in one
+    /// statement. Whoever calls it holds the repository, so that the units stay associated until this is committed.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`]; `query.repo` must be given.
+    pub async fn stage_select(
+        &self,
+        task: TaskId,
+        query: &UnitQuery<'_>,
+        remove: bool,
+    ) -> Result<u64> {
+        if query.repo.is_none() {
+            return Err(StoreError::missing("repository", ""));
+        }
+        let plan = Plan::new(query, None)?;
+        let scope = Scope {
+            types: &plan.type_ids,
+            after: None,
+            ids: plan.ids.as_deref(),
+            sorted: false,
+        };
+        let mut statement = plan.select(self, scope).build();
+        let task = literal(self.engine(), task);
+        statement.text = format!(
+            "INSERT INTO staged_units (task_id, type_id, unit_id, remove) \
+             SELECT {task}, found.type_id, found.unit_id, {remove} FROM ({}) AS found WHERE true \
+             ON CONFLICT (task_id, type_id, unit_id) DO UPDATE SET remove = excluded.remove",
+            statement.text
+        )
+        .into();
+        statement.keep = false;
+        self.execute(statement).await
+    }
+
+    /// What the task has staged to add (or to remove), by type and id, a page at a time; `types` empty means all.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn staged_page(
+        &self,
+        task: TaskId,
+        remove: bool,
+        types: &[&str],
+        after: Option<&StagedId>,
+    ) -> Result<Vec<StagedId>> {
+        let mut query = Sql::new(
+            self.engine(),
+            "SELECT unit_id, type_id FROM staged_units WHERE task_id = ",
+        );
+        query.bind(task).push(" AND remove = ").bind(remove);
+        if !types.is_empty() {
+            query
+                .push(" AND ")
+                .bind_in("type_id", types.iter().copied());
+        }
+        if let Some((id, type_id)) = after {
+            query
+                .push(" AND (type_id, unit_id) > (")
+                .bind(type_id)
+                .push(", ")
+                .bind(*id)
+                .push(")");
+        }
+        query
+            .push(" ORDER BY type_id, unit_id LIMIT ")
+            .bind(crate::units::PAGE);
+        let rows = self.all(query.build()).await?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect()
+    }
+
+    /// These fields of what the task has staged of a type to add (or to remove), by id, a page at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`] for an impossible field; when the database fails.
+    pub async fn staged_documents(
+        &self,
+        task: TaskId,
+        remove: bool,
+        type_id: &str,
+        fields: &[String],
+        after: Option<UnitId>,
+    ) -> Result<Vec<(UnitId, Document)>> {
+        for field in fields {
+            plain_name(field)?;
+        }
+        let mut query = Sql::new(self.engine(), "SELECT s.unit_id, ");
+        query
+            .push(&unit_stream::document_column(Some(fields)))
+            .push(" FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE s.task_id = ")
+            .bind(task)
+            .push(" AND s.type_id = ")
+            .bind(type_id)
+            .push(" AND s.remove = ")
+            .bind(remove);
+        if let Some(after) = after {
+            query.push(" AND s.unit_id > ").bind(after);
+        }
+        query
+            .push(" ORDER BY s.unit_id LIMIT ")
+            .bind(crate::units::PAGE);
+        let rows = self.all(query.build()).await?;
+        rows.iter()
+            .map(|row| Ok((row.get(0)?, unit_stream::document(row, 1, Some(fields))?)))
+            .collect()
+    }
+
+    /// The types of which the task has staged units to add (or to remove), sorted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn staged_types(&self, task: TaskId, remove: bool) -> Result<Vec<String>> {
+        let statement =
+            sql("SELECT DISTINCT type_id FROM staged_units WHERE task_id = $1 AND remove = $2 ORDER BY type_id")
+                .bind(task)
+                .bind(remove);
+        self.all(statement)
+            .await?
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
+    }
+
+    /// Forgets what tasks staged that have ended: only those of a killed process leave something. Answers how many rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_clear_ended(&self) -> Result<u64> {
+        let statement =
+            "DELETE FROM staged_units WHERE task_id NOT IN (SELECT id FROM tasks WHERE open)";
+        self.execute(sql(statement)).await
+    }
+
+    /// Takes back what the task said of these units.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_forget(&self, task: TaskId, type_id: &str, ids: &[UnitId]) -> Result<()> {
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "DELETE FROM staged_units WHERE task_id = ");
+            query.bind(task).push(" AND type_id = ").bind(type_id);
+            query
+                .push(" AND ")
+                .bind_in("unit_id", chunk.iter().copied());
+            self.execute(query.build()).await?;
+        }
+        Ok(())
+    }
+}

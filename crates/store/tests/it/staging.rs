@@ -1,0 +1,301 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pith_core::{Sha256, TaskId, UnitId};
+use pith_store::{OnConflict, Store, StoreError, UnitQuery};
+use serde_json::json;
+
+use crate::fixture::{Fixture, REPO, collect, unit};
+use crate::on_both_engines;
+
+on_both_engines!(
+    staging_tells_which_units_are_gone,
+    what_is_staged_is_no_orphan,
+    a_selection_is_staged_in_one_statement,
+    what_was_staged_can_be_read_and_taken_back,
+    no_staged_unit_is_ever_deleted,
+    a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over,
+    who_saves_a_row_for_a_deleted_file_is_told,
+    a_chore_is_done_once,
+    uploads_are_abandoned_by_age_and_not_while_a_task_wants_them,
+);
+
+async fn staging_tells_which_units_are_gone(f: Fixture) {
+    let ids = f.units("t", &["a", "b"]).await;
+    f.store.units_delete_orphans(&ids[..1]).await.unwrap();
+    let staged = [(ids[0], "t"), (ids[1], "t")];
+    let task = TaskId::new();
+    assert_eq!(f.store.stage_add(task, &staged).await.unwrap(), [ids[0]]);
+    let page = f.store.staged_page(task, false, &[], None).await.unwrap();
+    assert_eq!(page, [(ids[1], "t".to_owned())]);
+}
+
+async fn what_is_staged_is_no_orphan(f: Fixture) {
+    let task = TaskId::new();
+    let new = unit("t", "a", json!({ "name": "a" }));
+    let new = std::slice::from_ref(&new);
+    let saved = f.store.units_save_staged(task, new, OnConflict::Keep).await;
+    let id = saved.unwrap()[0].id;
+    assert!(!f.store.unit_is_orphan("t", id).await.unwrap());
+    assert!(f.store.units_orphans_count().await.unwrap().is_empty());
+    assert!(
+        f.store
+            .units_delete_orphans(&[id])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    f.store.stage_clear(task).await.unwrap();
+    assert_eq!(f.store.units_orphans_count().await.unwrap()["t"], 1);
+    assert!(f.store.unit_is_orphan("t", id).await.unwrap());
+    assert!(!f.store.unit_is_orphan("other", id).await.unwrap());
+}
+
+async fn a_selection_is_staged_in_one_statement(f: Fixture) {
+    f.repository(REPO).await;
+    f.repository("copy").await;
+    let ids = f.units("t", &["a", "b", "c"]).await;
+    let others = f.units("s", &["d"]).await;
+    f.add(REPO, "t", &ids).await;
+    f.add(REPO, "s", &others).await;
+    let task = TaskId::new();
+    let named = UnitQuery {
+        type_ids: vec!["t"],
+        repo: Some(REPO),
+        equals: vec![("name", vec![json!("a"), json!("c"), json!("z")])],
+        ..UnitQuery::default()
+    };
+    assert_eq!(f.store.stage_select(task, &named, false).await.unwrap(), 2);
+    let done = f.store.content_commit(task, "copy", f.now()).await.unwrap();
+    assert_eq!((done.added, done.removed), (2, 0));
+    let all = UnitQuery {
+        repo: Some("copy"),
+        ..UnitQuery::default()
+    };
+    assert_eq!(f.names(&all).await, ["a", "c"]);
+    let task = TaskId::new();
+    assert_eq!(f.store.stage_select(task, &all, true).await.unwrap(), 2);
+    let done = f.store.content_commit(task, "copy", f.now()).await.unwrap();
+    assert_eq!((done.added, done.removed), (0, 2));
+}
+
+async fn what_was_staged_can_be_read_and_taken_back(f: Fixture) {
+    let names: Vec<String> = (0..700).map(|n| format!("{n:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let ids = f.units("t", &names).await;
+    let task = TaskId::new();
+    let pairs: Vec<(UnitId, &str)> = ids.iter().map(|id| (*id, "t")).collect();
+    f.store.stage_add(task, &pairs).await.unwrap();
+    f.store.stage_remove(task, &pairs[..1]).await.unwrap();
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = f
+            .store
+            .staged_page(task, false, &["t"], after.as_ref())
+            .await;
+        let page = page.unwrap();
+        let Some(last) = page.last().cloned() else {
+            break;
+        };
+        found.extend(page.into_iter().map(|(id, _)| id));
+        after = Some(last);
+    }
+    let mut expected = ids[1..].to_vec();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(f.store.staged_types(task, true).await.unwrap(), ["t"]);
+    f.store.stage_forget(task, "t", &ids[..1]).await.unwrap();
+    assert!(f.store.staged_types(task, true).await.unwrap().is_empty());
+}
+
+/// Finds units by their keys and stages them, as a sync does, while somebody deletes orphans without a pause: every unit
+/// that is staged must be there when its task commits.
+async fn no_staged_unit_is_ever_deleted(f: Fixture) {
+    f.repository(REPO).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let deleter = {
+        let (store, stop) = (f.other().await, Arc::clone(&stop));
+        tokio::spawn(async move {
+            let mut deleted = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let nil = UnitId(uuid::Uuid::nil());
+                let page = store.units_orphans_page(None, nil).await.unwrap();
+                let ids: Vec<UnitId> = page.into_iter().map(|(id, _)| id).collect();
+                deleted += store.units_delete_orphans(&ids).await.unwrap().len();
+                tokio::task::yield_now().await;
+            }
+            deleted
+        })
+    };
+    for round in 0..40 {
+        stage_and_check(&f.store, round).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    deleter.await.unwrap();
+}
+
+async fn stage_and_check(store: &Store, round: usize) {
+    let units: Vec<_> = (0..20)
+        .map(|n| {
+            unit(
+                "t",
+                &format!("{}", (round * 7 + n) % 60),
+                json!({ "name": n.to_string() }),
+            )
+        })
+        .collect();
+    let keys: Vec<Sha256> = units.iter().map(|unit| unit.key_digest).collect();
+    let task = TaskId::new();
+    // Some are saved and left behind, so that there is something to find and something to delete.
+    store
+        .units_save(&units[..10], OnConflict::Keep)
+        .await
+        .unwrap();
+    let known = store.units_by_key("t", &keys).await.unwrap();
+    let found: Vec<(UnitId, &str)> = known.values().map(|unit| (unit.id, "t")).collect();
+    store.stage_add(task, &found).await.unwrap();
+    let saved = store
+        .units_save_staged(task, &units, OnConflict::Keep)
+        .await;
+    let ids: Vec<UnitId> = saved.unwrap().iter().map(|unit| unit.id).collect();
+    let there = |store: &Store| {
+        let query = UnitQuery {
+            ids: Some(ids.clone()),
+            ..UnitQuery::default()
+        };
+        store.units_stream(&query).unwrap()
+    };
+    assert_eq!(collect(there(store)).await.len(), ids.len());
+    if round % 2 == 0 {
+        let now = store.now();
+        store.content_commit(task, REPO, now).await.unwrap();
+        assert_eq!(collect(there(store)).await.len(), ids.len());
+        let task = TaskId::new();
+        let all = UnitQuery {
+            repo: Some(REPO),
+            ..UnitQuery::default()
+        };
+        let inside = collect(store.units_stream(&all).unwrap()).await;
+        let count = store.stage_select(task, &all, true).await.unwrap();
+        assert_eq!(inside.len() as u64, count, "every association has its unit");
+        store.content_commit(task, REPO, now).await.unwrap();
+    } else {
+        store.stage_clear(task).await.unwrap();
+    }
+}
+
+/// Judges every blob.
+async fn judge(store: &Store) {
+    let mut after = None;
+    while let Some(last) = store.blobs_judge_page(after).await.unwrap() {
+        after = Some(last);
+    }
+}
+
+async fn a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over(f: Fixture) {
+    let blob = Sha256::of(b"x");
+    let mut new = unit("t", "a", json!({ "name": "a" }));
+    new.blob = Some(blob);
+    new.size = Some(1);
+    let saved = f.store.units_save(&[new], OnConflict::Keep).await.unwrap();
+    judge(&f.store).await;
+    let later = f.later(10);
+    assert!(
+        f.store
+            .blobs_condemned(later, None)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    f.store.units_delete_orphans(&[saved[0].id]).await.unwrap();
+    let condemned = f.now();
+    f.later(10);
+    judge(&f.store).await;
+    let before = condemned - pith_core::SignedDuration::from_secs(1);
+    assert!(
+        f.store
+            .blobs_condemned(before, None)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(!f.store.blob_claim(blob, before).await.unwrap(), "grace");
+    assert_eq!(
+        f.store.blobs_condemned(condemned, None).await.unwrap(),
+        [blob]
+    );
+    // Somebody finds the file and needs it again.
+    f.store.blob_record(blob, 1).await.unwrap();
+    assert!(!f.store.blob_claim(blob, f.now()).await.unwrap());
+}
+
+async fn who_saves_a_row_for_a_deleted_file_is_told(f: Fixture) {
+    let blob = Sha256::of(b"x");
+    f.store.blob_record(blob, 1).await.unwrap();
+    judge(&f.store).await;
+    let now = f.later(1);
+    assert!(f.store.blob_claim(blob, now).await.unwrap());
+    assert!(f.store.blob_is_leaving(blob).await.unwrap());
+    assert!(
+        !f.store.blob_revive(blob).await.unwrap(),
+        "not while it is being deleted"
+    );
+    let mut new = unit("t", "a", json!({ "name": "a" }));
+    new.blob = Some(blob);
+    new.size = Some(1);
+    let new = [new];
+    let refused = f.store.units_save(&new, OnConflict::Keep).await;
+    assert!(matches!(refused, Err(StoreError::BlobsGone(gone)) if gone == [blob]));
+    f.store.blob_gone(blob).await.unwrap();
+    let refused = f.store.units_save(&new, OnConflict::Keep).await;
+    assert!(matches!(refused, Err(StoreError::BlobsGone(_))));
+    assert!(f.store.blob_revive(blob).await.unwrap());
+    f.store.units_save(&new, OnConflict::Keep).await.unwrap();
+    judge(&f.store).await;
+    let end = f.later(100);
+    assert!(
+        !f.store.blob_claim(blob, end).await.unwrap(),
+        "it is needed"
+    );
+    assert_eq!(f.store.blobs_forget_gone(end).await.unwrap(), 0);
+}
+
+async fn a_chore_is_done_once(f: Fixture) {
+    let now = f.now();
+    let next = now + pith_core::SignedDuration::from_secs(60);
+    let other = f.other().await;
+    assert!(f.store.chore_take("sweep", now, next).await.unwrap());
+    assert!(!other.chore_take("sweep", now, next).await.unwrap());
+    assert!(other.chore_take("other", now, next).await.unwrap());
+    let later = f.later(60);
+    assert!(other.chore_take("sweep", later, later).await.unwrap());
+}
+
+async fn uploads_are_abandoned_by_age_and_not_while_a_task_wants_them(f: Fixture) {
+    let ids = [
+        uuid::Uuid::now_v7(),
+        uuid::Uuid::now_v7(),
+        uuid::Uuid::now_v7(),
+    ];
+    for id in ids {
+        let upload = pith_store::Upload {
+            id,
+            created: f.now(),
+            size: 0,
+        };
+        f.store.upload_create(&upload).await.unwrap();
+    }
+    let task = pith_store::NewTask {
+        id: TaskId::new(),
+        kind: "import".to_owned(),
+        args: json!({ "upload_id": ids[0] }),
+        tags: Vec::new(),
+        resources: Vec::new(),
+        group: None,
+    };
+    f.store.task_enqueue(&task).await.unwrap();
+    let since = f.later(100);
+    f.store.upload_set_size(ids[1], 5).await.unwrap();
+    assert_eq!(f.store.uploads_abandoned(since).await.unwrap(), [ids[2]]);
+}

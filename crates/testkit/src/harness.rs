@@ -1,0 +1,245 @@
+//! The content type that the documents of Pulp's REST API use in their examples: `harness_importer` and
+//! `harness_distributor`, with the other plugins that the examples name. It needs no feed: a sync makes as many units
+//! as `num_units` says, a publish writes a file for each. For tests only; a release does not have it.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use pith_content::descriptor::KeyField;
+use pith_content::fetch::FetchFailure;
+use pith_content::group::GroupPublishContext;
+use pith_content::publish::{Entry, Mount, OtherDistributor, PublishContext, PublishReport};
+use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
+use pith_content::unit::{Existing, Select, WantedUnit};
+use pith_content::upload::{Upload, UploadContext, UploadReport};
+use pith_content::{
+    Config, ContentError, ContentType, Distributor, GroupDistributor, Importer, PluginDescriptor,
+    UnitType,
+};
+use pith_core::{Document, RelativePath};
+use serde_json::{Value, json};
+
+/// The unit type.
+pub const UNIT: UnitType = UnitType {
+    id: "harness_type",
+    display_name: "Harness unit",
+    description: "A unit made by the harness",
+    key: &[KeyField::same("name")],
+    referenced_types: &[],
+    search_indexes: "[]",
+    indexed: &["name"],
+    file_backed: false,
+};
+
+const fn plugin(id: &'static str, display_name: &'static str) -> PluginDescriptor {
+    PluginDescriptor {
+        id,
+        display_name,
+        types: &["harness_type"],
+        settings: &[],
+    }
+}
+
+static IMPORTERS: [PluginDescriptor; 3] = [
+    plugin("harness_importer", "Harness Importer"),
+    plugin("demo_importer", "Demo Importer"),
+    plugin("puppet_importer", "Stand-in for the Puppet Importer"),
+];
+static DISTRIBUTORS: [PluginDescriptor; 3] = [
+    plugin("harness_distributor", "Harness Distributor"),
+    plugin("demo_distributor", "Demo Distributor"),
+    plugin("puppet_distributor", "Stand-in for the Puppet Distributor"),
+];
+static GROUP_DISTRIBUTOR: PluginDescriptor = plugin(
+    "harness_group_distributor",
+    "Harness Distributor for Groups",
+);
+
+/// The family.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Harness;
+
+impl ContentType for Harness {
+    fn name(&self) -> &'static str {
+        "harness"
+    }
+
+    fn unit_types(&self) -> &'static [UnitType] {
+        const { &[UNIT] }
+    }
+
+    fn importers(&self) -> Vec<Arc<dyn Importer>> {
+        let all = IMPORTERS.iter();
+        all.map(|of| Arc::new(HarnessPlugin(of)) as Arc<dyn Importer>)
+            .collect()
+    }
+
+    fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
+        let all = DISTRIBUTORS.iter();
+        all.map(|of| Arc::new(HarnessPlugin(of)) as Arc<dyn Distributor>)
+            .collect()
+    }
+
+    fn group_distributors(&self) -> Vec<Arc<dyn GroupDistributor>> {
+        vec![Arc::new(HarnessPlugin(&GROUP_DISTRIBUTOR))]
+    }
+}
+
+/// One of the plugins. It takes any configuration but `refuse: <text>`, which it refuses in these words, and fails
+/// where `fail: <text>` says so.
+struct HarnessPlugin(&'static PluginDescriptor);
+
+impl HarnessPlugin {
+    fn judge(config: &Config) -> Result<(), String> {
+        match config.text("refuse") {
+            Some(words) => Err(words.to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    fn run(config: &Config) -> Result<(), ContentError> {
+        match config.text("fail") {
+            Some(words) => Err(ContentError::other(words)),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Unobserved;
+
+impl StageObserver for Unobserved {
+    fn failed(&self, unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
+        Err(ContentError::other(format!("{:?}: {failure}", unit.doc)))
+    }
+
+    fn progress(&self) -> Value {
+        Value::Null
+    }
+}
+
+#[async_trait]
+impl Importer for HarnessPlugin {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        self.0
+    }
+
+    fn validate(&self, config: &Config) -> Result<(), String> {
+        Self::judge(config)
+    }
+
+    fn upstream(&self, config: &Config) -> Upstream {
+        Upstream::from_config(config)
+    }
+
+    async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
+        Self::run(ctx.config())?;
+        let wanted = ctx.config().integer("num_units").unwrap_or(0);
+        let observer: Arc<dyn StageObserver> = Arc::new(Unobserved);
+        let units = (0..wanted).map(|number| WantedUnit {
+            type_id: UNIT.id,
+            doc: Document::from_iter([("name".to_owned(), json!(format!("unit_{number}")))]),
+            parts: Vec::new(),
+            source: None,
+            existing: Existing::Keep,
+        });
+        ctx.stage(units.collect(), &observer).await?;
+        ctx.drain().await?;
+        Ok(SyncReport {
+            summary: json!({ "num_units": wanted }),
+            ..SyncReport::default()
+        })
+    }
+
+    async fn upload(
+        &self,
+        _ctx: &dyn UploadContext,
+        _upload: Upload,
+    ) -> Result<UploadReport, ContentError> {
+        Err(ContentError::other("the harness takes no uploads"))
+    }
+}
+
+#[async_trait]
+impl Distributor for HarnessPlugin {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        self.0
+    }
+
+    fn validate(
+        &self,
+        _repo_id: &str,
+        config: &Config,
+        _others: &[OtherDistributor],
+    ) -> Result<(), String> {
+        Self::judge(config)
+    }
+
+    /// Below a path of its own: `publish_dir` names a folder of the server, which no client may choose.
+    fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount> {
+        let path = config.text("relative_url").unwrap_or(repo_id);
+        let prefix = RelativePath::new(format!("pulp/harness/{}/{path}", self.0.id)).ok();
+        prefix
+            .map(|prefix| Mount {
+                prefix,
+                http: true,
+                https: true,
+            })
+            .into_iter()
+            .collect()
+    }
+
+    async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+        Self::run(ctx.config())?;
+        let write = ctx.config().flag("write_files") == Some(true);
+        let mut units = ctx.units(Select::all(UNIT.id)).await?;
+        let mut published = 0;
+        while let Some(batch) = units.try_next().await? {
+            published += batch.len();
+            for unit in batch.iter().filter(|_| write) {
+                let name = unit.doc.get("name").and_then(Value::as_str);
+                let path = RelativePath::new(name.unwrap_or_default().to_owned());
+                let mut file = ctx.file(&[])?;
+                file.write_all(name.unwrap_or_default().as_bytes())?;
+                let written = file.finish()?;
+                let entry = Entry::Blob {
+                    sha256: written.sha256,
+                    size: written.size,
+                };
+                let path = path.map_err(ContentError::other)?;
+                ctx.add(path, entry, ctx.clock().now()).await?;
+            }
+        }
+        Ok(PublishReport {
+            summary: json!({ "num_units": published }),
+            details: Value::Null,
+        })
+    }
+}
+
+#[async_trait]
+impl GroupDistributor for HarnessPlugin {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        self.0
+    }
+
+    fn validate(&self, _group_id: &str, config: &Config) -> Result<(), String> {
+        Self::judge(config)
+    }
+
+    async fn publish(&self, ctx: &dyn GroupPublishContext) -> Result<(), ContentError> {
+        Self::run(ctx.config())?;
+        let mut published = Document::new();
+        for repo in ctx.repositories() {
+            let mut units = ctx.units(&repo.id, Select::all(UNIT.id)).await?;
+            let mut count = 0;
+            while let Some(batch) = units.try_next().await? {
+                count += batch.len();
+            }
+            published.insert(repo.id.clone(), json!(count));
+        }
+        ctx.progress(Value::Object(published));
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! pith's certificate authority: it issues the certificates that people and consumers log in with and the server's own,
+//! and tells which client certificates are its own (reference: platform-api §2.3, §2.4).
+//!
+//! Nothing here reads a file, a database or the clock; keys never leave in a type that prints or serialises them.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod authority;
+mod client;
+mod subject;
+
+pub use authority::{Authority, Issued, ServerIdentity};
+pub use client::{ClientCertificate, PeerCertificate};
+pub use subject::Subject;
+
+/// Why a certificate cannot be made or an authority not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The certificate or key given for the authority cannot be read.
+    #[error(
+        "the certificate authority cannot be used: {0}; give a CA certificate and its own unencrypted key, both in PEM form"
+    )]
+    Unusable(String),
+    /// A certificate could not be made.
+    #[error("a certificate could not be made: {0}")]
+    Failed(String),
+}
+
+impl From<rcgen::Error> for TrustError {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

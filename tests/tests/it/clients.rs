@@ -1,0 +1,42 @@
+//! Clients of the REST API that pith did not write.
+
+use std::process::Command;
+
+use pith_e2e::Pith;
+use pith_e2e::tools::{find, missing, run, sample_repo, workspace};
+
+#[test]
+fn pubtools_pulplib_works_through_a_release_teams_day() {
+    if missing(&["schemathesis"]) {
+        return;
+    }
+    let server = Pith::start().unwrap();
+    let mut day = Command::new(find("schemathesis").unwrap().with_file_name("python"));
+    day.arg(workspace().join("tests/clients/pulplib_day.py"))
+        .arg(server.url("").trim_end_matches('/'))
+        .arg(server.password().unwrap())
+        .arg(sample_repo().join("greet-1.0-1.noarch.rpm"));
+    let printed = run(&mut day).unwrap();
+    assert_eq!(printed.lines().last(), Some("done"), "{printed}");
+}
+
+#[test]
+fn schemathesis_finds_no_answer_that_the_description_does_not_promise() {
+    if missing(&["schemathesis"]) {
+        return;
+    }
+    let server = Pith::start().unwrap();
+    let mut check = Command::new(find("schemathesis").unwrap());
+    check
+        .arg("run")
+        .arg(server.url("/pith/openapi.json"))
+        .args(["--auth", &format!("admin:{}", server.password().unwrap())])
+        .args(["--checks", "not_a_server_error,response_schema_conformance"])
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25"])
+        .args(["--seed", "2", "--generation-deterministic", "--no-color", "--workers", "2"])
+        .args(["--suppress-health-check", "all", "--request-timeout", "30"])
+        .args(["--generation-database", "none"])
+        .current_dir(server.data());
+    let printed = run(&mut check).unwrap();
+    eprintln!("{printed}");
+}

@@ -1,0 +1,91 @@
+//! Units that belong to one repository: a copy gets its own (reference: rpm §9.1).
+
+use futures::TryStreamExt;
+use pith_content::ContentError;
+use pith_content::copy::CopyContext;
+use pith_content::unit::{Existing, Part, RepoUnit, Select, Source, WantedUnit};
+use pith_core::{Document, UnitId};
+
+use super::{BATCH, Mode};
+use crate::types::{CATEGORY, ENVIRONMENT, GROUP, LANGPACKS, METADATA_FILE, MODULEMD_DEFAULTS};
+use crate::units::YAML;
+
+/// The types whose key names their repository.
+const CLONED: [&str; 6] = [
+    GROUP,
+    CATEGORY,
+    ENVIRONMENT,
+    LANGPACKS,
+    METADATA_FILE,
+    MODULEMD_DEFAULTS,
+];
+
+/// Replaces what was chosen of these types by clones for the destination. Answers what Pulp lists as failed though it was
+/// copied: the originals.
+pub(super) async fn make(
+    ctx: &dyn CopyContext,
+    mode: Mode,
+) -> Result<Vec<(&'static str, Document)>, ContentError> {
+    let mut failed = Vec::new();
+    if ctx.source().id == ctx.repo().id {
+        return Ok(failed);
+    }
+    for type_id in CLONED {
+        let listed = mode == Mode::Plain || ![METADATA_FILE, MODULEMD_DEFAULTS].contains(&type_id);
+        let select = Select {
+            parts: if type_id == MODULEMD_DEFAULTS {
+                &[YAML]
+            } else {
+                &[]
+            },
+            ..Select::all(type_id)
+        };
+        // All of them first: clones are chosen too, and must not be cloned again.
+        let originals: Vec<RepoUnit> = ctx.chosen(select).await?.try_concat().await?;
+        let ids: Vec<UnitId> = originals.iter().map(|unit| unit.id).collect();
+        for batch in ids.chunks(BATCH) {
+            ctx.leave_out(type_id, batch.to_vec()).await?;
+        }
+        let mut clones = Vec::with_capacity(BATCH);
+        for unit in originals {
+            if listed {
+                failed.push((type_id, unit.doc.clone()));
+            }
+            clones.push(cloned(type_id, unit, &ctx.repo().id)?);
+            if clones.len() == BATCH {
+                ctx.stage(std::mem::take(&mut clones)).await?;
+            }
+        }
+        if !clones.is_empty() {
+            ctx.stage(clones).await?;
+        }
+    }
+    Ok(failed)
+}
+
+fn cloned(
+    type_id: &'static str,
+    unit: RepoUnit,
+    repo_id: &str,
+) -> Result<WantedUnit, ContentError> {
+    let source = match (unit.blob, unit.size) {
+        (Some(sha256), Some(size)) => Some(Source::Blob { sha256, size }),
+        _ if type_id == METADATA_FILE => {
+            return Err(ContentError::other(
+                "a metadata file of the source is not downloaded yet, so it cannot be copied; sync the source with the \
+                 download policy 'immediate' first",
+            ));
+        }
+        _ => None,
+    };
+    let mut doc = unit.doc;
+    doc.insert("repo_id".to_owned(), repo_id.into());
+    let parts = unit.parts.into_iter().flatten();
+    Ok(WantedUnit {
+        type_id,
+        doc,
+        parts: parts.map(|data| Part { name: YAML, data }).collect(),
+        source,
+        existing: Existing::Replace,
+    })
+}
