@@ -1,7 +1,7 @@
 //! The fake server, and running a command line against it.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -243,8 +243,24 @@ pub(crate) async fn pith_args(url: &str, args: &[&str]) -> Ran {
     run_with(&full, None, nobody).await
 }
 
+/// Runs a command line as admin, with uploads remembered in `state`.
+pub(crate) async fn pith_in(state: &Path, url: &str, line: &str) -> Ran {
+    let mut full = vec!["--url", url, "--user", "admin", "--password", PASSWORD];
+    full.extend(line.split(' '));
+    let nobody = Scripted {
+        line: None,
+        secret: None,
+    };
+    run_in(state, &full, None, nobody).await
+}
+
 /// Runs a whole command line with a login file and answers to questions.
 pub(crate) async fn run_with(args: &[&str], login_file: Option<PathBuf>, prompt: Scripted) -> Ran {
+    let state = tempfile::tempdir().unwrap();
+    run_in(state.path(), args, login_file, prompt).await
+}
+
+async fn run_in(state: &Path, args: &[&str], login_file: Option<PathBuf>, prompt: Scripted) -> Ran {
     let program = Program::try_parse_from(std::iter::once(&"pith").chain(args)).unwrap();
     let format = if program.globals.json {
         Format::Json
@@ -252,10 +268,9 @@ pub(crate) async fn run_with(args: &[&str], login_file: Option<PathBuf>, prompt:
         Format::Text
     };
     let (ui, captured) = Ui::captured(format);
-    let state = tempfile::tempdir().unwrap();
     let mut context = Context {
         ui,
-        state_folder: Some(state.path().to_owned()),
+        state_folder: Some(state.to_owned()),
         login_file,
         prompt: Box::new(prompt),
     };
