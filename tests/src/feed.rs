@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use pith_testkit::upstream::{Fault, Upstream};
+pub use pith_testkit::upstream::Fault;
+use pith_testkit::upstream::Upstream;
 use tokio::runtime::Runtime;
 
 use crate::tools::wait_for;
@@ -67,6 +68,16 @@ impl Feed {
     /// The next request for `path` gets the head and `bytes` of the body, and then waits for ever.
     pub fn stall_once(&self, path: &str, bytes: usize) {
         self.upstream.fault_times(path, Fault::StallAfter(bytes), 1);
+    }
+
+    /// Every request for `path` meets this fault.
+    pub fn misbehave(&self, path: &str, fault: Fault) {
+        self.upstream.fault(path, fault);
+    }
+
+    /// `path` works again.
+    pub fn behave(&self, path: &str) {
+        self.upstream.clear_faults(path);
     }
 
     /// Other bytes at a path, whatever the manifest says.

@@ -36,6 +36,25 @@ pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
     Answer::queued(call.engine.enqueue(job).await?)
 }
 
+/// Queues the download of what the repository does not have.
+pub(crate) async fn download(mut call: Call) -> Result<Answer, PulpError> {
+    let body = call.object();
+    let repo_id = call.param(0).to_owned();
+    call.engine.repository_require(&repo_id).await?;
+    let verify_all_units = match body.get("verify_all_units") {
+        None => false,
+        Some(Value::Bool(verify)) => *verify,
+        Some(other) => {
+            return Err(PulpError::wrong_type("verify_all_units", "boolean", other));
+        }
+    };
+    let job = Job::DownloadRepository {
+        repo_id,
+        verify_all_units,
+    };
+    Answer::queued(call.engine.enqueue(job).await?)
+}
+
 /// Queues the import of an upload; whether repository and upload exist is found by the task.
 pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();

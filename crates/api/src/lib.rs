@@ -23,6 +23,7 @@ mod repositories;
 mod roles;
 mod schedules;
 mod search;
+mod sources;
 mod status;
 mod task_groups;
 mod tasks;

@@ -8,8 +8,8 @@ pub use pith_core::rights::Operation;
 use crate::http::{Answer, Call};
 use crate::{
     actions, applicability, associate, distributors, history, importers, login, orphans,
-    permissions, plugins, repo_groups, repositories, roles, schedules, status, task_groups, tasks,
-    units, uploads, users,
+    permissions, plugins, repo_groups, repositories, roles, schedules, sources, status,
+    task_groups, tasks, units, uploads, users,
 };
 
 /// The methods that operations have.
@@ -101,12 +101,17 @@ const EXECUTE: Option<Operation> = Some(Operation::Execute);
 pub static ROUTES: &[Route] = &[
     route!(Post "/actions/login/", READ, 200 now, Ignored, login::login),
     route!(Post "/content/actions/delete_orphans/", DELETE, 202 queued, OptionalAny, orphans::delete_listed),
+    route!(Delete "/content/catalog/<source>/", DELETE, 200 now, Ignored, sources::delete_catalog),
     route!(Get "/content/orphans/", READ, 200 now, Ignored, orphans::summary),
     route!(Delete "/content/orphans/", DELETE, 202 queued, Ignored, orphans::delete_all),
     route!(Get "/content/orphans/<type>/", READ, 200 now, Ignored, orphans::list),
     route!(Delete "/content/orphans/<type>/", DELETE, 202 queued, Ignored, orphans::delete_type),
     route!(Get "/content/orphans/<type>/<unit>/", READ, 200 now, Ignored, orphans::read),
     route!(Delete "/content/orphans/<type>/<unit>/", DELETE, 202 queued, Ignored, orphans::delete_one),
+    route!(Get "/content/sources/", READ, 200 now, Ignored, sources::list),
+    route!(Post "/content/sources/action/<action>/", UPDATE, 202 queued, OptionalAny, sources::refresh_all),
+    route!(Get "/content/sources/<source>/", READ, 200 now, Ignored, sources::read),
+    route!(Post "/content/sources/<source>/action/<action>/", UPDATE, 202 queued, OptionalAny, sources::refresh),
     route!(Get "/content/units/<type>/", READ, 200 now, Ignored, units::list),
     route!(Get "/content/units/<type>/search/", READ, 200 now, Ignored, units::search_get),
     route!(Post "/content/units/<type>/search/", READ, 200 now, Object, units::search_post),
@@ -154,6 +159,7 @@ pub static ROUTES: &[Route] = &[
     route!(Put "/repositories/<repo>/", UPDATE, 200 now, OptionalObject, repositories::update),
     route!(Delete "/repositories/<repo>/", DELETE, 202 queued, Ignored, repositories::delete),
     route!(Post "/repositories/<repo>/actions/associate/", UPDATE, 202 queued, Object, associate::copy),
+    route!(Post "/repositories/<repo>/actions/download/", EXECUTE, 202 queued, OptionalObject, actions::download),
     route!(Post "/repositories/<repo>/actions/import_upload/", UPDATE, 202 queued, Object, actions::import_upload),
     route!(Post "/repositories/<repo>/actions/publish/", EXECUTE, 202 queued, Object, actions::publish),
     route!(Post "/repositories/<repo>/actions/sync/", EXECUTE, 202 queued, OptionalObject, actions::sync),

@@ -269,6 +269,16 @@ impl Blobs {
         Ok(stored)
     }
 
+    /// As [`Self::keep`] for a scratch file whose bytes were hashed on their way into it: `stored` is what they are.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn keep_hashed(&self, spool: SpoolFile, stored: &Stored) -> Result<()> {
+        let (this, known) = (self.clone(), stored.clone());
+        let body = blocking(move || this.place_local(&known, Body::File(spool.file))).await?;
+        self.place_remote(stored, body).await
+    }
+
     /// Removes scratch files that a killed process left behind; returns how many. Call it once at start, when no other
     /// process uses the spool, or with an age that no living scratch file has.
     ///

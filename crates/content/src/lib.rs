@@ -5,6 +5,7 @@
 //! [`upload`]: no SQL, no HTTP handler, no task table. The engine implements the contexts; a type is tested against
 //! the same engine on a temporary folder.
 
+pub mod cataloger;
 pub mod config;
 pub mod copy;
 pub mod descriptor;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use pith_core::Document;
 
+pub use cataloger::Cataloger;
 pub use config::Config;
 pub use descriptor::{PluginDescriptor, Setting, SettingKind, UnitType};
 pub use error::ContentError;
@@ -46,6 +48,17 @@ pub trait ContentType: Send + Sync {
     /// The distributors of the family for groups of repositories; most have none.
     fn group_distributors(&self) -> Vec<Arc<dyn GroupDistributor>> {
         Vec::new()
+    }
+
+    /// Catalogers of alternate content sources.
+    fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
+        Vec::new()
+    }
+
+    /// Whether files of `type_id` come during the sync whatever the download policy says: files that upstream renames
+    /// with every change, so that they could not be had later.
+    fn always_downloaded(&self, _type_id: &str) -> bool {
+        false
     }
 
     /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the

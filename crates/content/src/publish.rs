@@ -88,6 +88,8 @@ pub enum Entry {
     Deferred {
         /// The unit.
         unit: UnitId,
+        /// The digest its file will have, when it is known ([`RepoUnit::promised`]).
+        sha256: Option<Sha256>,
         /// The size its file will have.
         size: u64,
     },

@@ -185,6 +185,10 @@ pub trait StageObserver: Send + Sync {
         Ok(())
     }
 
+    /// This unit is saved and its file comes later, because the download policy says so. `size` is what the file will
+    /// have; neither `queued` nor `done` is told of the unit.
+    fn deferred(&self, _type_id: &str, _size: u64) {}
+
     /// This unit is here and saved.
     fn done(&self, _type_id: &str, _size: u64) {}
 

@@ -139,6 +139,8 @@ pub struct RepoUnit {
     pub doc: Document,
     /// Its file, when it has one here.
     pub blob: Option<Sha256>,
+    /// The digest that its file will have, when it is not here and the digest is known.
+    pub promised: Option<Sha256>,
     /// The size of its file.
     pub size: Option<u64>,
     /// Whether its file is here.

@@ -176,6 +176,12 @@ pub mod tag {
         format!("pulp:repository_group_distributor:{id}")
     }
 
+    /// `pulp:content_source:<id>`.
+    #[must_use]
+    pub fn content_source(id: &str) -> String {
+        format!("pulp:content_source:{id}")
+    }
+
     /// `pulp:action:<name>`.
     #[must_use]
     pub fn action(name: &str) -> String {

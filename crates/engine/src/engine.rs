@@ -1,5 +1,6 @@
 //! The engine: what every request handler and every worker of a process shares.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use pith_store::{NewTask, Store};
 use pith_trust::Authority;
 use tokio::sync::Semaphore;
 
+use crate::deferred::Deferred;
 use crate::error::from_store;
 use crate::{Job, Registry};
 
@@ -36,6 +38,9 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The name of this machine, as worker names show it.
     pub host: String,
+    /// Where the files lie that describe alternate content sources.
+    pub(crate) content_sources: Option<PathBuf>,
+    pub(crate) deferred: Deferred,
     pub(crate) mounts: OnceLock<Arc<dyn MountListener>>,
     pub(crate) authority: OnceLock<Arc<Authority>>,
     /// The right to make a certificate, of which there is one.
@@ -61,11 +66,21 @@ impl Engine {
             registry,
             clock,
             host: host.into(),
+            content_sources: None,
+            deferred: Deferred::default(),
             mounts: OnceLock::new(),
             authority: OnceLock::new(),
             issuing: Semaphore::new(1),
             running: crate::worker::Running::default(),
         }
+    }
+
+    /// With alternate content sources, described by the files `*.conf` in `folder`. They are read whenever they are
+    /// needed, so a change counts at once.
+    #[must_use]
+    pub fn with_content_sources(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.content_sources = Some(folder.into());
+        self
     }
 
     /// Names who is told of changed mounts; the first call counts.

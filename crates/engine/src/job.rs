@@ -84,6 +84,24 @@ pub enum Job {
         /// The distributor.
         distributor_id: String,
     },
+    /// Download the files of a repository that are not here.
+    DownloadRepository {
+        /// The repository.
+        repo_id: String,
+        /// Whether files that are here are hashed again, and those that are broken downloaded.
+        #[serde(default)]
+        verify_all_units: bool,
+    },
+    /// Read again what all alternate content sources have.
+    RefreshContentSources {
+        /// Their ids, as they were when somebody asked.
+        source_ids: Vec<String>,
+    },
+    /// Read again what one alternate content source has.
+    RefreshContentSource {
+        /// Its id.
+        source_id: String,
+    },
     /// Make units of an upload.
     ImportUpload {
         /// The repository.
@@ -180,6 +198,11 @@ impl Job {
             Self::RemoveImporter { .. } => "pulp.server.managers.repo.importer.remove_importer",
             Self::UpdateDistributor { .. } => "pulp.server.tasks.repository.distributor_update",
             Self::RemoveDistributor { .. } => "pulp.server.tasks.repository.distributor_delete",
+            Self::DownloadRepository { .. } => "pulp.server.controllers.repository.download_repo",
+            Self::RefreshContentSources { .. } => {
+                "pulp.server.tasks.content.refresh_content_sources"
+            }
+            Self::RefreshContentSource { .. } => "pulp.server.tasks.content.refresh_content_source",
             Self::ImportUpload { .. } => "pulp.server.managers.content.upload.import_uploaded_unit",
             Self::Associate { .. } => {
                 "pulp.server.managers.repo.unit_association.associate_from_repo"
@@ -218,10 +241,13 @@ impl Job {
             | Self::RemoveImporter { repo_id, .. }
             | Self::UpdateDistributor { repo_id, .. }
             | Self::RemoveDistributor { repo_id, .. }
+            | Self::DownloadRepository { repo_id, .. }
             | Self::ImportUpload { repo_id, .. }
             | Self::Associate { repo_id, .. }
             | Self::Unassociate { repo_id, .. } => Some(repo_id),
             Self::DeleteOrphans { .. }
+            | Self::RefreshContentSources { .. }
+            | Self::RefreshContentSource { .. }
             | Self::PublishGroup { .. }
             | Self::RegenerateApplicability { .. }
             | Self::BatchRegenerateApplicability { .. }
@@ -272,6 +298,9 @@ impl Job {
             Self::RemoveImporter { .. } => "delete_importer",
             Self::UpdateDistributor { .. } => "update_distributor",
             Self::RemoveDistributor { .. } => "remove_distributor",
+            Self::DownloadRepository { .. } => "download",
+            Self::RefreshContentSources { .. } => "refresh_all_content_sources",
+            Self::RefreshContentSource { .. } => "refresh_content_source",
             Self::ImportUpload { .. } => "import_upload",
             Self::Associate { .. } => "associate",
             Self::Unassociate { .. } => "unassociate",
@@ -281,6 +310,14 @@ impl Job {
             Self::BatchRegenerateApplicability { .. } => return tags,
         };
         tags.push(tag::action(action));
+        // Content sources come after the action.
+        match self {
+            Self::RefreshContentSources { source_ids } => {
+                tags.extend(source_ids.iter().map(|id| tag::content_source(id)));
+            }
+            Self::RefreshContentSource { source_id } => tags.push(tag::content_source(source_id)),
+            _ => {}
+        }
         tags
     }
 
@@ -290,6 +327,10 @@ impl Job {
     pub fn resources(&self) -> Vec<Resource> {
         if let Self::PublishGroup { group_id, .. } = self {
             return vec![Resource::repository_group(group_id)];
+        }
+        // Downloads change no content and may run beside a sync.
+        if matches!(self, Self::DownloadRepository { .. }) {
+            return Vec::new();
         }
         if matches!(self, Self::RegenerateApplicability { .. }) {
             return vec![Resource::applicability()];

@@ -5,6 +5,9 @@
 mod accounts;
 mod applicability;
 pub mod auth;
+mod catalog;
+pub mod content_sources;
+pub mod deferred;
 pub mod distributors;
 mod engine;
 pub mod error;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pith_content::{ContentType, Distributor, GroupDistributor, Importer, UnitType};
+use pith_content::{Cataloger, ContentType, Distributor, GroupDistributor, Importer, UnitType};
 
 /// Every importer, distributor and unit type, by id.
 #[derive(Clone, Default)]
@@ -60,6 +60,13 @@ impl Registry {
     /// Every unit type, by id.
     pub fn unit_types(&self) -> impl Iterator<Item = &'static UnitType> {
         self.units.values().map(|(_, unit)| *unit)
+    }
+
+    /// The cataloger `id`.
+    #[must_use]
+    pub fn cataloger(&self, id: &str) -> Option<Arc<dyn Cataloger>> {
+        let mut all = self.types.iter().flat_map(|family| family.catalogers());
+        all.find(|cataloger| cataloger.id() == id)
     }
 
     /// The family that the unit type `id` belongs to.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
+use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
-use pith_core::{RelativePath, Sha256};
+use pith_core::{RelativePath, Sha256, UnitId};
+use pith_engine::deferred::DeferredFile;
 use pith_engine::{Engine, MountListener};
-use pith_serve::{Content, MountRow, MountTable, Protocol, Root};
+use pith_serve::{Content, MountRow, MountTable, OnDemand, Opened, Protocol, Root, Unavailable};
 use tokio_util::sync::CancellationToken;
 
 /// Where published content appears, and whether its directories have a `listing` (reference: platform-api §13.2).
@@ -33,7 +35,9 @@ impl Mounts {
             })
             .collect();
         let mounts: Arc<dyn pith_serve::Mounts> = Arc::clone(&table) as _;
-        let content = Arc::new(Content::new(engine.blobs.clone(), mounts, roots));
+        let on_demand = Arc::new(Deferred(Arc::clone(&engine)));
+        let content = Content::new(engine.blobs.clone(), mounts, roots).with_on_demand(on_demand);
+        let content = Arc::new(content);
         Arc::new(Self {
             engine,
             table,
@@ -72,6 +76,41 @@ impl Mounts {
         while let Some(Ok(())) = shutdown.run_until_cancelled(wakeups.changed()).await {
             self.refresh().await;
         }
+    }
+}
+
+/// The engine gets the files that are not here.
+struct Deferred(Arc<Engine>);
+
+#[async_trait]
+impl OnDemand for Deferred {
+    async fn open(&self, unit: [u8; 16]) -> Result<Opened, Unavailable> {
+        let file = self.0.deferred_open(UnitId(uuid::Uuid::from_bytes(unit)));
+        Ok(match file.await.map_err(|why| unavailable(&why))? {
+            DeferredFile::Here(stored) => {
+                let blobs = self.0.blobs.clone();
+                Opened {
+                    size: stored.size,
+                    read: Box::new(move |range| blobs.read(stored.sha256, Some(range))),
+                }
+            }
+            DeferredFile::Coming(coming) => Opened {
+                size: coming.size(),
+                read: Box::new(move |range| {
+                    let pieces = coming.read(range);
+                    pieces
+                        .map_err(|why| pith_blobs::Error::Incoming(unavailable(&why).into()))
+                        .boxed()
+                }),
+            },
+        })
+    }
+}
+
+fn unavailable(why: &pith_engine::deferred::Unavailable) -> Unavailable {
+    Unavailable {
+        status: why.status(),
+        message: why.to_string(),
     }
 }
 

@@ -34,6 +34,10 @@ pub(crate) struct ServerOptions {
     /// Files, `file:///folder` or `s3://bucket/prefix?endpoint=…` [default: a folder in the data folder]
     #[arg(long, env = "PITH_STORAGE", value_name = "URL", hide_env_values = true)]
     pub(crate) storage: Option<String>,
+    /// Folder with files `*.conf` that describe alternate content sources [default: `content-sources` in the data
+    /// folder]
+    #[arg(long, env = "PITH_CONTENT_SOURCES", value_name = "DIR")]
+    pub(crate) content_sources: Option<PathBuf>,
     /// Tasks run at once [default: the number of cores, at least two]
     #[arg(long, env = "PITH_WORKERS", value_name = "N")]
     pub(crate) workers: Option<usize>,

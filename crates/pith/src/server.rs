@@ -232,14 +232,12 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         .await
         .context("cannot index the units")?;
     let fetcher = Fetcher::new(FetchPolicy::default());
-    Ok(Engine::new(
-        store,
-        blobs,
-        fetcher,
-        registry,
-        clock,
-        host_name(),
-    ))
+    let content_sources = match &options.content_sources {
+        Some(folder) => folder.clone(),
+        None => data.join("content-sources"),
+    };
+    let engine = Engine::new(store, blobs, fetcher, registry, clock, host_name());
+    Ok(engine.with_content_sources(content_sources))
 }
 
 fn host_name() -> String {

@@ -1,6 +1,7 @@
 //! Bytes on their way to a client.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -8,11 +9,15 @@ use futures::stream::{self, StreamExt as _};
 use pith_blobs::{BlobStream, Blobs, Error, Result};
 use pith_core::Sha256;
 
+use crate::on_demand::{OnDemand, Opened, Unavailable};
+
 /// Where the bytes of an answer are.
 #[derive(Clone)]
 pub(crate) enum Origin {
     Memory(Bytes),
     Store(Blobs, Sha256),
+    /// The file of a unit that somebody else gets first.
+    Later(Arc<dyn OnDemand>, [u8; 16]),
 }
 
 impl Origin {
@@ -23,7 +28,7 @@ impl Origin {
         if size == 0 {
             return Ok(Body::empty());
         }
-        let mut pieces = self.pieces(range);
+        let mut pieces = self.open(range.end).await?.pieces(range);
         let first = pieces.next().await.transpose()?.unwrap_or_default();
         if first.len() as u64 == size {
             return Ok(Body::from(first));
@@ -38,15 +43,46 @@ impl Origin {
         if let Self::Store(blobs, sha256) = self {
             blobs.size(*sha256).await?.ok_or(Error::Missing(*sha256))?;
         }
-        let this = self.clone();
+        let last = parts.last().map_or(0, |(_, range)| range.end);
+        let this = self.open(last).await?;
         let parts = stream::iter(parts)
             .flat_map(move |(head, range)| stream::iter([Ok(head)]).chain(this.pieces(range)))
             .chain(stream::iter([Ok(tail)]));
         Ok(Body::from_stream(watched(parts.boxed())))
     }
 
+    /// What can be read up to `end`.
+    async fn open(&self, end: u64) -> Result<Readable> {
+        let (on_demand, unit) = match self {
+            Self::Memory(bytes) => return Ok(Readable::Memory(bytes.clone())),
+            Self::Store(blobs, sha256) => return Ok(Readable::Store(blobs.clone(), *sha256)),
+            Self::Later(on_demand, unit) => (on_demand, *unit),
+        };
+        let opened = on_demand.open(unit).await;
+        let opened = opened.map_err(|why| Error::Incoming(why.into()))?;
+        if opened.size < end {
+            let message = format!("it has {} bytes, fewer than were published", opened.size);
+            let why = Unavailable {
+                status: 502,
+                message,
+            };
+            return Err(Error::Incoming(why.into()));
+        }
+        Ok(Readable::Coming(Arc::new(opened)))
+    }
+}
+
+/// An [`Origin`] that can be read.
+enum Readable {
+    Memory(Bytes),
+    Store(Blobs, Sha256),
+    Coming(Arc<Opened>),
+}
+
+impl Readable {
     fn pieces(&self, range: Range<u64>) -> BlobStream {
         match self {
+            Self::Coming(opened) => (opened.read)(range),
             Self::Store(blobs, sha256) => blobs.read(*sha256, Some(range)),
             Self::Memory(bytes) => {
                 let at = |position| {

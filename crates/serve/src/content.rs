@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -15,6 +14,7 @@ use pith_core::{RelativePath, Sha256};
 
 use crate::body::Origin;
 use crate::listing::{Page, Row, of_publication};
+use crate::on_demand::{OnDemand, Unavailable};
 use crate::path::{RequestPath, directory_url};
 use crate::respond::{Representation, html, method_not_allowed, moved, plain};
 use crate::small::{SMALL, SmallBlobs};
@@ -62,28 +62,6 @@ impl Root {
         let below = path.strip_prefix(self.prefix.as_str());
         below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
     }
-}
-
-/// A request for a file that is to be fetched from elsewhere first.
-#[derive(Debug)]
-pub struct SourceRequest<'a> {
-    /// The unit whose file it is.
-    pub id: [u8; 16],
-    /// The digest that its bytes must have.
-    pub sha256: Option<Sha256>,
-    /// Bytes, as far as is known.
-    pub size: u64,
-    /// Path within the publication.
-    pub path: &'a str,
-    /// GET or HEAD, with all headers.
-    pub request: &'a Parts,
-}
-
-/// Who answers for files that are not in the store yet.
-#[async_trait]
-pub trait OnDemand: Send + Sync {
-    /// The whole answer, ranges and all.
-    async fn answer(&self, request: SourceRequest<'_>) -> Response;
 }
 
 /// Everything that serving needs; one for the process.
@@ -141,6 +119,7 @@ impl Content {
         };
         match self.find(protocol, request, &path).await {
             Ok(answer) => answer,
+            Err(Error::Incoming(why)) if why.is::<Unavailable>() => unavailable(&why),
             Err(error) => {
                 tracing::error!(%error, path = path.path, "published content cannot be served");
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
@@ -280,22 +259,25 @@ impl Content {
                     let Some(on_demand) = &self.on_demand else {
                         return Ok(plain(StatusCode::NOT_FOUND));
                     };
-                    let source = SourceRequest {
-                        id,
-                        sha256,
-                        size: entry.size,
-                        path: entry.path,
-                        request,
-                    };
-                    return Ok(on_demand.answer(source).await);
+                    // Where nobody told the digest, the unit stands for it: its bytes never change.
+                    let sha256 = sha256.unwrap_or_else(|| Sha256::of(&id));
+                    (sha256, Origin::Later(Arc::clone(on_demand), id))
                 }
             },
+        };
+        let size = match &origin {
+            // Nobody told the size when this was published: it is known when the bytes begin to come.
+            Origin::Later(on_demand, unit) if entry.size == 0 => {
+                let opened = on_demand.open(*unit).await;
+                opened.map_err(|why| Error::Incoming(why.into()))?.size
+            }
+            _ => entry.size,
         };
         let representation = Representation {
             name: entry.path.rsplit('/').next().unwrap_or(entry.path),
             content_type: entry.content_type,
             sha256,
-            size: entry.size,
+            size,
             mtime: entry.mtime,
             origin,
         };
@@ -332,6 +314,13 @@ impl Content {
         self.small.insert(sha256, bytes.clone());
         Ok(Origin::Memory(bytes))
     }
+}
+
+/// The answer of a file that cannot be fetched; what is wrong is in the log of whoever tried.
+fn unavailable(why: &pith_blobs::BoxError) -> Response {
+    let status = why.downcast_ref::<Unavailable>().map(|why| why.status);
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    plain(status.unwrap_or(StatusCode::BAD_GATEWAY))
 }
 
 async fn handle(

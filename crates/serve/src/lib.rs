@@ -11,10 +11,12 @@ mod conditional;
 mod content;
 mod listing;
 mod mounts;
+mod on_demand;
 pub mod path;
 mod range;
 mod respond;
 mod small;
 
-pub use content::{Content, OnDemand, Root, SourceRequest};
+pub use content::{Content, Root};
 pub use mounts::{MountRow, MountTable, Mounts, Protocol, Resolved};
+pub use on_demand::{OnDemand, Opened, Unavailable};

@@ -203,6 +203,7 @@ impl Store {
         let sum = |of: fn(&Change) -> i64| changes.values().map(of).sum::<i64>();
         let (added, updated, removed) = (sum(|c| c.added), sum(|c| c.updated), sum(|c| c.removed));
         apply(&mut tx.inner, task, repo, next, now).await?;
+        crate::sources::forget_removed(&mut tx.inner, task, repo).await?;
         if added + removed > 0 {
             count(&mut tx.inner, repo, &changes).await?;
             let statement = sql("UPDATE repos SET version = $1, \

@@ -4,6 +4,7 @@ use pith_core::{Document, ObjectId, Timestamp};
 
 use crate::db::DbTx;
 use crate::dialect::{Sql, Stmt, for_update, sql};
+use crate::sources::forget_repository;
 use crate::value::Row;
 use crate::{Engine, Result, Store, StoreError};
 
@@ -49,6 +50,7 @@ pub(crate) async fn insert(tx: &mut DbTx, importer: &Importer) -> Result<()> {
     repository_exists(tx, &importer.repo_id).await?;
     tx.execute(sql("DELETE FROM importers WHERE repo_id = $1").bind(&importer.repo_id))
         .await?;
+    forget_repository(tx, &importer.repo_id).await?;
     let statement = sql("INSERT INTO importers (repo_id, oid, type_id, config, scratchpad, last_sync, last_updated, \
          last_override) VALUES ($1, $2, $3, jsonb($4), jsonb($5), $6, $7, jsonb($8))")
     .bind(&importer.repo_id)
@@ -205,14 +207,18 @@ impl Store {
         self.execute_one(statement, "importer", repo).await
     }
 
-    /// Removes the importer; whether there was one.
+    /// Removes the importer with its entries in the catalog of deferred downloads; whether there was one.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn importer_remove(&self, repo: &str) -> Result<bool> {
-        Ok(self
+        let mut tx = self.begin().await?;
+        let removed = tx
+            .inner
             .execute(sql("DELETE FROM importers WHERE repo_id = $1").bind(repo))
-            .await?
-            > 0)
+            .await?;
+        forget_repository(&mut tx.inner, repo).await?;
+        tx.commit().await?;
+        Ok(removed > 0)
     }
 }

@@ -111,7 +111,7 @@ impl Store {
                 gone.push(row.get(0)?);
                 blobs.extend(row.get::<Option<Sha256>>(1)?);
             }
-            for table in ["unit_parts", "repo_units"] {
+            for table in ["unit_parts", "repo_units", "sources"] {
                 let mut query = Sql::new(self.engine(), "DELETE FROM ");
                 query
                     .push(table)

@@ -18,6 +18,8 @@ struct State {
     num_isos: Option<u64>,
     num_isos_finished: u64,
     errors: Vec<Value>,
+    /// Files come later, so nothing is counted.
+    deferred: bool,
 }
 
 fn stamp(at: Timestamp) -> String {
@@ -37,14 +39,20 @@ impl SyncProgress {
             num_isos: None,
             num_isos_finished: 0,
             errors: Vec::new(),
+            deferred: false,
         }))
+    }
+
+    /// Files come later: there are no totals.
+    pub(crate) fn defer(&self) {
+        self.0.lock().deferred = true;
     }
 
     pub(crate) fn enter(&self, state: &'static str, now: Timestamp) {
         let mut inner = self.0.lock();
         inner.state = state;
         inner.times.insert(state.to_owned(), json!(stamp(now)));
-        if state == "isos_in_progress" {
+        if state == "isos_in_progress" && !inner.deferred {
             inner.total_bytes = Some(0);
             inner.num_isos = Some(0);
         }

@@ -99,6 +99,7 @@ async fn add_files(ctx: &dyn PublishContext, now: Timestamp) -> Result<Hashed, C
                 },
                 None => Entry::Deferred {
                     unit: unit.id,
+                    sha256: unit.promised,
                     size: line.size,
                 },
             };

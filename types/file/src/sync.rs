@@ -81,6 +81,14 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
     } else {
         format!("{feed}/")
     };
+    // Not one of the known values means deferred too (reference: iso §3).
+    if ctx
+        .config()
+        .text("download_policy")
+        .is_some_and(|policy| policy != "immediate")
+    {
+        progress.defer();
+    }
     progress.enter("manifest_in_progress", ctx.clock().now());
     ctx.progress(progress.to_json());
     let manifest = match ctx

@@ -4,6 +4,7 @@
 //! `pith-content`; `units` says what becomes document and what becomes part of a unit.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod catalog;
 pub mod config;
 pub mod copy;
 pub mod fields;
@@ -18,7 +19,7 @@ pub mod upload;
 use std::sync::Arc;
 
 use pith_content::unit::WantedUnit;
-use pith_content::{ContentType, Distributor, Importer, UnitType};
+use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType};
 use pith_core::Document;
 use serde_json::Value;
 
@@ -41,6 +42,14 @@ impl ContentType for Rpm {
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
         vec![Arc::new(publish::YumDistributor)]
+    }
+
+    fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
+        vec![Arc::new(catalog::YumCataloger)]
+    }
+
+    fn always_downloaded(&self, type_id: &str) -> bool {
+        type_id == types::METADATA_FILE
     }
 
     fn present(&self, type_id: &str, doc: &mut Document, parts: &[(String, Vec<u8>)]) {

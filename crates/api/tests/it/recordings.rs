@@ -298,6 +298,12 @@ async fn publishes_and_their_history_answer_as_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn downloads_of_a_repository_answer_as_recorded() {
+    let text = include_str!("../recordings/05_download.jsonl");
+    answers_as_recorded("05 download", text, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn schedules_answer_as_recorded() {
     let text = include_str!("../recordings/06_schedules.jsonl");
     answers_as_recorded("06", text, KNOWN_SCHEDULES).await;
@@ -313,6 +319,12 @@ async fn content_that_is_not_there_answers_as_recorded() {
 async fn uploads_answer_as_recorded() {
     let text = include_str!("../recordings/08_uploads.jsonl");
     answers_as_recorded("08", text, &[(12, MENDED)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn downloads_and_content_sources_answer_as_recorded() {
+    let text = include_str!("../recordings/08_download_sources.jsonl");
+    answers_as_recorded("08 download, sources, catalog", text, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,10 +20,12 @@ use pith_store::{StagedId, Store, UnitQuery};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::stage::{Policy, Stages};
+use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, info};
 use super::units;
 use crate::Engine;
+use crate::catalog::Cataloger;
+use crate::content_sources::Supply;
 use crate::error::from_store;
 use crate::worker::{Done, Failure, Run};
 
@@ -56,12 +58,22 @@ pub(super) async fn associate(
         .fetcher
         .session(Upstream::default())
         .map_err(|error| PulpError::execution(error.to_string()))?;
-    let policy = Policy::Immediate;
     let context = Copy {
         source: info(&source.repo),
         repo: info(&subject.repo),
         config: Config::with_override(subject.importer.config.clone(), overriding),
-        stages: Stages::start(Arc::clone(&engine), run.task, policy, 1, &session, None),
+        stages: Stages::start(
+            Arc::clone(&engine),
+            Plan {
+                task: run.task,
+                policy: Policy::Immediate,
+                downloads: 1,
+                session: &session,
+                feed: None,
+                catalog: Cataloger::none(),
+                supply: Supply::default(),
+            },
+        ),
         run: &run,
     };
     let report = subject.plugin.copy(&context).await?;

@@ -1,12 +1,20 @@
 //! Downloads: from a session into the blob store, failures as types see them.
 
+use std::io::Write;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use pith_blobs::{BlobWriter, Blobs};
-use pith_content::fetch::{FetchFailure, FetchFailureKind};
+use pith_blobs::{BlobWriter, Blobs, SpoolFile};
+use pith_content::ContentError;
+use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
 use pith_core::digest::Hashed;
-use pith_fetch::{ErrorKind, FetchError, Sink};
+use pith_fetch::{ErrorKind, FetchError, Request, Session, Sink};
 use url::Url;
+
+use crate::Engine;
+
+/// Largest file taken when nobody says how large it is.
+pub(crate) const MAX_FILE: u64 = 64 << 30;
 
 /// A file that could not be had, for a reason of our own.
 pub(crate) fn unreachable_file(url: &str, message: &str) -> FetchFailure {
@@ -28,6 +36,17 @@ pub(crate) fn resolve(feed: Option<&Url>, urls: &[String]) -> Result<Vec<Url>, F
         (Err(error), None) => Err(unreachable_file(text, &error.to_string())),
     };
     urls.iter().map(absolute).collect()
+}
+
+/// The feed as a folder, so that relative names resolve below it.
+pub(crate) fn feed_url(feed: &str) -> Result<Url, ContentError> {
+    let with_slash = if feed.ends_with('/') || feed.contains('?') {
+        feed.to_owned()
+    } else {
+        format!("{feed}/")
+    };
+    Url::parse(&with_slash)
+        .map_err(|error| ContentError::Other(format!("the feed {feed} is not a URL: {error}")))
 }
 
 /// A failed download as types see it.
@@ -102,5 +121,55 @@ impl Sink for BlobSink {
     async fn restart(&mut self) -> std::io::Result<()> {
         self.writer = self.blobs.writer(&[]);
         Ok(())
+    }
+}
+
+/// Downloads a document for a type into a scratch file.
+pub(crate) async fn fetch_document(
+    engine: &Engine,
+    session: &Session,
+    feed: Option<&Url>,
+    what: Fetch,
+) -> Result<Fetched, FetchFailure> {
+    let request = Request {
+        urls: resolve(feed, &what.urls)?,
+        max_size: what.max_size,
+        expect_size: what.size,
+        expect: what.digests,
+        head_bytes: 0,
+    };
+    let first = request.urls.first().map(Url::as_str).unwrap_or_default();
+    let spool = engine
+        .blobs
+        .spool()
+        .map_err(|error| unreachable_file(first, &error.to_string()))?;
+    let mut sink = SpoolSink(spool);
+    let fetched = session
+        .get(request, &mut sink)
+        .await
+        .map_err(|error| failure(&error))?;
+    let path = sink.0.path().to_owned();
+    Ok(Fetched::new(
+        path,
+        fetched.hashed,
+        fetched.url.to_string(),
+        None,
+        Box::new(sink.0),
+    ))
+}
+
+struct SpoolSink(SpoolFile);
+
+#[async_trait]
+impl Sink for SpoolSink {
+    async fn write(&mut self, bytes: Bytes) -> std::io::Result<()> {
+        // Into the page cache; the file system's own write-back does the rest.
+        self.0.write_all(&bytes)
+    }
+
+    async fn restart(&mut self) -> std::io::Result<()> {
+        use std::io::Seek;
+        self.0.file().set_len(0)?;
+        self.0.rewind()
     }
 }

@@ -2,13 +2,16 @@
 
 mod configure;
 mod copy;
-mod download;
+pub(crate) mod download;
+mod download_repository;
 mod group;
 mod housekeeping;
 mod orphans;
 mod publish;
+mod refresh_sources;
 mod save;
 mod stage;
+mod steps;
 mod subject;
 mod sync;
 mod units;
@@ -59,6 +62,16 @@ pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
             repo_id,
             distributor_id,
         } => configure::remove_distributor(run, repo_id, distributor_id).await,
+        Job::DownloadRepository {
+            repo_id,
+            verify_all_units,
+        } => download_repository::run(run, repo_id, verify_all_units).await,
+        Job::RefreshContentSources { source_ids } => {
+            refresh_sources::run(run, "Refresh Content Sources", source_ids).await
+        }
+        Job::RefreshContentSource { source_id } => {
+            refresh_sources::run(run, "Refresh Content Source", vec![source_id]).await
+        }
         Job::ImportUpload {
             repo_id,
             upload_id,

@@ -332,8 +332,8 @@ impl PublishContext for Context<'_> {
         let mtime = modified.as_second();
         let entry = match entry {
             Entry::Blob { sha256, size } => pith_blobs::Entry::blob(sha256, size, mtime),
-            Entry::Deferred { unit, size } => {
-                pith_blobs::Entry::source(unit.0.into_bytes(), None, size, mtime)
+            Entry::Deferred { unit, sha256, size } => {
+                pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, mtime)
             }
             Entry::Inline(bytes) => pith_blobs::Entry::inline(bytes, mtime),
         };

@@ -1,13 +1,14 @@
-//! The last of the stages: finished units go into the database, many in one transaction.
+//! The last of the stages: files durable, then units, parts and sources, many in one transaction.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::FutureExt;
 use pith_content::ContentError;
+use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source};
-use pith_core::UnitId;
-use pith_store::{NewUnit, OnConflict};
+use pith_core::{Digest, UnitId};
+use pith_store::{FileSource, NewUnit, OnConflict};
 use tokio::sync::mpsc;
 
 use super::stage::{Moving, Shared};
@@ -38,33 +39,31 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
     engine.blobs.durable().await.map_err(ContentError::other)?;
     complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());
-    let mut groups: HashMap<bool, Vec<NewUnit>> = HashMap::new();
+    let mut groups: HashMap<bool, Group> = HashMap::new();
+    let mut sources: Vec<FileSource> = Vec::new();
     for moving in batch {
-        let size = moving.file.map_or(0, |(_, size)| size);
-        done.push((Arc::clone(&moving.observer), moving.unit.type_id, size));
-        if moving.known.is_some() && moving.file.is_some() {
+        done.push(Saved::of(&moving));
+        if let (Some(id), Some(_)) = (moving.known, moving.file) {
+            sources.extend(shared.catalog.entry(id, &moving.unit));
             continue;
         }
         let replace = moving.unit.existing == Existing::Replace;
-        groups.entry(replace).or_default().push(new_unit(moving)?);
+        let group = groups.entry(replace).or_default();
+        // The unit gets its id when it is saved.
+        let source = shared.catalog.entry(UnitId::new(), &moving.unit);
+        group.sources.push(source);
+        group.units.push(new_unit(moving)?);
     }
-    for (replace, units) in groups {
-        let on_conflict = if replace {
-            OnConflict::Replace
-        } else {
-            OnConflict::Keep
-        };
-        let (units, task) = (&units, shared.task);
-        let save = move || {
-            engine
-                .store
-                .units_save_staged(task, units, on_conflict)
-                .boxed()
-        };
-        saving(engine, save).await.map_err(ContentError::other)?;
+    for (replace, group) in groups {
+        sources.extend(group.save(shared, replace).await?);
     }
-    for (observer, type_id, size) in done {
-        observer.done(type_id, size);
+    engine
+        .store
+        .sources_put(&sources)
+        .await
+        .map_err(ContentError::other)?;
+    for saved in done {
+        saved.tell();
     }
     Ok(())
 }
@@ -101,17 +100,85 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
     Ok(())
 }
 
+/// Units of one batch that are saved in one way.
+#[derive(Default)]
+struct Group {
+    units: Vec<NewUnit>,
+    sources: Vec<Option<FileSource>>,
+}
+
+impl Group {
+    /// Saves and stages the units; their sources.
+    async fn save(self, shared: &Shared, replace: bool) -> Result<Vec<FileSource>, ContentError> {
+        let on_conflict = if replace {
+            OnConflict::Replace
+        } else {
+            OnConflict::Keep
+        };
+        let (engine, units, task) = (&shared.engine, &self.units, shared.task);
+        let save = move || {
+            engine
+                .store
+                .units_save_staged(task, units, on_conflict)
+                .boxed()
+        };
+        let saved = saving(engine, save).await.map_err(ContentError::other)?;
+        let sources = saved.iter().zip(self.sources);
+        let of = |(unit, source): (&pith_store::SavedUnit, Option<FileSource>)| {
+            Some(FileSource {
+                unit: unit.id,
+                ..source?
+            })
+        };
+        Ok(sources.filter_map(of).collect())
+    }
+}
+
+/// Whom to tell of a saved unit, and what.
+struct Saved {
+    observer: Arc<dyn StageObserver>,
+    type_id: &'static str,
+    size: u64,
+    deferred: bool,
+}
+
+impl Saved {
+    fn of(moving: &Moving) -> Self {
+        let (size, deferred) = match (&moving.file, &moving.unit.source) {
+            (Some((_, size)), _) => (*size, false),
+            (None, Some(Source::Download { size, .. })) => (size.unwrap_or(0), true),
+            _ => (0, false),
+        };
+        Self {
+            observer: Arc::clone(&moving.observer),
+            type_id: moving.unit.type_id,
+            size,
+            deferred,
+        }
+    }
+
+    fn tell(self) {
+        if self.deferred {
+            self.observer.deferred(self.type_id, self.size);
+        } else {
+            self.observer.done(self.type_id, self.size);
+        }
+    }
+}
+
 fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
-    let promised = match &moving.unit.source {
-        Some(Source::Download { size, .. }) => *size,
-        _ => None,
+    let (promised, blob) = match &moving.unit.source {
+        Some(Source::Download { size, digests, .. }) => {
+            (*size, digests.iter().find_map(Digest::as_sha256))
+        }
+        _ => (None, None),
     };
     let size = moving.file.map(|(_, size)| size).or(promised);
     Ok(NewUnit {
         type_id: moving.unit.type_id.to_owned(),
         key_digest: moving.key_digest,
         doc: moving.unit.doc,
-        blob: moving.file.map(|(blob, _)| blob),
+        blob: moving.file.map(|(blob, _)| blob).or(blob),
         size: size
             .map(i64::try_from)
             .transpose()

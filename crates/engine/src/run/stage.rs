@@ -2,7 +2,7 @@
 //! limits, verify, save in batches. Bounded queues between the stages keep memory flat; the first fatal failure stops
 //! all of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,23 +12,23 @@ use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
 use pith_core::{Sha256, TaskId, UnitId};
-use pith_fetch::{Request, Session};
+use pith_fetch::{Fetched, Request, Session};
 use pith_store::KnownUnit;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::download::{BlobSink, failure, resolve, unreachable_file};
+use super::download::{BlobSink, MAX_FILE, failure, resolve, unreachable_file};
 use super::save::save_loop;
 use crate::Engine;
+use crate::catalog::Cataloger;
+use crate::content_sources::{Nearby, Supply};
 
 /// Units waiting between two stages.
 const QUEUE: usize = 100;
 /// What clients say of a unit; a sync never takes it away.
 const USER_METADATA: &str = "pulp_user_metadata";
-/// Largest file taken when nobody says how large it is.
-const MAX_FILE: u64 = 64 << 30;
 
 /// When files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +47,18 @@ pub(super) struct Moving {
     pub(super) file: Option<(Sha256, u64)>,
     /// A known unit that only lacks its file.
     pub(super) known: Option<UnitId>,
+    /// Alternate content sources that have the file, best first.
+    nearby: Vec<Nearby>,
     pub(super) observer: Arc<dyn StageObserver>,
 }
 
 pub(super) struct Shared {
     pub(super) engine: Arc<Engine>,
     pub(super) task: TaskId,
+    /// Notes where files can be had.
+    pub(super) catalog: Cataloger,
+    /// Alternate content sources.
+    supply: Supply,
     /// Units handed over and not yet saved or dropped.
     open: AtomicUsize,
     idle: Notify,
@@ -73,6 +79,22 @@ impl Shared {
         }
     }
 
+    /// What alternate content sources have of these units.
+    async fn nearby(
+        &self,
+        type_id: &str,
+        keys: &[Sha256],
+        policy: Policy,
+    ) -> Result<HashMap<Sha256, Vec<Nearby>>, ContentError> {
+        if policy == Policy::Deferred {
+            return Ok(HashMap::new());
+        }
+        self.supply
+            .find(&self.engine, type_id, keys)
+            .await
+            .map_err(ContentError::other)
+    }
+
     /// The failure that stopped the stages; for everybody after the first it is only told that they stopped.
     fn stopped(&self) -> ContentError {
         self.failure
@@ -80,6 +102,24 @@ impl Shared {
             .take()
             .unwrap_or(ContentError::Cancelled)
     }
+}
+
+/// What a run's stages work with.
+pub(crate) struct Plan<'a> {
+    /// The task, by which staged units are told apart.
+    pub(crate) task: TaskId,
+    /// When files come.
+    pub(crate) policy: Policy,
+    /// Downloads at once.
+    pub(crate) downloads: usize,
+    /// The importer's connections.
+    pub(crate) session: &'a Session,
+    /// What relative URLs are relative to.
+    pub(crate) feed: Option<&'a Url>,
+    /// Notes where files can be had.
+    pub(crate) catalog: Cataloger,
+    /// Alternate content sources.
+    pub(crate) supply: Supply,
 }
 
 /// The stages of one run. Dropping them stops everything that is under way.
@@ -92,19 +132,23 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// Starts the stages with `downloads` downloads at once.
-    pub(crate) fn start(
-        engine: Arc<Engine>,
-        task: TaskId,
-        policy: Policy,
-        downloads: usize,
-        session: &Session,
-        feed: Option<&Url>,
-    ) -> Self {
+    /// Starts the stages.
+    pub(crate) fn start(engine: Arc<Engine>, plan: Plan<'_>) -> Self {
+        let Plan {
+            task,
+            policy,
+            downloads,
+            session,
+            feed,
+            catalog,
+            supply,
+        } = plan;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             engine,
             task,
+            catalog,
+            supply,
             open: AtomicUsize::new(0),
             idle: Notify::new(),
             failure: Mutex::new(None),
@@ -176,21 +220,24 @@ impl Stages {
             .registry
             .unit_type(type_id)
             .is_some_and(|kind| kind.file_backed);
+        let policy = self.policy_of(type_id);
         let keys: Vec<Sha256> = group.iter().map(|(_, digest)| *digest).collect();
         let known = store
             .units_by_key(type_id, &keys)
             .await
             .map_err(ContentError::other)?;
+        let mut nearby = shared.nearby(type_id, &keys, policy).await?;
         let mut served: Vec<(UnitId, Moving)> = Vec::new();
         for (mut unit, key_digest) in group {
             let found = known.get(&key_digest);
             let serves = match found {
-                Some(found) => self.as_known(&mut unit, found).await?,
+                Some(found) => self.as_known(&mut unit, found, policy).await?,
                 None => false,
             };
             let known = found.filter(|_| unit.existing == Existing::Keep);
             let moving = Moving {
                 known: known.map(|found| found.id).filter(|_| !serves),
+                nearby: nearby.remove(&key_digest).unwrap_or_default(),
                 unit,
                 key_digest,
                 file_backed,
@@ -199,10 +246,10 @@ impl Stages {
             };
             match found.filter(|_| serves) {
                 Some(found) => served.push((found.id, moving)),
-                None => self.send(moving).await?,
+                None => self.send(moving, policy).await?,
             }
         }
-        self.associate(type_id, served).await
+        self.associate(type_id, served, policy).await
     }
 
     /// Stages units that serve as they are. One that was deleted as an orphan since it was found comes as a new one.
@@ -210,6 +257,7 @@ impl Stages {
         &self,
         type_id: &'static str,
         served: Vec<(UnitId, Moving)>,
+        policy: Policy,
     ) -> Result<(), ContentError> {
         if served.is_empty() {
             return Ok(());
@@ -218,14 +266,29 @@ impl Stages {
         let store = &self.shared.engine.store;
         let gone = store.stage_add(self.shared.task, &units).await;
         let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
+        let mut sources = Vec::new();
         for (id, moving) in served {
             if gone.contains(&id) {
-                self.send(moving).await?;
+                self.send(moving, policy).await?;
             } else {
+                sources.extend(self.shared.catalog.entry(id, &moving.unit));
                 moving.observer.known(type_id);
             }
         }
+        store
+            .sources_put(&sources)
+            .await
+            .map_err(ContentError::other)?;
         Ok(())
+    }
+
+    /// When the files of a type come.
+    fn policy_of(&self, type_id: &str) -> Policy {
+        let family = self.shared.engine.registry.content_type_of(type_id);
+        match family.is_some_and(|family| family.always_downloaded(type_id)) {
+            true => Policy::Immediate,
+            false => self.policy,
+        }
     }
 
     /// Whether the known unit serves as it is; otherwise `unit` is what is to be stored.
@@ -233,9 +296,10 @@ impl Stages {
         &self,
         unit: &mut WantedUnit,
         found: &KnownUnit,
+        policy: Policy,
     ) -> Result<bool, ContentError> {
         let lacks_file = match unit.source {
-            Some(Source::Download { .. }) => !found.downloaded && self.policy == Policy::Immediate,
+            Some(Source::Download { .. }) => !found.downloaded && policy == Policy::Immediate,
             Some(Source::Blob { sha256, .. }) => !found.downloaded || found.blob != Some(sha256),
             None => false,
         };
@@ -294,8 +358,8 @@ impl Stages {
         Ok(unit.doc == stored.doc && same_parts)
     }
 
-    async fn send(&self, mut moving: Moving) -> Result<(), ContentError> {
-        let queue = match (&moving.unit.source, self.policy) {
+    async fn send(&self, mut moving: Moving, policy: Policy) -> Result<(), ContentError> {
+        let queue = match (&moving.unit.source, policy) {
             (Some(Source::Download { size, .. }), Policy::Immediate) => {
                 moving
                     .observer
@@ -401,11 +465,14 @@ impl Downloader {
             .map(ToString::to_string)
             .unwrap_or_default();
         let mut sink = BlobSink::new(&self.shared.engine.blobs);
-        let fetched = self
-            .session
-            .get(request, &mut sink)
-            .await
-            .map_err(|error| failure(&error))?;
+        let fetched = match self.from_nearby(&moving.nearby, &request, &mut sink).await {
+            Some(fetched) => fetched,
+            None => self
+                .session
+                .get(request, &mut sink)
+                .await
+                .map_err(|error| failure(&error))?,
+        };
         let stored = sink
             .finish()
             .await
@@ -416,5 +483,31 @@ impl Downloader {
             .map_err(|message| unreachable_file(fetched.url.as_str(), &message))?;
         moving.file = Some((stored.sha256, stored.size));
         Ok(())
+    }
+}
+
+impl Downloader {
+    /// The file from the first alternate content source that has it as promised. What one of them does wrong is no
+    /// failure: the feed is asked next.
+    async fn from_nearby(
+        &self,
+        nearby: &[Nearby],
+        request: &Request,
+        sink: &mut BlobSink,
+    ) -> Option<Fetched> {
+        for one in nearby {
+            let request = Request {
+                urls: vec![one.url.clone()],
+                ..request.clone()
+            };
+            match one.session.get(request, sink).await {
+                Ok(fetched) => return Some(fetched),
+                Err(error) => {
+                    tracing::info!(%error, source = one.source_id, "a content source does not have a file");
+                    *sink = BlobSink::new(&self.shared.engine.blobs);
+                }
+            }
+        }
+        None
     }
 }

@@ -1,29 +1,28 @@
 //! Running a sync: the platform's half (reference: platform-api §4.5, rpm §6.3; design §9).
 
-use std::io::Write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use pith_blobs::SpoolFile;
-use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
+use pith_content::fetch::{Fetch, FetchFailure, Fetched};
 use pith_content::sync::{Importer as Plugin, RepoInfo, StageObserver, SyncContext, SyncReport};
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
 use pith_content::{Config, ContentError};
 use pith_core::error::PulpError;
 use pith_core::{Clock, Document, Timestamp, UnitId};
-use pith_fetch::{Request, Session, Sink};
+use pith_fetch::Session;
 use pith_store::{Committed, History, HistoryKind, Importer, Repository};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::download::{failure, resolve};
-use super::stage::{Policy, Stages};
+use super::download::{failure, feed_url, fetch_document};
+use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
 use super::units;
+use crate::catalog::Cataloger;
+use crate::content_sources::Supply;
 use crate::error::from_store;
 use crate::upstream::upstream;
 use crate::worker::{Done, Failure, Run};
@@ -59,7 +58,15 @@ pub(super) async fn run(
     record(&run, &repo, &overriding, &ended, &entry).await?;
     match ended.result {
         Ok(_) => {
-            let spawned = auto_publish(&run, &repo_id).await?;
+            let mut spawned = auto_publish(&run, &repo_id).await?;
+            let config = Config::with_override(importer.config, overriding);
+            if config.text("download_policy") == Some("background") {
+                let job = Job::DownloadRepository {
+                    repo_id,
+                    verify_all_units: false,
+                };
+                spawned.push(run.engine.enqueue(job).await?);
+            }
             Ok(Done {
                 result: history::result_json(HistoryKind::Sync, &entry),
                 error: None,
@@ -208,14 +215,20 @@ async fn sync(
         None | Some("immediate") => Policy::Immediate,
         Some(_) => Policy::Deferred,
     };
-    let stages = Stages::start(
-        Arc::clone(engine),
-        run.task,
+    let supply = match policy {
+        Policy::Immediate => Supply::fresh(engine).await,
+        Policy::Deferred => Supply::default(),
+    };
+    let plan = Plan {
+        task: run.task,
         policy,
         downloads,
-        &session,
-        feed.as_ref(),
-    );
+        session: &session,
+        feed: feed.as_ref(),
+        catalog: cataloger(&*plugin, importer),
+        supply,
+    };
+    let stages = Stages::start(Arc::clone(engine), plan);
     let ctx = Context {
         run,
         repo: info(repo),
@@ -240,15 +253,11 @@ async fn sync(
     Ok((report, committed))
 }
 
-/// The feed as a folder, so that relative names resolve below it.
-fn feed_url(feed: &str) -> Result<Url, ContentError> {
-    let with_slash = if feed.ends_with('/') || feed.contains('?') {
-        feed.to_owned()
-    } else {
-        format!("{feed}/")
-    };
-    Url::parse(&with_slash)
-        .map_err(|error| ContentError::Other(format!("the feed {feed} is not a URL: {error}")))
+/// Notes where files are: relative to the stored feed, so that they are found at a new one too.
+fn cataloger(plugin: &dyn Plugin, importer: &Importer) -> Cataloger {
+    let stored = plugin.upstream(&Config::new(importer.config.clone()));
+    let feed = stored.feed.and_then(|feed| feed_url(&feed).ok());
+    Cataloger::of(&importer.repo_id, feed)
 }
 
 /// Whether the platform demands that nothing is skipped (reference: rpm §6.3).
@@ -318,44 +327,7 @@ impl SyncContext for Context<'_> {
     }
 
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
-        let request = Request {
-            urls: resolve(self.feed.as_ref(), &what.urls)?,
-            max_size: what.max_size,
-            expect_size: what.size,
-            expect: what.digests,
-            head_bytes: 0,
-        };
-        let first = request
-            .urls
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let broken = |error: String| FetchFailure {
-            message: format!("{first}: {error}"),
-            url: first.clone(),
-            status: None,
-            kind: FetchFailureKind::Unreachable,
-        };
-        let spool = self
-            .run
-            .engine
-            .blobs
-            .spool()
-            .map_err(|error| broken(error.to_string()))?;
-        let mut sink = SpoolSink(spool);
-        let fetched = self
-            .session
-            .get(request, &mut sink)
-            .await
-            .map_err(|error| failure(&error))?;
-        let path = sink.0.path().to_owned();
-        Ok(Fetched::new(
-            path,
-            fetched.hashed,
-            fetched.url.to_string(),
-            None,
-            Box::new(sink.0),
-        ))
+        fetch_document(&self.run.engine, &self.session, self.feed.as_ref(), what).await
     }
 
     fn progress(&self, report: Value) {
@@ -401,21 +373,5 @@ impl SyncContext for Context<'_> {
             &self.repo.id,
             &select,
         )
-    }
-}
-
-struct SpoolSink(SpoolFile);
-
-#[async_trait]
-impl Sink for SpoolSink {
-    async fn write(&mut self, bytes: Bytes) -> std::io::Result<()> {
-        // Into the page cache; the file system's own write-back does the rest.
-        self.0.write_all(&bytes)
-    }
-
-    async fn restart(&mut self) -> std::io::Result<()> {
-        use std::io::Seek;
-        self.0.file().set_len(0)?;
-        self.0.rewind()
     }
 }

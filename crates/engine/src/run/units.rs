@@ -95,6 +95,7 @@ fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
         id: unit.id,
         doc: unit.doc,
         blob: unit.blob.filter(|_| unit.downloaded),
+        promised: unit.blob.filter(|_| !unit.downloaded),
         size: unit.size.and_then(|size| u64::try_from(size).ok()),
         downloaded: unit.downloaded,
         updated: streamed.updated.unwrap_or(unit.last_updated),

@@ -18,9 +18,11 @@ use pith_fetch::Upstream;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::stage::{Policy, Stages};
+use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, document, info};
 use super::units;
+use crate::catalog::Cataloger;
+use crate::content_sources::Supply;
 use crate::error::{from_blobs, from_store};
 use crate::worker::{Done, Failure, Run};
 
@@ -64,11 +66,15 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         config: Config::with_override(importer.config.clone(), overriding),
         stages: Stages::start(
             Arc::clone(&engine),
-            run.task,
-            Policy::Immediate,
-            1,
-            &session,
-            None,
+            Plan {
+                task: run.task,
+                policy: Policy::Immediate,
+                downloads: 1,
+                session: &session,
+                feed: None,
+                catalog: Cataloger::none(),
+                supply: Supply::default(),
+            },
         ),
         file,
     };

@@ -10,6 +10,7 @@ use pith_core::{Document, TaskId, UnitId};
 use pith_store::UnitQuery;
 use serde_json::Value;
 
+use super::units::Shown;
 use crate::Engine;
 use crate::error::from_store;
 
@@ -54,7 +55,14 @@ impl Engine {
         criteria.association_fields = Some(Vec::new());
         let mut found = self.repository_units(repo_id, criteria).await?;
         while let Some(batch) = found.try_next().await? {
-            let units: Vec<(UnitId, &str)> = batch.iter().filter_map(identity).collect();
+            let units: Vec<(UnitId, &str)> = batch
+                .iter()
+                .filter_map(|shown| match shown {
+                    Shown::Document(association) => identity(association),
+                    // Only whole units pass as text.
+                    Shown::Text(_) => None,
+                })
+                .collect();
             let staged = if remove {
                 self.store.stage_remove(task, &units).await
             } else {

@@ -270,6 +270,11 @@ impl Harness {
         found
     }
 
+    /// Where content sources are described.
+    pub(crate) fn content_sources(&self) -> std::path::PathBuf {
+        content_sources(self.folder.path())
+    }
+
     /// Asserts that nothing of an interrupted or failed run lies about.
     pub(crate) async fn assert_no_leftovers(&self) {
         let left: Vec<_> = files_below(self.folder.path())
@@ -293,6 +298,10 @@ fn files_below(folder: &Path) -> Vec<String> {
     found
 }
 
+fn content_sources(folder: &Path) -> std::path::PathBuf {
+    folder.join("content-sources")
+}
+
 async fn open(database: &str, folder: &Path, clock: &Arc<dyn Clock>) -> Arc<Engine> {
     let clock = Arc::clone(clock);
     let store = Store::connect(database, Arc::clone(&clock)).await.unwrap();
@@ -314,14 +323,8 @@ async fn open(database: &str, folder: &Path, clock: &Arc<dyn Clock>) -> Arc<Engi
         Arc::new(pith_type_rpm::Rpm),
         Arc::new(pith_testkit::harness::Harness),
     ];
-    Arc::new(Engine::new(
-        store,
-        blobs,
-        fetcher,
-        Registry::new(types),
-        clock,
-        "test",
-    ))
+    let engine = Engine::new(store, blobs, fetcher, Registry::new(types), clock, "test");
+    Arc::new(engine.with_content_sources(content_sources(folder)))
 }
 
 fn work(engine: &Arc<Engine>, shutdown: &CancellationToken) -> JoinHandle<()> {

@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod content;
+mod deferred;
+mod downloads;
 mod faults;
 mod harness;
 mod life;
+#[path = "../../src/content.rs"]
+#[expect(dead_code, reason = "the binary uses the rest")]
+mod published;
 mod rpm;
 mod schedules;
 mod seeds;
+mod sources;

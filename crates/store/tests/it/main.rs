@@ -12,6 +12,7 @@ mod repositories;
 mod schedules;
 mod schema;
 mod small;
+mod sources;
 mod staging;
 mod tasks;
 mod tasks_property;

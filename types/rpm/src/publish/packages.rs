@@ -74,6 +74,7 @@ pub fn entry(unit: &RepoUnit) -> Entry {
         Some(sha256) => Entry::Blob { sha256, size },
         None => Entry::Deferred {
             unit: unit.id,
+            sha256: unit.promised,
             size,
         },
     }

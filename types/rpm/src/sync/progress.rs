@@ -251,6 +251,11 @@ impl StageObserver for Progress {
         Ok(())
     }
 
+    fn deferred(&self, type_id: &str, size: u64) {
+        self.queued(type_id, size);
+        self.one_less(type_id, size);
+    }
+
     fn done(&self, type_id: &str, size: u64) {
         self.one_less(type_id, size);
     }

@@ -120,6 +120,7 @@ mod tests {
             )
             .unwrap(),
             blob: None,
+            promised: None,
             size: None,
             downloaded: true,
             updated: pith_core::Timestamp::from_second(minute * 60).unwrap(),

@@ -195,6 +195,7 @@ impl Fake {
             unit: RepoUnit {
                 id,
                 doc: unit.doc,
+                promised: None,
                 blob: file.map(|f| f.0),
                 size: file.map(|f| f.1),
                 downloaded: true,

@@ -1,0 +1,51 @@
+//! `/v2/content/sources/` and `/v2/content/catalog/` (reference: platform-api §5.4).
+
+use pith_core::error::PulpError;
+use pith_engine::Job;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Call};
+
+/// The answer to an action that there is not: a text, not an error document.
+fn bad_action() -> Result<Answer, PulpError> {
+    Answer::with_status(400, &"bad request")
+}
+
+/// Every content source.
+pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
+    let sources = call.engine.content_sources().await;
+    let documents: Vec<Value> = sources.iter().map(|source| source.document()).collect();
+    Answer::json(&documents)
+}
+
+/// One content source.
+pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
+    let source = call.engine.content_source(call.param(0)).await?;
+    Answer::json(&source.document())
+}
+
+/// Queues reading again what all content sources have.
+pub(crate) async fn refresh_all(call: Call) -> Result<Answer, PulpError> {
+    if call.param(0) != "refresh" {
+        return bad_action();
+    }
+    Answer::queued(call.engine.content_sources_refresh().await?)
+}
+
+/// Queues reading again what one content source has.
+pub(crate) async fn refresh(call: Call) -> Result<Answer, PulpError> {
+    let source = call.engine.content_source(call.param(0)).await?;
+    if call.param(1) != "refresh" {
+        return bad_action();
+    }
+    let job = Job::RefreshContentSource {
+        source_id: source.id().to_owned(),
+    };
+    Answer::queued(call.engine.enqueue(job).await?)
+}
+
+/// Forgets what a content source has.
+pub(crate) async fn delete_catalog(call: Call) -> Result<Answer, PulpError> {
+    let deleted = call.engine.content_catalog_delete(call.param(0)).await?;
+    Answer::json(&json!({ "deleted": deleted }))
+}

@@ -1,0 +1,152 @@
+//! What a flight does: find out where the file can be had, get it from there, keep it.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use pith_core::digest::Hashed;
+use pith_core::{Digest, UnitId};
+use pith_store::{FileSource, StoreError, UnitFile};
+
+use super::Unavailable;
+use super::flight::Flight;
+use super::sink::FlightSink;
+use crate::Engine;
+use crate::catalog::{Way, request};
+use crate::content_sources::Supply;
+use crate::files::saving;
+
+/// Brings the file of `unit` into the store.
+pub(super) async fn fetch(
+    engine: &Arc<Engine>,
+    unit: UnitId,
+    flight: &Flight,
+) -> Result<Hashed, Unavailable> {
+    let store = &engine.store;
+    let file = store.unit_file(unit).await.map_err(Unavailable::internal)?;
+    let file = file.ok_or_else(|| Unavailable::NotFound("the unit was removed".to_owned()))?;
+    if let Some(hashed) = here(engine, unit, &file).await? {
+        return Ok(hashed);
+    }
+    let sources = store
+        .sources_of(unit, "")
+        .await
+        .map_err(Unavailable::internal)?;
+    let ways = ways(engine, &file, &sources).await?;
+    let mut sink = FlightSink::new(&engine.blobs, flight);
+    let mut failure = Unavailable::NotFound("the catalog has no entry for it".to_owned());
+    for way in ways {
+        match way.session.get(way.request, &mut sink).await {
+            Ok(fetched) => {
+                flight.verify(fetched.hashed.clone());
+                return keep(engine, unit, sink, fetched.hashed).await;
+            }
+            Err(error) => {
+                tracing::info!(%error, %unit, "a source does not have a file");
+                failure = error.into();
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// The file when it is in the store already; its unit may not have known.
+async fn here(
+    engine: &Arc<Engine>,
+    unit: UnitId,
+    file: &UnitFile,
+) -> Result<Option<Hashed>, Unavailable> {
+    let Some(sha256) = file.blob else {
+        return Ok(None);
+    };
+    if !engine.has(sha256).await? {
+        return Ok(None);
+    }
+    let size = engine.blobs.size(sha256).await;
+    let size = size.map_err(Unavailable::internal)?.unwrap_or_default();
+    let hashed = Hashed {
+        sha256,
+        size,
+        others: Vec::new(),
+    };
+    if !file.downloaded {
+        note(engine, unit, &hashed).await?;
+    }
+    Ok(Some(hashed))
+}
+
+/// Where to ask, in this order: alternate content sources, then the feeds, the one synced last first.
+async fn ways(
+    engine: &Arc<Engine>,
+    file: &UnitFile,
+    sources: &[FileSource],
+) -> Result<Vec<Way>, Unavailable> {
+    let mut ways = Vec::new();
+    // Without an entry nobody knows what must come.
+    if let Some(first) = sources.first() {
+        let supply = Supply::load(engine).await;
+        let mut nearby = supply
+            .find(engine, &file.type_id, &[file.key_digest])
+            .await
+            .map_err(Unavailable::internal)?;
+        for one in nearby.remove(&file.key_digest).unwrap_or_default() {
+            ways.push(Way {
+                session: one.session,
+                request: request(first, vec![one.url]),
+            });
+        }
+    }
+    for source in sources {
+        let way = engine.way(source).await.map_err(Unavailable::internal)?;
+        ways.extend(way);
+    }
+    // Whatever a source promises, the unit's own digest counts.
+    for way in &mut ways {
+        if let Some(sha256) = file.blob
+            && !way
+                .request
+                .expect
+                .iter()
+                .any(|digest| digest.as_sha256() == Some(sha256))
+        {
+            let digest = Digest::new(pith_core::Algorithm::Sha256, &sha256.to_string());
+            way.request.expect.extend(digest.ok());
+        }
+    }
+    Ok(ways)
+}
+
+async fn keep(
+    engine: &Arc<Engine>,
+    unit: UnitId,
+    sink: FlightSink<'_>,
+    hashed: Hashed,
+) -> Result<Hashed, Unavailable> {
+    let spool = sink.finish(hashed.size).map_err(Unavailable::internal)?;
+    engine
+        .blobs
+        .keep_hashed(spool, &hashed)
+        .await
+        .map_err(Unavailable::internal)?;
+    engine
+        .blobs
+        .durable()
+        .await
+        .map_err(Unavailable::internal)?;
+    note(engine, unit, &hashed).await?;
+    Ok(hashed)
+}
+
+/// Tells the unit that its file is here.
+async fn note(engine: &Arc<Engine>, unit: UnitId, hashed: &Hashed) -> Result<(), Unavailable> {
+    let size = i64::try_from(hashed.size).map_err(Unavailable::internal)?;
+    let (store, sha256) = (&engine.store, hashed.sha256);
+    let save = move || store.unit_set_blob(unit, sha256, size).boxed();
+    match saving(engine, save).await {
+        // Removed meanwhile: the file is nobody's and goes with the next clean-up.
+        Ok(()) | Err(StoreError::Missing { .. }) => {}
+        Err(error) => return Err(Unavailable::internal(error)),
+    }
+    // It may be the file of other units too.
+    let others = engine.store.units_set_blob_here(hashed.sha256, true).await;
+    others.map_err(Unavailable::internal)
+}

@@ -1,0 +1,198 @@
+//! A file on its way: how far it is, and reading it meanwhile.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt};
+use pith_core::digest::Hashed;
+use tokio::sync::watch;
+
+use super::Unavailable;
+
+/// Bytes read at a time.
+const PIECE: u64 = 256 * 1024;
+
+/// A download that any number of readers follow.
+pub(crate) struct Flight(watch::Sender<State>);
+
+#[derive(Default)]
+pub(super) struct State {
+    /// The scratch file, once a body has begun.
+    pub(super) file: Option<Arc<File>>,
+    /// Bytes that there will be, once that is known.
+    pub(super) total: Option<u64>,
+    /// Bytes in the scratch file that may be read.
+    pub(super) written: u64,
+    /// Where a later attempt brought other bytes than those that were there: who has read beyond is to be cut off.
+    pub(super) breaks: Vec<u64>,
+    /// All bytes are here and are what was promised, or there is nothing more to hope for.
+    verified: Option<Result<Hashed, Unavailable>>,
+    /// The file is in the store, and its unit knows; or that failed.
+    stored: Option<Result<Hashed, Unavailable>>,
+}
+
+/// What somebody who wants to read is told first.
+pub(super) enum Started {
+    /// The file was in the store.
+    Here(Hashed),
+    /// So many bytes are coming.
+    Coming(u64),
+}
+
+impl Default for Flight {
+    fn default() -> Self {
+        Self(watch::Sender::new(State::default()))
+    }
+}
+
+impl Flight {
+    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
+        self.0.send_modify(change);
+    }
+
+    /// Every byte is here and is right.
+    pub(super) fn verify(&self, hashed: Hashed) {
+        self.change(|state| {
+            state.total = Some(hashed.size);
+            state.written = hashed.size;
+            state.verified = Some(Ok(hashed));
+        });
+    }
+
+    /// The end; only the first one counts.
+    pub(super) fn land(&self, result: Result<Hashed, Unavailable>) {
+        self.0.send_if_modified(|state| {
+            if state.stored.is_some() {
+                return false;
+            }
+            state.verified.get_or_insert_with(|| result.clone());
+            state.stored = Some(result);
+            true
+        });
+    }
+
+    /// Waits for the first bytes, or for the end when nobody knows the size before.
+    pub(super) async fn started(&self) -> Result<Started, Unavailable> {
+        self.wait(|state| match (&state.verified, &state.file, state.total) {
+            (Some(Ok(hashed)), None, _) => Some(Ok(Started::Here(hashed.clone()))),
+            (Some(Ok(hashed)), Some(_), _) => Some(Ok(Started::Coming(hashed.size))),
+            (Some(Err(error)), ..) => Some(Err(error.clone())),
+            (None, Some(_), Some(total)) => Some(Ok(Started::Coming(total))),
+            (None, ..) => None,
+        })
+        .await
+    }
+
+    /// Waits for the end.
+    pub(super) async fn stored(&self) -> Result<Hashed, Unavailable> {
+        self.wait(|state| state.stored.clone()).await
+    }
+
+    async fn wait<T>(
+        &self,
+        look: impl Fn(&State) -> Option<Result<T, Unavailable>>,
+    ) -> Result<T, Unavailable> {
+        let mut follow = self.0.subscribe();
+        loop {
+            if let Some(found) = look(&follow.borrow_and_update()) {
+                return found;
+            }
+            follow.changed().await.map_err(Unavailable::internal)?;
+        }
+    }
+}
+
+/// What a reader does next.
+enum Next {
+    Read(Arc<File>, Range<u64>),
+    Wait,
+    End,
+}
+
+struct Reader {
+    flight: Arc<Flight>,
+    follow: watch::Receiver<State>,
+    at: u64,
+    end: u64,
+    /// How many of the breaks are known.
+    breaks: usize,
+}
+
+impl Reader {
+    fn next(&mut self) -> Result<Next, Unavailable> {
+        let state = self.follow.borrow_and_update();
+        let (at, end) = (self.at, self.end);
+        if state.breaks[self.breaks..].iter().any(|from| *from < at) {
+            let text = "the upstream sent other bytes after it broke off";
+            return Err(Unavailable::BadUpstream(text.to_owned()));
+        }
+        self.breaks = state.breaks.len();
+        let until = match &state.verified {
+            Some(Err(error)) => return Err(error.clone()),
+            Some(Ok(hashed)) if end > hashed.size => {
+                let text = format!("it has {} bytes, fewer than were asked for", hashed.size);
+                return Err(Unavailable::BadUpstream(text));
+            }
+            Some(Ok(_)) if at >= end => return Ok(Next::End),
+            Some(Ok(_)) => end,
+            // The last byte waits for the whole file to be verified.
+            None => state.written.min(end.saturating_sub(1)),
+        };
+        match &state.file {
+            Some(file) if at < until => Ok(Next::Read(Arc::clone(file), at..until.min(at + PIECE))),
+            _ => Ok(Next::Wait),
+        }
+    }
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, Unavailable> {
+        loop {
+            match self.next()? {
+                Next::End => return Ok(None),
+                Next::Wait => self.follow.changed().await.map_err(Unavailable::internal)?,
+                Next::Read(file, range) => {
+                    let bytes = read_piece(file, range).await?;
+                    // Overwritten while it was read? Then it is read again.
+                    if self.flight.0.borrow().breaks.len() == self.breaks {
+                        self.at += bytes.len() as u64;
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn read_piece(file: Arc<File>, range: Range<u64>) -> Result<Bytes, Unavailable> {
+    let read = move || -> io::Result<Bytes> {
+        let size = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+        let mut bytes = vec![0; size];
+        file.read_exact_at(&mut bytes, range.start)?;
+        Ok(bytes.into())
+    };
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(Unavailable::internal)?
+        .map_err(Unavailable::internal)
+}
+
+/// The bytes of `range` as they come; an error when they do not, or when the file turns out not to be what was promised.
+pub(super) fn read(
+    flight: Arc<Flight>,
+    range: Range<u64>,
+) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+    let reader = Reader {
+        follow: flight.0.subscribe(),
+        flight,
+        at: range.start,
+        end: range.end,
+        breaks: 0,
+    };
+    stream::try_unfold(reader, |mut reader| async move {
+        Ok(reader.piece().await?.map(|bytes| (bytes, reader)))
+    })
+    .boxed()
+}

@@ -1,0 +1,204 @@
+//! Files that are not here yet, fetched when somebody asks (reference: platform-api §12; design §10).
+//!
+//! One [`flight::Flight`] a file and process: it fetches into a scratch file, which everybody who waits reads as it grows.
+//! Nobody gets the last byte of an answer before the whole file is verified, so that a broken or lying upstream breaks
+//! the answer instead of ending it well. The flight runs to its end whoever goes away, and what it brought is stored.
+
+mod fetch;
+mod flight;
+mod sink;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use parking_lot::Mutex;
+use pith_core::digest::Hashed;
+use pith_core::{Sha256, UnitId};
+use pith_fetch::{ErrorKind, FetchError};
+
+use crate::Engine;
+use crate::catalog::Sessions;
+use flight::Flight;
+
+/// What the deferred downloads of a process share.
+#[derive(Default)]
+pub(crate) struct Deferred {
+    flights: Mutex<HashMap<UnitId, Arc<Flight>>>,
+    /// Connections; an importer's `max_downloads` bounds how many of its files are on their way at once.
+    pub(crate) sessions: Sessions,
+}
+
+/// Why a file that is not here cannot be had either.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// Nobody knows where it is, or the upstream does not have it any more.
+    #[error("there is no source for it; sync its repository again: {0}")]
+    NotFound(String),
+    /// The upstream fails, refuses, or has something else.
+    #[error("its upstream does not have it as promised: {0}")]
+    BadUpstream(String),
+    /// The upstream asks to come back later.
+    #[error("its upstream is busy: {0}")]
+    Busy(String),
+    /// The upstream does not answer in time.
+    #[error("its upstream does not answer in time: {0}")]
+    Timeout(String),
+    /// Something of our own failed.
+    #[error("it cannot be fetched: {0}")]
+    Internal(String),
+}
+
+impl Unavailable {
+    /// The status of an answer that cannot be given.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NotFound(_) => 404,
+            Self::BadUpstream(_) => 502,
+            Self::Busy(_) => 503,
+            Self::Timeout(_) => 504,
+            Self::Internal(_) => 500,
+        }
+    }
+
+    fn internal(error: impl std::fmt::Display) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<FetchError> for Unavailable {
+    fn from(error: FetchError) -> Self {
+        let text = error.to_string();
+        match error.kind {
+            ErrorKind::NotFound { .. } => Self::NotFound(text),
+            ErrorKind::Status { status: 429 | 503 } => Self::Busy(text),
+            ErrorKind::Timeout | ErrorKind::Stalled | ErrorKind::Status { status: 504 } => {
+                Self::Timeout(text)
+            }
+            ErrorKind::Io | ErrorKind::Cancelled => Self::Internal(text),
+            _ => Self::BadUpstream(text),
+        }
+    }
+}
+
+/// A unit's file, wherever it is.
+pub enum DeferredFile {
+    /// In the store.
+    Here(Hashed),
+    /// On its way.
+    Coming(Coming),
+}
+
+/// A file that is on its way. Cheap to clone.
+#[derive(Clone)]
+pub struct Coming {
+    flight: Arc<Flight>,
+    size: u64,
+}
+
+impl Coming {
+    /// Bytes that it will have.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// A part of it, as it comes. The last byte comes when the whole file is verified; otherwise the stream ends with
+    /// an error.
+    pub fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+        flight::read(Arc::clone(&self.flight), range)
+    }
+}
+
+impl Engine {
+    /// The file of a unit, for somebody who wants to read it: starts the download unless it is under way. Returns when
+    /// the first bytes are here.
+    ///
+    /// # Errors
+    /// See [`Unavailable`].
+    pub async fn deferred_open(
+        self: &Arc<Self>,
+        unit: UnitId,
+    ) -> Result<DeferredFile, Unavailable> {
+        let flight = self.flight(unit);
+        flight.started().await.map(|started| match started {
+            flight::Started::Here(stored) => DeferredFile::Here(stored),
+            flight::Started::Coming(size) => DeferredFile::Coming(Coming { flight, size }),
+        })
+    }
+
+    /// Gets the file of a unit into the store, unless it is there.
+    ///
+    /// # Errors
+    /// See [`Unavailable`].
+    pub async fn deferred_store(self: &Arc<Self>, unit: UnitId) -> Result<Hashed, Unavailable> {
+        self.flight(unit).stored().await
+    }
+
+    /// Whether `sha256` is in the store.
+    async fn has(&self, sha256: Sha256) -> Result<bool, Unavailable> {
+        self.blobs
+            .contains(sha256)
+            .await
+            .map_err(Unavailable::internal)
+    }
+
+    /// The flight of a unit's file; takes off when there is none.
+    fn flight(self: &Arc<Self>, unit: UnitId) -> Arc<Flight> {
+        let mut flights = self.deferred.flights.lock();
+        if let Some(flight) = flights.get(&unit) {
+            return Arc::clone(flight);
+        }
+        let flight = Arc::new(Flight::default());
+        flights.insert(unit, Arc::clone(&flight));
+        let landing = Landing {
+            engine: Arc::clone(self),
+            unit,
+            flight: Arc::clone(&flight),
+        };
+        // A task of its own: it goes on when those who asked go away.
+        tokio::spawn(async move {
+            let stored = fetch::fetch(&landing.engine, unit, &landing.flight).await;
+            if let Err(error) = &stored {
+                tracing::warn!(%error, %unit, "a file could not be fetched on demand");
+            }
+            landing.end(stored);
+        });
+        flight
+    }
+}
+
+/// Takes the flight off the list, however it ends.
+struct Landing {
+    engine: Arc<Engine>,
+    unit: UnitId,
+    flight: Arc<Flight>,
+}
+
+impl Landing {
+    /// Off the list first: whoever asks after the end starts anew.
+    fn end(&self, stored: Result<Hashed, Unavailable>) {
+        let mut flights = self.engine.deferred.flights.lock();
+        if flights
+            .get(&self.unit)
+            .is_some_and(|listed| Arc::ptr_eq(listed, &self.flight))
+        {
+            flights.remove(&self.unit);
+        }
+        drop(flights);
+        self.flight.land(stored);
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        // Says nothing when the flight has landed.
+        let lost = "the download was given up".to_owned();
+        self.end(Err(Unavailable::Internal(lost)));
+    }
+}

@@ -1,0 +1,133 @@
+//! Downloading what a repository promises and does not have (reference: platform-api §12.5).
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use parking_lot::Mutex;
+use pith_core::error::PulpError;
+use pith_core::{MultiHasher, Sha256, UnitId};
+use pith_store::{Unit, UnitQuery};
+use serde_json::json;
+
+use super::steps::Step;
+use crate::Engine;
+use crate::content_sources::Supply;
+use crate::deferred::Unavailable;
+use crate::error::{from_blobs, from_store};
+use crate::worker::{Done, Failure, Run};
+
+/// Files looked at or downloaded at once. (An importer's `max_downloads` bounds its downloads besides.)
+const AT_ONCE: usize = 5;
+
+/// Runs `Job::DownloadRepository`. A file that cannot be had is counted and does not keep others from coming.
+pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failure> {
+    let engine = &run.engine;
+    run.progress.set_key("background_download");
+    let store = &engine.store;
+    let type_ids: Vec<&str> = engine
+        .registry
+        .unit_types()
+        .filter(|kind| kind.file_backed)
+        .map(|kind| kind.id)
+        .collect();
+    let query = UnitQuery {
+        type_ids,
+        repo: Some(&repo_id),
+        fields: Some(Vec::new()),
+        ..UnitQuery::default()
+    };
+    let total = match verify {
+        true => store.units_count(&query).await,
+        false => store.repository_units_not_downloaded(&repo_id).await,
+    };
+    let total = u64::try_from(total.map_err(from_store)?).unwrap_or_default();
+    let step = Step::new("background_download", "Download Repository Content", total);
+    let step = Mutex::new(step);
+    let (step, progress) = (&step, &run.progress);
+    progress.report(step.lock().report());
+    // Alternate content sources of which nothing is known any more are read again.
+    Supply::fresh(engine).await;
+    let units = store.units_stream(&query).map_err(from_store)?;
+    units
+        .map_ok(|batch| futures::stream::iter(batch.into_iter().map(Ok)))
+        .try_flatten()
+        .map_err(from_store)
+        .try_filter(|streamed| {
+            let unit = &streamed.unit;
+            let wanted = !unit.downloaded || (verify && unit.blob.is_some());
+            futures::future::ready(wanted)
+        })
+        .try_for_each_concurrent(AT_ONCE, |streamed| async move {
+            let outcome = one(engine, &streamed.unit).await?;
+            let report = {
+                let mut step = step.lock();
+                match outcome {
+                    Ok(()) => step.succeeded(),
+                    Err(error) => step.failed(json!({
+                        "code": "PLP0000",
+                        "description": error.to_string(),
+                        "data": {},
+                        "sub_errors": [],
+                    })),
+                }
+                step.report()
+            };
+            progress.report(report);
+            Ok::<_, PulpError>(())
+        })
+        .await?;
+    step.lock().finish();
+    progress.report(step.lock().report());
+    Ok(Done::default())
+}
+
+/// Makes sure of one file: checks it when it is here, gets it when it is not or is broken.
+async fn one(engine: &Arc<Engine>, unit: &Unit) -> Result<Result<(), Unavailable>, PulpError> {
+    if unit.downloaded {
+        let Some(blob) = unit.blob else {
+            return Ok(Ok(()));
+        };
+        if is_whole(engine, blob).await? {
+            return Ok(Ok(()));
+        }
+        forget(engine, unit.id, blob).await?;
+    }
+    Ok(engine.deferred_store(unit.id).await.map(drop))
+}
+
+/// Whether the blob is there and is what its name says.
+async fn is_whole(engine: &Engine, blob: Sha256) -> Result<bool, PulpError> {
+    let contains = engine.blobs.contains(blob).await;
+    if !contains.map_err(|error| from_blobs(&error))? {
+        return Ok(false);
+    }
+    let mut hasher = MultiHasher::new(&[]);
+    let mut bytes = engine.blobs.read(blob, None);
+    while let Some(piece) = bytes.next().await {
+        match piece {
+            Ok(piece) => hasher.update(&piece),
+            Err(error) => {
+                tracing::warn!(%error, %blob, "a file cannot be read");
+                return Ok(false);
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(hasher.finish().sha256 == blob)
+}
+
+/// Takes a broken file away, so that nobody is served it and a good one can come.
+async fn forget(engine: &Engine, unit: UnitId, blob: Sha256) -> Result<(), PulpError> {
+    tracing::warn!(%unit, %blob, "a file is missing or broken and is fetched again");
+    engine
+        .store
+        .units_set_blob_here(blob, false)
+        .await
+        .map_err(from_store)?;
+    engine
+        .blobs
+        .delete(blob)
+        .await
+        .map(drop)
+        .map_err(|error| from_blobs(&error))
+}

@@ -1,0 +1,35 @@
+//! Files that are not in the store yet.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use pith_blobs::BlobStream;
+
+/// Who gets files that are not in the store yet.
+#[async_trait]
+pub trait OnDemand: Send + Sync {
+    /// Begins to get the file of a unit, once for everybody who asks meanwhile. Returns when the first bytes are here.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    async fn open(&self, unit: [u8; 16]) -> Result<Opened, Unavailable>;
+}
+
+/// A file that is coming, or came meanwhile.
+pub struct Opened {
+    /// Bytes that it will have.
+    pub size: u64,
+    /// Reads a part of it, waiting for what is not here yet. What turns out to be wrong or incomplete ends in an error,
+    /// before the last byte.
+    pub read: Box<dyn Fn(Range<u64>) -> BlobStream + Send + Sync>,
+}
+
+/// Why a file cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unavailable {
+    /// The status of the answer.
+    pub status: u16,
+    /// What is wrong, for the log.
+    pub message: String,
+}

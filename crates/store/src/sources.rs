@@ -1,0 +1,317 @@
+//! Where the files of units can be had: the catalog of deferred downloads (reference: platform-api §10.5, §12).
+
+use std::collections::HashMap;
+
+use pith_core::{Algorithm, Digest, Sha256, TaskId, Timestamp, UnitId};
+use serde_json::{Value as Json, json};
+
+use crate::db::DbTx;
+use crate::dialect::{Kind, Sql, bulk, sql};
+use crate::value::{Row, Value};
+use crate::{Result, Store};
+
+/// Where one file can be had, through the importer of one repository. Secrets are not in here: they stay with the
+/// importer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    /// The unit whose file it is.
+    pub unit: UnitId,
+    /// Path within the unit; empty for the file of the unit itself.
+    pub path: String,
+    /// The repository whose importer has the settings and the credentials.
+    pub repo_id: String,
+    /// URLs, absolute or relative to the importer's feed, best first.
+    pub urls: Vec<String>,
+    /// Bytes it must have.
+    pub size: Option<i64>,
+    /// Digests it must have.
+    pub digests: Vec<Digest>,
+}
+
+/// The file of a unit, as far as the unit knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFile {
+    /// The unit's type.
+    pub type_id: String,
+    /// Digest of the unit key.
+    pub key_digest: Sha256,
+    /// Its file, when the digest is known.
+    pub blob: Option<Sha256>,
+    /// Bytes.
+    pub size: Option<i64>,
+    /// Whether the file is here.
+    pub downloaded: bool,
+}
+
+fn source(row: &Row) -> Result<FileSource> {
+    let urls: Json = row.get(3)?;
+    let digests: Json = row.get(5)?;
+    let texts = |list: &Json| -> Vec<String> {
+        let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        list.iter()
+            .filter_map(|text| text.as_str().map(str::to_owned))
+            .collect()
+    };
+    let digest = |text: &String| {
+        let (algorithm, hex) = text.split_once(':')?;
+        Digest::new(algorithm.parse::<Algorithm>().ok()?, hex).ok()
+    };
+    Ok(FileSource {
+        unit: row.get(0)?,
+        path: row.get(1)?,
+        repo_id: row.get(2)?,
+        urls: texts(&urls),
+        size: row.get(4)?,
+        digests: texts(&digests).iter().filter_map(digest).collect(),
+    })
+}
+
+impl Store {
+    /// Notes where files can be had. An entry for the same file and repository is replaced and gets the next revision.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was noted then.
+    pub async fn sources_put(&self, sources: &[FileSource]) -> Result<()> {
+        let now = self.now();
+        // The last of several for one file wins; all processes write in one order, so that they never wait in a circle.
+        let mut distinct: HashMap<(UnitId, &str, &str), &FileSource> = HashMap::new();
+        for source in sources {
+            distinct.insert((source.unit, &source.path, &source.repo_id), source);
+        }
+        let mut distinct: Vec<_> = distinct.into_iter().collect();
+        distinct.sort_unstable_by_key(|(key, _)| *key);
+        let row = |source: &FileSource| -> Vec<Value> {
+            let digests: Vec<String> = source.digests.iter().map(Digest::to_string).collect();
+            vec![
+                source.unit.into(),
+                (&source.path).into(),
+                (&source.repo_id).into(),
+                (&json!(source.urls)).into(),
+                source.size.into(),
+                (&json!(digests)).into(),
+                1i64.into(),
+                now.into(),
+            ]
+        };
+        let rows = distinct.iter().map(|(_, source)| row(source)).collect();
+        let head =
+            "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated)";
+        let kinds = [
+            Kind::Bytes,
+            Kind::Text,
+            Kind::Text,
+            Kind::Json,
+            Kind::Int,
+            Kind::Json,
+            Kind::Int,
+            Kind::Int,
+        ];
+        let tail = "ON CONFLICT (unit_id, path, repo_id) DO UPDATE SET urls = excluded.urls, size = excluded.size, \
+             digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated";
+        let mut tx = self.begin().await?;
+        tx.inner
+            .execute_each(bulk(self.engine(), head, &kinds, rows, tail))
+            .await?;
+        tx.commit().await
+    }
+
+    /// Where a file of a unit can be had, what was noted last first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sources_of(&self, unit: UnitId, path: &str) -> Result<Vec<FileSource>> {
+        let statement = sql(
+            "SELECT unit_id, path, repo_id, json(urls), size, json(digests) FROM sources \
+             WHERE unit_id = $1 AND path = $2 ORDER BY updated DESC, revision DESC, repo_id",
+        )
+        .bind(unit)
+        .bind(path);
+        self.all(statement).await?.iter().map(source).collect()
+    }
+
+    /// How many files a repository's importer is the source of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sources_count(&self, repo: &str) -> Result<i64> {
+        let statement = sql("SELECT COUNT(*) FROM sources WHERE repo_id = $1").bind(repo);
+        self.optional(statement)
+            .await?
+            .map_or(Ok(0), |row| row.get(0))
+    }
+
+    /// What is known of the file of a unit; `None` when there is no such unit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_file(&self, unit: UnitId) -> Result<Option<UnitFile>> {
+        let statement =
+            sql("SELECT type_id, key_digest, blob, size, downloaded FROM units WHERE id = $1")
+                .bind(unit);
+        let file = |row: &Row| {
+            Ok(UnitFile {
+                type_id: row.get(0)?,
+                key_digest: row.get(1)?,
+                blob: row.get(2)?,
+                size: row.get(3)?,
+                downloaded: row.get(4)?,
+            })
+        };
+        self.optional(statement)
+            .await?
+            .as_ref()
+            .map(file)
+            .transpose()
+    }
+
+    /// Notes of every unit whose file is `blob` whether it is here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_set_blob_here(&self, blob: Sha256, here: bool) -> Result<()> {
+        let statement =
+            sql("UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1")
+                .bind(here)
+                .bind(blob);
+        self.execute(statement).await.map(drop)
+    }
+}
+
+/// Forgets everything that the importer of a repository is the source of.
+pub(crate) async fn forget_repository(tx: &mut DbTx, repo: &str) -> Result<()> {
+    tx.execute(sql("DELETE FROM sources WHERE repo_id = $1").bind(repo))
+        .await
+        .map(drop)
+}
+
+/// Forgets the entries of units that `task` removes from a repository, but for those files that are not here and that
+/// another repository still promises.
+pub(crate) async fn forget_removed(tx: &mut DbTx, task: TaskId, repo: &str) -> Result<()> {
+    let mut query = Sql::new(tx.engine(), "DELETE FROM sources WHERE repo_id = ");
+    query
+        .bind(repo)
+        .push(" AND unit_id IN (SELECT unit_id FROM staged_units WHERE remove AND task_id = ")
+        .bind(task)
+        .push(
+            ") AND NOT EXISTS (SELECT 1 FROM units u JOIN repo_units r ON r.unit_id = u.id \
+             WHERE u.id = sources.unit_id AND NOT u.downloaded AND r.removed_in IS NULL AND r.repo_id <> ",
+        )
+        .bind(repo)
+        .push(")");
+    tx.execute(query.build()).await.map(drop)
+}
+
+/// Something that an alternate content source has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alternate {
+    /// The unit's type.
+    pub type_id: String,
+    /// Digest of the unit key.
+    pub key_digest: Sha256,
+    /// The content source.
+    pub source_id: String,
+    /// Where it has the file.
+    pub url: String,
+}
+
+impl Store {
+    /// Adds to what a content source has, or extends it, until `expires`.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was added then.
+    pub async fn alternates_put(&self, entries: &[Alternate], expires: Timestamp) -> Result<()> {
+        let mut entries: Vec<&Alternate> = entries.iter().collect();
+        let key = |one: &&Alternate| {
+            (
+                one.type_id.clone(),
+                one.key_digest,
+                one.source_id.clone(),
+                one.url.clone(),
+            )
+        };
+        entries.sort_by_cached_key(key);
+        entries.dedup();
+        let row = |one: &&Alternate| -> Vec<Value> {
+            vec![
+                (&one.type_id).into(),
+                one.key_digest.into(),
+                (&one.source_id).into(),
+                (&one.url).into(),
+                expires.into(),
+            ]
+        };
+        let rows = entries.iter().map(row).collect();
+        let head = "INSERT INTO alternates (type_id, key_digest, source_id, url, expires)";
+        let kinds = [Kind::Text, Kind::Bytes, Kind::Text, Kind::Text, Kind::Int];
+        let tail = "ON CONFLICT (type_id, key_digest, source_id, url) DO UPDATE SET expires = excluded.expires";
+        let mut tx = self.begin().await?;
+        tx.inner
+            .execute_each(bulk(self.engine(), head, &kinds, rows, tail))
+            .await?;
+        tx.commit().await
+    }
+
+    /// What content sources have of these units, by unit key; nothing that has expired.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alternates_of(
+        &self,
+        type_id: &str,
+        keys: &[Sha256],
+        now: Timestamp,
+    ) -> Result<HashMap<Sha256, Vec<Alternate>>> {
+        let mut found: HashMap<Sha256, Vec<Alternate>> = HashMap::new();
+        for chunk in keys.chunks(crate::dialect::CHUNK) {
+            let text = "SELECT key_digest, source_id, url FROM alternates WHERE type_id = ";
+            let mut query = Sql::new(self.engine(), text);
+            query
+                .bind(type_id)
+                .push(" AND ")
+                .bind_in("key_digest", chunk.iter().copied())
+                .push(" AND expires > ")
+                .bind(now)
+                .push(" ORDER BY source_id, url");
+            for row in self.all(query.build()).await? {
+                let key_digest: Sha256 = row.get(0)?;
+                found.entry(key_digest).or_default().push(Alternate {
+                    type_id: type_id.to_owned(),
+                    key_digest,
+                    source_id: row.get(1)?,
+                    url: row.get(2)?,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a content source has anything that has not expired.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alternates_any(&self, source_id: &str, now: Timestamp) -> Result<bool> {
+        let statement =
+            sql("SELECT 1 FROM alternates WHERE source_id = $1 AND expires > $2 LIMIT 1")
+                .bind(source_id)
+                .bind(now);
+        Ok(self.optional(statement).await?.is_some())
+    }
+
+    /// Forgets all that a content source has; how much that was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alternates_delete(&self, source_id: &str) -> Result<u64> {
+        self.execute(sql("DELETE FROM alternates WHERE source_id = $1").bind(source_id))
+            .await
+    }
+
+    /// Forgets what expired before `then`; how much that was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn alternates_purge(&self, then: Timestamp) -> Result<u64> {
+        self.execute(sql("DELETE FROM alternates WHERE expires < $1").bind(then))
+            .await
+    }
+}

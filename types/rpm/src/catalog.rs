@@ -1,0 +1,99 @@
+//! What an alternate content source with RPM repositories has (reference: rpm §16).
+
+use std::fs::File;
+use std::io::BufReader;
+
+use async_trait::async_trait;
+use pith_content::ContentError;
+use pith_content::cataloger::{CatalogContext, Cataloger, Offer};
+use pith_content::fetch::{Fetch, Fetched};
+use tokio::sync::mpsc;
+
+use crate::metadata::primary::PrimaryStream;
+use crate::metadata::repomd::{self, Repomd};
+use crate::metadata::{MetadataError, href};
+use crate::sync::packages;
+use crate::units;
+
+/// Largest primary.xml as stored, in bytes.
+const MAX_PRIMARY: u64 = 8 << 30;
+/// Packages handed over at a time.
+const BATCH: usize = 500;
+
+/// The cataloger `yum`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct YumCataloger;
+
+#[async_trait]
+impl Cataloger for YumCataloger {
+    fn id(&self) -> &'static str {
+        "yum"
+    }
+
+    async fn refresh(&self, ctx: &dyn CatalogContext) -> Result<(), ContentError> {
+        let primary = primary(ctx).await?;
+        let mut batches = read_in_background(&primary, ctx.base().to_owned());
+        while let Some(batch) = batches.recv().await {
+            let offers =
+                batch.map_err(|error| ContentError::other(format!("{}: {error}", primary.url)))?;
+            ctx.offer(offers).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn primary(ctx: &dyn CatalogContext) -> Result<Fetched, ContentError> {
+    let url = href::join(ctx.base(), "repodata/repomd.xml");
+    let fetched = ctx.fetch(Fetch::one(url.clone(), repomd::MAX_SIZE)).await?;
+    let broken = |error: MetadataError| ContentError::other(format!("{url}: {error}"));
+    let repomd = Repomd::read(BufReader::new(File::open(fetched.path())?)).map_err(broken)?;
+    let data = repomd
+        .get("primary")
+        .ok_or_else(|| ContentError::other(format!("{url} lists no primary metadata")))?;
+    let base = data.base.as_deref().unwrap_or(ctx.base());
+    let what = Fetch {
+        urls: vec![href::join(base, data.href.as_str())],
+        max_size: data.size.unwrap_or(MAX_PRIMARY).min(MAX_PRIMARY),
+        size: data.size,
+        digests: data.checksum.iter().cloned().collect(),
+    };
+    Ok(ctx.fetch(what).await?)
+}
+
+type Batch = Result<Vec<Offer>, MetadataError>;
+
+/// Parses on a blocking thread, a batch or two ahead.
+fn read_in_background(primary: &Fetched, base: String) -> mpsc::Receiver<Batch> {
+    let (sender, receiver) = mpsc::channel(2);
+    let path = primary.path().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let read = || -> Result<(), MetadataError> {
+            let mut stream = PrimaryStream::open(packages::open(&path)?)?;
+            let mut snippet = Vec::new();
+            let mut batch = Vec::with_capacity(BATCH);
+            while let Some(package) = stream.next(&mut snippet)? {
+                let Some(path) = &package.href else { continue };
+                let base = package.base.as_deref().unwrap_or(&base);
+                batch.push(Offer {
+                    type_id: units::package_type(&package),
+                    key: units::package_document(&package),
+                    url: href::join(base, path.as_str()),
+                });
+                // The other end hangs up when the task ends early.
+                if batch.len() == BATCH
+                    && sender
+                        .blocking_send(Ok(std::mem::take(&mut batch)))
+                        .is_err()
+                {
+                    return Ok(());
+                }
+            }
+            let _ = sender.blocking_send(Ok(batch));
+            Ok(())
+        };
+        if let Err(error) = read() {
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    receiver
+}
