@@ -68,7 +68,9 @@ impl Subcommand for NoMetadata {
 /// What RPM repositories take beside packages.
 #[derive(Debug, Clone, Subcommand)]
 pub enum RpmMetadata {
+    // Its `--version` is that of the erratum, as pulp-admin has it.
     /// Add an erratum
+    #[command(disable_version_flag = true)]
     Erratum(Box<ErratumArgs>),
     /// Add or change a package group
     Group(Box<GroupArgs>),

@@ -348,6 +348,11 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+        // The program adds `--version` to every command.
+        command()
+            .version("1")
+            .propagate_version(true)
+            .debug_assert();
     }
 
     #[test]
