@@ -68,6 +68,15 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Reads a JSON object.
+pub(crate) fn object(text: &str) -> Result<Value, String> {
+    match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err("it is no JSON object".to_owned()),
+        Err(e) => Err(format!("it is not JSON: {e}")),
+    }
+}
+
 /// Reads `field`, `field:ascending` or `field:descending`.
 fn direction(text: &str) -> Result<(String, String), String> {
     let (field, direction) = text.split_once(':').unwrap_or((text, "ascending"));
@@ -153,12 +162,12 @@ impl SearchArgs {
     /// When `--filters` is no JSON object or a number is none.
     pub fn filter(&self, unit: Option<&UnitType>) -> Result<Option<Value>, Error> {
         if let Some(text) = &self.filters {
-            let hint = "for example --filters '{\"name\": \"walrus\"}'";
-            return match serde_json::from_str(text) {
-                Ok(value @ Value::Object(_)) => Ok(Some(value)),
-                Ok(_) => Err(Error::usage("--filters is no JSON object", hint)),
-                Err(e) => Err(Error::usage(format!("--filters is not JSON: {e}"), hint)),
-            };
+            return object(text).map(Some).map_err(|why| {
+                Error::usage(
+                    format!("--filters cannot be used: {why}"),
+                    "for example --filters '{\"name\": \"walrus\"}'",
+                )
+            });
         }
         let mut clauses: Vec<Value> = Vec::new();
         let mut add = |pairs: &[(String, String)], value: &dyn Fn(&str) -> Value| {

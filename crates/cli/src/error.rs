@@ -307,6 +307,18 @@ fn tasks_hint(tasks: &[FailedTask]) -> String {
             "check the feed: its repodata/repomd.xml must open from the server".into()
         }
         "RPM1005" => "give the repository a feed: `pith rpm repo update ID --feed URL`".into(),
+        "RPM1013" | "RPM1014" => {
+            "sign the package with an allowed key, or change --require-signature or --allowed-keys"
+                .into()
+        }
+        "PLP0044" => {
+            "name the type of content to copy, or a repository that takes all that the other holds"
+                .into()
+        }
+        "PLP0047" => format!(
+            "`pith task show {}` shows why the file was refused",
+            task.id
+        ),
         "PLP0009" => {
             "what the task names is not there any more; `pith repo show ID` shows what is".into()
         }

@@ -3,7 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::applicability::of_repositories;
 use super::listing::{Column, at, list, text};
+use super::plugins::{self, DistributorCommand};
 use super::write::{delta, nothing_to_change};
 use super::{Session, WaitArgs};
 use crate::criteria::SearchArgs;
@@ -30,6 +32,9 @@ pub enum GroupCommand {
     /// Say which repositories belong to a group
     #[command(subcommand)]
     Members(MembersCommand),
+    /// Work with the distributors of a group
+    #[command(subcommand)]
+    Distributor(DistributorCommand<GroupRef>),
     /// Publish a group by one of its distributors
     Publish(PublishArgs),
 }
@@ -58,7 +63,7 @@ pub struct GroupRef {
 }
 
 impl GroupRef {
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         // The group lets one of them through, and only one.
         let id = self.group.as_deref().or(self.group_id.as_deref());
         id.unwrap_or_default()
@@ -162,6 +167,7 @@ pub(super) async fn run(command: &GroupCommand, session: &mut Session<'_>) -> Re
             session.ui.either(&answer, &line)
         }
         GroupCommand::Members(command) => members(command, session).await,
+        GroupCommand::Distributor(command) => plugins::distributor(command, session).await,
         GroupCommand::Publish(args) => {
             let body = json!({ "id": args.distributor_id, "override_config": {} });
             let path = ["repo_groups", args.group.id(), "actions", "publish"];
@@ -219,20 +225,12 @@ async fn members(command: &MembersCommand, session: &mut Session<'_>) -> Result<
 impl MembersArgs {
     /// The repositories that are meant. No condition at all would mean every one: that must be said.
     fn criteria(&self) -> Result<Map<String, Value>, Error> {
-        let mut criteria = self.search.criteria()?;
-        if self.repo_id.is_empty() && criteria.is_empty() && !self.all {
+        let criteria = of_repositories(&self.repo_id, &self.search)?;
+        if criteria.is_empty() && !self.all {
             return Err(Error::usage(
                 "no repository is named",
                 "give --repo-id or a condition, or --all for every repository",
             ));
-        }
-        if !self.repo_id.is_empty() {
-            let named = json!({ "id": { "$in": self.repo_id } });
-            let filters = match criteria.remove("filters") {
-                Some(others) => json!({ "$and": [named, others] }),
-                None => named,
-            };
-            criteria.insert("filters".into(), filters);
         }
         Ok(criteria)
     }

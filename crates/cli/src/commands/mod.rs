@@ -1,5 +1,6 @@
 //! The commands, and what they share: which repository, whether to wait, how a call report ends.
 
+mod applicability;
 mod associate;
 mod auth;
 mod content;
@@ -9,6 +10,7 @@ mod history;
 mod listing;
 mod metadata;
 mod orphan;
+mod plugins;
 mod repo;
 mod runs;
 mod schedules;
@@ -16,6 +18,7 @@ mod session;
 mod sources;
 mod task;
 mod typed;
+mod units;
 mod uploads;
 mod which;
 mod write;
@@ -63,7 +66,10 @@ pub enum ClientCommand {
     /// List and remove content that no repository holds
     #[command(subcommand, visible_alias = "orphans")]
     Orphan(orphan::OrphanCommand),
-    /// Work with alternate sources of content
+    /// Ask what the server is and what it can
+    #[command(subcommand)]
+    Server(plugins::ServerCommand),
+    /// Work with units of content and with alternate sources of it
     #[command(subcommand)]
     Content(sources::ContentCommand),
     /// Work with users, roles and permissions
@@ -208,6 +214,7 @@ pub async fn execute(
         ClientCommand::Task(command) => task::run(command, &mut session).await,
         ClientCommand::History(args) => history::run(args, &mut session).await,
         ClientCommand::Orphan(command) => orphan::run(command, &mut session).await,
+        ClientCommand::Server(command) => plugins::server(command, &mut session).await,
         ClientCommand::Content(command) => sources::run(command, &mut session).await,
         ClientCommand::Auth(command) => auth::run(command, &mut session).await,
     }

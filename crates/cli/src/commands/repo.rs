@@ -3,8 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::applicability::{self, ApplicabilityArgs};
 use super::download::{self, DownloadArgs};
 use super::group::{self, GroupCommand};
+use super::plugins::{self, DistributorCommand, ImporterCommand};
 use super::runs::{self, HistoryArgs, PublishHistory};
 use super::{RepoRef, Session, WaitArgs, task, write};
 use crate::criteria::SearchArgs;
@@ -37,6 +39,14 @@ pub enum RepoCommand {
     /// Work with groups of repositories
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Work with the importer of a repository of any type
+    #[command(subcommand)]
+    Importer(ImporterCommand),
+    /// Work with the distributors of a repository of any type
+    #[command(subcommand)]
+    Distributor(DistributorCommand<RepoRef>),
+    /// Find out again which packages concern which consumers
+    Applicability(Box<ApplicabilityArgs>),
 }
 
 /// `… update`
@@ -96,6 +106,9 @@ pub(super) async fn run(command: &RepoCommand, session: &mut Session<'_>) -> Res
         RepoCommand::History(HistoryCommand::Publish(args)) => publishes(args, session).await,
         RepoCommand::Tasks(args) => task::of_repository(args.repo.id(), args.all, session).await,
         RepoCommand::Group(command) => group::run(command, session).await,
+        RepoCommand::Importer(command) => plugins::importer(command, session).await,
+        RepoCommand::Distributor(command) => plugins::distributor(command, session).await,
+        RepoCommand::Applicability(args) => applicability::run(args, session).await,
     }
 }
 

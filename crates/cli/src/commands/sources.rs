@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::listing::{Column, text};
+use super::units::{self, UnitsCommand};
 use super::{Session, WaitArgs};
 use crate::error::Error;
 use crate::output::{cell, clean};
@@ -17,6 +18,9 @@ pub enum ContentCommand {
     /// Work with the catalog of what the sources have
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Work with units of content, whoever holds them
+    #[command(subcommand)]
+    Units(UnitsCommand),
 }
 
 /// `pith content sources …`
@@ -80,6 +84,7 @@ const SOURCE: &[Column] = &[
 
 pub(super) async fn run(command: &ContentCommand, session: &mut Session<'_>) -> Result<(), Error> {
     match command {
+        ContentCommand::Units(command) => units::run(command, session).await,
         ContentCommand::Sources(SourcesCommand::List) => {
             let found = session.client.get(&["content", "sources"], &[]).await?;
             session.list(&found, SOURCE, "no sources are defined on the server")

@@ -10,6 +10,7 @@ mod login;
 mod mirror;
 mod page;
 mod people;
+mod plugins;
 mod resume;
 mod schedules;
 mod tasks;
