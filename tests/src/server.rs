@@ -168,23 +168,45 @@ impl Pith {
     /// # Errors
     /// When it does not start.
     pub fn client_as(&self, user: &str, password: &str, line: &str) -> anyhow::Result<Ran> {
-        let arguments: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
-        let home = self.folder.path().join("home");
-        let mut command = pith(&arguments)?;
-        command
-            .env("HOME", &home)
-            .env_remove("XDG_CONFIG_HOME")
-            .env_remove("XDG_STATE_HOME")
-            .env("PITH_URL", self.url("/"))
-            .env("PITH_USER", user)
-            .env("PITH_PASSWORD", password);
-        let output = command.output()?;
+        let output = self.client_command(user, password, line)?.output()?;
         Ok(Ran {
             line: line.to_owned(),
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// Starts a client command as admin, to be interrupted; what it prints is lost.
+    ///
+    /// # Errors
+    /// When it does not start, or the server left no password.
+    pub fn start_client(&self, line: &str) -> anyhow::Result<Child> {
+        let password = fs::read_to_string(self.data().join("admin-password"))?;
+        let mut command = self.client_command("admin", password.trim(), line)?;
+        Ok(command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?)
+    }
+
+    /// The home of client commands.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    fn client_command(&self, user: &str, password: &str, line: &str) -> anyhow::Result<Command> {
+        let arguments: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
+        let mut command = pith(&arguments)?;
+        command
+            .env("HOME", self.home())
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_STATE_HOME")
+            .env("PITH_URL", self.url("/"))
+            .env("PITH_USER", user)
+            .env("PITH_PASSWORD", password);
+        Ok(command)
     }
 
     /// `http://ADDR` and the path.

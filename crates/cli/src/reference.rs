@@ -45,6 +45,9 @@ Address, user and password come from options, then from the environment (`PITH_U
 `pith login` stores a certificate that counts for seven days, otherwise the password. Either goes only to the server and
 user that it was stored for, and no password goes over plain HTTP to another machine unless `--insecure` is given.
 
+An upload is remembered in `$XDG_STATE_HOME/pith/uploads` (or below `~/.local/state`) until it is imported, so that
+`uploads resume` goes on where an interrupted one stopped.
+
 Ctrl-C while waiting leaves the task running: `pith task wait` waits again, `pith task cancel` cancels it.
 ";
 

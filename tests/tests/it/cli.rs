@@ -1,6 +1,6 @@
 //! The command line against a running server: a person's day, by exit code and by what is printed.
 
-use pith_e2e::tools::{sample_files, sample_repo};
+use pith_e2e::tools::{sample_files, sample_repo, wait_for};
 use pith_e2e::{Feed, Pith};
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn content_is_copied_with_what_it_needs_removed_and_its_orphans_go() {
     let dry = pith(&format!("{copy} --dry-run --json")).json().unwrap();
     assert_eq!(names(&dry), ["greet"]);
     let copied = pith(&format!("{copy} --recursive")).done().unwrap();
-    assert_eq!(copied, "associate of park: 2 rpm\n");
+    assert_eq!(copied, "copy between park and zoo: 2 rpm\n");
     let content = pith("rpm repo content rpm park --json").json().unwrap();
     assert_eq!(names(&content), ["greet", "greet-messages"]);
     pith("rpm repo copy all -f zoo -t park").done().unwrap();
@@ -49,7 +49,7 @@ fn content_is_copied_with_what_it_needs_removed_and_its_orphans_go() {
     let removed = pith("rpm repo remove rpm park --match name=^greet")
         .done()
         .unwrap();
-    assert_eq!(removed, "unassociate of park: 3 rpm\n");
+    assert_eq!(removed, "removal from park: 3 rpm\n");
     assert_eq!(pith("orphan list").done().unwrap(), "no orphans\n");
     for repo in ["park", "zoo"] {
         pith(&format!("rpm repo remove rpm {repo} --str-eq name=greet"))
@@ -217,4 +217,72 @@ fn tasks_are_found_and_forgotten_and_what_was_left_for_later_is_fetched() {
     assert!(tasks.contains("sync of later"), "{tasks}");
     pith("task purge --state finished").done().unwrap();
     assert_eq!(pith(search).json().unwrap(), json!([]));
+}
+
+#[test]
+fn an_upload_whose_client_was_killed_goes_on() {
+    let server = Pith::start().unwrap();
+    let pith = |line: &str| server.client(line).unwrap();
+    pith("iso repo create files").done().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("big.iso");
+    let bytes: Vec<u8> = (0..80_u32 << 20).map(|n| (n % 251) as u8).collect();
+    std::fs::write(&file, &bytes).unwrap();
+    let upload = format!(
+        "iso repo uploads upload --repo-id files {}",
+        file.to_str().unwrap()
+    );
+    let mut client = server.start_client(&upload).unwrap();
+    let notes = server.home().join(".local/state/pith/uploads");
+    wait_for("the upload to begin", || {
+        let begun = std::fs::read_dir(&notes).is_ok_and(|entries| entries.count() > 0);
+        let over = client.try_wait()?.is_some();
+        Ok((begun || over).then_some(()))
+    })
+    .unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    // A client that was faster than this test has nothing to resume, and that is as good.
+    pith("iso repo uploads resume").done().unwrap();
+    let isos = pith("iso repo isos files --json").json().unwrap();
+    assert_eq!(names(&isos), ["big.iso"]);
+    assert_eq!(isos[0]["metadata"]["size"], bytes.len());
+    assert_eq!(
+        pith("iso repo uploads list").done().unwrap(),
+        "no uploads\n"
+    );
+}
+
+#[test]
+fn a_repository_is_put_together_from_its_parts() {
+    let server = Pith::start().unwrap();
+    let pith = |line: &str| server.client(line).unwrap();
+    pith("rpm repo create parts").done().unwrap();
+    let add = "repo distributor create parts --type yum_distributor --distributor-id second";
+    pith(&format!(
+        "{add} --config={{\"relative_url\":\"second\",\"http\":true,\"https\":false}}"
+    ))
+    .done()
+    .unwrap();
+    pith("repo distributor update parts --distributor-id second --auto-publish true")
+        .done()
+        .unwrap();
+    let one = pith("repo distributor show parts --distributor-id second --json")
+        .json()
+        .unwrap();
+    assert_eq!(one["auto_publish"], true);
+    pith("rpm repo publish run parts --distributor-id second")
+        .done()
+        .unwrap();
+    pith("repo distributor delete parts --distributor-id second")
+        .done()
+        .unwrap();
+    pith("repo importer update parts --importer-id yum_importer --config={\"max_downloads\":2}")
+        .done()
+        .unwrap();
+    let importers = pith("repo importer list parts --json").json().unwrap();
+    assert_eq!(importers[0]["config"]["max_downloads"], 2);
+    let types = pith("server types").done().unwrap();
+    assert!(types.contains("modulemd_defaults"), "{types}");
+    pith("repo applicability --repo-id parts").done().unwrap();
 }

@@ -391,12 +391,13 @@ mod tests {
     #[test]
     fn copies_are_summed_up_by_type() {
         let unit = |type_id: &str| json!({"type_id": type_id, "unit_key": {}});
-        let task = json!({"state": "finished", "tags": ["pulp:repository:b", "pulp:action:associate"],
+        let task = json!({"state": "finished",
+            "tags": ["pulp:repository:b", "pulp:repository:a", "pulp:action:associate"],
             "result": {"units_successful": [unit("rpm"), unit("erratum"), unit("rpm")],
                        "units_failed_signature_filter": [unit("package_group"), unit("srpm")]}});
         assert_eq!(
             summary(&task).unwrap(),
-            "associate of b: 1 erratum, 2 rpm; refused for their signature: 1 srpm"
+            "copy between a and b: 1 erratum, 2 rpm; refused for their signature: 1 srpm"
         );
     }
 

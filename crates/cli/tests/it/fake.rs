@@ -197,6 +197,11 @@ struct Program {
     command: ClientCommand,
 }
 
+/// Whether a whole command line is one of ours.
+pub(crate) fn understood(line: &str) -> bool {
+    Program::try_parse_from(line.split(' ')).is_ok()
+}
+
 /// Answers questions from a list.
 pub(crate) struct Scripted {
     pub(crate) line: Option<String>,
