@@ -130,6 +130,31 @@ impl Plan {
         })
     }
 
+    /// The ordinary files of a folder, by name: those of the type `word`, else those whose name tells their type.
+    ///
+    /// # Errors
+    ///
+    /// When the folder or a file cannot be read.
+    pub(crate) fn of_folder(
+        kind: &Kind,
+        folder: &Path,
+        word: Option<&str>,
+    ) -> Result<Vec<Self>, Error> {
+        let failed = |e| Error::file(folder, e);
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let known = word.is_some() || name.is_some_and(|name| guess(kind, name).is_some());
+            if known && path.is_file() {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let plans = paths.iter().map(|path| Self::of_file(kind, path, word));
+        plans.collect()
+    }
+
     /// What people call it.
     pub(crate) fn name(&self) -> &str {
         self.file
@@ -326,6 +351,23 @@ mod tests {
         assert_eq!(guess(&RPM, "a-1-1.drpm"), Some("drpm"));
         assert_eq!(guess(&RPM, "comps.xml"), None);
         assert_eq!(guess(&ISO, "anything"), Some("iso"));
+    }
+
+    #[test]
+    fn a_folder_gives_the_files_of_known_types_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b-1-1.rpm", "a-1-1.src.rpm", "notes.txt"] {
+            std::fs::write(folder.path().join(name), b"x").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("c.rpm")).unwrap();
+        let names = |kind, word| {
+            let plans = Plan::of_folder(kind, folder.path(), word).unwrap();
+            let of = |plan: &Plan| format!("{} {}", plan.unit_type, plan.name());
+            plans.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&RPM, None), ["srpm a-1-1.src.rpm", "rpm b-1-1.rpm"]);
+        assert_eq!(names(&RPM, Some("rpm")).len(), 3);
+        assert_eq!(names(&ISO, None).len(), 3);
     }
 
     #[test]

@@ -85,6 +85,11 @@ fn files_and_metadata_are_uploaded() {
     );
     let sent = pith(&package).done().unwrap();
     assert_eq!(sent, "import upload of up: done\n");
+    let folder = format!(
+        "rpm repo uploads upload --repo-id up --dir {}",
+        sample_repo().to_str().unwrap()
+    );
+    pith(&folder).done().unwrap();
     let erratum =
         "rpm repo uploads erratum --repo-id up --erratum-id E-1 --title T --type security";
     pith(erratum).done().unwrap();
@@ -93,7 +98,7 @@ fn files_and_metadata_are_uploaded() {
     let repository = pith("repo show up --json").json().unwrap();
     assert_eq!(
         repository["content_unit_counts"],
-        json!({"rpm": 1, "erratum": 1, "package_group": 1})
+        json!({"rpm": 10, "erratum": 1, "package_group": 1})
     );
     let file = std::fs::read_dir(sample_files())
         .unwrap()
@@ -235,7 +240,8 @@ fn an_upload_whose_client_was_killed_goes_on() {
     let mut client = server.start_client(&upload).unwrap();
     let notes = server.home().join(".local/state/pith/uploads");
     wait_for("the upload to begin", || {
-        let begun = std::fs::read_dir(&notes).is_ok_and(|entries| entries.count() > 0);
+        let mut entries = std::fs::read_dir(&notes).into_iter().flatten().flatten();
+        let begun = entries.any(|entry| entry.path().extension().is_some_and(|e| e == "json"));
         let over = client.try_wait()?.is_some();
         Ok((begun || over).then_some(()))
     })

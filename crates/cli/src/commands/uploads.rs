@@ -11,6 +11,7 @@ use super::typed::OfKind;
 use super::{Session, WaitArgs};
 use crate::client::spawned;
 use crate::error::Error;
+use crate::kind::Kind;
 use crate::output::{clean, size};
 use crate::upload::{Plan, Upload, is_id};
 
@@ -37,11 +38,14 @@ pub struct UploadArgs {
     #[command(flatten)]
     target: Target,
     /// Files to send
-    #[arg(value_name = "FILE", required_unless_present = "file")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["file", "dir"])]
     files: Vec<PathBuf>,
     /// File to send, as pulp-admin takes it; can be repeated
     #[arg(long, short = 'f', value_name = "FILE")]
     file: Vec<PathBuf>,
+    /// Folder whose files to send, those of a type that is known; can be repeated
+    #[arg(long, short = 'd', value_name = "FOLDER")]
+    dir: Vec<PathBuf>,
     /// Type of the files [default: by the end of the name]
     #[arg(long = "type", value_name = "TYPE")]
     unit_type: Option<String>,
@@ -71,10 +75,7 @@ pub(super) async fn run<K: OfKind>(
 ) -> Result<(), Error> {
     match command {
         UploadsCommand::Upload(args) => {
-            let paths = args.files.iter().chain(&args.file);
-            let plans = paths
-                .map(|path| Plan::of_file(K::kind(), path, args.unit_type.as_deref()))
-                .collect::<Result<_, _>>()?;
+            let plans = args.plans(K::kind())?;
             begin(&args.target, plans, session).await
         }
         UploadsCommand::Metadata(args) => {
@@ -93,6 +94,27 @@ pub(super) async fn run<K: OfKind>(
                 .ui
                 .either(&answer, &format!("removed {}", clean(&args.id)))
         }
+    }
+}
+
+impl UploadArgs {
+    /// The files that are named, and those of folders; all of them are looked at before anything is sent.
+    fn plans(&self, kind: &Kind) -> Result<Vec<Plan>, Error> {
+        let word = self.unit_type.as_deref();
+        let named = self.files.iter().chain(&self.file);
+        let mut plans = named
+            .map(|path| Plan::of_file(kind, path, word))
+            .collect::<Result<Vec<_>, _>>()?;
+        for folder in &self.dir {
+            plans.extend(Plan::of_folder(kind, folder, word)?);
+        }
+        if plans.is_empty() {
+            return Err(Error::usage(
+                "the folder holds no file of a type that is known",
+                "name the files, and their type with --type",
+            ));
+        }
+        Ok(plans)
     }
 }
 
