@@ -37,7 +37,7 @@ pub struct SearchArgs {
     /// Field of at most this number or text
     #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
     pub lte: Vec<(String, String)>,
-    /// Filters as a JSON object, in place of the options above
+    /// Filters as a JSON object (or `@` and a file that holds it), in place of the options above
     #[arg(long, value_name = "JSON")]
     pub filters: Option<String>,
     /// Fields to print
@@ -68,9 +68,22 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Reads a JSON object.
+/// No object is larger that people give to a command.
+const MOST_OBJECT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Reads a JSON object; after `@`, from a file: what is secret need not stand in the list of processes.
 pub(crate) fn object(text: &str) -> Result<Value, String> {
-    match serde_json::from_str(text) {
+    let text = match text.strip_prefix('@') {
+        None => text.to_owned(),
+        Some(path) => {
+            let failed = |e: std::io::Error| format!("{path}: {e}");
+            if std::fs::metadata(path).map_err(failed)?.len() > MOST_OBJECT_BYTES {
+                return Err(format!("{path} is too large"));
+            }
+            std::fs::read_to_string(path).map_err(failed)?
+        }
+    };
+    match serde_json::from_str(&text) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err("it is no JSON object".to_owned()),
         Err(e) => Err(format!("it is not JSON: {e}")),
@@ -356,6 +369,16 @@ mod tests {
             filter(RPM.unit("module")),
             json!({"version": {"$gte": "3.10"}})
         );
+    }
+
+    #[test]
+    fn an_object_can_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("filters.json");
+        std::fs::write(&path, r#"{"name": "walrus"}"#).unwrap();
+        let text = format!("@{}", path.display());
+        assert_eq!(object(&text), Ok(json!({"name": "walrus"})));
+        assert!(object("@/surely/not/there").is_err());
     }
 
     #[test]

@@ -292,3 +292,51 @@ fn a_repository_is_put_together_from_its_parts() {
     assert!(types.contains("modulemd_defaults"), "{types}");
     pith("repo applicability --repo-id parts").done().unwrap();
 }
+
+#[test]
+fn every_kind_of_metadata_that_can_be_uploaded_is_taken() {
+    let server = Pith::start().unwrap();
+    let pith = |line: &str| server.client(line).unwrap();
+    pith("rpm repo create up").done().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let comps = file(
+        "comps.xml",
+        "<comps><group><id>tools</id><name>Tools</name><packagelist>\
+         <packagereq type='mandatory'>greet</packagereq></packagelist></group></comps>",
+    );
+    let modules = file(
+        "modules.yaml",
+        "---\ndocument: modulemd\nversion: 2\ndata:\n  name: walrus\n  stream: \"5\"\n  version: 1\n  \
+         context: c0ffee\n  arch: noarch\n  summary: S\n  description: D\n  license:\n    module: [MIT]\n...\n",
+    );
+    let product = file("productid", "id");
+    let packages = file(
+        "packages.csv",
+        "greet,1.2,1,0,noarch,greet-1.2-1.noarch.rpm,aa,sha256,greet.src.rpm\n",
+    );
+    for what in [
+        format!("erratum --erratum-id E --title T --type bugfix --pkglist-csv {packages}"),
+        "category --category-id c --name C --group tools".into(),
+        "environment --environment-id e --name E --group tools --default-option tools".into(),
+        "langpacks --langpack firefox=firefox-langpack-%s".into(),
+        format!("comps {comps}"),
+        format!("module {modules}"),
+        format!("metafile --data-type productid {product}"),
+    ] {
+        pith(&format!("rpm repo uploads {what} --repo-id up"))
+            .done()
+            .unwrap();
+    }
+    let repository = pith("repo show up --json").json().unwrap();
+    assert_eq!(
+        repository["content_unit_counts"],
+        json!({"erratum": 1, "package_category": 1, "package_environment": 1, "package_group": 1,
+               "package_langpacks": 1, "modulemd": 1, "yum_repo_metadata_file": 1})
+    );
+    pith("rpm repo publish run up").done().unwrap();
+}

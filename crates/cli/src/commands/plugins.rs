@@ -59,7 +59,7 @@ pub struct CreateImporter {
     /// Type of the importer
     #[arg(long = "type", value_name = "TYPE")]
     type_id: String,
-    /// Settings, as a JSON object
+    /// Settings, as a JSON object, or `@` and a file that holds it
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = object)]
     config: Value,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub struct CreateImporter {
 pub struct UpdateImporter {
     #[command(flatten)]
     one: OneImporter,
-    /// Settings that change, as a JSON object
+    /// Settings that change, as a JSON object, or `@` and a file that holds it
     #[arg(long, value_name = "JSON", value_parser = object)]
     config: Value,
 }
@@ -115,7 +115,7 @@ pub struct CreateDistributor<O: Owner> {
     /// Id of the distributor [default: the server makes one]
     #[arg(long, value_name = "ID")]
     distributor_id: Option<String>,
-    /// Settings, as a JSON object
+    /// Settings, as a JSON object, or `@` and a file that holds it
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = object)]
     config: Value,
     /// Publish after each sync (repositories only)
@@ -128,7 +128,7 @@ pub struct CreateDistributor<O: Owner> {
 pub struct UpdateDistributor<O: Owner> {
     #[command(flatten)]
     one: OneDistributor<O>,
-    /// Settings that change, as a JSON object
+    /// Settings that change, as a JSON object, or `@` and a file that holds it
     #[arg(long, value_name = "JSON", value_parser = object)]
     config: Option<Value>,
     /// Publish after each sync (repositories only)

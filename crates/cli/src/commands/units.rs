@@ -52,7 +52,7 @@ pub struct UnitRef {
 pub struct SetMetadata {
     #[command(flatten)]
     unit: UnitRef,
-    /// The notes, as a JSON object
+    /// The notes, as a JSON object, or `@` and a file that holds it
     #[arg(value_name = "JSON", value_parser = object)]
     metadata: Value,
 }
