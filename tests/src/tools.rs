@@ -51,12 +51,17 @@ pub fn missing(programs: &[&str]) -> bool {
     true
 }
 
-/// Where a program is: on the path, or where Debian keeps those of root.
+/// Where `.ci/install-tools` puts what comes from PyPI.
+fn python_tools() -> PathBuf {
+    workspace().join("target/tools/python/bin")
+}
+
+/// Where a program is: on the path, where Debian keeps those of root, or among the tools from PyPI.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin")])
+        .chain([PathBuf::from("/usr/sbin"), python_tools()])
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
 }

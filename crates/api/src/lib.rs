@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod http;
+pub mod openapi;
 pub mod routes;
 
 mod actions;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use pith_engine::Engine;
 use pith_engine::auth::Authenticator;
 
@@ -60,9 +61,15 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/pulp/api", any(answer))
         .route("/pulp/api/", any(answer))
         .route("/pulp/api/{*rest}", any(answer))
+        .route("/pith/openapi.json", get(describe))
         .with_state(shared)
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     http::dispatch(shared, request).await
+}
+
+/// The API's own description.
+async fn describe() -> axum::Json<serde_json::Value> {
+    axum::Json(openapi::document())
 }

@@ -340,3 +340,43 @@ fn every_kind_of_metadata_that_can_be_uploaded_is_taken() {
     );
     pith("rpm repo publish run up").done().unwrap();
 }
+
+#[test]
+fn repositories_are_grouped() {
+    let server = Pith::start().unwrap();
+    let pith = |line: &str| server.client(line).unwrap();
+    for id in ["one", "two", "other"] {
+        pith(&format!("rpm repo create {id}")).done().unwrap();
+    }
+    let create = "repo group create g --display-name G --note team=a --repo-id one";
+    pith(create).done().unwrap();
+    assert_eq!(pith(create).code, Some(6), "the id is taken");
+    let members = |line: &str| {
+        pith(&format!("repo group members {line} --json"))
+            .json()
+            .unwrap()
+    };
+    assert_eq!(members("list g"), json!(["one"]));
+    assert_eq!(members("add g --match id=^t"), json!(["one", "two"]));
+    assert_eq!(members("remove g --repo-id one"), json!(["two"]));
+    assert_eq!(pith("repo group members add g").code, Some(2));
+    pith("repo group update g --description D --note team=")
+        .done()
+        .unwrap();
+    let found = pith("repo group search --str-eq id=g --json")
+        .json()
+        .unwrap();
+    assert_eq!(found[0]["description"], "D");
+    assert_eq!(found[0]["notes"], json!({}));
+    let publish = pith("repo group publish g --distributor-id nothing");
+    assert_eq!(publish.code, Some(1), "{}", publish.err);
+    assert!(
+        publish.err.contains("publish of group g"),
+        "{}",
+        publish.err
+    );
+    pith("repo group delete g").done().unwrap();
+    let gone = pith("repo group show g");
+    assert_eq!(gone.code, Some(3));
+    assert!(gone.err.contains("`pith repo group list`"), "{}", gone.err);
+}

@@ -32,8 +32,20 @@ fn schemathesis_finds_no_answer_that_the_description_does_not_promise() {
         .arg(server.url("/pith/openapi.json"))
         .args(["--auth", &format!("admin:{}", server.password().unwrap())])
         .args(["--checks", "not_a_server_error,response_schema_conformance"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "25"])
-        .args(["--seed", "2", "--generation-deterministic", "--no-color", "--workers", "2"])
+        .args([
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            "25",
+        ])
+        .args([
+            "--seed",
+            "2",
+            "--generation-deterministic",
+            "--no-color",
+            "--workers",
+            "2",
+        ])
         .args(["--suppress-health-check", "all", "--request-timeout", "30"])
         .args(["--generation-database", "none"])
         .current_dir(server.data());
