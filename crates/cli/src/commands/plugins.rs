@@ -9,7 +9,7 @@ use super::listing::{Column, at, text};
 use super::write::nothing_to_change;
 use super::{RepoRef, Session, WaitArgs};
 use crate::client::spawned;
-use crate::criteria::object;
+use crate::criteria::{SearchArgs, object};
 use crate::error::Error;
 use crate::output::clean;
 
@@ -104,6 +104,15 @@ pub enum DistributorCommand<O: Owner> {
     Delete(OneDistributor<O>),
 }
 
+/// `pith repo distributor …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum RepoDistributorCommand {
+    #[command(flatten)]
+    OfOne(DistributorCommand<RepoRef>),
+    /// Find distributors of all repositories
+    Search(Box<SearchArgs>),
+}
+
 /// `… distributor create`
 #[derive(Debug, Clone, Args)]
 pub struct CreateDistributor<O: Owner> {
@@ -175,6 +184,13 @@ const DISTRIBUTOR: &[Column] = &[
     at("last publish", "/last_publish"),
 ];
 
+const FOUND: &[Column] = &[
+    text("repository", "/repo_id"),
+    text("distributor", "/id"),
+    text("type", "/distributor_type_id"),
+    at("last publish", "/last_publish"),
+];
+
 const SETTINGS: &[Column] = &[
     text("distributor", "/id"),
     text("type", "/distributor_type_id"),
@@ -222,6 +238,16 @@ impl<O: Owner> OneDistributor<O> {
     fn path(&self) -> [&str; 4] {
         let owner = self.owner.name();
         [O::COLLECTION, owner, "distributors", &self.distributor_id]
+    }
+}
+
+pub(super) async fn repo_distributor(
+    command: &RepoDistributorCommand,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    match command {
+        RepoDistributorCommand::OfOne(command) => distributor(command, session).await,
+        RepoDistributorCommand::Search(args) => session.search("distributors", args, FOUND).await,
     }
 }
 

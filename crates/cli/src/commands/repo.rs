@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::applicability::{self, ApplicabilityArgs};
 use super::download::{self, DownloadArgs};
 use super::group::{self, GroupCommand};
-use super::plugins::{self, DistributorCommand, ImporterCommand};
+use super::plugins::{self, ImporterCommand, RepoDistributorCommand};
 use super::runs::{self, HistoryArgs, PublishHistory};
 use super::{RepoRef, Session, WaitArgs, task, write};
 use crate::criteria::SearchArgs;
@@ -44,7 +44,7 @@ pub enum RepoCommand {
     Importer(ImporterCommand),
     /// Work with the distributors of a repository of any type
     #[command(subcommand)]
-    Distributor(DistributorCommand<RepoRef>),
+    Distributor(RepoDistributorCommand),
     /// Find out again which packages concern which consumers
     Applicability(Box<ApplicabilityArgs>),
 }
@@ -107,7 +107,7 @@ pub(super) async fn run(command: &RepoCommand, session: &mut Session<'_>) -> Res
         RepoCommand::Tasks(args) => task::of_repository(args.repo.id(), args.all, session).await,
         RepoCommand::Group(command) => group::run(command, session).await,
         RepoCommand::Importer(command) => plugins::importer(command, session).await,
-        RepoCommand::Distributor(command) => plugins::distributor(command, session).await,
+        RepoCommand::Distributor(command) => plugins::repo_distributor(command, session).await,
         RepoCommand::Applicability(args) => applicability::run(args, session).await,
     }
 }

@@ -38,6 +38,7 @@ impl Seen {
 #[derive(Default)]
 struct State {
     answers: HashMap<String, VecDeque<(u16, Value)>>,
+    otherwise: Option<Value>,
     seen: Vec<Seen>,
 }
 
@@ -81,6 +82,12 @@ impl Fake {
             .entry(route.to_owned())
             .or_default()
             .push_back((status, body));
+        self
+    }
+
+    /// The answer to all routes that have none of their own; without it they are not found.
+    pub(crate) fn otherwise(&self, body: Value) -> &Self {
+        self.state.lock().unwrap().otherwise = Some(body);
         self
     }
 
@@ -161,7 +168,10 @@ async fn answer(
         match state.answers.get_mut(&route) {
             Some(queue) if queue.len() > 1 => queue.pop_front().unwrap(),
             Some(queue) => queue[0].clone(),
-            None => (404, Value::Null),
+            None => match &state.otherwise {
+                Some(body) => (200, body.clone()),
+                None => (404, Value::Null),
+            },
         }
     };
     let body = Full::new(Bytes::from(answer.to_string()));

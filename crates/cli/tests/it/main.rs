@@ -3,6 +3,7 @@
 
 mod associate;
 mod commands;
+mod coverage;
 mod errors;
 mod fake;
 mod groups;
