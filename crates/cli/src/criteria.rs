@@ -6,9 +6,12 @@ use serde_json::{Map, Value, json};
 use crate::error::Error;
 use crate::kind::{UnitType, sort_index};
 
+/// Where help lists the options of searches.
+pub(crate) const SEARCH_HEADING: &str = "Search";
+
 /// Options of searches, as pulp-admin spells them. Several conditions must all hold.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Search")]
+#[command(next_help_heading = SEARCH_HEADING)]
 pub struct SearchArgs {
     /// Field that a regular expression must match
     #[arg(long = "match", value_name = "FIELD=REGEX", value_parser = pair)]
@@ -110,10 +113,18 @@ pub(crate) struct UnitSearchArgs {
     #[command(flatten)]
     search: SearchArgs,
     /// Only what was added to the repository at or after this time
-    #[arg(long, value_name = "YYYY-MM-DDTHH:MM:SSZ")]
+    #[arg(
+        long,
+        help_heading = "Search by date",
+        value_name = "YYYY-MM-DDTHH:MM:SSZ"
+    )]
     after: Option<String>,
     /// Only what was added to the repository at or before this time
-    #[arg(long, value_name = "YYYY-MM-DDTHH:MM:SSZ")]
+    #[arg(
+        long,
+        help_heading = "Search by date",
+        value_name = "YYYY-MM-DDTHH:MM:SSZ"
+    )]
     before: Option<String>,
 }
 

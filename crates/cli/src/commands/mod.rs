@@ -101,6 +101,8 @@ impl RepoRef {
 
 /// Whether to wait for the tasks of a command.
 #[derive(Debug, Clone, Default, Args)]
+// The heading of the options before would go on.
+#[command(next_help_heading = None::<&'static str>)]
 pub(crate) struct WaitArgs {
     /// Start the task and do not wait for it
     #[arg(long, visible_aliases = ["bg", "no-wait"])]
