@@ -249,7 +249,7 @@ impl Upload {
         &mut self,
         client: &Client,
         ui: &mut Ui,
-        note: impl Fn(&Self) -> Result<(), Error>,
+        note: impl Fn(&Self),
     ) -> Result<Option<Hashed>, Error> {
         let Some(file) = self.plan.file.clone() else {
             return Ok(None);
@@ -281,7 +281,7 @@ impl Upload {
                 client.put_bytes(&path, segment).await?;
                 self.sent = end;
                 if (end / SEGMENT as u64).is_multiple_of(NOTED_EVERY) {
-                    note(self)?;
+                    note(self);
                 }
             }
             offset = end;

@@ -172,7 +172,7 @@ async fn begin(target: &Target, plans: Vec<Plan>, session: &mut Session<'_>) -> 
                 break;
             }
         };
-        session.begun.note(&upload)?;
+        remember(&upload, session);
         if !batch.add(upload, session).await {
             break;
         }
@@ -212,7 +212,7 @@ async fn resume(args: &ResumeArgs, session: &mut Session<'_>) -> Result<(), Erro
                 continue;
             }
             let again = Upload::begin(&session.client, &upload.repo_id, upload.plan).await?;
-            session.begun.note(&again)?;
+            remember(&again, session);
             again
         };
         if !batch.add(upload, session).await {
@@ -296,11 +296,24 @@ impl Batch {
 async fn send(upload: &mut Upload, session: &mut Session<'_>) -> Result<(), Error> {
     let begun = session.begun.clone();
     let sum = upload
-        .send(&session.client, session.ui, |upload| begun.note(upload))
+        .send(&session.client, session.ui, |upload| {
+            // An older note only makes more to send again.
+            let _ = begun.note(upload);
+        })
         .await?;
     let report = upload.import(&session.client, sum.as_ref()).await?;
     debug_assert_eq!(spawned(&report), upload.tasks);
-    session.begun.note(upload)
+    remember(upload, session);
+    Ok(())
+}
+
+/// Notes how far an upload came. A home that cannot be written is no reason not to upload.
+fn remember(upload: &Upload, session: &mut Session<'_>) {
+    if let Err(error) = session.begun.note(upload) {
+        session.ui.note(&format!(
+            "this upload cannot go on after an interruption: {error}"
+        ));
+    }
 }
 
 /// What becomes of an upload that failed: one that the server refused is removed, one that could go on stays.

@@ -299,3 +299,16 @@ async fn a_file_of_metadata_is_verified_by_the_server() {
         json!({"checksum": digest, "checksum_type": "sha256"})
     );
 }
+
+#[tokio::test]
+async fn a_home_that_cannot_be_written_is_no_reason_not_to_upload() {
+    let place = Place::new();
+    let fake = Fake::start().await;
+    metadata_server(&fake);
+    fake.on("PUT content/uploads/u1/1048576", 200, Value::Null)
+        .on("PUT content/uploads/u1/2097152", 200, Value::Null);
+    std::fs::write(place.state(), b"no folder").unwrap();
+    let ran = place.upload(&fake).await;
+    assert_eq!(ran.exit.code(), 0, "{}", ran.err);
+    assert!(ran.err.contains("cannot go on"), "{}", ran.err);
+}
