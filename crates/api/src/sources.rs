@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::http::{Answer, Call};
 
 /// The answer to an action that there is not: a text, not an error document.
-fn bad_action() -> Result<Answer, PulpError> {
-    Answer::with_status(400, &"bad request")
+fn bad_action() -> Answer {
+    Answer::html(400, "bad request")
 }
 
 /// Every content source.
@@ -27,7 +27,7 @@ pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
 /// Queues reading again what all content sources have.
 pub(crate) async fn refresh_all(call: Call) -> Result<Answer, PulpError> {
     if call.param(0) != "refresh" {
-        return bad_action();
+        return Ok(bad_action());
     }
     Answer::queued(call.engine.content_sources_refresh().await?)
 }
@@ -36,7 +36,7 @@ pub(crate) async fn refresh_all(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn refresh(call: Call) -> Result<Answer, PulpError> {
     let source = call.engine.content_source(call.param(0)).await?;
     if call.param(1) != "refresh" {
-        return bad_action();
+        return Ok(bad_action());
     }
     let job = Job::RefreshContentSource {
         source_id: source.id().to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use pith_content::cataloger::CatalogContext;
 use pith_content::descriptor::KeyField;
 use pith_content::fetch::FetchFailure;
 use pith_content::group::GroupPublishContext;
@@ -15,8 +16,8 @@ use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Select, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
-    Config, ContentError, ContentType, Distributor, GroupDistributor, Importer, PluginDescriptor,
-    UnitType,
+    Cataloger, Config, ContentError, ContentType, Distributor, GroupDistributor, Importer,
+    PluginDescriptor, UnitType,
 };
 use pith_core::{Document, RelativePath};
 use serde_json::{Value, json};
@@ -84,6 +85,24 @@ impl ContentType for Harness {
 
     fn group_distributors(&self) -> Vec<Arc<dyn GroupDistributor>> {
         vec![Arc::new(HarnessPlugin(&GROUP_DISTRIBUTOR))]
+    }
+
+    fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
+        vec![Arc::new(Nothing)]
+    }
+}
+
+/// The cataloger `harness`: whatever folder it is given has nothing.
+struct Nothing;
+
+#[async_trait]
+impl Cataloger for Nothing {
+    fn id(&self) -> &'static str {
+        "harness"
+    }
+
+    async fn refresh(&self, _ctx: &dyn CatalogContext) -> Result<(), ContentError> {
+        Ok(())
     }
 }
 

@@ -256,20 +256,15 @@ fn keys_and_kinds(config: &Config, errors: &mut Vec<String>) {
 
 fn wrong_kind(key: &str, value: &Value) -> Option<String> {
     match key {
-        "http"
-        | "https"
-        | "protected"
-        | "skip_pkg_tags"
-        | "generate_sqlite"
-        | "repoview"
-        | "force_full"
-        | "gpg_sign_metadata"
-        | "remove_old_repodata" => (!value.is_boolean()).then(|| {
-            format!(
-                "Configuration value for [{key}] should a boolean, but is a {}",
-                type_printed(value)
-            )
-        }),
+        // The other switches take anything; what is no boolean counts as absent.
+        "http" | "https" | "protected" | "skip_pkg_tags" | "generate_sqlite" | "repoview" => {
+            (!value.is_boolean()).then(|| {
+                format!(
+                    "Configuration value for [{key}] should a boolean, but is a {}",
+                    type_printed(value)
+                )
+            })
+        }
         "skip" => (!value.is_array()).then(|| {
             format!(
                 "Configuration value for [skip] should be a list, but is a {}",

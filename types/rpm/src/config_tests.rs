@@ -176,6 +176,15 @@ fn distributor_messages_are_those_of_the_recordings() {
 }
 
 #[test]
+fn some_switches_of_a_distributor_take_what_is_no_boolean() {
+    for key in ["force_full", "gpg_sign_metadata", "remove_old_repodata"] {
+        let mut value = json!({"http": true, "https": false, "relative_url": "t"});
+        value[key] = json!("x");
+        assert_eq!(check(value, &[]), Ok(()), "{key}");
+    }
+}
+
+#[test]
 fn paths_of_two_repositories_must_not_overlap() {
     let other = |url: Value| {
         [OtherDistributor {

@@ -25,6 +25,7 @@ pub(crate) struct Answer {
 
 enum Content {
     Json(Vec<u8>),
+    Html(&'static str),
     Stream(Body),
     Nothing,
 }
@@ -43,6 +44,11 @@ impl Answer {
         let mut text = Vec::with_capacity(512);
         write(&mut text, value).map_err(|error| PulpError::execution(error.to_string()))?;
         Ok(Self::new(status, Content::Json(text)))
+    }
+
+    /// A text that says it is HTML: what Pulp's framework answers where no document was thought of.
+    pub(crate) fn html(status: u16, text: &'static str) -> Self {
+        Self::new(status, Content::Html(text))
     }
 
     /// 200 with a JSON document.
@@ -129,6 +135,7 @@ impl Answer {
     pub(super) fn into_response(self, head: bool) -> Response {
         let (kind, length, body) = match self.body {
             Content::Json(text) => (JSON, Some(text.len()), Body::from(text)),
+            Content::Html(text) => (HTML, Some(text.len()), Body::from(text)),
             Content::Stream(body) => (JSON, None, body),
             Content::Nothing => (HTML, None, Body::empty()),
         };

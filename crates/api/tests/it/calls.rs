@@ -92,6 +92,18 @@ pub(crate) const CALLS: &[(&str, &str, &str, &str)] = &[
         "/content/uploads/UPLOAD/",
         "",
     ),
+    (
+        "GET",
+        "/content/sources/<source>/",
+        "/content/sources/near/",
+        "",
+    ),
+    (
+        "POST",
+        "/content/sources/<source>/action/<action>/",
+        "/content/sources/near/action/refresh/",
+        "",
+    ),
     ("GET", "/tasks/search/", "/tasks/search/?limit=1", ""),
     (
         "POST",
@@ -127,6 +139,7 @@ async fn what_the_recordings_do_not_show_succeeds_too() {
     ] {
         assert_eq!(call(&server, "POST", path, body).await.0, 201);
     }
+    server.content_source("near");
     let (_, report) = call(&server, "POST", "/repositories/r/actions/sync/", json!({})).await;
     let task = finished(&server, &report).await;
     assert_eq!(task["result"]["added_count"], 3, "{task}");

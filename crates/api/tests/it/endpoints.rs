@@ -13,57 +13,11 @@ use pith_testkit::golden;
 
 use crate::calls::CALLS;
 use crate::groups::{GROUPS, KNOWN_GROUPS};
-use crate::recordings::{
-    IMPORTERS, KNOWN_IMPORTERS, KNOWN_PUBLISHES, KNOWN_REPOSITORIES, KNOWN_SCHEDULES, KNOWN_SYNCS,
-    KNOWN_TASKS, Known, MENDED, PLUGINS, REPOSITORIES,
-};
+use crate::recordings::RECORDINGS;
 use crate::replay::read;
 
 /// The last operation that belongs to what is built; the others are consumers and events.
 const BUILT: u32 = 114;
-
-/// Operations that other work brings; a row here whose operation is there fails the test.
-const NOT_YET: &[std::ops::RangeInclusive<u32>] = &[1..=21, 50..=50, 65..=66, 90..=101];
-
-/// The replays of this suite: the recording, its text, and the lines that differ.
-fn replays() -> Vec<(&'static str, &'static str, Known)> {
-    vec![
-        ("01", PLUGINS, &[]),
-        ("02", REPOSITORIES, KNOWN_REPOSITORIES),
-        ("03", IMPORTERS, KNOWN_IMPORTERS),
-        (
-            "04",
-            include_str!("../recordings/04_sync.jsonl"),
-            KNOWN_SYNCS,
-        ),
-        (
-            "05",
-            include_str!("../recordings/05_publish.jsonl"),
-            KNOWN_PUBLISHES,
-        ),
-        (
-            "06",
-            include_str!("../recordings/06_schedules.jsonl"),
-            KNOWN_SCHEDULES,
-        ),
-        (
-            "07",
-            include_str!("../recordings/07_content_errors.jsonl"),
-            &[],
-        ),
-        (
-            "08",
-            include_str!("../recordings/08_uploads.jsonl"),
-            &[(12, MENDED)],
-        ),
-        (
-            "09",
-            include_str!("../recordings/09_tasks.jsonl"),
-            KNOWN_TASKS,
-        ),
-        ("12", GROUPS, KNOWN_GROUPS),
-    ]
-}
 
 /// A row of the index.
 struct Row {
@@ -136,7 +90,8 @@ fn row_of<'a>(index: &'a [Row], method: &str, path: &str) -> Option<&'a Row> {
 /// Number of the operation -> the tests that have seen it succeed.
 fn seen(index: &[Row]) -> BTreeMap<u32, BTreeSet<String>> {
     let mut seen: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
-    for (name, text, known) in replays() {
+    let replays = RECORDINGS.iter().copied();
+    for (name, text, known) in replays.chain([("12", GROUPS, KNOWN_GROUPS)]) {
         for exchange in read(text) {
             let differs = known.iter().any(|(line, _)| *line == exchange.n);
             let Some(row) = row_of(index, &exchange.method, &exchange.path) else {
@@ -159,10 +114,6 @@ fn seen(index: &[Row]) -> BTreeMap<u32, BTreeSet<String>> {
             .insert("calls".to_owned());
     }
     seen
-}
-
-fn is_not_yet(number: u32) -> bool {
-    NOT_YET.iter().any(|range| range.contains(&number))
 }
 
 #[test]
@@ -197,7 +148,7 @@ fn every_operation_is_there_and_a_test_has_seen_it_succeed() {
     let seen = seen(&index);
     let mut page = String::from(
         "# Operations of the API\n\n\
-         Every operation that Pulp 2 has and pith has built so far, with the tests that have seen it succeed. Written by the test\n\
+         Every operation that Pulp 2 has, consumers and events aside, with the tests that have seen it succeed. Written by the test\n\
          that checks it (`PITH_REGENERATE=1 cargo nextest run -p pith-api endpoints`).\n\n\
          | # | Method | Path | Permission | Status | Queues | Reference | Seen by |\n|---|---|---|---|---|---|---|---|\n",
     );
@@ -214,21 +165,14 @@ fn every_operation_is_there_and_a_test_has_seen_it_succeed() {
         } = row;
         let there = route_of(row).is_some();
         let by: Vec<String> = seen.get(number).into_iter().flatten().cloned().collect();
-        match (there, is_not_yet(*number)) {
-            (true, true) => wrong.push(format!(
-                "{number} {method} {path} is there: take it out of NOT_YET"
-            )),
-            (false, false) => wrong.push(format!("{number} {method} {path} is not there")),
-            (true, false) if by.is_empty() => wrong.push(format!(
+        if !there {
+            wrong.push(format!("{number} {method} {path} is not there"));
+        } else if by.is_empty() {
+            wrong.push(format!(
                 "{number} {method} {path}: no test has seen it succeed"
-            )),
-            _ => {}
+            ));
         }
-        let by = if there {
-            by.join(", ")
-        } else {
-            "not there yet".to_owned()
-        };
+        let by = by.join(", ");
         writeln!(page, "| {number} | {method} | `/v2{path}` | {permission} | {status} | {queues} | {section} | {by} |").unwrap();
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -15,10 +15,38 @@ pub(crate) const PLUGINS: &str = include_str!("../recordings/01_status_plugins.j
 pub(crate) const REPOSITORIES: &str = include_str!("../recordings/02_repositories.jsonl");
 pub(crate) const IMPORTERS: &str = include_str!("../recordings/03_importers_distributors.jsonl");
 
+const SYNCS: &str = include_str!("../recordings/04_sync.jsonl");
+const PUBLISHES: &str = include_str!("../recordings/05_publish.jsonl");
+const DOWNLOAD: &str = include_str!("../recordings/05_download.jsonl");
+const SCHEDULES: &str = include_str!("../recordings/06_schedules.jsonl");
+const MISSING: &str = include_str!("../recordings/07_content_errors.jsonl");
+const UPLOADS: &str = include_str!("../recordings/08_uploads.jsonl");
+const SOURCES: &str = include_str!("../recordings/08_download_sources.jsonl");
+const TASKS: &str = include_str!("../recordings/09_tasks.jsonl");
 const PEOPLE: &str = include_str!("../recordings/10_users_roles_permissions.jsonl");
+const COPY: &str = include_str!("../recordings/08_copy_orphans.jsonl");
+const UNIT: &str = include_str!("../recordings/07_unit.jsonl");
 
 /// Lines that differ, with the reason.
 pub(crate) type Known = &'static [(u32, &'static str)];
+
+/// What this file replays: the recording, its text, the lines that differ.
+pub(crate) const RECORDINGS: &[(&str, &str, Known)] = &[
+    ("01", PLUGINS, &[]),
+    ("02", REPOSITORIES, KNOWN_REPOSITORIES),
+    ("03", IMPORTERS, KNOWN_IMPORTERS),
+    ("04", SYNCS, KNOWN_SYNCS),
+    ("05", PUBLISHES, KNOWN_PUBLISHES),
+    ("05", DOWNLOAD, &[]),
+    ("06", SCHEDULES, KNOWN_SCHEDULES),
+    ("07", MISSING, &[]),
+    ("07", UNIT, KNOWN_UNIT),
+    ("08", UPLOADS, KNOWN_UPLOADS),
+    ("08", COPY, KNOWN_COPY),
+    ("08", SOURCES, &[]),
+    ("09", TASKS, KNOWN_TASKS),
+    ("10", PEOPLE, KNOWN_PEOPLE),
+];
 
 /// An exception escaped in Pulp; pith names what is wrong.
 pub(crate) const MENDED: &str = "500 unhandled in Pulp, 400 naming the property here";
@@ -28,7 +56,7 @@ const STAND_IN: &str = "the stand-in database accepts it, the real one refuses";
 const ONLY_DELTA: &str =
     "a task without distributor_config fails in Pulp; here it changes nothing else";
 
-pub(crate) const KNOWN_REPOSITORIES: Known = &[
+const KNOWN_REPOSITORIES: Known = &[
     (49, MENDED),
     (50, MENDED),
     (59, MENDED),
@@ -54,7 +82,7 @@ pub(crate) const KNOWN_REPOSITORIES: Known = &[
     (230, "500 unhandled in Pulp, 401 here"),
 ];
 
-pub(crate) const KNOWN_IMPORTERS: Known = &[
+const KNOWN_IMPORTERS: Known = &[
     (15, MENDED),
     (58, MENDED),
     (60, MENDED),
@@ -139,9 +167,6 @@ async fn users_roles_and_permissions_answer_as_recorded() {
     answers_as_recorded("10", PEOPLE, KNOWN_PEOPLE).await;
 }
 
-const COPY: &str = include_str!("../recordings/08_copy_orphans.jsonl");
-const UNIT: &str = include_str!("../recordings/07_unit.jsonl");
-
 const KNOWN_COPY: Known = &[
     (137, MENDED),
     (141, MENDED),
@@ -224,7 +249,7 @@ const ACTOR: &str = "importer_id is an object id in Pulp, the importer's id here
 /// The recorded server's database stand-in did not find tasks by tags.
 const TAGS: &str = "the stand-in database finds no task by its tags";
 
-pub(crate) const KNOWN_SYNCS: Known = &[
+const KNOWN_SYNCS: Known = &[
     (
         16,
         "an override that the importer refuses fails the task here",
@@ -246,7 +271,7 @@ pub(crate) const KNOWN_SYNCS: Known = &[
     (122, ACTOR),
 ];
 
-pub(crate) const KNOWN_PUBLISHES: Known = &[
+const KNOWN_PUBLISHES: Known = &[
     (
         11,
         "no unit came in with the sync of this test, so the publish is skipped",
@@ -256,7 +281,7 @@ pub(crate) const KNOWN_PUBLISHES: Known = &[
     (48, "the publish of 11"),
 ];
 
-pub(crate) const KNOWN_SCHEDULES: Known = &[
+const KNOWN_SCHEDULES: Known = &[
     (22, MENDED),
     (23, MENDED),
     (34, MENDED),
@@ -265,7 +290,9 @@ pub(crate) const KNOWN_SCHEDULES: Known = &[
     (113, MENDED),
 ];
 
-pub(crate) const KNOWN_TASKS: Known = &[
+const KNOWN_UPLOADS: Known = &[(12, MENDED)];
+
+const KNOWN_TASKS: Known = &[
     (10, TAGS),
     (11, TAGS),
     (16, TAGS),
@@ -287,48 +314,40 @@ async fn answers_as_recorded(name: &str, text: &str, known: Known) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn syncs_and_their_history_answer_as_recorded() {
-    let text = include_str!("../recordings/04_sync.jsonl");
-    answers_as_recorded("04", text, KNOWN_SYNCS).await;
+    answers_as_recorded("04", SYNCS, KNOWN_SYNCS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishes_and_their_history_answer_as_recorded() {
-    let text = include_str!("../recordings/05_publish.jsonl");
-    answers_as_recorded("05", text, KNOWN_PUBLISHES).await;
+    answers_as_recorded("05", PUBLISHES, KNOWN_PUBLISHES).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn downloads_of_a_repository_answer_as_recorded() {
-    let text = include_str!("../recordings/05_download.jsonl");
-    answers_as_recorded("05 download", text, &[]).await;
+    answers_as_recorded("05 download", DOWNLOAD, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn schedules_answer_as_recorded() {
-    let text = include_str!("../recordings/06_schedules.jsonl");
-    answers_as_recorded("06", text, KNOWN_SCHEDULES).await;
+    answers_as_recorded("06", SCHEDULES, KNOWN_SCHEDULES).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn content_that_is_not_there_answers_as_recorded() {
-    let text = include_str!("../recordings/07_content_errors.jsonl");
-    answers_as_recorded("07", text, &[]).await;
+    answers_as_recorded("07", MISSING, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_answer_as_recorded() {
-    let text = include_str!("../recordings/08_uploads.jsonl");
-    answers_as_recorded("08", text, &[(12, MENDED)]).await;
+    answers_as_recorded("08", UPLOADS, KNOWN_UPLOADS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn downloads_and_content_sources_answer_as_recorded() {
-    let text = include_str!("../recordings/08_download_sources.jsonl");
-    answers_as_recorded("08 download, sources, catalog", text, &[]).await;
+    answers_as_recorded("08 download, sources, catalog", SOURCES, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_and_groups_answer_as_recorded() {
-    let text = include_str!("../recordings/09_tasks.jsonl");
-    answers_as_recorded("09", text, KNOWN_TASKS).await;
+    answers_as_recorded("09", TASKS, KNOWN_TASKS).await;
 }

@@ -17,7 +17,7 @@ pub(crate) struct Server {
     pub(crate) engine: Arc<Engine>,
     pub(crate) router: Router,
     shutdown: CancellationToken,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -36,7 +36,7 @@ impl Server {
         let fetcher = Fetcher::new(FetchPolicy::default());
         let registry = Registry::new(types);
         let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");
-        let engine = Arc::new(engine);
+        let engine = Arc::new(engine.with_content_sources(folder.path()));
         let authority = Authority::generate(engine.clock.now()).unwrap();
         engine.use_authority(Arc::new(authority));
         let shutdown = CancellationToken::new();
@@ -53,8 +53,16 @@ impl Server {
             router: pith_api::router(Arc::clone(&engine)),
             engine,
             shutdown,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Describes an alternate content source `id` that has nothing.
+    pub(crate) fn content_source(&self, id: &str) {
+        let text = format!(
+            "[{id}]\nenabled: 1\ntype: harness\nname: {id}\nbase_url: http://127.0.0.1:9/\n"
+        );
+        std::fs::write(self.folder.path().join(format!("{id}.conf")), text).unwrap();
     }
 }
 

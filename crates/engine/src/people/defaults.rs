@@ -9,7 +9,7 @@ use pith_store::{PeopleChange, Role, Store, User};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::users::{after, grant_defaults};
+use super::users::{changed, grant_defaults};
 use super::{give_role, grant};
 use crate::auth::{FIRST_ADMIN, hash_password};
 use crate::error::from_store;
@@ -68,11 +68,11 @@ pub async fn ensure_first_admin(
         oid: ObjectId::new(clock.now()),
         name: Some(FIRST_ADMIN.to_owned()),
         password_hash: None,
-        password_changed: after(clock.now()),
+        password_changed: clock.now(),
         roles: Vec::new(),
     });
     admin.password_hash = Some(hash);
-    admin.password_changed = after(clock.now());
+    admin.password_changed = changed(clock.now(), admin.password_changed);
     if is_new {
         change.user_create(&admin).await.map_err(from_store)?;
         grant_defaults(&mut change, FIRST_ADMIN).await?;

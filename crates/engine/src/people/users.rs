@@ -53,9 +53,15 @@ async fn hashed(password: Option<&str>) -> Result<Option<String>, PulpError> {
 }
 
 /// The next whole second: certificates know no parts of one, and none from before a change may outlive it.
-pub(super) fn after(now: Timestamp) -> Timestamp {
+fn after(now: Timestamp) -> Timestamp {
     let next = Timestamp::from_second(now.as_second()).map(|at| at + SignedDuration::from_secs(1));
     next.unwrap_or(now)
+}
+
+/// When a password counts as changed `now` that last counted as changed at `last`: later than both. A certificate of the
+/// password before is never dated before `last`, which may lie ahead of `now`.
+pub(super) fn changed(now: Timestamp, last: Timestamp) -> Timestamp {
+    after(now.max(last))
 }
 
 fn wanted_name(value: &Value) -> Result<Option<String>, ()> {
@@ -282,7 +288,7 @@ impl Engine {
         }
         if update.password.is_some() {
             user.password_hash = hash;
-            user.password_changed = after(self.store.now());
+            user.password_changed = changed(self.store.now(), user.password_changed);
         }
         if let Some(name) = update.name {
             user.name = name;
@@ -346,6 +352,17 @@ mod tests {
             let body = json!({ "login": login, "name": null });
             assert_eq!(names(body), invalid(json!(["login"])), "{login}");
         }
+    }
+
+    #[test]
+    fn a_second_change_within_one_second_counts_as_later_than_the_first() {
+        let now: Timestamp = "2020-01-01T10:00:00.5Z".parse().unwrap();
+        let first = changed(now, now);
+        assert_eq!(first.to_string(), "2020-01-01T10:00:01Z");
+        // A certificate made at once after the first change is dated then.
+        assert_eq!(changed(now, first).to_string(), "2020-01-01T10:00:02Z");
+        let later = "2020-01-02T10:00:00Z".parse().unwrap();
+        assert_eq!(changed(later, first).to_string(), "2020-01-02T10:00:01Z");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use pith_content::publish::{
     Distributor, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
 };
-use pith_content::{Config, ContentError, PluginDescriptor};
+use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
@@ -79,6 +79,14 @@ async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError
     let scratchpad = ctx.repo().scratchpad.get("checksum_type");
     let algorithm = config::checksum_type(ctx.config(), scratchpad.and_then(Value::as_str))
         .map_err(ContentError::Other)?;
+    // Overrides are not validated before a publish.
+    if ctx
+        .config()
+        .get("relative_url")
+        .is_some_and(|url| !url.is_string())
+    {
+        relative_url::check_form(ctx.config()).map_err(ContentError::Other)?;
+    }
     if ctx.config().flag("gpg_sign_metadata") == Some(true) {
         return Err(ContentError::other(
             "gpg_sign_metadata is not supported yet: publishing unsigned instead would surprise your clients; set it \
