@@ -177,7 +177,7 @@ impl Search {
     }
 
     /// What the database decides of the filter on the unit.
-    fn translated(&self) -> Option<UnitFilter> {
+    pub(super) fn translated(&self) -> Option<UnitFilter> {
         let store = &self.engine.store;
         self.unit
             .as_ref()
