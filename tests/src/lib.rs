@@ -15,4 +15,4 @@ pub mod tools;
 pub use api::{Answer, Api};
 pub use dnf::Dnf;
 pub use feed::Feed;
-pub use server::{Mirror, Pith};
+pub use server::{Mirror, Pith, Ran};

@@ -154,6 +154,61 @@ impl Pith {
         Ok(password.trim().to_owned())
     }
 
+    /// Runs a client command against this server, as admin, in a home of its own (below the server's folder).
+    ///
+    /// # Errors
+    /// When it does not start, or the server left no password.
+    pub fn client(&self, line: &str) -> anyhow::Result<Ran> {
+        let password = fs::read_to_string(self.data().join("admin-password"))?;
+        self.client_as("admin", password.trim(), line)
+    }
+
+    /// As [`Pith::client`], as another user.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn client_as(&self, user: &str, password: &str, line: &str) -> anyhow::Result<Ran> {
+        let output = self.client_command(user, password, line)?.output()?;
+        Ok(Ran {
+            line: line.to_owned(),
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Starts a client command as admin, to be interrupted; what it prints is lost.
+    ///
+    /// # Errors
+    /// When it does not start, or the server left no password.
+    pub fn start_client(&self, line: &str) -> anyhow::Result<Child> {
+        let password = fs::read_to_string(self.data().join("admin-password"))?;
+        let mut command = self.client_command("admin", password.trim(), line)?;
+        Ok(command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?)
+    }
+
+    /// The home of client commands.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    fn client_command(&self, user: &str, password: &str, line: &str) -> anyhow::Result<Command> {
+        let arguments: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
+        let mut command = pith(&arguments)?;
+        command
+            .env("HOME", self.home())
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_STATE_HOME")
+            .env("PITH_URL", self.url("/"))
+            .env("PITH_USER", user)
+            .env("PITH_PASSWORD", password);
+        Ok(command)
+    }
+
     /// `http://ADDR` and the path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
@@ -209,6 +264,44 @@ impl Drop for Pith {
         if std::thread::panicking() {
             show_log(self.folder.path());
         }
+    }
+}
+
+/// What a client command did.
+#[derive(Debug)]
+pub struct Ran {
+    line: String,
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// The standard output.
+    pub out: String,
+    /// The standard error stream.
+    pub err: String,
+}
+
+impl Ran {
+    /// The standard output of a command that succeeded.
+    ///
+    /// # Errors
+    /// When it did not.
+    pub fn done(self) -> anyhow::Result<String> {
+        let Self {
+            line,
+            code,
+            out,
+            err,
+        } = self;
+        ensure!(code == Some(0), "pith {line}: {code:?}\n{out}\n{err}");
+        Ok(out)
+    }
+
+    /// The document that a command with `--json` printed, which succeeded.
+    ///
+    /// # Errors
+    /// When it did not succeed, or printed something else.
+    pub fn json(self) -> anyhow::Result<serde_json::Value> {
+        let out = self.done()?;
+        serde_json::from_str(&out).with_context(|| format!("not JSON: {out}"))
     }
 }
 

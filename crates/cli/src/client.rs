@@ -172,7 +172,20 @@ impl Client {
     ///
     /// As [`Self::get`].
     pub async fn delete(&self, path: &[&str]) -> Result<Value, Error> {
-        self.send(Method::DELETE, path, &[], |r| r).await
+        self.delete_where(path, &[]).await
+    }
+
+    /// `DELETE` of what a query chooses.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub async fn delete_where(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Value, Error> {
+        self.send(Method::DELETE, path, query, |r| r).await
     }
 
     /// The address of `/pulp/api/v2/<path>/`, each segment escaped.

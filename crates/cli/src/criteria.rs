@@ -6,9 +6,12 @@ use serde_json::{Map, Value, json};
 use crate::error::Error;
 use crate::kind::{UnitType, sort_index};
 
+/// Where help lists the options of searches.
+pub(crate) const SEARCH_HEADING: &str = "Search";
+
 /// Options of searches, as pulp-admin spells them. Several conditions must all hold.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Search")]
+#[command(next_help_heading = SEARCH_HEADING)]
 pub struct SearchArgs {
     /// Field that a regular expression must match
     #[arg(long = "match", value_name = "FIELD=REGEX", value_parser = pair)]
@@ -37,12 +40,15 @@ pub struct SearchArgs {
     /// Field of at most this number or text
     #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
     pub lte: Vec<(String, String)>,
-    /// Filters as a JSON object, in place of the options above
+    /// Filters as a JSON object (or `@` and a file that holds it), in place of the options above
     #[arg(long, value_name = "JSON")]
     pub filters: Option<String>,
     /// Fields to print
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub fields: Vec<String>,
+    /// Field to sort by, and `:descending` behind it for largest first; can be repeated
+    #[arg(long = "sort", value_name = "FIELD[:DIRECTION]", value_parser = direction)]
+    pub sorting: Vec<(String, String)>,
     /// Field to sort by, smallest first
     #[arg(long, value_name = "FIELD")]
     pub ascending: Vec<String>,
@@ -65,6 +71,113 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// No object is larger that people give to a command.
+const MOST_OBJECT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Reads a JSON object; after `@`, from a file: what is secret need not stand in the list of processes.
+pub(crate) fn object(text: &str) -> Result<Value, String> {
+    let text = match text.strip_prefix('@') {
+        None => text.to_owned(),
+        Some(path) => {
+            let failed = |e: std::io::Error| format!("{path}: {e}");
+            if std::fs::metadata(path).map_err(failed)?.len() > MOST_OBJECT_BYTES {
+                return Err(format!("{path} is too large"));
+            }
+            std::fs::read_to_string(path).map_err(failed)?
+        }
+    };
+    match serde_json::from_str(&text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err("it is no JSON object".to_owned()),
+        Err(e) => Err(format!("it is not JSON: {e}")),
+    }
+}
+
+/// Reads `field`, `field:ascending` or `field:descending`.
+fn direction(text: &str) -> Result<(String, String), String> {
+    let (field, direction) = text.split_once(':').unwrap_or((text, "ascending"));
+    let direction = match direction {
+        "ascending" | "asc" => "ascending",
+        "descending" | "desc" => "descending",
+        _ => return Err("write it as FIELD, FIELD:ascending or FIELD:descending".to_owned()),
+    };
+    if field.is_empty() {
+        return Err("the field is missing".to_owned());
+    }
+    Ok((field.to_owned(), direction.to_owned()))
+}
+
+/// Options of searches among the units of a repository.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct UnitSearchArgs {
+    #[command(flatten)]
+    search: SearchArgs,
+    /// Only what was added to the repository at or after this time
+    #[arg(
+        long,
+        help_heading = "Search by date",
+        value_name = "YYYY-MM-DDTHH:MM:SSZ"
+    )]
+    after: Option<String>,
+    /// Only what was added to the repository at or before this time
+    #[arg(
+        long,
+        help_heading = "Search by date",
+        value_name = "YYYY-MM-DDTHH:MM:SSZ"
+    )]
+    before: Option<String>,
+}
+
+impl UnitSearchArgs {
+    /// The fields that were asked for; empty for all.
+    #[must_use]
+    pub(crate) fn fields(&self) -> &[String] {
+        &self.search.fields
+    }
+
+    /// Criteria of a search among the units of a repository, of one type or all; `shown` are the fields when
+    /// none are named, and empty for all.
+    ///
+    /// # Errors
+    ///
+    /// As [`SearchArgs::filter`].
+    pub(crate) fn criteria(
+        &self,
+        unit: Option<&UnitType>,
+        shown: &[&str],
+    ) -> Result<Map<String, Value>, Error> {
+        let search = &self.search;
+        let mut criteria = search.paging();
+        if let Some(unit) = unit {
+            criteria.insert("type_ids".into(), json!([unit.id]));
+        }
+        let mut filters = Map::new();
+        if let Some(filter) = search.filter(unit)? {
+            filters.insert("unit".into(), filter);
+        }
+        let mut created = Map::new();
+        for (operator, at) in [("$gte", &self.after), ("$lte", &self.before)] {
+            created.extend(at.iter().map(|at| (operator.to_owned(), json!(at))));
+        }
+        if !created.is_empty() {
+            filters.insert("association".into(), json!({ "created": created }));
+        }
+        if !filters.is_empty() {
+            criteria.insert("filters".into(), Value::Object(filters));
+        }
+        if !search.fields.is_empty() {
+            criteria.insert("fields".into(), json!({ "unit": search.fields }));
+        } else if !shown.is_empty() {
+            criteria.insert("fields".into(), json!({ "unit": shown }));
+        }
+        let sort = search.sort();
+        if !sort.is_empty() {
+            criteria.insert("sort".into(), json!({ "unit": sort }));
+        }
+        Ok(criteria)
+    }
+}
+
 impl SearchArgs {
     /// The filters object; `None` without any condition. Versions of `unit` are compared by their sort indexes.
     ///
@@ -73,12 +186,12 @@ impl SearchArgs {
     /// When `--filters` is no JSON object or a number is none.
     pub fn filter(&self, unit: Option<&UnitType>) -> Result<Option<Value>, Error> {
         if let Some(text) = &self.filters {
-            let hint = "for example --filters '{\"name\": \"walrus\"}'";
-            return match serde_json::from_str(text) {
-                Ok(value @ Value::Object(_)) => Ok(Some(value)),
-                Ok(_) => Err(Error::usage("--filters is no JSON object", hint)),
-                Err(e) => Err(Error::usage(format!("--filters is not JSON: {e}"), hint)),
-            };
+            return object(text).map(Some).map_err(|why| {
+                Error::usage(
+                    format!("--filters cannot be used: {why}"),
+                    "for example --filters '{\"name\": \"walrus\"}'",
+                )
+            });
         }
         let mut clauses: Vec<Value> = Vec::new();
         let mut add = |pairs: &[(String, String)], value: &dyn Fn(&str) -> Value| {
@@ -128,7 +241,8 @@ impl SearchArgs {
                 .map(|field| json!([field, direction]))
                 .collect()
         };
-        let mut sort = of(&self.ascending, "ascending");
+        let mut sort: Vec<Value> = self.sorting.iter().map(|pair| json!(pair)).collect();
+        sort.extend(of(&self.ascending, "ascending"));
         sort.extend(of(&self.descending, "descending"));
         sort
     }
@@ -149,33 +263,6 @@ impl SearchArgs {
         let sort = self.sort();
         if !sort.is_empty() {
             criteria.insert("sort".into(), json!(sort));
-        }
-        Ok(criteria)
-    }
-
-    /// Criteria of a search among the units of a repository; `shown` are the fields when none are named.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::filter`].
-    pub fn unit_criteria(
-        &self,
-        unit: &UnitType,
-        shown: &[&str],
-    ) -> Result<Map<String, Value>, Error> {
-        let mut criteria = self.paging();
-        criteria.insert("type_ids".into(), json!([unit.id]));
-        if let Some(filter) = self.filter(Some(unit))? {
-            criteria.insert("filters".into(), json!({ "unit": filter }));
-        }
-        if !self.fields.is_empty() {
-            criteria.insert("fields".into(), json!({ "unit": self.fields }));
-        } else if !shown.is_empty() {
-            criteria.insert("fields".into(), json!({ "unit": shown }));
-        }
-        let sort = self.sort();
-        if !sort.is_empty() {
-            criteria.insert("sort".into(), json!({ "unit": sort }));
         }
         Ok(criteria)
     }
@@ -238,17 +325,44 @@ mod tests {
 
     #[test]
     fn unit_searches_wrap_their_parts() {
-        let args = SearchArgs {
-            str_eq: one("name", "walrus"),
-            ascending: vec!["name".into()],
-            limit: Some(3),
-            ..SearchArgs::default()
+        let args = UnitSearchArgs {
+            search: SearchArgs {
+                str_eq: one("name", "walrus"),
+                ascending: vec!["name".into()],
+                limit: Some(3),
+                ..SearchArgs::default()
+            },
+            ..UnitSearchArgs::default()
         };
         assert_eq!(
-            Value::Object(args.unit_criteria(&RPM.units[0], &["name"]).unwrap()),
+            Value::Object(args.criteria(RPM.unit("rpm"), &["name"]).unwrap()),
             json!({"type_ids": ["rpm"], "filters": {"unit": {"name": "walrus"}}, "limit": 3,
                    "fields": {"unit": ["name"]}, "sort": {"unit": [["name", "ascending"]]}})
         );
+    }
+
+    #[test]
+    fn dates_are_those_of_the_association() {
+        let args = UnitSearchArgs {
+            after: Some("2015-01-01T00:00:00Z".into()),
+            before: Some("2016-01-01T00:00:00Z".into()),
+            ..UnitSearchArgs::default()
+        };
+        assert_eq!(
+            Value::Object(args.criteria(None, &[]).unwrap()),
+            json!({"filters": {"association": {"created":
+                {"$gte": "2015-01-01T00:00:00Z", "$lte": "2016-01-01T00:00:00Z"}}}})
+        );
+    }
+
+    #[test]
+    fn a_direction_stands_behind_the_field() {
+        let read = |text: &str| direction(text).ok();
+        let both = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
+        assert_eq!(read("name"), both("name", "ascending"));
+        assert_eq!(read("size:desc"), both("size", "descending"));
+        assert_eq!(read("size:down"), None);
+        assert_eq!(read(":desc"), None);
     }
 
     #[test]
@@ -266,6 +380,16 @@ mod tests {
             filter(RPM.unit("module")),
             json!({"version": {"$gte": "3.10"}})
         );
+    }
+
+    #[test]
+    fn an_object_can_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("filters.json");
+        std::fs::write(&path, r#"{"name": "walrus"}"#).unwrap();
+        let text = format!("@{}", path.display());
+        assert_eq!(object(&text), Ok(json!({"name": "walrus"})));
+        assert!(object("@/surely/not/there").is_err());
     }
 
     #[test]

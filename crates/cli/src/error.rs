@@ -255,6 +255,7 @@ impl Error {
                 "start it with `pith serve`, or name another server with --url or PITH_URL".into()
             }
             Self::Answer(answer) if answer.detail.code == "PLP0026" => answer_hint(403).into(),
+            Self::Answer(answer) if answer.status == 404 => missing_hint(&answer.request).into(),
             Self::Answer(answer) => answer_hint(answer.status).into(),
             Self::Nonsense { .. } => {
                 "check that --url is the root of a pith or Pulp 2 server, without /pulp/api".into()
@@ -290,11 +291,43 @@ fn answer_hint(status: u16) -> &'static str {
     match status {
         401 => "log in with `pith login`, or give --user and --password (PITH_USER, PITH_PASSWORD)",
         403 => "ask an administrator to grant the permission, or log in as another user",
-        404 => "`pith repo list` shows the repositories, `pith task list --all` the tasks",
         409 => "choose another id, or change the one that is there with `update`",
         400..=499 => "correct the value that the server names; `--help` lists what an option takes",
         _ => "look at the server's log; the same command can be tried again",
     }
+}
+
+/// Where to see what there is, by the request that found nothing.
+fn missing_hint(request: &str) -> &'static str {
+    const LISTS: [(&str, &str); 8] = [
+        (
+            "/schedules/",
+            "`schedules list` in place of the same command shows the schedules there are",
+        ),
+        ("/repo_groups/", "`pith repo group list` shows the groups"),
+        ("/users/", "`pith auth user list` shows the users"),
+        ("/roles/", "`pith auth role list` shows the roles"),
+        (
+            "/content/sources/",
+            "`pith content sources list` shows the sources",
+        ),
+        (
+            "/content/orphans/",
+            "`pith orphan list` shows what no repository holds",
+        ),
+        (
+            "/content/uploads/",
+            "`pith rpm repo uploads list` shows the uploads",
+        ),
+        (
+            "/tasks/",
+            "`pith task list --all` shows the tasks that are still known",
+        ),
+    ];
+    LISTS
+        .iter()
+        .find(|(part, _)| request.contains(part))
+        .map_or("`pith repo list` shows the repositories", |(_, hint)| hint)
 }
 
 fn tasks_hint(tasks: &[FailedTask]) -> String {
@@ -307,6 +340,18 @@ fn tasks_hint(tasks: &[FailedTask]) -> String {
             "check the feed: its repodata/repomd.xml must open from the server".into()
         }
         "RPM1005" => "give the repository a feed: `pith rpm repo update ID --feed URL`".into(),
+        "RPM1013" | "RPM1014" => {
+            "sign the package with an allowed key, or change --require-signature or --allowed-keys"
+                .into()
+        }
+        "PLP0044" => {
+            "name the type of content to copy, or a repository that takes all that the other holds"
+                .into()
+        }
+        "PLP0047" => format!(
+            "`pith task show {}` shows why the file was refused",
+            task.id
+        ),
         "PLP0009" => {
             "what the task names is not there any more; `pith repo show ID` shows what is".into()
         }
@@ -323,6 +368,14 @@ mod tests {
         let mut codes: Vec<u8> = Exit::TABLE.iter().map(|(exit, _)| exit.code()).collect();
         codes.dedup();
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 130]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_answered_with_the_list_of_what_is() {
+        let hint = missing_hint("GET /pulp/api/v2/repo_groups/g/");
+        assert_eq!(hint, "`pith repo group list` shows the groups");
+        let hint = missing_hint("GET /pulp/api/v2/repositories/demo/");
+        assert_eq!(hint, "`pith repo list` shows the repositories");
     }
 
     #[test]

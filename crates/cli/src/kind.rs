@@ -12,6 +12,8 @@ pub struct UnitType {
     pub id: &'static str,
     /// Fields that a table shows.
     pub fields: &'static [&'static str],
+    /// Fields that the server needs of what is copied or removed; empty for all. Whole packages are large.
+    pub picked: &'static [&'static str],
 }
 
 impl UnitType {
@@ -77,6 +79,20 @@ pub struct Kind {
 
 const NVR: &[&str] = &["name", "epoch", "version", "release", "arch"];
 
+/// The key of a package, and what the signature policy looks at (reference: rpm.md §9.3).
+const PICKED: &[&str] = &[
+    "name",
+    "epoch",
+    "version",
+    "release",
+    "arch",
+    "checksum",
+    "checksumtype",
+    "downloaded",
+    "signing_key",
+    "filename",
+];
+
 /// RPM repositories (reference: rpm.md).
 pub(crate) static RPM: Kind = Kind {
     section: "rpm",
@@ -94,61 +110,73 @@ pub(crate) static RPM: Kind = Kind {
             word: "rpm",
             id: "rpm",
             fields: NVR,
+            picked: PICKED,
         },
         UnitType {
             word: "srpm",
             id: "srpm",
             fields: NVR,
+            picked: PICKED,
         },
         UnitType {
             word: "drpm",
             id: "drpm",
             fields: &["filename", "version", "release", "arch"],
+            picked: &[],
         },
         UnitType {
             word: "errata",
             id: "erratum",
             fields: &["id", "type", "severity", "title"],
+            picked: &[],
         },
         UnitType {
             word: "group",
             id: "package_group",
             fields: &["id", "name"],
+            picked: &[],
         },
         UnitType {
             word: "category",
             id: "package_category",
             fields: &["id", "name"],
+            picked: &[],
         },
         UnitType {
             word: "environment",
             id: "package_environment",
             fields: &["id", "name"],
+            picked: &[],
         },
         UnitType {
             word: "langpacks",
             id: "package_langpacks",
             fields: &["repo_id"],
+            picked: &[],
         },
         UnitType {
             word: "distribution",
             id: "distribution",
             fields: &["family", "version", "variant", "arch"],
+            picked: &[],
         },
         UnitType {
             word: "metafile",
             id: "yum_repo_metadata_file",
             fields: &["data_type"],
+            picked: &[],
         },
         UnitType {
             word: "module",
             id: "modulemd",
             fields: &["name", "stream", "version", "context", "arch"],
+            picked: &[],
         },
         UnitType {
             word: "module-defaults",
             id: "modulemd_defaults",
             fields: &["name"],
+            picked: &[],
         },
     ],
 };
@@ -169,6 +197,7 @@ pub(crate) static ISO: Kind = Kind {
         word: "iso",
         id: "iso",
         fields: &["name", "size", "checksum"],
+        picked: &[],
     }],
 };
 

@@ -5,15 +5,18 @@
 //! with the exit code that it gives. [`mirror`] is the work behind `pith mirror`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod begun;
 pub mod client;
 mod commands;
 mod criteria;
+mod csv;
 pub mod error;
 mod globals;
 mod kind;
 mod login;
 mod mirror;
 pub mod output;
+mod private;
 pub mod progress;
 mod reference;
 mod render;

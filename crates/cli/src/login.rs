@@ -1,6 +1,5 @@
 //! The stored login: one file, readable by its owner alone.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Proof;
 use crate::error::Error;
+use crate::private;
 
 /// More than a login file can hold.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -42,14 +42,7 @@ struct Stored {
 /// `$XDG_CONFIG_HOME/pith/login.json`, or below `~/.config`; `None` when neither is known.
 #[must_use]
 pub fn default_path() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let config = absolute("XDG_CONFIG_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
-    Some(config.join("pith").join("login.json"))
+    Some(private::folder("XDG_CONFIG_HOME", ".config")?.join("login.json"))
 }
 
 /// Reads the stored login; `None` when nobody logged in.
@@ -113,14 +106,8 @@ fn private(_: &Path, _: &std::fs::Metadata) -> Result<(), Error> {
 /// # Errors
 ///
 /// When the folder or file cannot be written.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the login is the person's own file, not the server's data"
-)]
 pub(crate) fn write(path: &Path, login: &Login) -> Result<(), Error> {
     let failed = |e| Error::file(path, e);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
     let (password, certificate) = match &login.proof {
         Proof::Password(password) => (Some(password.expose_secret().to_owned()), None),
         Proof::Certificate(pem) => (None, Some(pem.expose_secret().to_owned())),
@@ -133,30 +120,7 @@ pub(crate) fn write(path: &Path, login: &Login) -> Result<(), Error> {
         ca_cert: login.ca_cert.clone(),
     };
     let text = serde_json::to_vec_pretty(&stored).map_err(|e| failed(e.into()))?;
-    let beside = path.with_extension(format!("json.{}", std::process::id()));
-    // tidy: allow(rename): the login is the person's own file, not the server's data
-    let written = write_private(&beside, &text).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        // The part that was written holds a secret.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written.map_err(failed)
-}
-
-fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    // A leftover of a crashed process of the same id would have its own mode.
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text)?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+    private::replace(path, &text).map_err(failed)
 }
 
 /// Forgets the stored login; whether there was one.
@@ -165,11 +129,7 @@ fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
 ///
 /// When the file cannot be removed.
 pub(crate) fn remove(path: &Path) -> Result<bool, Error> {
-    match std::fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(Error::file(path, e)),
-    }
+    private::remove(path).map_err(|e| Error::file(path, e))
 }
 
 #[cfg(all(test, unix))]

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, Command};
+use clap::{Arg, Args, Command};
 
+use crate::criteria::{SEARCH_HEADING, SearchArgs};
 use crate::error::Exit;
 
 /// The page `docs/reference/cli.md` for `command` and everything below it, as Markdown.
@@ -24,6 +25,9 @@ pub fn reference(command: &Command) -> String {
         &mut page,
         command.get_arguments().filter(|arg| arg.is_global_set()),
     );
+    page.push_str("\n## Search options\n\n");
+    let search = SearchArgs::augment_args(Command::new("search"));
+    options(&mut page, search.get_arguments());
     page.push_str("\n## Commands\n");
     let mut path = vec![command.get_name().to_owned()];
     below(&mut page, &command, &mut path);
@@ -44,6 +48,9 @@ Address, user and password come from options, then from the environment (`PITH_U
 `PITH_CA_CERT`), then from what `pith login` stored in `$XDG_CONFIG_HOME/pith/login.json`. Over https
 `pith login` stores a certificate that counts for seven days, otherwise the password. Either goes only to the server and
 user that it was stored for, and no password goes over plain HTTP to another machine unless `--insecure` is given.
+
+An upload is remembered in `$XDG_STATE_HOME/pith/uploads` (or below `~/.local/state`) until it is imported, so that
+`uploads resume` goes on where an interrupted one stopped.
 
 Ctrl-C while waiting leaves the task running: `pith task wait` waits again, `pith task cancel` cancels it.
 ";
@@ -77,7 +84,18 @@ fn leaf(page: &mut String, command: &Command, path: &[String]) {
         let _ = writeln!(page, "Also {}.\n", aliases.join(", "));
     }
     let own = |arg: &&Arg| !arg.is_global_set() && !arg.is_hide_set() && arg.get_id() != "help";
-    options(page, command.get_arguments().filter(own));
+    let (search, others): (Vec<&Arg>, Vec<&Arg>) = command
+        .get_arguments()
+        .filter(own)
+        .partition(|arg| arg.get_help_heading() == Some(SEARCH_HEADING));
+    let blank = if others.is_empty() { "" } else { "\n" };
+    options(page, others.into_iter());
+    if !search.is_empty() {
+        let _ = writeln!(
+            page,
+            "{blank}It takes the [search options](#search-options)."
+        );
+    }
 }
 
 fn options<'a>(page: &mut String, args: impl Iterator<Item = &'a Arg>) {

@@ -124,7 +124,7 @@ pub(crate) struct ServeArgs {
 /// Settings that only RPM repositories have.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Packages")]
-pub(crate) struct RpmArgs {
+pub struct RpmArgs {
     /// Digest in the published metadata
     #[arg(long, value_name = "TYPE", value_parser = ["sha256", "sha512", "sha1", "sha", "md5"])]
     pub checksum_type: Option<String>,
@@ -163,7 +163,7 @@ pub(crate) struct RpmArgs {
 /// Settings that only repositories of files have.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Publishing")]
-pub(crate) struct IsoArgs {
+pub struct IsoArgs {
     /// File with the certificate authority of entitled consumers
     #[arg(long, value_name = "FILE")]
     pub auth_ca: Option<PathBuf>,
@@ -171,7 +171,7 @@ pub(crate) struct IsoArgs {
 
 /// What options say about an importer, the main distributor and the extra one. An absent option is an absent key.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Importer configuration.
     pub importer: Map<String, Value>,
     /// Configuration of the distributor that serves.
@@ -264,13 +264,18 @@ impl ServeArgs {
     }
 }
 
-impl RpmArgs {
+/// Settings that only one kind of repository has.
+pub trait OwnSettings {
     /// Adds the keys of importer and distributors.
     ///
     /// # Errors
     ///
     /// When a named file cannot be read.
-    pub(crate) fn add_to(&self, settings: &mut Settings) -> Result<(), Error> {
+    fn add_to(&self, settings: &mut Settings) -> Result<(), Error>;
+}
+
+impl OwnSettings for RpmArgs {
+    fn add_to(&self, settings: &mut Settings) -> Result<(), Error> {
         let list = |values: &[String]| (!values.is_empty()).then(|| json!(values));
         let importer = &mut settings.importer;
         put(importer, "retain_old_count", self.retain_old_count);
@@ -306,13 +311,8 @@ impl RpmArgs {
     }
 }
 
-impl IsoArgs {
-    /// Adds the distributor's keys.
-    ///
-    /// # Errors
-    ///
-    /// When a named file cannot be read.
-    pub(crate) fn add_to(&self, settings: &mut Settings) -> Result<(), Error> {
+impl OwnSettings for IsoArgs {
+    fn add_to(&self, settings: &mut Settings) -> Result<(), Error> {
         let auth_ca = file_text(self.auth_ca.as_ref())?;
         put(&mut settings.distributor, "ssl_auth_ca_cert", auth_ca);
         Ok(())

@@ -1,10 +1,12 @@
-//! Sends a file to the server in segments (reference: platform-api §5.5).
+//! Sends a file to the server in segments, and remembers how far it came (reference: platform-api §5.5).
 
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pith_core::MultiHasher;
 use pith_core::digest::Hashed;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -17,28 +19,31 @@ use crate::output::{Progress, Ui, clean, size};
 /// Bytes in one request, as Pulp's own clients send.
 const SEGMENT: usize = 1024 * 1024;
 
-/// A file that is to become a unit.
-#[derive(Debug)]
-pub(crate) struct FileUpload {
-    path: PathBuf,
-    name: String,
-    unit_type: &'static str,
-    key_from_file: bool,
-    length: u64,
+/// Segments between two notes of how far it came: a lost note costs only what is sent again.
+const NOTED_EVERY: u64 = 32;
+
+/// A file as it was when its upload began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SourceFile {
+    /// Absolute path.
+    pub(crate) path: PathBuf,
+    /// The last part of the path.
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) length: u64,
+    /// Last change, in nanoseconds since 1970; 0 when the file system keeps none.
+    pub(crate) modified: u64,
 }
 
-impl FileUpload {
-    /// Checks that the file is there and finds the type of its unit, from `unit_type` or its name.
+impl SourceFile {
+    /// Looks at a file.
     ///
     /// # Errors
     ///
-    /// When it is no readable file, or its type is not known.
-    pub(crate) fn plan(
-        kind: &'static Kind,
-        path: &Path,
-        unit_type: Option<&str>,
-    ) -> Result<Self, Error> {
-        let metadata = std::fs::metadata(path).map_err(|e| Error::file(path, e))?;
+    /// When it is no ordinary file with a name in UTF-8.
+    pub(crate) fn at(path: &Path) -> Result<Self, Error> {
+        let failed = |e| Error::file(path, e);
+        let metadata = std::fs::metadata(path).map_err(failed)?;
         let name = path.file_name().and_then(|name| name.to_str());
         let (true, Some(name)) = (metadata.is_file(), name) else {
             return Err(Error::usage(
@@ -46,32 +51,134 @@ impl FileUpload {
                 "name ordinary files, with names in UTF-8",
             ));
         };
-        let word = unit_type.or_else(|| guess(kind, name));
+        let since = metadata.modified().ok().and_then(|at| {
+            let since = at.duration_since(UNIX_EPOCH).ok()?;
+            u64::try_from(since.as_nanos()).ok()
+        });
+        Ok(Self {
+            path: std::path::absolute(path).map_err(failed)?,
+            name: name.to_owned(),
+            length: metadata.len(),
+            modified: since.unwrap_or_default(),
+        })
+    }
+}
+
+/// Where the import is told what the bytes add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DigestUse {
+    /// Nowhere: the server finds the key in the file.
+    Nowhere,
+    /// In the key, with name and size (plain files).
+    Key,
+    /// In the metadata, so that the server verifies it.
+    Metadata,
+}
+
+/// A unit that is to be uploaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Type id of the unit.
+    pub(crate) unit_type: String,
+    /// Its key, as far as it is known before the file is read.
+    pub(crate) key: Value,
+    /// Its other fields.
+    pub(crate) metadata: Value,
+    /// Where the digest goes.
+    pub(crate) digest: DigestUse,
+    /// The file; none for units that are only metadata.
+    pub(crate) file: Option<SourceFile>,
+}
+
+impl Plan {
+    /// A unit that is only metadata.
+    pub(crate) fn without_file(unit_type: &str, key: Value, metadata: Value) -> Self {
+        Self {
+            unit_type: unit_type.to_owned(),
+            key,
+            metadata,
+            digest: DigestUse::Nowhere,
+            file: None,
+        }
+    }
+
+    /// A file as a unit of the type `word`, else of the type that its name tells.
+    ///
+    /// # Errors
+    ///
+    /// When it is no readable file, or its type is not known.
+    pub(crate) fn of_file(kind: &Kind, path: &Path, word: Option<&str>) -> Result<Self, Error> {
+        let file = SourceFile::at(path)?;
+        let word = word.or_else(|| guess(kind, &file.name));
         let Some(unit) = word.and_then(|word| kind.unit(word)) else {
             return Err(Error::usage(
                 format!("the type of {} is not known", path.display()),
                 format!("give --type, one of {}", kind.words().join(", ")),
             ));
         };
+        // The key of a package is in the package; that of a plain file must be told.
+        let digest = if unit.fields.contains(&"checksum") {
+            DigestUse::Key
+        } else {
+            DigestUse::Nowhere
+        };
         Ok(Self {
-            path: path.to_owned(),
-            name: name.to_owned(),
-            unit_type: unit.id,
-            // The key of a package is in the package; that of a plain file must be told.
-            key_from_file: unit.fields.contains(&"checksum"),
-            length: metadata.len(),
+            digest,
+            file: Some(file),
+            ..Self::without_file(unit.id, json!({}), json!({}))
         })
     }
 
-    /// The body that asks for the import.
-    pub(crate) fn import_body(&self, upload_id: &str, sum: &Hashed) -> Value {
-        let key = if self.key_from_file {
-            json!({ "name": self.name, "size": sum.size, "checksum": sum.sha256.to_string() })
-        } else {
-            json!({})
-        };
+    /// The ordinary files of a folder, by name: those of the type `word`, else those whose name tells their type.
+    ///
+    /// # Errors
+    ///
+    /// When the folder or a file cannot be read.
+    pub(crate) fn of_folder(
+        kind: &Kind,
+        folder: &Path,
+        word: Option<&str>,
+    ) -> Result<Vec<Self>, Error> {
+        let failed = |e| Error::file(folder, e);
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let known = word.is_some() || name.is_some_and(|name| guess(kind, name).is_some());
+            if known && path.is_file() {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let plans = paths.iter().map(|path| Self::of_file(kind, path, word));
+        plans.collect()
+    }
+
+    /// What people call it.
+    pub(crate) fn name(&self) -> &str {
+        self.file
+            .as_ref()
+            .map_or(&self.unit_type, |file| &file.name)
+    }
+
+    /// The body that asks for the import, once the bytes are sent.
+    fn import_body(&self, upload_id: &str, sum: Option<&Hashed>) -> Value {
+        let (mut key, mut metadata) = (self.key.clone(), self.metadata.clone());
+        if let Some(sum) = sum {
+            let checksum = sum.sha256.to_string();
+            match self.digest {
+                DigestUse::Nowhere => {}
+                DigestUse::Key => {
+                    key = json!({ "name": self.name(), "size": sum.size, "checksum": checksum });
+                }
+                DigestUse::Metadata => {
+                    metadata = json!({ "checksum": checksum, "checksum_type": "sha256" });
+                }
+            }
+        }
         json!({ "upload_id": upload_id, "unit_type_id": self.unit_type, "unit_key": key,
-                "unit_metadata": {}, "override_config": {} })
+                "unit_metadata": metadata, "override_config": {} })
     }
 }
 
@@ -90,65 +197,131 @@ fn guess<'a>(kind: &'a Kind, name: &str) -> Option<&'a str> {
     .find_map(|(end, word)| name.ends_with(end).then_some(word))
 }
 
-/// Asks for a new upload; its id.
-///
-/// # Errors
-///
-/// When the server refuses or answers without an id.
-pub(crate) async fn begin(client: &Client) -> Result<String, Error> {
-    let upload = client.post(&["content", "uploads"], &json!({})).await?;
-    upload["upload_id"]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Error::Nonsense {
-            request: "POST /pulp/api/v2/content/uploads/".into(),
-            reason: "it has no upload_id".into(),
+/// An upload that has begun, and how far it came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Upload {
+    /// Address of the server that keeps the bytes.
+    pub server: String,
+    /// Its id there.
+    pub id: String,
+    /// Id of the repository that gets the unit.
+    pub repo_id: String,
+    /// What is uploaded.
+    pub plan: Plan,
+    /// Bytes that the server has acknowledged.
+    pub sent: u64,
+    /// Tasks of the import; empty until it is asked for.
+    pub tasks: Vec<String>,
+}
+
+impl Upload {
+    /// Asks the server for a new upload.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses or answers without a usable id.
+    pub(crate) async fn begin(client: &Client, repo_id: &str, plan: Plan) -> Result<Self, Error> {
+        let upload = client.post(&["content", "uploads"], &json!({})).await?;
+        let id = upload["upload_id"].as_str().filter(|id| is_id(id));
+        let Some(id) = id else {
+            return Err(Error::Nonsense {
+                request: "POST /pulp/api/v2/content/uploads/".into(),
+                reason: "it has no upload_id".into(),
+            });
+        };
+        Ok(Self {
+            server: client.base().to_string(),
+            id: id.to_owned(),
+            repo_id: repo_id.to_owned(),
+            plan,
+            sent: 0,
+            tasks: Vec::new(),
         })
+    }
+
+    /// Sends the bytes that the server does not have, one segment in memory at a time, and calls `note` now and
+    /// then. Gives what the whole file adds up to; `None` without a file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or is another one now, or the server does not take it.
+    pub(crate) async fn send(
+        &mut self,
+        client: &Client,
+        ui: &mut Ui,
+        note: impl Fn(&Self),
+    ) -> Result<Option<Hashed>, Error> {
+        let Some(file) = self.plan.file.clone() else {
+            return Ok(None);
+        };
+        if SourceFile::at(&file.path)? != file {
+            return Err(Error::usage(
+                format!("{} has changed since its upload began", file.path.display()),
+                "cancel the upload with `uploads cancel` and send the file again",
+            ));
+        }
+        let failed = |e| Error::file(&file.path, e);
+        let bar = bar(ui, &file);
+        let mut source = File::open(&file.path).await.map_err(failed)?;
+        let mut hasher = MultiHasher::new(&[]);
+        let mut offset = 0_u64;
+        loop {
+            let mut segment = Vec::with_capacity(SEGMENT);
+            let mut part = (&mut source).take(SEGMENT as u64);
+            part.read_to_end(&mut segment).await.map_err(failed)?;
+            let length = segment.len();
+            // An empty file is sent as one empty segment, so that the upload has a file.
+            if length == 0 && offset > 0 {
+                break;
+            }
+            hasher.update(&segment);
+            let end = offset + length as u64;
+            if end > self.sent || end == 0 {
+                let path = ["content", "uploads", &self.id, &offset.to_string()];
+                client.put_bytes(&path, segment).await?;
+                self.sent = end;
+                if (end / SEGMENT as u64).is_multiple_of(NOTED_EVERY) {
+                    note(self);
+                }
+            }
+            offset = end;
+            bar.set_position(offset);
+            if length < SEGMENT {
+                break;
+            }
+        }
+        bar.finish();
+        if ui.progress == Progress::Lines {
+            ui.note(&format!("sent {} ({})", clean(&file.name), size(offset)));
+        }
+        Ok(Some(hasher.finish()))
+    }
+
+    /// Asks for the import; the tasks stand in the upload then. Gives the call report.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses.
+    pub(crate) async fn import(
+        &mut self,
+        client: &Client,
+        sum: Option<&Hashed>,
+    ) -> Result<Value, Error> {
+        let body = self.plan.import_body(&self.id, sum);
+        let path = ["repositories", &self.repo_id, "actions", "import_upload"];
+        let report = client.post(&path, &body).await?;
+        self.tasks = crate::client::spawned(&report);
+        Ok(report)
+    }
 }
 
-/// Sends the bytes, one segment in memory at a time, and gives what they add up to.
-///
-/// # Errors
-///
-/// When the file cannot be read or the server does not take it.
-pub(crate) async fn send(
-    client: &Client,
-    id: &str,
-    file: &FileUpload,
-    ui: &mut Ui,
-) -> Result<Hashed, Error> {
-    let failed = |e| Error::file(&file.path, e);
-    let bar = bar(ui, file);
-    let mut source = File::open(&file.path).await.map_err(failed)?;
-    let mut hasher = MultiHasher::new(&[]);
-    let mut offset = 0_u64;
-    loop {
-        let mut segment = Vec::with_capacity(SEGMENT);
-        let mut part = (&mut source).take(SEGMENT as u64);
-        part.read_to_end(&mut segment).await.map_err(failed)?;
-        // An empty file is sent as one empty segment, so that the upload has a file.
-        if segment.is_empty() && offset > 0 {
-            break;
-        }
-        hasher.update(&segment);
-        let length = segment.len();
-        client
-            .put_bytes(&["content", "uploads", id, &offset.to_string()], segment)
-            .await?;
-        offset += length as u64;
-        bar.set_position(offset);
-        if length < SEGMENT {
-            break;
-        }
-    }
-    bar.finish();
-    if ui.progress == Progress::Lines {
-        ui.note(&format!("sent {} ({})", clean(&file.name), size(offset)));
-    }
-    Ok(hasher.finish())
+/// Whether a text is like an upload's id: it names a file of ours and stands in addresses.
+pub(crate) fn is_id(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(allowed)
 }
 
-fn bar(ui: &Ui, file: &FileUpload) -> ProgressBar {
+fn bar(ui: &Ui, file: &SourceFile) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(
         Some(file.length),
         if ui.progress == Progress::Bars {
@@ -178,5 +351,30 @@ mod tests {
         assert_eq!(guess(&RPM, "a-1-1.drpm"), Some("drpm"));
         assert_eq!(guess(&RPM, "comps.xml"), None);
         assert_eq!(guess(&ISO, "anything"), Some("iso"));
+    }
+
+    #[test]
+    fn a_folder_gives_the_files_of_known_types_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b-1-1.rpm", "a-1-1.src.rpm", "notes.txt"] {
+            std::fs::write(folder.path().join(name), b"x").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("c.rpm")).unwrap();
+        let names = |kind, word| {
+            let plans = Plan::of_folder(kind, folder.path(), word).unwrap();
+            let of = |plan: &Plan| format!("{} {}", plan.unit_type, plan.name());
+            plans.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&RPM, None), ["srpm a-1-1.src.rpm", "rpm b-1-1.rpm"]);
+        assert_eq!(names(&RPM, Some("rpm")).len(), 3);
+        assert_eq!(names(&ISO, None).len(), 3);
+    }
+
+    #[test]
+    fn an_id_that_could_name_another_file_is_none() {
+        assert!(is_id("d66b79e8-8580-48de-844b-1dcfd4abceb6"));
+        for text in ["", "..", "a/b", "a.json", &"x".repeat(65)] {
+            assert!(!is_id(text), "{text}");
+        }
     }
 }

@@ -164,11 +164,28 @@ pub(crate) fn what(task: &Value) -> String {
         .collect();
     let tagged = |prefix: &str| tags.iter().find_map(|tag| tag.strip_prefix(prefix));
     let action = tagged("pulp:action:").map(|name| clean(&name.replace('_', " ")));
-    match (action, tagged("pulp:repository:")) {
-        (Some(action), Some(id)) => format!("{action} of {}", clean(id)),
-        (Some(action), None) => action,
+    let repo = tagged("pulp:repository:").map(clean);
+    match (action.as_deref(), repo) {
+        (Some("associate"), Some(_)) => copy(&tags),
+        (Some("unassociate"), Some(id)) => format!("removal from {id}"),
+        (Some(action), Some(id)) => format!("{action} of {id}"),
+        (Some(action), None) => match tagged("pulp:repository_group:") {
+            Some(group) => format!("{action} of group {}", clean(group)),
+            None => action.to_owned(),
+        },
+        (None, _) if tags.contains(&"pulp:content_unit:orphans") => "remove orphans".to_owned(),
         _ => "task".to_owned(),
     }
+}
+
+/// The tags of a copy do not tell the source from the destination.
+fn copy(tags: &[&str]) -> String {
+    let mut repos: Vec<String> = tags
+        .iter()
+        .filter_map(|tag| tag.strip_prefix("pulp:repository:").map(clean))
+        .collect();
+    repos.sort();
+    format!("copy between {}", repos.join(" and "))
 }
 
 /// Complains when a task did not end well; notes those that ended with a remark.
@@ -214,6 +231,14 @@ mod tests {
     fn a_task_is_named_by_what_it_does() {
         let tags = json!({"tags": ["pulp:repository:demo", "pulp:action:import_upload"]});
         assert_eq!(what(&tags), "import upload of demo");
+        let tags = [
+            "pulp:repository:b",
+            "pulp:repository:a",
+            "pulp:action:associate",
+        ];
+        assert_eq!(what(&json!({ "tags": tags })), "copy between a and b");
+        let tags = ["pulp:repository_group:g", "pulp:action:publish"];
+        assert_eq!(what(&json!({ "tags": tags })), "publish of group g");
         assert_eq!(
             what(&json!({"tags": ["pulp:action:orphan_removal"]})),
             "orphan removal"

@@ -16,6 +16,17 @@ pub use self::page::page;
 
 /// Where the API is mounted.
 const MOUNT: &str = "/pulp/api/v2";
+/// Names in paths that a reader can picture; the check of the description against a live server makes them real.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("repo", "zoo"),
+    ("importer", "yum_importer"),
+    ("distributor", "yum_distributor"),
+    ("type", "rpm"),
+    ("group", "zoos"),
+    ("login", "keeper"),
+    ("role", "keepers"),
+    ("action", "refresh"),
+];
 /// The bodies that operations take and answer, by name.
 const SCHEMAS: &str = include_str!("schemas.json");
 
@@ -101,7 +112,12 @@ fn path_parameters(path: &str) -> Vec<Value> {
             } else {
                 "string"
             };
-            json!({"name": name, "in": "path", "required": true, "schema": {"type": kind}})
+            let mut parameter =
+                json!({"name": name, "in": "path", "required": true, "schema": {"type": kind}});
+            if let Some((_, example)) = EXAMPLES.iter().find(|(known, _)| *known == name) {
+                parameter["example"] = (*example).into();
+            }
+            parameter
         })
         .collect()
 }
@@ -153,6 +169,10 @@ fn responses(route: &Route) -> Value {
     if route.verb == crate::routes::Verb::Put && route.path == "/repositories/<repo>/" {
         good["description"] = reason(202).into();
         responses["202"] = good;
+    }
+    if route.path.ends_with("/action/<action>/") {
+        let text = json!({"text/html": {"schema": {"type": "string"}}});
+        responses["400"] = json!({"description": "There is no such action.", "content": text});
     }
     if route.path == "/content/units/<type>/<unit>/" || route.path.ends_with("/pulp_user_metadata/")
     {

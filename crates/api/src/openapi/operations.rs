@@ -192,7 +192,7 @@ pub(super) static OPERATIONS: &[About] = &[
     about!(Delete "/repo_groups/<group>/distributors/<distributor>/", "Remove a distributor from a group.", [], One("GroupDistributorRemoval"), Null),
     about!(Get "/repositories/", "List the repositories.", [DETAILS], NONE, Many("Repository")),
     about!(Post "/repositories/", "Create a repository, with importer and distributors when they are given.", [], One("NewRepository"), One("Repository")),
-    about!(Post "/repositories/actions/content/regenerate_applicability/", "Work out again which content of the repositories concerns which consumers.", [], One("ApplicabilityRequest"), REPORT),
+    about!(Post "/repositories/actions/content/regenerate_applicability/", "Work out again which content of the repositories concerns which consumers.", [], One("ApplicabilityRequest"), One("GroupReport")),
     about!(Get "/repositories/search/", "Search repositories.", [SEARCH, FIELD, DETAILS], NONE, Many("Repository")),
     about!(Post "/repositories/search/", "Search repositories.", [], One("Search"), Many("Repository")),
     about!(Get "/repositories/<repo>/", "Read a repository.", [DETAILS], NONE, One("Repository")),

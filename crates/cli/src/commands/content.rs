@@ -1,81 +1,49 @@
-//! `pith rpm repo content TYPE` and `pith iso repo isos` (reference: platform-api §4.8 and §1.11).
+//! `… repo content` (reference: platform-api §4.8 and §1.11).
 
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::{Value, json};
 
+use super::typed::OfKind;
+use super::which::Which;
 use super::{RepoRef, Session};
-use crate::criteria::SearchArgs;
+use crate::criteria::UnitSearchArgs;
 use crate::error::Error;
-use crate::kind::{Kind, RPM, UnitType};
+use crate::kind::UnitType;
 use crate::output::{cell, size};
 
 /// `… content`
 #[derive(Debug, Clone, Args)]
-pub struct ContentArgs {
-    /// What to list
-    #[arg(value_name = "TYPE", value_parser = types(&RPM))]
-    unit_type: String,
+pub struct ContentArgs<K: OfKind> {
     #[command(flatten)]
-    files: FilesArgs,
-}
-
-/// The words of a kind's unit types; their type ids are understood too.
-fn types(kind: &'static Kind) -> PossibleValuesParser {
-    let values = kind.units.iter().map(|unit| {
-        let value = PossibleValue::new(unit.word);
-        if unit.id == unit.word {
-            value
-        } else {
-            value.alias(unit.id)
-        }
-    });
-    PossibleValuesParser::new(values)
-}
-
-/// `… isos`
-#[derive(Debug, Clone, Args)]
-pub struct FilesArgs {
+    which: Which<K, false>,
     #[command(flatten)]
     repo: RepoRef,
     #[command(flatten)]
-    search: SearchArgs,
+    search: UnitSearchArgs,
 }
 
-pub(super) async fn content(
-    args: &ContentArgs,
-    kind: &'static Kind,
+pub(super) async fn run<K: OfKind>(
+    args: &ContentArgs<K>,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
-    match kind.unit(&args.unit_type) {
-        Some(unit) => list(&args.files, unit, session).await,
-        None => Err(Error::usage(
-            format!("{} repositories hold no {}", kind.section, args.unit_type),
-            format!("they hold {}", kind.words().join(", ")),
-        )),
-    }
+    units(args.repo.id(), args.which.unit(), &args.search, session).await
 }
 
-pub(super) async fn files(
-    args: &FilesArgs,
-    kind: &'static Kind,
+/// Lists units of a repository: with `--json` the associations, else a table.
+pub(super) async fn units(
+    repo: &str,
+    unit: Option<&UnitType>,
+    search: &UnitSearchArgs,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
-    match kind.units {
-        [unit, ..] => list(args, unit, session).await,
-        [] => Ok(()),
-    }
-}
-
-async fn list(args: &FilesArgs, unit: &UnitType, session: &mut Session<'_>) -> Result<(), Error> {
-    // A table needs only its columns; scripts get whole documents.
-    let shown = if session.ui.is_json() {
-        &[]
-    } else {
-        unit.fields
+    let usual: &[&str] = unit.map_or(&["id", "name"], |unit| unit.fields);
+    // A table needs only its columns; scripts get whole documents, and fields differ from type to type.
+    let shown = match unit {
+        Some(_) if !session.ui.is_json() => usual,
+        _ => &[],
     };
-    let criteria = args.search.unit_criteria(unit, shown)?;
-    let path = ["repositories", args.repo.id(), "search", "units"];
+    let criteria = search.criteria(unit, shown)?;
+    let path = ["repositories", repo, "search", "units"];
     let found = session
         .client
         .post(&path, &json!({ "criteria": criteria }))
@@ -83,22 +51,25 @@ async fn list(args: &FilesArgs, unit: &UnitType, session: &mut Session<'_>) -> R
     if session.ui.is_json() {
         return session.ui.document(&found);
     }
-    let columns: Vec<&str> = if args.search.fields.is_empty() {
-        unit.fields.to_vec()
-    } else {
-        args.search.fields.iter().map(String::as_str).collect()
-    };
+    let mut columns: Vec<&str> = search.fields().iter().map(String::as_str).collect();
+    if columns.is_empty() {
+        columns.extend_from_slice(usual);
+    }
     let rows = found
         .as_array()
         .into_iter()
         .flatten()
         .map(|one| {
-            columns
+            let fields = columns
                 .iter()
-                .map(|field| shown_as(field, &one["metadata"][*field]))
-                .collect()
+                .map(|field| shown_as(field, &one["metadata"][*field]));
+            let type_id = unit.is_none().then(|| cell(&one["unit_type_id"]));
+            type_id.into_iter().chain(fields).collect()
         })
         .collect();
+    if unit.is_none() {
+        columns.insert(0, "type");
+    }
     session.ui.table(&columns, rows, "nothing found")
 }
 

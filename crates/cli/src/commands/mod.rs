@@ -1,25 +1,41 @@
 //! The commands, and what they share: which repository, whether to wait, how a call report ends.
 
+mod applicability;
+mod associate;
+mod auth;
 mod content;
+mod download;
+mod group;
+mod history;
+mod listing;
+mod metadata;
+mod orphan;
+mod plugins;
 mod repo;
 mod runs;
+mod schedules;
 mod session;
+mod sources;
 mod task;
 mod typed;
+mod units;
 mod uploads;
+mod which;
+mod write;
 
-pub(crate) use typed::create_body;
+pub(crate) use write::create_body;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::begun::{self, Begun};
 use crate::client::{Client, spawned};
 use crate::error::{Error, Exit};
 use crate::globals::Globals;
-use crate::kind::{ISO, RPM};
 use crate::login;
 use crate::output::{Ui, clean};
 use crate::wait::{check, wait, what};
@@ -38,29 +54,27 @@ pub enum ClientCommand {
     Repo(repo::RepoCommand),
     /// Work with RPM repositories
     #[command(subcommand)]
-    Rpm(RpmCommand),
+    Rpm(typed::Section<typed::Rpm>),
     /// Work with repositories of files (Pulp calls them ISOs)
     #[command(subcommand, visible_alias = "file")]
-    Iso(IsoCommand),
+    Iso(typed::Section<typed::Iso>),
     /// Watch, wait for and cancel tasks
     #[command(subcommand, visible_alias = "tasks")]
     Task(task::TaskCommand),
-}
-
-/// `pith rpm …`
-#[derive(Debug, Clone, Subcommand)]
-pub enum RpmCommand {
-    /// Create, fill and publish RPM repositories
+    /// List what happened lately
+    History(history::HistoryArgs),
+    /// List and remove content that no repository holds
+    #[command(subcommand, visible_alias = "orphans")]
+    Orphan(orphan::OrphanCommand),
+    /// Ask what the server is and what it can
     #[command(subcommand)]
-    Repo(typed::RpmRepo),
-}
-
-/// `pith iso …`
-#[derive(Debug, Clone, Subcommand)]
-pub enum IsoCommand {
-    /// Create, fill and publish repositories of files
+    Server(plugins::ServerCommand),
+    /// Work with units of content and with alternate sources of it
     #[command(subcommand)]
-    Repo(typed::IsoRepo),
+    Content(sources::ContentCommand),
+    /// Work with users, roles and permissions
+    #[command(subcommand)]
+    Auth(auth::AuthCommand),
 }
 
 /// Which repository: the id alone, or as pulp-admin takes it.
@@ -87,6 +101,8 @@ impl RepoRef {
 
 /// Whether to wait for the tasks of a command.
 #[derive(Debug, Clone, Default, Args)]
+// The heading of the options before would go on.
+#[command(next_help_heading = None::<&'static str>)]
 pub(crate) struct WaitArgs {
     /// Start the task and do not wait for it
     #[arg(long, visible_aliases = ["bg", "no-wait"])]
@@ -107,6 +123,8 @@ pub struct Context {
     pub ui: Ui,
     /// The stored login.
     pub login_file: Option<PathBuf>,
+    /// The folder where uploads are remembered that have begun.
+    pub state_folder: Option<PathBuf>,
     /// Who answers questions.
     pub prompt: Box<dyn Prompt>,
 }
@@ -116,6 +134,7 @@ impl std::fmt::Debug for Context {
         f.debug_struct("Context")
             .field("ui", &self.ui)
             .field("login_file", &self.login_file)
+            .field("state_folder", &self.state_folder)
             .finish_non_exhaustive()
     }
 }
@@ -127,6 +146,7 @@ impl Context {
         Self {
             ui: Ui::of_process(globals.json, globals.no_color),
             login_file: login::default_path(),
+            state_folder: begun::state_folder(),
             prompt: Box::new(session::Terminal),
         }
     }
@@ -184,25 +204,30 @@ pub async fn execute(
     let mut session = Session {
         client,
         ui: &mut context.ui,
+        prompt: &mut *context.prompt,
+        begun: Begun::below(context.state_folder.clone()),
     };
     match command {
         ClientCommand::Login(_) | ClientCommand::Logout => Ok(()),
         ClientCommand::Status => session::status(&mut session).await,
         ClientCommand::Repo(command) => repo::run(command, &mut session).await,
-        ClientCommand::Rpm(RpmCommand::Repo(command)) => {
-            typed::run_rpm(command, &RPM, &mut session).await
-        }
-        ClientCommand::Iso(IsoCommand::Repo(command)) => {
-            typed::run_iso(command, &ISO, &mut session).await
-        }
+        ClientCommand::Rpm(command) => typed::run(command, &mut session).await,
+        ClientCommand::Iso(command) => typed::run(command, &mut session).await,
         ClientCommand::Task(command) => task::run(command, &mut session).await,
+        ClientCommand::History(args) => history::run(args, &mut session).await,
+        ClientCommand::Orphan(command) => orphan::run(command, &mut session).await,
+        ClientCommand::Server(command) => plugins::server(command, &mut session).await,
+        ClientCommand::Content(command) => sources::run(command, &mut session).await,
+        ClientCommand::Auth(command) => auth::run(command, &mut session).await,
     }
 }
 
-/// A server and a terminal.
+/// A server and a person.
 struct Session<'a> {
     client: Client,
     ui: &'a mut Ui,
+    prompt: &'a mut dyn Prompt,
+    begun: Begun,
 }
 
 impl Session<'_> {
@@ -265,9 +290,63 @@ fn summary(task: &Value) -> Option<String> {
         ));
     }
     if let Some(units) = result["units_successful"].as_array() {
-        return Some(format!("{what}: {} units", units.len()));
+        let refused = signatures_refused(&result["units_failed_signature_filter"]);
+        return Some(format!("{what}: {}{refused}", by_type(units)));
+    }
+    if what == "remove orphans" {
+        return Some(format!("{what}: {}", removed(result)));
     }
     Some(format!("{what}: done"))
+}
+
+/// `3 rpm, 1 erratum`
+fn by_type(units: &[Value]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for unit in units {
+        *counts
+            .entry(unit["type_id"].as_str().unwrap_or("unit"))
+            .or_default() += 1;
+    }
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(type_id, count)| format!("{count} {}", clean(type_id)))
+        .collect();
+    if parts.is_empty() {
+        return "nothing".to_owned();
+    }
+    parts.join(", ")
+}
+
+/// Packages that the signature policy kept out. Groups and the like are in the list although they were copied
+/// (reference: rpm.md §9.1).
+fn signatures_refused(failed: &Value) -> String {
+    let packages: Vec<Value> = failed
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|unit| matches!(unit["type_id"].as_str(), Some("rpm" | "srpm" | "drpm")))
+        .cloned()
+        .collect();
+    if packages.is_empty() {
+        return String::new();
+    }
+    format!("; refused for their signature: {}", by_type(&packages))
+}
+
+/// How many orphans a task removed: a number, or numbers by type.
+fn removed(result: &Value) -> String {
+    match result {
+        Value::Object(counts) if counts.is_empty() => "nothing".to_owned(),
+        Value::Object(counts) => {
+            let parts: Vec<String> = counts
+                .iter()
+                .map(|(type_id, count)| format!("{count} {}", clean(type_id)))
+                .collect();
+            parts.join(", ")
+        }
+        Value::Number(count) => count.to_string(),
+        _ => "done".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +357,11 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+        // The program adds `--version` to every command.
+        command()
+            .version("1")
+            .propagate_version(true)
+            .debug_assert();
     }
 
     #[test]
@@ -290,6 +374,33 @@ mod tests {
         assert!(parse("pith rpm repo create demo --validate --feed http://x/").is_ok());
         assert!(parse("pith rpm repo create demo --validate false").is_ok());
         assert!(parse("pith iso repo create demo --retain-old-count 1").is_err());
+    }
+
+    #[test]
+    fn a_kind_with_one_type_of_content_takes_no_type() {
+        let parse = |line: &str| Program::try_parse_from(line.split(' '));
+        assert!(parse("pith rpm repo copy rpm -f a -t b --recursive").is_ok());
+        assert!(parse("pith rpm repo copy all --from-repo-id a --to-repo-id b").is_ok());
+        assert!(parse("pith rpm repo copy -f a -t b").is_err());
+        assert!(parse("pith iso repo copy -f a -t b").is_ok());
+        assert!(parse("pith iso repo copy -f a -t b --recursive").is_err());
+        assert!(parse("pith rpm repo content all demo").is_err());
+        assert!(parse("pith rpm repo remove erratum demo").is_ok());
+        assert!(parse("pith iso repo isos demo").is_ok());
+        assert!(parse("pith iso repo uploads erratum").is_err());
+    }
+
+    #[test]
+    fn copies_are_summed_up_by_type() {
+        let unit = |type_id: &str| json!({"type_id": type_id, "unit_key": {}});
+        let task = json!({"state": "finished",
+            "tags": ["pulp:repository:b", "pulp:repository:a", "pulp:action:associate"],
+            "result": {"units_successful": [unit("rpm"), unit("erratum"), unit("rpm")],
+                       "units_failed_signature_filter": [unit("package_group"), unit("srpm")]}});
+        assert_eq!(
+            summary(&task).unwrap(),
+            "copy between a and b: 1 erratum, 2 rpm; refused for their signature: 1 srpm"
+        );
     }
 
     #[test]

@@ -3,11 +3,17 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{RepoRef, Session, WaitArgs};
+use super::applicability::{self, ApplicabilityArgs};
+use super::download::{self, DownloadArgs};
+use super::group::{self, GroupCommand};
+use super::plugins::{self, ImporterCommand, RepoDistributorCommand};
+use super::runs::{self, HistoryArgs, PublishHistory};
+use super::{RepoRef, Session, WaitArgs, task, write};
 use crate::criteria::SearchArgs;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::output::{cell, clean, time};
+use crate::settings::AboutArgs;
 
 /// `pith repo …`
 #[derive(Debug, Clone, Subcommand)]
@@ -21,6 +27,54 @@ pub enum RepoCommand {
     Delete(DeleteArgs),
     /// Find repositories
     Search(Box<SearchArgs>),
+    /// Change name, description and notes; an empty note is removed
+    Update(UpdateArgs),
+    /// Fetch what was left for later by the download policy
+    Download(DownloadArgs),
+    /// List past syncs and publishes
+    #[command(subcommand)]
+    History(HistoryCommand),
+    /// List the tasks of a repository
+    Tasks(TasksArgs),
+    /// Work with groups of repositories
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Work with the importer of a repository of any type
+    #[command(subcommand)]
+    Importer(ImporterCommand),
+    /// Work with the distributors of a repository of any type
+    #[command(subcommand)]
+    Distributor(RepoDistributorCommand),
+    /// Find out again which packages concern which consumers
+    Applicability(Box<ApplicabilityArgs>),
+}
+
+/// `… update`
+#[derive(Debug, Clone, Args)]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    repo: RepoRef,
+    #[command(flatten)]
+    about: AboutArgs,
+}
+
+/// `… history …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum HistoryCommand {
+    /// List past syncs
+    Sync(HistoryArgs),
+    /// List past publishes
+    Publish(PublishHistory),
+}
+
+/// `… tasks`
+#[derive(Debug, Clone, Args)]
+pub struct TasksArgs {
+    #[command(flatten)]
+    repo: RepoRef,
+    /// Tasks that are over, too
+    #[arg(long, short = 'a')]
+    all: bool,
 }
 
 /// `… list`
@@ -46,6 +100,40 @@ pub(super) async fn run(command: &RepoCommand, session: &mut Session<'_>) -> Res
         RepoCommand::Show(repo) => show(repo, session).await,
         RepoCommand::Delete(args) => delete(args, session).await,
         RepoCommand::Search(args) => search(args, None, session).await,
+        RepoCommand::Update(args) => update(args, session).await,
+        RepoCommand::Download(args) => download::run(args, session).await,
+        RepoCommand::History(HistoryCommand::Sync(args)) => runs::sync_history(args, session).await,
+        RepoCommand::History(HistoryCommand::Publish(args)) => publishes(args, session).await,
+        RepoCommand::Tasks(args) => task::of_repository(args.repo.id(), args.all, session).await,
+        RepoCommand::Group(command) => group::run(command, session).await,
+        RepoCommand::Importer(command) => plugins::importer(command, session).await,
+        RepoCommand::Distributor(command) => plugins::repo_distributor(command, session).await,
+        RepoCommand::Applicability(args) => applicability::run(args, session).await,
+    }
+}
+
+async fn update(args: &UpdateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let delta = write::delta(&args.about);
+    if delta.is_empty() {
+        return Err(write::nothing_to_change());
+    }
+    let body = json!({ "delta": delta });
+    write::put(args.repo.id(), &body, &WaitArgs::default(), session).await
+}
+
+/// Past publishes by the distributor that is named, else by the first that serves.
+async fn publishes(args: &PublishHistory, session: &mut Session<'_>) -> Result<(), Error> {
+    if let Some(distributor) = &args.distributor_id {
+        return runs::publish_history(args, distributor, session).await;
+    }
+    let path = ["repositories", args.repo.id(), "distributors"];
+    let found = session.client.get(&path, &[]).await?;
+    let all = found.as_array().map_or(&[][..], Vec::as_slice);
+    let publishes = |one: &&Value| one["auto_publish"] == true;
+    let usual = all.iter().find(publishes).or(all.first());
+    match usual.and_then(|one| one["id"].as_str()) {
+        Some(id) => runs::publish_history(args, id, session).await,
+        None => session.ui.either(&json!([]), "no distributors"),
     }
 }
 
@@ -89,7 +177,10 @@ pub(super) async fn search(
             &json!({ "criteria": criteria }),
         )
         .await?;
-    print(&found, false, session)
+    if args.fields.is_empty() {
+        return print(&found, false, session);
+    }
+    session.found(&found, &args.fields, &[])
 }
 
 fn print(found: &Value, details: bool, session: &mut Session<'_>) -> Result<(), Error> {
@@ -143,7 +234,8 @@ fn counts(value: &Value) -> String {
     }
 }
 
-async fn show(repo: &RepoRef, session: &mut Session<'_>) -> Result<(), Error> {
+/// Shows a repository with its importer and distributors.
+pub(super) async fn show(repo: &RepoRef, session: &mut Session<'_>) -> Result<(), Error> {
     let document = session
         .client
         .get(&["repositories", repo.id()], &[("details", "true")])

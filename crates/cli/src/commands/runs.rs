@@ -3,10 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::listing::{Column, at, count, text};
+use super::schedules::{self, Owner, SchedulesCommand};
 use super::{RepoRef, Session, WaitArgs};
 use crate::error::Error;
 use crate::kind::Kind;
-use crate::output::{cell, clean, time};
+use crate::output::clean;
 
 /// `… sync …`
 #[derive(Debug, Clone, Subcommand)]
@@ -17,6 +19,9 @@ pub enum SyncCommand {
     Status(RepoRef),
     /// List past syncs
     History(HistoryArgs),
+    /// Sync at set times
+    #[command(subcommand)]
+    Schedules(SchedulesCommand),
 }
 
 /// `… sync run`
@@ -40,6 +45,9 @@ pub enum PublishCommand {
     Status(RepoRef),
     /// List past publishes
     History(PublishHistory),
+    /// Publish at set times
+    #[command(subcommand)]
+    Schedules(SchedulesCommand),
 }
 
 /// `… publish run`
@@ -70,10 +78,10 @@ pub struct HistoryArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PublishHistory {
     #[command(flatten)]
-    repo: RepoRef,
+    pub(super) repo: RepoRef,
     /// Distributor, if not the usual one
     #[arg(long, value_name = "ID")]
-    distributor_id: Option<String>,
+    pub(super) distributor_id: Option<String>,
     #[command(flatten)]
     range: Range,
 }
@@ -100,7 +108,11 @@ fn overrides(force_full: bool) -> Map<String, Value> {
     overrides
 }
 
-pub(super) async fn sync(command: &SyncCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn sync(
+    command: &SyncCommand,
+    kind: &Kind,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
     match command {
         SyncCommand::Run(args) => {
             let body = json!({ "override_config": overrides(args.force_full) });
@@ -109,9 +121,9 @@ pub(super) async fn sync(command: &SyncCommand, session: &mut Session<'_>) -> Re
             session.finish(&report, &args.wait).await
         }
         SyncCommand::Status(repo) => status(repo.id(), "sync", session).await,
-        SyncCommand::History(args) => {
-            let path = ["repositories", args.repo.id(), "history", "sync"];
-            history(&path, &args.range, session).await
+        SyncCommand::History(args) => sync_history(args, session).await,
+        SyncCommand::Schedules(command) => {
+            schedules::run(command, Owner::Importer(kind.importer), session).await
         }
     }
 }
@@ -132,15 +144,10 @@ pub(super) async fn publish(
         }
         PublishCommand::Status(repo) => status(repo.id(), "publish", session).await,
         PublishCommand::History(args) => {
-            let distributor = usual(&args.distributor_id);
-            let path = [
-                "repositories",
-                args.repo.id(),
-                "history",
-                "publish",
-                &distributor,
-            ];
-            history(&path, &args.range, session).await
+            publish_history(args, &usual(&args.distributor_id), session).await
+        }
+        PublishCommand::Schedules(command) => {
+            schedules::run(command, Owner::Distributor(kind.distributor), session).await
         }
     }
 }
@@ -167,48 +174,54 @@ async fn status(repo: &str, action: &str, session: &mut Session<'_>) -> Result<(
     session.follow(ids).await
 }
 
-async fn history(path: &[&str], range: &Range, session: &mut Session<'_>) -> Result<(), Error> {
+const ENTRY: &[Column] = &[
+    at("started", "/started"),
+    at("completed", "/completed"),
+    text("result", "/result"),
+    count("added", "/added_count"),
+    count("updated", "/updated_count"),
+    count("removed", "/removed_count"),
+    text("error", "/error_message"),
+];
+
+const PUBLISHED: &[Column] = &[
+    at("started", "/started"),
+    at("completed", "/completed"),
+    text("result", "/result"),
+    text("distributor", "/distributor_id"),
+    text("error", "/error_message"),
+];
+
+/// Past syncs of a repository.
+pub(super) async fn sync_history(
+    args: &HistoryArgs,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let path = ["repositories", args.repo.id(), "history", "sync"];
+    history(&path, &args.range, ENTRY, session).await
+}
+
+/// Past publishes of a repository by one distributor.
+pub(super) async fn publish_history(
+    args: &PublishHistory,
+    distributor: &str,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let repo = args.repo.id();
+    let path = ["repositories", repo, "history", "publish", distributor];
+    history(&path, &args.range, PUBLISHED, session).await
+}
+
+async fn history(
+    path: &[&str],
+    range: &Range,
+    columns: &[Column],
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
     let limit = range.limit.to_string();
     let mut query = vec![("limit", limit.as_str())];
     query.extend(range.start_date.as_deref().map(|at| ("start_date", at)));
     query.extend(range.end_date.as_deref().map(|at| ("end_date", at)));
     let entries = session.client.get(path, &query).await?;
-    if session.ui.is_json() {
-        return session.ui.document(&entries);
-    }
-    let zone = session.ui.zone.clone();
-    let count = |value: &Value| {
-        value
-            .as_i64()
-            .map_or("-".to_owned(), |n| n.abs().to_string())
-    };
-    let rows = entries
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|entry| {
-            vec![
-                time(&entry["started"], &zone),
-                time(&entry["completed"], &zone),
-                cell(&entry["result"]),
-                count(&entry["added_count"]),
-                count(&entry["updated_count"]),
-                count(&entry["removed_count"]),
-                entry["error_message"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned(),
-            ]
-        })
-        .collect();
-    let header = [
-        "started",
-        "completed",
-        "result",
-        "added",
-        "updated",
-        "removed",
-        "error",
-    ];
-    session.ui.table(&header, rows, "no entries")
+    session.list(&entries, columns, "no entries")
 }

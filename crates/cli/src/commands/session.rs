@@ -125,7 +125,7 @@ pub(super) async fn login(
     context.ui.either(&document, &line)
 }
 
-fn password_from(input: impl Read) -> Result<SecretString, Error> {
+pub(super) fn password_from(input: impl Read) -> Result<SecretString, Error> {
     let mut text = String::new();
     input
         .take(MOST_PASSWORD_BYTES)

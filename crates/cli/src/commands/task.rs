@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::Session;
+use crate::criteria::SearchArgs;
 use crate::error::Error;
 use crate::output::{cell, clean, time};
 use crate::progress::steps;
@@ -14,6 +15,8 @@ use crate::wait::what;
 pub enum TaskCommand {
     /// List tasks that wait or run
     List(ListArgs),
+    /// Find tasks
+    Search(Box<SearchArgs>),
     /// Show one task
     #[command(visible_alias = "details")]
     Show(TaskRef),
@@ -21,6 +24,58 @@ pub enum TaskCommand {
     Cancel(TaskRefs),
     /// Wait for tasks and what they spawn, showing their progress
     Wait(TaskRefs),
+    /// Forget tasks that are over
+    Purge(PurgeArgs),
+    /// Watch and cancel groups of tasks
+    #[command(subcommand, visible_alias = "groups")]
+    Group(GroupCommand),
+}
+
+/// `pith task purge`
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct PurgeArgs {
+    /// Tasks in these states
+    #[arg(
+        long,
+        short = 's',
+        value_enum,
+        value_delimiter = ',',
+        value_name = "STATE"
+    )]
+    state: Vec<Over>,
+    /// All tasks that are over, except those that were cancelled
+    #[arg(long, short = 'a')]
+    all: bool,
+}
+
+/// A state whose tasks can be forgotten (reference: platform-api §6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Over {
+    /// Ended well
+    Finished,
+    /// Ended with an error
+    Error,
+    /// Left out
+    Skipped,
+}
+
+/// `pith task group …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum GroupCommand {
+    /// Count the tasks of a group by state
+    #[command(visible_alias = "summary")]
+    Show(TaskGroup),
+    /// Cancel all tasks of a group
+    Cancel(TaskGroup),
+}
+
+/// A group of tasks.
+#[derive(Debug, Clone, Args)]
+pub struct TaskGroup {
+    /// Id of the group, as call reports name it
+    #[arg(value_name = "GROUP")]
+    id: String,
 }
 
 /// `pith task list`
@@ -108,21 +163,82 @@ pub(super) async fn run(command: &TaskCommand, session: &mut Session<'_>) -> Res
         }
         TaskCommand::Cancel(args) => cancel(&args.all(), session).await,
         TaskCommand::Wait(args) => session.follow(args.all()).await,
+        TaskCommand::Search(args) => search(args, session).await,
+        TaskCommand::Purge(args) => purge(args, session).await,
+        TaskCommand::Group(command) => group(command, session).await,
     }
+}
+
+async fn search(args: &SearchArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let body = json!({ "criteria": args.criteria()? });
+    let found = session.client.post(&["tasks", "search"], &body).await?;
+    if args.fields.is_empty() {
+        return print(&found, "nothing found", session);
+    }
+    session.found(&found, &args.fields, &[])
+}
+
+async fn purge(args: &PurgeArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let states = if args.all {
+        Over::value_variants()
+    } else {
+        &args.state
+    };
+    let names = names(states);
+    let query: Vec<(&str, &str)> = names.iter().map(|name| ("state", name.as_str())).collect();
+    let answer = session.client.delete_where(&["tasks"], &query).await?;
+    let line = format!("forgot the tasks that are {}", names.join(", "));
+    session.ui.either(&answer, &line)
+}
+
+async fn group(command: &GroupCommand, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        GroupCommand::Show(group) => {
+            let path = ["task_groups", &group.id, "state_summary"];
+            let summary = session.client.get(&path, &[]).await?;
+            if session.ui.is_json() {
+                return session.ui.document(&summary);
+            }
+            let counts = summary.as_object().into_iter().flatten();
+            let rows = counts
+                .map(|(state, count)| vec![state.clone(), cell(count)])
+                .collect();
+            session.ui.table(&["state", "tasks"], rows, "no tasks")
+        }
+        GroupCommand::Cancel(group) => {
+            let path = ["task_groups", &group.id];
+            let answer = session.client.delete(&path).await?;
+            let line = format!("cancelled the tasks of group {}", clean(&group.id));
+            session.ui.either(&answer, &line)
+        }
+    }
+}
+
+/// The words of the API for states.
+fn names<S: ValueEnum>(states: &[S]) -> Vec<String> {
+    let values = states.iter().filter_map(ValueEnum::to_possible_value);
+    values.map(|value| value.get_name().to_owned()).collect()
+}
+
+/// Tasks of a repository: those that wait or run, or all.
+pub(super) async fn of_repository(
+    repo: &str,
+    all: bool,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let args = ListArgs {
+        all,
+        state: Vec::new(),
+        repo_id: Some(repo.to_owned()),
+        limit: 100,
+    };
+    list(&args, session).await
 }
 
 async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
     let mut filters = Map::new();
-    let states: Vec<String> = args
-        .state
-        .iter()
-        .filter_map(|state| {
-            state
-                .to_possible_value()
-                .map(|value| value.get_name().to_owned())
-        })
-        .collect();
-    if !states.is_empty() {
+    if !args.state.is_empty() {
+        let states = names(&args.state);
         filters.insert("state".into(), json!({ "$in": states }));
     } else if !args.all {
         filters.insert(
@@ -136,8 +252,18 @@ async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
     let body = json!({ "criteria": { "filters": filters, "limit": args.limit,
                                      "sort": [["id", "descending"]] } });
     let found = session.client.post(&["tasks", "search"], &body).await?;
+    let none = if args.all {
+        "no tasks"
+    } else {
+        "no task waits or runs; --all shows those that are over"
+    };
+    print(&found, none, session)
+}
+
+/// Prints tasks: the array with `--json`, else a table, or `none`.
+pub(super) fn print(found: &Value, none: &str, session: &mut Session<'_>) -> Result<(), Error> {
     if session.ui.is_json() {
-        return session.ui.document(&found);
+        return session.ui.document(found);
     }
     let zone = session.ui.zone.clone();
     let rows = found
@@ -154,11 +280,6 @@ async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
             ]
         })
         .collect();
-    let none = if args.all {
-        "no tasks"
-    } else {
-        "no task waits or runs; --all shows those that are over"
-    };
     session.ui.table(
         &["task", "state", "what", "started", "finished"],
         rows,

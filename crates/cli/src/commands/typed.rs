@@ -1,33 +1,97 @@
-//! `pith rpm repo …` and `pith iso repo …`: creating and updating repositories of one kind
-//! (reference: rpm.md §19, iso.md §9, platform-api §4.2).
+//! `pith rpm repo …` and `pith iso repo …`: one family of commands for every kind of repository
+//! (reference: rpm.md §19, iso.md §9). What differs is in [`OfKind`] and [`Kind`].
+
+use std::fmt;
 
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
 
-use super::content::{self, ContentArgs, FilesArgs};
+use super::associate::{self, CopyArgs, CopyOptions, NoCopyOptions, RecursiveArgs, RemoveArgs};
+use super::content::{self, ContentArgs};
+use super::download::{self, DownloadArgs};
+use super::group::{self, GroupCommand};
+use super::metadata::{Metadata, NoMetadata, RpmMetadata};
 use super::repo::{self, DeleteArgs, ListArgs};
 use super::runs::{self, PublishCommand, SyncCommand};
 use super::uploads::{self, UploadsCommand};
-use super::{RepoRef, Session, WaitArgs};
-use crate::client::{Client, spawned};
+use super::write::{self, CreateArgs, UpdateArgs};
+use super::{RepoRef, Session};
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::kind::Kind;
-use crate::output::clean;
-use crate::settings::{AboutArgs, FeedArgs, IsoArgs, RpmArgs, ServeArgs, Settings, notes};
+use crate::kind::{ISO, Kind, RPM};
+use crate::settings::{IsoArgs, OwnSettings, RpmArgs};
 
-/// `pith rpm repo …`
+/// A kind of repository, as far as its options differ from those of others.
+pub trait OfKind: fmt::Debug + Clone + Send + Sync + 'static {
+    /// Settings that only this kind has.
+    type Settings: Args + OwnSettings + fmt::Debug + Clone + Send + Sync;
+    /// Options that only copies between repositories of this kind have.
+    type Copy: Args + CopyOptions + fmt::Debug + Clone + Send + Sync;
+    /// Uploads that are no files.
+    type Metadata: Subcommand + Metadata + fmt::Debug + Clone + Send + Sync;
+    /// Other names of `content`.
+    const CONTENT_ALIASES: &'static [&'static str];
+    /// Other names of `uploads upload`.
+    const UPLOAD_ALIASES: &'static [&'static str];
+
+    /// What is the same for all options: names and types.
+    fn kind() -> &'static Kind;
+}
+
+/// RPM repositories.
+#[derive(Debug, Clone)]
+pub struct Rpm;
+
+impl OfKind for Rpm {
+    type Settings = RpmArgs;
+    type Copy = RecursiveArgs;
+    type Metadata = RpmMetadata;
+    const CONTENT_ALIASES: &'static [&'static str] = &[];
+    const UPLOAD_ALIASES: &'static [&'static str] = &["rpm", "srpm", "drpm"];
+
+    fn kind() -> &'static Kind {
+        &RPM
+    }
+}
+
+/// Repositories of files.
+#[derive(Debug, Clone)]
+pub struct Iso;
+
+impl OfKind for Iso {
+    type Settings = IsoArgs;
+    type Copy = NoCopyOptions;
+    type Metadata = NoMetadata;
+    const CONTENT_ALIASES: &'static [&'static str] = &["isos"];
+    const UPLOAD_ALIASES: &'static [&'static str] = &[];
+
+    fn kind() -> &'static Kind {
+        &ISO
+    }
+}
+
+/// `pith rpm …`, `pith iso …`
 #[derive(Debug, Clone, Subcommand)]
-pub enum RpmRepo {
+pub enum Section<K: OfKind> {
+    /// Create, fill, change and publish repositories
+    #[command(subcommand)]
+    Repo(RepoOf<K>),
+}
+
+/// `pith rpm repo …`, `pith iso repo …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum RepoOf<K: OfKind> {
     /// Create a repository
-    Create(Box<RpmCreate>),
+    Create(Box<CreateArgs<K>>),
     /// Change a repository; an empty value removes a setting
-    Update(Box<RpmUpdate>),
-    /// List RPM repositories
+    Update(Box<UpdateArgs<K>>),
+    /// List the repositories of this kind
     List(ListArgs),
+    /// Show one repository with its importer and distributors
+    #[command(visible_alias = "details")]
+    Show(RepoRef),
     /// Delete a repository; its content stays until orphans are removed
     Delete(DeleteArgs),
-    /// Find RPM repositories
+    /// Find repositories of this kind
     Search(Box<SearchArgs>),
     /// Fetch from the feed
     #[command(subcommand)]
@@ -35,262 +99,44 @@ pub enum RpmRepo {
     /// Serve what the repository holds now
     #[command(subcommand)]
     Publish(PublishCommand),
+    /// Fetch what was left for later by the download policy
+    Download(DownloadArgs),
     /// List what the repository holds
-    Content(Box<ContentArgs>),
-    /// Send files to the repository
+    #[command(visible_aliases = K::CONTENT_ALIASES.iter().copied())]
+    Content(Box<ContentArgs<K>>),
+    /// Copy content from another repository
+    Copy(Box<CopyArgs<K>>),
+    /// Remove content from the repository
+    Remove(Box<RemoveArgs<K>>),
+    /// Send files and metadata to the repository
     #[command(subcommand)]
-    Uploads(UploadsCommand),
+    Uploads(UploadsCommand<K>),
+    // The same commands as `pith repo group`, for those who look for them here.
+    /// Work with groups of repositories
+    #[command(subcommand, hide = true)]
+    Group(GroupCommand),
 }
 
-/// `pith iso repo …`
-#[derive(Debug, Clone, Subcommand)]
-pub enum IsoRepo {
-    /// Create a repository
-    Create(Box<IsoCreate>),
-    /// Change a repository; an empty value removes a setting
-    Update(Box<IsoUpdate>),
-    /// List repositories of files
-    List(ListArgs),
-    /// Delete a repository; its content stays until orphans are removed
-    Delete(DeleteArgs),
-    /// Find repositories of files
-    Search(Box<SearchArgs>),
-    /// Fetch from the feed
-    #[command(subcommand)]
-    Sync(SyncCommand),
-    /// Serve what the repository holds now
-    #[command(subcommand)]
-    Publish(PublishCommand),
-    /// List the files of the repository
-    #[command(visible_alias = "content")]
-    Isos(Box<FilesArgs>),
-    /// Send files to the repository
-    #[command(subcommand)]
-    Uploads(UploadsCommand),
-}
-
-macro_rules! create_and_update {
-    ($create:ident, $update:ident, $own:ty) => {
-        /// `… create`
-        #[derive(Debug, Clone, Args)]
-        pub struct $create {
-            #[command(flatten)]
-            repo: RepoRef,
-            #[command(flatten)]
-            about: AboutArgs,
-            #[command(flatten)]
-            feed: FeedArgs,
-            #[command(flatten)]
-            serve: ServeArgs,
-            #[command(flatten)]
-            own: $own,
-        }
-
-        impl $create {
-            async fn run(&self, kind: &Kind, session: &mut Session<'_>) -> Result<(), Error> {
-                let mut settings = Settings::default();
-                self.feed.add_to(&mut settings)?;
-                self.serve.add_to(kind, &mut settings);
-                self.own.add_to(&mut settings)?;
-                create(kind, self.repo.id(), &self.about, settings, session).await
-            }
-        }
-
-        /// `… update`
-        #[derive(Debug, Clone, Args)]
-        pub struct $update {
-            #[command(flatten)]
-            repo: RepoRef,
-            #[command(flatten)]
-            about: AboutArgs,
-            #[command(flatten)]
-            feed: FeedArgs,
-            #[command(flatten)]
-            serve: ServeArgs,
-            #[command(flatten)]
-            own: $own,
-            #[command(flatten)]
-            wait: WaitArgs,
-        }
-
-        impl $update {
-            async fn run(&self, kind: &Kind, session: &mut Session<'_>) -> Result<(), Error> {
-                let mut settings = Settings::default();
-                self.feed.add_to(&mut settings)?;
-                self.serve.add_to(kind, &mut settings);
-                self.own.add_to(&mut settings)?;
-                update(
-                    kind,
-                    self.repo.id(),
-                    &self.about,
-                    settings,
-                    &self.wait,
-                    session,
-                )
-                .await
-            }
-        }
-    };
-}
-
-create_and_update!(RpmCreate, RpmUpdate, RpmArgs);
-create_and_update!(IsoCreate, IsoUpdate, IsoArgs);
-
-pub(super) async fn run_rpm(
-    command: &RpmRepo,
-    kind: &'static Kind,
+pub(super) async fn run<K: OfKind>(
+    command: &Section<K>,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
+    let Section::Repo(command) = command;
+    let kind = K::kind();
     match command {
-        RpmRepo::Create(args) => args.run(kind, session).await,
-        RpmRepo::Update(args) => args.run(kind, session).await,
-        RpmRepo::List(args) => repo::list(args, Some(kind), session).await,
-        RpmRepo::Delete(args) => repo::delete(args, session).await,
-        RpmRepo::Search(args) => repo::search(args, Some(kind), session).await,
-        RpmRepo::Sync(command) => runs::sync(command, session).await,
-        RpmRepo::Publish(command) => runs::publish(command, kind, session).await,
-        RpmRepo::Content(args) => content::content(args, kind, session).await,
-        RpmRepo::Uploads(command) => uploads::run(command, kind, session).await,
+        RepoOf::Create(args) => write::create(args, session).await,
+        RepoOf::Update(args) => write::update(args, session).await,
+        RepoOf::List(args) => repo::list(args, Some(kind), session).await,
+        RepoOf::Show(repo) => repo::show(repo, session).await,
+        RepoOf::Delete(args) => repo::delete(args, session).await,
+        RepoOf::Search(args) => repo::search(args, Some(kind), session).await,
+        RepoOf::Sync(command) => runs::sync(command, kind, session).await,
+        RepoOf::Publish(command) => runs::publish(command, kind, session).await,
+        RepoOf::Download(args) => download::run(args, session).await,
+        RepoOf::Content(args) => content::run(args, session).await,
+        RepoOf::Copy(args) => associate::copy(args, session).await,
+        RepoOf::Remove(args) => associate::remove(args, session).await,
+        RepoOf::Uploads(command) => uploads::run(command, session).await,
+        RepoOf::Group(command) => group::run(command, session).await,
     }
-}
-
-pub(super) async fn run_iso(
-    command: &IsoRepo,
-    kind: &'static Kind,
-    session: &mut Session<'_>,
-) -> Result<(), Error> {
-    match command {
-        IsoRepo::Create(args) => args.run(kind, session).await,
-        IsoRepo::Update(args) => args.run(kind, session).await,
-        IsoRepo::List(args) => repo::list(args, Some(kind), session).await,
-        IsoRepo::Delete(args) => repo::delete(args, session).await,
-        IsoRepo::Search(args) => repo::search(args, Some(kind), session).await,
-        IsoRepo::Sync(command) => runs::sync(command, session).await,
-        IsoRepo::Publish(command) => runs::publish(command, kind, session).await,
-        IsoRepo::Isos(args) => content::files(args, kind, session).await,
-        IsoRepo::Uploads(command) => uploads::run(command, kind, session).await,
-    }
-}
-
-async fn create(
-    kind: &Kind,
-    id: &str,
-    about: &AboutArgs,
-    mut settings: Settings,
-    session: &mut Session<'_>,
-) -> Result<(), Error> {
-    settings.complete_for_create(kind, id);
-    let extra = extra_distributor(kind, &session.client).await?;
-    let body = create_body(kind, id, about, settings, extra);
-    let repository = session.client.post(&["repositories"], &body).await?;
-    let section = kind.section;
-    let line = format!(
-        "created {}; `pith {section} repo sync run {}` fills it",
-        clean(id),
-        clean(id)
-    );
-    session.ui.either(&repository, &line)
-}
-
-/// The extra distributor of a kind, when the server has its type.
-async fn extra_distributor(kind: &Kind, client: &Client) -> Result<Option<&'static str>, Error> {
-    let Some(extra) = kind.extra_distributor else {
-        return Ok(None);
-    };
-    match client.get(&["plugins", "distributors", extra], &[]).await {
-        Ok(_) => Ok(Some(extra)),
-        // Without the right to read plugins, pulp-admin's assumption stands.
-        Err(error) if error.is_status(403) => Ok(Some(extra)),
-        Err(error) if error.is_status(404) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The body that creates a repository, as pulp-admin sends it.
-pub(crate) fn create_body(
-    kind: &Kind,
-    id: &str,
-    about: &AboutArgs,
-    settings: Settings,
-    extra: Option<&str>,
-) -> Value {
-    let mut notes = notes(&about.notes);
-    notes.retain(|_, value| !value.is_null());
-    notes.insert("_repo-type".into(), json!(kind.note));
-    let one = |id: &str, config: Map<String, Value>, auto_publish: bool| {
-        json!({ "distributor_type_id": id, "distributor_id": id, "distributor_config": config,
-                "auto_publish": auto_publish })
-    };
-    let without_null = |mut map: Map<String, Value>| {
-        map.retain(|_, value| !value.is_null());
-        map
-    };
-    let mut distributors = vec![one(
-        kind.distributor,
-        without_null(settings.distributor),
-        true,
-    )];
-    distributors.extend(extra.map(|extra| one(extra, without_null(settings.extra), false)));
-    json!({
-        "id": id,
-        "display_name": about.display_name.as_deref().unwrap_or(id),
-        "description": about.description,
-        "notes": notes,
-        "importer_type_id": kind.importer,
-        "importer_config": without_null(settings.importer),
-        "distributors": distributors,
-    })
-}
-
-async fn update(
-    kind: &Kind,
-    id: &str,
-    about: &AboutArgs,
-    settings: Settings,
-    wait_args: &WaitArgs,
-    session: &mut Session<'_>,
-) -> Result<(), Error> {
-    let mut delta = Map::new();
-    if let Some(name) = &about.display_name {
-        delta.insert("display_name".into(), json!(name));
-    }
-    if let Some(text) = &about.description {
-        delta.insert("description".into(), json!(text));
-    }
-    if !about.notes.is_empty() {
-        delta.insert("notes".into(), Value::Object(notes(&about.notes)));
-    }
-    let mut distributors = Map::new();
-    if !settings.distributor.is_empty() {
-        distributors.insert(kind.distributor.into(), Value::Object(settings.distributor));
-    }
-    if !settings.extra.is_empty()
-        && let Some(extra) = extra_distributor(kind, &session.client).await?
-    {
-        distributors.insert(extra.into(), Value::Object(settings.extra));
-    }
-    if delta.is_empty() && settings.importer.is_empty() && distributors.is_empty() {
-        return Err(Error::usage(
-            "nothing to change",
-            format!(
-                "`pith {} repo update --help` lists the settings",
-                kind.section
-            ),
-        ));
-    }
-    let body = json!({ "delta": delta, "importer_config": settings.importer,
-                       "distributor_configs": distributors });
-    let report = session.client.put(&["repositories", id], &body).await?;
-    if spawned(&report).is_empty() {
-        return session
-            .ui
-            .either(&report["result"], &format!("updated {}", clean(id)));
-    }
-    session.ui.line(&format!("updated {}", clean(id)))?;
-    if wait_args.background || !session.ui.is_json() {
-        return session.finish(&report, wait_args).await;
-    }
-    let tasks = crate::wait::wait(&session.client, spawned(&report), session.ui).await?;
-    crate::wait::check(&tasks, session.ui)?;
-    session.ui.document(&report["result"])
 }

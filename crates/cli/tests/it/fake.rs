@@ -1,7 +1,7 @@
 //! The fake server, and running a command line against it.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -38,6 +38,7 @@ impl Seen {
 #[derive(Default)]
 struct State {
     answers: HashMap<String, VecDeque<(u16, Value)>>,
+    otherwise: Option<Value>,
     seen: Vec<Seen>,
 }
 
@@ -81,6 +82,12 @@ impl Fake {
             .entry(route.to_owned())
             .or_default()
             .push_back((status, body));
+        self
+    }
+
+    /// The answer to all routes that have none of their own; without it they are not found.
+    pub(crate) fn otherwise(&self, body: Value) -> &Self {
+        self.state.lock().unwrap().otherwise = Some(body);
         self
     }
 
@@ -161,7 +168,10 @@ async fn answer(
         match state.answers.get_mut(&route) {
             Some(queue) if queue.len() > 1 => queue.pop_front().unwrap(),
             Some(queue) => queue[0].clone(),
-            None => (404, Value::Null),
+            None => match &state.otherwise {
+                Some(body) => (200, body.clone()),
+                None => (404, Value::Null),
+            },
         }
     };
     let body = Full::new(Bytes::from(answer.to_string()));
@@ -195,6 +205,11 @@ struct Program {
     globals: Globals,
     #[command(subcommand)]
     command: ClientCommand,
+}
+
+/// Whether a whole command line is one of ours.
+pub(crate) fn understood(line: &str) -> bool {
+    Program::try_parse_from(line.split(' ')).is_ok()
 }
 
 /// Answers questions from a list.
@@ -243,8 +258,24 @@ pub(crate) async fn pith_args(url: &str, args: &[&str]) -> Ran {
     run_with(&full, None, nobody).await
 }
 
+/// Runs a command line as admin, with uploads remembered in `state`.
+pub(crate) async fn pith_in(state: &Path, url: &str, line: &str) -> Ran {
+    let mut full = vec!["--url", url, "--user", "admin", "--password", PASSWORD];
+    full.extend(line.split(' '));
+    let nobody = Scripted {
+        line: None,
+        secret: None,
+    };
+    run_in(state, &full, None, nobody).await
+}
+
 /// Runs a whole command line with a login file and answers to questions.
 pub(crate) async fn run_with(args: &[&str], login_file: Option<PathBuf>, prompt: Scripted) -> Ran {
+    let state = tempfile::tempdir().unwrap();
+    run_in(state.path(), args, login_file, prompt).await
+}
+
+async fn run_in(state: &Path, args: &[&str], login_file: Option<PathBuf>, prompt: Scripted) -> Ran {
     let program = Program::try_parse_from(std::iter::once(&"pith").chain(args)).unwrap();
     let format = if program.globals.json {
         Format::Json
@@ -254,6 +285,7 @@ pub(crate) async fn run_with(args: &[&str], login_file: Option<PathBuf>, prompt:
     let (ui, captured) = Ui::captured(format);
     let mut context = Context {
         ui,
+        state_folder: Some(state.to_owned()),
         login_file,
         prompt: Box::new(prompt),
     };

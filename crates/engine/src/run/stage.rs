@@ -28,7 +28,7 @@ use crate::content_sources::{Nearby, Supply};
 /// Units waiting between two stages.
 const QUEUE: usize = 100;
 /// What clients say of a unit; a sync never takes it away.
-const USER_METADATA: &str = "pulp_user_metadata";
+pub(super) const USER_METADATA: &str = "pulp_user_metadata";
 
 /// When files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use pith_fetch::Upstream;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::stage::{Plan, Policy, Stages};
+use super::stage::{Plan, Policy, Stages, USER_METADATA};
 use super::subject::{Subject, document, info};
 use super::units;
 use crate::catalog::Cataloger;
@@ -50,10 +50,12 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         )));
     }
     let overriding = document("override_config", request.override_config)?;
+    let mut metadata = document("unit_metadata", request.unit_metadata)?;
+    let user_metadata = metadata.remove(USER_METADATA).filter(Value::is_object);
     let upload = Upload {
         type_id: type_id.clone(),
         key: document("unit_key", request.unit_key)?,
-        metadata: document("unit_metadata", request.unit_metadata)?,
+        metadata,
     };
     let file = open(&run, &request.upload_id).await?;
     let session = engine
@@ -77,6 +79,7 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
             },
         ),
         file,
+        user_metadata,
     };
     let report = match plugin.upload(&ctx, upload).await {
         Ok(report) => report,
@@ -163,6 +166,8 @@ struct Context<'a> {
     config: Config,
     stages: Stages,
     file: Option<File>,
+    /// What the client notes about the new units.
+    user_metadata: Option<Value>,
 }
 
 #[async_trait]
@@ -215,7 +220,12 @@ impl UploadContext for Context<'_> {
             .map_err(ContentError::other)?
     }
 
-    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
+    async fn stage(&self, mut units: Vec<WantedUnit>) -> Result<(), ContentError> {
+        if let Some(metadata) = &self.user_metadata {
+            for unit in &mut units {
+                unit.doc.insert(USER_METADATA.to_owned(), metadata.clone());
+            }
+        }
         let observer: Arc<dyn StageObserver> = Arc::new(Quiet);
         self.stages.stage(units, &observer).await?;
         self.stages.drain().await

@@ -31,6 +31,10 @@ pub enum Shown {
     Text(String),
 }
 
+/// Fields that are read one by one; who wants more gets them out of the whole document.
+const MOST_FIELDS: usize = 40;
+/// Bytes of a field's name: far more than any type has.
+const MOST_NAME: usize = 100;
 /// Units fetched by id at once after a sort.
 const PAGE: usize = 500;
 
@@ -129,10 +133,15 @@ impl Search {
         roots.extend(self.kinds().flat_map(|kind| kind.key).map(|key| key.name));
         roots.insert("pulp_user_metadata");
         // Names that no document has are not worth a place in a statement.
-        let writable = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let writable = |name: &&str| {
+            let known = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+            (1..=MOST_NAME).contains(&name.len()) && name.bytes().all(known)
+        };
         let fields = roots.into_iter().filter(writable).map(str::to_owned);
+        let fields: Vec<String> = fields.collect();
+        let in_part = !storage_path && parts.is_empty() && fields.len() <= MOST_FIELDS;
         Needs {
-            fields: (!storage_path && parts.is_empty()).then(|| fields.collect()),
+            fields: in_part.then_some(fields),
             parts: parts.into_iter().collect(),
             storage_path,
         }

@@ -1,0 +1,64 @@
+//! `pith repo applicability`: which of the packages concern which consumers (reference: platform-api §4.9).
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{Session, WaitArgs};
+use crate::criteria::SearchArgs;
+use crate::error::Error;
+use crate::output::clean;
+
+/// `pith repo applicability`
+#[derive(Debug, Clone, Args)]
+pub struct ApplicabilityArgs {
+    /// Repository; can be repeated
+    #[arg(long, value_name = "ID")]
+    repo_id: Vec<String>,
+    /// Many tasks beside one another
+    #[arg(long)]
+    parallel: bool,
+    #[command(flatten)]
+    search: SearchArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+pub(super) async fn run(args: &ApplicabilityArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let criteria = of_repositories(&args.repo_id, &args.search)?;
+    let mut body = json!({ "repo_criteria": criteria });
+    if args.parallel {
+        body["parallel"] = json!(true);
+    }
+    let path = [
+        "repositories",
+        "actions",
+        "content",
+        "regenerate_applicability",
+    ];
+    let report = session.client.post(&path, &body).await?;
+    match report["group_id"].as_str() {
+        Some(group) => {
+            let group = clean(group);
+            let line = format!("started; `pith task group show {group}` counts its tasks");
+            session.ui.either(&report, &line)
+        }
+        None => session.finish(&report, &args.wait).await,
+    }
+}
+
+/// Criteria of a search for repositories, narrowed to those that are named.
+pub(super) fn of_repositories(
+    ids: &[String],
+    search: &SearchArgs,
+) -> Result<Map<String, Value>, Error> {
+    let mut criteria = search.criteria()?;
+    if !ids.is_empty() {
+        let named = json!({ "id": { "$in": ids } });
+        let filters = match criteria.remove("filters") {
+            Some(others) => json!({ "$and": [named, others] }),
+            None => named,
+        };
+        criteria.insert("filters".into(), filters);
+    }
+    Ok(criteria)
+}

@@ -1,0 +1,32 @@
+//! `pith auth …`: users, roles and permissions (reference: platform-api §2.9 to §2.11).
+
+mod permission;
+mod role;
+mod user;
+
+use clap::Subcommand;
+
+use super::Session;
+use crate::error::Error;
+
+/// `pith auth …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuthCommand {
+    /// Work with users
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Work with roles, which give permissions to many users
+    #[command(subcommand)]
+    Role(role::RoleCommand),
+    /// Say who may do what
+    #[command(subcommand)]
+    Permission(permission::PermissionCommand),
+}
+
+pub(super) async fn run(command: &AuthCommand, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        AuthCommand::User(command) => user::run(command, session).await,
+        AuthCommand::Role(command) => role::run(command, session).await,
+        AuthCommand::Permission(command) => permission::run(command, session).await,
+    }
+}

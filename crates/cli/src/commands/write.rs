@@ -1,0 +1,190 @@
+//! `… repo create` and `… repo update` (reference: platform-api §4.2).
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::typed::OfKind;
+use super::{RepoRef, Session, WaitArgs};
+use crate::client::{Client, spawned};
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::output::clean;
+use crate::settings::{AboutArgs, FeedArgs, OwnSettings, ServeArgs, Settings, notes};
+
+/// The settings of a repository of a kind.
+#[derive(Debug, Clone, Args)]
+struct SettingsArgs<K: OfKind> {
+    #[command(flatten)]
+    about: AboutArgs,
+    #[command(flatten)]
+    feed: FeedArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+    #[command(flatten)]
+    own: K::Settings,
+}
+
+impl<K: OfKind> SettingsArgs<K> {
+    fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = Settings::default();
+        self.feed.add_to(&mut settings)?;
+        self.serve.add_to(K::kind(), &mut settings);
+        self.own.add_to(&mut settings)?;
+        Ok(settings)
+    }
+}
+
+/// `… create`
+#[derive(Debug, Clone, Args)]
+pub struct CreateArgs<K: OfKind> {
+    #[command(flatten)]
+    repo: RepoRef,
+    #[command(flatten)]
+    settings: SettingsArgs<K>,
+}
+
+/// `… update`
+#[derive(Debug, Clone, Args)]
+pub struct UpdateArgs<K: OfKind> {
+    #[command(flatten)]
+    repo: RepoRef,
+    #[command(flatten)]
+    settings: SettingsArgs<K>,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+pub(super) async fn create<K: OfKind>(
+    args: &CreateArgs<K>,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let (kind, id) = (K::kind(), args.repo.id());
+    let mut settings = args.settings.settings()?;
+    settings.complete_for_create(kind, id);
+    let extra = extra_distributor(kind, &session.client).await?;
+    let body = create_body(kind, id, &args.settings.about, settings, extra);
+    let repository = session.client.post(&["repositories"], &body).await?;
+    let section = kind.section;
+    let id = clean(id);
+    let line = format!("created {id}; `pith {section} repo sync run {id}` fills it");
+    session.ui.either(&repository, &line)
+}
+
+/// The extra distributor of a kind, when the server has its type.
+async fn extra_distributor(kind: &Kind, client: &Client) -> Result<Option<&'static str>, Error> {
+    let Some(extra) = kind.extra_distributor else {
+        return Ok(None);
+    };
+    match client.get(&["plugins", "distributors", extra], &[]).await {
+        Ok(_) => Ok(Some(extra)),
+        // Without the right to read plugins, pulp-admin's assumption stands.
+        Err(error) if error.is_status(403) => Ok(Some(extra)),
+        Err(error) if error.is_status(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The body that creates a repository, as pulp-admin sends it.
+pub(crate) fn create_body(
+    kind: &Kind,
+    id: &str,
+    about: &AboutArgs,
+    settings: Settings,
+    extra: Option<&str>,
+) -> Value {
+    let mut notes = notes(&about.notes);
+    notes.retain(|_, value| !value.is_null());
+    notes.insert("_repo-type".into(), json!(kind.note));
+    let one = |id: &str, config: Map<String, Value>, auto_publish: bool| {
+        json!({ "distributor_type_id": id, "distributor_id": id, "distributor_config": config,
+                "auto_publish": auto_publish })
+    };
+    let without_null = |mut map: Map<String, Value>| {
+        map.retain(|_, value| !value.is_null());
+        map
+    };
+    let mut distributors = vec![one(
+        kind.distributor,
+        without_null(settings.distributor),
+        true,
+    )];
+    distributors.extend(extra.map(|extra| one(extra, without_null(settings.extra), false)));
+    json!({
+        "id": id,
+        "display_name": about.display_name.as_deref().unwrap_or(id),
+        "description": about.description,
+        "notes": notes,
+        "importer_type_id": kind.importer,
+        "importer_config": without_null(settings.importer),
+        "distributors": distributors,
+    })
+}
+
+/// What changes of name, text and notes; empty when nothing does.
+pub(super) fn delta(about: &AboutArgs) -> Map<String, Value> {
+    let mut delta = Map::new();
+    if let Some(name) = &about.display_name {
+        delta.insert("display_name".into(), json!(name));
+    }
+    if let Some(text) = &about.description {
+        delta.insert("description".into(), json!(text));
+    }
+    if !about.notes.is_empty() {
+        delta.insert("notes".into(), Value::Object(notes(&about.notes)));
+    }
+    delta
+}
+
+/// The error of an update that changes nothing.
+pub(super) fn nothing_to_change() -> Error {
+    Error::usage(
+        "nothing to change",
+        "`--help` at the end of the same command lists what can be changed",
+    )
+}
+
+pub(super) async fn update<K: OfKind>(
+    args: &UpdateArgs<K>,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let kind = K::kind();
+    let settings = args.settings.settings()?;
+    let delta = delta(&args.settings.about);
+    let mut distributors = Map::new();
+    if !settings.distributor.is_empty() {
+        distributors.insert(kind.distributor.into(), Value::Object(settings.distributor));
+    }
+    if !settings.extra.is_empty()
+        && let Some(extra) = extra_distributor(kind, &session.client).await?
+    {
+        distributors.insert(extra.into(), Value::Object(settings.extra));
+    }
+    if delta.is_empty() && settings.importer.is_empty() && distributors.is_empty() {
+        return Err(nothing_to_change());
+    }
+    let body = json!({ "delta": delta, "importer_config": settings.importer,
+                       "distributor_configs": distributors });
+    put(args.repo.id(), &body, &args.wait, session).await
+}
+
+/// Sends an update of a repository and ends the command: with its document, or the tasks of its distributors.
+pub(super) async fn put(
+    id: &str,
+    body: &Value,
+    wait_args: &WaitArgs,
+    session: &mut Session<'_>,
+) -> Result<(), Error> {
+    let report = session.client.put(&["repositories", id], body).await?;
+    if spawned(&report).is_empty() {
+        return session
+            .ui
+            .either(&report["result"], &format!("updated {}", clean(id)));
+    }
+    session.ui.line(&format!("updated {}", clean(id)))?;
+    if wait_args.background || !session.ui.is_json() {
+        return session.finish(&report, wait_args).await;
+    }
+    let tasks = crate::wait::wait(&session.client, spawned(&report), session.ui).await?;
+    crate::wait::check(&tasks, session.ui)?;
+    session.ui.document(&report["result"])
+}
