@@ -6,7 +6,7 @@ use pith_core::task::TaskState;
 use pith_core::{Document, TaskId};
 use pith_engine::error::from_store;
 use pith_engine::present::{task_document, task_queue};
-use pith_store::Task;
+use pith_store::{Task, TaskListing, Window};
 use serde_json::Value;
 
 use crate::http::{Answer, Call};
@@ -38,7 +38,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let tags = values(&call, "tag");
     let store = &call.engine.store;
     if tags.is_empty() {
-        let batches = store.tasks_all();
+        let batches = store.tasks_stream(TaskListing::default(), Window::default());
         let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(from_store));
         return Answer::array(batches).await;
     }

@@ -1,11 +1,13 @@
 //! Searches over repositories, distributors, tasks and units (reference: platform-api §1.10, §1.11, §4.8, §5.2).
 //!
-//! Units stream: what the database can decide exactly (fields of the unit key and indexed fields by equality, ids,
-//! order by such fields) is handed to it, the rest is decided here document after document. A sort that the database
+//! All stream: what the database can decide is handed to it, the rest is decided here document after document, a batch
+//! at a time. A sort that the database
 //! cannot do keeps sort values and ids only, and of those no more than the answer needs.
 
 mod collections;
 mod entry;
+mod length;
+mod narrowing;
 mod people;
 mod ranking;
 mod raw;

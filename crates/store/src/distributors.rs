@@ -34,10 +34,10 @@ pub struct Distributor {
 }
 
 /// The columns of a [`Distributor`], in the order of `distributor`.
-const COLUMNS: &str = "repo_id, id, oid, type_id, json(config), auto_publish, last_publish, last_updated, \
+pub(crate) const COLUMNS: &str = "repo_id, id, oid, type_id, json(config), auto_publish, last_publish, last_updated, \
      json(last_override), json(scratchpad)";
 
-fn distributor(row: &Row) -> Result<Distributor> {
+pub(crate) fn distributor(row: &Row) -> Result<Distributor> {
     Ok(Distributor {
         repo_id: row.get(0)?,
         id: row.get(1)?,

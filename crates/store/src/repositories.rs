@@ -57,10 +57,28 @@ pub struct RepositoryChange {
 }
 
 /// The columns of a [`Repository`], in the order of `repository`.
-const COLUMNS: &str = "id, oid, display_name, description, json(notes), json(scratchpad), last_unit_added, \
+pub(crate) const COLUMNS: &str = "id, oid, display_name, description, json(notes), json(scratchpad), last_unit_added, \
      last_unit_removed, version";
 
-fn repository(row: &Row) -> Result<Repository> {
+/// How many columns those are.
+pub(crate) const WIDTH: usize = 9;
+
+/// Repository id -> type id -> number of units.
+pub type UnitCounts = BTreeMap<String, BTreeMap<String, i64>>;
+
+/// Reads rows of repository, type and number.
+pub(crate) fn unit_counts(rows: &[Row]) -> Result<UnitCounts> {
+    let mut counts = UnitCounts::new();
+    for row in rows {
+        counts
+            .entry(row.get(0)?)
+            .or_default()
+            .insert(row.get(1)?, row.get(2)?);
+    }
+    Ok(counts)
+}
+
+pub(crate) fn repository(row: &Row) -> Result<Repository> {
     Ok(Repository {
         id: row.get(0)?,
         oid: row.get(1)?,
@@ -293,20 +311,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn repository_unit_counts_all(
-        &self,
-    ) -> Result<BTreeMap<String, BTreeMap<String, i64>>> {
-        let mut counts: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
-        for row in self
-            .all(sql("SELECT repo_id, type_id, units FROM repo_counts"))
-            .await?
-        {
-            counts
-                .entry(row.get(0)?)
-                .or_default()
-                .insert(row.get(1)?, row.get(2)?);
-        }
-        Ok(counts)
+    pub async fn repository_unit_counts_all(&self) -> Result<UnitCounts> {
+        let statement = sql("SELECT repo_id, type_id, units FROM repo_counts");
+        unit_counts(&self.all(statement).await?)
     }
 
     /// How many units of the repository have files that are not here.

@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use crate::dialect::{CHUNK, Sql, sql};
 use crate::tasks::{Blocker, COLUMNS, Task, task};
-use crate::units::PAGE;
 use crate::value::Row;
-use crate::{BatchStream, Result, Store};
+use crate::{Result, Store};
 
 impl Store {
     /// One task.
@@ -94,33 +93,6 @@ impl Store {
             .iter()
             .map(|row| row.get(0))
             .collect()
-    }
-
-    /// Every task, oldest first.
-    ///
-    /// # Errors
-    /// Items are errors when the database fails on the way.
-    #[must_use]
-    pub fn tasks_all(&self) -> BatchStream<Task> {
-        Box::pin(futures::stream::try_unfold(
-            (self.clone(), 0i64),
-            |(store, after)| async move {
-                let mut query = store.select_tasks();
-                query
-                    .push(" WHERE seq > ")
-                    .bind(after)
-                    .push(" ORDER BY seq LIMIT ")
-                    .bind(PAGE);
-                let tasks: Vec<Task> = store
-                    .all(query.build())
-                    .await?
-                    .iter()
-                    .map(task)
-                    .collect::<Result<_>>()?;
-                let next = tasks.last().map(|task| task.seq);
-                Ok(next.map(|next| (tasks, (store, next))))
-            },
-        ))
     }
 
     /// Deletes the tasks in these states that hold nothing; answers how many.

@@ -44,9 +44,11 @@ impl std::fmt::Debug for User {
     }
 }
 
-const COLUMNS: &str = "login, oid, name, password_hash, password_changed, json(roles)";
+pub(crate) const COLUMNS: &str = "login, oid, name, password_hash, password_changed, json(roles)";
+/// How many columns those are.
+pub(crate) const WIDTH: usize = 6;
 
-fn user(row: &Row) -> Result<User> {
+pub(crate) fn user(row: &Row) -> Result<User> {
     let roles: Vec<Value> = match row.get::<Value>(5)? {
         Value::Array(roles) => roles,
         _ => return Err(StoreError::Corrupt("list of roles".to_owned())),

@@ -140,31 +140,6 @@ impl Filter {
         conditions
     }
 
-    /// The whole filter as conditions that must all hold: each field with the texts of which it must equal one. `None`
-    /// when the filter says anything else. Over fields that hold plain texts a database then decides it alone.
-    #[must_use]
-    pub fn equalities(&self) -> Option<Vec<(String, Vec<Value>)>> {
-        let texts = |values: &[Value]| {
-            (!values.is_empty() && values.iter().all(Value::is_string)).then(|| values.to_vec())
-        };
-        match self {
-            Self::All(filters) => {
-                let each = filters.iter().map(Self::equalities);
-                let each: Option<Vec<_>> = each.collect();
-                each.map(|each| each.into_iter().flatten().collect())
-            }
-            Self::Field { path, test } => {
-                let values = match test {
-                    Test::Equal(value) => texts(std::slice::from_ref(value)),
-                    Test::In(values) => texts(values),
-                    _ => None,
-                };
-                values.map(|values| vec![(path.join("."), values)])
-            }
-            Self::Any(_) | Self::None(_) => None,
-        }
-    }
-
     fn collect_narrowing(&self, conditions: &mut Vec<(String, Vec<Value>)>) {
         match self {
             Self::All(filters) => {

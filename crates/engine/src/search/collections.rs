@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
+use pith_core::Document;
 use pith_core::criteria::{Criteria, SortKey, sort_values};
 use pith_core::error::PulpError;
-use pith_core::{Document, TaskId};
-use pith_store::{BatchStream, Repository, Task};
+use pith_store::{BatchStream, Repository, Store, StoreError, Window};
 use serde_json::{Value, json};
 
-use super::Ranking;
+use super::length::at_length;
+use super::{Ranking, narrowing};
 use crate::error::from_store;
 use crate::repositories::{self, Dates, Expand};
 use crate::{Engine, distributors, present};
@@ -142,32 +143,6 @@ pub fn with_object_ids(criteria: &mut Value) -> Result<(), PulpError> {
     }
 }
 
-/// The texts that `field` must be one of, when the filter says so.
-fn must_be(criteria: &Criteria, field: &str) -> Option<Vec<String>> {
-    let filter = criteria.filter.as_ref()?;
-    let (_, values) = filter
-        .narrow()
-        .into_iter()
-        .find(|(name, _)| name == field)?;
-    Some(
-        values
-            .into_iter()
-            .filter_map(|value| value.as_str().map(str::to_owned))
-            .collect(),
-    )
-}
-
-/// Tags that a task must have to match; `None` when there are none.
-fn tags_of(criteria: &Criteria) -> Option<Vec<String>> {
-    let narrowed = criteria.filter.as_ref()?.narrow();
-    let tags: Vec<String> = narrowed
-        .into_iter()
-        .filter(|(name, values)| name == "tags" && values.len() == 1)
-        .filter_map(|(_, values)| values[0].as_str().map(str::to_owned))
-        .collect();
-    (!tags.is_empty()).then_some(tags)
-}
-
 /// Filters, sorts, skips and limits. `facts` gives the document that an item is judged by.
 pub(crate) fn select<T>(
     items: impl IntoIterator<Item = T>,
@@ -177,16 +152,65 @@ pub(crate) fn select<T>(
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let mut ranking = Ranking::new(keys.clone(), criteria.skip, criteria.limit);
     for item in items {
-        let Value::Object(mut judged) = facts(&item) else {
-            continue;
-        };
-        // What is null was never stored, so it does not exist.
-        judged.retain(|_, value| !value.is_null());
-        if criteria.filter.as_ref().is_none_or(|f| f.matches(&judged)) {
-            ranking.offer(sort_values(&judged, &keys), item);
+        if let Some(values) = judge(criteria, &keys, facts(&item)) {
+            ranking.offer(values, item);
         }
     }
     ranking.finish(criteria.skip).collect()
+}
+
+/// The values to sort by of what has these facts, when it fulfils the filter.
+fn judge(criteria: &Criteria, keys: &[SortKey], facts: Value) -> Option<Vec<Value>> {
+    let Value::Object(mut facts) = facts else {
+        return None;
+    };
+    // What is null was never stored, so it does not exist.
+    facts.retain(|_, value| !value.is_null());
+    let found = criteria.filter.as_ref().is_none_or(|f| f.matches(&facts));
+    found.then(|| sort_values(&facts, keys))
+}
+
+/// As [`select`], of what comes in batches; `window` is what the database did of skip and limit already.
+pub(super) async fn select_stream<T>(
+    batches: BatchStream<T>,
+    criteria: &Criteria,
+    window: Window,
+    facts: impl Fn(&T) -> Value,
+) -> Result<Vec<T>, PulpError> {
+    select_judged(batches, criteria, window, |keys, item| {
+        judge(criteria, keys, facts(item))
+    })
+    .await
+}
+
+/// As [`select_stream`], with what tells the values to sort by of those that match.
+async fn select_judged<T>(
+    mut batches: BatchStream<T>,
+    criteria: &Criteria,
+    window: Window,
+    judge: impl Fn(&[SortKey], &T) -> Option<Vec<Value>>,
+) -> Result<Vec<T>, PulpError> {
+    let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
+    let skip = criteria.skip - window.skip.min(criteria.skip);
+    let mut ranking = Ranking::new(keys.clone(), skip, criteria.limit);
+    let enough = criteria
+        .limit
+        .filter(|_| keys.is_empty())
+        .map(|limit| limit.saturating_add(skip));
+    let mut found = 0;
+    while enough.is_none_or(|enough| found < enough)
+        && let Some(batch) = batches.try_next().await.map_err(from_store)?
+    {
+        at_length(|| {
+            for item in batch {
+                if let Some(values) = judge(&keys, &item) {
+                    found += 1;
+                    ranking.offer(values, item);
+                }
+            }
+        });
+    }
+    Ok(ranking.finish(skip).collect())
 }
 
 /// Cuts a document of a typed collection to `fields`. `always` stays whatever was asked, and becomes null when it was
@@ -201,9 +225,6 @@ pub(super) fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
     }
 }
 
-/// Repository id -> type id -> number of units.
-type UnitCounts = BTreeMap<String, BTreeMap<String, i64>>;
-
 impl Engine {
     /// Searches repositories.
     ///
@@ -214,7 +235,7 @@ impl Engine {
         criteria: &Criteria,
         expand: Expand,
     ) -> Result<Vec<Value>, PulpError> {
-        let (found, counts) = self.matching(criteria).await?;
+        let found = self.matching(criteria).await?;
         let with_id = criteria
             .fields
             .as_ref()
@@ -222,7 +243,7 @@ impl Engine {
         let ids: Vec<String> = if with_id {
             found
                 .iter()
-                .map(|repository| repository.id.clone())
+                .map(|(repository, _)| repository.id.clone())
                 .collect()
         } else {
             Vec::new()
@@ -230,9 +251,8 @@ impl Engine {
         let mut expanded = self.expanded(Some(&ids), expand).await?;
         Ok(found
             .iter()
-            .map(|repository| {
-                let mut document =
-                    repositories::document(repository, counts.get(&repository.id), Dates::Iso);
+            .map(|(repository, counts)| {
+                let mut document = repositories::document(repository, Some(counts), Dates::Iso);
                 if let Some(fields) = &criteria.fields {
                     cut(&mut document, fields, &["id"]);
                     if !with_id {
@@ -253,42 +273,33 @@ impl Engine {
         &self,
         criteria: &Criteria,
     ) -> Result<Vec<String>, PulpError> {
-        let (found, _) = self.matching(criteria).await?;
-        Ok(found.into_iter().map(|repository| repository.id).collect())
+        let found = self.matching(criteria).await?;
+        Ok(found
+            .into_iter()
+            .map(|(repository, _)| repository.id)
+            .collect())
     }
 
-    /// The repositories that match, and numbers of units of these and maybe more.
-    async fn matching(
-        &self,
-        criteria: &Criteria,
-    ) -> Result<(Vec<Repository>, UnitCounts), PulpError> {
+    /// The repositories that match, with their numbers of units by type.
+    async fn matching(&self, criteria: &Criteria) -> Result<Vec<Counted>, PulpError> {
         REPOSITORIES.check(criteria)?;
-        let ids = must_be(criteria, "id");
-        let found = self.store.repository_list(ids.as_deref()).await;
-        let found = found.map_err(from_store)?;
-        let counts = self.unit_counts(&found).await?;
-        let found = select(found, criteria, |repository| {
-            let mut facts =
-                repositories::document(repository, counts.get(&repository.id), Dates::Extended);
-            facts["repo_id"] = json!(repository.id);
-            facts
-        });
-        Ok((found, counts))
-    }
-
-    /// Numbers of units by repository and type: of a few one by one, of many in one go.
-    async fn unit_counts(&self, repositories: &[Repository]) -> Result<UnitCounts, PulpError> {
-        const FEW: usize = 8;
-        if repositories.len() > FEW {
-            let all = self.store.repository_unit_counts_all().await;
-            return all.map_err(from_store);
-        }
-        let mut counts = BTreeMap::new();
-        for repository in repositories {
-            let of_one = self.store.repository_unit_counts(&repository.id).await;
-            counts.insert(repository.id.clone(), of_one.map_err(from_store)?);
-        }
-        Ok(counts)
+        let narrowed = narrowing::repositories(criteria.filter.as_ref());
+        let window = narrowed.window(criteria);
+        let store = self.store.clone();
+        let counted = store
+            .repositories_stream(narrowed.listing, window)
+            .and_then(move |batch| count(store.clone(), batch));
+        select_stream(
+            Box::pin(counted),
+            criteria,
+            window,
+            |(repository, counts)| {
+                let mut facts = repositories::document(repository, Some(counts), Dates::Extended);
+                facts["repo_id"] = json!(repository.id);
+                facts
+            },
+        )
+        .await
     }
 
     /// Searches the distributors of all repositories.
@@ -297,20 +308,22 @@ impl Engine {
     /// 400 for an unknown name in `sort` or `fields`.
     pub async fn distributor_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
         DISTRIBUTORS.check(criteria)?;
-        let repos = must_be(criteria, "repo_id");
-        let found = self
-            .store
-            .distributor_list(repos.as_deref())
-            .await
-            .map_err(from_store)
-            .map(distributors::oldest_first)?;
-        let found = select(found, criteria, |distributor| {
+        let narrowed = narrowing::distributors(criteria.filter.as_ref());
+        let listed = self.store.distributors_stream(narrowed.listing);
+        // Oldest first, which is not the order of the listing.
+        let mut ordered = criteria.clone();
+        ordered.sort.get_or_insert_default().push(SortKey {
+            field: "_id".to_owned(),
+            descending: false,
+        });
+        let found = select_stream(listed, &ordered, Window::default(), |distributor| {
             let mut facts = distributors::document(distributor);
             facts["distributor_id"] = json!(distributor.id);
             facts["last_publish"] = Dates::Extended.show(distributor.last_publish);
             facts["last_updated"] = Dates::Extended.show(Some(distributor.last_updated));
             facts
-        });
+        })
+        .await?;
         Ok(found
             .iter()
             .map(|distributor| {
@@ -339,50 +352,40 @@ impl Engine {
     /// 400 for an unknown name in `sort` or `fields`.
     pub async fn task_search(&self, criteria: &Criteria) -> Result<Vec<Document>, PulpError> {
         TASKS.check(criteria)?;
-        let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
-        let mut ranking = Ranking::new(keys.clone(), criteria.skip, criteria.limit);
-        let enough = criteria
-            .limit
-            .filter(|_| keys.is_empty())
-            .map(|limit| limit.saturating_add(criteria.skip));
-        let mut found = 0;
-        let mut tasks = self.candidates(criteria).await?;
-        'search: while let Some(batch) = tasks.try_next().await.map_err(from_store)? {
-            for task in batch {
-                if enough.is_some_and(|enough| found >= enough) {
-                    break 'search;
-                }
-                let document = present::task_document(&task);
-                let mut facts = document.clone();
-                facts.remove("id");
-                facts.remove("_href");
-                if criteria.filter.as_ref().is_none_or(|f| f.matches(&facts)) {
-                    found += 1;
-                    ranking.offer(sort_values(&document, &keys), document);
-                }
-            }
-        }
-        let cut = |mut document| {
+        let narrowed = narrowing::tasks(criteria.filter.as_ref());
+        let window = narrowed.window(criteria);
+        let listed = self.store.tasks_stream(narrowed.listing, window);
+        let found = select_judged(listed, criteria, window, |keys, task| {
+            let document = present::task_document(task);
+            let mut facts = document.clone();
+            facts.remove("id");
+            facts.remove("_href");
+            let found = criteria.filter.as_ref().is_none_or(|f| f.matches(&facts));
+            found.then(|| sort_values(&document, keys))
+        })
+        .await?;
+        let shown = found.iter().map(|task| {
+            let mut document = present::task_document(task);
             if let Some(fields) = &criteria.fields {
                 blank_task(&mut document, fields);
             }
             document
-        };
-        Ok(ranking.finish(criteria.skip).map(cut).collect())
+        });
+        Ok(shown.collect())
     }
+}
 
-    /// The tasks that can match: all, unless the filter names tasks or one of their tags.
-    async fn candidates(&self, criteria: &Criteria) -> Result<BatchStream<Task>, PulpError> {
-        let some = if let Some(ids) = must_be(criteria, "task_id") {
-            let ids: Vec<TaskId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-            self.store.tasks_by_ids(&ids).await.map_err(from_store)?
-        } else if let Some(tags) = tags_of(criteria) {
-            self.store.task_list(&tags).await.map_err(from_store)?
-        } else {
-            return Ok(self.store.tasks_all());
-        };
-        Ok(Box::pin(futures::stream::once(async move { Ok(some) })))
-    }
+/// A repository with its numbers of units by type.
+type Counted = (Repository, BTreeMap<String, i64>);
+
+async fn count(store: Store, batch: Vec<Repository>) -> Result<Vec<Counted>, StoreError> {
+    let ids: Vec<&str> = batch.iter().map(|one| one.id.as_str()).collect();
+    let mut counts = store.repository_unit_counts_of(&ids).await?;
+    let counted = batch.into_iter().map(|one| {
+        let counts = counts.remove(&one.id).unwrap_or_default();
+        (one, counts)
+    });
+    Ok(counted.collect())
 }
 
 /// Empties the fields of a task that were not asked for; the keys stay (reference: platform-api §1.10.4).

@@ -21,6 +21,15 @@ impl Engine {
         repo_id: &str,
         criteria: UnitCriteria,
     ) -> Result<DocumentStream, PulpError> {
+        self.in_repository(repo_id, criteria).await?.run().await
+    }
+
+    /// The search of [`Engine::repository_units`], not run yet.
+    pub(super) async fn in_repository(
+        self: &Arc<Self>,
+        repo_id: &str,
+        criteria: UnitCriteria,
+    ) -> Result<Search, PulpError> {
         let counts = self
             .store
             .repository_unit_counts(repo_id)
@@ -47,7 +56,7 @@ impl Engine {
             exact: false,
         };
         search.check_fields()?;
-        search.run().await
+        Ok(search)
     }
 
     /// Searches the units of a type; an unknown type has none.

@@ -4,10 +4,9 @@ use pith_core::criteria::Criteria;
 use pith_core::error::PulpError;
 use serde_json::{Value, json};
 
-use super::Collection;
-use super::collections::{cut, select};
+use super::collections::{cut, select_stream};
+use super::{Collection, narrowing};
 use crate::Engine;
-use crate::error::from_store;
 use crate::people::user_document;
 
 /// Users. A password may be asked for, as in Pulp, and is never shown.
@@ -23,8 +22,10 @@ impl Engine {
     /// 400 for an unknown name in `sort` or `fields`.
     pub async fn user_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
         USERS.check(criteria)?;
-        let users = self.store.users_list().await.map_err(from_store)?;
-        let found = select(users, criteria, user_document);
+        let narrowed = narrowing::users(criteria.filter.as_ref());
+        let window = narrowed.window(criteria);
+        let users = self.store.users_stream(narrowed.listing, window);
+        let found = select_stream(users, criteria, window, user_document).await?;
         Ok(found
             .iter()
             .map(|user| {

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use pith_content::UnitType;
-use pith_core::criteria::{Filter, UnitCriteria};
+use pith_core::criteria::UnitCriteria;
 use pith_core::error::PulpError;
 use pith_core::{Document, TaskId, UnitId};
-use pith_store::UnitQuery;
-use serde_json::Value;
+use pith_store::{UnitFilter, UnitQuery};
 
-use super::units::Shown;
+use super::units::{Search, Shown};
 use crate::Engine;
 use crate::error::from_store;
 
@@ -27,33 +25,25 @@ impl Engine {
         mut criteria: UnitCriteria,
         remove: bool,
     ) -> Result<(), PulpError> {
-        let counts = self.store.repository_unit_counts(repo_id).await;
-        let asked = criteria.type_ids.as_ref();
-        let type_ids: Vec<String> = counts
-            .map_err(from_store)?
-            .into_keys()
-            .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
-            .collect();
-        if type_ids.is_empty() {
+        // Which units is all that counts of what is found.
+        criteria.unit_fields = Some(Vec::new());
+        criteria.association_fields = Some(Vec::new());
+        let search = self.in_repository(repo_id, criteria).await?;
+        if search.type_ids.is_empty() {
             return Ok(());
         }
-        if let Some(equals) = self.exact(&type_ids, &criteria) {
+        let decided = search.translated();
+        if search.is_whole() && decided.as_ref().is_none_or(UnitFilter::is_exact) {
             let query = UnitQuery {
-                type_ids: type_ids.iter().map(String::as_str).collect(),
+                type_ids: search.type_ids.iter().map(String::as_str).collect(),
                 repo: Some(repo_id),
-                equals: equals
-                    .iter()
-                    .map(|(field, values)| (field.as_str(), values.clone()))
-                    .collect(),
+                filter: decided.as_ref(),
                 ..UnitQuery::default()
             };
             let staged = self.store.stage_select(task, &query, remove).await;
             return staged.map(drop).map_err(from_store);
         }
-        // Which units is all that counts of what is found.
-        criteria.unit_fields = Some(Vec::new());
-        criteria.association_fields = Some(Vec::new());
-        let mut found = self.repository_units(repo_id, criteria).await?;
+        let mut found = search.run().await?;
         while let Some(batch) = found.try_next().await? {
             let units: Vec<(UnitId, &str)> = batch
                 .iter()
@@ -72,34 +62,12 @@ impl Engine {
         }
         Ok(())
     }
+}
 
-    /// The criteria as equalities that the database decides exactly; `None` when they say more.
-    fn exact(
-        &self,
-        type_ids: &[String],
-        criteria: &UnitCriteria,
-    ) -> Option<Vec<(String, Vec<Value>)>> {
-        if criteria.association.is_some() || criteria.limit.is_some() || criteria.skip > 0 {
-            return None;
-        }
-        let equals = match &criteria.unit {
-            None => Vec::new(),
-            Some(filter) => Filter::equalities(filter)?,
-        };
-        let kinds: Option<Vec<&UnitType>> = type_ids
-            .iter()
-            .map(|id| self.registry.unit_type(id))
-            .collect();
-        let kinds = kinds?;
-        let plain = |field: &str| {
-            kinds.iter().all(|kind| {
-                kind.key.iter().any(|key| key.name == field) || kind.indexed.contains(&field)
-            })
-        };
-        equals
-            .iter()
-            .all(|(field, _)| plain(field))
-            .then_some(equals)
+impl Search {
+    /// Whether it finds all that fulfils the filter on the unit, in any order.
+    fn is_whole(&self) -> bool {
+        self.association.is_none() && self.limit.is_none() && self.skip == 0
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::Ranking;
 use super::collections::unknown_field;
+use super::length::at_length;
 use crate::error::from_store;
 use crate::{Engine, present};
 
@@ -186,7 +187,7 @@ impl Search {
     }
 
     /// What the database decides of the filter on the unit.
-    fn translated(&self) -> Option<UnitFilter> {
+    pub(super) fn translated(&self) -> Option<UnitFilter> {
         let store = &self.engine.store;
         self.unit
             .as_ref()
@@ -458,18 +459,19 @@ impl Search {
             .filter(|_| keys.is_empty())
             .map(|limit| limit.saturating_add(self.skip));
         let mut found = 0;
-        'units: while let Some(batch) = units.try_next().await.map_err(from_store)? {
-            for streamed in batch {
-                if enough.is_some_and(|enough| found >= enough) {
-                    break 'units;
+        while enough.is_none_or(|enough| found < enough)
+            && let Some(batch) = units.try_next().await.map_err(from_store)?
+        {
+            at_length(|| {
+                for streamed in batch {
+                    let id = streamed.unit.id;
+                    if let Some((association, unit)) = self.judge(streamed, &needs) {
+                        found += 1;
+                        let judged = if by_association { &association } else { &unit };
+                        ranking.offer(sort_values(judged, &keys), id);
+                    }
                 }
-                let id = streamed.unit.id;
-                if let Some((association, unit)) = self.judge(streamed, &needs) {
-                    found += 1;
-                    let judged = if by_association { &association } else { &unit };
-                    ranking.offer(sort_values(judged, &keys), id);
-                }
-            }
+            });
         }
         let ids: Vec<UnitId> = ranking.finish(self.skip).collect();
         let pages: Vec<Vec<UnitId>> = ids.chunks(PAGE).map(<[UnitId]>::to_vec).collect();
@@ -487,12 +489,14 @@ impl Search {
         let mut found: HashMap<UnitId, Document> = HashMap::with_capacity(ids.len());
         let mut units = self.query(&self.type_ids, needs, &[], Some(ids.to_vec()), None)?;
         while let Some(batch) = units.try_next().await.map_err(from_store)? {
-            for streamed in batch {
-                let id = streamed.unit.id;
-                if let Some((association, unit)) = self.judge(streamed, needs) {
-                    found.insert(id, self.show(association, unit));
+            at_length(|| {
+                for streamed in batch {
+                    let id = streamed.unit.id;
+                    if let Some((association, unit)) = self.judge(streamed, needs) {
+                        found.insert(id, self.show(association, unit));
+                    }
                 }
-            }
+            });
         }
         let mut batch: Vec<Document> = ids.iter().filter_map(|id| found.remove(id)).collect();
         self.add_memberships(&mut batch).await?;
@@ -530,7 +534,7 @@ impl Running {
             let judged = batch
                 .into_iter()
                 .filter_map(|unit| self.search.judge(unit, &self.needs));
-            let mut found: Vec<(Document, Document)> = judged.collect();
+            let mut found: Vec<(Document, Document)> = at_length(|| judged.collect());
             self.done = !self.window.cut(&mut found);
             let mut shown: Vec<Document> = found
                 .into_iter()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
+use pith_core::criteria::UnitCriteria;
 use pith_core::task::TaskState;
 use pith_core::{SignedDuration, UnitId};
 use pith_engine::{Job, Orphans};
@@ -14,6 +15,7 @@ use crate::harness::{Harness, On, put_files};
 
 crate::on_both!(
     a_copy_shares_units_and_keeps_their_ids,
+    what_the_database_decides_is_copied_and_removed_as_a_search_finds_it,
     a_copied_file_takes_the_place_of_one_with_its_name,
     a_copy_clones_what_belongs_to_one_repository,
     a_recursive_copy_brings_what_is_required,
@@ -136,6 +138,30 @@ async fn a_copy_shares_units_and_keeps_their_ids(on: On) {
         3
     );
     assert_eq!(h.published("pulp/repos/copy").await.len(), 0);
+}
+
+async fn what_the_database_decides_is_copied_and_removed_as_a_search_finds_it(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let _feed = zoo(&h, &Spec::of(20)).await;
+    for filter in [
+        json!({"name": {"$regex": "^[a-c]"}}),
+        json!({"name": {"$gte": "c", "$ne": "d"}}),
+        json!({"$nor": [{"name": {"$regex": "e"}}]}),
+        json!({"$or": [{"size": {"$gt": 0}}, {"name": {"$in": ["x"]}}]}),
+        json!({"requires": {"$elemMatch": {"name": {"$exists": true}}}}),
+    ] {
+        let criteria = json!({"type_ids": ["rpm"], "filters": {"unit": filter}});
+        let asked = UnitCriteria::parse(&criteria).unwrap();
+        let found = h.engine.repository_units("zoo", asked).await.unwrap();
+        let found = found.try_concat().await.unwrap().len();
+        let copied = copy(&h, "zoo", "copy", criteria.clone(), json!({})).await;
+        assert_eq!(names(&copied).len(), found, "{criteria}");
+        let removed = remove(&h, "copy", criteria.clone()).await;
+        assert_eq!(names(&removed).len(), found, "{criteria}");
+        assert!(counts(&h, "copy").await.is_empty(), "{criteria}");
+    }
 }
 
 async fn a_copied_file_takes_the_place_of_one_with_its_name(on: On) {

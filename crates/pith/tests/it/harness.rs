@@ -88,6 +88,14 @@ impl Harness {
         })
     }
 
+    /// As [`Self::start`], without workers: tasks wait for ever.
+    pub(crate) async fn idle(on: On) -> Option<Self> {
+        let mut harness = Self::start(on).await?;
+        harness.workers.abort();
+        let _ = (&mut harness.workers).await;
+        Some(harness)
+    }
+
     /// Ends the process as kill -9 would, as far as the database can tell, and starts another.
     pub(crate) async fn crash_and_restart(&mut self) {
         self.workers.abort();

@@ -13,5 +13,6 @@ mod life;
 mod published;
 mod rpm;
 mod schedules;
+mod searches;
 mod seeds;
 mod sources;

@@ -116,13 +116,26 @@ fn within(out: &mut Sql, path: &str, text: &str, at_start: bool, at_end: bool) {
         found(out, path, &condition, &bounds);
         return;
     }
-    // The text of a quoted expression cannot be a variable: the whole path is bound.
-    let mut condition = format!("like_regex {} flag \"q\"", json!(text));
-    if at_start {
-        condition.push_str(&format!(" && @ starts with {}", json!(text)));
-    }
+    // An expression cannot be a variable: the whole path is bound. A single ^ or $ holds at the ends of the text only,
+    // for newlines get no special treatment unless a flag asks for it.
+    let start = if at_start { "^" } else { "" };
+    let end = if at_end { "$" } else { "" };
+    let expression = format!("{start}{}{end}", literally(text));
+    let condition = format!("like_regex {}", json!(expression));
     let whole = format!("${path} ? (@.type() == \"string\" && @ {condition})");
     out.push("jsonb_path_exists(u.doc, ")
         .bind(whole)
         .push("::text::jsonpath)");
+}
+
+/// The expression that finds just `text`: before what is neither letter nor digit, a backslash takes its meaning away.
+fn literally(text: &str) -> String {
+    let mut expression = String::with_capacity(text.len());
+    for each in text.chars() {
+        if each.is_ascii_punctuation() {
+            expression.push('\\');
+        }
+        expression.push(each);
+    }
+    expression
 }

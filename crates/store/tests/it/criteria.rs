@@ -15,6 +15,7 @@ use crate::on_both_engines;
 
 on_both_engines!(
     the_database_and_the_evaluator_agree,
+    an_expression_for_the_end_of_a_text_holds_only_there,
     hostile_names_and_values_stay_values,
 );
 
@@ -90,6 +91,8 @@ fn operator() -> impl Strategy<Value = Value> {
         3 => ("\\$(gt|gte|lt|lte)", scalar()).prop_map(|(op, v)| json!({op: v})),
         1 => any::<bool>().prop_map(|v| json!({"$exists": v})),
         2 => (pattern, "[im]?").prop_map(|(p, o)| json!({"$regex": p, "$options": o})),
+        1 => (any::<bool>(), text(), any::<bool>())
+            .prop_map(|(start, text, end)| json!({"$regex": literal(start, &text, end)})),
         1 => pattern.prop_map(|p| json!({"$not": p})),
         1 => (0..3u8).prop_map(|n| json!({"$size": n})),
         1 => prop::sample::select(vec!["string", "number", "bool", "null", "int", "array"])
@@ -99,6 +102,26 @@ fn operator() -> impl Strategy<Value = Value> {
         1 => (scalar(), scalar()).prop_map(|(a, b)| json!({"$elemMatch": {"x": a, "y": {"$ne": b}}})),
         1 => scalar().prop_map(|v| json!({"$not": {"$gt": v}})),
     ]
+}
+
+/// An expression for a text that has `text` where the flags say.
+fn literal(at_start: bool, text: &Value, at_end: bool) -> String {
+    let escaped = text
+        .as_str()
+        .unwrap_or_default()
+        .chars()
+        .flat_map(|each| {
+            each.is_ascii_punctuation()
+                .then_some('\\')
+                .into_iter()
+                .chain([each])
+        })
+        .collect::<String>();
+    let (start, end) = (
+        if at_start { "^" } else { "" },
+        if at_end { "$" } else { "" },
+    );
+    format!("{start}{escaped}{end}")
 }
 
 fn filter() -> impl Strategy<Value = Value> {
@@ -177,6 +200,38 @@ async fn the_database_and_the_evaluator_agree(f: Fixture) {
         exact > FILTERS / 5,
         "only {exact} of {FILTERS} are decided by the database"
     );
+}
+
+async fn an_expression_for_the_end_of_a_text_holds_only_there(f: Fixture) {
+    let documents: Vec<Document> = [
+        json!({"x": ["ba"], "y": {"y": {}}}),
+        json!({"x": ["ab"]}),
+        json!({"x": "b\n"}),
+    ]
+    .iter()
+    .map(|doc| doc.as_object().unwrap().clone())
+    .collect();
+    let ids = filled(&f, &documents).await;
+    for (asked, wanted) in [
+        (json!({"x": {"$regex": "b$"}}), &ids[1..2]),
+        (json!({"x": {"$regex": "^b"}}), &[ids[0], ids[2]]),
+        (
+            json!({"$nor": [{"x": {"$regex": "b$"}}]}),
+            &[ids[0], ids[2]],
+        ),
+        (
+            json!({"$and": [
+                {"x": {"$regex": "^b"}},
+                {"y.y.y": {"$not": {"$gt": -3}}},
+                {"$nor": [{"x": {"$regex": "b$"}}]},
+            ]}),
+            &[ids[0], ids[2]],
+        ),
+    ] {
+        let filter = Filter::parse(&asked).unwrap();
+        let (found, _) = found(&f, &filter, None).await;
+        assert_eq!(found, wanted.iter().copied().collect(), "{asked}");
+    }
 }
 
 async fn hostile_names_and_values_stay_values(f: Fixture) {

@@ -5,6 +5,7 @@ mod content;
 mod criteria;
 mod fixture;
 mod groups;
+mod listings;
 mod people;
 mod plans;
 mod publications;

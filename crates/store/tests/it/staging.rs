@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pith_core::criteria::Filter;
 use pith_core::{Sha256, TaskId, UnitId};
-use pith_store::{OnConflict, Store, StoreError, UnitQuery};
+use pith_store::{Held, OnConflict, Store, StoreError, UnitQuery};
 use serde_json::json;
 
 use crate::fixture::{Fixture, REPO, collect, unit};
@@ -12,6 +13,7 @@ on_both_engines!(
     staging_tells_which_units_are_gone,
     what_is_staged_is_no_orphan,
     a_selection_is_staged_in_one_statement,
+    a_selection_by_a_filter_is_staged_in_one_statement,
     what_was_staged_can_be_read_and_taken_back,
     no_staged_unit_is_ever_deleted,
     a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over,
@@ -77,6 +79,46 @@ async fn a_selection_is_staged_in_one_statement(f: Fixture) {
     assert_eq!(f.store.stage_select(task, &all, true).await.unwrap(), 2);
     let done = f.store.content_commit(task, "copy", f.now()).await.unwrap();
     assert_eq!((done.added, done.removed), (0, 2));
+}
+
+async fn a_selection_by_a_filter_is_staged_in_one_statement(f: Fixture) {
+    f.repository(REPO).await;
+    let ids = f.units("t", &["a", "b", "c", "cb"]).await;
+    f.add(REPO, "t", &ids).await;
+    f.units("t", &["elsewhere"]).await;
+    for (asked, wanted) in [
+        (json!({"name": {"$gte": "b"}}), &ids[1..]),
+        (
+            json!({"$nor": [{"name": {"$regex": "b$"}}]}),
+            &[ids[0], ids[2]],
+        ),
+        (
+            json!({"$or": [{"name": "a"}, {"_id": ids[3]}]}),
+            &[ids[0], ids[3]],
+        ),
+        (json!({"name": {"$exists": false}}), &[]),
+    ] {
+        let filter = Filter::parse(&asked).unwrap();
+        for held in [Held::Plain, Held::Anyhow] {
+            let decided = f.store.unit_filter(&filter, &|_| held);
+            assert!(decided.is_exact(), "{asked}");
+            let query = UnitQuery {
+                type_ids: vec!["t"],
+                repo: Some(REPO),
+                filter: Some(&decided),
+                ..UnitQuery::default()
+            };
+            let task = TaskId::new();
+            let staged = f.store.stage_select(task, &query, false).await.unwrap();
+            assert_eq!(staged, wanted.len() as u64, "{asked}");
+            let page = f.store.staged_page(task, false, &[], None).await.unwrap();
+            let mut found: Vec<UnitId> = page.into_iter().map(|(id, _)| id).collect();
+            let mut wanted = wanted.to_vec();
+            found.sort_unstable();
+            wanted.sort_unstable();
+            assert_eq!(found, wanted, "{asked}");
+        }
+    }
 }
 
 async fn what_was_staged_can_be_read_and_taken_back(f: Fixture) {

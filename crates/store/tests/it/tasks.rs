@@ -1,6 +1,6 @@
 use pith_core::TaskId;
 use pith_core::task::{Resource, TaskState};
-use pith_store::{NewTask, StoreError, Task, TaskOutcome};
+use pith_store::{NewTask, StoreError, Task, TaskListing, TaskOutcome, Window};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -362,11 +362,14 @@ async fn tasks_are_found_by_all_their_tags(f: Fixture) {
     assert_eq!(of(&["a", "b"]).await, ids[..1]);
     assert_eq!(of(&["c"]).await, []);
     assert_eq!(of(&[]).await, ids);
-    let all: Vec<TaskId> = collect(f.store.tasks_all())
-        .await
-        .into_iter()
-        .map(|task| task.id)
-        .collect();
+    let all: Vec<TaskId> = collect(
+        f.store
+            .tasks_stream(TaskListing::default(), Window::default()),
+    )
+    .await
+    .into_iter()
+    .map(|task| task.id)
+    .collect();
     assert_eq!(all, ids);
     let picked = f
         .store

@@ -3,7 +3,7 @@
 
 use pith_core::TaskId;
 use pith_core::task::Resource;
-use pith_store::{NewTask, Store, TaskOutcome};
+use pith_store::{NewTask, Store, TaskListing, TaskOutcome, Window};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -179,7 +179,9 @@ fn check(cases: u32, open: impl AsyncFnOnce() -> Option<Fixture>) {
 }
 
 async fn clear(store: &Store) {
-    for task in crate::fixture::collect(store.tasks_all()).await {
+    for task in
+        crate::fixture::collect(store.tasks_stream(TaskListing::default(), Window::default())).await
+    {
         store
             .task_finish(task.id, &TaskOutcome::Canceled, store.now())
             .await

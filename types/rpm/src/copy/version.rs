@@ -139,20 +139,17 @@ impl Dependency {
 
 /// The words of a rich dependency; parentheses within names stay.
 fn words(text: &str) -> Vec<&str> {
-    let trim = |word: &'_ str| -> (usize, usize) {
-        let start = word.len() - word.trim_start_matches('(').len();
-        let mut end = word.len();
-        let open = |end: usize| word[start..end].matches('(').count();
-        let close = |end: usize| word[start..end].matches(')').count();
-        while end > start && close(end) > open(end) {
-            end -= 1;
-        }
-        (start, end)
-    };
     text.split_whitespace()
         .map(|word| {
-            let (start, end) = trim(word);
-            &word[start..end]
+            let mut word = word.trim_start_matches('(');
+            let surplus = word
+                .matches(')')
+                .count()
+                .saturating_sub(word.matches('(').count());
+            for _ in 0..surplus {
+                word = word.strip_suffix(')').unwrap_or(word);
+            }
+            word
         })
         .filter(|word| !word.is_empty())
         .collect()
@@ -207,6 +204,8 @@ mod tests {
             names("(perl(Foo) >= 0:1.2 or (b with c))"),
             ["perl(Foo)", "b", "c"]
         );
+        assert_eq!(names("(a and perl(Foo)))"), ["a", "perl(Foo)"]);
+        assert_eq!(names("(6)éui and é)"), ["6)éui", "é"]);
         assert!(names("rpmlib(PayloadIsZstd)").is_empty());
         assert_eq!(names("/bin/sh"), ["/bin/sh"]);
     }
