@@ -48,6 +48,11 @@ impl Feed {
         Ok(feed)
     }
 
+    /// Serves a folder below a path that starts and ends with a slash, besides what is served already.
+    pub fn serve(&self, prefix: &str, folder: &Path) {
+        self.upstream.serve_dir(prefix, folder);
+    }
+
     /// The URL of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

@@ -74,12 +74,16 @@ impl Compression {
 pub struct Spec {
     /// Binary packages.
     pub packages: usize,
+    /// Names and versions of the first packages; the others have made-up ones.
+    pub named: &'static [(&'static str, &'static str)],
     /// Source packages.
     pub sources: usize,
     /// Errata, each for some of the packages.
     pub errata: usize,
-    /// Package groups; with any there are a category, an environment and langpacks too.
+    /// Package groups; with any there are a category and langpacks too.
     pub groups: usize,
+    /// Whether there is an environment where there are groups.
+    pub environment: bool,
     /// Modules, each with a default stream.
     pub modules: usize,
     /// Whether there is a `productid` document, which no tool knows.
@@ -100,9 +104,11 @@ impl Default for Spec {
     fn default() -> Self {
         Self {
             packages: 10,
+            named: &[],
             sources: 0,
             errata: 2,
             groups: 2,
+            environment: true,
             modules: 0,
             product_id: false,
             checksum: pith_core::Algorithm::Sha256,

@@ -14,3 +14,4 @@ mod rest;
 mod scale_out;
 mod schedules;
 mod tls;
+mod zoo;

@@ -46,7 +46,8 @@ impl PackageSpec {
     /// Package `number` of a repository.
     #[must_use]
     pub fn of(spec: &Spec, number: usize) -> Self {
-        let name = name(number);
+        let named = spec.named.get(number);
+        let name = named.map_or_else(|| name(number), |(name, _)| (*name).to_owned());
         let requires = if number > 0 && number.is_multiple_of(3) {
             vec![self::name(number / 2)]
         } else {
@@ -54,9 +55,15 @@ impl PackageSpec {
         };
         Self {
             name,
-            epoch: u32::from(number % 10 == 7),
-            version: format!("{}.{}.{}", 1 + number % 4, number % 13, number % 7),
-            release: format!("{}.el9", 1 + number % 5),
+            epoch: u32::from(named.is_none() && number % 10 == 7),
+            version: match named {
+                Some((_, version)) => (*version).to_owned(),
+                None => format!("{}.{}.{}", 1 + number % 4, number % 13, number % 7),
+            },
+            release: match named {
+                Some(_) => "1".to_owned(),
+                None => format!("{}.el9", 1 + number % 5),
+            },
             arch: if number >= spec.packages {
                 "src".to_owned()
             } else {

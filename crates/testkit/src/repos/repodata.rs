@@ -290,11 +290,17 @@ fn comps(spec: &Spec, made: &[MadePackage]) -> String {
     let _ = writeln!(
         text,
         "<category><id>everything</id><name>Everything</name><description>All groups</description>\
-         <display_order>10</display_order><grouplist>{ids}</grouplist></category>\n\
-         <environment><id>minimal</id><name>Minimal</name><description>The least</description>\
-         <display_order>5</display_order><grouplist><groupid>group-0</groupid></grouplist>\
-         <optionlist><groupid default=\"true\">group-0</groupid></optionlist></environment>\n\
-         <langpacks><match install=\"dictionary-%s\" name=\"dictionary\"/></langpacks>"
+         <display_order>10</display_order><grouplist>{ids}</grouplist></category>"
+    );
+    if spec.environment {
+        text.push_str(
+            "<environment><id>minimal</id><name>Minimal</name><description>The least</description>\
+             <display_order>5</display_order><grouplist><groupid>group-0</groupid></grouplist>\
+             <optionlist><groupid default=\"true\">group-0</groupid></optionlist></environment>\n",
+        );
+    }
+    text.push_str(
+        "<langpacks><match install=\"dictionary-%s\" name=\"dictionary\"/></langpacks>\n",
     );
     text.push_str("</comps>\n");
     text
