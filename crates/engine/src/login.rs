@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use pith_core::error::PulpError;
+use pith_core::error::{ErrorDetail, PulpError};
 use pith_trust::{Authority, Issued, Subject};
 
 use crate::Engine;
 use crate::auth::Account;
+use crate::error::from_store;
 
 /// How long a login certificate counts, in days.
 const LOGIN_DAYS: u32 = 7;
@@ -33,10 +34,19 @@ impl Engine {
     /// A certificate for a user that counts for seven days, or until their password is changed.
     ///
     /// # Errors
-    /// When there is no authority, or the certificate cannot be made.
+    /// 401 when the account was changed since it was read; when there is no authority, or the certificate cannot be made.
     pub async fn login_certificate(&self, account: &Account) -> Result<Issued, PulpError> {
         // Not from before the password: the account may have been changed in this very second.
         let from = self.clock.now().max(account.password_changed);
+        // A request may take its time between its first byte and its last. What changes after this look is dated later.
+        let known = self.store.user_get(&account.login).await;
+        let same = known.map_err(from_store)?.is_some_and(|user| {
+            user.oid == account.oid && user.password_changed == account.password_changed
+        });
+        if !same {
+            let detail = ErrorDetail::new("PLP0025", "Authentication failed.");
+            return Err(PulpError::unauthenticated(detail, "authentication_failed"));
+        }
         let subject = Subject::user(&account.login, account.oid.as_str());
         self.issue(move |authority| authority.issue_client(&subject, from, LOGIN_DAYS))
             .await

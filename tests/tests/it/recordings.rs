@@ -5,7 +5,9 @@
 //! A further recording is a line of [`SCENARIOS`].
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use pith_e2e::feed::Fault;
 use pith_e2e::tools::{sample_repo, wait_for, workspace};
 use pith_e2e::{Feed, Pith};
 use pith_testkit::replay::{Exchange, Live, read, replay_with};
@@ -116,7 +118,7 @@ fn filled_repository(server: &Pith, feed: &Feed) {
     api.publish("rec-ge").unwrap();
 }
 
-/// The repository `rec-many`, whose first sync goes on until it is cancelled: recording 09 cancels one that waits for it.
+/// The repository `rec-many`, whose syncs take their time: recording 09 cancels one that runs and one that waits for it.
 fn busy_repository(server: &Pith, feed: &Feed) {
     let api = server.api().unwrap();
     let repository = json!({
@@ -125,7 +127,9 @@ fn busy_repository(server: &Pith, feed: &Feed) {
     });
     let made = api.call("POST", "/repositories/", Some(&repository));
     made.unwrap().expect(201).unwrap();
-    feed.stall_once("/rpm-many/repodata/repomd.xml", 100);
+    let (chunk, every) = (1000, Duration::from_millis(500));
+    let slow = Fault::Slow { chunk, every };
+    feed.misbehave("/rpm-many/repodata/repomd.xml", slow);
 }
 
 fn exchanges(scenario: &Scenario) -> Vec<Exchange> {

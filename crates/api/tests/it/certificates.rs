@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pith_engine::auth::{Authenticator, Principal};
 use pith_trust::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -83,6 +84,29 @@ async fn a_certificate_ends_with_the_password_and_with_the_user() {
     let consumer = Who::Certificate(Some(certificate));
     let asked = code(router, &consumer, "GET", "/repositories/", None).await;
     assert_eq!(asked, (401, "PLP0027".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_began_before_the_password_changed_gets_no_certificate() {
+    let server = Server::start(Vec::new()).await;
+    let router = &server.router;
+    let ann = Some(json!({ "login": "ann", "password": "one" }));
+    assert_eq!(code(router, &ADMIN, "POST", "/users/", ann).await.0, 201);
+    let authenticator = Authenticator::default();
+    let checked = authenticator
+        .check(&server.engine.store, "ann", "one")
+        .await;
+    let Some(Principal::User(account)) = checked.unwrap() else {
+        panic!("ann has this password");
+    };
+    server.engine.login_certificate(&account).await.unwrap();
+    let change = Some(json!({ "delta": { "password": "two" } }));
+    assert_eq!(
+        code(router, &ADMIN, "PUT", "/users/ann/", change).await.0,
+        200
+    );
+    let refused = server.engine.login_certificate(&account).await;
+    assert_eq!(refused.err().map(|error| error.status), Some(401));
 }
 
 #[tokio::test(flavor = "multi_thread")]
