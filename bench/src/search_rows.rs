@@ -121,7 +121,7 @@ impl Server {
     }
 }
 
-fn in_repository(filter: Value, more: Value) -> Value {
+fn in_repository(filter: &Value, more: Value) -> Value {
     let mut criteria = more;
     criteria["type_ids"] = json!(["rpm"]);
     criteria["filters"] = json!({ "unit": filter });
@@ -135,7 +135,7 @@ pub(crate) fn by_name(bench: &Bench) -> anyhow::Result<Row> {
             // Spread over the repository.
             let number = number * 7919 % bench.packages.count;
             in_repository(
-                json!({"name": name(number)}),
+                &json!({"name": name(number)}),
                 json!({"fields": {"unit": ["name", "version"]}}),
             )
         })
@@ -147,7 +147,7 @@ pub(crate) fn list(bench: &Bench) -> anyhow::Result<Row> {
     let server = Server::filled(bench)?;
     let pages = (bench.packages.count / 100).clamp(1, 100);
     let bodies: Vec<Value> = (0..pages)
-        .map(|page| in_repository(json!({}), json!({"limit": 100, "skip": page * 100})))
+        .map(|page| in_repository(&json!({}), json!({"limit": 100, "skip": page * 100})))
         .collect();
     server.measure(bench, IN_REPOSITORY, &bodies, "> 500/s")
 }

@@ -45,7 +45,7 @@ async fn check_additional(call: &Call, overriding: &Document) -> Result<(), Pulp
                 None => false,
             };
             if !found {
-                return Err(PulpError::invalid_values(&[id.clone()]));
+                return Err(PulpError::invalid_values(std::slice::from_ref(id)));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use pith_core::error::PulpError;
 use pith_engine::Job;
+use pith_engine::content_sources::ContentSource;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -14,7 +15,7 @@ fn bad_action() -> Answer {
 /// Every content source.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let sources = call.engine.content_sources().await;
-    let documents: Vec<Value> = sources.iter().map(|source| source.document()).collect();
+    let documents: Vec<Value> = sources.iter().map(ContentSource::document).collect();
     Answer::json(&documents)
 }
 

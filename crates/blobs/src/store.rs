@@ -75,7 +75,7 @@ impl Blobs {
                 StorageUrl::Local(root) => Backend::Local(LocalStore::open(root)?),
                 StorageUrl::S3(settings) => Backend::Remote(RemoteStore::s3(settings)?),
             };
-            Self::new(backend, data, runtime)
+            Self::new(backend, &data, runtime)
         })
         .await
     }
@@ -91,15 +91,15 @@ impl Blobs {
     ) -> Result<Self> {
         let backend = Backend::Remote(RemoteStore::new(store, prefix));
         let (data, runtime) = (data_dir.to_owned(), Handle::current());
-        blocking(move || Self::new(backend, data, runtime)).await
+        blocking(move || Self::new(backend, &data, runtime)).await
     }
 
-    fn new(backend: Backend, data: PathBuf, runtime: Handle) -> Result<Self> {
+    fn new(backend: Backend, data: &Path, runtime: Handle) -> Result<Self> {
         let spool = match &backend {
             Backend::Local(local) => local.spool().to_owned(),
-            Backend::Remote(_) => paths::spool(&data),
+            Backend::Remote(_) => paths::spool(data),
         };
-        let cache = PublicationCache::new(paths::publication_cache(&data));
+        let cache = PublicationCache::new(paths::publication_cache(data));
         std::fs::create_dir_all(&spool).map_err(Error::io("create", &spool))?;
         Ok(Self {
             inner: Arc::new(Inner {

@@ -63,7 +63,7 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
                 let mut step = step.lock();
                 match outcome {
                     Ok(()) => step.succeeded(),
-                    Err(error) => step.failed(json!({
+                    Err(error) => step.failed(&json!({
                         "code": "PLP0000",
                         "description": error.to_string(),
                         "data": {},

@@ -34,7 +34,7 @@ pub(super) async fn run(
                 let detail = ErrorDetail::new("PLP0031", text)
                     .with("id", source.id())
                     .with("url", url);
-                step.failed(json!(detail));
+                step.failed(&json!(detail));
             }
         }
         run.progress.report(step.report());

@@ -465,7 +465,7 @@ impl Downloader {
             .map(ToString::to_string)
             .unwrap_or_default();
         let mut sink = BlobSink::new(&self.shared.engine.blobs);
-        let fetched = match self.from_nearby(&moving.nearby, &request, &mut sink).await {
+        let fetched = match self.nearby_copy(&moving.nearby, &request, &mut sink).await {
             Some(fetched) => fetched,
             None => self
                 .session
@@ -489,7 +489,7 @@ impl Downloader {
 impl Downloader {
     /// The file from the first alternate content source that has it as promised. What one of them does wrong is no
     /// failure: the feed is asked next.
-    async fn from_nearby(
+    async fn nearby_copy(
         &self,
         nearby: &[Nearby],
         request: &Request,

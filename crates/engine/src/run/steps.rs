@@ -36,7 +36,7 @@ impl Step {
         self.succeeded += 1;
     }
 
-    pub(super) fn failed(&mut self, error: Value) {
+    pub(super) fn failed(&mut self, error: &Value) {
         self.failed += 1;
         if self.details.len() < MAX_DETAILS {
             self.details

@@ -50,9 +50,13 @@ impl<L: Default> Narrowed<L> {
 /// Collects the conditions that must hold; true when the filter says nothing else.
 fn conditions_of<'a>(filter: &'a Filter, into: &mut Vec<(&'a [String], &'a Test)>) -> bool {
     match filter {
-        Filter::All(filters) => filters
-            .iter()
-            .fold(true, |all, filter| conditions_of(filter, into) && all),
+        Filter::All(filters) => {
+            let mut all = true;
+            for filter in filters {
+                all &= conditions_of(filter, into);
+            }
+            all
+        }
         Filter::Any(filters) if filters.len() == 1 => conditions_of(&filters[0], into),
         Filter::Any(_) | Filter::None(_) => false,
         Filter::Field { path, test } => {
@@ -169,9 +173,13 @@ fn add_tags(tags: &mut Vec<String>, test: &Test) -> bool {
             true
         }
         Test::In(values) if values.len() == 1 => add_tags(tags, &Test::Equal(values[0].clone())),
-        Test::Every(tests) if !tests.is_empty() => tests
-            .iter()
-            .fold(true, |all, test| add_tags(tags, test) && all),
+        Test::Every(tests) if !tests.is_empty() => {
+            let mut all = true;
+            for test in tests {
+                all &= add_tags(tags, test);
+            }
+            all
+        }
         _ => false,
     }
 }
@@ -182,8 +190,8 @@ mod tests {
 
     use super::*;
 
-    fn filter(value: Value) -> Option<Filter> {
-        Some(Filter::parse(&value).unwrap())
+    fn filter(value: &Value) -> Option<Filter> {
+        Some(Filter::parse(value).unwrap())
     }
 
     #[test]
@@ -226,7 +234,7 @@ mod tests {
             ),
             (json!({"id": "a\0"}), Texts::OneOf(vec![]), true),
         ] {
-            let found = repositories(filter(asked.clone()).as_ref());
+            let found = repositories(filter(&asked).as_ref());
             assert_eq!((found.listing, found.exact), (wanted, exact), "{asked}");
         }
     }
@@ -239,31 +247,31 @@ mod tests {
             "state": {"$in": ["running", "ghost"]},
             "tags": {"$all": ["a", "b"]},
         });
-        let found = tasks(filter(asked).as_ref());
+        let found = tasks(filter(&asked).as_ref());
         assert_eq!(found.listing.ids, Some(vec![id]));
         assert_eq!(found.listing.states, Some(vec![TaskState::Running]));
         assert_eq!(found.listing.tags, ["a", "b"]);
         assert!(found.exact);
         let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
-        let found = tasks(filter(json!({"tags": {"$all": many}})).as_ref());
+        let found = tasks(filter(&json!({"tags": {"$all": many}})).as_ref());
         assert_eq!(found.listing.tags.len(), MAX_TAGS);
         assert!(!found.exact);
     }
 
     #[test]
     fn a_sort_keeps_the_window_here() {
-        let window = |value: Value| {
-            let criteria = Criteria::parse(&value).unwrap();
+        let window = |value: &Value| {
+            let criteria = Criteria::parse(value).unwrap();
             repositories(criteria.filter.as_ref()).window(&criteria)
         };
         let pushed = Window {
             skip: 2,
             limit: Some(3),
         };
-        assert_eq!(window(json!({"skip": 2, "limit": 3})), pushed);
+        assert_eq!(window(&json!({"skip": 2, "limit": 3})), pushed);
         let sorted = json!({"skip": 2, "limit": 3, "sort": [["id", "ascending"]]});
-        assert_eq!(window(sorted), Window::default());
+        assert_eq!(window(&sorted), Window::default());
         let judged = json!({"skip": 2, "limit": 3, "filters": {"description": "x"}});
-        assert_eq!(window(judged), Window::default());
+        assert_eq!(window(&judged), Window::default());
     }
 }

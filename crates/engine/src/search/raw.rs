@@ -31,7 +31,7 @@ impl Search {
             &self.unit_sort,
             None,
             window,
-            |store, query| store.units_raw_stream(query),
+            pith_store::Store::units_raw_stream,
         )?;
         let search = Arc::new(self);
         let show = move |batch: Vec<StreamedUnit<RawDocument>>| {

@@ -209,7 +209,7 @@ async fn stage_and_check(store: &Store, round: usize) {
         store.units_stream(&query).unwrap()
     };
     assert_eq!(collect(there(store)).await.len(), ids.len());
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         let now = store.now();
         store.content_commit(task, REPO, now).await.unwrap();
         assert_eq!(collect(there(store)).await.len(), ids.len());
