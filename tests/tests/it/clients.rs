@@ -26,7 +26,7 @@ fn fill(server: &Pith) -> Feed {
     let feed = Feed::of(&sample_repo()).unwrap();
     let api = server.api().unwrap();
     let distributor = json!({
-        "distributor_type_id": "yum_distributor", "distributor_id": "yum_distributor",
+        "distributor_type_id": "yum_distributor", "distributor_id": "gate",
         "distributor_config": {"relative_url": "zoo", "http": true, "https": true},
     });
     let zoo = json!({

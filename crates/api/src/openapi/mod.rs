@@ -19,8 +19,7 @@ const MOUNT: &str = "/pulp/api/v2";
 /// Names in paths that a reader can picture; the check of the description against a live server makes them real.
 const EXAMPLES: &[(&str, &str)] = &[
     ("repo", "zoo"),
-    ("importer", "yum_importer"),
-    ("distributor", "yum_distributor"),
+    ("distributor", "gate"),
     ("type", "rpm"),
     ("group", "zoos"),
     ("login", "keeper"),
