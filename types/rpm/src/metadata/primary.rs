@@ -93,7 +93,8 @@ impl Package {
     }
 }
 
-/// Where in a published tree a package of this file name is: `Packages/<l>/<filename>`.
+/// Where in a published tree a package of this file name is: `Packages/<l>/<filename>`; where the letter would be the dot
+/// that stands for the folder itself, it is left out.
 #[must_use]
 pub fn published_path(filename: &str) -> String {
     let first: String = filename
@@ -101,6 +102,9 @@ pub fn published_path(filename: &str) -> String {
         .next()
         .map(|c| c.to_lowercase().collect())
         .unwrap_or_default();
+    if first == "." {
+        return format!("Packages/{filename}");
+    }
     format!("Packages/{first}/{filename}")
 }
 
@@ -369,4 +373,18 @@ fn once(first: bool, what: &str) -> Result<(), MetadataError> {
 fn seconds(text: Option<&str>) -> Option<i64> {
     let text = text?.trim();
     text.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::published_path;
+
+    #[test]
+    fn a_package_goes_below_its_letter_unless_that_is_a_dot() {
+        assert_eq!(
+            published_path("Zebra-1-1.noarch.rpm"),
+            "Packages/z/Zebra-1-1.noarch.rpm"
+        );
+        assert_eq!(published_path(".noarch.rpm"), "Packages/.noarch.rpm");
+    }
 }
