@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pith_content::ContentError;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{SignedDuration, TaskId};
 use pith_store::{Engine as Database, Task, TaskOutcome};
@@ -73,6 +74,23 @@ pub(crate) struct Run {
     pub(crate) task: TaskId,
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: Progress,
+}
+
+impl Run {
+    /// Drives `work` until it ends or the task is cancelled, which drops it where it stands.
+    ///
+    /// Once the task is cancelled, every failure is the cancellation: a transfer that was cut off may fail before it is
+    /// dropped.
+    pub(crate) async fn until_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, ContentError>>,
+    ) -> Result<T, ContentError> {
+        match self.cancel.run_until_cancelled(work).await {
+            Some(Err(_)) if self.cancel.is_cancelled() => Err(ContentError::Cancelled),
+            Some(ended) => ended,
+            None => Err(ContentError::Cancelled),
+        }
+    }
 }
 
 /// The name of worker `number` of this process.

@@ -46,16 +46,7 @@ async fn grant(
     resource: &str,
     operations: &[Operation],
 ) -> Result<(), PulpError> {
-    let had = change
-        .operations(login, resource)
-        .await
-        .map_err(from_store)?;
-    let have = with(&had, operations);
-    if have.len() == had.len() {
-        return Ok(());
-    }
-    let set = change.operations_set(login, resource, &have);
-    set.await.map_err(from_store)
+    set(change, login, resource, |had| with(had, operations)).await
 }
 
 /// Lets a user do less.
@@ -65,15 +56,25 @@ async fn revoke(
     resource: &str,
     operations: &[Operation],
 ) -> Result<(), PulpError> {
+    set(change, login, resource, |had| without(had, operations)).await
+}
+
+/// Gives a user the operations that `next` makes of those the user has; nothing is written when they are as many.
+async fn set(
+    change: &mut PeopleChange,
+    login: &str,
+    resource: &str,
+    next: impl FnOnce(&[Operation]) -> Vec<Operation>,
+) -> Result<(), PulpError> {
     let had = change
         .operations(login, resource)
         .await
         .map_err(from_store)?;
-    let left = without(&had, operations);
-    if left.len() == had.len() {
+    let next = next(&had);
+    if next.len() == had.len() {
         return Ok(());
     }
-    let set = change.operations_set(login, resource, &left);
+    let set = change.operations_set(login, resource, &next);
     set.await.map_err(from_store)
 }
 

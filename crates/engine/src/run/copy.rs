@@ -15,17 +15,14 @@ use pith_content::{Config, ContentError};
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, TaskId, UnitId};
-use pith_fetch::Upstream;
 use pith_store::{StagedId, Store, UnitQuery};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::stage::{Plan, Policy, Stages};
+use super::stage::Stages;
 use super::subject::{Subject, info};
 use super::units;
 use crate::Engine;
-use crate::catalog::Cataloger;
-use crate::content_sources::Supply;
 use crate::error::from_store;
 use crate::worker::{Done, Failure, Run};
 
@@ -54,26 +51,11 @@ pub(super) async fn associate(
     engine
         .stage_selected(run.task, &source_id, criteria, false)
         .await?;
-    let session = engine
-        .fetcher
-        .session(Upstream::default())
-        .map_err(|error| PulpError::execution(error.to_string()))?;
     let context = Copy {
         source: info(&source.repo),
         repo: info(&subject.repo),
         config: Config::with_override(subject.importer.config.clone(), overriding),
-        stages: Stages::start(
-            Arc::clone(&engine),
-            Plan {
-                task: run.task,
-                policy: Policy::Immediate,
-                downloads: 1,
-                session: &session,
-                feed: None,
-                catalog: Cataloger::none(),
-                supply: Supply::default(),
-            },
-        ),
+        stages: Stages::local(Arc::clone(&engine), run.task)?,
         run: &run,
     };
     let report = subject.plugin.copy(&context).await?;

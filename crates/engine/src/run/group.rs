@@ -55,12 +55,11 @@ async fn publish(
         distributor_id: distributor.id.clone(),
         config: Config::with_override(stored, overriding),
     };
-    let published = run.cancel.run_until_cancelled(plugin.publish(&ctx)).await;
-    match published {
+    match run.until_cancelled(plugin.publish(&ctx)).await {
         // Nobody is told of a failure that is only reported; what Pulp kept of it has no endpoint either.
-        Some(Ok(()) | Err(ContentError::Failed { .. })) => Ok(Done::default()),
-        Some(Err(ContentError::Cancelled)) | None => Err(Failure::Cancelled),
-        Some(Err(error)) => Err(Failure::Error(error.into())),
+        Ok(()) | Err(ContentError::Failed { .. }) => Ok(Done::default()),
+        Err(ContentError::Cancelled) => Err(Failure::Cancelled),
+        Err(error) => Err(Failure::Error(error.into())),
     }
 }
 

@@ -76,10 +76,8 @@ pub(super) async fn run(
             ))
         }
         None => run
-            .cancel
-            .run_until_cancelled(publish(&run, &repo, &distributor, plugin, &overriding))
+            .until_cancelled(publish(&run, &repo, &distributor, plugin, &overriding))
             .await
-            .unwrap_or(Err(ContentError::Cancelled))
             .map(|report| ("success", report)),
     };
     if matches!(result, Err(ContentError::Cancelled)) {

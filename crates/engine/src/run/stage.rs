@@ -11,8 +11,9 @@ use pith_content::fetch::FetchFailure;
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
+use pith_core::error::PulpError;
 use pith_core::{Sha256, TaskId, UnitId};
-use pith_fetch::{Fetched, Request, Session};
+use pith_fetch::{Fetched, Request, Session, Upstream};
 use pith_store::KnownUnit;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
@@ -176,6 +177,24 @@ impl Stages {
             to_save,
             _tasks: tasks,
         }
+    }
+
+    /// Starts the stages for units whose files are in the store already: nothing is downloaded or catalogued.
+    pub(crate) fn local(engine: Arc<Engine>, task: TaskId) -> Result<Self, PulpError> {
+        let session = engine
+            .fetcher
+            .session(Upstream::default())
+            .map_err(|error| PulpError::execution(error.to_string()))?;
+        let plan = Plan {
+            task,
+            policy: Policy::Immediate,
+            downloads: 1,
+            session: &session,
+            feed: None,
+            catalog: Cataloger::none(),
+            supply: Supply::default(),
+        };
+        Ok(Self::start(engine, plan))
     }
 
     /// Takes a batch in; waits for room.

@@ -45,10 +45,8 @@ pub(super) async fn run(
     run.progress.set_key(&importer.type_id);
     // Cancelled, the sync is dropped where it stands, and its history says so.
     let result = run
-        .cancel
-        .run_until_cancelled(sync(&run, &repo, &importer, plugin, &overriding))
-        .await
-        .unwrap_or(Err(ContentError::Cancelled));
+        .until_cancelled(sync(&run, &repo, &importer, plugin, &overriding))
+        .await;
     let ended = Ended {
         started,
         completed: engine.clock.now(),

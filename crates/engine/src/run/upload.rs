@@ -14,15 +14,12 @@ use pith_content::{Config, ContentError};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Algorithm, Clock, UnitId};
-use pith_fetch::Upstream;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::stage::{Plan, Policy, Stages, USER_METADATA};
+use super::stage::{Stages, USER_METADATA};
 use super::subject::{Subject, document, info};
 use super::units;
-use crate::catalog::Cataloger;
-use crate::content_sources::Supply;
 use crate::error::{from_blobs, from_store};
 use crate::worker::{Done, Failure, Run};
 
@@ -58,26 +55,11 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         metadata,
     };
     let file = open(&run, &request.upload_id).await?;
-    let session = engine
-        .fetcher
-        .session(Upstream::default())
-        .map_err(|error| Failure::Error(PulpError::execution(error.to_string())))?;
     let ctx = Context {
         run: &run,
         repo: info(&repo),
         config: Config::with_override(importer.config.clone(), overriding),
-        stages: Stages::start(
-            Arc::clone(&engine),
-            Plan {
-                task: run.task,
-                policy: Policy::Immediate,
-                downloads: 1,
-                session: &session,
-                feed: None,
-                catalog: Cataloger::none(),
-                supply: Supply::default(),
-            },
-        ),
+        stages: Stages::local(Arc::clone(&engine), run.task)?,
         file,
         user_metadata,
     };
