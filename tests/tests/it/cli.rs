@@ -1,6 +1,10 @@
 //! The command line against a running server: a person's day, by exit code and by what is printed.
 
-use pith_e2e::tools::{sample_files, sample_repo, wait_for};
+use std::path::Path;
+use std::process::Command;
+
+use pith_e2e::repodata::{Repodata, sha256};
+use pith_e2e::tools::{missing, run, sample_files, sample_repo, wait_for};
 use pith_e2e::{Feed, Pith};
 use serde_json::{Value, json};
 
@@ -120,6 +124,56 @@ fn files_and_metadata_are_uploaded() {
         pith("iso repo uploads resume").done().unwrap(),
         "no upload of this machine waits to go on\n"
     );
+}
+
+#[test]
+fn a_delta_package_is_uploaded_and_published_as_its_maker_describes_it() {
+    if missing(&["makedeltarpm", "applydeltarpm"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let delta = folder.path().join("any-name.drpm");
+    let package = |version: &str| sample_repo().join(format!("greet-{version}-1.noarch.rpm"));
+    let mut make = Command::new("makedeltarpm");
+    run(make.arg(package("1.0")).arg(package("1.2")).arg(&delta)).unwrap();
+    let said = run(Command::new("applydeltarpm").arg("-i").arg(&delta)).unwrap();
+    let sequence = said
+        .lines()
+        .find_map(|line| line.strip_prefix("sequence: "));
+
+    let server = Pith::start().unwrap();
+    let pith = |line: String| server.client(&line).unwrap();
+    pith("rpm repo create up --serve-http true --relative-url up".to_owned())
+        .done()
+        .unwrap();
+    let upload = |path: &Path| {
+        let path = path.to_str().unwrap();
+        pith(format!("rpm repo uploads drpm --repo-id up {path}"))
+    };
+    upload(&delta).done().unwrap();
+    let refused = upload(&package("1.0"));
+    assert_ne!(
+        refused.code,
+        Some(0),
+        "a package without a delta is no delta"
+    );
+    assert!(refused.err.contains("RPM1016"), "{}", refused.err);
+    pith("rpm repo publish run up".to_owned()).done().unwrap();
+
+    let api = server.api().unwrap();
+    let repodata = Repodata::read(|path| api.download(&format!("/pulp/repos/up/{path}"))).unwrap();
+    let listed = repodata.document("prestodelta").unwrap();
+    let package = listed.child("newpackage").unwrap();
+    assert_eq!(package.attribute("version"), "1.2");
+    let listed = package.child("delta").unwrap();
+    assert_eq!(listed.attribute("oldversion"), "1.0");
+    let text = |name: &str| listed.child(name).unwrap().text.trim().to_owned();
+    assert_eq!(Some(&*text("sequence")), sequence);
+    let path = text("filename");
+    assert_eq!(path, "drpms/greet-1.0-1_1.2-1.noarch.drpm");
+    let served = api.download(&format!("/pulp/repos/up/{path}")).unwrap();
+    assert_eq!(served, std::fs::read(&delta).unwrap());
+    assert_eq!(text("checksum"), sha256(&served));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Units of the family: what goes into the document, what into parts beside it, and how the two become what the REST
 //! API shows (reference: rpm §2).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use pith_content::json_text;
 use pith_content::unit::{Existing, Part, Source, WantedUnit};
@@ -418,7 +420,10 @@ pub fn package_text(parts: &[(String, Vec<u8>)], out: &mut Vec<u8>) {
         let Some(text) = part(name).and_then(|data| snippet::unpack(data).ok()) else {
             continue;
         };
-        json_text::push_member(&mut repodata, name, &*String::from_utf8_lossy(&text));
+        // The lossy way takes long to find that nothing is lost.
+        let shown = std::str::from_utf8(&text)
+            .map_or_else(|_| String::from_utf8_lossy(&text), Cow::Borrowed);
+        json_text::push_member(&mut repodata, name, &*shown);
         // A field is shown whole or not at all.
         let before = out.len();
         let written = match name {

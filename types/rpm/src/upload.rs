@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 
 use crate::metadata::compression;
 use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
+use crate::metadata::delta_package;
 use crate::metadata::describe::{FileFacts, describe};
 use crate::metadata::header::{self, HeadFacts};
 use crate::metadata::package_file::IdStream;
+use crate::metadata::prestodelta::Delta;
 use crate::metadata::snippet::Packer;
 use crate::metadata::updateinfo::Erratum;
 use crate::metadata::{MetadataError, primary};
@@ -60,8 +62,7 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
         GROUP | CATEGORY | ENVIRONMENT | LANGPACKS => comps(ctx, &upload.type_id, fields).await?,
         MODULEMD | MODULEMD_DEFAULTS => modules(ctx).await?,
         METADATA_FILE => metadata_file(ctx, &fields).await?,
-        // Delta packages would need the header of another format.
-        DRPM => return Err(not_an_rpm()),
+        DRPM => delta(ctx, fields).await?,
         other => {
             return Err(ContentError::other(format!(
                 "{other} is not a supported type for upload"
@@ -150,14 +151,10 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
         .integer("changelog_limit")
         .unwrap_or(CHANGELOG_LIMIT);
     let limit = usize::try_from(limit).unwrap_or(0);
-    let mut file = ctx.open().map_err(|_| not_an_rpm())?;
-    let mut magic = [0; 4];
-    if file.read_exact(&mut magic).is_err() || magic != [0xed, 0xab, 0xee, 0xdb] {
-        return Err(not_an_rpm());
-    }
+    let mut file = package_file(ctx)?;
     let size = ctx.size();
     let time = ctx.clock().now().as_second();
-    let described = tokio::task::spawn_blocking(move || {
+    let described = blocking(move || {
         let mut hasher = pith_core::MultiHasher::new(&[]);
         file.rewind()?;
         let mut buffer = vec![0; 1 << 20];
@@ -171,20 +168,9 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
         let sha256 = hasher.finish().sha256.to_string();
         read_package(&mut file, &sha256, size, limit, time)
     })
-    .await
-    .map_err(ContentError::other)?
-    .map_err(|_| not_an_rpm())?;
-    signatures(ctx, &described)?;
-    let hashed = ctx.store(&[Algorithm::Md5, Algorithm::Sha1]).await?;
-    let checksums: Document = [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256]
-        .into_iter()
-        .filter_map(|a| Some((a.name().to_owned(), hashed.hex(a)?.into())))
-        .collect();
-    verify(&mut fields, &checksums)?;
-    let source = Source::Blob {
-        sha256: hashed.sha256,
-        size: hashed.size,
-    };
+    .await?;
+    signatures(ctx, &described.package.filename(), &described.facts)?;
+    let (source, checksums) = stored(ctx, &mut fields).await?;
     let mut unit = units::package(&described.package, described.snippets, source);
     unit.doc
         .insert("checksums".to_owned(), Value::Object(checksums));
@@ -199,11 +185,79 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
     ctx.stage(vec![unit]).await
 }
 
+/// A delta package: what it leads to is in its header, what it starts from in the delta.
+async fn delta(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {
+    let mut file = package_file(ctx)?;
+    let own = blocking(move || delta_package::read(&mut file)).await?;
+    let path = own.path();
+    signatures(ctx, &path, &own.facts)?;
+    let filename = path.parse().map_err(|_| not_an_rpm())?;
+    let (source, checksums) = stored(ctx, &mut fields).await?;
+    let Source::Blob { sha256, size } = source else {
+        return Err(not_an_rpm());
+    };
+    let digest = Digest::new(Algorithm::Sha256, &sha256.to_string());
+    let delta = Delta {
+        name: own.name,
+        arch: own.arch,
+        new: own.new,
+        old: own.old,
+        filename,
+        sequence: own.sequence,
+        size,
+        digest: digest.map_err(ContentError::other)?,
+    };
+    let mut unit = units::delta(&delta, source);
+    unit.doc
+        .insert("checksums".to_owned(), Value::Object(checksums));
+    if let Some(key) = own.facts.signing_key {
+        unit.doc.insert("signing_key".to_owned(), key.into());
+    }
+    ctx.stage(vec![unit]).await
+}
+
+/// The uploaded file, which must begin as packages do.
+fn package_file(ctx: &dyn UploadContext) -> Result<File, ContentError> {
+    let mut file = ctx.open().map_err(|_| not_an_rpm())?;
+    let mut magic = [0; 4];
+    if file.read_exact(&mut magic).is_err() || magic != [0xed, 0xab, 0xee, 0xdb] {
+        return Err(not_an_rpm());
+    }
+    Ok(file)
+}
+
+/// Reads a package on a thread that may block; what cannot be read is no RPM.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, MetadataError> + Send + 'static,
+) -> Result<T, ContentError> {
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(ContentError::other)?
+        .map_err(|_| not_an_rpm())
+}
+
+/// Stores the uploaded file, compares it with what the client said of it, and tells its checksums.
+async fn stored(
+    ctx: &dyn UploadContext,
+    fields: &mut Document,
+) -> Result<(Source, Document), ContentError> {
+    let hashed = ctx.store(&[Algorithm::Md5, Algorithm::Sha1]).await?;
+    let checksums: Document = [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256]
+        .into_iter()
+        .filter_map(|a| Some((a.name().to_owned(), hashed.hex(a)?.into())))
+        .collect();
+    verify(fields, &checksums)?;
+    let source = Source::Blob {
+        sha256: hashed.sha256,
+        size: hashed.size,
+    };
+    Ok((source, checksums))
+}
+
 /// The signature policy, before anything is stored.
-fn signatures(ctx: &dyn UploadContext, described: &Described) -> Result<(), ContentError> {
-    let name = described.package.filename();
+fn signatures(ctx: &dyn UploadContext, name: &str, facts: &HeadFacts) -> Result<(), ContentError> {
     let policy = SignaturePolicy::of(ctx.config());
-    let key = described.facts.signing_key.as_deref();
+    let key = facts.signing_key.as_deref();
     if policy.accepts(key) {
         return Ok(());
     }

@@ -338,6 +338,12 @@ async fn associations_sort_project_and_filter() {
     assert_eq!(status, 400);
     let sentence = "Field: <bogus> does not exist on objects in the <units_toy> collection";
     assert_eq!(error["property_names"], json!([sentence]));
+    // Of a type that the repository does not have nothing is asked.
+    let absent = json!({"type_ids": ["absent"], "fields": {"unit": ["bogus"]}});
+    assert_eq!(
+        post(&server, IN_BOX, json!({"criteria": absent})).await,
+        (200, json!([]))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

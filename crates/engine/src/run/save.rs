@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use super::stage::{Moving, Shared};
 use crate::files::saving;
 
-/// Units saved in one transaction.
-const SAVE_BATCH: usize = 250;
+/// Most units saved in one transaction.
+pub(super) const SAVE_BATCH: usize = 250;
 
 /// Saves what comes, many units in one transaction; while one is under way the next batch gathers.
 pub(super) async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Moving>) {

@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::download::{BlobSink, MAX_FILE, failure, resolve, unreachable_file};
-use super::save::save_loop;
+use super::save::{SAVE_BATCH, save_loop};
 use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
 use crate::present;
 
-/// Units waiting between two stages.
+/// Units waiting for a download.
 const QUEUE: usize = 100;
 /// What clients say of a unit; a sync never takes it away.
 pub(super) const USER_METADATA: &str = "pulp_user_metadata";
@@ -157,7 +157,8 @@ impl Stages {
             stop,
         });
         let (to_download, downloads_in) = mpsc::channel(QUEUE);
-        let (to_save, saves_in) = mpsc::channel(QUEUE);
+        // As many as are saved at once: the next transaction fills while one is under way.
+        let (to_save, saves_in) = mpsc::channel(SAVE_BATCH);
         let downloads_in = Arc::new(AsyncMutex::new(downloads_in));
         let mut tasks = JoinSet::new();
         for _ in 0..downloads.clamp(1, 64) {

@@ -120,6 +120,9 @@ impl Ended {
                 let text = json!("Sync was cancelled");
                 History {
                     result: "canceled".to_owned(),
+                    added: Some(0),
+                    updated: Some(0),
+                    removed: Some(0),
                     summary: text.clone(),
                     details: text,
                     ..base

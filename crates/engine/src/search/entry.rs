@@ -30,17 +30,13 @@ impl Engine {
         repo_id: &str,
         criteria: UnitCriteria,
     ) -> Result<Search, PulpError> {
-        let counts = self
-            .store
-            .repository_unit_counts(repo_id)
-            .await
-            .map_err(from_store)?;
-        let asked = criteria.type_ids.as_ref();
-        let type_ids: Vec<String> = counts
-            .into_keys()
-            .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
-            .collect();
-        let search = Search {
+        let asked = criteria.type_ids.as_deref();
+        // One type needs no look at what the repository has: of what is not there nothing is found.
+        let type_ids = match asked {
+            Some([one]) if self.registry.unit_type(one).is_some() => vec![one.clone()],
+            _ => self.types_in(repo_id, asked).await?,
+        };
+        let mut search = Search {
             engine: Arc::clone(self),
             type_ids,
             repo: Some(repo_id.to_owned()),
@@ -55,8 +51,27 @@ impl Engine {
             include_repos: false,
             exact: false,
         };
-        search.check_fields()?;
+        if let Err(error) = search.check_fields() {
+            // A type that the repository does not have is asked for nothing.
+            search.type_ids = self.types_in(repo_id, Some(&search.type_ids)).await?;
+            if !search.type_ids.is_empty() {
+                return Err(error);
+            }
+        }
         Ok(search)
+    }
+
+    /// The types of which a repository has units, of those asked for.
+    async fn types_in(
+        &self,
+        repo_id: &str,
+        asked: Option<&[String]>,
+    ) -> Result<Vec<String>, PulpError> {
+        let counts = self.store.repository_unit_counts(repo_id).await;
+        let types = counts.map_err(from_store)?.into_keys();
+        Ok(types
+            .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
+            .collect())
     }
 
     /// Searches the units of a type; an unknown type has none.

@@ -198,6 +198,7 @@ async fn cancelling_a_running_sync_stops_it_and_changes_nothing(on: On) {
         .unwrap();
     let results: Vec<&str> = history.iter().map(|entry| entry.result.as_str()).collect();
     assert_eq!(results, ["canceled", "success"]);
+    assert_eq!((history[0].added, history[1].added), (Some(0), Some(2)));
     h.assert_no_leftovers().await;
 }
 

@@ -5,6 +5,7 @@
 
 pub mod compression;
 pub mod comps;
+pub mod delta_package;
 pub mod describe;
 pub mod filelists;
 pub mod header;
