@@ -273,7 +273,7 @@ async fn unit_types(store: &Store) -> Result<Vec<String>> {
 }
 
 /// Between the fields of a projection: JSON text has no raw line feed.
-const BETWEEN: char = '\n';
+pub(crate) const BETWEEN: char = '\n';
 
 /// Reads the units behind `hits`, in their order, each with its parts in one row. One that was deleted meanwhile is left
 /// out.
@@ -283,7 +283,8 @@ async fn load<D: FromRow>(
     hits: Vec<Hit>,
 ) -> Result<Vec<StreamedUnit<D>>> {
     let mut rows: HashMap<UnitId, Row> = HashMap::with_capacity(hits.len());
-    let query = load_query(store.engine(), plan, &hits);
+    let ids = hits.iter().map(|hit| hit.id);
+    let query = load_query(store.engine(), plan.fields.as_deref(), &plan.parts, ids);
     for row in store.all(query.build()).await? {
         rows.insert(row.get(0)?, row);
     }
@@ -292,58 +293,75 @@ async fn load<D: FromRow>(
         let Some(row) = rows.remove(&hit.id) else {
             continue;
         };
-        let mut parts: Vec<Part> = Vec::with_capacity(plan.parts.len());
-        for (at, name) in plan.parts.iter().enumerate() {
-            let data: Option<Vec<u8>> = row.get(6 + at)?;
-            parts.extend(data.map(|data| Part {
-                name: name.clone(),
-                data,
-            }));
-        }
         let association = plan.association(&hit);
         let (created, updated) = hit.association()?;
-        let unit = Unit {
-            id: hit.id,
-            type_id: hit.type_id.to_string(),
-            doc: D::read(&row, 5, plan.fields.as_deref())?,
-            blob: row.get(1)?,
-            size: row.get(2)?,
-            downloaded: row.get(3)?,
-            last_updated: row.get(4)?,
-        };
         units.push(StreamedUnit {
-            unit,
+            unit: loaded(&row, hit.id, &hit.type_id, plan.fields.as_deref())?,
             created,
             updated,
             association,
-            parts,
+            parts: loaded_parts(&row, &plan.parts)?,
         });
     }
     Ok(units)
 }
 
 /// One row a unit and few columns: what a row and a column cost is most of what reading costs.
-fn load_query(engine: Engine, plan: &Plan, hits: &[Hit]) -> Sql {
+pub(crate) fn load_query(
+    engine: Engine,
+    fields: Option<&[String]>,
+    parts: &[String],
+    ids: impl Iterator<Item = UnitId>,
+) -> Sql {
     let mut query = Sql::new(
         engine,
         "SELECT u.id, u.blob, u.size, u.downloaded, u.last_updated, ",
     );
-    query.push(&document_column(plan.fields.as_deref()));
-    for at in 0..plan.parts.len() {
+    query.push(&document_column(fields));
+    for at in 0..parts.len() {
         query.push(&format!(", p{at}.data"));
     }
     query.push(" FROM units u");
-    for (at, part) in plan.parts.iter().enumerate() {
+    for (at, part) in parts.iter().enumerate() {
         query
             .push(&format!(
                 " LEFT JOIN unit_parts p{at} ON p{at}.unit_id = u.id AND p{at}.part = "
             ))
             .bind(part);
     }
+    query.push(" WHERE ").bind_in("u.id", ids);
     query
-        .push(" WHERE ")
-        .bind_in("u.id", hits.iter().map(|hit| hit.id));
-    query
+}
+
+/// The unit in a row of [`load_query`].
+pub(crate) fn loaded<D: FromRow>(
+    row: &Row,
+    id: UnitId,
+    type_id: &str,
+    fields: Option<&[String]>,
+) -> Result<Unit<D>> {
+    Ok(Unit {
+        id,
+        type_id: type_id.to_owned(),
+        doc: D::read(row, 5, fields)?,
+        blob: row.get(1)?,
+        size: row.get(2)?,
+        downloaded: row.get(3)?,
+        last_updated: row.get(4)?,
+    })
+}
+
+/// The parts in a row of [`load_query`], of those asked for.
+pub(crate) fn loaded_parts(row: &Row, names: &[String]) -> Result<Vec<Part>> {
+    let mut parts: Vec<Part> = Vec::with_capacity(names.len());
+    for (at, name) in names.iter().enumerate() {
+        let data: Option<Vec<u8>> = row.get(6 + at)?;
+        parts.extend(data.map(|data| Part {
+            name: name.clone(),
+            data,
+        }));
+    }
+    Ok(parts)
 }
 
 /// What the columns of a document become.
@@ -381,11 +399,15 @@ pub(crate) fn document(row: &Row, column: usize, fields: Option<&[String]>) -> R
     let Some(fields) = fields else {
         return row.get(column);
     };
-    let mut document = Document::new();
     if fields.is_empty() {
-        return Ok(document);
+        return Ok(Document::new());
     }
-    let text: String = row.get(column)?;
+    document_of(&row.get::<String>(column)?, fields)
+}
+
+/// The `fields` that a column of [`document_column`] holds.
+pub(crate) fn document_of(text: &str, fields: &[String]) -> Result<Document> {
+    let mut document = Document::new();
     for (name, value) in fields.iter().zip(text.split(BETWEEN)) {
         if !value.is_empty() {
             let value: Json = serde_json::from_str(value)

@@ -1,6 +1,7 @@
 //! The type end to end: a feed on disk, a repository in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+mod again;
 mod fake;
 mod mutated;
 mod oracle;
