@@ -21,15 +21,15 @@ use crate::publish::{repomd, synced};
 const DOCUMENTS: [&str; 3] = ["filelists", "other", "primary"];
 
 /// A repository whose packages are copies of a few.
-struct Zoo {
+pub struct Zoo {
     _feed: TempDir,
-    repo: Fake,
+    pub repo: Fake,
     models: Vec<(Sha256, Stored)>,
     made: usize,
 }
 
 impl Zoo {
-    async fn of(packages: usize) -> Self {
+    pub async fn of(packages: usize) -> Self {
         let spec = Spec {
             packages: 4,
             sources: 2,
@@ -56,7 +56,7 @@ impl Zoo {
         zoo
     }
 
-    fn packages(&self) -> Vec<Sha256> {
+    pub fn packages(&self) -> Vec<Sha256> {
         let state = self.repo.state.lock();
         let package = |key: &Sha256| ["rpm", "srpm"].contains(&state.units[key].type_id);
         let mut found: Vec<Sha256> = state.repo.iter().copied().filter(package).collect();
@@ -76,10 +76,13 @@ impl Zoo {
             name = like.unit.doc["filename"].clone();
         }
         stored.unit.doc.insert("filename".to_owned(), name);
+        let key = Sha256::of(&number.to_le_bytes());
+        // Clients know packages by their checksums.
+        let checksum = json!({"sha256": key.to_string()});
+        stored.unit.doc.insert("checksums".to_owned(), checksum);
         stored.unit.id = UnitId::new();
         stored.unit.updated = self.repo_time();
         stored.order = 1000 + number;
-        let key = Sha256::of(&number.to_le_bytes());
         state.units.insert(key, stored);
         state.repo.insert(key);
     }
@@ -88,7 +91,7 @@ impl Zoo {
         pith_core::Clock::now(&self.repo.clock)
     }
 
-    fn remove(&mut self, key: Sha256) {
+    pub fn remove(&mut self, key: Sha256) {
         self.repo.state.lock().repo.remove(&key);
     }
 
@@ -112,7 +115,7 @@ impl Zoo {
     }
 
     /// Publishes; answers how many packages were read whole.
-    async fn publish(&self) -> usize {
+    pub async fn publish(&self) -> usize {
         self.repo.picked.store(0, Ordering::Relaxed);
         self.repo.publish().await.unwrap();
         self.repo.picked.load(Ordering::Relaxed)
