@@ -125,7 +125,7 @@ pub trait PublishContext: Send + Sync {
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
 
     /// Streams all units of a type in the order of a text: the first of `fields`, which are short. Only these fields of
-    /// the documents and no parts, but read in one go, at a fraction of what [`Self::units`] costs: enough for the entry
+    /// the documents and no parts, at a fraction of what [`Self::units`] costs: enough for the entry
     /// of each, and to know which of them must be read whole, with [`Self::pick`].
     async fn outline(
         &self,
@@ -152,8 +152,8 @@ pub trait PublishContext: Send + Sync {
         prefix: &str,
     ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError>;
 
-    /// The bytes of a document of the publication now served, to be read on a blocking thread. Bytes that were damaged
-    /// since they were written come as they are: take nothing over that does not carry a checksum of its own.
+    /// The bytes of a document of the publication now served, or of one that this publish has finished, to be read on a
+    /// blocking thread. They come as they are: before anything is taken over, see that they have the digest.
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError>;
 
     /// The digest of a file that the store has, worked out from its bytes: for algorithms that no metadata told.

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use pith_core::{Sha256, UnitId};
+use uuid::Uuid;
 
 use crate::dialect::{CHUNK, Sql, plain_name};
-use crate::unit_stream::{self, document_column, document_of};
-use crate::units::{StreamedUnit, Unit};
+use crate::store::Engine;
+use crate::unit_stream::{self, BETWEEN, document_column, document_of};
+use crate::units::{PAGE, StreamedUnit, Unit};
 use crate::value::{Row, timestamp};
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -32,25 +34,92 @@ struct Page {
 }
 
 impl Page {
-    fn push(&mut self, row: &Row) -> Result<()> {
-        self.text.push_str(&row.get::<String>(7)?);
-        self.lines.push(Line {
-            id: row.get(0)?,
-            created: row.get(1)?,
-            updated: row.get(2)?,
-            last_updated: row.get(3)?,
-            blob: row.get(4)?,
-            size: row.get(5)?,
-            downloaded: row.get(6)?,
-            end: self.text.len(),
-        });
-        Ok(())
+    /// Reads what [`page_query`] prints: for each unit seven columns, then `fields` fields.
+    fn read(printed: &str, fields: usize) -> Option<Self> {
+        let mut page = Self::default();
+        let mut cells = printed.split(BETWEEN);
+        while let Some(id) = cells.next() {
+            let mut number = || cells.next()?.parse().ok();
+            let times: [i64; 3] = [number()?, number()?, number()?];
+            let blob = optional(cells.next()?, |text| bytes(text).map(Sha256))?;
+            let size = optional(cells.next()?, |text| text.parse().ok())?;
+            let downloaded = cells.next()? == "1";
+            for at in 0..fields {
+                if at > 0 {
+                    page.text.push(BETWEEN);
+                }
+                page.text.push_str(cells.next()?);
+            }
+            page.lines.push(Line {
+                id: UnitId(Uuid::from_bytes(bytes(id)?)),
+                created: times[0],
+                updated: times[1],
+                last_updated: times[2],
+                blob,
+                size,
+                downloaded,
+                end: page.text.len(),
+            });
+        }
+        Some(page)
     }
 
     fn text(&self, at: usize) -> &str {
         let start = at.checked_sub(1).map_or(0, |before| self.lines[before].end);
         &self.text[start..self.lines[at].end]
     }
+}
+
+/// The bytes that a hexadecimal text prints.
+fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// A cell that may be empty: `None` when what it holds cannot be read.
+fn optional<T>(cell: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    if cell.is_empty() {
+        Some(None)
+    } else {
+        read(cell).map(Some)
+    }
+}
+
+/// One page, printed into one text: what a row and a column cost is most of what reading costs.
+fn page_query(engine: Engine, type_id: &str, repo: &str, fields: &[String], after: UnitId) -> Sql {
+    let hex = |column: &str| match engine {
+        Engine::Sqlite => format!("hex({column})"),
+        Engine::Postgres => format!("encode({column}, 'hex')"),
+    };
+    let columns = [
+        hex("r.unit_id"),
+        "r.created".to_owned(),
+        "r.updated".to_owned(),
+        "u.last_updated".to_owned(),
+        hex("u.blob"),
+        "u.size".to_owned(),
+        "CASE WHEN u.downloaded THEN 1 ELSE 0 END".to_owned(),
+        document_column(Some(fields)),
+    ];
+    let columns = columns.join(&format!(", '{BETWEEN}', "));
+    // CROSS: SQLite, which has no statistics, would begin with all units of the type.
+    let mut query = Sql::new(
+        engine,
+        &format!(
+            "SELECT string_agg(line, '{BETWEEN}') FROM (SELECT concat({columns}) AS line \
+             FROM repo_units r CROSS JOIN units u WHERE u.id = r.unit_id AND r.repo_id = "
+        ),
+    );
+    query.bind(repo).push(" AND r.type_id = ").bind(type_id);
+    query
+        .push(" AND r.removed_in IS NULL AND r.unit_id > ")
+        .bind(after);
+    query
+        .push(" ORDER BY r.unit_id LIMIT ")
+        .bind(PAGE)
+        .push(") AS page");
+    query
 }
 
 /// Everything an outline needs, and its order.
@@ -73,7 +142,7 @@ impl Outline {
         let mut order = std::mem::take(&mut self.order);
         let key = |place| {
             let (line, text) = self.line(place);
-            let first = text.split(unit_stream::BETWEEN).next().unwrap_or("");
+            let first = text.split(BETWEEN).next().unwrap_or("");
             // Without its quotes: they would take part in the order where one text begins with another.
             (first.trim_matches('"'), line.id)
         };
@@ -112,11 +181,51 @@ impl Outline {
     }
 }
 
+/// Reads pages until there are no more.
+async fn read(store: &Store, type_id: String, repo: &str, fields: Vec<String>) -> Result<Outline> {
+    let mut outline = Outline {
+        pages: Vec::new(),
+        order: Vec::new(),
+        at: 0,
+        type_id,
+        fields,
+    };
+    let mut after = UnitId(Uuid::nil());
+    loop {
+        let query = page_query(
+            store.engine(),
+            &outline.type_id,
+            repo,
+            &outline.fields,
+            after,
+        );
+        let row = store.optional(query.build()).await?;
+        let printed: Option<String> = row.map_or(Ok(None), |row| row.get(0))?;
+        let Some(printed) = printed else { break };
+        let page = Page::read(&printed, outline.fields.len())
+            .ok_or_else(|| StoreError::Corrupt("page of units".to_owned()))?;
+        let Some(last) = page.lines.iter().map(|line| line.id).max() else {
+            break;
+        };
+        let number = place(outline.pages.len());
+        let lines = 0..place(page.lines.len());
+        outline.order.extend(lines.map(|line| (number, line)));
+        let full = page.lines.len() == CHUNK;
+        outline.pages.push(page);
+        if !full {
+            break;
+        }
+        after = last;
+    }
+    outline.sort();
+    Ok(outline)
+}
+
 impl Store {
     /// The units of one type that a repository has, in the order of the bytes of the first of `fields`, which is a text,
-    /// and of their ids: only these fields of the documents, no parts, no `association`. One statement reads them all,
-    /// some 130 bytes and the fields for each, which costs a fraction of what [`Store::units_stream`] does; keep the
-    /// fields few and short.
+    /// and of their ids: only these fields of the documents, no parts, no `association`. All are read
+    /// before the first is handed out, some 130 bytes and the fields for each, which costs a fraction of what
+    /// [`Store::units_stream`] does; keep the fields few and short.
     ///
     /// # Errors
     /// [`crate::StoreError::BadName`] when a field or the type has an impossible name; items are errors when the
@@ -132,44 +241,8 @@ impl Store {
             .map(|field| plain_name(field).map(str::to_owned))
             .collect::<Result<_>>()?;
         let type_id = plain_name(type_id)?.to_owned();
-        let mut query = Sql::new(
-            self.engine(),
-            "SELECT r.unit_id, r.created, r.updated, u.last_updated, u.blob, u.size, u.downloaded, ",
-        );
-        // CROSS: SQLite, which has no statistics, would begin with all units of the type.
-        query
-            .push(&document_column(Some(&fields)))
-            .push(" FROM repo_units r CROSS JOIN units u WHERE u.id = r.unit_id AND r.repo_id = ")
-            .bind(repo)
-            .push(" AND r.type_id = ")
-            .bind(&type_id)
-            .push(" AND r.removed_in IS NULL");
-        let store = self.clone();
-        let read = async move {
-            let mut outline = Outline {
-                pages: Vec::new(),
-                order: Vec::new(),
-                at: 0,
-                type_id,
-                fields,
-            };
-            let pages = &mut outline.pages;
-            let order = &mut outline.order;
-            let see = |row: Row| {
-                if pages.last().is_none_or(|page| page.lines.len() == CHUNK) {
-                    pages.push(Page::default());
-                }
-                let number = pages.len() - 1;
-                if let Some(page) = pages.last_mut() {
-                    order.push((place(number), place(page.lines.len())));
-                    page.push(&row)?;
-                }
-                Ok(())
-            };
-            store.each(query.build(), see).await?;
-            outline.sort();
-            Ok::<_, StoreError>(outline)
-        };
+        let (store, repo) = (self.clone(), repo.to_owned());
+        let read = async move { read(&store, type_id, &repo, fields).await };
         Ok(Box::pin(futures::stream::try_unfold(
             Progress::Begin(Box::pin(read)),
             |progress| async move {

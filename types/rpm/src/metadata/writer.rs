@@ -126,7 +126,7 @@ impl<S: Sink> PackageWriter<S> {
     /// Takes a chunk over from an older document.
     ///
     /// # Errors
-    /// [`super::members::Damaged`], or when it cannot be written.
+    /// When the one cannot be read or the other not be written.
     pub fn copy<R: Read + Seek>(&mut self, key: &Key, old: &mut Members<R>) -> io::Result<()> {
         old.copy(key, |open, packed| self.out.member(open, packed))
     }

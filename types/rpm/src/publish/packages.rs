@@ -16,10 +16,10 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::chunks::{Chunk, Cutter};
-use super::output::{Output, Written};
+use super::output::{Output, Written, join};
 use super::predecessor::Predecessor;
 use super::steps::{Step, Steps};
-use crate::metadata::members::{Damaged, Key, is_damaged};
+use crate::metadata::members::Key;
 use crate::metadata::primary::published_path;
 use crate::metadata::writer::{Kind, PackageWriter};
 use crate::types::{ERRATUM, RPM, SRPM};
@@ -173,28 +173,17 @@ pub async fn publish(
     };
     loop {
         let (published, written) = run.documents(count, predecessor).await?;
-        match written {
-            Ok(written) if published == count => {
-                steps.finish(Step::Rpms);
-                return Ok((written, run.known.unwrap_or_default()));
-            }
-            // Some packages share a file name, so fewer are published than there are units; and the documents begin with
-            // the number of packages. What is written can be taken over.
-            Ok(written) => {
-                count = published;
-                predecessor = Predecessor::written(ctx, &written).await;
-            }
-            Err(Damaged) => {
-                tracing::warn!(repository = %ctx.repo().id, "{Damaged}; publishing all packages anew");
-                predecessor = Predecessor::default();
-            }
+        if published == count {
+            steps.finish(Step::Rpms);
+            return Ok((written, run.known.unwrap_or_default()));
         }
+        // Some packages share a file name, so fewer are published than there are units; and the documents begin with the
+        // number of packages. What is written now can be taken over.
+        count = published;
+        predecessor = Predecessor::written(ctx, &written).await;
         run.again = true;
     }
 }
-
-/// The three documents.
-type Documents = Result<Vec<Written>, Damaged>;
 
 struct Run<'a> {
     ctx: &'a dyn PublishContext,
@@ -213,7 +202,7 @@ impl Run<'_> {
         &mut self,
         count: u64,
         predecessor: Predecessor,
-    ) -> Result<(u64, Documents), ContentError> {
+    ) -> Result<(u64, Vec<Written>), ContentError> {
         let now = self.ctx.clock().now();
         let mut senders = Vec::new();
         let mut handles = Vec::new();
@@ -233,7 +222,9 @@ impl Run<'_> {
                             writer.end()?;
                         }
                         (Piece::Old(key), Some(old)) => writer.copy(&key, old)?,
-                        (Piece::Old(_), None) => return Err(io::Error::other(Damaged)),
+                        (Piece::Old(_), None) => {
+                            return Err(io::Error::other("nothing to take from"));
+                        }
                     }
                 }
                 writer.finish().map(drop)
@@ -253,16 +244,11 @@ impl Run<'_> {
         }
         let published = feed.published;
         drop(feed);
-        let mut documents = Ok(Vec::new());
+        let mut written = Vec::new();
         for handle in handles {
-            match (handle.await.map_err(ContentError::other)?, &mut documents) {
-                (Ok(written), Ok(all)) => all.push(written),
-                (Ok(_), Err(_)) => {}
-                (Err(error), _) if is_damaged(&error) => documents = Err(Damaged),
-                (Err(error), _) => return Err(error.into()),
-            }
+            written.push(join(handle).await?);
         }
-        Ok((published, documents))
+        Ok((published, written))
     }
 
     /// Sends one type's packages in the order of their file names, so that those that share one stand together.

@@ -1,10 +1,11 @@
 //! What the publication now served has written already.
 
 use std::collections::HashSet;
+use std::io;
 
 use pith_content::ContentError;
 use pith_content::publish::{Entry, PublishContext, ReadSeek};
-use pith_core::{RelativePath, Sha256, Timestamp};
+use pith_core::{MultiHasher, RelativePath, Sha256, Timestamp};
 
 use super::REPOMD;
 use super::output::Written;
@@ -65,7 +66,7 @@ impl Predecessor {
         }
     }
 
-    async fn open(ctx: &dyn PublishContext, blobs: [(Sha256, u64); 3]) -> Self {
+    async fn open(ctx: &dyn PublishContext, blobs: [Sha256; 3]) -> Self {
         match look(ctx, blobs).await {
             Ok(found) => found,
             Err(error) => {
@@ -76,33 +77,41 @@ impl Predecessor {
     }
 }
 
-fn blob(entry: &Entry) -> Option<(Sha256, u64)> {
+fn blob(entry: &Entry) -> Option<Sha256> {
     match entry {
-        Entry::Blob { sha256, size } => Some((*sha256, *size)),
+        Entry::Blob { sha256, .. } => Some(*sha256),
         _ => None,
     }
 }
 
-async fn look(
-    ctx: &dyn PublishContext,
-    blobs: [(Sha256, u64); 3],
-) -> Result<Predecessor, ContentError> {
-    let mut files = Vec::with_capacity(blobs.len());
-    for (sha256, _) in blobs {
-        files.push(ctx.open(sha256).await?);
+/// The document in a file, which must be what it was when it was written.
+fn document(mut file: Box<dyn ReadSeek>, blob: Sha256) -> io::Result<Option<Document>> {
+    let mut hasher = MultiHasher::new(&[]);
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            read => hasher.update(&piece[..read]),
+        }
     }
-    // A file that was cut off is found out by its length.
-    let find = move || {
-        let files = files.into_iter().zip(blobs);
-        files
-            .map(|(file, (_, size))| Members::find(file, size))
-            .collect()
-    };
-    let found: std::io::Result<Vec<Option<Document>>> = tokio::task::spawn_blocking(find)
-        .await
-        .map_err(ContentError::other)?;
+    if hasher.finish().sha256 != blob {
+        return Err(io::Error::other(format!("the document {blob} is damaged")));
+    }
+    Members::find(file)
+}
+
+async fn look(ctx: &dyn PublishContext, blobs: [Sha256; 3]) -> Result<Predecessor, ContentError> {
+    let mut looking = Vec::with_capacity(blobs.len());
+    for blob in blobs {
+        let file = ctx.open(blob).await?;
+        looking.push(tokio::task::spawn_blocking(move || document(file, blob)));
+    }
+    let mut found = Vec::with_capacity(blobs.len());
+    for document in looking {
+        found.push(document.await.map_err(ContentError::other)??);
+    }
     // One that is of another make is no predecessor.
-    let Some(documents) = found?.into_iter().collect::<Option<Vec<Document>>>() else {
+    let Some(documents) = found.into_iter().collect::<Option<Vec<Document>>>() else {
         return Ok(Predecessor::default());
     };
     let mut chunks: HashSet<Key> = HashSet::new();
