@@ -1,7 +1,6 @@
 //! A repository in memory with a feed on disk: the contexts of `pith-content` for tests of one type.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +25,8 @@ use pith_core::{
 use pith_type_rpm::{Rpm, types};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+
+use crate::memory::MemoryFile;
 
 pub const FEED: &str = "http://feed/";
 
@@ -373,31 +374,6 @@ impl SyncContext for Fake {
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
         Ok(stream::iter(self.select(&select)).boxed())
-    }
-}
-
-struct MemoryFile {
-    bytes: Vec<u8>,
-    also: Vec<Algorithm>,
-    blobs: Arc<Mutex<HashMap<Sha256, Vec<u8>>>>,
-}
-
-impl Write for MemoryFile {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.bytes.write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl GeneratedFile for MemoryFile {
-    fn finish(self: Box<Self>) -> std::io::Result<Hashed> {
-        let mut hasher = MultiHasher::new(&self.also);
-        hasher.update(&self.bytes);
-        let hashed = hasher.finish();
-        self.blobs.lock().insert(hashed.sha256, self.bytes);
-        Ok(hashed)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod again;
 mod fake;
+mod memory;
 mod mutated;
 mod oracle;
 mod publish;
