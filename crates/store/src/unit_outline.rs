@@ -34,7 +34,7 @@ struct Page {
 }
 
 impl Page {
-    /// Reads what [`page_query`] prints: for each unit seven columns, then `fields` fields.
+    /// Reads what [`Wanted::page_query`] prints: for each unit seven columns, then `fields` fields.
     fn read(printed: &str, fields: usize) -> Option<Self> {
         let mut page = Self::default();
         let mut cells = printed.split(BETWEEN);
@@ -84,42 +84,6 @@ fn optional<T>(cell: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Optio
     } else {
         read(cell).map(Some)
     }
-}
-
-/// One page, printed into one text: what a row and a column cost is most of what reading costs.
-fn page_query(engine: Engine, type_id: &str, repo: &str, fields: &[String], after: UnitId) -> Sql {
-    let hex = |column: &str| match engine {
-        Engine::Sqlite => format!("hex({column})"),
-        Engine::Postgres => format!("encode({column}, 'hex')"),
-    };
-    let columns = [
-        hex("r.unit_id"),
-        "r.created".to_owned(),
-        "r.updated".to_owned(),
-        "u.last_updated".to_owned(),
-        hex("u.blob"),
-        "u.size".to_owned(),
-        "CASE WHEN u.downloaded THEN 1 ELSE 0 END".to_owned(),
-        document_column(Some(fields)),
-    ];
-    let columns = columns.join(&format!(", '{BETWEEN}', "));
-    // CROSS: SQLite, which has no statistics, would begin with all units of the type.
-    let mut query = Sql::new(
-        engine,
-        &format!(
-            "SELECT string_agg(line, '{BETWEEN}') FROM (SELECT concat({columns}) AS line \
-             FROM repo_units r CROSS JOIN units u WHERE u.id = r.unit_id AND r.repo_id = "
-        ),
-    );
-    query.bind(repo).push(" AND r.type_id = ").bind(type_id);
-    query
-        .push(" AND r.removed_in IS NULL AND r.unit_id > ")
-        .bind(after);
-    query
-        .push(" ORDER BY r.unit_id LIMIT ")
-        .bind(PAGE)
-        .push(") AS page");
-    query
 }
 
 /// Everything an outline needs, and its order.
@@ -181,42 +145,117 @@ impl Outline {
     }
 }
 
-/// Reads pages until there are no more.
+/// Which units an outline is made of.
+struct Wanted<'a> {
+    store: &'a Store,
+    type_id: &'a str,
+    repo: &'a str,
+    fields: &'a [String],
+}
+
+impl Wanted<'_> {
+    /// The id in the middle.
+    async fn middle(&self) -> Result<Option<UnitId>> {
+        let from = " FROM repo_units WHERE removed_in IS NULL AND repo_id = ";
+        let mut query = Sql::new(self.store.engine(), "SELECT unit_id");
+        query.push(from).bind(self.repo).push(" AND type_id = ");
+        query
+            .bind(self.type_id)
+            .push(" ORDER BY unit_id LIMIT 1 OFFSET (SELECT COUNT(*) / 2")
+            .push(from)
+            .bind(self.repo);
+        query.push(" AND type_id = ").bind(self.type_id).push(")");
+        let row = self.store.optional(query.build()).await?;
+        row.map(|row| row.get(0)).transpose()
+    }
+
+    /// The pages of the units after `after` and up to `until`.
+    async fn pages(&self, mut after: UnitId, until: UnitId) -> Result<Vec<Page>> {
+        let mut pages = Vec::new();
+        loop {
+            let query = self.page_query(after, until).build();
+            let row = self.store.optional(query).await?;
+            let printed: Option<String> = row.map_or(Ok(None), |row| row.get(0))?;
+            let Some(printed) = printed else {
+                return Ok(pages);
+            };
+            let page = Page::read(&printed, self.fields.len())
+                .ok_or_else(|| StoreError::Corrupt("page of units".to_owned()))?;
+            let last = page.lines.iter().map(|line| line.id).max();
+            let full = page.lines.len() == CHUNK;
+            pages.push(page);
+            match last {
+                Some(last) if full => after = last,
+                _ => return Ok(pages),
+            }
+        }
+    }
+
+    /// One page, printed into one text: what a row and a column cost is most of what reading costs.
+    fn page_query(&self, after: UnitId, until: UnitId) -> Sql {
+        let engine = self.store.engine();
+        let hex = |column: &str| match engine {
+            Engine::Sqlite => format!("hex({column})"),
+            Engine::Postgres => format!("encode({column}, 'hex')"),
+        };
+        let columns = [
+            hex("r.unit_id"),
+            "r.created".to_owned(),
+            "r.updated".to_owned(),
+            "u.last_updated".to_owned(),
+            hex("u.blob"),
+            "u.size".to_owned(),
+            "CASE WHEN u.downloaded THEN 1 ELSE 0 END".to_owned(),
+            document_column(Some(self.fields)),
+        ];
+        let columns = columns.join(&format!(", '{BETWEEN}', "));
+        // CROSS: SQLite, which has no statistics, would begin with all units of the type.
+        let mut query = Sql::new(
+            engine,
+            &format!(
+                "SELECT string_agg(line, '{BETWEEN}') FROM (SELECT concat({columns}) AS line \
+                 FROM repo_units r CROSS JOIN units u WHERE u.id = r.unit_id AND r.repo_id = "
+            ),
+        );
+        query.bind(self.repo);
+        query.push(" AND r.type_id = ").bind(self.type_id);
+        query.push(" AND r.removed_in IS NULL AND r.unit_id > ");
+        query.bind(after).push(" AND r.unit_id <= ").bind(until);
+        query.push(" ORDER BY r.unit_id LIMIT ").bind(PAGE);
+        query.push(") AS page");
+        query
+    }
+}
+
+/// Reads both halves at the same time.
 async fn read(store: &Store, type_id: String, repo: &str, fields: Vec<String>) -> Result<Outline> {
+    let wanted = Wanted {
+        store,
+        type_id: &type_id,
+        repo,
+        fields: &fields,
+    };
+    let pages = match wanted.middle().await? {
+        None => Vec::new(),
+        Some(middle) => {
+            let (first, last) = (UnitId(Uuid::nil()), UnitId(Uuid::max()));
+            let halves = (wanted.pages(first, middle), wanted.pages(middle, last));
+            let (mut pages, rest) = futures::try_join!(halves.0, halves.1)?;
+            pages.extend(rest);
+            pages
+        }
+    };
+    let places = pages.iter().enumerate().flat_map(|(number, page)| {
+        let lines = 0..place(page.lines.len());
+        lines.map(move |line| (place(number), line))
+    });
     let mut outline = Outline {
-        pages: Vec::new(),
-        order: Vec::new(),
+        order: places.collect(),
+        pages,
         at: 0,
         type_id,
         fields,
     };
-    let mut after = UnitId(Uuid::nil());
-    loop {
-        let query = page_query(
-            store.engine(),
-            &outline.type_id,
-            repo,
-            &outline.fields,
-            after,
-        );
-        let row = store.optional(query.build()).await?;
-        let printed: Option<String> = row.map_or(Ok(None), |row| row.get(0))?;
-        let Some(printed) = printed else { break };
-        let page = Page::read(&printed, outline.fields.len())
-            .ok_or_else(|| StoreError::Corrupt("page of units".to_owned()))?;
-        let Some(last) = page.lines.iter().map(|line| line.id).max() else {
-            break;
-        };
-        let number = place(outline.pages.len());
-        let lines = 0..place(page.lines.len());
-        outline.order.extend(lines.map(|line| (number, line)));
-        let full = page.lines.len() == CHUNK;
-        outline.pages.push(page);
-        if !full {
-            break;
-        }
-        after = last;
-    }
     outline.sort();
     Ok(outline)
 }

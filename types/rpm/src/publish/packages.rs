@@ -13,7 +13,7 @@ use pith_content::publish::{Entry, PublishContext};
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::{Algorithm, Document, ErrorDetail, RelativePath, UnitId};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::chunks::{Chunk, Cutter};
 use super::output::{Output, Written, join};
@@ -33,8 +33,11 @@ const PATH_AND_NAME: &[&str] = &["filename", "name", "epoch", "version", "releas
 pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
 /// Packages that are read at once, or a chunk more.
 const READ: usize = 256;
-/// Chunks that wait for each writer.
-const WAITING: usize = 4;
+/// Chunks of packages that wait for the writers, or are being written.
+const WRITING: usize = 5;
+/// Chunks that wait for each writer when those that are taken over are counted too, of which only the keys wait: so
+/// many that what must be read is read meanwhile.
+const WAITING: usize = 1024;
 
 /// The packages of a repository by name, version and architecture, as hashes: enough to know which advisories concern it.
 #[derive(Default)]
@@ -62,11 +65,17 @@ struct Rendered {
     snippets: [Bytes; 3],
 }
 
+/// Packages on their way to the three documents, and the room that they take until all three have them.
+struct Packages {
+    packages: Vec<Rendered>,
+    _room: OwnedSemaphorePermit,
+}
+
 /// A chunk on its way to the three documents.
 #[derive(Clone)]
 enum Piece {
     /// To be written.
-    New(Key, Arc<Vec<Rendered>>),
+    New(Key, Arc<Packages>),
     /// To be taken over from the predecessor.
     Old(Key),
 }
@@ -214,9 +223,9 @@ impl Run<'_> {
                 let mut writer = PackageWriter::new(out, kind, count)?;
                 while let Some(piece) = rx.blocking_recv() {
                     match (piece, &mut old) {
-                        (Piece::New(key, packages), _) => {
+                        (Piece::New(key, chunk), _) => {
                             writer.begin(key);
-                            for package in packages.iter() {
+                            for package in &chunk.packages {
                                 writer.push(&package.snippets[at], &package.checksum, type_name)?;
                             }
                             writer.end()?;
@@ -236,6 +245,7 @@ impl Run<'_> {
         let mut feed = Feed {
             old: predecessor.chunks,
             senders,
+            room: Arc::new(Semaphore::new(WRITING)),
             published: 0,
             pending: Vec::new(),
         };
@@ -356,6 +366,11 @@ impl Run<'_> {
                 let unit = units.next().filter(|unit| unit.id == id);
                 packages.push(self.render(unit.ok_or_else(|| lost(id))?).await?);
             }
+            let room = Arc::clone(&feed.room).acquire_owned().await;
+            let packages = Packages {
+                packages,
+                _room: room.map_err(ContentError::other)?,
+            };
             feed.send(Piece::New(key, Arc::new(packages))).await;
         }
         self.keep_learned(type_id).await
@@ -406,6 +421,7 @@ struct Feed {
     /// What can be taken over.
     old: HashSet<Key>,
     senders: Vec<mpsc::Sender<Piece>>,
+    room: Arc<Semaphore>,
     published: u64,
     /// Chunks to be read and written.
     pending: Vec<(Key, Vec<UnitId>)>,
