@@ -12,6 +12,7 @@ pub mod descriptor;
 pub mod error;
 pub mod fetch;
 pub mod group;
+pub mod json_text;
 pub mod publish;
 pub mod relative_url;
 pub mod sync;
@@ -64,6 +65,14 @@ pub trait ContentType: Send + Sync {
     /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the
     /// document because they are large. `parts` holds the named parts that exist, as they are stored.
     fn present(&self, _type_id: &str, _doc: &mut Document, _parts: &[(String, Vec<u8>)]) {}
+
+    /// What [`ContentType::present`] adds, as JSON text: appends `,"name":value` for each field. A type whose parts are
+    /// large writes it straight from them; listings show thousands of units.
+    fn present_text(&self, type_id: &str, parts: &[(String, Vec<u8>)], out: &mut Vec<u8>) {
+        let mut doc = Document::new();
+        self.present(type_id, &mut doc, parts);
+        json_text::push_members(out, &doc);
+    }
 
     /// The fields that [`ContentType::present`] adds for `type_id`, each with the parts it is made of; so that a
     /// search which does not ask for them never reads the parts.

@@ -31,11 +31,7 @@ pub fn unit_document(
     } = unit;
     if let Some(family) = registry.content_type_of(&type_id) {
         if !parts.is_empty() {
-            let parts: Vec<(String, Vec<u8>)> = parts
-                .into_iter()
-                .map(|part| (part.name, part.data))
-                .collect();
-            family.present(&type_id, &mut doc, &parts);
+            family.present(&type_id, &mut doc, &named(parts));
         }
         if let Some(kind) = registry.unit_type(&type_id).filter(|kind| kind.file_backed) {
             doc.insert("downloaded".to_owned(), json!(downloaded));
@@ -53,16 +49,18 @@ pub fn unit_document(
     doc
 }
 
-/// What [`unit_document`] adds to a stored document, given the plain fields of that: for those who have it as text.
+/// Parts as content types take them.
+pub(crate) fn named(parts: Vec<Part>) -> Vec<(String, Vec<u8>)> {
+    let parts = parts.into_iter();
+    parts.map(|part| (part.name, part.data)).collect()
+}
+
+/// What [`unit_document`] adds to a stored document without looking at its parts, given the document's plain fields: for
+/// those who have it as text.
 #[must_use]
-pub fn unit_beside(
-    registry: &Registry,
-    unit: Unit,
-    parts: Vec<Part>,
-    plain: &Document,
-) -> Document {
+pub fn unit_beside(registry: &Registry, unit: Unit, plain: &Document) -> Document {
     let type_id = unit.type_id.clone();
-    let mut beside = unit_document(registry, unit, parts, false);
+    let mut beside = unit_document(registry, unit, Vec::new(), false);
     let kind = registry.unit_type(&type_id).filter(|kind| kind.file_backed);
     if let (Some(family), Some(kind)) = (registry.content_type_of(&type_id), kind) {
         let path = storage_path_of(family.as_ref(), kind, plain);

@@ -23,7 +23,7 @@ const LEASE: SignedDuration = SignedDuration::from_secs(30);
 /// The name of the lease.
 const NAME: &str = "scheduler";
 /// Schedules read at once.
-const BATCH: i64 = 100;
+const BATCH: u64 = 100;
 
 /// A task that comes round by itself.
 struct Periodic {

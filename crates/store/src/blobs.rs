@@ -126,7 +126,7 @@ impl Store {
         if let Some(after) = after {
             query.push(" AND sha256 > ").bind(after);
         }
-        query.push(" ORDER BY sha256 LIMIT ").bind(PAGE);
+        query.push(" ORDER BY sha256").limit(PAGE);
         let (mut last, mut unneeded, mut pardoned) = (None, Vec::new(), Vec::new());
         for row in self.all(query.build()).await? {
             let (digest, free, needed): (Sha256, bool, bool) =
@@ -193,7 +193,7 @@ impl Store {
         if let Some(after) = after {
             query.push(" AND sha256 > ").bind(after);
         }
-        query.push(" ORDER BY sha256 LIMIT ").bind(PAGE);
+        query.push(" ORDER BY sha256").limit(PAGE);
         let rows = self.all(query.build()).await?;
         rows.iter().map(|row| row.get(0)).collect()
     }

@@ -277,17 +277,23 @@ impl Store {
                 let Some((after_type, after_id)) = after else {
                     return Ok(None);
                 };
-                let statement = sql(
-                    "SELECT unit_id, type_id FROM repo_units WHERE repo_id = $1 AND added_in <= $2 \
-                     AND (removed_in IS NULL OR removed_in > $2) AND (type_id, unit_id) > ($3, $4) \
-                     ORDER BY type_id, unit_id LIMIT $5",
-                )
-                .bind(&repo)
-                .bind(number)
-                .bind(&after_type)
-                .bind(after_id)
-                .bind(PAGE);
-                let rows = store.all(statement).await?;
+                let mut query = Sql::new(
+                    store.engine(),
+                    "SELECT unit_id, type_id FROM repo_units WHERE repo_id = ",
+                );
+                query
+                    .bind(&repo)
+                    .push(" AND added_in <= ")
+                    .bind(number)
+                    .push(" AND (removed_in IS NULL OR removed_in > ")
+                    .bind(number)
+                    .push(") AND (type_id, unit_id) > (")
+                    .bind(&after_type)
+                    .push(", ")
+                    .bind(after_id)
+                    .push(") ORDER BY type_id, unit_id")
+                    .limit(PAGE);
+                let rows = store.all(query.build()).await?;
                 let units = rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?)));
                 let units: Vec<(UnitId, String)> = units.collect::<Result<_>>()?;
                 let next = units.last().map(|(id, type_id)| (type_id.clone(), *id));

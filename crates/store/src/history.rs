@@ -162,8 +162,7 @@ impl Store {
             " ORDER BY seq DESC"
         });
         if let Some(limit) = query.limit {
-            sql.push(" LIMIT ")
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            sql.limit(limit);
         }
         self.all(sql.build()).await?.iter().map(history).collect()
     }

@@ -247,11 +247,7 @@ where
             return Ok(None);
         }
         let mut query = (cursor.select)(cursor.store.engine(), cursor.after.as_ref());
-        query
-            .push(" LIMIT ")
-            .bind(whole(wanted))
-            .push(" OFFSET ")
-            .bind(whole(cursor.skip));
+        query.limit(wanted).offset(cursor.skip);
         let rows = cursor.store.all(query.build()).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -264,8 +260,4 @@ where
         cursor.left = if last { 0 } else { cursor.left - wanted };
         Ok((!found.is_empty()).then_some((found, cursor)))
     }))
-}
-
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -135,5 +135,5 @@ fn orphans(query: &mut Sql, type_id: Option<&str>, after: UnitId) {
     if let Some(type_id) = type_id {
         query.push(" AND type_id = ").bind(type_id);
     }
-    query.push(" ORDER BY id LIMIT ").bind(PAGE);
+    query.push(" ORDER BY id").limit(PAGE);
 }

@@ -271,13 +271,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn schedules_due(&self, now: Timestamp, limit: i64) -> Result<Vec<Schedule>> {
+    pub async fn schedules_due(&self, now: Timestamp, limit: u64) -> Result<Vec<Schedule>> {
         let mut query = select(self);
         query
             .push(" WHERE due <= ")
             .bind(now)
-            .push(" ORDER BY due, seq LIMIT ")
-            .bind(limit);
+            .push(" ORDER BY due, seq")
+            .limit(limit);
         self.all(query.build())
             .await?
             .iter()

@@ -1,6 +1,6 @@
 //! Where the files of units can be had: the catalog of deferred downloads (reference: platform-api §10.5, §12).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use pith_core::{Algorithm, Digest, Sha256, TaskId, Timestamp, UnitId};
 use serde_json::{Value as Json, json};
@@ -72,46 +72,12 @@ impl Store {
     /// # Errors
     /// When the database fails; nothing was noted then.
     pub async fn sources_put(&self, sources: &[FileSource]) -> Result<()> {
-        let now = self.now();
-        // The last of several for one file wins; all processes write in one order, so that they never wait in a circle.
-        let mut distinct: HashMap<(UnitId, &str, &str), &FileSource> = HashMap::new();
-        for source in sources {
-            distinct.insert((source.unit, &source.path, &source.repo_id), source);
+        if sources.is_empty() {
+            return Ok(());
         }
-        let mut distinct: Vec<_> = distinct.into_iter().collect();
-        distinct.sort_unstable_by_key(|(key, _)| *key);
-        let row = |source: &FileSource| -> Vec<Value> {
-            let digests: Vec<String> = source.digests.iter().map(Digest::to_string).collect();
-            vec![
-                source.unit.into(),
-                (&source.path).into(),
-                (&source.repo_id).into(),
-                (&json!(source.urls)).into(),
-                source.size.into(),
-                (&json!(digests)).into(),
-                1i64.into(),
-                now.into(),
-            ]
-        };
-        let rows = distinct.iter().map(|(_, source)| row(source)).collect();
-        let head =
-            "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated)";
-        let kinds = [
-            Kind::Bytes,
-            Kind::Text,
-            Kind::Text,
-            Kind::Json,
-            Kind::Int,
-            Kind::Json,
-            Kind::Int,
-            Kind::Int,
-        ];
-        let tail = "ON CONFLICT (unit_id, path, repo_id) DO UPDATE SET urls = excluded.urls, size = excluded.size, \
-             digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated";
         let mut tx = self.begin().await?;
-        tx.inner
-            .execute_each(bulk(self.engine(), head, &kinds, rows, tail))
-            .await?;
+        let entries = sources.iter().map(|source| (source.unit, source));
+        put(&mut tx.inner, entries, self.now()).await?;
         tx.commit().await
     }
 
@@ -175,6 +141,53 @@ impl Store {
                 .bind(blob);
         self.execute(statement).await.map(drop)
     }
+}
+
+/// Writes entries for these units; the last of several for one file wins.
+pub(crate) async fn put<'a>(
+    tx: &mut DbTx,
+    entries: impl Iterator<Item = (UnitId, &'a FileSource)>,
+    now: Timestamp,
+) -> Result<()> {
+    // All processes write in one order, so that they never wait in a circle.
+    let mut distinct: BTreeMap<(UnitId, &str, &str), &FileSource> = BTreeMap::new();
+    for (unit, source) in entries {
+        distinct.insert((unit, &source.path, &source.repo_id), source);
+    }
+    let row = |unit: UnitId, source: &FileSource| -> Vec<Value> {
+        let digests: Vec<String> = source.digests.iter().map(Digest::to_string).collect();
+        vec![
+            unit.into(),
+            (&source.path).into(),
+            (&source.repo_id).into(),
+            (&json!(source.urls)).into(),
+            source.size.into(),
+            (&json!(digests)).into(),
+            1i64.into(),
+            now.into(),
+        ]
+    };
+    let rows = distinct
+        .iter()
+        .map(|((unit, ..), source)| row(*unit, source))
+        .collect();
+    let head =
+        "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated)";
+    let kinds = [
+        Kind::Bytes,
+        Kind::Text,
+        Kind::Text,
+        Kind::Json,
+        Kind::Int,
+        Kind::Json,
+        Kind::Int,
+        Kind::Int,
+    ];
+    let tail = "ON CONFLICT (unit_id, path, repo_id) DO UPDATE SET urls = excluded.urls, size = excluded.size, \
+         digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated";
+    tx.execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
+        .await
+        .map(drop)
 }
 
 /// Forgets everything that the importer of a repository is the source of.

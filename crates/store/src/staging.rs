@@ -13,6 +13,7 @@ use pith_core::{Document, TaskId, UnitId};
 
 use crate::db::DbTx;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
+use crate::sources::{self, FileSource};
 use crate::store::Engine;
 use crate::unit_query::{Plan, Scope};
 use crate::unit_save;
@@ -95,7 +96,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Saves many units as [`Store::units_save`] does, and stages them in the same transaction.
+    /// Saves many units as [`Store::units_save`] does, stages them in the same transaction, and notes there where their
+    /// files can be had: `sources` has one entry a unit, and what it says of the unit's id is left aside.
     ///
     /// # Errors
     /// As [`Store::units_save`]; nothing was saved or staged then.
@@ -103,6 +105,7 @@ impl Store {
         &self,
         task: TaskId,
         units: &[NewUnit],
+        sources: &[Option<FileSource>],
         on_conflict: OnConflict,
     ) -> Result<Vec<SavedUnit>> {
         for _ in 0..ATTEMPTS {
@@ -120,6 +123,9 @@ impl Store {
                 .map(|(saved, unit)| (saved.id, unit.type_id.as_str()))
                 .collect();
             write(&mut tx.inner, task, &staged, false).await?;
+            let entries = saved.iter().zip(sources);
+            let entries = entries.filter_map(|(unit, source)| Some((unit.id, source.as_ref()?)));
+            sources::put(&mut tx.inner, entries, self.now()).await?;
             tx.commit().await?;
             return Ok(saved);
         }
@@ -193,8 +199,8 @@ impl Store {
                 .push(")");
         }
         query
-            .push(" ORDER BY type_id, unit_id LIMIT ")
-            .bind(crate::units::PAGE);
+            .push(" ORDER BY type_id, unit_id")
+            .limit(crate::units::PAGE);
         let rows = self.all(query.build()).await?;
         rows.iter()
             .map(|row| Ok((row.get(0)?, row.get(1)?)))
@@ -228,9 +234,7 @@ impl Store {
         if let Some(after) = after {
             query.push(" AND s.unit_id > ").bind(after);
         }
-        query
-            .push(" ORDER BY s.unit_id LIMIT ")
-            .bind(crate::units::PAGE);
+        query.push(" ORDER BY s.unit_id").limit(crate::units::PAGE);
         let rows = self.all(query.build()).await?;
         rows.iter()
             .map(|row| Ok((row.get(0)?, unit_stream::document(row, 1, Some(fields))?)))

@@ -1,15 +1,16 @@
 //! Reading little of many units: what a publish has to know of each before it decides which of them to read whole.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use pith_core::{Sha256, UnitId};
 use uuid::Uuid;
 
 use crate::dialect::{CHUNK, Sql, plain_name};
 use crate::store::Engine;
+use crate::unit_query::{Hit, Plan};
 use crate::unit_stream::{self, BETWEEN, document_column, document_of};
-use crate::units::{PAGE, StreamedUnit, Unit};
-use crate::value::{Row, timestamp};
+use crate::units::{PAGE, StreamedUnit, Unit, UnitQuery};
+use crate::value::timestamp;
 use crate::{BatchStream, Result, Store, StoreError};
 
 /// A unit in less memory than its parsed form takes: 120 bytes beside the text of its fields.
@@ -221,7 +222,7 @@ impl Wanted<'_> {
         query.push(" AND r.type_id = ").bind(self.type_id);
         query.push(" AND r.removed_in IS NULL AND r.unit_id > ");
         query.bind(after).push(" AND r.unit_id <= ").bind(until);
-        query.push(" ORDER BY r.unit_id LIMIT ").bind(PAGE);
+        query.push(" ORDER BY r.unit_id").limit(PAGE);
         query.push(") AS page");
         query
     }
@@ -308,36 +309,23 @@ impl Store {
         fields: Option<&[&str]>,
         parts: &[&str],
     ) -> Result<Vec<StreamedUnit>> {
-        let names = |names: &[&str]| -> Result<Vec<String>> {
-            names
-                .iter()
-                .map(|name| plain_name(name).map(str::to_owned))
-                .collect()
+        let query = UnitQuery {
+            type_ids: vec![type_id],
+            parts: parts.to_vec(),
+            fields: fields.map(<[&str]>::to_vec),
+            ..UnitQuery::default()
         };
-        let (fields, parts) = (fields.map(names).transpose()?, names(parts)?);
+        let plan = Plan::new(&query, None)?;
+        let type_id: Arc<str> = type_id.into();
         let mut picked = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
-            let query = unit_stream::load_query(
-                self.engine(),
-                fields.as_deref(),
-                &parts,
-                chunk.iter().copied(),
-            );
-            let mut rows: HashMap<UnitId, Row> = HashMap::with_capacity(chunk.len());
-            for row in self.all(query.build()).await? {
-                rows.insert(row.get(0)?, row);
-            }
-            for id in chunk {
-                if let Some(row) = rows.remove(id) {
-                    picked.push(StreamedUnit {
-                        unit: unit_stream::loaded(&row, *id, type_id, fields.as_deref())?,
-                        created: None,
-                        updated: None,
-                        association: None,
-                        parts: unit_stream::loaded_parts(&row, &parts)?,
-                    });
-                }
-            }
+            let hit = |id: &UnitId| Hit {
+                id: *id,
+                type_id: Arc::clone(&type_id),
+                times: None,
+            };
+            let hits = chunk.iter().map(hit).collect();
+            picked.extend(unit_stream::load(self, &plan, hits).await?);
         }
         Ok(picked)
     }

@@ -143,7 +143,7 @@ impl Plan {
             .map(|(_, field)| index_name(type_id, field))
     }
 
-    /// Writes `SELECT id, created, updated, type_id [, sort keys] …` for all sources.
+    /// Writes `SELECT unit_id, created, updated, type_id [, sort keys] …` for all sources.
     pub(crate) fn select(&self, store: &Store, scope: Scope<'_>) -> Sql {
         let mut out = Sql::new(store.engine(), "");
         for (at, source) in self.sources().iter().enumerate() {
@@ -192,20 +192,23 @@ impl Plan {
     fn select_list(&self, out: &mut Sql, engine: Engine, source: Source, scope: Scope<'_>) {
         match (source, self.staged) {
             (Source::All, _) => {
-                out.push("SELECT u.id, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), u.type_id");
+                out.push(
+                    "SELECT u.id AS unit_id, CAST(NULL AS BIGINT) AS created, CAST(NULL AS BIGINT) AS updated, \
+                     u.type_id AS type_id",
+                );
             }
             (Source::Kept, Some((_, now))) => {
                 out.push(
                     "SELECT r.unit_id, r.created, CASE WHEN s.unit_id IS NULL THEN r.updated ELSE ",
                 );
-                out.bind(now).push(" END, r.type_id");
+                out.bind(now).push(" END AS updated, r.type_id");
             }
             (Source::Added, Some((_, now))) => {
                 out.push("SELECT s.unit_id, ")
                     .bind(now)
-                    .push(", ")
+                    .push(" AS created, ")
                     .bind(now)
-                    .push(", s.type_id");
+                    .push(" AS updated, s.type_id");
             }
             _ => {
                 out.push("SELECT r.unit_id, r.created, r.updated, r.type_id");

@@ -1,7 +1,7 @@
 //! Reading units in the database's order, in batches, without holding a connection between batches.
 //!
-//! Two steps per batch: which units (their ids, a page at a time), then the units themselves. In the default order a
-//! page starts after the last id of the page before; with other orders the hits (56 bytes each) are read at once.
+//! In the default order one statement reads a page, which starts after the last id of the page before. In other orders
+//! the hits (56 bytes each) are read at once, then the units behind them batch by batch.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -48,8 +48,7 @@ pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<Stream
     Box::pin(futures::stream::try_unfold(
         cursor,
         |mut cursor| async move {
-            while let Some(hits) = cursor.next_hits().await? {
-                let units = load(&cursor.store, &cursor.plan, hits).await?;
+            while let Some(units) = cursor.next_units().await? {
                 if !units.is_empty() {
                     return Ok(Some((units, cursor)));
                 }
@@ -73,29 +72,35 @@ pub(crate) async fn count(store: &Store, plan: &Plan) -> Result<i64> {
             ids,
             sorted: false,
         };
-        let mut query = plan.select(store, scope).build();
-        query.text = format!("SELECT COUNT(*) FROM ({}) AS found", query.text).into();
-        total += store
-            .optional(query)
-            .await?
-            .map_or(Ok(0), |row| row.get::<i64>(0))?;
+        total += count_in(store, plan, scope).await?;
     }
     Ok(total)
 }
 
+/// How many units `plan` finds in `scope`.
+async fn count_in(store: &Store, plan: &Plan, scope: Scope<'_>) -> Result<i64> {
+    let mut query = plan.select(store, scope).build();
+    query.text = format!("SELECT COUNT(*) FROM ({}) AS found", query.text).into();
+    let row = store.optional(query).await?;
+    row.map_or(Ok(0), |row| row.get(0))
+}
+
 impl Cursor {
-    async fn next_hits(&mut self) -> Result<Option<Vec<Hit>>> {
+    async fn next_units<D: FromRow>(&mut self) -> Result<Option<Vec<StreamedUnit<D>>>> {
         if self.left == 0 {
             return Ok(None);
         }
-        if !self.plan.sort.is_empty() || self.plan.ids.is_some() {
-            return self.next_sorted().await;
+        if self.plan.sort.is_empty() && self.plan.ids.is_none() {
+            return self.next_page().await;
         }
-        self.next_page().await
+        let Some(hits) = self.next_sorted().await? else {
+            return Ok(None);
+        };
+        load(&self.store, &self.plan, hits).await.map(Some)
     }
 
     /// The next page in the default order: type by type, by id.
-    async fn next_page(&mut self) -> Result<Option<Vec<Hit>>> {
+    async fn next_page<D: FromRow>(&mut self) -> Result<Option<Vec<StreamedUnit<D>>>> {
         if self.types.is_none() {
             self.types = Some(self.visited_types().await?.into());
         }
@@ -107,27 +112,60 @@ impl Cursor {
                 ids: None,
                 sorted: false,
             };
-            let mut query = self.plan.select(&self.store, scope);
-            let wanted = self.left.saturating_add(self.skip).min(CHUNK as u64);
-            query
-                .push(" ORDER BY 1 LIMIT ")
-                .bind(i64::try_from(wanted).unwrap_or(i64::MAX));
-            let mut hits = self.read(query).await?;
-            self.after = hits.last().map(|hit| hit.id);
-            if (hits.len() as u64) < wanted {
+            let wanted = self.left.min(CHUNK as u64);
+            let page = self.page(scope, wanted).await?;
+            self.after = page.last;
+            if page.found < wanted {
                 self.after = None;
                 self.types.as_mut().map(VecDeque::pop_front);
             }
-            let skipped = self.skip.min(hits.len() as u64);
-            self.skip -= skipped;
-            hits.drain(..usize::try_from(skipped).unwrap_or(0));
-            hits.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-            self.left -= hits.len() as u64;
-            if !hits.is_empty() {
-                return Ok(Some(hits));
+            if page.found > 0 {
+                self.skip = 0;
+                self.left -= page.found;
+                return Ok(Some(page.units));
+            }
+            if self.skip > 0 {
+                let passed = count_in(&self.store, &self.plan, scope).await?;
+                self.skip -= u64::try_from(passed).unwrap_or(0).min(self.skip);
             }
         }
         Ok(None)
+    }
+
+    /// At most `wanted` units of one type in the order of their ids, less those to skip.
+    async fn page<D: FromRow>(&self, scope: Scope<'_>, wanted: u64) -> Result<Page<D>> {
+        let mut select = self.plan.select(&self.store, scope);
+        select.push(" ORDER BY 1").limit(wanted);
+        if self.skip > 0 {
+            // What is left out is counted off by the database, not read.
+            select.offset(self.skip);
+        }
+        let mut page = Page {
+            units: Vec::new(),
+            found: 0,
+            last: None,
+        };
+        let type_id: Arc<str> = scope.types.first().map_or("", String::as_str).into();
+        let times_at = UNIT_COLUMNS + self.plan.parts.len();
+        let query = page_query(&self.plan, select);
+        let mut rows = self.store.all(query.build()).await?;
+        for row in &mut rows {
+            let hit = Hit {
+                id: row.get(times_at + 2)?,
+                type_id: Arc::clone(&type_id),
+                times: row
+                    .get::<Option<i64>>(times_at)?
+                    .zip(row.get(times_at + 1)?),
+            };
+            page.found += 1;
+            page.last = page.last.max(Some(hit.id));
+            // One that was deleted meanwhile is left out.
+            if row.get::<Option<UnitId>>(0)?.is_some() {
+                page.units.push(streamed(row, &self.plan, &hit)?);
+            }
+        }
+        page.units.sort_unstable_by_key(|unit| unit.unit.id);
+        Ok(page)
     }
 
     /// The types to visit: those asked for, or those there are.
@@ -222,9 +260,7 @@ impl Cursor {
         query.push("4, 1");
         if let Some(limit) = self.plan.limit {
             let limit = limit.saturating_add(self.plan.skip);
-            query
-                .push(" LIMIT ")
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            query.limit(limit);
         }
         self.read(query).await
     }
@@ -275,93 +311,110 @@ async fn unit_types(store: &Store) -> Result<Vec<String>> {
 /// Between the fields of a projection: JSON text has no raw line feed.
 pub(crate) const BETWEEN: char = '\n';
 
-/// Reads the units behind `hits`, in their order, each with its parts in one row. One that was deleted meanwhile is left
-/// out.
-async fn load<D: FromRow>(
+/// Some of the units that a statement found.
+struct Page<D> {
+    units: Vec<StreamedUnit<D>>,
+    /// How many were found.
+    found: u64,
+    /// The last of those.
+    last: Option<UnitId>,
+}
+
+/// Reads the units behind `hits`, in their order. One that was deleted meanwhile is left out.
+pub(crate) async fn load<D: FromRow>(
     store: &Store,
     plan: &Plan,
     hits: Vec<Hit>,
 ) -> Result<Vec<StreamedUnit<D>>> {
     let mut rows: HashMap<UnitId, Row> = HashMap::with_capacity(hits.len());
-    let ids = hits.iter().map(|hit| hit.id);
-    let query = load_query(store.engine(), plan.fields.as_deref(), &plan.parts, ids);
+    let query = load_query(store.engine(), plan, &hits);
     for row in store.all(query.build()).await? {
         rows.insert(row.get(0)?, row);
     }
     let mut units = Vec::with_capacity(hits.len());
     for hit in hits {
-        let Some(row) = rows.remove(&hit.id) else {
-            continue;
-        };
-        let association = plan.association(&hit);
-        let (created, updated) = hit.association()?;
-        units.push(StreamedUnit {
-            unit: loaded(&row, hit.id, &hit.type_id, plan.fields.as_deref())?,
-            created,
-            updated,
-            association,
-            parts: loaded_parts(&row, &plan.parts)?,
-        });
+        if let Some(row) = rows.remove(&hit.id) {
+            units.push(streamed(&row, plan, &hit)?);
+        }
     }
     Ok(units)
 }
 
-/// One row a unit and few columns: what a row and a column cost is most of what reading costs.
-pub(crate) fn load_query(
-    engine: Engine,
-    fields: Option<&[String]>,
-    parts: &[String],
-    ids: impl Iterator<Item = UnitId>,
-) -> Sql {
-    let mut query = Sql::new(
-        engine,
-        "SELECT u.id, u.blob, u.size, u.downloaded, u.last_updated, ",
-    );
-    query.push(&document_column(fields));
-    for at in 0..parts.len() {
-        query.push(&format!(", p{at}.data"));
+/// A unit out of a row that begins with [`unit_columns`].
+fn streamed<D: FromRow>(row: &Row, plan: &Plan, hit: &Hit) -> Result<StreamedUnit<D>> {
+    let mut parts: Vec<Part> = Vec::with_capacity(plan.parts.len());
+    for (at, name) in plan.parts.iter().enumerate() {
+        let data: Option<Vec<u8>> = row.get(UNIT_COLUMNS + at)?;
+        parts.extend(data.map(|data| Part {
+            name: name.clone(),
+            data,
+        }));
     }
-    query.push(" FROM units u");
-    for (at, part) in parts.iter().enumerate() {
+    let (created, updated) = hit.association()?;
+    Ok(StreamedUnit {
+        unit: Unit {
+            id: hit.id,
+            type_id: hit.type_id.to_string(),
+            doc: D::read(row, 5, plan.fields.as_deref())?,
+            blob: row.get(1)?,
+            size: row.get(2)?,
+            downloaded: row.get(3)?,
+            last_updated: row.get(4)?,
+        },
+        created,
+        updated,
+        association: plan.association(hit),
+        parts,
+    })
+}
+
+/// Columns of a unit before those of its parts.
+const UNIT_COLUMNS: usize = 6;
+
+/// One row a unit and few columns: what a row and a column cost is most of what reading costs.
+fn unit_columns(plan: &Plan) -> String {
+    let mut columns = format!(
+        "u.id, u.blob, u.size, u.downloaded, u.last_updated, {}",
+        document_column(plan.fields.as_deref())
+    );
+    for at in 0..plan.parts.len() {
+        columns.push_str(&format!(", p{at}.data"));
+    }
+    columns
+}
+
+/// Joins the parts of `u`.
+fn join_parts(query: &mut Sql, plan: &Plan) {
+    for (at, part) in plan.parts.iter().enumerate() {
         query
             .push(&format!(
                 " LEFT JOIN unit_parts p{at} ON p{at}.unit_id = u.id AND p{at}.part = "
             ))
             .bind(part);
     }
-    query.push(" WHERE ").bind_in("u.id", ids);
+}
+
+fn load_query(engine: Engine, plan: &Plan, hits: &[Hit]) -> Sql {
+    let mut query = Sql::new(
+        engine,
+        &format!("SELECT {} FROM units u", unit_columns(plan)),
+    );
+    join_parts(&mut query, plan);
+    query
+        .push(" WHERE ")
+        .bind_in("u.id", hits.iter().map(|hit| hit.id));
     query
 }
 
-/// The unit in a row of [`load_query`].
-pub(crate) fn loaded<D: FromRow>(
-    row: &Row,
-    id: UnitId,
-    type_id: &str,
-    fields: Option<&[String]>,
-) -> Result<Unit<D>> {
-    Ok(Unit {
-        id,
-        type_id: type_id.to_owned(),
-        doc: D::read(row, 5, fields)?,
-        blob: row.get(1)?,
-        size: row.get(2)?,
-        downloaded: row.get(3)?,
-        last_updated: row.get(4)?,
-    })
-}
-
-/// The parts in a row of [`load_query`], of those asked for.
-pub(crate) fn loaded_parts(row: &Row, names: &[String]) -> Result<Vec<Part>> {
-    let mut parts: Vec<Part> = Vec::with_capacity(names.len());
-    for (at, name) in names.iter().enumerate() {
-        let data: Option<Vec<u8>> = row.get(6 + at)?;
-        parts.extend(data.map(|data| Part {
-            name: name.clone(),
-            data,
-        }));
-    }
-    Ok(parts)
+/// What `select` finds with the units behind it; the association's times and the id last.
+fn page_query(plan: &Plan, select: Sql) -> Sql {
+    let columns = unit_columns(plan);
+    let mut query = select.within(
+        &format!("SELECT {columns}, h.created, h.updated, h.unit_id FROM ("),
+        ") AS h LEFT JOIN units u ON u.id = h.unit_id",
+    );
+    join_parts(&mut query, plan);
+    query
 }
 
 /// What the columns of a document become.

@@ -18,7 +18,7 @@ use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
 /// Rows per batch of a stream.
-pub(crate) const PAGE: i64 = CHUNK as i64;
+pub(crate) const PAGE: u64 = CHUNK as u64;
 
 /// A unit as stored.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,7 +19,7 @@ pub mod upload;
 use std::sync::Arc;
 
 use pith_content::unit::WantedUnit;
-use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType};
+use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType, json_text};
 use pith_core::Document;
 use serde_json::Value;
 
@@ -54,6 +54,16 @@ impl ContentType for Rpm {
 
     fn present(&self, type_id: &str, doc: &mut Document, parts: &[(String, Vec<u8>)]) {
         units::present(type_id, doc, parts);
+    }
+
+    fn present_text(&self, type_id: &str, parts: &[(String, Vec<u8>)], out: &mut Vec<u8>) {
+        if matches!(type_id, types::RPM | types::SRPM) {
+            units::package_text(parts, out);
+        } else {
+            let mut doc = Document::new();
+            units::present(type_id, &mut doc, parts);
+            json_text::push_members(out, &doc);
+        }
     }
 
     fn presented_fields(

@@ -1,21 +1,21 @@
 //! Units of the family: what goes into the document, what into parts beside it, and how the two become what the REST
 //! API shows (reference: rpm §2).
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
+use pith_content::json_text;
 use pith_content::unit::{Existing, Part, Source, WantedUnit};
 use pith_core::{Document, Sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::metadata::comps::{Comps, Match};
+use crate::metadata::filelists::{self, Entry};
 use crate::metadata::modules::{ModuleDefaults, Modulemd};
 use crate::metadata::prestodelta::Delta;
-use crate::metadata::primary::{Entry, Package};
+use crate::metadata::primary::{Entry as Dependency, Package};
 use crate::metadata::snippet::{self, Packer};
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef};
-use crate::metadata::{filelists, other, sort_index};
+use crate::metadata::{MetadataError, other, sort_index};
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
 };
@@ -53,7 +53,7 @@ fn set_some(doc: &mut Document, key: &str, value: Option<impl Into<Value>>) {
     }
 }
 
-fn entries(entries: &[Entry]) -> Value {
+fn entries(entries: &[Dependency]) -> Value {
     entries
         .iter()
         .map(|e| {
@@ -397,33 +397,64 @@ pub fn present(type_id: &str, doc: &mut Document, parts: &[(String, Vec<u8>)]) {
         set(doc, "pkglist", list);
         return;
     }
-    if type_id != RPM && type_id != SRPM {
-        return;
+    if type_id == RPM || type_id == SRPM {
+        let mut text = b"{".to_vec();
+        package_text(parts, &mut text);
+        text.push(b'}');
+        if text.get(1) == Some(&b',') {
+            text.remove(1);
+        }
+        if let Ok(Value::Object(fields)) = serde_json::from_slice(&text) {
+            doc.extend(fields);
+        }
     }
-    let texts: BTreeMap<&str, String> = [PRIMARY, FILELISTS, OTHER]
-        .into_iter()
-        .filter_map(|name| {
-            let text = snippet::unpack(part(name)?).ok()?;
-            Some((name, String::from_utf8_lossy(&text).into_owned()))
-        })
-        .collect();
-    if let Some(files) = texts
-        .get(FILELISTS)
-        .and_then(|text| filelists::files(text.as_bytes()).ok())
-    {
-        set(doc, "files", json!({"file": files.file, "dir": files.dir}));
+}
+
+/// As [`present`] for packages, as JSON text: appends `,"name":value` for each field.
+pub fn package_text(parts: &[(String, Vec<u8>)], out: &mut Vec<u8>) {
+    let part = |name: &str| parts.iter().find(|(n, _)| n == name).map(|(_, data)| data);
+    let mut repodata = Vec::new();
+    for name in [PRIMARY, FILELISTS, OTHER] {
+        let Some(text) = part(name).and_then(|data| snippet::unpack(data).ok()) else {
+            continue;
+        };
+        json_text::push_member(&mut repodata, name, &*String::from_utf8_lossy(&text));
+        // A field is shown whole or not at all.
+        let before = out.len();
+        let written = match name {
+            FILELISTS => files_text(&text, out),
+            OTHER => changelog_text(&text, out),
+            _ => Ok(()),
+        };
+        if written.is_err() {
+            out.truncate(before);
+        }
     }
-    if let Some(changes) = texts
-        .get(OTHER)
-        .and_then(|text| other::changelog(text.as_bytes()).ok())
-    {
-        let list: Vec<Value> = changes
-            .iter()
-            .map(|c| json!([c.date, c.author, c.text]))
-            .collect();
-        set(doc, "changelog", list);
-    }
-    set(doc, "repodata", json!(texts));
+    out.extend_from_slice(b",\"repodata\":{");
+    out.extend_from_slice(repodata.get(1..).unwrap_or_default());
+    out.push(b'}');
+}
+
+fn files_text(snippet: &[u8], out: &mut Vec<u8>) -> Result<(), MetadataError> {
+    out.extend_from_slice(b",\"files\":{\"file\":[");
+    let mut dirs = b"[".to_vec();
+    filelists::each(snippet, |entry, path| match entry {
+        Entry::File => json_text::push_item(out, path),
+        Entry::Dir => json_text::push_item(&mut dirs, path),
+    })?;
+    out.extend_from_slice(b"],\"dir\":");
+    out.extend_from_slice(&dirs);
+    out.extend_from_slice(b"]}");
+    Ok(())
+}
+
+fn changelog_text(snippet: &[u8], out: &mut Vec<u8>) -> Result<(), MetadataError> {
+    out.extend_from_slice(b",\"changelog\":[");
+    other::each(snippet, |date, author, text| {
+        json_text::push_item(out, &(date, author, text));
+    })?;
+    out.push(b']');
+    Ok(())
 }
 
 /// The fields that [`present`] adds, with the parts they are made of.

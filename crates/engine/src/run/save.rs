@@ -55,8 +55,9 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
         group.units.push(new_unit(moving)?);
     }
     for (replace, group) in groups {
-        sources.extend(group.save(shared, replace).await?);
+        group.save(shared, replace).await?;
     }
+    // Those of units that got their files only now.
     engine
         .store
         .sources_put(&sources)
@@ -108,29 +109,25 @@ struct Group {
 }
 
 impl Group {
-    /// Saves and stages the units; their sources.
-    async fn save(self, shared: &Shared, replace: bool) -> Result<Vec<FileSource>, ContentError> {
+    /// Saves and stages the units with their sources.
+    async fn save(self, shared: &Shared, replace: bool) -> Result<(), ContentError> {
         let on_conflict = if replace {
             OnConflict::Replace
         } else {
             OnConflict::Keep
         };
-        let (engine, units, task) = (&shared.engine, &self.units, shared.task);
+        let (engine, task) = (&shared.engine, shared.task);
+        let (units, sources) = (&self.units, &self.sources);
         let save = move || {
             engine
                 .store
-                .units_save_staged(task, units, on_conflict)
+                .units_save_staged(task, units, sources, on_conflict)
                 .boxed()
         };
-        let saved = saving(engine, save).await.map_err(ContentError::other)?;
-        let sources = saved.iter().zip(self.sources);
-        let of = |(unit, source): (&pith_store::SavedUnit, Option<FileSource>)| {
-            Some(FileSource {
-                unit: unit.id,
-                ..source?
-            })
-        };
-        Ok(sources.filter_map(of).collect())
+        saving(engine, save)
+            .await
+            .map(drop)
+            .map_err(ContentError::other)
     }
 }
 

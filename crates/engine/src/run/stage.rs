@@ -25,6 +25,7 @@ use super::save::save_loop;
 use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
+use crate::present;
 
 /// Units waiting between two stages.
 const QUEUE: usize = 100;
@@ -356,12 +357,7 @@ impl Stages {
             .unit_parts(&[found.id], &names)
             .await
             .map_err(ContentError::other)?;
-        let parts: Vec<(String, Vec<u8>)> = parts
-            .remove(&found.id)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|part| (part.name, part.data))
-            .collect();
+        let parts = present::named(parts.remove(&found.id).unwrap_or_default());
         content_type.merge(unit.type_id, &stored.doc, &parts, unit);
         if let Some(metadata) = stored.doc.get(USER_METADATA) {
             unit.doc

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
+use pith_content::json_text;
 use pith_core::Document;
 use pith_core::error::PulpError;
 use pith_store::{RawDocument, StreamedUnit, Unit};
@@ -49,50 +50,61 @@ impl Search {
     fn show_raw(&self, streamed: StreamedUnit<RawDocument>) -> Result<Shown, PulpError> {
         let association = self.association_document(&streamed);
         let broken = |error: serde_json::Error| PulpError::execution(error.to_string());
-        let text = &streamed.unit.doc.0;
-        let outline: Outline = serde_json::from_str(text).map_err(broken)?;
+        let StreamedUnit { unit, parts, .. } = streamed;
+        let text = unit.doc.0;
+        let outline: Outline = serde_json::from_str(&text).map_err(broken)?;
         let unit = Unit {
-            id: streamed.unit.id,
-            type_id: streamed.unit.type_id.clone(),
+            id: unit.id,
+            type_id: unit.type_id,
             doc: Document::new(),
-            blob: streamed.unit.blob,
-            size: streamed.unit.size,
-            downloaded: streamed.unit.downloaded,
-            last_updated: streamed.unit.last_updated,
+            blob: unit.blob,
+            size: unit.size,
+            downloaded: unit.downloaded,
+            last_updated: unit.last_updated,
         };
         let registry = &self.engine.registry;
-        let mut beside = present::unit_beside(
-            registry,
-            unit.clone(),
-            streamed.parts.clone(),
-            &outline.plain,
-        );
-        let taken = |key: &String| outline.plain.contains_key(key) || outline.other.contains(key);
-        if text.len() <= 2 || beside.keys().any(taken) {
+        let family = registry.content_type_of(&unit.type_id);
+        let presented = family.map_or(&[][..], |family| family.presented_fields(&unit.type_id));
+        let mut beside = present::unit_beside(registry, unit.clone(), &outline.plain);
+        let taken = |key: &str| {
+            outline.plain.contains_key(key) || outline.other.iter().any(|other| other == key)
+        };
+        if text.len() <= 2
+            || beside.keys().any(|key| taken(key))
+            || presented.iter().any(|(field, _)| taken(field))
+        {
             // Something that is shown in another form is stored as well: worked out field by field.
-            let doc: Document = serde_json::from_str(text).map_err(broken)?;
-            let unit = present::unit_document(registry, Unit { doc, ..unit }, streamed.parts, true);
+            let doc: Document = serde_json::from_str(&text).map_err(broken)?;
+            let unit = present::unit_document(registry, Unit { doc, ..unit }, parts, true);
             return Ok(Shown::Document(self.show(association, unit)));
         }
         if self.repo.is_none() {
-            let href = present::unit_href(&streamed.unit.type_id, &streamed.unit.id.to_string());
+            let href = present::unit_href(&unit.type_id, &unit.id.to_string());
             present::for_content_api(&mut beside);
             beside.insert("_href".to_owned(), Value::String(href));
         }
-        let mut shown = String::with_capacity(text.len() * 2);
+        let mut shown = Vec::with_capacity(text.len() * 4);
         if self.repo.is_some() {
-            let association = self.cut_association(association);
-            let association = serde_json::to_string(&association).map_err(broken)?;
-            shown.push_str(association.strip_suffix('}').unwrap_or_default());
-            shown.push_str(",\"metadata\":");
+            json_text::push(&mut shown, &self.cut_association(association));
+            shown.pop();
+            shown.extend_from_slice(b",\"metadata\":");
         }
-        let beside = serde_json::to_string(&beside).map_err(broken)?;
-        shown.push_str(text.trim_end().strip_suffix('}').unwrap_or_default());
-        shown.push(',');
-        shown.push_str(beside.strip_prefix('{').unwrap_or_default());
+        shown.extend_from_slice(
+            text.trim_end()
+                .strip_suffix('}')
+                .unwrap_or_default()
+                .as_bytes(),
+        );
+        json_text::push_members(&mut shown, &beside);
+        if let Some(family) = family.filter(|_| !parts.is_empty()) {
+            family.present_text(&unit.type_id, &present::named(parts), &mut shown);
+        }
+        shown.push(b'}');
         if self.repo.is_some() {
-            shown.push('}');
+            shown.push(b'}');
         }
+        let shown = String::from_utf8(shown);
+        let shown = shown.map_err(|error| PulpError::execution(error.to_string()))?;
         Ok(Shown::Text(shown))
     }
 }

@@ -36,7 +36,10 @@ async fn what_is_staged_is_no_orphan(f: Fixture) {
     let task = TaskId::new();
     let new = unit("t", "a", json!({ "name": "a" }));
     let new = std::slice::from_ref(&new);
-    let saved = f.store.units_save_staged(task, new, OnConflict::Keep).await;
+    let saved = f
+        .store
+        .units_save_staged(task, new, &[], OnConflict::Keep)
+        .await;
     let id = saved.unwrap()[0].id;
     assert!(!f.store.unit_is_orphan("t", id).await.unwrap());
     assert!(f.store.units_orphans_count().await.unwrap().is_empty());
@@ -198,7 +201,7 @@ async fn stage_and_check(store: &Store, round: usize) {
     let found: Vec<(UnitId, &str)> = known.values().map(|unit| (unit.id, "t")).collect();
     store.stage_add(task, &found).await.unwrap();
     let saved = store
-        .units_save_staged(task, &units, OnConflict::Keep)
+        .units_save_staged(task, &units, &[], OnConflict::Keep)
         .await;
     let ids: Vec<UnitId> = saved.unwrap().iter().map(|unit| unit.id).collect();
     let there = |store: &Store| {

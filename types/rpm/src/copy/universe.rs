@@ -136,15 +136,12 @@ impl Universe {
                 let (Some(part), Some(number)) = (part, self.number(unit.id)) else {
                     continue;
                 };
-                let Ok(files) = snippet::unpack(part)
-                    .map_err(crate::metadata::MetadataError::from)
-                    .and_then(|text| filelists::files(&text))
-                else {
+                let Ok(text) = snippet::unpack(part) else {
                     continue;
                 };
-                for path in files.file.iter().chain(&files.dir) {
-                    if paths.contains(path.as_str()) {
-                        let name: Box<str> = path.as_str().into();
+                let see = |_, path: &str| {
+                    if paths.contains(path) {
+                        let name: Box<str> = path.into();
                         let provided = Dependency {
                             name: name.clone(),
                             bound: None,
@@ -152,6 +149,9 @@ impl Universe {
                         let providers = self.provides.entry(name).or_default();
                         providers.push((number, provided));
                     }
+                };
+                if let Err(error) = filelists::each(&text, see) {
+                    tracing::warn!(unit = %unit.id, %error, "the file list of a package cannot be read");
                 }
             }
         }

@@ -1,33 +1,28 @@
 //! The file list of one package, out of its filelists snippet.
 
 use super::MetadataError;
-use super::xml::Children;
+use super::snippet::plain;
+use super::xml::{attribute, each_child};
 
-/// Files and directories of a package; ghosts count as files (reference: rpm §2.1).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Files {
-    /// Paths of files.
-    pub file: Vec<String>,
-    /// Paths of directories.
-    pub dir: Vec<String>,
+/// What a path in a file list is; ghosts count as files (reference: rpm §2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// A file.
+    File,
+    /// A directory.
+    Dir,
 }
 
-/// Reads a rendered or unrendered filelists snippet.
+/// Shows `see` each path of a rendered or unrendered filelists snippet.
 ///
 /// # Errors
 /// When it is not a `<package>` element.
-pub fn files(snippet: &[u8]) -> Result<Files, MetadataError> {
-    let mut files = Files::default();
-    let mut children = Children::open(snippet, "package")?;
-    while let Some(child) = children.next_child()? {
-        if child.name == "file" {
-            let list = if child.attr("type") == Some("dir") {
-                &mut files.dir
-            } else {
-                &mut files.file
-            };
-            list.push(super::snippet::plain(&child.text));
+pub fn each(snippet: &[u8], mut see: impl FnMut(Entry, &str)) -> Result<(), MetadataError> {
+    each_child(snippet, "package", |tag, text| {
+        if tag.name().as_ref() == b"file" {
+            let dir = attribute(tag, b"type")?.is_some_and(|kind| kind == "dir");
+            see(if dir { Entry::Dir } else { Entry::File }, &plain(text));
         }
-    }
-    Ok(files)
+        Ok(())
+    })
 }

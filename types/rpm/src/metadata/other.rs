@@ -1,34 +1,21 @@
 //! The changelog of one package, out of its other snippet.
 
 use super::MetadataError;
-use super::xml::Children;
+use super::snippet::plain;
+use super::xml::{attribute, each_child};
 
-/// One entry of a changelog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Seconds since 1970.
-    pub date: i64,
-    /// Who, when in words, and often the version.
-    pub author: String,
-    /// What.
-    pub text: String,
-}
-
-/// Reads a rendered or unrendered other snippet.
+/// Shows `see` each entry of a rendered or unrendered other snippet: seconds since 1970; who, when in words, and often
+/// the version; what.
 ///
 /// # Errors
 /// When it is not a `<package>` element.
-pub fn changelog(snippet: &[u8]) -> Result<Vec<Change>, MetadataError> {
-    let mut changes = Vec::new();
-    let mut children = Children::open(snippet, "package")?;
-    while let Some(child) = children.next_child()? {
-        if child.name == "changelog" {
-            changes.push(Change {
-                date: child.attr("date").and_then(|d| d.parse().ok()).unwrap_or(0),
-                author: super::snippet::plain(child.attr("author").unwrap_or("")),
-                text: super::snippet::plain(&child.text),
-            });
+pub fn each(snippet: &[u8], mut see: impl FnMut(i64, &str, &str)) -> Result<(), MetadataError> {
+    each_child(snippet, "package", |tag, text| {
+        if tag.name().as_ref() == b"changelog" {
+            let date = attribute(tag, b"date")?.and_then(|date| date.parse().ok());
+            let author = attribute(tag, b"author")?.unwrap_or_default();
+            see(date.unwrap_or(0), &plain(&author), &plain(text));
         }
-    }
-    Ok(changes)
+        Ok(())
+    })
 }

@@ -61,13 +61,13 @@ pub fn render(template: &[u8], checksum: &str, checksum_type: &str, out: &mut Ve
 }
 
 /// The text of an element of a template as the package has it.
-pub(crate) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if memchr(b'{', text.as_bytes()).is_none() {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
     render(text.as_bytes(), "", "", &mut out);
-    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// What stands for the token at the start of `rest`, and how long the token is.

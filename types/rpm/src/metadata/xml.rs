@@ -361,6 +361,66 @@ impl<R: BufRead> Children<R> {
     }
 }
 
+/// Shows `see` the tag and the text of each child of a snippet's root element, which must be called `root`. Nothing is
+/// copied that need not be: a listing reads thousands of snippets, which were checked when they came.
+///
+/// # Errors
+/// [`MetadataError`] when it is not XML or its root is not called `root`; as `see`.
+pub(crate) fn each_child(
+    snippet: &[u8],
+    root: &str,
+    mut see: impl FnMut(&BytesStart<'_>, &str) -> Result<(), MetadataError>,
+) -> Result<(), MetadataError> {
+    let mut reader = quick_xml::Reader::from_reader(snippet);
+    let mut depth = 0;
+    let mut child: Option<BytesStart<'_>> = None;
+    let mut text = String::new();
+    loop {
+        match reader.read_event()? {
+            Event::Start(start) => {
+                match depth {
+                    0 => check_root(&start, root)?,
+                    1 => {
+                        text.clear();
+                        child = Some(start);
+                    }
+                    _ => {}
+                }
+                depth += 1;
+            }
+            Event::Empty(start) => match depth {
+                0 => return check_root(&start, root),
+                1 => see(&start, "")?,
+                _ => {}
+            },
+            Event::End(_) => {
+                depth -= 1;
+                if depth == 1
+                    && let Some(child) = child.take()
+                {
+                    see(&child, &text)?;
+                } else if depth == 0 {
+                    return Ok(());
+                }
+            }
+            Event::Text(piece) if depth == 2 => text.push_str(std::str::from_utf8(&piece)?),
+            Event::CData(piece) if depth == 2 => text.push_str(std::str::from_utf8(&piece)?),
+            Event::GeneralRef(name) if depth == 2 => text.push(resolve(&name)?),
+            Event::Eof => return Err(MetadataError::Xml("it ends too early".to_owned())),
+            _ => {}
+        }
+    }
+}
+
+fn check_root(start: &BytesStart<'_>, root: &str) -> Result<(), MetadataError> {
+    if start.name().as_ref() == root.as_bytes() {
+        return Ok(());
+    }
+    Err(MetadataError::structure(format!(
+        "its root element is not <{root}>"
+    )))
+}
+
 /// Reads a whole small document.
 ///
 /// # Errors
