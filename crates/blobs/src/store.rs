@@ -218,6 +218,21 @@ impl Blobs {
             .transpose()
     }
 
+    /// Opens a generated document for reading from any place. One that is an object is fetched and kept as a local file
+    /// for the next time.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be opened.
+    pub async fn open_document(&self, sha256: Sha256) -> Result<std::fs::File> {
+        if self.local_root().is_none() {
+            return self.cache().open(self, sha256).await;
+        }
+        let blobs = self.clone();
+        blocking(move || blobs.open_local(sha256))
+            .await?
+            .ok_or(Error::Missing(sha256))
+    }
+
     /// Deletes a blob; false when there was none. The caller knows that no row refers to it.
     ///
     /// # Errors

@@ -124,6 +124,19 @@ pub trait PublishContext: Send + Sync {
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
 
+    /// Streams all units of a type in the order of a text: the first of `fields`, which are short. Only these fields of
+    /// the documents and no parts, at a fraction of what [`Self::units`] costs: enough for the entry
+    /// of each, and to know which of them must be read whole, with [`Self::pick`].
+    async fn outline(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
+
+    /// These units as `select` says (its `sort` is left aside), in the order of `ids`; those that are gone are left out.
+    /// What belongs to the association (`updated`) is known only from [`Self::outline`].
+    async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError>;
+
     /// Adds a path. A path added twice is an error that names it.
     async fn add(
         &self,
@@ -138,6 +151,10 @@ pub trait PublishContext: Send + Sync {
         &self,
         prefix: &str,
     ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError>;
+
+    /// The bytes of a document of the publication now served, or of one that this publish has finished, to be read on a
+    /// blocking thread. They come as they are: before anything is taken over, see that they have the digest.
+    async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError>;
 
     /// The digest of a file that the store has, worked out from its bytes: for algorithms that no metadata told.
     async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError>;
@@ -157,6 +174,11 @@ pub trait PublishContext: Send + Sync {
     /// Shows progress: the value under the distributor's id in the task's `progress_report`.
     fn progress(&self, report: Value);
 }
+
+/// A file that can be read from any place.
+pub trait ReadSeek: io::Read + io::Seek + Send {}
+
+impl<T: io::Read + io::Seek + Send> ReadSeek for T {}
 
 /// A file being generated: written to, then finished into the blob store. Dropped unfinished, it leaves nothing.
 pub trait GeneratedFile: io::Write + Send {

@@ -147,6 +147,9 @@ pub struct RepoUnit {
     pub downloaded: bool,
     /// When the association was last made or refreshed.
     pub updated: Timestamp,
+    /// When the unit itself last changed: its document or its parts. What was worked out about it
+    /// ([`crate::publish::PublishContext::learn`]) and a file that arrives are no change.
+    pub changed: Timestamp,
     /// The parts asked for, in that order; `None` where the unit has no such part.
     pub parts: Vec<Option<Bytes>>,
 }

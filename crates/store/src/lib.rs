@@ -32,6 +32,7 @@ pub mod staging;
 pub mod store;
 mod task_queries;
 pub mod tasks;
+mod unit_outline;
 mod unit_query;
 mod unit_save;
 mod unit_stream;

@@ -309,7 +309,7 @@ async fn unit_types(store: &Store) -> Result<Vec<String>> {
 }
 
 /// Between the fields of a projection: JSON text has no raw line feed.
-const BETWEEN: char = '\n';
+pub(crate) const BETWEEN: char = '\n';
 
 /// Some of the units that a statement found.
 struct Page<D> {
@@ -321,7 +321,7 @@ struct Page<D> {
 }
 
 /// Reads the units behind `hits`, in their order. One that was deleted meanwhile is left out.
-async fn load<D: FromRow>(
+pub(crate) async fn load<D: FromRow>(
     store: &Store,
     plan: &Plan,
     hits: Vec<Hit>,
@@ -452,11 +452,15 @@ pub(crate) fn document(row: &Row, column: usize, fields: Option<&[String]>) -> R
     let Some(fields) = fields else {
         return row.get(column);
     };
-    let mut document = Document::new();
     if fields.is_empty() {
-        return Ok(document);
+        return Ok(Document::new());
     }
-    let text: String = row.get(column)?;
+    document_of(&row.get::<String>(column)?, fields)
+}
+
+/// The `fields` that a column of [`document_column`] holds.
+pub(crate) fn document_of(text: &str, fields: &[String]) -> Result<Document> {
+    let mut document = Document::new();
     for (name, value) in fields.iter().zip(text.split(BETWEEN)) {
         if !value.is_empty() {
             let value: Json = serde_json::from_str(value)

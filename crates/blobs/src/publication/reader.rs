@@ -31,14 +31,7 @@ impl Publication {
     /// # Errors
     /// When the blob is missing or is not an index.
     pub async fn open(blobs: &Blobs, sha256: Sha256) -> Result<Self> {
-        let file = if blobs.local_root().is_some() {
-            let blobs = blobs.clone();
-            blocking(move || blobs.open_local(sha256))
-                .await?
-                .ok_or(Error::Missing(sha256))?
-        } else {
-            blobs.cache().open(blobs, sha256).await?
-        };
+        let file = blobs.open_document(sha256).await?;
         let map = move || {
             // An empty file cannot be mapped, and is no index.
             let empty = file.metadata()?.len() == 0;

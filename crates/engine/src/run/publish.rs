@@ -9,7 +9,7 @@ use futures::{FutureExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
 use pith_content::publish::{
-    Distributor as Plugin, Entry, GeneratedFile, PublishContext, PublishReport,
+    Distributor as Plugin, Entry, GeneratedFile, PublishContext, PublishReport, ReadSeek,
 };
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
@@ -321,6 +321,23 @@ impl PublishContext for Context<'_> {
         units::present(&self.run.engine.store, &self.repo.id, &select)
     }
 
+    async fn outline(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+        units::outline(&self.run.engine.store, &self.repo.id, type_id, fields)
+    }
+
+    async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
+        let store = &self.run.engine.store;
+        let units = store
+            .units_pick(select.type_id, ids, select.fields, select.parts)
+            .await
+            .map_err(ContentError::other)?;
+        Ok(units::to_repo_units(units, select.parts))
+    }
+
     async fn add(
         &self,
         path: RelativePath,
@@ -374,6 +391,11 @@ impl PublishContext for Context<'_> {
             found.push((path, kind, modified));
         }
         Ok(found)
+    }
+
+    async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {
+        let file = self.run.engine.blobs.open_document(blob).await;
+        Ok(Box::new(file.map_err(ContentError::other)?))
     }
 
     async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError> {

@@ -36,6 +36,19 @@ pub(crate) fn present(
     Ok(converted(stream, select.parts))
 }
 
+/// A little of everything the repository has of a type.
+pub(crate) fn outline(
+    store: &Store,
+    repo: &str,
+    type_id: &str,
+    fields: &[&str],
+) -> Result<UnitStream, ContentError> {
+    let stream = store
+        .units_outline(type_id, repo, fields)
+        .map_err(ContentError::other)?;
+    Ok(converted(stream, &[]))
+}
+
 /// What the repository will have when `task` commits.
 pub(crate) fn after(
     store: &Store,
@@ -99,6 +112,7 @@ fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
         size: unit.size.and_then(|size| u64::try_from(size).ok()),
         downloaded: unit.downloaded,
         updated: streamed.updated.unwrap_or(unit.last_updated),
+        changed: unit.last_updated,
         parts,
     }
 }

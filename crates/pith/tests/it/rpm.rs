@@ -15,6 +15,7 @@ crate::on_both!(
     an_unchanged_feed_costs_one_request,
     every_compression_and_digest_is_read,
     old_packages_go_when_the_feed_drops_them,
+    a_publish_after_a_change_is_the_one_that_force_full_makes,
     a_checksum_that_nobody_told_is_worked_out_and_kept,
     hostile_metadata_changes_nothing,
 );
@@ -237,6 +238,46 @@ async fn old_packages_go_when_the_feed_drops_them(on: On) {
     let task = h.sync("zoo").await;
     assert_eq!(task.result["removed_count"], 2, "{task:?}");
     assert_eq!(h.units("zoo", "rpm", "name").await.len(), 4);
+}
+
+async fn a_publish_after_a_change_is_the_one_that_force_full_makes(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let spec = Spec {
+        packages: 600,
+        sources: 3,
+        ..Spec::default()
+    };
+    let feed = Feed::new(&h, "/r/", &spec);
+    h.repository("zoo", "rpm", "/r/", json!({"remove_missing": true}))
+        .await;
+    h.sync("zoo").await;
+    let documents = |published: Vec<(String, Vec<u8>)>| {
+        let kinds = ["primary.xml.gz", "filelists.xml.gz", "other.xml.gz"];
+        let mut found: Vec<_> = published
+            .into_iter()
+            .filter(|(path, _)| kinds.iter().any(|kind| path.ends_with(kind)))
+            .collect();
+        found.sort();
+        found
+    };
+    let before = documents(h.published("pulp/repos/zoo").await);
+    assert_eq!(before.len(), 3);
+    feed.rewrite(&Spec {
+        packages: 599,
+        revision: 1_800_000_000,
+        ..spec
+    });
+    h.sync("zoo").await;
+    assert_eq!(h.units("zoo", "rpm", "name").await.len(), 599);
+    // Those that were replaced stay for clients in mid-run.
+    let after = documents(h.published("pulp/repos/zoo").await);
+    assert_eq!(after.len(), 6);
+    let full = json!({"force_full": true});
+    let task = h.publish("zoo", "yum_distributor", full).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    assert!(documents(h.published("pulp/repos/zoo").await) == after);
 }
 
 async fn a_checksum_that_nobody_told_is_worked_out_and_kept(on: On) {

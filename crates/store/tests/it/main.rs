@@ -6,6 +6,7 @@ mod criteria;
 mod fixture;
 mod groups;
 mod listings;
+mod outlines;
 mod people;
 mod plans;
 mod publications;

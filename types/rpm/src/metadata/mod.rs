@@ -10,6 +10,7 @@ pub mod describe;
 pub mod filelists;
 pub mod header;
 pub mod href;
+pub mod members;
 pub mod modules;
 pub mod other;
 pub mod package_file;

@@ -1,7 +1,9 @@
-//! Writes primary, filelists and other: a header, rendered snippets one after the other, an end.
+//! Writes primary, filelists and other: a header, rendered snippets one after the other, an end. The packages stand in
+//! *chunks*, each of which is a run of members of its own and can be taken over from an older document.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Seek};
 
+use super::members::{Key, Members, PLAIN, Packer};
 use super::snippet::{Unpacker, render};
 
 /// One of the three documents that hold packages.
@@ -47,48 +49,92 @@ impl Kind {
     }
 }
 
-/// A document being written.
-pub struct PackageWriter<W> {
-    out: W,
-    kind: Kind,
-    unpacker: Unpacker,
-    buffer: Vec<u8>,
+/// Where a document goes: member by member, each as it is unpacked and as it is packed.
+pub trait Sink {
+    /// Takes the next member.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn member(&mut self, open: &[u8], packed: &[u8]) -> io::Result<()>;
 }
 
-/// How much is gathered before it goes to the compressor.
-const FLUSH: usize = 64 << 10;
+/// A document being written.
+pub struct PackageWriter<S> {
+    out: S,
+    kind: Kind,
+    unpacker: Unpacker,
+    packer: Packer,
+    buffer: Vec<u8>,
+    key: Key,
+}
 
-impl<W: Write> PackageWriter<W> {
+/// A member of so many bytes is ended before the next package.
+const FULL: usize = 1 << 20;
+
+impl<S: Sink> PackageWriter<S> {
     /// Begins a document of `packages` packages.
     ///
     /// # Errors
     /// When `out` cannot be written.
-    pub fn new(mut out: W, kind: Kind, packages: u64) -> io::Result<Self> {
-        write!(
-            out,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{} {} packages=\"{packages}\">\n",
-            kind.root(),
-            kind.namespaces()
-        )?;
-        Ok(Self {
+    pub fn new(out: S, kind: Kind, packages: u64) -> io::Result<Self> {
+        let mut writer = Self {
             out,
             kind,
             unpacker: Unpacker::default(),
-            buffer: Vec::with_capacity(FLUSH * 2),
-        })
+            packer: Packer::default(),
+            buffer: Vec::new(),
+            key: PLAIN,
+        };
+        let head = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{} {} packages=\"{packages}\">\n",
+            kind.root(),
+            kind.namespaces()
+        );
+        writer.buffer.extend_from_slice(head.as_bytes());
+        writer.flush(false)?;
+        Ok(writer)
     }
 
-    /// Adds a package by its stored snippet.
+    /// Begins a chunk of packages.
+    pub fn begin(&mut self, key: Key) {
+        self.key = key;
+    }
+
+    /// Adds a package to the chunk by its stored snippet.
     ///
     /// # Errors
     /// When the snippet is damaged or the document cannot be written.
     pub fn push(&mut self, stored: &[u8], checksum: &str, checksum_type: &str) -> io::Result<()> {
+        if self.buffer.len() >= FULL {
+            self.flush(true)?;
+        }
         let template = self.unpacker.unpack(stored)?;
         render(template, checksum, checksum_type, &mut self.buffer);
-        if self.buffer.len() >= FLUSH {
-            self.out.write_all(&self.buffer)?;
-            self.buffer.clear();
-        }
+        Ok(())
+    }
+
+    /// Ends the chunk.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn end(&mut self) -> io::Result<()> {
+        self.flush(false)?;
+        self.key = PLAIN;
+        Ok(())
+    }
+
+    /// Takes a chunk over from an older document.
+    ///
+    /// # Errors
+    /// When the one cannot be read or the other not be written.
+    pub fn copy<R: Read + Seek>(&mut self, key: &Key, old: &mut Members<R>) -> io::Result<()> {
+        old.copy(key, |open, packed| self.out.member(open, packed))
+    }
+
+    fn flush(&mut self, more: bool) -> io::Result<()> {
+        let packed = self.packer.pack(&self.key, more, &self.buffer)?;
+        self.out.member(&self.buffer, packed)?;
+        self.buffer.clear();
         Ok(())
     }
 
@@ -96,9 +142,10 @@ impl<W: Write> PackageWriter<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&self.buffer)?;
-        writeln!(self.out, "</{}>", self.kind.root())?;
+    pub fn finish(mut self) -> io::Result<S> {
+        let end = format!("</{}>\n", self.kind.root());
+        self.buffer.extend_from_slice(end.as_bytes());
+        self.flush(false)?;
         Ok(self.out)
     }
 }

@@ -27,6 +27,9 @@ use crate::types::{
 };
 use crate::units::{self, PKGLIST, YAML};
 
+/// Batches that wait for the writer of a document.
+const WAITING: usize = 2;
+
 /// What all documents of one publication share.
 #[derive(Clone, Copy)]
 pub struct Common<'a> {
@@ -75,6 +78,7 @@ impl Common<'_> {
         )?;
         let (tx, handle) = output.write_on_thread(
             self.ctx.clock().now(),
+            WAITING,
             |out, mut rx: mpsc::Receiver<Vec<(Delta, Digest)>>| {
                 let mut writer = DeltaWriter::new(out)?;
                 while let Some(batch) = rx.blocking_recv() {
@@ -136,6 +140,7 @@ impl Common<'_> {
         let output = Output::create(self.ctx, "updateinfo", "updateinfo.xml.gz", self.algorithm)?;
         let (tx, handle) = output.write_on_thread(
             self.ctx.clock().now(),
+            WAITING,
             |out, mut rx: mpsc::Receiver<Vec<Erratum>>| {
                 let mut writer = ErratumWriter::new(out)?;
                 while let Some(batch) = rx.blocking_recv() {
@@ -203,6 +208,7 @@ impl Common<'_> {
         let output = Output::create(self.ctx, "modules", "modules.yaml.gz", self.algorithm)?;
         let (tx, handle) = output.write_on_thread(
             self.ctx.clock().now(),
+            WAITING,
             |out, mut rx: mpsc::Receiver<Vec<u8>>| {
                 while let Some(text) = rx.blocking_recv() {
                     io::Write::write_all(out, &text)?;
@@ -256,6 +262,7 @@ impl Common<'_> {
         let output = Output::create(self.ctx, "group", "comps.xml", self.algorithm)?;
         let (tx, handle) = output.write_on_thread(
             self.ctx.clock().now(),
+            WAITING,
             move |out, _rx: mpsc::Receiver<()>| {
                 let mut writer = CompsWriter::new(io::BufWriter::new(out))?;
                 for element in &elements {

@@ -1,22 +1,23 @@
 //! The yum distributor: publishes a repository for dnf and yum (reference: rpm §11, §12).
 
+pub mod chunks;
 pub mod documents;
 pub mod output;
 pub mod packages;
+pub mod predecessor;
 pub mod steps;
 
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use pith_content::publish::{
-    Distributor, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
-};
+use pith_content::publish::{Distributor, Mount, OtherDistributor, PublishContext, PublishReport};
 use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
 use self::documents::Common;
 use self::output::{Written, inline};
+use self::predecessor::{Predecessor, Published};
 use self::steps::{Step, Steps};
 use crate::config;
 use crate::metadata::repomd::Repomd;
@@ -96,10 +97,11 @@ async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError
     steps.done(Step::Initialize, 1);
     steps.begin(Step::Distribution, 0);
     steps.finish(Step::Distribution);
-    let repomd = documents(ctx, steps, algorithm).await?;
+    let previous = ctx.previous("repodata/").await?;
+    let repomd = documents(ctx, steps, algorithm, &previous).await?;
 
     steps.begin(Step::RemoveOld, 0);
-    keep_old(ctx, &repomd).await?;
+    keep_old(ctx, &repomd, previous).await?;
     steps.done(Step::RemoveOld, 0);
     steps.skip(Step::Sqlite);
     steps.skip(Step::Repoview);
@@ -113,13 +115,19 @@ async fn documents(
     ctx: &dyn PublishContext,
     steps: &Steps,
     algorithm: Algorithm,
+    previous: &[Published],
 ) -> Result<Repomd, ContentError> {
     let common = Common {
         ctx,
         steps,
         algorithm,
     };
-    let (mut written, known) = packages::publish(ctx, steps, algorithm).await?;
+    let predecessor = if ctx.config().flag("force_full") == Some(true) {
+        Predecessor::default()
+    } else {
+        Predecessor::published(ctx, previous).await
+    };
+    let (mut written, known) = packages::publish(ctx, steps, algorithm, predecessor).await?;
     written.extend(common.deltas().await?);
     written.push(common.errata(&known).await?);
     written.extend(common.modules().await?);
@@ -148,21 +156,18 @@ async fn documents(
 
 /// Keeps metadata of the publication that is served now, so that clients who have read its repomd.xml can go on
 /// (reference: rpm §12.7). What the old repomd.xml lists is replaced now, and its time begins now, however old it is.
-async fn keep_old(ctx: &dyn PublishContext, repomd: &Repomd) -> Result<(), ContentError> {
+async fn keep_old(
+    ctx: &dyn PublishContext,
+    repomd: &Repomd,
+    mut previous: Vec<Published>,
+) -> Result<(), ContentError> {
     let now = ctx.clock().now();
     let config = ctx.config();
     let remove = config.flag("remove_old_repodata") != Some(false);
     let threshold = config
         .number("remove_old_repodata_threshold")
         .unwrap_or(THRESHOLD);
-    let mut previous = ctx.previous("repodata/").await?;
-    let replaced: HashSet<RelativePath> = previous
-        .iter()
-        .find(|(path, _, _)| path.as_str() == REPOMD)
-        .and_then(|(_, entry, _)| match entry {
-            Entry::Inline(bytes) => Repomd::read(bytes.as_ref()).ok(),
-            _ => None,
-        })
+    let replaced: HashSet<RelativePath> = predecessor::repomd(&previous)
         .map(|old| old.data.into_iter().map(|d| d.href).collect())
         .unwrap_or_default();
     let current: HashSet<&RelativePath> = repomd.data.iter().map(|d| &d.href).collect();

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,27 +13,31 @@ use pith_content::publish::{Entry, PublishContext};
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::{Algorithm, Document, ErrorDetail, RelativePath, UnitId};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::chunks::{Chunk, Cutter};
 use super::output::{Output, Written, join};
+use super::predecessor::Predecessor;
 use super::steps::{Step, Steps};
+use crate::metadata::members::Key;
 use crate::metadata::primary::published_path;
 use crate::metadata::writer::{Kind, PackageWriter};
-use crate::types::{RPM, SRPM};
+use crate::types::{ERRATUM, RPM, SRPM};
 use crate::units::{FILELISTS, OTHER, PRIMARY};
 
-const FIELDS: &[&str] = &[
-    "name",
-    "epoch",
-    "version",
-    "release",
-    "arch",
-    "filename",
-    "checksum",
-    "checksumtype",
-    "checksums",
-];
-const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
+/// What the paths of packages need.
+const PATH: &[&str] = &["filename"];
+/// As [`PATH`], and what advisories name packages by.
+const PATH_AND_NAME: &[&str] = &["filename", "name", "epoch", "version", "release", "arch"];
+/// The documents of packages.
+pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
+/// Packages that are read at once, or a chunk more.
+const READ: usize = 256;
+/// Chunks of packages that wait for the writers, or are being written.
+const WRITING: usize = 5;
+/// Chunks that wait for each writer when those that are taken over are counted too, of which only the keys wait: so
+/// many that what must be read is read meanwhile.
+const WAITING: usize = 1024;
 
 /// The packages of a repository by name, version and architecture, as hashes: enough to know which advisories concern it.
 #[derive(Default)]
@@ -60,7 +65,20 @@ struct Rendered {
     snippets: [Bytes; 3],
 }
 
-type Batch = Arc<Vec<Rendered>>;
+/// Packages on their way to the three documents, and the room that they take until all three have them.
+struct Packages {
+    packages: Vec<Rendered>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// A chunk on its way to the three documents.
+#[derive(Clone)]
+enum Piece {
+    /// To be written.
+    New(Key, Arc<Packages>),
+    /// To be taken over from the predecessor.
+    Old(Key),
+}
 
 /// The text of a field.
 pub fn text<'a>(unit: &'a RepoUnit, field: &str) -> &'a str {
@@ -142,7 +160,7 @@ fn unknown_checksum(algorithm: Algorithm) -> ContentError {
     )
 }
 
-/// Publishes packages; returns the three documents and which packages there are.
+/// Publishes packages; returns the three documents, and which packages there are when there are advisories.
 ///
 /// # Errors
 /// RPM1008, a failing disk, or what the context fails with.
@@ -150,92 +168,110 @@ pub async fn publish(
     ctx: &dyn PublishContext,
     steps: &Steps,
     algorithm: Algorithm,
+    mut predecessor: Predecessor,
 ) -> Result<(Vec<Written>, Known), ContentError> {
-    let total = ctx.count(RPM).await? + ctx.count(SRPM).await?;
-    steps.begin(Step::Rpms, total);
+    let mut count = ctx.count(RPM).await? + ctx.count(SRPM).await?;
+    steps.begin(Step::Rpms, count);
     let mut run = Run {
         ctx,
         steps,
         algorithm,
-        known: Known::default(),
-        published: 0,
+        known: (ctx.count(ERRATUM).await? > 0).then(Known::default),
         again: false,
         learned: Vec::new(),
     };
-    let mut written = run.documents(total).await?;
-    if run.published != total {
-        // Some packages share a file name, so fewer are published than there are units; and the documents begin with
-        // the number of packages. This is rare enough to simply write them again.
-        let count = std::mem::take(&mut run.published);
+    loop {
+        let (published, written) = run.documents(count, predecessor).await?;
+        if published == count {
+            steps.finish(Step::Rpms);
+            return Ok((written, run.known.unwrap_or_default()));
+        }
+        // Some packages share a file name, so fewer are published than there are units; and the documents begin with the
+        // number of packages. What is written now can be taken over.
+        count = published;
+        predecessor = Predecessor::written(ctx, &written).await;
         run.again = true;
-        written = run.documents(count).await?;
     }
-    steps.finish(Step::Rpms);
-    Ok((written, run.known))
 }
 
 struct Run<'a> {
     ctx: &'a dyn PublishContext,
     steps: &'a Steps,
     algorithm: Algorithm,
-    known: Known,
-    published: u64,
+    /// `None` when nobody asks.
+    known: Option<Known>,
     again: bool,
     /// Checksums that had to be worked out, to be kept.
     learned: Vec<(UnitId, Value)>,
 }
 
 impl Run<'_> {
-    async fn documents(&mut self, count: u64) -> Result<Vec<Written>, ContentError> {
+    /// Writes documents that begin with `count`; answers how many packages they have.
+    async fn documents(
+        &mut self,
+        count: u64,
+        predecessor: Predecessor,
+    ) -> Result<(u64, Vec<Written>), ContentError> {
         let now = self.ctx.clock().now();
         let mut senders = Vec::new();
         let mut handles = Vec::new();
-        for (at, kind) in KINDS.into_iter().enumerate() {
-            let name = format!("{}.xml.gz", kind.name());
-            let output = Output::create(self.ctx, kind.name(), &name, self.algorithm)?;
+        let documents = predecessor.documents;
+        for (at, (kind, mut old)) in KINDS.into_iter().zip(documents).enumerate() {
+            let output = Output::packed(self.ctx, kind.name(), self.algorithm)?;
             let type_name = self.algorithm.name();
-            let (tx, handle) =
-                output.write_on_thread(now, move |out, mut rx: mpsc::Receiver<Batch>| {
-                    let mut writer = PackageWriter::new(out, kind, count)?;
-                    while let Some(batch) = rx.blocking_recv() {
-                        for package in batch.iter() {
-                            writer.push(&package.snippets[at], &package.checksum, type_name)?;
+            let write = move |out: &mut Output, mut rx: mpsc::Receiver<Piece>| {
+                let mut writer = PackageWriter::new(out, kind, count)?;
+                while let Some(piece) = rx.blocking_recv() {
+                    match (piece, &mut old) {
+                        (Piece::New(key, chunk), _) => {
+                            writer.begin(key);
+                            for package in &chunk.packages {
+                                writer.push(&package.snippets[at], &package.checksum, type_name)?;
+                            }
+                            writer.end()?;
+                        }
+                        (Piece::Old(key), Some(old)) => writer.copy(&key, old)?,
+                        (Piece::Old(_), None) => {
+                            return Err(io::Error::other("nothing to take from"));
                         }
                     }
-                    writer.finish().map(drop)
-                });
+                }
+                writer.finish().map(drop)
+            };
+            let (tx, handle) = output.write_on_thread(now, WAITING, write);
             senders.push(tx);
             handles.push(handle);
         }
+        let mut feed = Feed {
+            old: predecessor.chunks,
+            senders,
+            room: Arc::new(Semaphore::new(WRITING)),
+            published: 0,
+            pending: Vec::new(),
+        };
         for type_id in [RPM, SRPM] {
-            self.stream(type_id, &senders).await?;
+            self.stream(type_id, &mut feed).await?;
         }
-        drop(senders);
+        let published = feed.published;
+        drop(feed);
         let mut written = Vec::new();
         for handle in handles {
             written.push(join(handle).await?);
         }
-        Ok(written)
+        Ok((published, written))
     }
 
     /// Sends one type's packages in the order of their file names, so that those that share one stand together.
-    async fn stream(
-        &mut self,
-        type_id: &'static str,
-        senders: &[mpsc::Sender<Batch>],
-    ) -> Result<(), ContentError> {
-        let mut stream = self
-            .ctx
-            .units(Select {
-                type_id,
-                fields: Some(FIELDS),
-                parts: &[FILELISTS, OTHER, PRIMARY],
-                sort: &["filename"],
-            })
-            .await?;
+    async fn stream(&mut self, type_id: &'static str, feed: &mut Feed) -> Result<(), ContentError> {
+        let fields = if self.known.is_some() && type_id == RPM {
+            PATH_AND_NAME
+        } else {
+            PATH
+        };
+        let mut stream = self.ctx.outline(type_id, fields).await?;
+        let mut cutter = Cutter::new(self.algorithm);
         let mut waiting: Option<RepoUnit> = None;
         while let Some(units) = stream.try_next().await? {
-            let mut batch = Vec::with_capacity(units.len());
             let arrived = units.len() as u64;
             for unit in units {
                 waiting = match waiting.take() {
@@ -248,25 +284,106 @@ impl Run<'_> {
                         })
                     }
                     Some(other) => {
-                        batch.push(self.package(type_id, other).await?);
+                        if let Some(chunk) = self.package(type_id, other, &mut cutter).await? {
+                            self.chunk(type_id, chunk, feed).await?;
+                        }
                         Some(unit)
                     }
                     None => Some(unit),
                 };
             }
-            send(senders, batch).await;
-            self.keep_learned(type_id).await?;
             if !self.again {
                 self.steps.advance(Step::Rpms, arrived);
                 self.ctx.progress(self.steps.report());
             }
         }
-        if let Some(last) = waiting {
-            let batch = vec![self.package(type_id, last).await?];
-            send(senders, batch).await;
-            self.keep_learned(type_id).await?;
+        let last = match waiting {
+            Some(unit) => self.package(type_id, unit, &mut cutter).await?,
+            None => None,
+        };
+        for chunk in last.into_iter().chain(cutter.end()) {
+            self.chunk(type_id, chunk, feed).await?;
+        }
+        self.write(type_id, feed).await
+    }
+
+    /// Gives a package its path; answers the chunk that it completes.
+    async fn package(
+        &mut self,
+        type_id: &'static str,
+        unit: RepoUnit,
+        cutter: &mut Cutter,
+    ) -> Result<Option<Chunk>, ContentError> {
+        if !self.again {
+            let path = RelativePath::new(published_path(text(&unit, "filename")))
+                .map_err(ContentError::other)?;
+            if let Some(known) = self.known.as_mut().filter(|_| type_id == RPM) {
+                let nevra = ["name", "epoch", "version", "release", "arch"];
+                known.insert(nevra.map(|field| text(&unit, field)));
+            }
+            self.ctx.add(path, entry(&unit), unit.updated).await?;
+        }
+        Ok(cutter.push(unit))
+    }
+
+    /// Takes a chunk over, or sees to it that it is written.
+    async fn chunk(
+        &mut self,
+        type_id: &'static str,
+        chunk: Chunk,
+        feed: &mut Feed,
+    ) -> Result<(), ContentError> {
+        feed.published += chunk.units.len() as u64;
+        if feed.old.contains(&chunk.key) {
+            self.write(type_id, feed).await?;
+            feed.send(Piece::Old(chunk.key)).await;
+            return Ok(());
+        }
+        let ids = chunk.units.iter().map(|unit| unit.id).collect();
+        feed.pending.push((chunk.key, ids));
+        if feed.pending.iter().map(|(_, ids)| ids.len()).sum::<usize>() >= READ {
+            self.write(type_id, feed).await?;
         }
         Ok(())
+    }
+
+    /// Reads the packages of the chunks that wait, and sends them.
+    async fn write(&mut self, type_id: &'static str, feed: &mut Feed) -> Result<(), ContentError> {
+        let pending = std::mem::take(&mut feed.pending);
+        let ids: Vec<UnitId> = pending.iter().flat_map(|(_, ids)| ids).copied().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let select = Select {
+            fields: Some(&["checksum", "checksumtype", "checksums"]),
+            parts: &[FILELISTS, OTHER, PRIMARY],
+            ..Select::all(type_id)
+        };
+        let mut units = self.ctx.pick(select, &ids).await?.into_iter();
+        for (key, ids) in pending {
+            let mut packages = Vec::with_capacity(ids.len());
+            for id in ids {
+                let unit = units.next().filter(|unit| unit.id == id);
+                packages.push(self.render(unit.ok_or_else(|| lost(id))?).await?);
+            }
+            let room = Arc::clone(&feed.room).acquire_owned().await;
+            let packages = Packages {
+                packages,
+                _room: room.map_err(ContentError::other)?,
+            };
+            feed.send(Piece::New(key, Arc::new(packages))).await;
+        }
+        self.keep_learned(type_id).await
+    }
+
+    async fn render(&mut self, mut unit: RepoUnit) -> Result<Rendered, ContentError> {
+        let checksum = self.checksum(&unit).await?;
+        let mut parts = std::mem::take(&mut unit.parts).into_iter().flatten();
+        let mut part = || parts.next().ok_or_else(|| lost(unit.id));
+        Ok(Rendered {
+            checksum,
+            snippets: [part()?, part()?, part()?],
+        })
     }
 
     async fn checksum(&mut self, unit: &RepoUnit) -> Result<String, ContentError> {
@@ -291,43 +408,30 @@ impl Run<'_> {
         let learned = std::mem::take(&mut self.learned);
         self.ctx.learn(type_id, "checksums", learned).await
     }
-
-    async fn package(
-        &mut self,
-        type_id: &'static str,
-        mut unit: RepoUnit,
-    ) -> Result<Rendered, ContentError> {
-        let filename = text(&unit, "filename");
-        let path = RelativePath::new(published_path(filename)).map_err(ContentError::other)?;
-        let checksum = self.checksum(&unit).await?;
-        self.published += 1;
-        if !self.again {
-            if type_id == RPM {
-                let nevra = ["name", "epoch", "version", "release", "arch"];
-                self.known.insert(nevra.map(|field| text(&unit, field)));
-            }
-            self.ctx.add(path, entry(&unit), unit.updated).await?;
-        }
-        let mut parts = std::mem::take(&mut unit.parts).into_iter().flatten();
-        let mut part = || {
-            parts.next().ok_or_else(|| {
-                ContentError::other(format!(
-                    "the package {} lost its metadata; sync its repository with force_full",
-                    text(&unit, "filename")
-                ))
-            })
-        };
-        Ok(Rendered {
-            checksum,
-            snippets: [part()?, part()?, part()?],
-        })
-    }
 }
 
-/// Sends a batch to the three writers. A writer that has failed says so when it is joined.
-async fn send(senders: &[mpsc::Sender<Batch>], batch: Vec<Rendered>) {
-    let batch = Arc::new(batch);
-    for sender in senders {
-        let _ = sender.send(Arc::clone(&batch)).await;
+fn lost(id: UnitId) -> ContentError {
+    ContentError::other(format!(
+        "the package {id} lost its metadata; sync its repository with force_full"
+    ))
+}
+
+/// The way of chunks to the three writers.
+struct Feed {
+    /// What can be taken over.
+    old: HashSet<Key>,
+    senders: Vec<mpsc::Sender<Piece>>,
+    room: Arc<Semaphore>,
+    published: u64,
+    /// Chunks to be read and written.
+    pending: Vec<(Key, Vec<UnitId>)>,
+}
+
+impl Feed {
+    /// Sends a chunk to the three writers. A writer that has failed says so when it is joined.
+    async fn send(&self, piece: Piece) {
+        for sender in &self.senders {
+            let _ = sender.send(piece.clone()).await;
+        }
     }
 }

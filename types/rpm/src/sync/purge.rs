@@ -124,6 +124,7 @@ mod tests {
             size: None,
             downloaded: true,
             updated: pith_core::Timestamp::from_second(minute * 60).unwrap(),
+            changed: pith_core::Timestamp::UNIX_EPOCH,
             parts: Vec::new(),
         }
     }

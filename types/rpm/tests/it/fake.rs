@@ -1,9 +1,9 @@
 //! A repository in memory with a feed on disk: the contexts of `pith-content` for tests of one type.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +11,9 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use parking_lot::Mutex;
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
-use pith_content::publish::{Distributor, Entry, GeneratedFile, PublishContext, PublishReport};
+use pith_content::publish::{
+    Distributor, Entry, GeneratedFile, PublishContext, PublishReport, ReadSeek,
+};
 use pith_content::sync::{Importer, RepoInfo, StageObserver, SyncContext, SyncReport};
 use pith_content::unit::{Existing, RepoUnit, Select, Source, UnitKey, WantedUnit};
 use pith_content::{Config, ContentError, ContentType};
@@ -23,6 +25,8 @@ use pith_core::{
 use pith_type_rpm::{Rpm, types};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+
+use crate::memory::MemoryFile;
 
 pub const FEED: &str = "http://feed/";
 
@@ -58,6 +62,8 @@ pub struct Fake {
     pub state: Mutex<State>,
     pub blobs: Arc<Mutex<HashMap<Sha256, Vec<u8>>>>,
     pub fetched: Mutex<Vec<String>>,
+    /// Packages that a publish has read whole.
+    pub picked: AtomicUsize,
 }
 
 impl Fake {
@@ -78,6 +84,7 @@ impl Fake {
             state: Mutex::default(),
             blobs: Arc::default(),
             fetched: Mutex::default(),
+            picked: AtomicUsize::default(),
         }
     }
 
@@ -200,6 +207,7 @@ impl Fake {
                 size: file.map(|f| f.1),
                 downloaded: true,
                 updated: self.clock.now(),
+                changed: self.clock.now(),
                 parts: Vec::new(),
             },
             parts: unit
@@ -369,31 +377,6 @@ impl SyncContext for Fake {
     }
 }
 
-struct MemoryFile {
-    bytes: Vec<u8>,
-    also: Vec<Algorithm>,
-    blobs: Arc<Mutex<HashMap<Sha256, Vec<u8>>>>,
-}
-
-impl Write for MemoryFile {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.bytes.write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl GeneratedFile for MemoryFile {
-    fn finish(self: Box<Self>) -> std::io::Result<Hashed> {
-        let mut hasher = MultiHasher::new(&self.also);
-        hasher.update(&self.bytes);
-        let hashed = hasher.finish();
-        self.blobs.lock().insert(hashed.sha256, self.bytes);
-        Ok(hashed)
-    }
-}
-
 #[async_trait]
 impl PublishContext for Fake {
     fn repo(&self) -> &RepoInfo {
@@ -419,6 +402,33 @@ impl PublishContext for Fake {
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
         Ok(stream::iter(self.select(&select)).boxed())
+    }
+    async fn outline(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+        let select = Select {
+            fields: Some(fields),
+            sort: &fields[..1],
+            ..Select::all(type_id)
+        };
+        Ok(stream::iter(self.select(&select)).boxed())
+    }
+    async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
+        let units: HashMap<UnitId, RepoUnit> = self
+            .select(&select)
+            .into_iter()
+            .flat_map(Result::unwrap)
+            .map(|unit| (unit.id, unit))
+            .collect();
+        self.picked.fetch_add(ids.len(), Ordering::Relaxed);
+        Ok(ids.iter().filter_map(|id| units.get(id).cloned()).collect())
+    }
+    async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {
+        let bytes = self.blobs.lock().get(&blob).cloned();
+        let bytes = bytes.ok_or_else(|| ContentError::other(format!("{blob} is missing")))?;
+        Ok(Box::new(std::io::Cursor::new(bytes)))
     }
     async fn add(
         &self,

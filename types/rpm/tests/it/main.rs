@@ -1,7 +1,9 @@
 //! The type end to end: a feed on disk, a repository in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+mod again;
 mod fake;
+mod memory;
 mod mutated;
 mod oracle;
 mod publish;

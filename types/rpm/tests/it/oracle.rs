@@ -13,6 +13,7 @@ use pith_type_rpm::metadata::repomd::Repomd;
 use pith_type_rpm::metadata::{compression, other, primary};
 use serde_json::json;
 
+use crate::again::Zoo;
 use crate::fake::Fake;
 use crate::publish::synced;
 
@@ -152,6 +153,52 @@ async fn an_uploaded_package_is_described_as_createrepo_c_describes_it() {
         assert_eq!(&files(&own.filelists), listed);
         assert_eq!(&changelog(&own.other), changes);
     }
+}
+
+#[tokio::test]
+async fn createrepo_c_reads_documents_that_were_partly_taken_over() {
+    let mut zoo = Zoo::of(700).await;
+    zoo.publish().await;
+    let gone = zoo.packages()[300];
+    zoo.remove(gone);
+    let packages = zoo.packages().len();
+    let read = zoo.publish().await;
+    assert!(0 < read && read < packages, "{read} of {packages}");
+    let folder = tempfile::tempdir().unwrap();
+    zoo.repo.write_out(folder.path());
+    let merged = tempfile::tempdir().unwrap();
+    // It reads all three documents of every repository that it merges.
+    let run = Command::new("mergerepo_c")
+        .args(["--no-database", "--all", "--repo"])
+        .arg(folder.path())
+        .arg("--outputdir")
+        .arg(merged.path())
+        .output();
+    let Ok(run) = run else {
+        assert!(std::env::var_os("CI").is_none(), "mergerepo_c is missing");
+        eprintln!("SKIPPED: mergerepo_c is not installed");
+        return;
+    };
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    // The packages are copies of six, and it keeps one of a name and version.
+    assert_eq!(primaries(merged.path()), 6);
+    let reader = rpmrepo_metadata::RepositoryReader::new_from_directory(folder.path()).unwrap();
+    assert_eq!(reader.iter_packages().unwrap().count(), packages);
+}
+
+/// How many packages the primary.xml of a repository has.
+fn primaries(folder: &Path) -> usize {
+    let repomd = std::fs::read(folder.join("repodata/repomd.xml")).unwrap();
+    let repomd = Repomd::read(repomd.as_slice()).unwrap();
+    let path = folder.join(repomd.get("primary").unwrap().href.as_str());
+    let mut open = compression::open(std::fs::File::open(path).unwrap(), 1 << 30).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut open, &mut text).unwrap();
+    text.matches("<package type=").count()
 }
 
 #[tokio::test]

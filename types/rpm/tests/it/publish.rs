@@ -20,7 +20,7 @@ pub async fn synced(spec: &Spec, config: Value) -> (TempDir, Fake) {
     (folder, repo)
 }
 
-fn repomd(repo: &Fake) -> Repomd {
+pub fn repomd(repo: &Fake) -> Repomd {
     let entry = repo.state.lock().served["repodata/repomd.xml"].0.clone();
     Repomd::read(repo.bytes(&entry).as_slice()).unwrap()
 }
@@ -220,6 +220,7 @@ async fn of_two_packages_with_one_file_name_the_last_associated_is_published() {
         copy.unit
             .doc
             .insert("checksum".to_owned(), json!("f".repeat(64)));
+        copy.unit.id = pith_core::UnitId::new();
         copy.unit.updated = "2025-01-01T00:00:00Z".parse().unwrap();
         let other = pith_core::Sha256::of(b"other");
         state.units.insert(other, copy);
