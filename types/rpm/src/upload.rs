@@ -169,7 +169,7 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
         read_package(&mut file, &sha256, size, limit, time)
     })
     .await?;
-    signatures(ctx, &described.package.filename(), &described.facts)?;
+    signatures(ctx, described.package.filename(), &described.facts)?;
     let (source, checksums) = stored(ctx, &mut fields).await?;
     let mut unit = units::package(&described.package, described.snippets, source);
     unit.doc
