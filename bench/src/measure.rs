@@ -23,6 +23,14 @@ pub(crate) struct Sample {
     pub(crate) p99: f64,
 }
 
+/// Waits until what others wrote is on the disk: who makes its files durable would have to write theirs too.
+fn settle() -> anyhow::Result<()> {
+    let status = Command::new("sync").status()?;
+    ensure!(status.success(), "sync: {status}");
+    Ok(())
+}
+
+
 /// The middle of each number on its own.
 pub(crate) fn median(samples: &[Sample]) -> Sample {
     let middle = |number: fn(&Sample) -> f64| {
@@ -43,6 +51,7 @@ pub(crate) fn server<T>(
     pid: u32,
     operation: impl FnOnce() -> anyhow::Result<T>,
 ) -> anyhow::Result<Sample> {
+    settle()?;
     // From here on VmHWM counts anew.
     fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
     let before = cpu(pid)?;
@@ -58,6 +67,7 @@ pub(crate) fn server<T>(
 
 /// Runs a program to its end. Its peak memory is that of the program itself; its CPU time includes what it started.
 pub(crate) fn program(command: &mut Command) -> anyhow::Result<Sample> {
+    settle()?;
     let before = children_cpu()?;
     let started = Instant::now();
     let mut child = command

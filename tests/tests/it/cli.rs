@@ -151,7 +151,9 @@ fn a_delta_package_is_uploaded_and_published_as_its_maker_describes_it() {
         pith(format!("rpm repo uploads drpm --repo-id up {path}"))
     };
     upload(&delta).done().unwrap();
-    let refused = upload(&package("1.0"));
+    let whole = folder.path().join("whole.drpm");
+    std::fs::copy(package("1.0"), &whole).unwrap();
+    let refused = upload(&whole);
     assert_ne!(
         refused.code,
         Some(0),
