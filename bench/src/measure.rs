@@ -30,7 +30,6 @@ fn settle() -> anyhow::Result<()> {
     Ok(())
 }
 
-
 /// The middle of each number on its own.
 pub(crate) fn median(samples: &[Sample]) -> Sample {
     let middle = |number: fn(&Sample) -> f64| {

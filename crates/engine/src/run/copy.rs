@@ -119,9 +119,7 @@ async fn commit(run: &Run, repo_id: &str, result: Value) -> Result<Done, Failure
     if run.cancel.is_cancelled() {
         return Err(Failure::Cancelled);
     }
-    let store = &run.engine.store;
-    store
-        .content_commit(run.task, repo_id, run.engine.clock.now())
+    super::commit::content(run, repo_id)
         .await
         .map_err(from_store)?;
     Ok(Done {

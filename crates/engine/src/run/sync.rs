@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::commit;
 use super::download::{failure, feed_url, fetch_document};
 use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
@@ -246,9 +247,7 @@ async fn sync(
     run.progress.report(ctx.last_report.lock().clone());
     let report = report?;
     ctx.stages.drain().await?;
-    let committed = engine
-        .store
-        .content_commit(run.task, &repo.id, engine.clock.now())
+    let committed = commit::content(run, &repo.id)
         .await
         .map_err(ContentError::other)?;
     Ok((report, committed))

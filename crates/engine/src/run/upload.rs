@@ -17,6 +17,7 @@ use pith_core::{Algorithm, Clock, UnitId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::commit;
 use super::stage::{Stages, USER_METADATA};
 use super::subject::{Subject, document, info};
 use super::units;
@@ -83,11 +84,7 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         .drain()
         .await
         .map_err(|error| Failure::Error(error.into()))?;
-    engine
-        .store
-        .content_commit(run.task, &repo_id, engine.clock.now())
-        .await
-        .map_err(from_store)?;
+    commit::content(&run, &repo_id).await.map_err(from_store)?;
     let result =
         json!({ "success_flag": true, "summary": report.summary, "details": report.details });
     Ok(Done {
