@@ -101,6 +101,21 @@ impl Fake {
         )
     }
 
+    /// Takes the upload `u1` of a file of three segments into the repository `demo`, imported by the task `t1`.
+    pub(crate) fn takes_upload(&self) -> &Self {
+        self.on("GET repositories/demo", 200, json!({"id": "demo"}))
+            .on("POST content/uploads", 201, json!({"upload_id": "u1"}))
+            .on("PUT content/uploads/u1/0", 200, Value::Null)
+            .on("PUT content/uploads/u1/1048576", 200, Value::Null)
+            .on("PUT content/uploads/u1/2097152", 200, Value::Null)
+            .on(
+                "POST repositories/demo/actions/import_upload",
+                202,
+                report(&["t1"]),
+            )
+            .on("DELETE content/uploads/u1", 200, Value::Null)
+    }
+
     /// A finished task behind a call report.
     pub(crate) fn task(&self, id: &str, action: &str, spawned: &[&str], result: &Value) -> &Self {
         self.on(

@@ -49,23 +49,10 @@ impl Place {
 /// A server that fails in the middle of the second segment, once.
 async fn interrupted(place: &Place) -> Fake {
     let fake = Fake::start().await;
-    fake.on("GET repositories/demo", 200, json!({"id": "demo"}))
-        .on("POST content/uploads", 201, json!({"upload_id": "u1"}))
-        .on(
-            "GET content/uploads",
-            200,
-            json!({"upload_ids": ["u1", "u9"]}),
-        )
-        .on("PUT content/uploads/u1/0", 200, Value::Null)
+    let known = json!({"upload_ids": ["u1", "u9"]});
+    fake.on("GET content/uploads", 200, known)
         .refuse("PUT content/uploads/u1/1048576", 503, "PLP0000", "busy")
-        .on("PUT content/uploads/u1/1048576", 200, Value::Null)
-        .on("PUT content/uploads/u1/2097152", 200, Value::Null)
-        .on(
-            "POST repositories/demo/actions/import_upload",
-            202,
-            report(&["t1"]),
-        )
-        .on("DELETE content/uploads/u1", 200, Value::Null)
+        .takes_upload()
         .task("t1", "import_upload", &[], &Value::Null);
     let ran = place.upload(&fake).await;
     assert_eq!(ran.exit.code(), 6);
@@ -132,18 +119,8 @@ async fn an_upload_that_the_server_forgot_begins_again() {
 async fn an_import_in_the_background_is_finished_by_resume_without_a_second_import() {
     let place = Place::new();
     let fake = Fake::start().await;
-    fake.on("GET repositories/demo", 200, json!({"id": "demo"}))
-        .on("POST content/uploads", 201, json!({"upload_id": "u1"}))
-        .on("GET content/uploads", 200, json!({"upload_ids": ["u1"]}))
-        .on("PUT content/uploads/u1/0", 200, Value::Null)
-        .on("PUT content/uploads/u1/1048576", 200, Value::Null)
-        .on("PUT content/uploads/u1/2097152", 200, Value::Null)
-        .on(
-            "POST repositories/demo/actions/import_upload",
-            202,
-            report(&["t1"]),
-        )
-        .on("DELETE content/uploads/u1", 200, Value::Null)
+    fake.on("GET content/uploads", 200, json!({"upload_ids": ["u1"]}))
+        .takes_upload()
         .task("t1", "import_upload", &[], &Value::Null);
     let line = format!(
         "iso repo uploads upload --repo-id demo --bg {}",

@@ -2,28 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, pith_args, report};
+use crate::fake::{Fake, pith_args};
 
 const SEGMENT: usize = 1024 * 1024;
-
-fn prepared(fake: &Fake) {
-    fake.on("GET repositories/demo", 200, json!({"id": "demo"}))
-        .on("POST content/uploads", 201, json!({"upload_id": "u1"}))
-        .on("PUT content/uploads/u1/0", 200, Value::Null)
-        .on("PUT content/uploads/u1/1048576", 200, Value::Null)
-        .on("PUT content/uploads/u1/2097152", 200, Value::Null)
-        .on(
-            "POST repositories/demo/actions/import_upload",
-            202,
-            report(&["t1"]),
-        )
-        .on("DELETE content/uploads/u1", 200, Value::Null);
-}
 
 #[tokio::test]
 async fn a_file_travels_in_segments_with_its_size_and_digest() {
     let fake = Fake::start().await;
-    prepared(&fake);
+    fake.takes_upload();
     fake.task("t1", "import_upload", &[], &json!({"success_flag": true}));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("big.iso");
@@ -73,7 +59,7 @@ async fn a_file_travels_in_segments_with_its_size_and_digest() {
 #[tokio::test]
 async fn a_package_has_its_type_from_its_name_and_no_key() {
     let fake = Fake::start().await;
-    prepared(&fake);
+    fake.takes_upload();
     fake.task("t1", "import_upload", &[], &Value::Null);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("walrus-1-1.src.rpm");
@@ -99,7 +85,7 @@ async fn a_package_has_its_type_from_its_name_and_no_key() {
 #[tokio::test]
 async fn a_failed_import_fails_the_command_and_leaves_no_upload_behind() {
     let fake = Fake::start().await;
-    prepared(&fake);
+    fake.takes_upload();
     let error = json!({"code": "PLP0047", "description": "The importer refused", "data": {}, "sub_errors": []});
     fake.on(
         "GET tasks/t1",
@@ -126,7 +112,7 @@ async fn a_failed_import_fails_the_command_and_leaves_no_upload_behind() {
 #[tokio::test]
 async fn a_file_that_is_not_there_or_of_no_known_type_is_refused_before_it_is_sent() {
     let fake = Fake::start().await;
-    prepared(&fake);
+    fake.takes_upload();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("comps.xml");
     std::fs::write(&file, b"x").unwrap();
