@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::error::Error;
 
+/// Names shown of one kind of what a sync had to bend.
+const BENT_NAMES: usize = 5;
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -302,10 +305,47 @@ pub fn cell(value: &Value) -> String {
     }
 }
 
+/// Lines for people about what a sync had to bend: `details.upstream` of its history entry.
+#[must_use]
+pub fn bent(entry: &Value) -> Vec<String> {
+    let kinds = entry["details"]["upstream"].as_object();
+    kinds
+        .into_iter()
+        .flatten()
+        .map(|(kind, note)| {
+            let message = note["message"].as_str().unwrap_or(kind);
+            let names: Vec<&str> = note["names"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .take(BENT_NAMES)
+                .collect();
+            let count = note["count"].as_u64().unwrap_or_default();
+            let more = if count > names.len() as u64 {
+                ", …"
+            } else {
+                ""
+            };
+            clean(&format!("{message} ({count}): {}{more}", names.join(", ")))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_a_sync_had_to_bend_is_a_line_for_each_kind() {
+        let note =
+            json!({"message": "packages are listed twice", "count": 9, "names": ["a", "b\n"]});
+        let entry = json!({"details": {"content": {}, "upstream": {"package_twice": note}}});
+        assert_eq!(bent(&entry), ["packages are listed twice (9): a, b , …"]);
+        assert!(bent(&json!({"details": null})).is_empty());
+        assert!(bent(&json!({"details": "Sync was cancelled"})).is_empty());
+    }
 
     #[test]
     fn sizes_are_shown_in_the_largest_fitting_unit() {

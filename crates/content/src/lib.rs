@@ -5,6 +5,7 @@
 //! [`upload`]: no SQL, no HTTP handler, no task table. The engine implements the contexts; a type is tested against
 //! the same engine on a temporary folder.
 
+pub mod bent;
 pub mod cataloger;
 pub mod config;
 pub mod copy;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use pith_core::Document;
 
+pub use bent::Bent;
 pub use cataloger::Cataloger;
 pub use config::Config;
 pub use descriptor::{PluginDescriptor, Setting, SettingKind, UnitType};

@@ -12,7 +12,7 @@ use crate::copy::{CopyContext, CopyReport, RemoveContext};
 use crate::fetch::{Fetch, FetchFailure, Fetched};
 use crate::unit::{RepoUnit, Select, WantedUnit};
 use crate::upload::{Upload, UploadContext, UploadReport};
-use crate::{Config, ContentError, PluginDescriptor};
+use crate::{Bent, Config, ContentError, PluginDescriptor};
 
 /// Brings content into a repository.
 #[async_trait]
@@ -134,6 +134,10 @@ pub trait SyncContext: Send + Sync {
 
     /// Fires when the task is cancelled. The engine drops the sync soon after; blocking loops must look at it.
     fn cancelled(&self) -> &CancellationToken;
+
+    /// Where to note what upstream does oddly and is taken all the same: `details.upstream` of the history entry and of
+    /// the task's result, whichever way the sync ends.
+    fn bent(&self) -> &Bent;
 
     /// Downloads a document into a spool file, with the feed's credentials and limits.
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure>;

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use super::{Session, task};
 use crate::error::Error;
+use crate::output::{cell, clean};
+use crate::wait::what;
 
 /// `pith history`
 #[derive(Debug, Clone, Args)]
@@ -34,5 +36,10 @@ pub(super) async fn run(args: &HistoryArgs, session: &mut Session<'_>) -> Result
     let body = json!({ "criteria": { "filters": filters, "limit": args.limit,
                                      "sort": [["finish_time", "descending"]] } });
     let found = session.client.post(&["tasks", "search"], &body).await?;
-    task::print(&found, "nothing has happened yet", session)
+    task::print(&found, "nothing has happened yet", session)?;
+    for task in found.as_array().into_iter().flatten() {
+        let about = format!("{} ({})", what(task), clean(&cell(&task["task_id"])));
+        session.remarks(&about, &task["result"])?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Session;
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::{cell, clean, time};
+use crate::output::{bent, cell, clean, time};
 
 /// A column of a list, or a line of one document.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +97,14 @@ impl Session<'_> {
             .collect();
         let header: Vec<&str> = columns.iter().map(|column| column.head).collect();
         self.ui.table(&header, rows, none)
+    }
+
+    /// Prints what a sync had to bend, below a list that names the sync as `about`.
+    pub(super) fn remarks(&mut self, about: &str, entry: &Value) -> Result<(), Error> {
+        for line in bent(entry) {
+            self.ui.line(&format!("{about}: {line}"))?;
+        }
+        Ok(())
     }
 
     /// Searches and prints what was found: the fields that were asked for, else `columns`.

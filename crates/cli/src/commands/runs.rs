@@ -8,7 +8,7 @@ use super::schedules::{self, Owner, SchedulesCommand};
 use super::{RepoRef, Session, WaitArgs};
 use crate::error::Error;
 use crate::kind::Kind;
-use crate::output::clean;
+use crate::output::{clean, time};
 
 /// `… sync …`
 #[derive(Debug, Clone, Subcommand)]
@@ -223,5 +223,10 @@ async fn history(
     query.extend(range.start_date.as_deref().map(|at| ("start_date", at)));
     query.extend(range.end_date.as_deref().map(|at| ("end_date", at)));
     let entries = session.client.get(path, &query).await?;
-    session.list(&entries, columns, "no entries")
+    session.list(&entries, columns, "no entries")?;
+    let zone = session.ui.zone.clone();
+    for entry in entries.as_array().into_iter().flatten() {
+        session.remarks(&time(&entry["started"], &zone), entry)?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Session;
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::{cell, clean, time};
+use crate::output::{bent, cell, clean, time};
 use crate::progress::steps;
 use crate::wait::what;
 
@@ -310,6 +310,11 @@ async fn show(id: &str, session: &mut Session<'_>) -> Result<(), Error> {
         error_lines(&task["error"], 0)
             .into_iter()
             .map(|text| ("error", text)),
+    );
+    lines.extend(
+        bent(&task["result"])
+            .into_iter()
+            .map(|text| ("upstream", text)),
     );
     for spawned in task["spawned_tasks"].as_array().into_iter().flatten() {
         lines.push(("started task", cell(&spawned["task_id"])));

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use pith_content::fetch::{Fetch, FetchFailure, Fetched};
 use pith_content::sync::{Importer as Plugin, RepoInfo, StageObserver, SyncContext, SyncReport};
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
-use pith_content::{Config, ContentError};
+use pith_content::{Bent, Config, ContentError};
 use pith_core::error::PulpError;
 use pith_core::{Clock, Document, Timestamp, UnitId};
 use pith_fetch::Session;
@@ -45,13 +45,15 @@ pub(super) async fn run(
     let overriding = document("override_config", override_config)?;
     run.progress.set_key(&importer.type_id);
     // Cancelled, the sync is dropped where it stands, and its history says so.
+    let bent = Bent::default();
     let result = run
-        .until_cancelled(sync(&run, &repo, &importer, plugin, &overriding))
+        .until_cancelled(sync(&run, &repo, &importer, plugin, (&overriding, &bent)))
         .await;
     let ended = Ended {
         started,
         completed: engine.clock.now(),
         result,
+        bent,
     };
     let entry = ended.history(&repo_id, &importer.type_id);
     record(&run, &repo, &overriding, &ended, &entry).await?;
@@ -90,10 +92,17 @@ struct Ended {
     started: Timestamp,
     completed: Timestamp,
     result: Result<(SyncReport, Committed), ContentError>,
+    bent: Bent,
 }
 
 impl Ended {
     fn history(&self, repo_id: &str, importer_type: &str) -> History {
+        let mut entry = self.outcome(repo_id, importer_type);
+        self.bent.add_to(&mut entry.details, "upstream");
+        entry
+    }
+
+    fn outcome(&self, repo_id: &str, importer_type: &str) -> History {
         let actor = (importer_type, importer_type);
         let base = blank_entry(repo_id, actor, (self.started, self.completed));
         match &self.result {
@@ -199,7 +208,7 @@ async fn sync(
     repo: &Repository,
     importer: &Importer,
     plugin: Arc<dyn Plugin>,
-    overriding: &Document,
+    (overriding, bent): (&Document, &Bent),
 ) -> Result<(SyncReport, Committed), ContentError> {
     let engine = &run.engine;
     let config = Config::with_override(importer.config.clone(), overriding.clone());
@@ -241,6 +250,7 @@ async fn sync(
         feed,
         stages,
         last_report: Mutex::new(Value::Null),
+        bent: bent.clone(),
     };
     let report = plugin.sync(&ctx).await;
     run.progress.observe(None);
@@ -288,6 +298,7 @@ struct Context<'a> {
     feed: Option<Url>,
     stages: Stages,
     last_report: Mutex<Value>,
+    bent: Bent,
 }
 
 #[async_trait]
@@ -324,6 +335,10 @@ impl SyncContext for Context<'_> {
 
     fn cancelled(&self) -> &CancellationToken {
         &self.run.cancel
+    }
+
+    fn bent(&self) -> &Bent {
+        &self.bent
     }
 
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {

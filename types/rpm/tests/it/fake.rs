@@ -16,7 +16,7 @@ use pith_content::publish::{
 };
 use pith_content::sync::{Importer, RepoInfo, StageObserver, SyncContext, SyncReport};
 use pith_content::unit::{Existing, RepoUnit, Select, Source, UnitKey, WantedUnit};
-use pith_content::{Config, ContentError, ContentType};
+use pith_content::{Bent, Config, ContentError, ContentType};
 use pith_core::digest::Hashed;
 use pith_core::{
     Algorithm, Clock, Digest, Document, ManualClock, MultiHasher, RelativePath, Sha256, Timestamp,
@@ -59,6 +59,7 @@ pub struct Fake {
     pub force: bool,
     pub clock: ManualClock,
     cancelled: CancellationToken,
+    pub bent: Bent,
     pub state: Mutex<State>,
     pub blobs: Arc<Mutex<HashMap<Sha256, Vec<u8>>>>,
     pub fetched: Mutex<Vec<String>>,
@@ -81,6 +82,7 @@ impl Fake {
             force: false,
             clock: ManualClock::new("2024-01-01T00:00:00Z".parse().unwrap()),
             cancelled: CancellationToken::new(),
+            bent: Bent::default(),
             state: Mutex::default(),
             blobs: Arc::default(),
             fetched: Mutex::default(),
@@ -329,6 +331,9 @@ impl SyncContext for Fake {
     }
     fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
+    }
+    fn bent(&self) -> &Bent {
+        &self.bent
     }
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
         let (path, _, hashed) = self.get(&what)?;
