@@ -9,8 +9,8 @@
 
 use pith_core::{Sha256, Timestamp};
 
-use crate::db::DbTx;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
+use crate::transaction::DbTx;
 use crate::units::PAGE;
 use crate::{Result, Store, StoreError};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use pith_core::{TaskId, Timestamp, UnitId};
 
-use crate::db::DbTx;
 use crate::dialect::{Sql, for_update, sql};
 use crate::store::Engine;
+use crate::transaction::DbTx;
 use crate::unit_query::Plan;
 use crate::unit_stream;
 use crate::units::{PAGE, StreamedUnit, UnitQuery};

@@ -11,10 +11,11 @@ use sqlx::sqlite::{
     Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool};
 
 use crate::dialect::{Stmt, for_postgres};
 use crate::store::Engine;
+use crate::transaction::{Checked, Connection, DbTx};
 use crate::value::{Row, Value};
 use crate::{Result, StoreError};
 
@@ -90,6 +91,11 @@ impl Db {
             .pragma("temp_store", "file")
             // Not mapped: every page that was ever looked at would count as this process's memory.
             .pragma("mmap_size", "0");
+        let writing = options
+            .clone()
+            .pragma("cache_size", "-8192")
+            // A checkpoint per 32 MB instead of per 4 MB: pages that change often are copied less often.
+            .pragma("wal_autocheckpoint", "4096");
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(1)
@@ -97,16 +103,15 @@ impl Db {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            // A checkpoint per 32 MB instead of per 4 MB: pages that change often are copied less often.
-            .connect_with(
-                options
-                    .clone()
-                    .pragma("cache_size", "-8192")
-                    .pragma("wal_autocheckpoint", "4096"),
-            )
+            .connect_with(writing.clone())
             .await?;
+        // It is there now. A connection opened later must not make an empty one where the file is away for a while.
+        writer.set_connect_options(writing.create_if_missing(false));
+        let options = options.create_if_missing(false);
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
+            // The log and its index go away with the last connection, and making them again takes room.
+            .min_connections(1)
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
             .connect_lazy_with(
@@ -125,12 +130,14 @@ impl Db {
     }
 
     pub(crate) async fn begin(&self) -> Result<DbTx> {
+        DbTx::begin(self.writer().await?).await
+    }
+
+    /// A connection that may write.
+    async fn writer(&self) -> Result<Connection> {
         Ok(match self {
-            // A deferred transaction that turns to writing fails with "busy" however long the timeout.
-            Self::Sqlite { writer, .. } => {
-                DbTx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
-            }
-            Self::Postgres(pool) => DbTx::Postgres(pool.begin().await?),
+            Self::Sqlite { writer, .. } => Connection::Sqlite(writer.acquire().await?),
+            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
         })
     }
 
@@ -168,18 +175,12 @@ impl Db {
 
     /// Runs one statement that writes, in a transaction of its own; answers the rows affected.
     pub(crate) async fn execute(&self, statement: Stmt) -> Result<u64> {
-        match self {
-            Self::Sqlite { writer, .. } => sqlite_execute(writer, statement).await,
-            Self::Postgres(pool) => postgres_execute(pool, statement).await,
-        }
+        Checked::new(self.writer().await?).execute(statement).await
     }
 
     /// Runs one statement that writes and returns rows, in a transaction of its own.
     pub(crate) async fn write_all(&self, statement: Stmt) -> Result<Vec<Row>> {
-        match self {
-            Self::Sqlite { writer, .. } => sqlite_all(writer, statement).await,
-            Self::Postgres(pool) => postgres_all(pool, statement).await,
-        }
+        Checked::new(self.writer().await?).all(statement).await
     }
 
     pub(crate) async fn close(&self) {
@@ -190,75 +191,6 @@ impl Db {
             }
             Self::Postgres(pool) => pool.close().await,
         }
-    }
-}
-
-/// An open transaction of either engine.
-#[derive(Debug)]
-pub(crate) enum DbTx {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
-}
-
-impl DbTx {
-    pub(crate) fn engine(&self) -> Engine {
-        match self {
-            Self::Sqlite(_) => Engine::Sqlite,
-            Self::Postgres(_) => Engine::Postgres,
-        }
-    }
-
-    pub(crate) async fn all(&mut self, statement: Stmt) -> Result<Vec<Row>> {
-        match self {
-            Self::Sqlite(tx) => sqlite_all(&mut **tx, statement).await,
-            Self::Postgres(tx) => postgres_all(&mut **tx, statement).await,
-        }
-    }
-
-    pub(crate) async fn optional(&mut self, statement: Stmt) -> Result<Option<Row>> {
-        Ok(self.all(statement).await?.into_iter().next())
-    }
-
-    pub(crate) async fn execute(&mut self, statement: Stmt) -> Result<u64> {
-        match self {
-            Self::Sqlite(tx) => sqlite_execute(&mut **tx, statement).await,
-            Self::Postgres(tx) => postgres_execute(&mut **tx, statement).await,
-        }
-    }
-
-    /// Runs statements one after another; answers the rows affected by all.
-    pub(crate) async fn execute_each(
-        &mut self,
-        statements: impl IntoIterator<Item = Stmt>,
-    ) -> Result<u64> {
-        let mut affected = 0;
-        for statement in statements {
-            affected += self.execute(statement).await?;
-        }
-        Ok(affected)
-    }
-
-    /// Runs a script without binds.
-    pub(crate) async fn script(&mut self, text: String) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx
-                .execute(sqlx::raw_sql(AssertSqlSafe(text)))
-                .await
-                .map(drop)?,
-            Self::Postgres(tx) => tx
-                .execute(sqlx::raw_sql(AssertSqlSafe(text)))
-                .await
-                .map(drop)?,
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
-        }
-        Ok(())
     }
 }
 
@@ -314,7 +246,7 @@ async fn see_all(
     Ok(())
 }
 
-async fn sqlite_all<'c>(
+pub(crate) async fn sqlite_all<'c>(
     on: impl Executor<'c, Database = Sqlite>,
     statement: Stmt,
 ) -> Result<Vec<Row>> {
@@ -325,7 +257,7 @@ async fn sqlite_all<'c>(
         .await?)
 }
 
-async fn postgres_all<'c>(
+pub(crate) async fn postgres_all<'c>(
     on: impl Executor<'c, Database = Postgres>,
     statement: Stmt,
 ) -> Result<Vec<Row>> {
@@ -336,14 +268,14 @@ async fn postgres_all<'c>(
         .await?)
 }
 
-async fn sqlite_execute<'c>(
+pub(crate) async fn sqlite_execute<'c>(
     on: impl Executor<'c, Database = Sqlite>,
     statement: Stmt,
 ) -> Result<u64> {
     Ok(sqlite_query(statement)?.execute(on).await?.rows_affected())
 }
 
-async fn postgres_execute<'c>(
+pub(crate) async fn postgres_execute<'c>(
     on: impl Executor<'c, Database = Postgres>,
     statement: Stmt,
 ) -> Result<u64> {

@@ -2,9 +2,9 @@
 
 use pith_core::{Document, ObjectId, Timestamp};
 
-use crate::db::DbTx;
 use crate::dialect::{Sql, sql};
 use crate::importers::repository_exists;
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
 

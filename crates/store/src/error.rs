@@ -1,5 +1,21 @@
 //! What can go wrong between pith and its database.
 
+/// Failures of SQLite that pass: busy, locked, out of memory, read-only (its file was moved), interrupted, of the disk, and a
+/// file that cannot be opened.
+const SQLITE_PASSING: [u32; 7] = [5, 6, 7, 8, 9, 10, 14];
+
+/// Beginnings of PostgreSQL's codes for failures that pass: of the connection, of resources, somebody stops the server, it
+/// is starting, another transaction was in the way.
+const POSTGRES_PASSING: [&str; 7] = ["08", "53", "57P", "58", "40001", "40P01", "25006"];
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    )
+}
+
 /// A failure of the store. The kinds that a caller can act on are variants of their own.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -59,6 +75,9 @@ pub enum StoreError {
     /// The database refused or is not reachable.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// A statement of the transaction failed before: what was done in it is undone.
+    #[error("the transaction failed before, and nothing of it was done; try again")]
+    TransactionOver,
     /// A document could not be written as JSON.
     #[error("a document is not JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -78,6 +97,54 @@ impl StoreError {
         Self::Missing {
             what,
             id: id.to_string(),
+        }
+    }
+
+    /// Whether the statement broke a rule of the schema: the database is well, and so is the connection.
+    pub(crate) fn is_broken_rule(&self) -> bool {
+        use sqlx::error::ErrorKind;
+        let Self::Database(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        !matches!(error.kind(), ErrorKind::Other)
+    }
+
+    /// Whether there is no room left where the database keeps its files.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                let code = error.code();
+                // SQLITE_FULL; disk_full of PostgreSQL.
+                matches!(code.as_deref(), Some("13" | "53100"))
+            }
+            Self::Database(sqlx::Error::Io(error)) => is_full(error),
+            Self::Folder { source, .. } => is_full(source),
+            _ => false,
+        }
+    }
+
+    /// Whether the database cannot be reached, or cannot work now, for a reason that passes: the same call may succeed later.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default().into_owned();
+                // SQLite has numbers, whose lowest byte is the kind of failure; PostgreSQL has five characters.
+                match code.parse::<u32>() {
+                    Ok(number) if code.len() < 5 => SQLITE_PASSING.contains(&(number & 0xff)),
+                    _ => POSTGRES_PASSING.iter().any(|start| code.starts_with(start)),
+                }
+            }
+            Self::Database(
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed,
+            ) => true,
+            _ => false,
         }
     }
 

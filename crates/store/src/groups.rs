@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;
 
-use crate::db::DbTx;
 use crate::dialect::{CHUNK, Sql, Stmt, for_update, sql};
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError};
 

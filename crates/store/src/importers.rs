@@ -2,9 +2,9 @@
 
 use pith_core::{Document, ObjectId, Timestamp};
 
-use crate::db::DbTx;
 use crate::dialect::{Sql, Stmt, for_update, sql};
 use crate::sources::forget_repository;
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Engine, Result, Store, StoreError};
 

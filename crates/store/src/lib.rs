@@ -13,6 +13,8 @@ mod db;
 mod dialect;
 pub mod distributors;
 pub mod error;
+#[cfg(test)]
+mod faults;
 mod field;
 pub mod groups;
 pub mod history;
@@ -32,6 +34,9 @@ pub mod staging;
 pub mod store;
 mod task_queries;
 pub mod tasks;
+mod transaction;
+#[cfg(test)]
+mod transaction_tests;
 mod unit_outline;
 mod unit_query;
 mod unit_save;

@@ -2,9 +2,10 @@
 
 use pith_core::Timestamp;
 
-use crate::db::{Db, DbTx};
+use crate::db::Db;
 use crate::dialect::{ddl, sql};
 use crate::store::Engine;
+use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.

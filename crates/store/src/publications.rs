@@ -4,8 +4,8 @@ use pith_core::{Sha256, Timestamp};
 use uuid::Uuid;
 
 use crate::blobs as blob_rows;
-use crate::db::DbTx;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
 

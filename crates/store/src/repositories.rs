@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pith_core::{Document, ObjectId, Timestamp};
 
-use crate::db::DbTx;
 use crate::dialect::{Sql, Stmt, for_update, sql};
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Distributor, Engine, Importer, NewTask, Result, Store, StoreError};
 

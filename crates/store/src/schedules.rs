@@ -3,8 +3,8 @@
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
 use serde_json::Value;
 
-use crate::db::DbTx;
 use crate::dialect::{Kind, Sql, bulk, for_update, sql};
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{NewTask, Result, Store, StoreError, TaskOutcome};
 

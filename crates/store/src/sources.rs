@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use pith_core::{Algorithm, Digest, Sha256, TaskId, Timestamp, UnitId};
 use serde_json::{Value as Json, json};
 
-use crate::db::DbTx;
 use crate::dialect::{Kind, Sql, bulk, sql};
+use crate::transaction::DbTx;
 use crate::value::{Row, Value};
 use crate::{Result, Store};
 

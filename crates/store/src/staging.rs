@@ -11,10 +11,10 @@ use std::collections::HashSet;
 
 use pith_core::{Document, TaskId, UnitId};
 
-use crate::db::DbTx;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
 use crate::sources::{self, FileSource};
 use crate::store::Engine;
+use crate::transaction::DbTx;
 use crate::unit_query::{Plan, Scope};
 use crate::unit_save;
 use crate::unit_stream;

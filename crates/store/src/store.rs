@@ -10,9 +10,10 @@ use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::db::{Db, DbTx};
+use crate::db::Db;
 use crate::dialect::{Stmt, sql};
 use crate::migrate::migrate;
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, StoreError};
 

@@ -8,9 +8,9 @@ use pith_core::{ObjectId, TaskId, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::db::DbTx;
 use crate::dialect::{Kind, Sql, bulk, for_update, for_update_skip_locked, sql};
 use crate::migrate::advisory_lock;
+use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
 

@@ -6,9 +6,9 @@ use pith_core::{Sha256, Timestamp, UnitId};
 
 use crate::Result;
 use crate::blobs as blob_rows;
-use crate::db::DbTx;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, sql};
 use crate::store::Engine;
+use crate::transaction::DbTx;
 use crate::units::{NewUnit, OnConflict, SavedUnit};
 use crate::value::Value;
 
