@@ -32,6 +32,12 @@ pub trait Distributor: Send + Sync {
         others: &[OtherDistributor],
     ) -> Result<(), String>;
 
+    /// Tells publications of this writer from those of another one, which are never taken for equal: here, what every new
+    /// version of the program changes.
+    fn format(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
     /// Where the publication is served, with the effective configuration.
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount>;
 

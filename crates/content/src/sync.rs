@@ -29,6 +29,12 @@ pub trait Importer: Send + Sync {
     /// Where the feed is and how to reach it, read from the configuration.
     fn upstream(&self, config: &Config) -> Upstream;
 
+    /// Tells what this importer makes of a feed from what another one made of it, so that a feed that has not changed is
+    /// read again all the same: here, what every new version of the program changes.
+    fn format(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
     /// Mirrors the feed. Stages units and removals through `ctx`; nothing of it shows before this returns `Ok`, when
     /// the engine commits everything in one transaction. When it fails, the repository stays as it was, and what was
     /// downloaded is found by the next run.
@@ -122,8 +128,8 @@ pub trait SyncContext: Send + Sync {
     /// The importer's scratchpad as the last good sync left it.
     fn scratchpad(&self) -> &Document;
 
-    /// Whether the platform demands that nothing is skipped: `force_full`, never synced, a unit removed since the last
-    /// sync, or another configuration or override than last time (reference: rpm §6.3).
+    /// Whether the platform demands that nothing is skipped: `force_full`, never synced, a unit added or removed since the
+    /// last good sync, or another configuration, override or [`Importer::format`] than then (reference: rpm §6.3).
     fn full_sync_required(&self) -> bool;
 
     /// How many units of the repository miss their file.

@@ -39,6 +39,15 @@ pub struct Version {
     pub removed: i64,
 }
 
+/// How far the content of a repository has come: while both numbers stay, so do its units and all that is in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentState {
+    /// Number of the newest version.
+    pub version: i64,
+    /// How often units that it has were changed in place.
+    pub changes: i64,
+}
+
 /// What a commit will do to one type.
 #[derive(Debug, Default)]
 struct Change {
@@ -193,6 +202,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Committed> {
         let mut tx = self.begin().await?;
+        crate::unit_changes::hold_off(&mut tx.inner).await?;
         let mut lock = Sql::new(self.engine(), "SELECT version FROM repos WHERE id = ");
         lock.bind(repo).push(for_update(self.engine()));
         let Some(row) = tx.inner.optional(lock.build()).await? else {
@@ -244,6 +254,23 @@ impl Store {
             updated,
             removed,
         })
+    }
+
+    /// How far the content of a repository has come; `None` when there is no such repository. Whoever makes something of
+    /// the content asks before reading it: what changes meanwhile shows as another state afterwards.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn content_state(&self, repo: &str) -> Result<Option<ContentState>> {
+        let statement = sql("SELECT version, changes FROM repos WHERE id = $1").bind(repo);
+        let state = |row: &Row| {
+            Ok(ContentState {
+                version: row.get(0)?,
+                changes: row.get(1)?,
+            })
+        };
+        let row = self.optional(statement).await?;
+        row.as_ref().map(state).transpose()
     }
 
     /// The versions of a repository, oldest first.

@@ -207,6 +207,27 @@ impl Store {
         self.execute_one(statement, "importer", repo).await
     }
 
+    /// Everything that the last good sync was made from; `None` when nobody knows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn importer_made_from(&self, repo: &str) -> Result<Option<Document>> {
+        let statement = sql("SELECT json(made_from) FROM importers WHERE repo_id = $1").bind(repo);
+        let row = self.optional(statement).await?;
+        row.map_or(Ok(None), |row| row.get(0))
+    }
+
+    /// Notes everything that a good sync was made from.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Missing`] when the repository has no importer.
+    pub async fn importer_set_made_from(&self, repo: &str, made_from: &Document) -> Result<()> {
+        let statement = sql("UPDATE importers SET made_from = jsonb($1) WHERE repo_id = $2")
+            .bind(made_from)
+            .bind(repo);
+        self.execute_one(statement, "importer", repo).await
+    }
+
     /// Removes the importer with its entries in the catalog of deferred downloads; whether there was one.
     ///
     /// # Errors

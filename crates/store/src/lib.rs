@@ -37,6 +37,7 @@ pub mod tasks;
 mod transaction;
 #[cfg(test)]
 mod transaction_tests;
+mod unit_changes;
 mod unit_outline;
 mod unit_query;
 mod unit_save;
@@ -47,7 +48,7 @@ pub mod users;
 mod value;
 pub mod workers;
 
-pub use content::{Committed, Version};
+pub use content::{Committed, ContentState, Version};
 pub use criteria_sql::{Held, UnitFilter};
 pub use distributors::Distributor;
 pub use error::StoreError;

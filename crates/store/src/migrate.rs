@@ -9,13 +9,14 @@ use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_content.sql"),
     include_str!("../migrations/0003_sources.sql"),
     include_str!("../migrations/0004_schedules.sql"),
     include_str!("../migrations/0005_people.sql"),
     include_str!("../migrations/0006_groups.sql"),
+    include_str!("../migrations/0007_made_from.sql"),
 ];
 
 /// The schema this program knows.
@@ -80,6 +81,15 @@ pub(crate) async fn advisory_lock(tx: &mut DbTx, number: i64) -> Result<()> {
     if tx.engine() == Engine::Postgres {
         tx.all(sql("SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) AS l").bind(number))
             .await?;
+    }
+    Ok(())
+}
+
+/// Takes a share of such a lock: others may have one too, and nobody has the whole.
+pub(crate) async fn advisory_lock_shared(tx: &mut DbTx, number: i64) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        let text = "SELECT 1 FROM (SELECT pg_advisory_xact_lock_shared($1)) AS l";
+        tx.all(sql(text).bind(number)).await?;
     }
     Ok(())
 }

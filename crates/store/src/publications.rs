@@ -1,6 +1,6 @@
 //! Publications and the prefixes they are served under.
 
-use pith_core::{Sha256, Timestamp};
+use pith_core::{Document, Sha256, Timestamp};
 use uuid::Uuid;
 
 use crate::blobs as blob_rows;
@@ -28,6 +28,8 @@ pub struct Publication {
     pub paths: i64,
     /// Bytes served under them.
     pub bytes: i64,
+    /// Everything it was made from; `None` when nobody knows any more.
+    pub made_from: Option<Document>,
 }
 
 /// A publication to commit.
@@ -47,6 +49,8 @@ pub struct NewPublication {
     pub paths: i64,
     /// Bytes served under them.
     pub bytes: i64,
+    /// Everything it was made from: as long as all of that stays, another would serve the same.
+    pub made_from: Document,
     /// Blobs of generated metadata that the index refers to, with their sizes; units' files need not be listed.
     pub blobs: Vec<(Sha256, i64)>,
 }
@@ -84,7 +88,7 @@ pub struct Mount {
 }
 
 const PUBLICATION: &str =
-    "id, repo_id, distributor_id, index_blob, repo_version, created, paths, bytes";
+    "id, repo_id, distributor_id, index_blob, repo_version, created, paths, bytes, json(made_from)";
 
 fn publication(row: &Row) -> Result<Publication> {
     Ok(Publication {
@@ -96,6 +100,7 @@ fn publication(row: &Row) -> Result<Publication> {
         created: row.get(5)?,
         paths: row.get(6)?,
         bytes: row.get(7)?,
+        made_from: row.get(8)?,
     })
 }
 
@@ -127,7 +132,7 @@ pub(crate) async fn bump_mounts(tx: &mut Tx) -> Result<()> {
 async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -> Result<()> {
     let statement = sql(
         "INSERT INTO publications (id, repo_id, distributor_id, index_blob, repo_version, created, \
-         paths, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         paths, bytes, made_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, jsonb($9))",
     )
     .bind(id)
     .bind(&new.repo_id)
@@ -136,7 +141,8 @@ async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -
     .bind(new.repo_version)
     .bind(now)
     .bind(new.paths)
-    .bind(new.bytes);
+    .bind(new.bytes)
+    .bind(&new.made_from);
     tx.execute(statement).await?;
     let mut blobs = new.blobs.clone();
     blobs.push((new.index_blob, new.index_size));
@@ -247,6 +253,7 @@ impl Store {
             created: now,
             paths: new.paths,
             bytes: new.bytes,
+            made_from: Some(new.made_from),
         })
     }
 

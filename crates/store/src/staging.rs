@@ -15,6 +15,7 @@ use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
 use crate::sources::{self, FileSource};
 use crate::store::Engine;
 use crate::transaction::DbTx;
+use crate::unit_changes;
 use crate::unit_query::{Plan, Scope};
 use crate::unit_save;
 use crate::unit_stream;
@@ -111,6 +112,7 @@ impl Store {
         for _ in 0..ATTEMPTS {
             let mut tx = self.begin().await?;
             let saved = unit_save::save(&mut tx.inner, units, on_conflict, self.now()).await?;
+            let (saved, changed) = (saved.units, saved.changed);
             let mut ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
             ids.sort_unstable();
             ids.dedup();
@@ -126,6 +128,7 @@ impl Store {
             let entries = saved.iter().zip(sources);
             let entries = entries.filter_map(|(unit, source)| Some((unit.id, source.as_ref()?)));
             sources::put(&mut tx.inner, entries, self.now()).await?;
+            unit_changes::mark(&mut tx.inner, &changed, self.now()).await?;
             tx.commit().await?;
             return Ok(saved);
         }

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use crate::blobs;
 use crate::criteria_sql::UnitFilter;
-use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
+use crate::dialect::{CHUNK, Sql, for_update, plain_name, sql, top_level};
 use crate::field::Field;
 use crate::migrate::lock_schema;
 use crate::store::Engine;
+use crate::unit_changes;
 use crate::unit_query::{Plan, index_name};
 use crate::unit_save;
 use crate::unit_stream;
@@ -63,7 +64,8 @@ pub struct NewUnit {
 pub enum OnConflict {
     /// Leave the stored unit as it is.
     Keep,
-    /// Replace document, file and parts; the id stays.
+    /// Replace document, file and parts where they differ; the id stays. The repositories that have such a unit know that
+    /// their content changed.
     Replace,
 }
 
@@ -219,8 +221,9 @@ impl Store {
     ) -> Result<Vec<SavedUnit>> {
         let mut tx = self.begin().await?;
         let saved = unit_save::save(&mut tx.inner, units, on_conflict, self.now()).await?;
+        unit_changes::mark(&mut tx.inner, &saved.changed, self.now()).await?;
         tx.commit().await?;
-        Ok(saved)
+        Ok(saved.units)
     }
 
     /// One unit.
@@ -274,19 +277,26 @@ impl Store {
         Ok(found)
     }
 
-    /// Notes that the file of the unit is here.
+    /// Notes that the file of the unit is here. When it is another than the one expected, the repositories that have the
+    /// unit know that their content changed.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such unit.
     pub async fn unit_set_blob(&self, id: UnitId, blob: Sha256, size: i64) -> Result<()> {
         let mut tx = self.begin().await?;
+        let mut query = Sql::new(self.engine(), "SELECT blob, size FROM units WHERE id = ");
+        query.bind(id).push(for_update(self.engine()));
+        let row = tx.inner.optional(query.build()).await?;
+        let row = row.ok_or_else(|| StoreError::missing("unit", id))?;
+        let expected: (Option<Sha256>, Option<i64>) = (row.get(0)?, row.get(1)?);
         let statement = sql("UPDATE units SET blob = $1, size = $2, downloaded = $3 WHERE id = $4")
             .bind(blob)
             .bind(size)
             .bind(true)
             .bind(id);
-        if tx.inner.execute(statement).await? == 0 {
-            return Err(StoreError::missing("unit", id));
+        tx.inner.execute(statement).await?;
+        if expected.0.is_some_and(|expected| expected != blob) || expected.1 != Some(size) {
+            unit_changes::mark(&mut tx.inner, &[id], self.now()).await?;
         }
         blobs::record(&mut tx.inner, vec![(blob, size)], self.now()).await?;
         tx.commit().await
@@ -375,23 +385,6 @@ impl Store {
             }
         }
         Ok(found)
-    }
-
-    /// Notes in every repository that has one of these units now that its content changed, without an association that
-    /// came or went: what was published of it is out of date.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn units_changed(&self, ids: &[UnitId], now: Timestamp) -> Result<()> {
-        for chunk in ids.chunks(CHUNK) {
-            let mut query = Sql::new(self.engine(), "UPDATE repos SET last_unit_added = ");
-            query
-                .bind(now)
-                .push(" WHERE id IN (SELECT repo_id FROM repo_units WHERE removed_in IS NULL AND ");
-            query.bind_in("unit_id", chunk.iter().copied()).push(")");
-            self.execute(query.build()).await?;
-        }
-        Ok(())
     }
 
     /// The units that `query` describes, in its order.

@@ -23,6 +23,7 @@ use pith_store::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::basis;
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
 use super::units;
 use crate::error::{from_store, missing};
@@ -64,7 +65,14 @@ pub(super) async fn run(
     let plugin = plugin.ok_or_else(|| not_installed("distributor", &distributor.type_id))?;
     let overriding = document("override_config", override_config)?;
     run.progress.set_key(&distributor.id);
-    let result = match skip_reason(&run, &repo, &distributor, &overriding).await? {
+    // Before anything of the content is read: what changes meanwhile is for the next publish.
+    let content = engine.store.content_state(&repo_id).await;
+    let content = content.map_err(from_store)?.ok_or_else(gone)?;
+    let config = Config::with_override(distributor.config.clone(), overriding.clone());
+    let made_from = basis::of_publication(&repo, content, &*plugin, &config);
+    let skipped = skip_reason(&run, &distributor, &overriding, &config, &made_from).await?;
+    let made_from = (content.version, made_from);
+    let result = match skipped {
         Some(reason) => {
             let text = json!(format!("Skipped: {reason}"));
             Ok((
@@ -76,7 +84,14 @@ pub(super) async fn run(
             ))
         }
         None => run
-            .until_cancelled(publish(&run, &repo, &distributor, plugin, &overriding))
+            .until_cancelled(publish(
+                &run,
+                &repo,
+                &distributor,
+                plugin,
+                config,
+                made_from,
+            ))
             .await
             .map(|report| ("success", report)),
     };
@@ -140,37 +155,33 @@ fn entry(
     }
 }
 
-/// Why nothing needs to be done (reference: platform-api §4.5).
+/// Why nothing needs to be done (reference: platform-api §4.5): nothing of what the publication now served was made from
+/// has changed. Beside that the rules of Pulp hold, which look at times.
 async fn skip_reason(
     run: &Run,
-    repo: &Repository,
     distributor: &Distributor,
     overriding: &Document,
+    config: &Config,
+    made_from: &Document,
 ) -> Result<Option<&'static str>, PulpError> {
     let Some(last_publish) = distributor.last_publish else {
         return Ok(None);
     };
-    let forced =
-        Config::with_override(distributor.config.clone(), overriding.clone()).flag("force_full");
-    let moved = |at: Option<Timestamp>| at.is_some_and(|at| at >= last_publish);
-    let same = forced != Some(true)
+    let same = config.flag("force_full") != Some(true)
         && distributor.last_updated <= last_publish
-        && same_override(distributor.last_override.as_ref(), overriding)
-        && !moved(repo.last_unit_added)
-        && !moved(repo.last_unit_removed);
+        && same_override(distributor.last_override.as_ref(), overriding);
     if !same {
         return Ok(None);
     }
-    // A publication that shows another version, or none at all, was not made by that last publish.
     let published = run
         .engine
         .store
-        .publication_list(&repo.id, &distributor.id)
+        .publication_list(&distributor.repo_id, &distributor.id)
         .await
         .map_err(from_store)?;
     let current = published
         .first()
-        .is_some_and(|newest| newest.repo_version == repo.version);
+        .is_some_and(|newest| newest.made_from.as_ref() == Some(made_from));
     Ok(current.then_some("Repository content has not changed since last publish."))
 }
 
@@ -179,10 +190,10 @@ async fn publish(
     repo: &Repository,
     distributor: &Distributor,
     plugin: Arc<dyn Plugin>,
-    overriding: &Document,
+    config: Config,
+    (version, made_from): (i64, Document),
 ) -> Result<PublishReport, ContentError> {
     let engine = &run.engine;
-    let config = Config::with_override(distributor.config.clone(), overriding.clone());
     let ctx = Context {
         run,
         repo: info(repo),
@@ -222,9 +233,10 @@ async fn publish(
         distributor_id: distributor.id.clone(),
         index_blob: index.sha256,
         index_size: whole(index.size)?,
-        repo_version: repo.version,
+        repo_version: version,
         paths: whole(paths)?,
         bytes: whole(bytes)?,
+        made_from,
         blobs: blobs.collect::<Result<_, ContentError>>()?,
     };
     let (publication, mounts) = (&publication, &mounts);

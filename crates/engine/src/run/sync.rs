@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::basis;
 use super::commit;
 use super::download::{failure, feed_url, fetch_document};
 use super::stage::{Plan, Policy, Stages};
@@ -240,10 +241,13 @@ async fn sync(
         supply,
     };
     let stages = Stages::start(Arc::clone(engine), plan);
+    let made_from = engine.store.importer_made_from(&repo.id).await;
+    let made_from = made_from.map_err(ContentError::other)?;
+    let unchanged = made_from == Some(basis::of_sync(repo.version, &*plugin, &config));
     let ctx = Context {
         run,
         repo: info(repo),
-        full: full_sync_required(repo, importer, &config, overriding),
+        full: !unchanged || full_sync_required(repo, importer, &config, overriding),
         scratchpad: importer.scratchpad.clone().unwrap_or_default(),
         config,
         session,
@@ -260,6 +264,10 @@ async fn sync(
     let committed = commit::content(run, &repo.id)
         .await
         .map_err(ContentError::other)?;
+    let version = committed.version.unwrap_or(repo.version);
+    let made_from = basis::of_sync(version, &*plugin, &ctx.config);
+    let noted = engine.store.importer_set_made_from(&repo.id, &made_from);
+    noted.await.map_err(ContentError::other)?;
     Ok((report, committed))
 }
 
@@ -270,7 +278,7 @@ fn cataloger(plugin: &dyn Plugin, importer: &Importer) -> Cataloger {
     Cataloger::of(&importer.repo_id, feed)
 }
 
-/// Whether the platform demands that nothing is skipped (reference: rpm §6.3).
+/// Whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).
 fn full_sync_required(
     repo: &Repository,
     importer: &Importer,

@@ -16,3 +16,4 @@ mod schedules;
 mod searches;
 mod seeds;
 mod sources;
+mod stale;

@@ -21,13 +21,13 @@ crate::on_both!(
 );
 
 /// A repository of the upstream, in a folder that can be spoilt.
-struct Feed {
+pub(crate) struct Feed {
     folder: PathBuf,
     _keep: tempfile::TempDir,
 }
 
 impl Feed {
-    fn new(h: &Harness, path: &str, spec: &Spec) -> Self {
+    pub(crate) fn new(h: &Harness, path: &str, spec: &Spec) -> Self {
         let keep = tempfile::tempdir().unwrap();
         let folder = keep.path().join("feed");
         write_repository(&folder, spec).unwrap();
@@ -38,7 +38,7 @@ impl Feed {
         }
     }
 
-    fn rewrite(&self, spec: &Spec) {
+    pub(crate) fn rewrite(&self, spec: &Spec) {
         std::fs::remove_dir_all(&self.folder).unwrap();
         write_repository(&self.folder, spec).unwrap();
     }
@@ -54,7 +54,7 @@ impl Feed {
         )
     }
 
-    fn document_file(&self, ending: &str) -> PathBuf {
+    pub(crate) fn document_file(&self, ending: &str) -> PathBuf {
         let entries = std::fs::read_dir(self.folder.join("repodata")).unwrap();
         let mut paths = entries.map(|entry| entry.unwrap().path());
         paths
@@ -63,7 +63,7 @@ impl Feed {
     }
 
     /// Replaces a document and what `repomd.xml` promises of it, so that only its content is wrong.
-    fn replace(&self, kind: &str, plain_name: &str, text: &str) {
+    pub(crate) fn replace(&self, kind: &str, plain_name: &str, text: &str) {
         let folder = self.folder.join("repodata");
         let repomd = std::fs::read_to_string(folder.join("repomd.xml")).unwrap();
         let start = repomd.find(&format!("<data type=\"{kind}\">")).unwrap();
@@ -87,7 +87,7 @@ impl Feed {
         .unwrap();
     }
 
-    fn plain(&self, ending: &str) -> String {
+    pub(crate) fn plain(&self, ending: &str) -> String {
         use std::io::Read;
         let bytes = std::fs::read(self.document_file(ending)).unwrap();
         let mut text = String::new();

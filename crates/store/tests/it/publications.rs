@@ -1,8 +1,9 @@
 use pith_core::Sha256;
 use pith_store::{Mount, NewMount, NewPublication, Publication, StoreError};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, distributor};
+use crate::fixture::{Fixture, distributor, document};
 use crate::on_both_engines;
 
 on_both_engines!(
@@ -22,6 +23,7 @@ fn publication(repo: &str, index: &[u8]) -> NewPublication {
         repo_version: 1,
         paths: 3,
         bytes: 1000,
+        made_from: document(json!({ "version": 1 })),
         blobs: vec![(Sha256::of(b"repomd"), 5)],
     }
 }

@@ -179,7 +179,7 @@ async fn keep_old(
             modified
         };
         let age = now.duration_since(modified).as_secs_f64();
-        if !remove || age <= threshold {
+        if !remove || age < threshold {
             ctx.add(path, entry, modified).await?;
         }
     }

@@ -176,19 +176,12 @@ impl Sync<'_> {
         result
     }
 
-    /// Whether everything can be skipped (reference: rpm §6.3).
+    /// Whether everything can be skipped (reference: rpm §6.3): the feed has the very repomd.xml that the last good sync
+    /// read to its end. Revisions say nothing: who rolls back, or writes anew within a second, may change all behind one.
     async fn nothing_changed(&self, feed: &Feed) -> Result<bool, ContentError> {
-        if self.ctx.full_sync_required() {
-            return Ok(false);
-        }
-        let pad = self.ctx.scratchpad();
-        let known = pad.get("repomd_revision").and_then(Value::as_i64);
-        let checksum = pad.get("repomd_checksum").and_then(Value::as_str);
-        let (Some(known), Some(current)) = (known, feed.repomd.revision) else {
-            return Ok(false);
-        };
-        let rewritten = known == current && checksum != Some(feed.checksum.as_str());
-        if rewritten || current <= 0 || current > known {
+        let read = self.ctx.scratchpad().get("repomd_checksum");
+        let read = read.and_then(Value::as_str);
+        if self.ctx.full_sync_required() || read != Some(feed.checksum.as_str()) {
             return Ok(false);
         }
         let policy = self.ctx.config().text("download_policy");
