@@ -17,6 +17,7 @@ pub mod json_text;
 pub mod publish;
 pub mod relative_url;
 pub mod sync;
+pub mod text;
 pub mod unit;
 pub mod upload;
 

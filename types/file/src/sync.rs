@@ -1,6 +1,8 @@
 //! Mirroring a folder with a `PULP_MANIFEST` (reference: iso §4).
 
+use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::BufReader;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind};
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
-use pith_content::{Config, ContentError, PluginDescriptor};
+use pith_content::{Bent, Config, ContentError, PluginDescriptor};
 use pith_core::{Algorithm, Digest, Document, UnitId};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -110,6 +112,7 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
     };
     progress.enter("isos_in_progress", ctx.clock().now());
     let observer: Arc<dyn StageObserver> = Arc::new(Observer(Arc::clone(progress)));
+    let mut names = Names::default();
     let mut batches = read_in_background(manifest.path())?;
     while let Some(batch) = batches.recv().await {
         let lines = match batch {
@@ -120,6 +123,9 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
                 return Err(manifest_failed(ctx, progress, json!(text), message));
             }
         };
+        for line in &lines {
+            names.look(line, ctx.bent());
+        }
         ctx.stage(
             lines.iter().map(|line| wanted(&base, line)).collect(),
             &observer,
@@ -141,6 +147,23 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
     ctx.remove("iso", older).await?;
     progress.enter("complete", ctx.clock().now());
     Ok(())
+}
+
+/// Names of the manifest so far, by their hash.
+#[derive(Default)]
+struct Names {
+    state: RandomState,
+    seen: HashSet<u64>,
+}
+
+impl Names {
+    /// Notes a name that came before.
+    fn look(&mut self, line: &Line, bent: &Bent) {
+        if !self.seen.insert(self.state.hash_one(line.name.as_str())) {
+            let sentence = "files that the manifest lists more than once are there once";
+            bent.note("file_twice", sentence, line.name.as_str());
+        }
+    }
 }
 
 fn manifest_failed(

@@ -4,6 +4,7 @@
 //! `pith-content`; `units` says what becomes document and what becomes part of a unit.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod advisories;
 pub mod catalog;
 pub mod config;
 pub mod copy;
@@ -97,7 +98,7 @@ impl ContentType for Rpm {
                 .find(|(name, _)| name == units::PKGLIST)
                 .map(|(_, data)| units::pkglists(data))
                 .unwrap_or_default();
-            units::merge_erratum(known, &lists, wanted);
+            advisories::merge(known, &lists, wanted);
         }
     }
 

@@ -7,16 +7,17 @@ use bytes::Bytes;
 use pith_content::json_text;
 use pith_content::unit::{Existing, Part, Source, WantedUnit};
 use pith_core::{Document, Sha256};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::advisories::presented_pkglist;
+pub use crate::advisories::{RepoPkglist, by_module, pkglists};
 use crate::metadata::comps::{Comps, Match};
 use crate::metadata::filelists::{self, Entry};
 use crate::metadata::modules::{ModuleDefaults, Modulemd};
 use crate::metadata::prestodelta::Delta;
 use crate::metadata::primary::{Entry as Dependency, Package};
 use crate::metadata::snippet::{self, Packer};
-use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef};
 use crate::metadata::{MetadataError, other, sort_index};
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
@@ -180,14 +181,14 @@ pub fn delta(delta: &Delta, source: Source) -> WantedUnit {
     }
 }
 
-fn document(value: impl Serialize) -> Document {
+pub(crate) fn document(value: impl Serialize) -> Document {
     match serde_json::to_value(value) {
         Ok(Value::Object(map)) => map,
         _ => Document::new(),
     }
 }
 
-fn metadata_only(type_id: &'static str, doc: Document) -> WantedUnit {
+pub(crate) fn metadata_only(type_id: &'static str, doc: Document) -> WantedUnit {
     WantedUnit {
         type_id,
         doc,
@@ -215,133 +216,6 @@ fn langpacks(matches: &[Match]) -> Value {
     matches
         .iter()
         .map(|m| json!({"install": m.install, "name": m.name}))
-        .collect()
-}
-
-/// The packages of an advisory as one repository knows them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RepoPkglist {
-    /// The repository.
-    pub repo_id: String,
-    /// Its collections.
-    pub collections: Vec<Collection>,
-}
-
-/// An advisory with its packages as repository `repo_id` knows them.
-///
-/// # Errors
-/// When the packages cannot be packed.
-pub fn erratum(
-    mut erratum: Erratum,
-    repo_id: &str,
-    packer: &mut Packer,
-) -> std::io::Result<WantedUnit> {
-    let lists = [RepoPkglist {
-        repo_id: repo_id.to_owned(),
-        collections: std::mem::take(&mut erratum.pkglist),
-    }];
-    let mut unit = metadata_only(ERRATUM, document(&erratum));
-    unit.parts.push(pkglist_part(&lists, packer)?);
-    Ok(unit)
-}
-
-fn pkglist_part(lists: &[RepoPkglist], packer: &mut Packer) -> std::io::Result<Part> {
-    Ok(Part {
-        name: PKGLIST,
-        data: packer.pack(&serde_json::to_vec(lists)?)?,
-    })
-}
-
-/// Reads the part of an advisory.
-#[must_use]
-pub fn pkglists(stored: &[u8]) -> Vec<RepoPkglist> {
-    snippet::unpack(stored)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default()
-}
-
-/// What becomes of a known advisory that is handed over again: newer fields win, and the packages of other repositories
-/// stay (reference: rpm §6.8).
-pub fn merge_erratum(known: &Document, known_lists: &[RepoPkglist], wanted: &mut WantedUnit) {
-    let text = |doc: &Document, key: &str| {
-        doc.get(key)
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_owned()
-    };
-    let newer = crate::metadata::updateinfo::newer(
-        &text(&wanted.doc, "updated"),
-        &text(&wanted.doc, "version"),
-        &text(known, "updated"),
-        &text(known, "version"),
-    );
-    if newer {
-        if let Some(issued) = known.get("issued") {
-            wanted.doc.insert("issued".to_owned(), issued.clone());
-        }
-    } else {
-        for (key, value) in known {
-            if !key.ends_with("_suggested") {
-                wanted.doc.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    let incoming = wanted
-        .parts
-        .iter()
-        .find(|p| p.name == PKGLIST)
-        .map(|p| pkglists(&p.data))
-        .unwrap_or_default();
-    let mut lists: Vec<RepoPkglist> = known_lists
-        .iter()
-        .filter(|list| !incoming.iter().any(|new| new.repo_id == list.repo_id))
-        .cloned()
-        .collect();
-    lists.extend(incoming);
-    if let Ok(part) = Packer::new().and_then(|mut packer| pkglist_part(&lists, &mut packer)) {
-        wanted.parts = vec![part];
-    }
-}
-
-/// The packages of an advisory grouped by module, duplicates dropped.
-#[must_use]
-pub fn by_module(lists: &[RepoPkglist]) -> Vec<(Option<ModuleRef>, Vec<ErratumPackage>)> {
-    let mut groups: Vec<(Option<ModuleRef>, Vec<ErratumPackage>)> = Vec::new();
-    for collection in lists.iter().flat_map(|l| &l.collections) {
-        let at = groups.iter().position(|(m, _)| *m == collection.module);
-        let at = at.unwrap_or_else(|| {
-            groups.push((collection.module.clone(), Vec::new()));
-            groups.len() - 1
-        });
-        groups[at].1.extend(collection.packages.iter().cloned());
-    }
-    for (_, packages) in &mut groups {
-        let mut seen = std::collections::HashSet::new();
-        packages.retain(|p| {
-            seen.insert(format!(
-                "{}\0{:?}\0{}\0{}\0{}\0{:?}\0{:?}\0{:?}",
-                p.name, p.epoch, p.version, p.release, p.arch, p.src, p.filename, p.sum
-            ))
-        });
-    }
-    groups.retain(|(_, packages)| !packages.is_empty());
-    groups
-}
-
-/// `pkglist` as the REST API shows it (reference: rpm §2.3).
-fn presented_pkglist(stored: &[u8]) -> Value {
-    by_module(&pkglists(stored))
-        .into_iter()
-        .enumerate()
-        .map(|(n, (module, packages))| {
-            let mut collection =
-                json!({"packages": packages, "short": "", "name": format!("collection-{n}")});
-            if let Some(module) = module {
-                collection["module"] = json!(module);
-            }
-            collection
-        })
         .collect()
 }
 

@@ -4,15 +4,17 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
 use futures::TryStreamExt;
-use pith_content::ContentError;
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
+use pith_content::{Bent, ContentError};
 use pith_core::{Algorithm, Digest, Document, ErrorDetail, UnitId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::advisories;
 use crate::metadata::compression;
 use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
+use crate::metadata::dates;
 use crate::metadata::delta_package;
 use crate::metadata::describe::{FileFacts, describe};
 use crate::metadata::header::{self, HeadFacts};
@@ -56,11 +58,14 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
     let mut fields = upload.metadata.clone();
     fields.extend(upload.key.clone());
     fields.retain(|_, value| !value.is_null());
+    let bent = Bent::default();
     match upload.type_id.as_str() {
         RPM | SRPM => package(ctx, fields).await?,
-        ERRATUM => erratum(ctx, fields).await?,
-        GROUP | CATEGORY | ENVIRONMENT | LANGPACKS => comps(ctx, &upload.type_id, fields).await?,
-        MODULEMD | MODULEMD_DEFAULTS => modules(ctx).await?,
+        ERRATUM => erratum(ctx, fields, &bent).await?,
+        GROUP | CATEGORY | ENVIRONMENT | LANGPACKS => {
+            comps(ctx, &upload.type_id, fields, &bent).await?;
+        }
+        MODULEMD | MODULEMD_DEFAULTS => modules(ctx, &bent).await?,
         METADATA_FILE => metadata_file(ctx, &fields).await?,
         DRPM => delta(ctx, fields).await?,
         other => {
@@ -69,9 +74,11 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
             )));
         }
     }
+    let mut details = json!({});
+    bent.add_to(&mut details, "upstream");
     Ok(UploadReport {
         summary: json!(""),
-        details: json!({}),
+        details,
     })
 }
 
@@ -289,8 +296,10 @@ fn verify(fields: &mut Document, checksums: &Document) -> Result<(), ContentErro
         return Ok(());
     };
     let kind = kind.as_ref().and_then(Value::as_str).unwrap_or("sha256");
-    let kind = if kind == "sha" { "sha1" } else { kind };
-    match checksums.get(kind) {
+    let kind = kind.to_ascii_lowercase();
+    let kind = if kind == "sha" { "sha1" } else { &kind };
+    let expected = expected.as_str().unwrap_or_default().trim();
+    match checksums.get(kind).and_then(Value::as_str) {
         None => Err(ContentError::coded(
             ErrorDetail::new(
                 "RPM1009",
@@ -298,10 +307,9 @@ fn verify(fields: &mut Document, checksums: &Document) -> Result<(), ContentErro
             )
             .with("checksumtype", kind),
         )),
-        Some(actual) if *actual != expected => Err(ContentError::coded(ErrorDetail::new(
-            "PLP1013",
-            "Checksum does not match calculated value.",
-        ))),
+        Some(actual) if !actual.eq_ignore_ascii_case(expected) => Err(ContentError::coded(
+            ErrorDetail::new("PLP1013", "Checksum does not match calculated value."),
+        )),
         Some(_) => Ok(()),
     }
 }
@@ -328,7 +336,12 @@ async fn same_nevra(
     Ok(same)
 }
 
-async fn erratum(ctx: &dyn UploadContext, fields: Document) -> Result<(), ContentError> {
+/// An advisory. What is older than the one that is known changes nothing, and the report says so.
+async fn erratum(
+    ctx: &dyn UploadContext,
+    fields: Document,
+    bent: &Bent,
+) -> Result<(), ContentError> {
     let erratum: Erratum = typed(fields)?;
     if erratum.id.is_empty() {
         return Err(invalid("the erratum has no id"));
@@ -339,7 +352,20 @@ async fn erratum(ctx: &dyn UploadContext, fields: Document) -> Result<(), Conten
         ));
     }
     let mut packer = Packer::new()?;
-    let unit = units::erratum(erratum, &ctx.repo().id, &mut packer)?;
+    let (id, updated) = (erratum.id.clone(), erratum.updated.clone());
+    let unit = advisories::uploaded(erratum, &ctx.repo().id, &mut packer)?;
+    if let Some(known) = ctx.known(&unit).await? {
+        if !updated.trim().is_empty() && dates::moment(&updated).is_none() {
+            return Err(invalid(format!(
+                "the advisory '{id}' is known, and its new date '{updated}' cannot be compared with the date of that; \
+                 write it as YYYY-MM-DD HH:MM:SS"
+            )));
+        }
+        if advisories::compare(&unit.doc, &known).is_lt() {
+            let sentence = "advisories that are older than what is known changed nothing";
+            bent.note("older_advisory", sentence, id);
+        }
+    }
     ctx.stage(vec![unit]).await
 }
 
@@ -347,9 +373,10 @@ async fn comps(
     ctx: &dyn UploadContext,
     type_id: &str,
     mut fields: Document,
+    bent: &Bent,
 ) -> Result<(), ContentError> {
     if ctx.size() > 0 {
-        return comps_file(ctx).await;
+        return comps_file(ctx, bent).await;
     }
     fields.remove("repo_id");
     let element = match type_id {
@@ -370,12 +397,12 @@ async fn comps(
 }
 
 /// Everything in a comps.xml, whatever type the client named. What the repository has of the same ids stays as it is.
-async fn comps_file(ctx: &dyn UploadContext) -> Result<(), ContentError> {
-    let (file, repo_id) = (ctx.open()?, ctx.repo().id.clone());
+async fn comps_file(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentError> {
+    let (file, repo_id, bent) = (ctx.open()?, ctx.repo().id.clone(), bent.clone());
     let (tx, mut rx) = tokio::sync::mpsc::channel::<Vec<WantedUnit>>(1);
     let parse = move || -> Result<(), MetadataError> {
         let input = compression::open(file, MAX_COMPS)?;
-        let mut stream = CompsStream::open(input)?;
+        let mut stream = CompsStream::open(input)?.noting(&bent);
         let mut batch = Vec::new();
         while let Some(element) = stream.next_comps()? {
             let mut unit = units::comps(&element, &repo_id);
@@ -395,11 +422,11 @@ async fn comps_file(ctx: &dyn UploadContext) -> Result<(), ContentError> {
     parser.await.map_err(ContentError::other)?.map_err(invalid)
 }
 
-async fn modules(ctx: &dyn UploadContext) -> Result<(), ContentError> {
-    let file = ctx.open()?;
+async fn modules(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentError> {
+    let (file, bent) = (ctx.open()?, bent.clone());
     let repo_id = ctx.repo().id.clone();
     let (wanted, _) = tokio::task::spawn_blocking(move || {
-        others::modules(&others::module_documents(file)?, &repo_id)
+        others::modules(&others::module_documents(file, &bent)?, &repo_id)
     })
     .await
     .map_err(ContentError::other)?

@@ -10,10 +10,10 @@ use pith_content::fetch::FetchFailure;
 use pith_content::sync::{RepoInfo, StageObserver};
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
 use pith_content::upload::{Upload, UploadContext};
-use pith_content::{Config, ContentError};
+use pith_content::{Config, ContentError, UnitKey};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Algorithm, Clock, UnitId};
+use pith_core::{Algorithm, Clock, Document, UnitId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -197,6 +197,21 @@ impl UploadContext for Context<'_> {
         tokio::task::spawn_blocking(copy)
             .await
             .map_err(ContentError::other)?
+    }
+
+    async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError> {
+        let engine = &self.run.engine;
+        let Some(kind) = engine.registry.unit_type(unit.type_id) else {
+            return Ok(None);
+        };
+        let key = UnitKey::of(kind, &unit.doc).map_err(ContentError::other)?;
+        let key = key.digest(kind);
+        let found = engine.store.units_by_key(unit.type_id, &[key]).await;
+        let Some(found) = found.map_err(ContentError::other)?.remove(&key) else {
+            return Ok(None);
+        };
+        let unit = engine.store.unit_get(unit.type_id, found.id).await;
+        Ok(unit.map_err(ContentError::other)?.map(|unit| unit.doc))
     }
 
     async fn stage(&self, mut units: Vec<WantedUnit>) -> Result<(), ContentError> {

@@ -1,7 +1,8 @@
 //! `PULP_MANIFEST`: CSV without a header, `name,sha256,size` (reference: iso §3).
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Write};
 
+use pith_content::text::Text;
 use pith_core::{RelativePath, Sha256};
 
 /// The manifest's name, which no file beside it may have.
@@ -47,14 +48,18 @@ pub enum ManifestError {
     },
 }
 
-/// Reads lines one by one; stops at the first error.
-pub fn read(from: impl Read) -> impl Iterator<Item = Result<Line, ManifestError>> {
+/// Reads lines one by one; stops at the first error. A byte-order mark and blank lines are passed over.
+pub fn read(from: impl BufRead) -> impl Iterator<Item = Result<Line, ManifestError>> {
     let reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .from_reader(from);
+        .from_reader(Text::plain(from));
     let mut failed = false;
-    reader.into_records().map_while(move |record| {
+    let blank = |record: &csv::StringRecord| record.len() == 1 && record[0].trim().is_empty();
+    let records = reader
+        .into_records()
+        .filter(move |record| !record.as_ref().is_ok_and(blank));
+    records.map_while(move |record| {
         if failed {
             return None;
         }
@@ -74,18 +79,19 @@ fn parse(record: Result<csv::StringRecord, csv::Error>) -> Result<Line, Manifest
     if record.len() != 3 {
         return Err(form(format!("it has {} columns", record.len())));
     }
-    let name =
-        RelativePath::new(&record[0]).map_err(|source| ManifestError::Name { line, source })?;
+    // Blanks belong to a name, unless the line has them after its commas: then they are there for the eye.
+    let spaced = record[1].starts_with([' ', '\t']);
+    let name = if spaced { record[0].trim() } else { &record[0] };
+    if name.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(form("its name is no text of UTF-8".to_owned()));
+    }
+    let name = RelativePath::new(name).map_err(|source| ManifestError::Name { line, source })?;
     if name.as_str() == NAME {
         return Err(ManifestError::OwnName { line });
     }
-    let sha256 = record[1]
-        .trim()
-        .to_ascii_lowercase()
-        .parse()
-        .map_err(|error| form(format!("{error}")))?;
-    let size = record[2]
-        .trim()
+    let value = |at: usize| record[at].trim().trim_matches('"').to_ascii_lowercase();
+    let sha256 = value(1).parse().map_err(|error| form(format!("{error}")))?;
+    let size = value(2)
         .parse()
         .map_err(|_| form(format!("'{}' is not a size", &record[2])))?;
     Ok(Line { name, sha256, size })
@@ -147,6 +153,25 @@ mod tests {
         assert_eq!(names, ["a.iso", "b, c.iso", "d/e.iso"]);
         assert_eq!(read[2].size, 7);
         assert!(lines("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn marks_blanks_and_case_are_no_fault() {
+        let upper = SHA.to_ascii_uppercase();
+        let text = format!(
+            "\u{feff}a.iso,{upper},5\r\n\r\n   \r\n\"b, c.iso\" , {SHA} , 6 \r\nd e.iso, \"{SHA}\",\t7\r\n d.iso,{SHA},8"
+        );
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [text.as_bytes(), &wide] {
+            let read: Vec<Line> = read(bytes).collect::<Result<_, _>>().unwrap();
+            let names: Vec<&str> = read.iter().map(|line| line.name.as_str()).collect();
+            assert_eq!(names, ["a.iso", "b, c.iso", "d e.iso", " d.iso"]);
+            let sizes: Vec<u64> = read.iter().map(|line| line.size).collect();
+            assert_eq!(sizes, [5, 6, 7, 8]);
+            assert!(read.iter().all(|line| line.sha256.to_string() == SHA));
+        }
+        let broken = [b"J\xf6rg.iso,".as_slice(), SHA.as_bytes(), b",5"].concat();
+        assert!(read(broken.as_slice()).next().unwrap().is_err());
     }
 
     #[test]

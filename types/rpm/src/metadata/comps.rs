@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 
+use pith_content::Bent;
 use serde::{Deserialize, Serialize};
 
 use super::MetadataError;
+use super::odd::Odd;
 use super::xml::{Children, Element, XmlWriter};
 
 const DOCTYPE: &str =
@@ -135,6 +137,7 @@ pub enum Comps {
 /// A comps document, element by element.
 pub struct CompsStream<R> {
     children: Children<R>,
+    odd: Odd,
 }
 
 impl<R: BufRead> CompsStream<R> {
@@ -145,19 +148,37 @@ impl<R: BufRead> CompsStream<R> {
     pub fn open(input: R) -> Result<Self, MetadataError> {
         Ok(Self {
             children: Children::open(input, "comps")?,
+            odd: Odd::default(),
         })
     }
 
-    /// The next element that means something; `None` after the last.
+    /// Notes what is odd in `bent`.
+    #[must_use]
+    pub fn noting(mut self, bent: &Bent) -> Self {
+        self.odd = Odd::new(bent);
+        self
+    }
+
+    /// The next element that means something; `None` after the last. One without an id is left out.
     ///
     /// # Errors
-    /// When the document is broken or an element has no id.
+    /// When the document is broken.
     pub fn next_comps(&mut self) -> Result<Option<Comps>, MetadataError> {
         while let Some(child) = self.children.next_child()? {
+            let id = child.text_of("id").unwrap_or_default();
+            let what = format!("{} {id}", child.name);
+            self.odd.bytes(self.children.replaced(), what.trim_end());
+            if id.is_empty() && ["group", "category", "environment"].contains(&child.name.as_str())
+            {
+                let name = child.text_of("name").unwrap_or_default();
+                self.odd
+                    .left_out(&format!("a {} without an id, '{name}'", child.name));
+                continue;
+            }
             return Ok(Some(match child.name.as_str() {
-                "group" => Comps::Group(group(&child)?),
-                "category" => Comps::Category(category(&child)?),
-                "environment" => Comps::Environment(environment(&child)?),
+                "group" => Comps::Group(group(&child)),
+                "category" => Comps::Category(category(&child)),
+                "environment" => Comps::Environment(environment(&child)),
                 "langpacks" => Comps::Langpacks(
                     child
                         .all("match")
@@ -184,21 +205,18 @@ struct Common {
     translated_description: Translations,
 }
 
-fn common(element: &Element) -> Result<Common, MetadataError> {
-    let id = element
-        .text_of("id")
-        .ok_or_else(|| MetadataError::structure(format!("a {} has no id", element.name)))?;
+fn common(element: &Element) -> Common {
     let (name, translated_name) = translated(element, "name");
     let (description, translated_description) = translated(element, "description");
     let order = element.text_of("display_order");
-    Ok(Common {
-        id: id.to_owned(),
+    Common {
+        id: element.text_of("id").unwrap_or_default().to_owned(),
         name,
         description,
         display_order: Some(order.and_then(|t| t.parse().ok()).unwrap_or(DEFAULT_ORDER)),
         translated_name,
         translated_description,
-    })
+    }
 }
 
 fn translated(element: &Element, name: &str) -> (Option<String>, Translations) {
@@ -217,8 +235,8 @@ fn translated(element: &Element, name: &str) -> (Option<String>, Translations) {
     (plain, translations)
 }
 
-fn group(element: &Element) -> Result<Group, MetadataError> {
-    let common = common(element)?;
+fn group(element: &Element) -> Group {
+    let common = common(element);
     let truth = |name: &str| {
         element
             .text_of(name)
@@ -238,6 +256,9 @@ fn group(element: &Element) -> Result<Group, MetadataError> {
     };
     for request in element.all("packagelist").flat_map(|l| l.all("packagereq")) {
         let name = request.text.trim().to_owned();
+        if name.is_empty() {
+            continue;
+        }
         match request.attr("type").unwrap_or("mandatory") {
             "default" => group.default_package_names.push(name),
             "optional" => group.optional_package_names.push(name),
@@ -248,7 +269,7 @@ fn group(element: &Element) -> Result<Group, MetadataError> {
             _ => group.mandatory_package_names.push(name),
         }
     }
-    Ok(group)
+    group
 }
 
 fn group_ids(element: &Element, list: &str) -> Vec<String> {
@@ -259,9 +280,9 @@ fn group_ids(element: &Element, list: &str) -> Vec<String> {
         .collect()
 }
 
-fn category(element: &Element) -> Result<Category, MetadataError> {
-    let common = common(element)?;
-    Ok(Category {
+fn category(element: &Element) -> Category {
+    let common = common(element);
+    Category {
         id: common.id,
         name: common.name,
         description: common.description,
@@ -269,11 +290,11 @@ fn category(element: &Element) -> Result<Category, MetadataError> {
         packagegroupids: group_ids(element, "grouplist"),
         translated_name: common.translated_name,
         translated_description: common.translated_description,
-    })
+    }
 }
 
-fn environment(element: &Element) -> Result<Environment, MetadataError> {
-    let common = common(element)?;
+fn environment(element: &Element) -> Environment {
+    let common = common(element);
     let options = element
         .all("optionlist")
         .flat_map(|l| l.all("groupid"))
@@ -282,7 +303,7 @@ fn environment(element: &Element) -> Result<Environment, MetadataError> {
             default: g.attr("default").map_or(false.into(), Into::into),
         })
         .collect();
-    Ok(Environment {
+    Environment {
         id: common.id,
         name: common.name,
         description: common.description,
@@ -291,7 +312,7 @@ fn environment(element: &Element) -> Result<Environment, MetadataError> {
         options,
         translated_name: common.translated_name,
         translated_description: common.translated_description,
-    })
+    }
 }
 
 /// Writes comps.xml (reference: rpm §12.4): groups, categories, environments, language packs, in this order.

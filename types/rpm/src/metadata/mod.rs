@@ -5,15 +5,19 @@
 
 pub mod compression;
 pub mod comps;
+pub mod dates;
 pub mod delta_package;
 pub mod describe;
 pub mod filelists;
 pub mod header;
 pub mod href;
+pub mod loose;
 pub mod members;
 pub mod modules;
+pub(crate) mod odd;
 pub mod other;
 pub mod package_file;
+pub mod pkglist;
 pub mod prestodelta;
 pub mod primary;
 pub mod repomd;
@@ -29,6 +33,9 @@ pub enum MetadataError {
     /// The bytes could not be read or decompressed.
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
+    /// Nothing is in it.
+    #[error("is empty")]
+    Empty,
     /// Not well-formed XML, or XML with entities of its own.
     #[error("is not well-formed: {0}")]
     Xml(String),

@@ -4,9 +4,11 @@
 
 use std::io::BufRead;
 
+use pith_content::Bent;
 use quick_xml::events::BytesStart;
 
 use super::MetadataError;
+use super::odd::Odd;
 use super::snippet::{MAX_SNIPPET, push_literal};
 use super::xml::{Token, XmlReader, attribute, check_bytes, push_escaped};
 
@@ -75,7 +77,7 @@ impl<R: BufRead> Splitter<R> {
                     check_root(&start, root)?;
                     break;
                 }
-                Token::Eof => return Err(MetadataError::Xml("it is empty".to_owned())),
+                Token::Eof => return Err(MetadataError::Empty),
                 _ => {}
             }
         }
@@ -83,6 +85,11 @@ impl<R: BufRead> Splitter<R> {
             xml,
             text: Vec::new(),
         })
+    }
+
+    /// How often something became U+FFFD so far.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.xml.replaced()
     }
 
     /// Copies the next package into `out`, which is cleared first. False after the last.
@@ -288,8 +295,11 @@ fn check_root(start: &BytesStart<'_>, root: &str) -> Result<(), MetadataError> {
 /// Reads filelists and other: only the package's identity matters.
 #[derive(Default)]
 pub(crate) struct IdVisitor {
-    /// The checksum that names the package.
+    /// The checksum that names the package, in lower case.
     pub(crate) pkgid: String,
+    name: String,
+    /// What the package does not say of itself.
+    missing: Vec<&'static str>,
 }
 
 impl Visitor for IdVisitor {
@@ -304,23 +314,27 @@ impl Visitor for IdVisitor {
         if level != 1 {
             return Ok(Action::Copy);
         }
-        let want = |key: &[u8]| {
-            attribute(start, key)?.ok_or_else(|| {
-                MetadataError::structure(format!(
-                    "a package has no {}",
-                    String::from_utf8_lossy(key)
-                ))
-            })
-        };
-        self.pkgid = want(b"pkgid")?;
+        self.pkgid = attribute(start, b"pkgid")?
+            .ok_or_else(|| MetadataError::structure("a package has no pkgid"))?
+            .trim()
+            .to_ascii_lowercase();
+        self.missing.clear();
         out.extend_from_slice(b"<package pkgid=\"{{ pkgid }}\"");
         for key in ["name", "arch"] {
             out.push(b' ');
             out.extend_from_slice(key.as_bytes());
             out.extend_from_slice(b"=\"");
+            let given = attribute(start, key.as_bytes())?;
+            if given.is_none() {
+                self.missing.push(key);
+            }
+            let given = given.unwrap_or_default();
             let mut value = Vec::new();
-            push_escaped(&mut value, &want(key.as_bytes())?);
+            push_escaped(&mut value, &given);
             push_literal(out, &value);
+            if key == "name" {
+                self.name = given;
+            }
             out.push(b'"');
         }
         out.push(b'>');
@@ -336,6 +350,7 @@ impl Visitor for IdVisitor {
 pub struct IdStream<R> {
     splitter: Splitter<R>,
     visitor: IdVisitor,
+    odd: Odd,
 }
 
 impl<R: BufRead> IdStream<R> {
@@ -347,7 +362,15 @@ impl<R: BufRead> IdStream<R> {
         Ok(Self {
             splitter: Splitter::open(input, root)?,
             visitor: IdVisitor::default(),
+            odd: Odd::default(),
         })
+    }
+
+    /// Notes what is odd in `bent`.
+    #[must_use]
+    pub fn noting(mut self, bent: &Bent) -> Self {
+        self.odd = Odd::new(bent);
+        self
     }
 
     /// Puts the next package's snippet into `snippet` and returns its pkgid; `None` after the last.
@@ -355,9 +378,20 @@ impl<R: BufRead> IdStream<R> {
     /// # Errors
     /// When the document is broken.
     pub fn next(&mut self, snippet: &mut Vec<u8>) -> Result<Option<&str>, MetadataError> {
-        Ok(self
-            .splitter
-            .next(&mut self.visitor, snippet)?
-            .then_some(self.visitor.pkgid.as_str()))
+        if !self.splitter.next(&mut self.visitor, snippet)? {
+            return Ok(None);
+        }
+        let visitor = &self.visitor;
+        let name = if visitor.name.is_empty() {
+            &visitor.pkgid
+        } else {
+            &visitor.name
+        };
+        self.odd.bytes(self.splitter.replaced(), name);
+        for key in &visitor.missing {
+            self.odd
+                .missing(&format!("package {name} of filelists or other: {key}"));
+        }
+        Ok(Some(&visitor.pkgid))
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io::{self, BufRead, Write};
 
+use pith_content::Bent;
 use pith_core::{Digest, RelativePath};
 
+use super::odd::Odd;
 use super::xml::{Children, Element, XmlWriter};
 use super::{MetadataError, href};
 
@@ -22,7 +24,7 @@ pub struct Delta {
     pub filename: RelativePath,
     /// What it was made of.
     pub sequence: String,
-    /// Size in bytes.
+    /// Size in bytes; 0 when nobody says.
     pub size: u64,
     /// Digest of the file.
     pub digest: Digest,
@@ -32,6 +34,7 @@ pub struct Delta {
 pub struct DeltaStream<R> {
     children: Children<R>,
     ready: std::vec::IntoIter<Delta>,
+    odd: Odd,
 }
 
 impl<R: BufRead> DeltaStream<R> {
@@ -43,7 +46,15 @@ impl<R: BufRead> DeltaStream<R> {
         Ok(Self {
             children: Children::open(input, root)?,
             ready: Vec::new().into_iter(),
+            odd: Odd::default(),
         })
+    }
+
+    /// Notes what is odd in `bent`.
+    #[must_use]
+    pub fn noting(mut self, bent: &Bent) -> Self {
+        self.odd = Odd::new(bent);
+        self
     }
 
     /// The next delta; `None` after the last.
@@ -58,24 +69,41 @@ impl<R: BufRead> DeltaStream<R> {
             let Some(package) = self.children.next_child()? else {
                 return Ok(None);
             };
-            let deltas: Result<Vec<_>, _> =
-                package.all("delta").map(|d| delta(&package, d)).collect();
+            let name = package.attr("name").unwrap_or_default();
+            self.odd.bytes(
+                self.children.replaced(),
+                &format!("delta packages of {name}"),
+            );
+            let deltas: Result<Vec<_>, _> = package
+                .all("delta")
+                .filter_map(|d| delta(&package, d, &self.odd).transpose())
+                .collect();
             self.ready = deltas?.into_iter();
         }
     }
 }
 
-fn delta(package: &Element, delta: &Element) -> Result<Delta, MetadataError> {
-    let want = |element: &Element, key: &str| {
+/// A delta package; `None` when nothing says which file it is or how to verify it: clients can do without it.
+fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>, MetadataError> {
+    let name = package.attr("name").unwrap_or_default();
+    let want = |element: &Element, key: &str, default: &str| {
         element
             .attr(key)
-            .map(str::to_owned)
-            .ok_or_else(|| MetadataError::structure(format!("a delta has no {key}")))
+            .filter(|value| !value.is_empty())
+            .map_or_else(
+                || {
+                    odd.missing(&format!("delta package of {name}: {key}"));
+                    default.to_owned()
+                },
+                str::to_owned,
+            )
     };
-    let text = |name: &str| {
-        delta
-            .text_of(name)
-            .ok_or_else(|| MetadataError::structure(format!("a delta has no {name}")))
+    let (Some(filename), Some(checksum)) = (delta.text_of("filename"), delta.text_of("checksum"))
+    else {
+        odd.left_out(&format!(
+            "a delta package of {name} without a file name or checksum"
+        ));
+        return Ok(None);
     };
     let algorithm = delta
         .child("checksum")
@@ -83,27 +111,28 @@ fn delta(package: &Element, delta: &Element) -> Result<Delta, MetadataError> {
         .unwrap_or("sha256")
         .parse()
         .map_err(|e| MetadataError::structure(format!("{e}")))?;
-    Ok(Delta {
-        name: want(package, "name")?,
-        arch: want(package, "arch")?,
+    Ok(Some(Delta {
+        name: name.to_owned(),
+        arch: want(package, "arch", "noarch"),
         new: [
-            want(package, "epoch")?,
-            want(package, "version")?,
-            want(package, "release")?,
+            want(package, "epoch", "0"),
+            want(package, "version", ""),
+            want(package, "release", ""),
         ],
         old: [
-            want(delta, "oldepoch")?,
-            want(delta, "oldversion")?,
-            want(delta, "oldrelease")?,
+            want(delta, "oldepoch", "0"),
+            want(delta, "oldversion", ""),
+            want(delta, "oldrelease", ""),
         ],
-        filename: href::check(text("filename")?)?,
-        sequence: text("sequence")?.to_owned(),
-        size: text("size")?
-            .parse()
-            .map_err(|_| MetadataError::structure("a delta's size is not a number"))?,
-        digest: Digest::new(algorithm, text("checksum")?)
+        filename: href::check(filename)?,
+        sequence: delta.text_of("sequence").unwrap_or_default().to_owned(),
+        size: delta
+            .text_of("size")
+            .and_then(|size| size.parse().ok())
+            .unwrap_or(0),
+        digest: Digest::new(algorithm, checksum)
             .map_err(|e| MetadataError::structure(e.to_string()))?,
-    })
+    }))
 }
 
 /// Writes prestodelta.xml (reference: rpm §12.3).

@@ -2,9 +2,11 @@
 
 use std::io::BufRead;
 
+use pith_content::Bent;
 use pith_core::{Digest, RelativePath};
 use quick_xml::events::BytesStart;
 
+use super::odd::Odd;
 use super::package_file::{Action, Splitter, Visitor};
 use super::snippet::push_literal;
 use super::xml::{attribute, check_bytes, push_escaped, unescape};
@@ -86,6 +88,15 @@ impl Package {
         self.href.as_ref().map_or("", RelativePath::file_name)
     }
 
+    /// `name-epoch:version-release.arch`.
+    #[must_use]
+    pub fn nevra(&self) -> String {
+        format!(
+            "{}-{}:{}-{}.{}",
+            self.name, self.epoch, self.version, self.release, self.arch
+        )
+    }
+
     /// Whether it is a source package (reference: rpm §2.1).
     #[must_use]
     pub fn is_source(&self) -> bool {
@@ -111,6 +122,7 @@ pub fn published_path(filename: &str) -> String {
 /// A primary document, package by package.
 pub struct PrimaryStream<R> {
     splitter: Splitter<R>,
+    odd: Odd,
 }
 
 impl<R: BufRead> PrimaryStream<R> {
@@ -121,7 +133,15 @@ impl<R: BufRead> PrimaryStream<R> {
     pub fn open(input: R) -> Result<Self, MetadataError> {
         Ok(Self {
             splitter: Splitter::open(input, "metadata")?,
+            odd: Odd::default(),
         })
+    }
+
+    /// Notes what is odd in `bent`.
+    #[must_use]
+    pub fn noting(mut self, bent: &Bent) -> Self {
+        self.odd = Odd::new(bent);
+        self
     }
 
     /// The next package; its snippet goes into `snippet`. `None` after the last.
@@ -133,7 +153,9 @@ impl<R: BufRead> PrimaryStream<R> {
         if !self.splitter.next(&mut visitor, snippet)? {
             return Ok(None);
         }
-        visitor.complete().map(Some)
+        let package = visitor.complete(&self.odd)?;
+        self.odd.bytes(self.splitter.replaced(), &package.nevra());
+        Ok(Some(package))
     }
 }
 
@@ -173,14 +195,12 @@ impl Default for PrimaryVisitor {
 }
 
 impl PrimaryVisitor {
-    fn complete(self) -> Result<Package, MetadataError> {
+    /// The package, when it has what makes its identity and what it can be verified by. What else is missing counts as
+    /// dnf counts it.
+    fn complete(self, odd: &Odd) -> Result<Package, MetadataError> {
         let mut package = self.package;
         let missing = if package.name.is_empty() {
             Some("name")
-        } else if package.version.is_empty() || package.release.is_empty() {
-            Some("version")
-        } else if package.arch.is_empty() {
-            Some("architecture")
         } else if package.digest.is_none() {
             Some("checksum")
         } else if package.href.is_none() {
@@ -194,8 +214,31 @@ impl PrimaryVisitor {
                 package.name
             )));
         }
-        if package.epoch.is_empty() {
-            package.epoch.push('0');
+        let broken = [
+            &package.name,
+            &package.epoch,
+            &package.version,
+            &package.release,
+            &package.arch,
+        ]
+        .into_iter()
+        .any(|part| part.contains(char::REPLACEMENT_CHARACTER));
+        if broken {
+            return Err(MetadataError::structure(format!(
+                "the package '{}' has a name or a version that is no text",
+                package.name
+            )));
+        }
+        for (field, value, default) in [
+            ("epoch", &mut package.epoch, "0"),
+            ("version", &mut package.version, ""),
+            ("release", &mut package.release, ""),
+            ("arch", &mut package.arch, "noarch"),
+        ] {
+            if value.is_empty() {
+                odd.missing(&format!("package {}: {field}", package.name));
+                value.push_str(default);
+            }
         }
         Ok(package)
     }

@@ -2,8 +2,10 @@
 
 use std::io::{self, BufRead, Write};
 
+use pith_content::Bent;
 use pith_core::{Algorithm, Digest, RelativePath};
 
+use super::odd::Odd;
 use super::xml::{Element, XmlWriter, tree};
 use super::{MetadataError, href};
 
@@ -43,11 +45,20 @@ pub struct Repomd {
 }
 
 impl Repomd {
-    /// Reads repomd.xml.
+    /// Reads repomd.xml. An entry that does not say where its file is is left out.
     ///
     /// # Errors
     /// When it is not a repomd document or a location is unsafe.
     pub fn read(input: impl BufRead) -> Result<Self, MetadataError> {
+        Self::noting(input, &Bent::default())
+    }
+
+    /// As [`Self::read`]; what is left out is noted in `bent`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn noting(input: impl BufRead, bent: &Bent) -> Result<Self, MetadataError> {
+        let odd = Odd::new(bent);
         let root = tree(input, "repomd")?;
         let mut repomd = Self {
             revision: root
@@ -62,7 +73,12 @@ impl Repomd {
                     limit: MAX_ENTRIES as u64,
                 });
             }
-            repomd.data.push(data(element)?);
+            let found = data(element)?;
+            if found.is_none() {
+                let kind = element.attr("type").unwrap_or_default();
+                odd.left_out(&format!("the entry '{kind}' of repomd.xml has no location"));
+            }
+            repomd.data.extend(found);
         }
         Ok(repomd)
     }
@@ -117,12 +133,13 @@ fn digest<W: Write>(xml: &mut XmlWriter<W>, name: &str, digest: Option<&Digest>)
     xml.leaf(name, &[("type", digest.algorithm().name())], digest.hex())
 }
 
-fn data(element: &Element) -> Result<Data, MetadataError> {
+/// An entry; `None` when it does not say where its file is: it is as good as not there.
+fn data(element: &Element) -> Result<Option<Data>, MetadataError> {
     let kind = element.attr("type").unwrap_or_default();
-    let location = element
-        .child("location")
-        .and_then(|l| l.attr("href"))
-        .ok_or_else(|| MetadataError::structure(format!("the entry '{kind}' has no location")))?;
+    let location = element.child("location").and_then(|l| l.attr("href"));
+    let Some(location) = location.filter(|href| !href.is_empty()) else {
+        return Ok(None);
+    };
     let base = element
         .child("location")
         .and_then(|l| l.attr("xml:base"))
@@ -130,7 +147,7 @@ fn data(element: &Element) -> Result<Data, MetadataError> {
         .map(href::check_base)
         .transpose()?;
     let number = |name: &str| element.text_of(name).and_then(|t| t.parse().ok());
-    Ok(Data {
+    Ok(Some(Data {
         kind: kind.to_owned(),
         href: href::check(location)?,
         base,
@@ -141,7 +158,7 @@ fn data(element: &Element) -> Result<Data, MetadataError> {
         timestamp: element
             .text_of("timestamp")
             .and_then(|t| t.split('.').next()?.parse().ok()),
-    })
+    }))
 }
 
 /// A digest of an algorithm that nobody knows is passed over; a malformed one of a known algorithm is an error.

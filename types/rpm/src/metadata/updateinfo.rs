@@ -2,10 +2,13 @@
 
 use std::io::{self, BufRead, Write};
 
+use pith_content::Bent;
 use serde::{Deserialize, Serialize};
 
-use super::MetadataError;
+use super::odd::Odd;
+pub use super::pkglist::{Collection, ErratumPackage, ModuleRef};
 use super::xml::{Children, Element, XmlWriter};
+use super::{MetadataError, dates, loose};
 
 /// A reference of an advisory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,120 +24,106 @@ pub struct Reference {
     pub title: Option<String>,
 }
 
-/// A module that a collection belongs to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ModuleRef {
-    /// Name.
-    pub name: String,
-    /// Stream.
-    pub stream: String,
-    /// Version, as text.
-    pub version: String,
-    /// Context.
-    pub context: String,
-    /// Architecture.
-    pub arch: String,
-}
-
-/// A package of an advisory.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErratumPackage {
-    /// Name.
-    pub name: String,
-    /// Epoch; `None` when absent.
-    pub epoch: Option<String>,
-    /// Version.
-    pub version: String,
-    /// Release.
-    pub release: String,
-    /// Architecture.
-    pub arch: String,
-    /// Source package.
-    pub src: Option<String>,
-    /// File name.
-    pub filename: Option<String>,
-    /// Algorithm and digest, alternating; `None` when there is none.
-    pub sum: Option<Vec<String>>,
-    /// Raw text of the element, when there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reboot_suggested: Option<String>,
-    /// Raw text of the element, when there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub relogin_suggested: Option<String>,
-    /// Raw text of the element, when there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_suggested: Option<String>,
-}
-
-/// A collection of packages.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Collection {
-    /// Name.
-    #[serde(default)]
-    pub name: String,
-    /// Short name.
-    #[serde(default)]
-    pub short: String,
-    /// Packages.
-    #[serde(default)]
-    pub packages: Vec<ErratumPackage>,
-    /// Module.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub module: Option<ModuleRef>,
-}
-
 /// An advisory; the serialised form, less `pkglist`, is the unit's document (reference: rpm §2.3).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Erratum {
     /// Identity.
+    #[serde(deserialize_with = "loose::as_text")]
     pub id: String,
     /// Title; `None` when empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Description.
+    #[serde(deserialize_with = "loose::as_text")]
     pub description: String,
     /// Version of the advisory.
+    #[serde(deserialize_with = "loose::as_text")]
     pub version: String,
     /// Release it is for.
+    #[serde(deserialize_with = "loose::as_text")]
     pub release: String,
     /// `security`, `bugfix`, …
     #[serde(rename = "type")]
+    #[serde(deserialize_with = "loose::as_text")]
     pub kind: String,
     /// `stable`, …
+    #[serde(deserialize_with = "loose::as_text")]
     pub status: String,
     /// Last change, in free form.
+    #[serde(deserialize_with = "loose::as_text")]
     pub updated: String,
     /// First issue, in free form.
+    #[serde(deserialize_with = "loose::as_text")]
     pub issued: String,
     /// Severity.
+    #[serde(deserialize_with = "loose::as_text")]
     pub severity: String,
     /// How often it was pushed.
+    #[serde(deserialize_with = "loose::as_text")]
     pub pushcount: String,
     /// Who issued it.
+    #[serde(deserialize_with = "loose::as_text")]
     pub from: String,
     /// Rights.
+    #[serde(deserialize_with = "loose::as_text")]
     pub rights: String,
     /// Summary.
+    #[serde(deserialize_with = "loose::as_text")]
     pub summary: String,
     /// Solution.
+    #[serde(deserialize_with = "loose::as_text")]
     pub solution: String,
     /// References.
     pub references: Vec<Reference>,
     /// Whether a reboot is suggested.
+    #[serde(deserialize_with = "loose::as_flag")]
     pub reboot_suggested: bool,
     /// Whether logging in again is suggested.
+    #[serde(deserialize_with = "loose::as_flag")]
     pub relogin_suggested: bool,
     /// Whether restarting is suggested.
+    #[serde(deserialize_with = "loose::as_flag")]
     pub restart_suggested: bool,
     /// Packages; kept beside the document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pkglist: Vec<Collection>,
 }
 
+impl Erratum {
+    /// One advisory of two elements with its id: the texts of the newer, or of the first; the lists of both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let newer = dates::compare(
+            (&other.updated, &other.version),
+            (&self.updated, &self.version),
+        );
+        let mut references = self.references.clone();
+        references.extend(
+            other
+                .references
+                .iter()
+                .filter(|reference| !self.references.contains(reference))
+                .cloned(),
+        );
+        let mut pkglist = self.pkglist.clone();
+        let known = |collection: &&Collection| !self.pkglist.contains(collection);
+        pkglist.extend(other.pkglist.iter().filter(known).cloned());
+        Self {
+            references,
+            pkglist,
+            reboot_suggested: self.reboot_suggested || other.reboot_suggested,
+            relogin_suggested: self.relogin_suggested || other.relogin_suggested,
+            restart_suggested: self.restart_suggested || other.restart_suggested,
+            ..if newer.is_gt() { other } else { self }
+        }
+    }
+}
+
 /// An updateinfo document, advisory by advisory.
 pub struct ErratumStream<R> {
     children: Children<R>,
+    odd: Odd,
 }
 
 impl<R: BufRead> ErratumStream<R> {
@@ -145,18 +134,36 @@ impl<R: BufRead> ErratumStream<R> {
     pub fn open(input: R) -> Result<Self, MetadataError> {
         Ok(Self {
             children: Children::open(input, "updates")?,
+            odd: Odd::default(),
         })
     }
 
-    /// The next advisory; `None` after the last.
+    /// Notes what is odd in `bent`.
+    #[must_use]
+    pub fn noting(mut self, bent: &Bent) -> Self {
+        self.odd = Odd::new(bent);
+        self
+    }
+
+    /// The next advisory; `None` after the last. One without an id is left out.
     ///
     /// # Errors
-    /// When the document is broken or an advisory lacks what is mandatory (reference: rpm §6.8).
+    /// When the document is broken.
     pub fn next_erratum(&mut self) -> Result<Option<Erratum>, MetadataError> {
         while let Some(child) = self.children.next_child()? {
-            if child.name == "update" {
-                return erratum(&child).map(Some);
+            if child.name != "update" {
+                continue;
             }
+            let id = text(&child, "id");
+            self.odd
+                .bytes(self.children.replaced(), &format!("advisory {id}"));
+            if id.is_empty() {
+                let title = text(&child, "title");
+                self.odd
+                    .left_out(&format!("an advisory without an id, '{title}'"));
+                continue;
+            }
+            return Ok(Some(erratum(&child, id, &self.odd)));
         }
         Ok(None)
     }
@@ -175,53 +182,54 @@ fn suggested(element: &Element, name: &str) -> bool {
         .is_some_and(|t| t == "1" || t.eq_ignore_ascii_case("true"))
 }
 
-fn erratum(update: &Element) -> Result<Erratum, MetadataError> {
-    let id = text(update, "id");
-    if id.is_empty() {
-        return Err(MetadataError::structure("an update has no id"));
-    }
-    let attr = |name: &str| {
-        update.attr(name).map(str::to_owned).ok_or_else(|| {
-            MetadataError::structure(format!("the update '{id}' has no attribute '{name}'"))
-        })
+/// The advisory of an `<update>`. What is missing is empty, as dnf has it.
+fn erratum(update: &Element, id: String, odd: &Odd) -> Erratum {
+    let attr = |name: &str| match update.attr(name) {
+        Some(value) => value.to_owned(),
+        None => {
+            odd.missing(&format!("advisory {id}: {name}"));
+            String::new()
+        }
     };
     let date = |name: &str| {
-        update
-            .child(name)
-            .and_then(|c| c.attr("date"))
-            .unwrap_or_default()
-            .to_owned()
+        let date = update.child(name).and_then(|c| c.attr("date"));
+        let date = date.unwrap_or_default().to_owned();
+        if !date.trim().is_empty() && dates::moment(&date).is_none() {
+            odd.date(&format!("advisory {id}: {name} '{date}'"));
+        }
+        date
     };
-    let pkglist = pkglist(update, &id)?;
-    let reboot = pkglist
-        .iter()
-        .flat_map(|c| &c.packages)
-        .any(|p| p.reboot_suggested.as_deref().is_some_and(|t| !t.is_empty()));
-    Ok(Erratum {
+    let pkglist = pkglist(update, &id, odd);
+    let reboot = suggested(update, "reboot_suggested")
+        || pkglist
+            .iter()
+            .flat_map(|c| &c.packages)
+            .any(|p| p.reboot_suggested.as_deref().is_some_and(|t| !t.is_empty()));
+    Erratum {
         title: update.text_of("title").map(str::to_owned),
         description: text(update, "description"),
-        version: attr("version")?,
+        version: attr("version"),
         release: text(update, "release"),
-        kind: attr("type")?,
-        status: attr("status")?,
+        kind: attr("type"),
+        status: attr("status"),
         updated: date("updated"),
         issued: date("issued"),
         severity: text(update, "severity"),
         pushcount: text(update, "pushcount"),
-        from: attr("from")?,
+        from: attr("from"),
         rights: text(update, "rights"),
         summary: text(update, "summary"),
         solution: text(update, "solution"),
         references: update
-            .child("references")
-            .map(|r| r.all("reference").map(reference).collect())
-            .unwrap_or_default(),
+            .all("references")
+            .flat_map(|r| r.all("reference").map(reference))
+            .collect(),
         reboot_suggested: reboot,
         relogin_suggested: suggested(update, "relogin_suggested"),
         restart_suggested: suggested(update, "restart_suggested"),
         pkglist,
         id,
-    })
+    }
 }
 
 fn reference(element: &Element) -> Reference {
@@ -234,24 +242,33 @@ fn reference(element: &Element) -> Reference {
     }
 }
 
-fn pkglist(update: &Element, id: &str) -> Result<Vec<Collection>, MetadataError> {
+/// The collections of an advisory. One that names several modules counts for each of them.
+fn pkglist(update: &Element, id: &str, odd: &Odd) -> Vec<Collection> {
     let mut collections = Vec::new();
     for element in update.all("pkglist").flat_map(|p| p.all("collection")) {
         let mut modules = element.all("module").map(module);
-        let collection = Collection {
+        let first = Collection {
             name: text(element, "name"),
             short: element.attr("short").unwrap_or_default().to_owned(),
-            packages: element.all("package").map(package).collect(),
+            packages: element
+                .all("package")
+                .map(|p| package(p, id, odd))
+                .collect(),
             module: modules.next(),
+            ..Collection::default()
         };
-        if modules.next().is_some() {
-            return Err(MetadataError::structure(format!(
-                "a collection of the update '{id}' has more than one module"
-            )));
+        let others = modules.map(|module| Collection {
+            module: Some(module),
+            ..first.clone()
+        });
+        let others: Vec<Collection> = others.collect();
+        if !others.is_empty() {
+            odd.several_modules(&format!("advisory {id}"));
         }
-        collections.push(collection);
+        collections.push(first);
+        collections.extend(others);
     }
-    Ok(collections)
+    collections
 }
 
 fn module(element: &Element) -> ModuleRef {
@@ -265,8 +282,15 @@ fn module(element: &Element) -> ModuleRef {
     }
 }
 
-fn package(element: &Element) -> ErratumPackage {
-    let attr = |name: &str| element.attr(name).unwrap_or_default().to_owned();
+fn package(element: &Element, id: &str, odd: &Odd) -> ErratumPackage {
+    let name = element.attr("name").unwrap_or_default();
+    let attr = |key: &str| match element.attr(key) {
+        Some(value) => value.to_owned(),
+        None => {
+            odd.missing(&format!("advisory {id}, package {name}: {key}"));
+            String::new()
+        }
+    };
     let raw = |name: &str| element.child(name).map(|c| c.text.trim().to_owned());
     let sums: Vec<String> = element
         .all("sum")
@@ -287,6 +311,7 @@ fn package(element: &Element) -> ErratumPackage {
         reboot_suggested: raw("reboot_suggested"),
         relogin_suggested: raw("relogin_suggested"),
         restart_suggested: raw("restart_suggested"),
+        given: None,
     }
 }
 
@@ -396,7 +421,7 @@ fn write_collection<W: Write>(xml: &mut XmlWriter<W>, collection: &Collection) -
                 ("name", &package.name),
                 ("version", &package.version),
                 ("release", &package.release),
-                ("epoch", package.epoch.as_deref().unwrap_or("0")),
+                ("epoch", package.epoch_or_zero()),
                 ("arch", &package.arch),
                 ("src", package.src.as_deref().unwrap_or_default()),
             ],
@@ -425,75 +450,9 @@ fn write_collection<W: Write>(xml: &mut XmlWriter<W>, collection: &Collection) -
     xml.end()
 }
 
-/// A point in time of an advisory that can be compared (reference: rpm §6.8); `None` when it cannot be read.
-#[must_use]
-pub fn moment(date: &str) -> Option<String> {
-    let text = date.trim();
-    let text = text.strip_suffix(" UTC").unwrap_or(text).trim();
-    let shape: String = text
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
-    match shape.as_str() {
-        "0000-00-00 00:00:00" => Some(text.to_owned()),
-        "0000-00-00 00:00" => Some(format!("{text}:00")),
-        "0000-00-00" => Some(format!("{text} 00:00:00")),
-        _ => None,
-    }
-}
-
-/// Whether an incoming advisory is newer than the one stored: by date, then by version (reference: rpm §6.8). An
-/// incoming date that cannot be read counts as not newer.
-#[must_use]
-pub fn newer(updated: &str, version: &str, known_updated: &str, known_version: &str) -> bool {
-    if updated.trim().is_empty() {
-        return newer_version(version, known_version);
-    }
-    let Some(incoming) = moment(updated) else {
-        return false;
-    };
-    let known = moment(known_updated).unwrap_or_else(|| "1970-01-01 00:00:00".to_owned());
-    match incoming.cmp(&known) {
-        std::cmp::Ordering::Greater => true,
-        std::cmp::Ordering::Equal => newer_version(version, known_version),
-        std::cmp::Ordering::Less => false,
-    }
-}
-
-fn newer_version(version: &str, known: &str) -> bool {
-    if version.is_empty() {
-        return false;
-    }
-    let known = if known.is_empty() { "0" } else { known };
-    match (version.parse::<f64>(), known.parse::<f64>()) {
-        (Ok(incoming), Ok(known)) => incoming > known,
-        _ => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_then_versions_decide_what_is_newer() {
-        for (incoming, known, expected) in [
-            (("2020-01-02", "1"), ("2020-01-01 10:00:00", "9"), true),
-            (("2020-01-01 00:00 UTC", "2"), ("2020-01-01", "1"), true),
-            (("2020-01-01", "1"), ("2020-01-01", "1"), false),
-            (("", "2"), ("2020-01-01", "1"), true),
-            (("", ""), ("2020-01-01", "1"), false),
-            (("2020-01-01", "1"), ("", "1"), true),
-            (("soon", "5"), ("2020-01-01", "1"), false),
-            (("2020-01-01", "x"), ("2020-01-01", "1"), true),
-        ] {
-            assert_eq!(
-                newer(incoming.0, incoming.1, known.0, known.1),
-                expected,
-                "{incoming:?} against {known:?}"
-            );
-        }
-    }
 
     #[test]
     fn an_advisory_survives_writing_and_reading() {
@@ -524,13 +483,33 @@ mod tests {
     }
 
     #[test]
-    fn an_advisory_without_what_is_mandatory_is_refused() {
-        for bad in [
-            "<updates><update from='a' status='b' type='c' version='1'/></updates>",
-            "<updates><update from='a' status='b' type='c'><id>x</id></update></updates>",
-        ] {
-            let mut stream = ErratumStream::open(bad.as_bytes()).unwrap();
-            assert!(stream.next_erratum().is_err(), "{bad}");
-        }
+    fn what_is_missing_is_empty_and_noted() {
+        let source = "<updates><update><id>A</id><reboot_suggested>true</reboot_suggested><issued/><updated date='soon'/>\
+            <references/><pkglist><collection><package name='p'/></collection></pkglist></update>\
+            <update version='1'><title>nameless</title></update><update from='' status='' type='' version=''><id>B</id>\
+            <pkglist><collection><module name='m' stream='1'/><module name='m' stream='2'/></collection></pkglist></update>\
+            </updates>";
+        let bent = Bent::default();
+        let mut stream = ErratumStream::open(source.as_bytes())
+            .unwrap()
+            .noting(&bent);
+        let bare = stream.next_erratum().unwrap().unwrap();
+        assert_eq!(
+            (bare.id.as_str(), bare.version.as_str(), bare.kind.as_str()),
+            ("A", "", "")
+        );
+        assert!(bare.reboot_suggested);
+        assert_eq!(bare.pkglist[0].packages[0].epoch_or_zero(), "0");
+        let second = stream.next_erratum().unwrap().unwrap();
+        assert_eq!((second.id.as_str(), second.pkglist.len()), ("B", 2));
+        assert!(stream.next_erratum().unwrap().is_none());
+        let counts = [
+            "missing_attribute",
+            "left_out",
+            "odd_date",
+            "several_modules",
+        ]
+        .map(|kind| bent.count(kind));
+        assert_eq!(counts, [7, 1, 1, 1]);
     }
 }

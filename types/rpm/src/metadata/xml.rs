@@ -1,11 +1,14 @@
 //! A hardened pull reader over quick-xml, a small tree for documents with small elements, and escaping for writers.
 //!
 //! No entity but the five of XML and character references is known; a document type may be declared, but must not
-//! declare anything. One token and one tree are bounded in size whatever the document says.
+//! declare entities, and nothing that it refers to is fetched. One token and one tree are bounded in size whatever the
+//! document says. What a document declares to be written in is obeyed; bytes that are no text and characters that XML
+//! cannot hold become U+FFFD, so that what was read can be written.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Write};
 
+use pith_content::text::Text;
 use quick_xml::events::{BytesStart, Event};
 
 use super::MetadataError;
@@ -70,23 +73,34 @@ pub(crate) enum Token<'a> {
     Eof,
 }
 
+/// U+FFFD: stands for what XML cannot hold.
+const REPLACEMENT: char = '\u{fffd}';
+
 /// A pull reader with the caps of this module.
 pub(crate) struct XmlReader<R> {
-    inner: quick_xml::Reader<TokenCap<R>>,
+    inner: quick_xml::Reader<TokenCap<Text<R>>>,
     buffer: Vec<u8>,
     depth: usize,
+    /// References to characters that XML cannot hold.
+    mended: u64,
 }
 
 impl<R: BufRead> XmlReader<R> {
     pub(crate) fn new(input: R) -> Self {
         Self {
             inner: quick_xml::Reader::from_reader(TokenCap {
-                inner: input,
+                inner: Text::xml(input),
                 left: MAX_TOKEN,
             }),
             buffer: Vec::new(),
             depth: 0,
+            mended: 0,
         }
+    }
+
+    /// How often something became U+FFFD so far.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.inner.get_ref().inner.replaced() + self.mended
     }
 
     /// The next token.
@@ -102,13 +116,9 @@ impl<R: BufRead> XmlReader<R> {
                         limit: MAX_DEPTH as u64,
                     });
                 }
-                check_tag(&start)?;
-                Token::Start(start)
+                Token::Start(checked(start, &mut self.mended)?)
             }
-            Event::Empty(start) => {
-                check_tag(&start)?;
-                Token::Empty(start)
-            }
+            Event::Empty(start) => Token::Empty(checked(start, &mut self.mended)?),
             Event::End(end) => {
                 self.depth = self.depth.saturating_sub(1);
                 Token::End(Cow::Owned(end.name().as_ref().to_vec()))
@@ -117,11 +127,20 @@ impl<R: BufRead> XmlReader<R> {
             Event::CData(text) => Token::CData(text.into_inner()),
             Event::GeneralRef(reference) => {
                 let name = reference.into_inner();
-                let character = resolve(&name)?;
-                Token::Reference(name, character)
+                match resolve(&name)? {
+                    REPLACEMENT => {
+                        self.mended += 1;
+                        Token::Text(Cow::Borrowed("\u{fffd}".as_bytes()))
+                    }
+                    character => Token::Reference(name, character),
+                }
             }
             Event::DocType(text) => {
-                if text.contains(&b'[') {
+                if text
+                    .to_ascii_uppercase()
+                    .windows(8)
+                    .any(|w| w == b"<!ENTITY")
+                {
                     return Err(MetadataError::Xml(
                         "it declares entities of its own".to_owned(),
                     ));
@@ -137,19 +156,48 @@ impl<R: BufRead> XmlReader<R> {
     }
 }
 
-/// Attributes are copied into published documents: they must be well-formed too.
-fn check_tag(start: &BytesStart<'_>) -> Result<(), MetadataError> {
+/// Attributes are copied into published documents: they must be well-formed too. References to characters that XML
+/// cannot hold are replaced and counted.
+fn checked<'a>(start: BytesStart<'a>, mended: &mut u64) -> Result<BytesStart<'a>, MetadataError> {
+    let mut broken = false;
     for attribute in start.attributes() {
         let value = attribute?.value;
         if value.contains(&b'<') {
             return Err(MetadataError::Xml("'<' in an attribute".to_owned()));
         }
-        unescape(&value)?;
+        broken |= unescape(&value)?.contains(REPLACEMENT) && value.contains(&b'&');
     }
-    Ok(())
+    if !broken {
+        return Ok(start);
+    }
+    *mended += 1;
+    let name = start.name().as_ref().len();
+    let tag = without_broken_references(std::str::from_utf8(&start)?);
+    Ok(BytesStart::from_content(tag, name))
 }
 
-/// The character that `&name;` stands for.
+/// A tag whose references were resolved before, with U+FFFD in place of those to characters that XML cannot hold.
+fn without_broken_references(tag: &str) -> String {
+    let mut out = String::with_capacity(tag.len());
+    let mut rest = tag;
+    while let Some((before, tail)) = rest.split_once('&') {
+        out.push_str(before);
+        match tail.split_once(';') {
+            Some((name, after)) if resolve(name.as_bytes()).is_ok_and(|c| c == REPLACEMENT) => {
+                out.push(REPLACEMENT);
+                rest = after;
+            }
+            _ => {
+                out.push('&');
+                rest = tail;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character that `&name;` stands for; U+FFFD when it is one that XML cannot hold.
 fn resolve(name: &[u8]) -> Result<char, MetadataError> {
     let character = match name {
         b"lt" => Some('<'),
@@ -168,11 +216,17 @@ fn resolve(name: &[u8]) -> Result<char, MetadataError> {
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<char> {
-    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_alphanumeric) {
+    if digits.is_empty()
+        || !digits
+            .iter()
+            .all(|digit| char::from(*digit).is_digit(radix))
+    {
         return None;
     }
     let text = std::str::from_utf8(digits).ok()?;
-    char::from_u32(u32::from_str_radix(text, radix).ok()?).filter(|c| is_xml_char(*c))
+    let number = u32::from_str_radix(text, radix).ok();
+    let character = number.and_then(char::from_u32).filter(|c| is_xml_char(*c));
+    Some(character.unwrap_or(REPLACEMENT))
 }
 
 fn is_xml_char(c: char) -> bool {
@@ -300,7 +354,7 @@ impl<R: BufRead> Children<R> {
         loop {
             let root = match xml.next()? {
                 Token::Start(start) | Token::Empty(start) => Element::of(&start)?,
-                Token::Eof => return Err(MetadataError::Xml("it is empty".to_owned())),
+                Token::Eof => return Err(MetadataError::Empty),
                 _ => continue,
             };
             if root.name != name {
@@ -311,6 +365,11 @@ impl<R: BufRead> Children<R> {
             }
             return Ok(Self { xml, root });
         }
+    }
+
+    /// How often something became U+FFFD so far.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.xml.replaced()
     }
 
     /// The next child of the root element; `None` after the last.
@@ -451,12 +510,14 @@ pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &str) {
             b'<' => b"&lt;",
             b'>' => b"&gt;",
             b'"' => b"&quot;",
+            // U+FFFE and U+FFFF, which no XML document can hold.
+            0xef if matches!(bytes[at..], [_, 0xbf, 0xbe | 0xbf, ..]) => "\u{fffd}".as_bytes(),
             b'\t' | b'\n' | b'\r' | 0x20.. => continue,
             _ => b"",
         };
         out.extend_from_slice(&bytes[from..at]);
         out.extend_from_slice(replacement);
-        from = at + 1;
+        from = at + if *byte == 0xef { 3 } else { 1 };
     }
     out.extend_from_slice(&bytes[from..]);
 }
@@ -564,12 +625,13 @@ mod tests {
         let deep = "<a>".repeat(40) + &"</a>".repeat(40);
         for bad in [
             "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>",
+            "<!DOCTYPE a [<!ELEMENT a ANY><!ENTITY % x SYSTEM 'http://y/'>%x;]><a/>",
             "<a>&x;</a>",
             "<a b='&x;'/>",
             "<a b='1' b='2'/>",
             "<a b='<'/>",
-            "<a>&#0;</a>",
-            "<a><b>\u{1}</b></a>",
+            "<a>&#x;</a>",
+            "<a b='&#1x;'/>",
             "<a><b></a>",
             "<a>",
             "",
@@ -578,6 +640,27 @@ mod tests {
         ] {
             assert!(read(bad).is_err(), "{bad:?} passed");
         }
+    }
+
+    #[test]
+    fn a_document_type_without_entities_is_passed_over() {
+        let root = read(
+            "<!DOCTYPE a SYSTEM 'a.dtd' [ <!ELEMENT a (b)> <!ATTLIST a k CDATA '>'> <!-- x --> ]><a k='1'/>",
+        );
+        assert_eq!(root.unwrap().attr("k"), Some("1"));
+    }
+
+    #[test]
+    fn what_xml_cannot_hold_is_replaced_and_counted() {
+        let bytes = b"<a k='&#0;&lt;&#xFFFFFFFFFF;'><b>\x01&#2;\xff&#xfffe;</b></a>";
+        let mut children = Children::open(bytes.as_slice(), "a").unwrap();
+        assert_eq!(children.root.attr("k"), Some("\u{fffd}<\u{fffd}"));
+        let child = children.next_child().unwrap().unwrap();
+        assert_eq!(child.text, "\u{fffd}".repeat(4));
+        assert_eq!(children.replaced(), 5);
+        let mut written = Vec::new();
+        push_escaped(&mut written, "x\u{1}\u{ffff}\u{fffd}\u{ff5e}");
+        assert_eq!(written, "x\u{fffd}\u{fffd}\u{ff5e}".as_bytes());
     }
 
     #[test]

@@ -369,6 +369,18 @@ fn module_text(unit: &RepoUnit) -> Result<Vec<u8>, ContentError> {
     Ok(bytes.into_owned())
 }
 
+/// Tells packages apart, together with their file name: one may have none, and two may have the same.
+fn nevra(p: &ErratumPackage) -> String {
+    format!(
+        "{}-{}:{}-{}.{}",
+        p.name,
+        p.epoch_or_zero(),
+        p.version,
+        p.release,
+        p.arch
+    )
+}
+
 /// What of an advisory's packages is published (reference: rpm §12.5).
 struct Filter {
     repo_id: String,
@@ -387,7 +399,11 @@ impl Filter {
         let mut number = 0;
         for (module, packages) in units::by_module(lists) {
             let label = match &module {
-                Some(module) if !modules.contains(module) => continue,
+                Some(module)
+                    if !modules.contains(module) && !modules.iter().any(|m| module.may_mean(m)) =>
+                {
+                    continue;
+                }
                 Some(module) => {
                     number += 1;
                     format!("{}_{number}_{}", self.repo_id, module.name)
@@ -397,7 +413,7 @@ impl Filter {
             let mut names = HashSet::new();
             let mut kept = Vec::new();
             for mut package in packages {
-                let epoch = package.epoch.as_deref().unwrap_or("0");
+                let epoch = package.epoch_or_zero();
                 let here = known.contains([
                     &package.name,
                     epoch,
@@ -405,7 +421,7 @@ impl Filter {
                     &package.release,
                     &package.arch,
                 ]);
-                if here && names.insert(package.filename.clone()) {
+                if here && names.insert((nevra(&package), package.filename.clone())) {
                     package.sum = self.sum(&package)?;
                     kept.push(package);
                 }
@@ -416,6 +432,7 @@ impl Filter {
                     short: label,
                     packages: kept,
                     module,
+                    ..Collection::default()
                 });
             }
         }
@@ -425,7 +442,10 @@ impl Filter {
     /// The checksum that is written: the one asked for, else the publication's, else the longest.
     fn sum(&self, package: &ErratumPackage) -> Result<Option<Vec<String>>, ContentError> {
         let sums = package.sum.as_deref().unwrap_or_default();
-        let pairs = || sums.chunks_exact(2);
+        let pairs = || {
+            let all = sums.chunks_exact(2);
+            all.filter(|pair| !pair[0].is_empty() && !pair[1].is_empty())
+        };
         let of = |kind: &str| {
             pairs().find(|p| p[0].eq_ignore_ascii_case(kind) || (kind == "sha1" && p[0] == "sha"))
         };

@@ -79,7 +79,7 @@ impl Feed {
             .fetch(Fetch::one(url.clone(), repomd::MAX_SIZE))
             .await
             .map_err(Unusable::Missing)?;
-        let read = || Repomd::read(BufReader::new(File::open(fetched.path())?));
+        let read = || Repomd::noting(BufReader::new(File::open(fetched.path())?), ctx.bent());
         let repomd = read().map_err(|e| Unusable::Broken(errors::unparsable(&url, &e)))?;
         Ok(Self {
             bases: vec![base.to_owned()],

@@ -1,5 +1,6 @@
 //! The yum importer: mirrors a feed (reference: rpm §6).
 
+pub mod errata;
 pub mod errors;
 pub mod feed;
 pub mod others;
@@ -7,6 +8,7 @@ pub mod outbox;
 pub mod packages;
 pub mod progress;
 pub mod purge;
+pub mod spool;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -123,7 +125,7 @@ impl Sync<'_> {
         self.progress.finish(Step::Modules);
         self.step(Step::Errata);
         if self.wants(ERRATUM) {
-            self.document(&downloads, &["updateinfo"], others::errata)
+            self.document(&downloads, &["updateinfo"], errata::read)
                 .await?;
         }
         self.progress.finish(Step::Errata);
@@ -262,7 +264,7 @@ impl Sync<'_> {
         let Some((fetched, url)) = downloads.get("modules") else {
             return Ok(Default::default());
         };
-        others::module_documents(std::fs::File::open(fetched.path())?)
+        others::module_documents(std::fs::File::open(fetched.path())?, self.ctx.bent())
             .and_then(|documents| others::modules(&documents, &self.ctx.repo().id))
             .map_err(|e| errors::malformed_document(url, &e))
     }

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use pith_content::Bent;
+use pith_content::text::Text;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use serde_json::json;
 
@@ -11,10 +13,10 @@ use super::outbox::Outbox;
 use super::packages::open;
 use crate::metadata::comps::CompsStream;
 use crate::metadata::modules::{self, Document};
+use crate::metadata::odd::Odd;
 use crate::metadata::prestodelta::DeltaStream;
 use crate::metadata::repomd::Data;
 use crate::metadata::snippet::Packer;
-use crate::metadata::updateinfo::ErratumStream;
 use crate::metadata::{MetadataError, header};
 use crate::types::METADATA_FILE;
 use crate::units;
@@ -78,11 +80,15 @@ pub fn deltas(
     feed: &Feed,
     outbox: &mut Outbox,
 ) -> Result<(), MetadataError> {
-    let mut stream = DeltaStream::open(open(path)?, root)?;
+    let Some(stream) = unless_empty(DeltaStream::open(open(path)?, root), root, outbox.bent())?
+    else {
+        return Ok(());
+    };
+    let mut stream = stream.noting(outbox.bent());
     while let Some(delta) = stream.next_delta()? {
         let source = Source::Download {
             urls: feed.urls(None, delta.filename.as_str()),
-            size: Some(delta.size),
+            size: Some(delta.size).filter(|size| *size > 0),
             digests: vec![delta.digest.clone()],
             head: header::DEFAULT_HEAD,
         };
@@ -91,20 +97,23 @@ pub fn deltas(
     Ok(())
 }
 
-/// Reads updateinfo; an advisory that is listed twice counts once.
+/// What opening a document that a repository can do without came to; `None`, and a note, when nothing is in it.
 ///
 /// # Errors
-/// When the document is broken.
-pub fn errata(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
-    let mut stream = ErratumStream::open(open(path)?)?;
-    let mut packer = Packer::new()?;
-    let mut seen = HashSet::new();
-    while let Some(erratum) = stream.next_erratum()? {
-        if seen.insert(erratum.id.clone()) {
-            outbox.push(units::erratum(erratum, repo_id, &mut packer)?)?;
+/// Any other failure.
+pub fn unless_empty<T>(
+    opened: Result<T, MetadataError>,
+    what: &str,
+    bent: &Bent,
+) -> Result<Option<T>, MetadataError> {
+    match opened {
+        Err(MetadataError::Empty) => {
+            let sentence = "documents with nothing in them were taken as without entries";
+            bent.note("empty_document", sentence, what);
+            Ok(None)
         }
+        other => other.map(Some),
     }
-    Ok(())
 }
 
 /// Reads comps.
@@ -112,13 +121,21 @@ pub fn errata(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), Met
 /// # Errors
 /// When the document is broken.
 pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
-    let mut stream = CompsStream::open(open(path)?)?;
+    let bent = outbox.bent().clone();
+    let Some(stream) = unless_empty(CompsStream::open(open(path)?), "comps", &bent)? else {
+        return Ok(());
+    };
+    let mut stream = stream.noting(&bent);
     let mut seen = HashSet::new();
     while let Some(element) = stream.next_comps()? {
         let unit = units::comps(&element, repo_id);
         let id = unit.doc.get("id").map(ToString::to_string);
+        let name = format!("{} {}", unit.type_id, id.as_deref().unwrap_or_default());
         if seen.insert((unit.type_id, id)) {
             outbox.push(unit)?;
+        } else {
+            let sentence = "elements of comps with an id that came before were left out";
+            bent.note("comps_twice", sentence, name);
         }
     }
     Ok(())
@@ -127,11 +144,12 @@ pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), Meta
 /// The documents of modules.yaml.
 ///
 /// # Errors
-/// When the file is not text or too large.
-pub fn module_documents(file: std::fs::File) -> Result<Vec<String>, MetadataError> {
-    let mut input = crate::metadata::compression::open(file, MAX_MODULES)?;
+/// When the file cannot be read or is too large.
+pub fn module_documents(file: std::fs::File, bent: &Bent) -> Result<Vec<String>, MetadataError> {
+    let mut input = Text::plain(crate::metadata::compression::open(file, MAX_MODULES)?);
     let mut text = String::new();
     std::io::Read::read_to_string(&mut input, &mut text)?;
+    Odd::new(bent).bytes(input.replaced(), "modules.yaml");
     modules::split(&text)
 }
 

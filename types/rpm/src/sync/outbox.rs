@@ -4,9 +4,9 @@
 use std::io;
 use std::sync::Arc;
 
-use pith_content::ContentError;
 use pith_content::sync::{StageObserver, SyncContext};
 use pith_content::unit::WantedUnit;
+use pith_content::{Bent, ContentError};
 use tokio::sync::mpsc;
 
 use super::progress::Progress;
@@ -19,9 +19,15 @@ const BATCH: usize = 100;
 pub struct Outbox {
     tx: mpsc::Sender<Vec<WantedUnit>>,
     batch: Vec<WantedUnit>,
+    bent: Bent,
 }
 
 impl Outbox {
+    /// Where to note what is odd.
+    pub fn bent(&self) -> &Bent {
+        &self.bent
+    }
+
     /// Hands over a unit; waits for room.
     ///
     /// # Errors
@@ -56,10 +62,12 @@ pub async fn produce<T: Send + 'static>(
     work: impl FnOnce(&mut Outbox) -> Result<T, MetadataError> + Send + 'static,
 ) -> Result<T, ContentError> {
     let (tx, mut rx) = mpsc::channel(1);
+    let bent = ctx.bent().clone();
     let worker = tokio::task::spawn_blocking(move || {
         let mut outbox = Outbox {
             tx,
             batch: Vec::with_capacity(BATCH),
+            bent,
         };
         let result = work(&mut outbox)?;
         outbox.flush()?;

@@ -6,16 +6,17 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
+use pith_content::Bent;
 use pith_content::unit::Source;
 use rpm_version::Evr;
 
 use super::feed::Feed;
 use super::outbox::Outbox;
+use super::spool::{Piece, Spool};
 use crate::metadata::package_file::IdStream;
 use crate::metadata::primary::{Package, PrimaryStream};
 use crate::metadata::snippet::Packer;
@@ -66,11 +67,11 @@ pub fn open(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>, MetadataErr
 type SideBatch = Result<Vec<(String, Bytes)>, MetadataError>;
 
 /// Reads filelists or other on a thread of its own.
-fn side_thread(path: PathBuf, root: &'static str) -> Receiver<SideBatch> {
+fn side_thread(path: PathBuf, root: &'static str, bent: Bent) -> Receiver<SideBatch> {
     let (tx, rx) = sync_channel::<SideBatch>(4);
     std::thread::spawn(move || {
         let run = || -> Result<(), MetadataError> {
-            let mut stream = IdStream::open(open(&path)?, root)?;
+            let mut stream = IdStream::open(open(&path)?, root)?.noting(&bent);
             let mut packer = Packer::new()?;
             let mut snippet = Vec::new();
             let mut batch = Vec::with_capacity(BATCH);
@@ -92,11 +93,10 @@ fn side_thread(path: PathBuf, root: &'static str) -> Receiver<SideBatch> {
     rx
 }
 
-/// Snippets that came before their package, in a temporary file.
+/// Snippets that came before their package.
 struct Spill {
-    file: File,
-    end: u64,
-    index: HashMap<String, (u64, usize)>,
+    file: Spool,
+    index: HashMap<String, Piece>,
 }
 
 /// One of the two documents that are joined to primary.
@@ -105,16 +105,46 @@ struct Side {
     ready: VecDeque<(String, Bytes)>,
     spill: Option<Spill>,
     folder: PathBuf,
+    root: &'static str,
+    bent: Bent,
+}
+
+/// The packages that primary has had so far, by hash of their pkgid.
+#[derive(Default)]
+struct Asked {
+    state: RandomState,
+    ids: HashSet<u64>,
+}
+
+impl Asked {
+    fn insert(&mut self, pkgid: &str) {
+        self.ids.insert(self.state.hash_one(pkgid));
+    }
+
+    fn has(&self, pkgid: &str) -> bool {
+        self.ids.contains(&self.state.hash_one(pkgid))
+    }
+}
+
+/// Notes a package that a document lists more than once.
+fn twice(bent: &Bent, what: &str) {
+    bent.note(
+        "package_twice",
+        "packages that are listed more than once were taken once, as they were listed first",
+        what,
+    );
 }
 
 impl Side {
-    fn new(path: PathBuf, root: &'static str) -> Self {
+    fn new(path: PathBuf, root: &'static str, bent: &Bent) -> Self {
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
         Self {
-            rx: side_thread(path, root),
+            rx: side_thread(path, root, bent.clone()),
             ready: VecDeque::new(),
             spill: None,
             folder,
+            root,
+            bent: bent.clone(),
         }
     }
 
@@ -128,21 +158,26 @@ impl Side {
         Ok(self.ready.pop_front())
     }
 
-    /// The snippet of a package.
-    fn take(&mut self, pkgid: &str) -> Result<Option<Bytes>, MetadataError> {
+    /// The snippet of a package. What comes again of packages that were `asked` for before is passed over.
+    fn take(&mut self, pkgid: &str, asked: &Asked) -> Result<Option<Bytes>, MetadataError> {
         if let Some(spill) = &mut self.spill
-            && let Some((at, length)) = spill.index.remove(pkgid)
+            && let Some(piece) = spill.index.remove(pkgid)
         {
-            let mut bytes = vec![0; length];
-            spill.file.seek(SeekFrom::Start(at))?;
-            spill.file.read_exact(&mut bytes)?;
-            return Ok(Some(bytes.into()));
+            return Ok(Some(spill.file.get(piece)?.into()));
         }
         while let Some((id, snippet)) = self.next()? {
             if id == pkgid {
                 return Ok(Some(snippet));
             }
-            self.keep(id, &snippet)?;
+            let known = self
+                .spill
+                .as_ref()
+                .is_some_and(|s| s.index.contains_key(&id));
+            if known || asked.has(&id) {
+                self.again(&id);
+            } else {
+                self.keep(id, &snippet)?;
+            }
         }
         Ok(None)
     }
@@ -161,23 +196,32 @@ impl Side {
         let spill = match &mut self.spill {
             Some(spill) => spill,
             none => none.insert(Spill {
-                file: tempfile::tempfile_in(&self.folder)?,
-                end: 0,
+                file: Spool::new(&self.folder)?,
                 index: HashMap::new(),
             }),
         };
-        spill.file.seek(SeekFrom::Start(spill.end))?;
-        spill.file.write_all(snippet)?;
-        spill.index.insert(id, (spill.end, snippet.len()));
-        spill.end += snippet.len() as u64;
+        spill.index.insert(id, spill.file.put(snippet)?);
         Ok(())
     }
 
+    fn again(&self, pkgid: &str) {
+        twice(&self.bent, &format!("{pkgid} in {}", self.root));
+    }
+
     /// How many packages of this document primary did not have.
-    fn left(&mut self) -> Result<usize, MetadataError> {
-        let mut left = self.spill.as_ref().map_or(0, |s| s.index.len());
-        while self.next()?.is_some() {
-            left += 1;
+    fn left(&mut self, asked: &Asked) -> Result<usize, MetadataError> {
+        let spilled = self
+            .spill
+            .take()
+            .map(|spill| spill.index)
+            .unwrap_or_default();
+        let mut left = spilled.keys().filter(|id| !asked.has(id)).count();
+        while let Some((id, _)) = self.next()? {
+            if asked.has(&id) {
+                self.again(&id);
+            } else if !spilled.contains_key(&id) {
+                left += 1;
+            }
         }
         Ok(left)
     }
@@ -230,6 +274,7 @@ pub fn read(
     wanted: &Wanted,
     outbox: &mut Outbox,
 ) -> Result<(), Located> {
+    let bent = outbox.bent().clone();
     let primary = |e| ("primary", e);
     let state = RandomState::new();
     let newest = wanted
@@ -237,13 +282,15 @@ pub fn read(
         .map(|old| newest(&files.primary, old + 1, &state))
         .transpose()
         .map_err(primary)?;
-    let mut filelists = Side::new(files.filelists.clone(), "filelists");
-    let mut other = Side::new(files.other.clone(), "otherdata");
+    let mut filelists = Side::new(files.filelists.clone(), "filelists", &bent);
+    let mut other = Side::new(files.other.clone(), "otherdata", &bent);
     let mut stream = open(&files.primary)
         .and_then(PrimaryStream::open)
-        .map_err(primary)?;
+        .map_err(primary)?
+        .noting(&bent);
     let mut packer = Packer::new().map_err(|e| primary(e.into()))?;
     let mut seen = HashSet::new();
+    let mut asked = Asked::default();
     let mut snippet = Vec::new();
     while let Some(package) = stream.next(&mut snippet).map_err(primary)? {
         let pkgid = package.digest.as_ref().map_or("", |d| d.hex()).to_owned();
@@ -253,13 +300,18 @@ pub fn read(
             _ => wanted.rpm,
         } && newest.as_ref().is_none_or(|n| n.contains(&hash));
         if !seen.insert(hash) {
-            // Of two packages with the same name and version the first wins.
+            // Of two packages with the same name and version the first wins (reference: rpm §6.5).
+            twice(&bent, &format!("{} in primary", package.nevra()));
+            asked.insert(&pkgid);
             filelists.skip(&pkgid).map_err(|e| ("filelists", e))?;
             other.skip(&pkgid).map_err(|e| ("other", e))?;
             continue;
         }
-        let lists = filelists.take(&pkgid).map_err(|e| ("filelists", e))?;
-        let changes = other.take(&pkgid).map_err(|e| ("other", e))?;
+        let lists = filelists
+            .take(&pkgid, &asked)
+            .map_err(|e| ("filelists", e))?;
+        let changes = other.take(&pkgid, &asked).map_err(|e| ("other", e))?;
+        asked.insert(&pkgid);
         let (Some(filelists), Some(other)) = (lists, changes) else {
             return Err(("", MetadataError::structure(MISSING)));
         };
@@ -275,8 +327,8 @@ pub fn read(
         }
     }
     let left = (
-        filelists.left().map_err(|e| ("filelists", e))?,
-        other.left().map_err(|e| ("other", e))?,
+        filelists.left(&asked).map_err(|e| ("filelists", e))?,
+        other.left(&asked).map_err(|e| ("other", e))?,
     );
     if left != (0, 0) {
         let text = if left.0 == left.1 { MISSING } else { DIFFERENT };
@@ -308,11 +360,7 @@ fn unit(
     };
     let mut unit = units::package(package, snippets, source);
     if unit.type_id == RPM && !wanted.artifacts.is_empty() {
-        let nevra = format!(
-            "{}-{}:{}-{}.{}",
-            package.name, package.epoch, package.version, package.release, package.arch
-        );
-        if wanted.artifacts.contains(&nevra) {
+        if wanted.artifacts.contains(&package.nevra()) {
             unit.doc.insert("is_modular".to_owned(), true.into());
         }
     }

@@ -5,6 +5,7 @@ mod again;
 mod fake;
 mod memory;
 mod mutated;
+mod odd;
 mod oracle;
 mod publish;
 mod spoil;

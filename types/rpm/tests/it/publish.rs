@@ -25,7 +25,7 @@ pub fn repomd(repo: &Fake) -> Repomd {
     Repomd::read(repo.bytes(&entry).as_slice()).unwrap()
 }
 
-fn open(repo: &Fake, kind: &str) -> Box<dyn std::io::BufRead + Send> {
+pub fn open(repo: &Fake, kind: &str) -> Box<dyn std::io::BufRead + Send> {
     let href = repomd(repo).get(kind).unwrap().href.to_string();
     let entry = repo.state.lock().served[&href].0.clone();
     compression::open(std::io::Cursor::new(repo.bytes(&entry)), 1 << 30).unwrap()

@@ -45,7 +45,7 @@ fn document(folder: &Path, kind: &str) -> (std::path::PathBuf, String) {
 }
 
 /// Changes a document and what repomd.xml says of it.
-fn rewrite(folder: &Path, kind: &str, change: impl FnOnce(&str) -> Vec<u8>) {
+pub fn rewrite(folder: &Path, kind: &str, change: impl FnOnce(&str) -> Vec<u8>) {
     let (path, text) = document(folder, kind);
     let bytes = change(&text);
     let (old, new) = (Sha256::of(text.as_bytes()), Sha256::of(&bytes));
@@ -63,7 +63,7 @@ fn rewrite(folder: &Path, kind: &str, change: impl FnOnce(&str) -> Vec<u8>) {
 }
 
 /// The packages of filelists.xml, with what stands before and after them.
-fn split(text: &str) -> (&str, Vec<&str>, &str) {
+pub fn split(text: &str) -> (&str, Vec<&str>, &str) {
     let start = text.find("<package ").unwrap();
     let end = text.rfind("</package>").unwrap() + "</package>".len();
     let packages = text[start..end].split_inclusive("</package>").collect();

@@ -1,0 +1,83 @@
+//! Advisories of updateinfo. Several elements with one id are one advisory, as clients see it: nothing that one of them
+//! lists is lost.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+
+use super::others;
+use super::outbox::Outbox;
+use super::packages::open;
+use super::spool::{Piece, Spool};
+use crate::advisories;
+use crate::metadata::MetadataError;
+use crate::metadata::snippet::Packer;
+use crate::metadata::updateinfo::{Erratum, ErratumStream};
+
+/// Elements with one id that are still to come, and those that wait for them in a temporary file.
+#[derive(Default)]
+struct Waiting {
+    left: usize,
+    pieces: Vec<Piece>,
+}
+
+/// Reads updateinfo.
+///
+/// # Errors
+/// When the document is broken.
+pub fn read(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
+    let state = RandomState::new();
+    let opened = others::unless_empty(several(path, &state), "updateinfo", outbox.bent())?;
+    let Some(mut several) = opened else {
+        return Ok(());
+    };
+    let mut spool = None;
+    let mut stream = ErratumStream::open(open(path)?)?.noting(outbox.bent());
+    let mut packer = Packer::new()?;
+    while let Some(mut erratum) = stream.next_erratum()? {
+        if let Some(waiting) = several.get_mut(&state.hash_one(&erratum.id)) {
+            let spool = match &mut spool {
+                Some(spool) => spool,
+                none => none.insert(Spool::new(path.parent().unwrap_or(Path::new(".")))?),
+            };
+            waiting.left -= 1;
+            waiting.pieces.push(spool.put(&json(&erratum)?)?);
+            if waiting.left > 0 {
+                continue;
+            }
+            let note = "advisories that are listed more than once were joined";
+            outbox.bent().note("advisory_twice", note, &erratum.id);
+            erratum = joined(spool, &std::mem::take(&mut waiting.pieces))?;
+        }
+        outbox.push(advisories::unit(erratum, repo_id, &mut packer)?)?;
+    }
+    Ok(())
+}
+
+/// The advisories that more than one element has, by hash of their id, with how many those are.
+fn several(path: &Path, state: &RandomState) -> Result<HashMap<u64, Waiting>, MetadataError> {
+    let mut counts: HashMap<u64, Waiting> = HashMap::new();
+    let mut stream = ErratumStream::open(open(path)?)?;
+    while let Some(erratum) = stream.next_erratum()? {
+        counts.entry(state.hash_one(&erratum.id)).or_default().left += 1;
+    }
+    counts.retain(|_, waiting| waiting.left > 1);
+    Ok(counts)
+}
+
+fn json(erratum: &Erratum) -> Result<Vec<u8>, MetadataError> {
+    serde_json::to_vec(erratum).map_err(|e| MetadataError::structure(e.to_string()))
+}
+
+fn joined(spool: &mut Spool, pieces: &[Piece]) -> Result<Erratum, MetadataError> {
+    let mut whole: Option<Erratum> = None;
+    for piece in pieces {
+        let one = serde_json::from_slice(&spool.get(*piece)?)
+            .map_err(|e| MetadataError::structure(e.to_string()))?;
+        whole = Some(match whole {
+            Some(before) => before.join(one),
+            None => one,
+        });
+    }
+    whole.ok_or_else(|| MetadataError::structure("an advisory is gone"))
+}

@@ -1,0 +1,57 @@
+//! Pieces of documents that have to wait for something, in a temporary file.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// Where a piece lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece {
+    at: u64,
+    length: usize,
+}
+
+/// A temporary file of pieces. It has no name and goes with this value.
+pub struct Spool {
+    file: File,
+    end: u64,
+}
+
+impl Spool {
+    /// An empty one in `folder`.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: tempfile::tempfile_in(folder)?,
+            end: 0,
+        })
+    }
+
+    /// Keeps a piece.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&mut self, bytes: &[u8]) -> io::Result<Piece> {
+        self.file.seek(SeekFrom::Start(self.end))?;
+        self.file.write_all(bytes)?;
+        let piece = Piece {
+            at: self.end,
+            length: bytes.len(),
+        };
+        self.end += bytes.len() as u64;
+        Ok(piece)
+    }
+
+    /// The bytes of a piece.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn get(&mut self, piece: Piece) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; piece.length];
+        self.file.seek(SeekFrom::Start(piece.at))?;
+        self.file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
