@@ -51,14 +51,21 @@ impl Api {
     /// A client that is `admin` with this password, or nobody.
     #[must_use]
     pub fn new(address: SocketAddr, password: Option<&str>) -> Self {
+        Self::of(address, password.map(|password| ("admin", password)))
+    }
+
+    /// A client that is the user of this login and password, or nobody.
+    #[must_use]
+    pub fn of(address: SocketAddr, user: Option<(&str, &str)>) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
             .timeout_global(Some(Duration::from_secs(120)))
             .build()
             .new_agent();
-        let authorization = password
-            .map(|password| format!("Basic {}", STANDARD.encode(format!("admin:{password}"))));
+        let authorization = user.map(|(login, password)| {
+            format!("Basic {}", STANDARD.encode(format!("{login}:{password}")))
+        });
         Self {
             agent,
             address,

@@ -89,6 +89,13 @@ pub fn run(command: &mut Command) -> anyhow::Result<String> {
     Ok(stdout)
 }
 
+/// How often a test goes round: `PITH_TEST_ROUNDS`, or as often as is usual.
+#[must_use]
+pub fn rounds(usual: usize) -> usize {
+    let said = std::env::var("PITH_TEST_ROUNDS").ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(usual)
+}
+
 /// Asks `condition` until it has an answer.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pith_core::clock::{SignedDuration, Timestamp};
+use pith_core::clock::Timestamp;
 use pith_core::error::PulpError;
 use pith_core::{ObjectId, Rights};
 use pith_store::Store;
@@ -12,8 +12,6 @@ use pith_store::users::SUPER_USERS;
 
 use crate::error::from_store;
 
-/// How late a change by another process is noticed at most. Changes of this process are noticed at once.
-const LOOK: SignedDuration = SignedDuration::from_millis(500);
 /// Accounts beyond which the cache starts anew.
 const CACHED: usize = 10_000;
 /// No login that is remembered is longer, in bytes: some are made up by strangers.
@@ -43,25 +41,12 @@ impl std::fmt::Debug for Account {
     }
 }
 
-/// The state of the database that something was read from: changes made by this process, and the number that moves with
-/// everybody's.
-type Mark = (u64, i64);
+/// Logins with the generation of users, roles and permissions that they were read from, and what was found: `None` for a
+/// login that nobody has, since finding that out again must take no longer than for one that somebody has.
+type Known = HashMap<String, (i64, Option<Arc<Account>>)>;
 
 #[derive(Default)]
-struct Inner {
-    /// The latest mark, and when it was looked up.
-    seen: Option<(Mark, Timestamp)>,
-    /// `None` for a login that nobody has: finding that out again must take no longer than for one that somebody has.
-    known: HashMap<String, (Mark, Option<Arc<Account>>)>,
-}
-
-#[derive(Default)]
-pub(crate) struct Accounts(Mutex<Inner>);
-
-pub(crate) fn within(now: Timestamp, since: Timestamp, span: SignedDuration) -> bool {
-    let age = now.duration_since(since);
-    !age.is_negative() && age < span
-}
+pub(crate) struct Accounts(Mutex<Known>);
 
 impl Accounts {
     /// The account of a login; `None` when there is none.
@@ -70,38 +55,23 @@ impl Accounts {
         store: &Store,
         login: &str,
     ) -> Result<Option<Arc<Account>>, PulpError> {
-        let mark = self.mark(store).await?;
-        if let Some((of, account)) = self.0.lock().known.get(login)
-            && *of == mark
+        let generation = store.generations().await.map_err(from_store)?.people;
+        if let Some((of, account)) = self.0.lock().get(login)
+            && *of == generation
         {
             return Ok(account.clone());
         }
-        // Read after the mark: what is remembered under it is at least as new.
+        // Read after the generation: what is remembered under it is at least as new.
         let account = load(store, login).await?.map(Arc::new);
         if login.len() <= LONGEST_LOGIN {
-            let mut inner = self.0.lock();
-            if inner.known.len() >= CACHED {
-                inner.known.clear();
+            let mut known = self.0.lock();
+            if known.len() >= CACHED {
+                known.clear();
             }
-            let entry = (mark, account.clone());
-            inner.known.insert(login.to_owned(), entry);
+            let entry = (generation, account.clone());
+            known.insert(login.to_owned(), entry);
         }
         Ok(account)
-    }
-
-    async fn mark(&self, store: &Store) -> Result<Mark, PulpError> {
-        let changes = store.people_changes();
-        let now = store.now();
-        if let Some((mark, at)) = self.0.lock().seen
-            && mark.0 == changes
-            && within(now, at, LOOK)
-        {
-            return Ok(mark);
-        }
-        let generation = store.people_generation().await.map_err(from_store)?;
-        let mark = (changes, generation);
-        self.0.lock().seen = Some((mark, now));
-        Ok(mark)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use crate::accounts::Account;
-use crate::accounts::{Accounts, within};
+use crate::accounts::Accounts;
 pub use crate::people::ensure_first_admin;
 
 /// The login of the administrator that the first start makes.
@@ -224,6 +224,11 @@ impl Authenticator {
 /// forgot to look up must be looked up here (reference: platform-api §18.4).
 fn consumer(_store: &Store, _id: &str) -> Option<Principal> {
     None
+}
+
+fn within(now: Timestamp, since: Timestamp, span: SignedDuration) -> bool {
+    let age = now.duration_since(since);
+    !age.is_negative() && age < span
 }
 
 fn failed(error: impl std::fmt::Display) -> PulpError {

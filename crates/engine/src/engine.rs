@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use async_trait::async_trait;
 use pith_blobs::Blobs;
 use pith_core::error::PulpError;
-use pith_core::{Clock, TaskId};
+use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
-use pith_store::{NewTask, Store};
+use pith_store::{NewTask, Retired, Store};
 use pith_trust::Authority;
 use tokio::sync::Semaphore;
 
@@ -16,13 +15,8 @@ use crate::deferred::Deferred;
 use crate::error::from_store;
 use crate::{Job, Registry};
 
-/// Told when mounts have changed, so that the content server of this process shows the new publication before the
-/// task that made it is seen as finished.
-#[async_trait]
-pub trait MountListener: Send + Sync {
-    /// Reads the mounts again.
-    async fn mounts_changed(&self);
-}
+/// How long paths that a publication leaves out can be fetched, unless somebody says otherwise.
+pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The parts of a running pith.
 pub struct Engine {
@@ -41,7 +35,7 @@ pub struct Engine {
     /// Where the files lie that describe alternate content sources.
     pub(crate) content_sources: Option<PathBuf>,
     pub(crate) deferred: Deferred,
-    pub(crate) mounts: OnceLock<Arc<dyn MountListener>>,
+    pub(crate) publication_grace: SignedDuration,
     pub(crate) authority: OnceLock<Arc<Authority>>,
     /// The right to make a certificate, of which there is one.
     pub(crate) issuing: Semaphore,
@@ -68,7 +62,7 @@ impl Engine {
             host: host.into(),
             content_sources: None,
             deferred: Deferred::default(),
-            mounts: OnceLock::new(),
+            publication_grace: PUBLICATION_GRACE,
             authority: OnceLock::new(),
             issuing: Semaphore::new(1),
             running: crate::worker::Running::default(),
@@ -83,15 +77,41 @@ impl Engine {
         self
     }
 
-    /// Names who is told of changed mounts; the first call counts.
-    pub fn listen_to_mounts(&self, listener: Arc<dyn MountListener>) {
-        let _ = self.mounts.set(listener);
+    /// With this grace for paths that a publication leaves out: so long they can still be fetched. None for zero.
+    #[must_use]
+    pub fn with_publication_grace(mut self, grace: SignedDuration) -> Self {
+        self.publication_grace = grace;
+        self
     }
 
-    pub(crate) async fn mounts_changed(&self) {
-        if let Some(listener) = self.mounts.get() {
-            listener.mounts_changed().await;
+    /// Since when a path that was retired can still be fetched.
+    fn retired_since(&self) -> Timestamp {
+        let since = self.clock.now().checked_sub(self.publication_grace);
+        since.unwrap_or(Timestamp::MIN)
+    }
+
+    /// What stood last at `path` below the mount `prefix`, which was last changed in this way at `retired`, when that can
+    /// still be fetched.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retired_path(
+        &self,
+        prefix: &str,
+        retired: Option<Timestamp>,
+        path: &str,
+    ) -> pith_store::Result<Option<Retired>> {
+        let since = self.retired_since();
+        if retired.is_none_or(|at| at <= since) {
+            return Ok(None);
         }
+        self.store.retired_find(prefix, path, since).await
+    }
+
+    /// Forgets the retired paths whose grace is over; answers how many.
+    pub(crate) async fn retired_expire(&self) -> Result<u64, PulpError> {
+        let since = self.retired_since();
+        self.store.retired_expire(since).await.map_err(from_store)
     }
 
     /// Queues a task.

@@ -32,7 +32,7 @@ pub mod upkeep;
 mod upstream;
 mod worker;
 
-pub use engine::{Engine, MountListener};
+pub use engine::{Engine, PUBLICATION_GRACE};
 pub use job::{Job, Orphans};
 pub use registry::Registry;
 pub use scheduler::{Scheduler, run_scheduler};

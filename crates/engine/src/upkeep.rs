@@ -10,6 +10,7 @@ use futures::TryStreamExt;
 use pith_blobs::{KindRef, Publication};
 use pith_core::error::PulpError;
 use pith_core::{Sha256, SignedDuration, Timestamp};
+use pith_store::HeldByGrace;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
@@ -36,6 +37,10 @@ pub struct Swept {
     pub strays: u64,
     /// Files deleted.
     pub deleted: u64,
+    /// Retired paths whose grace was over.
+    pub expired: u64,
+    /// What is kept for the grace of the others alone.
+    pub in_grace: HeldByGrace,
 }
 
 /// Does chores as they fall due, until `shutdown` fires.
@@ -99,16 +104,20 @@ impl Engine {
         Ok(old.len())
     }
 
-    /// One round of removing files: condemns what nothing needs, and deletes what was condemned `grace` ago and is still
-    /// not needed by any unit or publication. Safe beside everything else that runs.
+    /// One round of removing files: forgets retired paths whose own grace is over, condemns what nothing needs, and deletes
+    /// what was condemned `grace` ago and is still not needed by any unit, publication or retired path. Safe beside everything else that runs.
     ///
     /// # Errors
     /// When the database or the file store fails, or an index of a publication cannot be read: then nothing is deleted
     /// that it might list.
     pub async fn sweep_blobs(&self, grace: SignedDuration) -> Result<Swept, PulpError> {
+        let expired = self.retired_expire().await?;
+        let in_grace = self.store.retired_held().await.map_err(from_store)?;
         let mut swept = Swept {
             strays: self.note_strays(grace).await?,
             deleted: 0,
+            expired,
+            in_grace,
         };
         let mut after = None;
         while let Some(last) = self

@@ -1,32 +1,58 @@
 //! Published content: the mounts of the database shown by the content server.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
 use futures::{StreamExt, TryStreamExt};
-use parking_lot::Mutex;
 use pith_core::{RelativePath, Sha256, UnitId};
+use pith_engine::Engine;
 use pith_engine::deferred::DeferredFile;
-use pith_engine::{Engine, MountListener};
-use pith_serve::{Content, MountRow, MountTable, OnDemand, Opened, Protocol, Root, Unavailable};
+use pith_serve::{
+    Content, MountRow, MountTable, OnDemand, Opened, Protocol, Resolved, Root, Unavailable,
+};
+use pith_store::Retired;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 /// Where published content appears, and whether its directories have a `listing` (reference: platform-api §13.2).
 const ROOTS: [(&str, bool); 2] = [("pulp/repos", true), ("pulp/isos", false)];
 
-/// Keeps the content server's table of mounts like the database's.
-pub(crate) struct Mounts {
-    engine: Arc<Engine>,
-    table: Arc<MountTable>,
+/// While the database does not answer, it is asked this often whether it does again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The content server and the mounts it shows.
+pub(crate) struct Published {
     content: Arc<Content>,
-    /// The generation of the mounts last read.
-    generation: Mutex<Option<i64>>,
+    mounts: Arc<Mounts>,
 }
 
-impl Mounts {
-    pub(crate) fn new(engine: Arc<Engine>) -> Arc<Self> {
-        let table = Arc::new(MountTable::new(engine.blobs.clone()));
+/// The mounts of the database. A request sees each change that was made before it came, by whichever process.
+struct Mounts {
+    engine: Arc<Engine>,
+    table: MountTable,
+    /// The generation of the mounts last read, and the right to read them.
+    generation: AsyncMutex<Option<i64>>,
+    /// The same, to be looked at without waiting.
+    shown: AtomicI64,
+    /// The database does not answer. What was published is served all the same, as it was when it last did.
+    alone: AtomicBool,
+}
+
+/// No generation.
+const NONE: i64 = -1;
+
+impl Published {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let mounts = Arc::new(Mounts {
+            table: MountTable::new(engine.blobs.clone()),
+            engine: Arc::clone(&engine),
+            generation: AsyncMutex::new(None),
+            shown: AtomicI64::new(NONE),
+            alone: AtomicBool::new(false),
+        });
         let roots = ROOTS
             .into_iter()
             .filter_map(|(prefix, listing)| {
@@ -34,16 +60,11 @@ impl Mounts {
                 Some(if listing { root.with_listing() } else { root })
             })
             .collect();
-        let mounts: Arc<dyn pith_serve::Mounts> = Arc::clone(&table) as _;
-        let on_demand = Arc::new(Deferred(Arc::clone(&engine)));
-        let content = Content::new(engine.blobs.clone(), mounts, roots).with_on_demand(on_demand);
-        let content = Arc::new(content);
-        Arc::new(Self {
-            engine,
-            table,
-            content,
-            generation: Mutex::new(None),
-        })
+        let blobs = engine.blobs.clone();
+        let on_demand = Arc::new(Deferred(engine));
+        let content = Content::new(blobs, Arc::clone(&mounts) as _, roots);
+        let content = Arc::new(content.with_on_demand(on_demand));
+        Self { content, mounts }
     }
 
     /// The routes of published content, as a listener of this protocol shows them.
@@ -51,32 +72,116 @@ impl Mounts {
         self.content.router(protocol)
     }
 
-    /// Reads the mounts again when they changed. What cannot be read stays as it was and is tried again.
-    pub(crate) async fn refresh(&self) {
-        if let Err(error) = self.try_refresh().await {
-            tracing::error!(%error, "cannot read the mounts; what is served stays as it was");
+    /// Reads changed mounts before somebody asks for them, until `shutdown` fires.
+    pub(crate) fn follow(
+        &self,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let mounts = Arc::clone(&self.mounts);
+        async move {
+            let mut wakeups = mounts.engine.store.wakeups();
+            loop {
+                mounts.look().await;
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    changed = wakeups.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep(ASK_AGAIN), if mounts.alone.load(Ordering::Relaxed) => {}
+                }
+            }
+        }
+    }
+}
+
+impl Mounts {
+    /// Makes the table as new as the request that asks.
+    async fn catch_up(&self) {
+        if !self.alone.load(Ordering::Relaxed) {
+            self.look().await;
         }
     }
 
-    async fn try_refresh(&self) -> pith_store::Result<()> {
-        let generation = self.engine.store.mounts_generation().await?;
-        if *self.generation.lock() == Some(generation) {
+    /// Reads the mounts again when they changed.
+    async fn look(&self) {
+        let looked = self.try_look().await;
+        let was_alone = self.alone.swap(looked.is_err(), Ordering::Relaxed);
+        match looked {
+            Err(error) if !was_alone => {
+                tracing::error!(%error, "cannot read the mounts; what is served stays as it was");
+            }
+            Ok(()) if was_alone => tracing::info!("the mounts can be read again"),
+            _ => {}
+        }
+    }
+
+    async fn try_look(&self) -> pith_store::Result<()> {
+        let store = &self.engine.store;
+        if store.generations().await?.mounts == self.shown.load(Ordering::Acquire) {
             return Ok(());
         }
-        let rows = self.engine.store.mounts_all().await?;
+        // One reads, so that what was read first is not shown last.
+        let mut shown = self.generation.lock().await;
+        let current = store.generations().await?.mounts;
+        if *shown == Some(current) {
+            return Ok(());
+        }
+        // Read after the generation: they are at least as new.
+        let rows = store.mounts_all().await?;
         self.table
             .refresh(rows.into_iter().filter_map(row).collect());
-        *self.generation.lock() = Some(generation);
+        *shown = Some(current);
+        self.shown.store(current, Ordering::Release);
         Ok(())
     }
+}
 
-    /// Follows changes made by other processes until `shutdown` fires.
-    pub(crate) async fn follow(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut wakeups = self.engine.store.wakeups();
-        while let Some(Ok(())) = shutdown.run_until_cancelled(wakeups.changed()).await {
-            self.refresh().await;
-        }
+#[async_trait]
+impl pith_serve::Mounts for Mounts {
+    async fn resolve(
+        &self,
+        path: &str,
+        protocol: Protocol,
+    ) -> pith_blobs::Result<Option<Resolved>> {
+        self.catch_up().await;
+        self.table.resolve(path, protocol).await
     }
+
+    async fn retired(
+        &self,
+        mount: &MountRow,
+        path: &str,
+    ) -> pith_blobs::Result<Option<pith_blobs::Entry>> {
+        let prefix = mount.prefix.as_str();
+        let retired = self.engine.retired_path(prefix, mount.retired, path).await;
+        let retired = retired.map_err(|error| {
+            // Not "not found": it may well be there.
+            let why = Unavailable {
+                status: 503,
+                message: error.to_string(),
+            };
+            pith_blobs::Error::Incoming(why.into())
+        })?;
+        Ok(retired.and_then(entry))
+    }
+
+    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String> {
+        self.table.children(dir, protocol)
+    }
+}
+
+/// What a retired path showed.
+fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
+    let size = u64::try_from(retired.size).ok()?;
+    let entry = match (retired.unit, retired.blob) {
+        (Some(unit), sha256) => {
+            pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, retired.mtime)
+        }
+        (None, Some(sha256)) => pith_blobs::Entry::blob(sha256, size, retired.mtime),
+        (None, None) => return None,
+    };
+    Some(match retired.content_type {
+        Some(content_type) => entry.with_content_type(content_type),
+        None => entry,
+    })
 }
 
 /// The engine gets the files that are not here.
@@ -122,12 +227,6 @@ fn row(mount: pith_store::Mount) -> Option<MountRow> {
         publication,
         http: mount.http,
         https: mount.https,
+        retired: mount.retired,
     })
-}
-
-#[async_trait]
-impl MountListener for Mounts {
-    async fn mounts_changed(&self) {
-        self.refresh().await;
-    }
 }

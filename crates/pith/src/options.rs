@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use pith_core::SignedDuration;
 
 /// The port for TLS when nothing says another.
 const DEFAULT_TLS_PORT: u16 = 8443;
+/// No span is longer, in seconds.
+const LONGEST_SPAN: i64 = 366 * 86_400;
 
 /// Where the server keeps things and listens.
 #[derive(Debug, Clone, Args)]
@@ -41,6 +44,14 @@ pub(crate) struct ServerOptions {
     /// Tasks run at once [default: the number of cores, at least two]
     #[arg(long, env = "PITH_WORKERS", value_name = "N")]
     pub(crate) workers: Option<usize>,
+    /// How long files that a publish leaves out can still be fetched, such as `36h` or `7d`; `0` for not at all
+    #[arg(
+        long,
+        env = "PITH_PUBLICATION_GRACE",
+        value_name = "SPAN",
+        default_value = "24h"
+    )]
+    pub(crate) publication_grace: Span,
     /// Address and port for TLS, or `off` [default: off with a --listen of this machine alone, else port 8443 beside it]
     #[arg(long, env = "PITH_TLS_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) tls_listen: Option<TlsListen>,
@@ -99,6 +110,32 @@ impl FromStr for TlsListen {
     }
 }
 
+/// A span of time: a whole number with `s`, `m`, `h` or `d` behind it, or `0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) SignedDuration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+        let split = |(unit, seconds)| Some((text.strip_suffix(unit)?, seconds));
+        let found = units.into_iter().find_map(split);
+        let found = found.or_else(|| (text == "0").then_some((text, 1)));
+        found
+            .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|(number, seconds)| {
+                number.parse::<u32>().ok().map(|n| i64::from(n) * seconds)
+            })
+            .filter(|seconds| *seconds <= LONGEST_SPAN)
+            .map(|seconds| Self(SignedDuration::from_secs(seconds)))
+            .ok_or_else(|| {
+                "give a whole number with s, m, h or d behind it, a year at most, such as 36h"
+                    .to_owned()
+            })
+    }
+}
+
 fn default_listen() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
 }
@@ -148,6 +185,46 @@ mod tests {
         let all = ["pith"].into_iter().chain(arguments.iter().copied());
         let options = Options::try_parse_from(all).unwrap();
         options.server.tls_address().map(|at| at.to_string())
+    }
+
+    #[test]
+    fn spans_have_units() {
+        let grace = |arguments: &[&str]| {
+            let all = ["pith"].into_iter().chain(arguments.iter().copied());
+            let options = Options::try_parse_from(all);
+            options.map(|options| options.server.publication_grace.0.as_secs())
+        };
+        assert_eq!(grace(&[]).unwrap(), 86_400);
+        for (text, seconds) in [
+            ("0", 0),
+            ("90s", 90),
+            ("5m", 300),
+            ("36h", 129_600),
+            ("7d", 604_800),
+        ] {
+            assert_eq!(
+                grace(&["--publication-grace", text]).unwrap(),
+                seconds,
+                "{text}"
+            );
+        }
+        for bad in [
+            "",
+            "5",
+            "h",
+            "-1h",
+            "+1h",
+            "1.5h",
+            "1 h",
+            "367d",
+            "99999999999d",
+            "é",
+        ] {
+            assert!(
+                grace(&[&format!("--publication-grace={bad}")]).is_err(),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

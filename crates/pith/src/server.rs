@@ -65,9 +65,7 @@ impl Server {
         admin::ensure(&engine, &options.data).await?;
         let authority = Arc::new(authority::open(&engine, options).await?);
         engine.use_authority(Arc::clone(&authority));
-        let mounts = content::Mounts::new(Arc::clone(&engine));
-        mounts.refresh().await;
-        engine.listen_to_mounts(mounts.clone());
+        let published = content::Published::new(Arc::clone(&engine));
         let shutdown = CancellationToken::new();
         let mut server = Self {
             address: address_of(&plain)?,
@@ -91,7 +89,7 @@ impl Server {
             options.allow_plain_http,
             refuse_passwords_in_the_clear,
         ));
-        let app_of = |api, protocol| app(&engine, api, mounts.router(protocol));
+        let app_of = |api, protocol| app(&engine, api, published.router(protocol));
         if let Some(listener) = secure {
             server.tls_address = Some(address_of(&listener)?);
             let clock = Arc::clone(&engine.clock);
@@ -101,7 +99,7 @@ impl Server {
             server.listen(listener, Some(tls), app);
         }
         server.listen(plain, None, app_of(guarded, protocol));
-        server.spawn(mounts.follow(server.shutdown.clone()));
+        server.spawn(published.follow(server.shutdown.clone()));
         Ok(server)
     }
 
@@ -237,7 +235,9 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         None => data.join("content-sources"),
     };
     let engine = Engine::new(store, blobs, fetcher, registry, clock, host_name());
-    Ok(engine.with_content_sources(content_sources))
+    Ok(engine
+        .with_content_sources(content_sources)
+        .with_publication_grace(options.publication_grace.0))
 }
 
 fn host_name() -> String {

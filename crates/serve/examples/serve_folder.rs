@@ -39,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
         publication,
         http: true,
         https: false,
+        retired: None,
     }]);
     let content = Arc::new(Content::new(
         blobs,

@@ -18,7 +18,7 @@ use crate::on_demand::{OnDemand, Unavailable};
 use crate::path::{RequestPath, directory_url};
 use crate::respond::{Representation, html, method_not_allowed, moved, plain};
 use crate::small::{SMALL, SmallBlobs};
-use crate::{Mounts, Protocol};
+use crate::{Mounts, Protocol, Resolved};
 
 /// Memory for small blobs, in bytes.
 const SMALL_BLOBS: usize = 16 * 1024 * 1024;
@@ -137,10 +137,7 @@ impl Content {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
         match self.mounts.resolve(&path.path, protocol).await? {
-            Some(found) => {
-                self.in_publication(root, request, path, &found.publication, &found.rest)
-                    .await
-            }
+            Some(found) => self.in_publication(root, request, path, &found).await,
             None => self.above_mounts(root, protocol, request, path).await,
         }
     }
@@ -150,9 +147,9 @@ impl Content {
         root: &Root,
         request: &Parts,
         path: &RequestPath,
-        publication: &Publication,
-        rest: &str,
+        found: &Resolved,
     ) -> Result<Response> {
+        let (publication, rest) = (&*found.publication, found.rest.as_str());
         if let Some(entry) = publication.get(rest)? {
             // A file is no directory.
             return if path.is_dir {
@@ -162,7 +159,7 @@ impl Content {
             };
         }
         if !publication.is_dir(rest)? {
-            return Ok(plain(StatusCode::NOT_FOUND));
+            return self.retired(request, path, found).await;
         }
         if !path.is_dir {
             return Ok(redirect_to_directory(request, path));
@@ -178,6 +175,24 @@ impl Content {
             }
         }
         of_publication(publication, rest, &path.path).map(html)
+    }
+
+    /// A file that the publication before still had.
+    async fn retired(
+        &self,
+        request: &Parts,
+        path: &RequestPath,
+        found: &Resolved,
+    ) -> Result<Response> {
+        if path.is_dir {
+            return Ok(plain(StatusCode::NOT_FOUND));
+        }
+        let retired = self.mounts.retired(&found.mount, &found.rest).await?;
+        let Some(retired) = retired else {
+            return Ok(plain(StatusCode::NOT_FOUND));
+        };
+        let entry = retired.at(&found.rest);
+        self.file(request, &found.publication, &entry).await
     }
 
     /// A directory on the way to mounts, or its `listing`.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
-use pith_blobs::{Blobs, Publication, Result};
-use pith_core::{RelativePath, Sha256};
+use pith_blobs::{Blobs, Entry, Publication, Result};
+use pith_core::{RelativePath, Sha256, Timestamp};
 use tokio::sync::OnceCell;
 
 /// How a request came; some content is published for one way only.
@@ -23,6 +23,8 @@ pub enum Protocol {
 /// A publication and the rest of the path, to be looked up in it.
 #[derive(Debug, Clone)]
 pub struct Resolved {
+    /// Where it is mounted.
+    pub mount: Arc<MountRow>,
     /// The publication as it was when the request came.
     pub publication: Arc<Publication>,
     /// The path below the mount; empty for the mount itself.
@@ -37,6 +39,12 @@ pub trait Mounts: Send + Sync {
     /// # Errors
     /// When the publication cannot be opened.
     async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>>;
+
+    /// What stood at `path` below the mount before the publication that is there now, as long as it can still be fetched.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    async fn retired(&self, mount: &MountRow, path: &str) -> Result<Option<Entry>>;
 
     /// The sorted names of mounts, and of directories on the way to mounts, in `dir`; empty when there are none.
     fn children(&self, dir: &str, protocol: Protocol) -> Vec<String>;
@@ -53,6 +61,8 @@ pub struct MountRow {
     pub http: bool,
     /// Shown with TLS.
     pub https: bool,
+    /// When a path below it was last retired: left out by a publication.
+    pub retired: Option<Timestamp>,
 }
 
 impl MountRow {
@@ -83,7 +93,7 @@ pub struct MountTable {
 
 #[derive(Default)]
 struct Snapshot {
-    mounts: HashMap<String, MountRow>,
+    mounts: HashMap<String, Arc<MountRow>>,
     /// For each directory on the way: the names in it, and for which protocols there is something below.
     dirs: HashMap<String, BTreeMap<String, (bool, bool)>>,
 }
@@ -107,20 +117,21 @@ impl Snapshot {
                 }
                 path = dir;
             }
-            this.mounts.insert(row.prefix.as_str().to_owned(), row);
+            this.mounts
+                .insert(row.prefix.as_str().to_owned(), Arc::new(row));
         }
         this
     }
 
     /// The longest mount that `path` is or is below of, and the rest.
-    fn find<'p>(&self, path: &'p str, protocol: Protocol) -> Option<(Sha256, &'p str)> {
+    fn find<'p>(&self, path: &'p str, protocol: Protocol) -> Option<(&Arc<MountRow>, &'p str)> {
         let ends = path.rmatch_indices('/').map(|(at, _)| at);
         std::iter::once(path.len()).chain(ends).find_map(|end| {
             let row = self
                 .mounts
                 .get(&path[..end])
                 .filter(|row| row.shows(protocol))?;
-            Some((row.publication, path[end..].trim_start_matches('/')))
+            Some((row, path[end..].trim_start_matches('/')))
         })
     }
 }
@@ -167,17 +178,23 @@ impl MountTable {
     }
 }
 
+/// The mounts as they were last read, and nothing that is retired.
 #[async_trait]
 impl Mounts for MountTable {
     async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>> {
-        let Some((sha256, rest)) = self.snapshot().find(path, protocol) else {
+        let snapshot = self.snapshot();
+        let Some((mount, rest)) = snapshot.find(path, protocol) else {
             return Ok(None);
         };
-        let publication = self.publication(sha256).await?;
         Ok(Some(Resolved {
-            publication,
+            mount: Arc::clone(mount),
+            publication: self.publication(mount.publication).await?,
             rest: rest.to_owned(),
         }))
+    }
+
+    async fn retired(&self, _mount: &MountRow, _path: &str) -> Result<Option<Entry>> {
+        Ok(None)
     }
 
     fn children(&self, dir: &str, protocol: Protocol) -> Vec<String> {
@@ -200,6 +217,7 @@ mod tests {
             publication: Sha256([number; 32]),
             http,
             https,
+            retired: None,
         }
     }
 
@@ -212,7 +230,7 @@ mod tests {
         let found = |path: &'static str, protocol| {
             snapshot
                 .find(path, protocol)
-                .map(|(sha, rest)| (sha.0[0], rest))
+                .map(|(row, rest)| (row.publication.0[0], rest))
         };
         assert_eq!(found("a/b/c/d/e", Protocol::Https), Some((2, "d/e")));
         assert_eq!(found("a/b/c/d/e", Protocol::Http), Some((1, "c/d/e")));

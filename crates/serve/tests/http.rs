@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pith_blobs::{Blobs, Entry, PublicationBuilder, StorageUrl};
 use pith_core::{RelativePath, Sha256};
-use pith_serve::{Content, MountRow, MountTable, Protocol, Root};
+use pith_serve::{Content, MountRow, MountTable, Mounts, Protocol, Resolved, Root};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,6 +18,35 @@ const MTIME: i64 = 1_000_000_000;
 const MODIFIED: &str = "Sun, 09 Sep 2001 01:46:40 GMT";
 const IMMUTABLE: &str =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855-primary.xml.gz";
+
+/// Mounts of which some paths are retired.
+struct WithRetired {
+    table: Arc<MountTable>,
+    retired: Vec<(&'static str, &'static str, Entry)>,
+}
+
+#[async_trait::async_trait]
+impl Mounts for WithRetired {
+    async fn resolve(
+        &self,
+        path: &str,
+        protocol: Protocol,
+    ) -> pith_blobs::Result<Option<Resolved>> {
+        self.table.resolve(path, protocol).await
+    }
+
+    async fn retired(&self, mount: &MountRow, path: &str) -> pith_blobs::Result<Option<Entry>> {
+        let found = self
+            .retired
+            .iter()
+            .find(|(prefix, retired, _)| (*prefix, *retired) == (mount.prefix.as_str(), path));
+        Ok(found.map(|(_, _, entry)| entry.clone()))
+    }
+
+    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String> {
+        self.table.children(dir, protocol)
+    }
+}
 
 struct Server {
     blobs: Blobs,
@@ -49,8 +78,21 @@ impl Server {
             Root::new(path("pulp/isos")),
             Root::new(path("pulp/python/web")).with_index(&["index.html"]),
         ];
-        let router =
-            Arc::new(Content::new(blobs.clone(), mounts.clone(), roots)).router(Protocol::Http);
+        let small = blobs.put(Bytes::from_static(b"retired")).await.unwrap();
+        let entry = Entry::blob(small.sha256, small.size, MTIME);
+        let retired = ["gone.rpm", "ten", "Packages", "Packages/s/gone.rpm", "none"];
+        let with_retired = WithRetired {
+            table: Arc::clone(&mounts),
+            retired: retired
+                .into_iter()
+                .flat_map(|path| {
+                    ["pulp/repos/fedora/43", "pulp/repos/secret/9"]
+                        .map(|prefix| (prefix, path, entry.clone()))
+                })
+                .collect(),
+        };
+        let content = Content::new(blobs.clone(), Arc::new(with_retired), roots);
+        let router = Arc::new(content).router(Protocol::Http);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -120,6 +162,7 @@ impl Server {
             publication,
             http,
             https: true,
+            retired: None,
         };
         this.mounts.refresh(vec![
             row("pulp/repos/fedora/43", publication, true),
@@ -517,4 +560,49 @@ async fn pages_of_strangers_run_no_scripts() {
     let server = Server::with_everything().await;
     let answer = server.get("/pulp/python/web/py/index.html").await;
     assert_eq!(header(&answer, "content-security-policy"), "sandbox");
+}
+
+#[tokio::test]
+async fn a_retired_file_is_served_as_any_other_and_only_where_nothing_else_is() {
+    let server = Server::with_everything().await;
+    let base = "/pulp/repos/fedora/43";
+    let etag = format!("\"{}\"", Sha256::of(b"retired"));
+    for path in ["gone.rpm", "Packages/s/gone.rpm"] {
+        let path = format!("{base}/{path}");
+        let whole = server.ask(Method::GET, &path, &[]).await;
+        assert_eq!(whole.status(), StatusCode::OK, "{path}");
+        assert_eq!(whole.headers()["etag"], etag.as_str());
+        assert_eq!(whole.headers()["last-modified"], MODIFIED);
+        assert_eq!(whole.headers()["content-type"], "application/x-rpm");
+        assert_eq!(whole.bytes().await.unwrap(), "retired");
+        let head = server.ask(Method::HEAD, &path, &[]).await;
+        assert_eq!(head.headers()["content-length"], "7");
+        let range = server
+            .ask(Method::GET, &path, &[("range", "bytes=2-3")])
+            .await;
+        assert_eq!(range.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(range.bytes().await.unwrap(), "ti");
+        let known = [("if-none-match", etag.as_str())];
+        let known = server.ask(Method::GET, &path, &known).await;
+        assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+        let folder = server.ask(Method::GET, &format!("{path}/"), &[]).await;
+        assert_eq!(folder.status(), StatusCode::NOT_FOUND);
+    }
+    let ten = server.ask(Method::GET, &format!("{base}/ten"), &[]).await;
+    assert_eq!(
+        ten.bytes().await.unwrap(),
+        "0123456789",
+        "what is there now"
+    );
+    let folder = server
+        .ask(Method::GET, &format!("{base}/Packages"), &[])
+        .await;
+    assert_eq!(folder.status(), StatusCode::MOVED_PERMANENTLY);
+    let page = server.ask(Method::GET, &format!("{base}/"), &[]).await;
+    assert!(!page.text().await.unwrap().contains("gone.rpm"));
+    // This mount is shown over TLS only.
+    let hidden = server
+        .ask(Method::GET, "/pulp/repos/secret/9/gone.rpm", &[])
+        .await;
+    assert_eq!(hidden.status(), StatusCode::NOT_FOUND);
 }

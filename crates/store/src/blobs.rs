@@ -1,6 +1,7 @@
 //! Which blobs are needed, and the end of those that are not (design §5).
 //!
-//! A blob is needed by the unit whose file it is and by the publication that lists it. Deleting one takes two phases. First
+//! A blob is needed by the unit whose file it is, by the publication that lists it, and by the path that is retired but
+//! still to be had (see [`crate::retired`]). Deleting one takes two phases. First
 //! it is *condemned*: its row notes since when nothing needs it. Then, a grace period later, it is claimed (`leaving`), its
 //! file is deleted, and its row stays as a mark (`gone`) for another grace period. Every transaction that saves a row with
 //! a blob locks the blob's row and takes the sentence back ([`record`]); so claiming, which looks once more, cannot pass
@@ -16,7 +17,8 @@ use crate::{Result, Store, StoreError};
 
 /// True for rows of `blobs` that something needs.
 const IS_NEEDED: &str = "(EXISTS (SELECT 1 FROM units u WHERE u.blob = blobs.sha256) \
-     OR EXISTS (SELECT 1 FROM publication_blobs p WHERE p.blob = blobs.sha256))";
+     OR EXISTS (SELECT 1 FROM publication_blobs p WHERE p.blob = blobs.sha256) \
+     OR EXISTS (SELECT 1 FROM retired_paths r WHERE r.blob = blobs.sha256))";
 
 /// Notes that the transaction's rows need these blobs, given with their sizes.
 ///
@@ -257,7 +259,11 @@ impl Store {
     /// When the database fails.
     pub async fn blobs_forget_gone(&self, before: Timestamp) -> Result<u64> {
         let statement = sql("DELETE FROM blobs WHERE state = 'gone' AND condemned <= $1");
-        self.execute(statement.bind(before)).await
+        let forgotten = self.execute(statement.bind(before)).await?;
+        let withdrawn = sql("DELETE FROM withdrawn_blobs WHERE NOT EXISTS \
+             (SELECT 1 FROM blobs b WHERE b.sha256 = withdrawn_blobs.blob)");
+        self.execute(withdrawn).await?;
+        Ok(forgotten)
     }
 
     /// The index of every publication: what they list beside generated files is needed too.

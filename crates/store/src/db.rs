@@ -11,7 +11,7 @@ use sqlx::sqlite::{
     Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection, PgPool, SqlitePool};
 
 use crate::dialect::{Stmt, for_postgres};
 use crate::store::Engine;
@@ -192,6 +192,11 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// A connection to a PostgreSQL server beside the pool.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    Ok(PgConnection::connect_with(options).await?)
 }
 
 /// Wraps a statement for its engine. All text comes from this crate; names of fields and types inside it were checked

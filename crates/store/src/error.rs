@@ -78,6 +78,9 @@ pub enum StoreError {
     /// A statement of the transaction failed before: what was done in it is undone.
     #[error("the transaction failed before, and nothing of it was done; try again")]
     TransactionOver,
+    /// The database does not answer in time.
+    #[error("the database did not answer within {0:?}")]
+    Silent(std::time::Duration),
     /// A document could not be written as JSON.
     #[error("a document is not JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -1,8 +1,6 @@
 //! Who may do what, and changes of users, roles and permissions, which belong together (reference: platform-api §2.7,
 //! §2.11).
 
-use std::sync::atomic::Ordering;
-
 use pith_core::{ObjectId, Operation};
 use serde_json::Value;
 
@@ -70,23 +68,6 @@ impl Store {
             tx,
             store: self.clone(),
         })
-    }
-
-    /// A number that moves with every change of users, roles or permissions that this process has committed.
-    #[must_use]
-    pub fn people_changes(&self) -> u64 {
-        self.inner.people_changes.load(Ordering::Acquire)
-    }
-
-    /// A number that grows with every change of users, roles or permissions, whichever process made it.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn people_generation(&self) -> Result<i64> {
-        let row = self
-            .optional(sql("SELECT value FROM generations WHERE name = 'people'"))
-            .await?;
-        row.map_or(Ok(0), |row| row.get(0))
     }
 
     /// What a user may do, by resource.
@@ -186,18 +167,12 @@ impl PeopleChange {
         self.tx.inner.execute(statement).await.map(drop)
     }
 
-    /// Makes the change durable and visible to every request from now on, here and, as soon as they look, elsewhere.
+    /// Makes the change durable and visible to every request from now on, here and elsewhere.
     ///
     /// # Errors
     /// When the database refuses; nothing was changed then.
     pub async fn commit(mut self) -> Result<()> {
-        let statement = sql("UPDATE generations SET value = value + 1 WHERE name = 'people'");
-        self.tx.inner.execute(statement).await?;
-        self.tx.commit().await?;
-        self.store
-            .inner
-            .people_changes
-            .fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        self.tx.move_generation("people").await?;
+        self.tx.commit().await
     }
 }

@@ -4,7 +4,8 @@ use pith_core::{Document, Sha256, Timestamp};
 use uuid::Uuid;
 
 use crate::blobs as blob_rows;
-use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
+use crate::dialect::{Kind, Sql, bulk, for_update, sql};
+use crate::retired::{self, Retired};
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
@@ -85,6 +86,8 @@ pub struct Mount {
     pub https: bool,
     /// When it last changed.
     pub updated: Timestamp,
+    /// When a path was last retired below it; nothing is to be had by grace where this is long ago.
+    pub retired: Option<Timestamp>,
 }
 
 const PUBLICATION: &str =
@@ -114,16 +117,13 @@ fn mount(row: &Row) -> Result<Mount> {
         http: row.get(5)?,
         https: row.get(6)?,
         updated: row.get(7)?,
+        retired: row.get(8)?,
     })
 }
 
 /// Tells caches, at the commit, that mounts changed.
 pub(crate) async fn bump_mounts(tx: &mut Tx) -> Result<()> {
-    tx.inner
-        .execute(sql(
-            "UPDATE generations SET value = value + 1 WHERE name = 'mounts'",
-        ))
-        .await?;
+    tx.move_generation("mounts").await?;
     tx.wake_at_commit();
     Ok(())
 }
@@ -203,9 +203,20 @@ async fn set_mount(
     })
 }
 
+/// Whether one of `mounts` is where the distributor was not: paths there were never served.
+async fn is_moved(tx: &mut DbTx, new: &NewPublication, mounts: &[NewMount]) -> Result<bool> {
+    let statement = sql("SELECT prefix FROM mounts WHERE repo_id = $1 AND distributor_id = $2")
+        .bind(&new.repo_id)
+        .bind(&new.distributor_id);
+    let rows = tx.all(statement).await?;
+    let before: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
+    Ok(mounts.iter().any(|mount| !before.contains(&mount.prefix)))
+}
+
 impl Store {
     /// Saves the publication and points all mounts of its distributor at it, in one transaction. Mounts of the
-    /// distributor that are not listed go away.
+    /// distributor that are not listed go away, and so do its older publications; `left_out`, what the last of them had
+    /// and this one has not, is retired, in pieces of any size.
     ///
     /// # Errors
     /// [`crate::StoreError::Conflict`] when a prefix belongs to another distributor, [`crate::StoreError::Missing`]
@@ -214,6 +225,7 @@ impl Store {
         &self,
         publication: &NewPublication,
         mounts: &[NewMount],
+        left_out: impl IntoIterator<Item = Vec<Retired>>,
         now: Timestamp,
     ) -> Result<Publication> {
         let mut tx = self.begin().await?;
@@ -228,6 +240,7 @@ impl Store {
         }
         let id = Uuid::now_v7();
         insert(&mut tx.inner, id, publication, now).await?;
+        let moved = is_moved(&mut tx.inner, publication, mounts).await?;
         let mut stale = Sql::new(self.engine(), "DELETE FROM mounts WHERE repo_id = ");
         stale
             .bind(repo)
@@ -241,6 +254,16 @@ impl Store {
         for mount in mounts {
             set_mount(&mut tx.inner, publication, id, mount, now).await?;
         }
+        let owner = (repo.as_str(), distributor.as_str());
+        if moved {
+            retired::forget_all(&mut tx.inner, owner).await?;
+        } else {
+            retired::add(&mut tx.inner, owner, left_out, now).await?;
+        }
+        let superseded =
+            sql("DELETE FROM publications WHERE repo_id = $1 AND distributor_id = $2 AND id <> $3");
+        let superseded = superseded.bind(repo).bind(distributor).bind(id);
+        tx.inner.execute(superseded).await?;
         bump_mounts(&mut tx).await?;
         tx.commit().await?;
         let new = publication.clone();
@@ -299,23 +322,6 @@ impl Store {
             .collect()
     }
 
-    /// Deletes publications that no mount points at; answers how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn publication_delete(&self, ids: &[Uuid]) -> Result<u64> {
-        let mut deleted = 0;
-        for chunk in ids.chunks(CHUNK) {
-            let mut query = Sql::new(self.engine(), "DELETE FROM publications WHERE ");
-            query.bind_in("id", chunk.iter().copied());
-            query.push(
-                " AND NOT EXISTS (SELECT 1 FROM mounts m WHERE m.publication_id = publications.id)",
-            );
-            deleted += self.execute(query.build()).await?;
-        }
-        Ok(deleted)
-    }
-
     /// Every mount, by prefix.
     ///
     /// # Errors
@@ -323,20 +329,9 @@ impl Store {
     pub async fn mounts_all(&self) -> Result<Vec<Mount>> {
         let statement = sql(
             "SELECT m.prefix, m.repo_id, m.distributor_id, m.publication_id, p.index_blob, m.http, m.https, \
-             m.updated FROM mounts m JOIN publications p ON p.id = m.publication_id ORDER BY m.prefix",
+             m.updated, m.retired FROM mounts m JOIN publications p ON p.id = m.publication_id ORDER BY m.prefix",
         );
         self.all(statement).await?.iter().map(mount).collect()
-    }
-
-    /// A number that grows with every change of a mount: cheap to ask, so that caches know when to read again.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn mounts_generation(&self) -> Result<i64> {
-        let row = self
-            .optional(sql("SELECT value FROM generations WHERE name = 'mounts'"))
-            .await?;
-        row.map_or(Ok(0), |row| row.get(0))
     }
 
     /// Stops serving what a distributor published; answers how many prefixes went.

@@ -204,20 +204,15 @@ pub(crate) async fn forget_repository(tx: &mut DbTx, repo: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Forgets the entries of units that `task` removes from a repository, but for those files that are not here and that
-/// another repository still promises.
+/// Forgets the entries of units that `task` removes from a repository and whose files are here. The others stay for as long
+/// as their units do: what is published, here or by the grace of a retired path, promises these files.
 pub(crate) async fn forget_removed(tx: &mut DbTx, task: TaskId, repo: &str) -> Result<()> {
     let mut query = Sql::new(tx.engine(), "DELETE FROM sources WHERE repo_id = ");
     query
         .bind(repo)
         .push(" AND unit_id IN (SELECT unit_id FROM staged_units WHERE remove AND task_id = ")
         .bind(task)
-        .push(
-            ") AND NOT EXISTS (SELECT 1 FROM units u JOIN repo_units r ON r.unit_id = u.id \
-             WHERE u.id = sources.unit_id AND NOT u.downloaded AND r.removed_in IS NULL AND r.repo_id <> ",
-        )
-        .bind(repo)
-        .push(")");
+        .push(") AND NOT EXISTS (SELECT 1 FROM units u WHERE u.id = sources.unit_id AND NOT u.downloaded)");
     tx.execute(query.build()).await.map(drop)
 }
 

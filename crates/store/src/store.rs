@@ -1,7 +1,6 @@
 //! The handle that everything else hangs on.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::BoxStream;
@@ -12,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::db::Db;
 use crate::dialect::{Stmt, sql};
+use crate::generations::Watch;
 use crate::migrate::migrate;
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -38,6 +38,7 @@ pub struct Tx {
     pub(crate) inner: DbTx,
     store: Store,
     wakes: bool,
+    moves: bool,
 }
 
 impl Tx {
@@ -50,11 +51,24 @@ impl Tx {
             // Inside the transaction: PostgreSQL delivers it exactly when the change is visible.
             self.inner.all(notify()).await?;
         }
-        self.inner.commit().await?;
+        if self.moves {
+            let number = self.store.inner.watch.begin();
+            self.inner.commit().await?;
+            self.store.inner.watch.end(number);
+        } else {
+            self.inner.commit().await?;
+        }
         if self.wakes {
             self.store.inner.bump();
         }
         Ok(())
+    }
+
+    /// Moves a number of `generations` at the commit.
+    pub(crate) async fn move_generation(&mut self, name: &'static str) -> Result<()> {
+        self.moves = true;
+        let statement = sql("UPDATE generations SET value = value + 1 WHERE name = $1").bind(name);
+        self.inner.execute(statement).await.map(drop)
     }
 
     /// Wakes everybody at the commit.
@@ -73,8 +87,7 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     wakeups: Arc<watch::Sender<u64>>,
     listener: Option<JoinHandle<()>>,
-    /// Moves with every change of users, roles or permissions that this process makes.
-    pub(crate) people_changes: AtomicU64,
+    pub(crate) watch: Watch,
     /// (type, field) pairs with an index.
     pub(crate) indexed: RwLock<HashSet<(String, String)>>,
 }
@@ -117,12 +130,13 @@ impl Store {
                 Some(tokio::spawn(listen(listener, Arc::clone(&wakeups))))
             }
         };
+        let watch = Watch::new(&db);
         let inner = Inner {
             db,
             clock,
             wakeups,
             listener,
-            people_changes: AtomicU64::default(),
+            watch,
             indexed: RwLock::default(),
         };
         Ok(Self {
@@ -151,6 +165,7 @@ impl Store {
             inner: self.inner.db.begin().await?,
             store: self.clone(),
             wakes: false,
+            moves: false,
         })
     }
 
@@ -185,6 +200,7 @@ impl Store {
         if let Some(listener) = &self.inner.listener {
             listener.abort();
         }
+        self.inner.watch.close().await;
         self.inner.db.close().await;
     }
 

@@ -209,6 +209,10 @@ impl Distributor for HarnessPlugin {
             .collect()
     }
 
+    fn is_current_only(&self, _path: &str) -> bool {
+        false
+    }
+
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         Self::run(ctx.config())?;
         let write = ctx.config().flag("write_files") == Some(true);

@@ -7,6 +7,7 @@ mod crash;
 mod deferred;
 mod dnf;
 mod files;
+mod mid_run;
 mod mirror;
 mod parity;
 mod recordings;

@@ -50,6 +50,10 @@ impl Distributor for IsoDistributor {
             .collect()
     }
 
+    fn is_current_only(&self, path: &str) -> bool {
+        path == manifest::NAME
+    }
+
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         let mut states = vec![
             ("not_started", ctx.clock().now()),

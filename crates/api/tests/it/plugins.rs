@@ -179,6 +179,10 @@ impl Distributor for Plugin {
         Vec::new()
     }
 
+    fn is_current_only(&self, _path: &str) -> bool {
+        false
+    }
+
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         let (summary, details) = self.outcome(&ctx.repo().id, Kind::Publish)?;
         Ok(PublishReport { summary, details })

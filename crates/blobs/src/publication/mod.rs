@@ -66,6 +66,26 @@ impl Entry {
         }
     }
 
+    /// As an entry of an index at `path`.
+    #[must_use]
+    pub fn at<'a>(&'a self, path: &'a str) -> EntryRef<'a> {
+        let kind = match &self.kind {
+            Kind::Blob(sha256) => KindRef::Blob(*sha256),
+            Kind::Inline(bytes) => KindRef::Inline(bytes),
+            Kind::Source { id, sha256 } => KindRef::Source {
+                id: *id,
+                sha256: *sha256,
+            },
+        };
+        EntryRef {
+            path,
+            kind,
+            size: self.size,
+            mtime: self.mtime,
+            content_type: self.content_type.as_deref(),
+        }
+    }
+
     /// With a content type.
     #[must_use]
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {

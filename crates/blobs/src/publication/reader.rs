@@ -121,6 +121,41 @@ impl Publication {
         }
     }
 
+    /// The entry at a position that [`Self::left_out_by`] told.
+    ///
+    /// # Errors
+    /// When there is no such position, or the index is damaged.
+    pub fn at(&self, position: usize) -> Result<EntryRef<'_>> {
+        if position >= self.frame.count {
+            return Err(Error::DamagedIndex("it has no such position"));
+        }
+        self.entry(position)
+    }
+
+    /// The positions of the paths that `newer` does not have, in order. Both indexes are gone through once.
+    ///
+    /// # Errors
+    /// When an index is damaged.
+    pub fn left_out_by(&self, newer: &Self) -> Result<Vec<usize>> {
+        let mut left_out = Vec::new();
+        let mut there = 0;
+        for position in 0..self.frame.count {
+            let path = self.path(position)?;
+            let mut order = Ordering::Less;
+            while there < newer.frame.count {
+                order = compare(newer.path(there)?, path);
+                if order != Ordering::Less {
+                    break;
+                }
+                there += 1;
+            }
+            if there == newer.frame.count || order == Ordering::Greater {
+                left_out.push(position);
+            }
+        }
+        Ok(left_out)
+    }
+
     /// The bytes of an inline entry of this index without copying them; `None` for other kinds and strangers' entries.
     #[must_use]
     pub fn inline(&self, entry: &EntryRef<'_>) -> Option<Bytes> {

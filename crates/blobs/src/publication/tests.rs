@@ -145,6 +145,9 @@ fn poke(bytes: Bytes) {
         index.list(probe).take(1000).for_each(drop);
     }
     index.iter().take(1000).for_each(drop);
+    if index.len() < 1000 {
+        let _ = index.left_out_by(&index);
+    }
 }
 
 proptest! {
@@ -173,6 +176,22 @@ proptest! {
             prop_assert_eq!(listed(&index, &dir), expected);
             prop_assert!(model.contains_key(&dir) || index.get(&dir).unwrap().is_none());
         }
+    }
+
+    #[test]
+    fn what_a_newer_index_leaves_out_is_the_difference_of_their_paths(before in some_paths(), newer in some_paths()) {
+        let place = place();
+        let build = |model: &BTreeMap<String, Entry>| {
+            place.build(300, model.iter().map(|(path, entry)| (path.as_str(), entry.clone()))).unwrap()
+        };
+        let (index, other) = (build(&before), build(&newer));
+        let positions = index.left_out_by(&other).unwrap();
+        let left_out: BTreeSet<&str> = positions.iter().map(|at| index.at(*at).unwrap().path).collect();
+        let expected: BTreeSet<&str> = before.keys().filter(|path| !newer.contains_key(*path)).map(String::as_str).collect();
+        prop_assert_eq!(positions.len(), expected.len());
+        prop_assert_eq!(left_out, expected);
+        prop_assert!(index.at(before.len()).is_err());
+        prop_assert_eq!(index.left_out_by(&index).unwrap(), Vec::<usize>::new());
     }
 
     #[test]

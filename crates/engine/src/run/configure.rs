@@ -20,7 +20,6 @@ pub(super) async fn delete_repository(run: Run, repo_id: String) -> Result<Done,
             pith_store::StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
             other => from_store(other),
         })?;
-    run.engine.mounts_changed().await;
     Ok(Done::default())
 }
 
@@ -189,7 +188,6 @@ pub(super) async fn remove_distributor(
         ];
         return Err(Failure::Error(missing(&what)));
     }
-    run.engine.mounts_changed().await;
     Ok(Done::default())
 }
 

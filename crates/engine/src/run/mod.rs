@@ -11,6 +11,7 @@ mod housekeeping;
 mod orphans;
 mod publish;
 mod refresh_sources;
+mod retire;
 mod save;
 mod stage;
 mod steps;

@@ -2,7 +2,8 @@
 //!
 //! Units go batch by batch, each batch in a transaction of its own: there may be millions, and half of the orphans gone is
 //! as good a state as any. Each is judged again in the transaction that deletes it, so a unit that a running task has staged
-//! meanwhile stays (see `pith_store::staging`). Their files follow when their grace period is over (see `upkeep`).
+//! meanwhile stays (see `pith_store::staging`). Their files follow when their grace period is over (see `upkeep`). Those of
+//! units deleted by name are served by the grace of retired paths no longer (see `pith_store::retired`).
 
 use std::collections::BTreeMap;
 
@@ -90,6 +91,8 @@ async fn delete_listed(run: &Run, units: &[(String, String)]) -> Result<(), Fail
             ids.push(id);
         }
     }
+    // Who names a unit wants its file gone. Who clears away all of them does not know what clients are in the middle of.
+    store.retired_withdraw(&ids).await.map_err(from_store)?;
     store.units_delete_orphans(&ids).await.map_err(from_store)?;
     Ok(())
 }

@@ -24,14 +24,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::basis;
+use super::retire::LeftOut;
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
 use super::units;
 use crate::error::{from_store, missing};
 use crate::history;
 use crate::worker::{Done, Failure, Run};
-
-/// Publications kept behind the one that is served, for clients in mid-run and for rollback.
-const KEPT: usize = 3;
 
 /// Runs `Job::Publish`.
 pub(super) async fn run(
@@ -239,38 +237,19 @@ async fn publish(
         made_from,
         blobs: blobs.collect::<Result<_, ContentError>>()?,
     };
-    let (publication, mounts) = (&publication, &mounts);
+    let owner = (repo.id.as_str(), distributor.id.as_str());
+    let left_out = LeftOut::of(engine, &plugin, owner, index.sha256).await?;
+    let (publication, mounts, left_out) = (&publication, &mounts, &left_out);
     let now = engine.clock.now();
     let committed = crate::files::saving(engine, move || {
         engine
             .store
-            .publication_commit(publication, mounts, now)
+            .publication_commit(publication, mounts, left_out.pieces(), now)
             .boxed()
     })
     .await;
     committed.map_err(ContentError::other)?;
-    engine.mounts_changed().await;
-    forget_old(run, repo, distributor).await;
     Ok(report)
-}
-
-/// Lets go of publications that are too old to be of use. What fails here is tried again by the next publish.
-async fn forget_old(run: &Run, repo: &Repository, distributor: &Distributor) {
-    let store = &run.engine.store;
-    let old = store
-        .publication_list(&repo.id, &distributor.id)
-        .await
-        .unwrap_or_default();
-    let ids: Vec<_> = old
-        .into_iter()
-        .skip(1 + KEPT)
-        .map(|publication| publication.id)
-        .collect();
-    if !ids.is_empty()
-        && let Err(error) = store.publication_delete(&ids).await
-    {
-        tracing::warn!(%error, "cannot let go of old publications");
-    }
 }
 
 struct Index {

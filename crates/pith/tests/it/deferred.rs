@@ -18,7 +18,7 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use crate::harness::{Harness, On, put_files};
-use crate::published::Mounts;
+use crate::published::Published;
 
 crate::on_both!(
     a_deferred_sync_brings_no_file_and_says_what_is_missing,
@@ -47,11 +47,10 @@ pub(crate) struct Front {
 
 impl Front {
     /// What the binary serves, as it serves it.
-    pub(crate) async fn of(engine: &Arc<Engine>) -> Self {
-        let mounts = Mounts::new(Arc::clone(engine));
-        mounts.refresh().await;
+    pub(crate) fn of(engine: &Arc<Engine>) -> Self {
+        let published = Published::new(Arc::clone(engine));
         Self {
-            router: mounts.router(pith_serve::Protocol::Http),
+            router: published.router(pith_serve::Protocol::Http),
         }
     }
 
@@ -165,7 +164,7 @@ async fn a_thousand_clients_cause_one_request_upstream(on: On) {
         every: Duration::from_millis(20),
     };
     h.upstream.fault("/f/big.iso", slow);
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let client = || async {
         let response = front.get("/pulp/isos/r/big.iso").await;
         assert_eq!(response.status(), StatusCode::OK);
@@ -186,7 +185,7 @@ async fn heads_and_ranges_are_answered_as_if_the_file_were_here(on: On) {
     };
     let big = text(300_000);
     mirrored(&h, "r", "/f/", &[("big.iso", &big)]).await;
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let path = "/pulp/isos/r/big.iso";
     let head = front.ask(Method::HEAD, path, &[]).await;
     assert_eq!((head.status(), length(&head)), (StatusCode::OK, big.len()));
@@ -237,7 +236,7 @@ async fn a_broken_or_lying_upstream_breaks_the_answer_and_leaves_nothing(on: On)
     };
     let big = text(300_000);
     mirrored(&h, "r", "/f/", &[("big.iso", &big)]).await;
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let faults = [
         Fault::WrongBytes,
         Fault::WeakCutAfter(200_000),
@@ -272,7 +271,7 @@ async fn a_failure_before_the_first_byte_has_a_status(on: On) {
         return;
     };
     mirrored(&h, "r", "/f/", &[("a.iso", b"bytes")]).await;
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     for (fault, status) in [
         (Fault::Status(404), 404),
         (Fault::Status(410), 404),
@@ -318,7 +317,7 @@ async fn another_source_goes_on_where_the_first_broke_off(on: On) {
     at_two_upstreams(&h, &big).await;
     h.upstream
         .fault("/bad/big.iso", Fault::WeakCutAfter(700_000));
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let answer = front.get("/pulp/isos/good/big.iso").await;
     assert!(whole(answer).await.unwrap() == big);
     assert!(h.upstream.requests("/bad/big.iso") > 0);
@@ -339,7 +338,7 @@ async fn another_source_with_other_bytes_cuts_off_who_has_the_first_ones(on: On)
         every: Duration::from_millis(300),
     };
     h.upstream.fault("/good/big.iso", slow);
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let answer = front.get("/pulp/isos/good/big.iso").await;
     assert_eq!(answer.status(), StatusCode::OK);
     if let Some(body) = whole(answer).await {
@@ -365,7 +364,7 @@ async fn a_client_that_goes_away_does_not_stop_the_download(on: On) {
         every: Duration::from_millis(50),
     };
     h.upstream.fault("/f/big.iso", slow);
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let (one, other) = (
         front.get("/pulp/isos/r/big.iso").await,
         front.get("/pulp/isos/r/big.iso").await,
@@ -386,7 +385,7 @@ async fn two_processes_may_fetch_the_same_file(on: On) {
     let big = text(200_000);
     mirrored(&h, "r", "/f/", &[("big.iso", &big)]).await;
     let other = h.another_process().await;
-    let fronts = [Front::of(&h.engine).await, Front::of(&other).await];
+    let fronts = [Front::of(&h.engine), Front::of(&other)];
     let answers = join_all(fronts.iter().map(|front| async {
         whole(front.get("/pulp/isos/r/big.iso").await)
             .await
@@ -404,7 +403,7 @@ async fn without_an_importer_nothing_can_be_fetched(on: On) {
         return;
     };
     mirrored(&h, "r", "/f/", &[("a.iso", b"first")]).await;
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     assert!(h.engine.store.importer_remove("r").await.unwrap());
     let answer = front.get("/pulp/isos/r/a.iso").await;
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);

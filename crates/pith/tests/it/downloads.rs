@@ -53,7 +53,7 @@ async fn a_background_sync_is_followed_by_a_download(on: On) {
     assert_eq!(step["state"], "FINISHED");
     assert_eq!(missing(&h, "r").await, 0);
     // What was published before the files came is served without another request.
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     assert!(whole(front.get("/pulp/isos/r/a.iso").await).await.unwrap() == b"first"[..]);
     assert_eq!(h.upstream.requests("/f/a.iso"), 1);
 }
@@ -127,7 +127,7 @@ async fn an_immediate_sync_brings_what_a_deferred_one_left(on: On) {
     h.repository("now", "iso", "/f/", json!({})).await;
     h.sync("now").await;
     assert_eq!(missing(&h, "later").await, 0);
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     assert!(
         whole(front.get("/pulp/isos/later/a.iso").await)
             .await

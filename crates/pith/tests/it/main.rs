@@ -6,6 +6,7 @@ mod content;
 mod deferred;
 mod downloads;
 mod faults;
+mod grace;
 mod harness;
 mod life;
 #[path = "../../src/content.rs"]

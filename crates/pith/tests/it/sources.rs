@@ -84,7 +84,7 @@ async fn packages_are_published_before_they_are_here(on: On) {
         (&json!(0), &json!(0))
     );
     assert_eq!(requests(&h.upstream, "/os/", &names), 0);
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let published = h.published("pulp/repos/r").await;
     let packages: Vec<_> = published
         .iter()
@@ -139,7 +139,7 @@ async fn a_nearer_source_is_asked_on_demand_too(on: On) {
         (&step["num_success"], &step["state"]),
         (&json!(1), &json!("FINISHED"))
     );
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     for (path, _) in h.published("pulp/repos/r").await {
         if path.ends_with(".rpm") {
             let answer = front.get(&format!("/pulp/repos/r/{path}")).await;

@@ -9,7 +9,7 @@ use crate::on_both_engines;
 on_both_engines!(
     a_source_noted_again_is_replaced_and_the_newest_comes_first,
     sources_go_with_the_importer_and_with_the_repository,
-    sources_of_removed_units_go_unless_another_repository_still_needs_them,
+    sources_of_removed_units_stay_until_their_files_are_here,
     sources_go_with_orphans,
     what_alternate_sources_have_expires,
 );
@@ -78,21 +78,16 @@ async fn sources_go_with_the_importer_and_with_the_repository(f: Fixture) {
     }
 }
 
-async fn sources_of_removed_units_go_unless_another_repository_still_needs_them(f: Fixture) {
+async fn sources_of_removed_units_stay_until_their_files_are_here(f: Fixture) {
     let units = f.units("rpm", &["a", "b"]).await;
-    for id in units.iter().copied() {
-        f.store.unit_set_downloaded(id, false).await.unwrap();
-    }
-    let both = [(units[0], "rpm"), (units[1], "rpm")];
-    for (repo, staged) in [(REPO, &both[..]), ("copy", &both[..1])] {
-        f.repository(repo).await;
-        let task = TaskId::new();
-        f.store.stage_add(task, staged).await.unwrap();
-        f.store.content_commit(task, repo, f.now()).await.unwrap();
-    }
+    f.store.unit_set_downloaded(units[0], false).await.unwrap();
+    f.store.unit_set_downloaded(units[1], true).await.unwrap();
+    f.repository(REPO).await;
+    f.add(REPO, "rpm", &units).await;
     let entries = [source(units[0], REPO, "a"), source(units[1], REPO, "b")];
     f.store.sources_put(&entries).await.unwrap();
     let task = TaskId::new();
+    let both = [(units[0], "rpm"), (units[1], "rpm")];
     f.store.stage_remove(task, &both).await.unwrap();
     f.store.content_commit(task, REPO, f.now()).await.unwrap();
     assert_eq!(f.store.sources_of(units[0], "").await.unwrap().len(), 1);

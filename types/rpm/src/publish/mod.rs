@@ -60,6 +60,11 @@ impl Distributor for YumDistributor {
             .collect()
     }
 
+    fn is_current_only(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        path.starts_with(REPOMD) || matches!(name, ".treeinfo" | "treeinfo")
+    }
+
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         let on = |key: &str| usize::from(ctx.config().flag(key) == Some(true));
         let steps = Steps::new(on("https") + on("http"));

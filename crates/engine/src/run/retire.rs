@@ -1,0 +1,101 @@
+//! What a publication leaves out of the one before it, which clients in mid-run may still ask for.
+
+use std::sync::Arc;
+
+use pith_blobs::{EntryRef, KindRef, Publication};
+use pith_content::ContentError;
+use pith_content::publish::Distributor as Plugin;
+use pith_core::{Sha256, UnitId};
+use pith_store::Retired;
+use uuid::Uuid;
+
+use crate::Engine;
+
+/// Paths written by one statement, more or less.
+const PIECE: usize = 500;
+
+/// The paths that a publication leaves out: where they stand in the index of the one before it, which is all that is kept
+/// of them in memory.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    before: Option<Publication>,
+    positions: Vec<usize>,
+}
+
+impl LeftOut {
+    /// What `newer` leaves out of what the distributor publishes now. Nothing where there is no grace.
+    ///
+    /// # Errors
+    /// When the database fails or an index cannot be read.
+    pub(super) async fn of(
+        engine: &Engine,
+        plugin: &Arc<dyn Plugin>,
+        owner: (&str, &str),
+        newer: Sha256,
+    ) -> Result<Self, ContentError> {
+        if !engine.publication_grace.is_positive() {
+            return Ok(Self::default());
+        }
+        let list = engine.store.publication_list(owner.0, owner.1).await;
+        let list = list.map_err(ContentError::other)?;
+        let Some(before) = list.first().filter(|before| before.index_blob != newer) else {
+            return Ok(Self::default());
+        };
+        let before = Publication::open(&engine.blobs, before.index_blob);
+        let before = before.await.map_err(ContentError::other)?;
+        let newer = Publication::open(&engine.blobs, newer).await;
+        let newer = newer.map_err(ContentError::other)?;
+        let plugin = Arc::clone(plugin);
+        let compare = move || {
+            let mut positions = before.left_out_by(&newer)?;
+            let mut damaged = Ok(());
+            positions.retain(|position| {
+                let entry = before.at(*position);
+                let lasts = entry.map(|entry| lasts(plugin.as_ref(), &entry));
+                lasts.unwrap_or_else(|error| {
+                    damaged = Err(error);
+                    false
+                })
+            });
+            damaged.map(|()| Self {
+                before: Some(before),
+                positions,
+            })
+        };
+        let compared = tokio::task::spawn_blocking(compare).await;
+        compared
+            .map_err(ContentError::other)?
+            .map_err(ContentError::other)
+    }
+
+    /// What was at these paths, in pieces. Entries that cannot be read any more are left out.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Vec<Retired>> + Send + '_ {
+        self.positions.chunks(PIECE).map(|piece| {
+            let entries = piece
+                .iter()
+                .filter_map(|position| self.before.as_ref()?.at(*position).ok());
+            entries.filter_map(|entry| retired(&entry)).collect()
+        })
+    }
+}
+
+/// Whether the path goes on to mean what it meant. What is in the index itself is about the publication as a whole.
+fn lasts(plugin: &dyn Plugin, entry: &EntryRef<'_>) -> bool {
+    !matches!(entry.kind, KindRef::Inline(_)) && !plugin.is_current_only(entry.path)
+}
+
+fn retired(entry: &EntryRef<'_>) -> Option<Retired> {
+    let (blob, unit) = match entry.kind {
+        KindRef::Blob(sha256) => (Some(sha256), None),
+        KindRef::Source { id, sha256 } => (sha256, Some(UnitId(Uuid::from_bytes(id)))),
+        KindRef::Inline(_) => return None,
+    };
+    Some(Retired {
+        path: entry.path.to_owned(),
+        blob,
+        unit,
+        size: i64::try_from(entry.size).ok()?,
+        mtime: entry.mtime,
+        content_type: entry.content_type.map(str::to_owned),
+    })
+}
