@@ -14,7 +14,7 @@ use pith_serve::{
     Content, MountRow, MountTable, OnDemand, Opened, Protocol, Resolved, Root, Unavailable,
 };
 use pith_store::Retired;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 /// Where published content appears, and whether its directories have a `listing` (reference: platform-api §13.2).
@@ -39,6 +39,8 @@ struct Mounts {
     shown: AtomicI64,
     /// The database does not answer. What was published is served all the same, as it was when it last did.
     alone: AtomicBool,
+    /// Told when that begins.
+    silence: Notify,
 }
 
 /// No generation.
@@ -52,6 +54,7 @@ impl Published {
             generation: AsyncMutex::new(None),
             shown: AtomicI64::new(NONE),
             alone: AtomicBool::new(false),
+            silence: Notify::new(),
         });
         let roots = ROOTS
             .into_iter()
@@ -85,6 +88,7 @@ impl Published {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     changed = wakeups.changed() => if changed.is_err() { return },
+                    () = mounts.silence.notified() => {}
                     () = tokio::time::sleep(ASK_AGAIN), if mounts.alone.load(Ordering::Relaxed) => {}
                 }
             }
@@ -107,6 +111,7 @@ impl Mounts {
         match looked {
             Err(error) if !was_alone => {
                 tracing::error!(%error, "cannot read the mounts; what is served stays as it was");
+                self.silence.notify_one();
             }
             Ok(()) if was_alone => tracing::info!("the mounts can be read again"),
             _ => {}

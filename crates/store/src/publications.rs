@@ -280,23 +280,6 @@ impl Store {
         })
     }
 
-    /// One publication.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn publication_get(&self, id: Uuid) -> Result<Option<Publication>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
-        query
-            .push(PUBLICATION)
-            .push(" FROM publications WHERE id = ")
-            .bind(id);
-        self.optional(query.build())
-            .await?
-            .as_ref()
-            .map(publication)
-            .transpose()
-    }
-
     /// The publications of a distributor, newest first.
     ///
     /// # Errors
@@ -332,22 +315,5 @@ impl Store {
              m.updated, m.retired FROM mounts m JOIN publications p ON p.id = m.publication_id ORDER BY m.prefix",
         );
         self.all(statement).await?.iter().map(mount).collect()
-    }
-
-    /// Stops serving what a distributor published; answers how many prefixes went.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn mounts_remove(&self, repo: &str, distributor: &str) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        let statement = sql("DELETE FROM mounts WHERE repo_id = $1 AND distributor_id = $2")
-            .bind(repo)
-            .bind(distributor);
-        let removed = tx.inner.execute(statement).await?;
-        if removed > 0 {
-            bump_mounts(&mut tx).await?;
-        }
-        tx.commit().await?;
-        Ok(removed)
     }
 }

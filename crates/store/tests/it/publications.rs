@@ -70,7 +70,7 @@ async fn served(f: &Fixture) -> Vec<(String, Uuid)> {
 async fn a_publication_flips_all_mounts_of_its_distributor(f: Fixture) {
     prepared(&f).await;
     let start = f.store.generations().await.unwrap().mounts;
-    let one = commit(&f, "a", b"1", &["pulp/repos/a", "pulp/repos/old"])
+    commit(&f, "a", b"1", &["pulp/repos/a", "pulp/repos/old"])
         .await
         .unwrap();
     let mid = f.store.generations().await.unwrap().mounts;
@@ -92,7 +92,6 @@ async fn a_publication_flips_all_mounts_of_its_distributor(f: Fixture) {
         (two.index_blob, true, false, f.now())
     );
     assert_eq!(f.store.publication_list("a", "d").await.unwrap(), [two]);
-    assert_eq!(f.store.publication_get(one.id).await.unwrap(), None);
     let blobs = [Sha256::of(b"1"), Sha256::of(b"repomd")];
     assert_eq!(f.store.blobs_known(&blobs).await.unwrap().len(), 2);
 }
@@ -122,8 +121,7 @@ async fn removing_a_distributor_stops_serving(f: Fixture) {
     commit(&f, "a", b"1", &["x", "y"]).await.unwrap();
     commit(&f, "b", b"2", &["z"]).await.unwrap();
     let before = f.store.generations().await.unwrap().mounts;
-    assert_eq!(f.store.mounts_remove("a", "d").await.unwrap(), 2);
-    assert_eq!(f.store.mounts_remove("a", "d").await.unwrap(), 0);
+    f.store.distributor_remove("a", "d").await.unwrap();
     assert_eq!(f.store.generations().await.unwrap().mounts, before + 1);
     f.store.distributor_remove("b", "d").await.unwrap();
     assert!(f.store.mounts_all().await.unwrap().is_empty());
