@@ -545,6 +545,7 @@ async fn a_publish_is_seen_whole_by_the_next_request_while_the_last_one_goes_on(
         publication,
         http: true,
         https: true,
+        retired: None,
     };
     server.mounts.refresh(vec![row]);
     assert_eq!(server.get(url).await.text().await.unwrap(), "new");
