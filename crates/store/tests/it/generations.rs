@@ -19,6 +19,7 @@ async fn publish(f: &Fixture, number: u32) {
         repo_version: 1,
         paths: 3,
         bytes: 1000,
+        made_from: pith_core::Document::new(),
         blobs: Vec::new(),
     };
     let mount = NewMount {

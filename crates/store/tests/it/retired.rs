@@ -34,6 +34,7 @@ async fn publish(f: &Fixture, index: &[u8], prefix: &str, left_out: Vec<Retired>
         repo_version: 1,
         paths: 3,
         bytes: 1000,
+        made_from: pith_core::Document::new(),
         blobs: Vec::new(),
     };
     let mount = NewMount {
