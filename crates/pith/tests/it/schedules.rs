@@ -256,8 +256,6 @@ async fn a_publish_is_scheduled_with_its_override(on: On) {
     };
     t.h.sync("files").await;
     let plain = t.schedule(PUBLISH, json!({"schedule": "PT1H"})).await;
-    // Units that came in the second of the last publish might have come after it.
-    assert_eq!(t.after(1).await[0].result["result"], "success");
     let tasks = t.after(1).await;
     assert_eq!(tasks[0].result["result"], "skipped", "{tasks:?}");
     let force = object(json!({"override_config": {"force_full": true}}));
