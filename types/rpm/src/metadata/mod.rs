@@ -26,6 +26,7 @@ pub mod sort_index;
 pub mod updateinfo;
 pub mod writer;
 pub mod xml;
+mod xml_writer;
 
 /// Why a metadata document cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -26,7 +26,7 @@ impl Odd {
 
     /// Something that could not be taken at all.
     pub(crate) fn left_out(&self, what: &str) {
-        let sentence = "entries without what makes their identity were left out";
+        let sentence = "entries that cannot be read or have no identity were left out";
         self.bent.note("left_out", sentence, what);
     }
 

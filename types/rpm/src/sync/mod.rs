@@ -264,7 +264,9 @@ impl Sync<'_> {
         let Some((fetched, url)) = downloads.get("modules") else {
             return Ok(Default::default());
         };
-        others::module_documents(std::fs::File::open(fetched.path())?, self.ctx.bent())
+        let bent = self.ctx.bent();
+        others::module_documents(std::fs::File::open(fetched.path())?, bent)
+            .map(|documents| others::readable(documents, bent))
             .and_then(|documents| others::modules(&documents, &self.ctx.repo().id))
             .map_err(|e| errors::malformed_document(url, &e))
     }

@@ -129,8 +129,9 @@ pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), Meta
     let mut seen = HashSet::new();
     while let Some(element) = stream.next_comps()? {
         let unit = units::comps(&element, repo_id);
-        let id = unit.doc.get("id").map(ToString::to_string);
-        let name = format!("{} {}", unit.type_id, id.as_deref().unwrap_or_default());
+        let id = unit.doc.get("id").and_then(serde_json::Value::as_str);
+        let id = id.unwrap_or_default().to_owned();
+        let name = format!("{} {id}", unit.type_id);
         if seen.insert((unit.type_id, id)) {
             outbox.push(unit)?;
         } else {
@@ -151,6 +152,20 @@ pub fn module_documents(file: std::fs::File, bent: &Bent) -> Result<Vec<String>,
     std::io::Read::read_to_string(&mut input, &mut text)?;
     Odd::new(bent).bytes(input.replaced(), "modules.yaml");
     modules::split(&text)
+}
+
+/// The documents of a feed that can be read; the others are left out and noted, as clients do without them.
+#[must_use]
+pub fn readable(mut documents: Vec<String>, bent: &Bent) -> Vec<String> {
+    documents.retain(|text| match modules::read(text) {
+        Ok(_) => true,
+        Err(error) => {
+            let head: Vec<&str> = text.lines().filter(|line| *line != "---").take(6).collect();
+            Odd::new(bent).left_out(&format!("a module document: {error}: {}", head.join(" ")));
+            false
+        }
+    });
+    documents
 }
 
 /// Module streams and defaults as units of repository `repo_id`, with the packages that the streams list.
@@ -182,4 +197,22 @@ pub fn modules(
         }
     }
     Ok((wanted, artifacts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_document_that_nobody_can_read_is_left_out_alone() {
+        let good = "---\ndocument: modulemd\nversion: 2\ndata:\n  name: a\n  stream: \"1\"\n...\n";
+        let broken = [
+            "---\ndocument: [\n...\n",
+            "---\ndocument: modulemd\ndata: {name: x}\n...\n",
+        ];
+        let documents = [broken[0], good, broken[1]].map(str::to_owned).to_vec();
+        let bent = Bent::default();
+        assert_eq!(readable(documents, &bent), [good]);
+        assert_eq!(bent.count("left_out"), 2);
+    }
 }
