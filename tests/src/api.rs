@@ -73,6 +73,15 @@ impl Api {
         }
     }
 
+    /// The same person at another server.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self {
+            address,
+            ..self.clone()
+        }
+    }
+
     /// The `Authorization` header of this client.
     #[must_use]
     pub fn authorization(&self) -> Option<&str> {

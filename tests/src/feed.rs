@@ -75,6 +75,12 @@ impl Feed {
         self.upstream.fault_times(path, Fault::StallAfter(bytes), 1);
     }
 
+    /// As [`Feed::stall_once`], for so many requests.
+    pub fn stall_times(&self, path: &str, bytes: usize, times: usize) {
+        self.upstream
+            .fault_times(path, Fault::StallAfter(bytes), times);
+    }
+
     /// Every request for `path` meets this fault.
     pub fn misbehave(&self, path: &str, fault: Fault) {
         self.upstream.fault(path, fault);

@@ -6,6 +6,7 @@
 //! pieces.
 
 pub mod api;
+pub mod disk;
 pub mod dnf;
 pub mod feed;
 pub mod repodata;

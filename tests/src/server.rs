@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, bail, ensure};
@@ -124,6 +124,18 @@ impl Pith {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+
+    /// Tells the server to stop (SIGTERM), as a supervisor does, and waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        let pid = self.child.id().to_string();
+        run(Command::new("kill").args(["-TERM", &pid]))?;
+        wait_for("the server to end by itself", || {
+            Ok(self.child.try_wait()?)
+        })
     }
 
     /// Starts the server again on the same folder and address, after [`Pith::kill`].

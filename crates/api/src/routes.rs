@@ -55,6 +55,17 @@ pub enum BodyKind {
     Raw,
 }
 
+/// What an operation needs of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// Nothing, as far as it matters.
+    Nothing,
+    /// Room for what it adds: refused with 507 while there is only the reserve.
+    Room,
+    /// What the database needs to take something away: it works in the reserve.
+    Reserve,
+}
+
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Result<Answer, PulpError>>;
 
 /// One operation.
@@ -72,6 +83,22 @@ pub struct Route {
     /// What body it takes.
     pub body: BodyKind,
     pub(crate) handler: Handler,
+}
+
+impl Route {
+    /// What the operation needs of the disk.
+    #[must_use]
+    pub fn disk(&self) -> Disk {
+        // These take something away though their verb does not say so.
+        let removes = ["/actions/unassociate/", "/actions/delete_orphans/"];
+        let removes = removes.iter().any(|end| self.path.ends_with(end))
+            || self.path.contains("/actions/revoke_from_");
+        match self.operation {
+            None | Some(Operation::Read) => Disk::Nothing,
+            Some(_) if self.verb == Verb::Delete || removes => Disk::Reserve,
+            Some(_) => Disk::Room,
+        }
+    }
 }
 
 macro_rules! route {

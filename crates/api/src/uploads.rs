@@ -6,7 +6,7 @@ use pith_store::{StoreError, Upload};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::http::{Answer, Call};
+use crate::http::{Answer, Call, drain};
 
 /// Largest upload, in bytes: what keeps one wrong offset from filling a disk.
 const MAX_UPLOAD: u64 = 1 << 40;
@@ -28,8 +28,11 @@ pub(crate) async fn create(call: Call) -> Result<Answer, PulpError> {
     };
     let uploads = call.engine.blobs.uploads();
     uploads.create(id).await.map_err(|e| from_blobs(&e))?;
-    let stored = call.engine.store.upload_create(&upload).await;
-    stored.map_err(from_store)?;
+    if let Err(error) = call.engine.store.upload_create(&upload).await {
+        // Nobody was told of it, and nothing else would take it away.
+        let _ = uploads.delete(id).await;
+        return Err(from_store(error));
+    }
     Answer::created(&json!({
         "upload_id": id,
         "_href": format!("/pulp/api/v2/content/uploads/{id}/"),
@@ -38,7 +41,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, PulpError> {
 
 /// Writes bytes at an offset.
 pub(crate) async fn write(mut call: Call) -> Result<Answer, PulpError> {
-    let data = call.raw().into_data_stream();
+    let mut data = call.raw().into_data_stream();
     let offset: u64 = call
         .param(1)
         .trim()
@@ -49,8 +52,14 @@ pub(crate) async fn write(mut call: Call) -> Result<Answer, PulpError> {
     let known = call.engine.store.upload_get(id).await.map_err(from_store)?;
     known.ok_or_else(missing)?;
     let uploads = call.engine.blobs.uploads();
-    let written = uploads.write_at(id, offset, data, MAX_UPLOAD).await;
-    let written = written.map_err(|error| from_blobs(&error))?;
+    let written = uploads.write_at(id, offset, &mut data, MAX_UPLOAD).await;
+    let written = match written {
+        Ok(written) => written,
+        Err(error) => {
+            drain(data).await;
+            return Err(from_blobs(&error));
+        }
+    };
     let size = i64::try_from(offset.saturating_add(written)).unwrap_or(i64::MAX);
     match call.engine.store.upload_set_size(id, size).await {
         Ok(()) => Ok(Answer::null()),

@@ -46,6 +46,21 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// So little room is left that nothing more is taken in.
+    #[error(
+        "the disk that holds '{folder}' is full: {} MiB are free, and {} MiB are kept in reserve (--reserve); make it \
+         larger, or delete repositories and orphans",
+        free >> 20,
+        reserve.div_ceil(1 << 20)
+    )]
+    Full {
+        /// A folder on that disk.
+        folder: String,
+        /// What is free, in bytes.
+        free: u64,
+        /// What is kept free, in bytes.
+        reserve: u64,
+    },
     /// The object store refused.
     #[error("cannot {action} in the object store: {source}")]
     Object {
@@ -108,8 +123,27 @@ impl Error {
     /// Whether the disk is full, or the quota used up: the one error that goes away when somebody makes room.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. }
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        match self {
+            Self::Full { .. } => true,
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether the object store cannot be reached or does not work now: the same call may succeed later.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        use object_store::Error as Remote;
+        matches!(
+            self,
+            Self::Object {
+                source: Remote::Generic { .. } | Remote::JoinError { .. },
+                ..
+            }
+        )
     }
 
     /// Whether the blob was not there.

@@ -9,6 +9,7 @@
 
 mod cache;
 mod error;
+mod folders;
 mod hash;
 mod local;
 mod mmap;
@@ -16,6 +17,7 @@ pub mod paths;
 pub mod publication;
 mod read;
 mod remote;
+mod room;
 mod spool;
 mod storage_url;
 mod store;
@@ -25,6 +27,7 @@ mod writer;
 pub use error::{BoxError, Error, Result};
 pub use publication::{Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder};
 pub use read::BlobStream;
+pub use room::{Ballast, Left, Reserve, Room};
 pub use spool::SpoolFile;
 pub use storage_url::{S3Settings, StorageUrl};
 pub use store::{Blobs, Listed, Space};

@@ -8,8 +8,9 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::stream::{self, BoxStream, StreamExt as _};
 use parking_lot::RwLock;
@@ -18,8 +19,12 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use tempfile::TempPath;
 
 use crate::error::blocking;
+use crate::folders::within;
 use crate::writer::Body;
 use crate::{Error, Listed, Result, paths};
+
+/// Writes that are under way while a flush fails are in doubt for this long.
+const FLUSH: Duration = Duration::from_secs(1);
 
 pub(crate) struct LocalStore {
     root: PathBuf,
@@ -27,6 +32,8 @@ pub(crate) struct LocalStore {
     opened: SystemTime,
     /// Files older than this are on disk.
     flushed: RwLock<SystemTime>,
+    /// Files of this time may have lost bytes in a flush that failed: the system does not write those again.
+    doubtful: RwLock<Option<Range<SystemTime>>>,
 }
 
 impl LocalStore {
@@ -42,12 +49,13 @@ impl LocalStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => SystemTime::UNIX_EPOCH,
             Err(error) => return Err(Error::io("read", &stamp)(error)),
         };
-        let opened = file_system_now(&spool)?;
+        let opened = file_system_now(&spool).map_err(Error::io("create a file in", &spool))?;
         Ok(Self {
             root: root.to_owned(),
             spool,
             opened,
             flushed: RwLock::new(flushed),
+            doubtful: RwLock::default(),
         })
     }
 
@@ -75,9 +83,13 @@ impl LocalStore {
 
     /// Whether a file may be relied on without reading it.
     pub(crate) fn is_trusted(&self, metadata: &Metadata) -> bool {
-        metadata
-            .modified()
-            .is_ok_and(|written| written >= self.opened || written < *self.flushed.read())
+        let doubtful = self.doubtful.read();
+        metadata.modified().is_ok_and(|written| {
+            let doubted = doubtful
+                .as_ref()
+                .is_some_and(|range| range.contains(&written));
+            !doubted && (written >= self.opened || written < *self.flushed.read())
+        })
     }
 
     /// Whether the blob is there already; then it also becomes young again in the eyes of garbage collection.
@@ -150,7 +162,7 @@ impl LocalStore {
     }
 
     fn temporary(&self) -> Result<tempfile::NamedTempFile> {
-        tempfile::NamedTempFile::new_in(&self.spool)
+        within(&self.spool, || tempfile::NamedTempFile::new_in(&self.spool))
             .map_err(Error::io("create a file in", &self.spool))
     }
 
@@ -171,7 +183,10 @@ impl LocalStore {
         let stamp = self.temporary()?;
         let before = modified(stamp.as_file(), stamp.path())?;
         let root = File::open(&self.root).map_err(Error::io("open", &self.root))?;
-        rustix::fs::syncfs(&root).map_err(|error| Error::io("flush", &self.root)(error.into()))?;
+        if let Err(error) = rustix::fs::syncfs(&root) {
+            self.doubt(before);
+            return Err(Error::io("flush", &self.root)(error.into()));
+        }
         let target = paths::durable_stamp(&self.root);
         stamp
             .persist(&target)
@@ -179,6 +194,18 @@ impl LocalStore {
         let mut flushed = self.flushed.write();
         *flushed = before.max(*flushed);
         Ok(())
+    }
+
+    /// Trusts nothing that was written between the last flush that worked and now: `before` is the time of the file system
+    /// when the flush that failed began.
+    fn doubt(&self, before: SystemTime) {
+        let now = file_system_now(&self.spool).unwrap_or(before + FLUSH);
+        let mut doubtful = self.doubtful.write();
+        let from = match &*doubtful {
+            Some(range) => range.start,
+            None => *self.flushed.read(),
+        };
+        *doubtful = Some(from..now.max(before) + FLUSH);
     }
 
     pub(crate) fn delete(&self, sha256: &Sha256) -> Result<bool> {
@@ -268,10 +295,9 @@ fn modified(file: &File, path: &Path) -> Result<SystemTime> {
 }
 
 /// What the file system takes for the present time.
-pub(crate) fn file_system_now(folder: &Path) -> Result<SystemTime> {
-    let probe =
-        tempfile::NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))?;
-    modified(probe.as_file(), folder)
+pub(crate) fn file_system_now(folder: &Path) -> io::Result<SystemTime> {
+    let probe = tempfile::NamedTempFile::new_in(folder)?;
+    probe.as_file().metadata()?.modified()
 }
 
 #[cfg(test)]
@@ -318,6 +344,38 @@ mod tests {
         assert!(after.is_trusted(&fs::metadata(&kept).unwrap()));
         put(&after, b"whole");
         assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), written);
+    }
+
+    #[test]
+    fn what_a_failed_flush_may_have_lost_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(folder.path()).unwrap();
+        let flushed = put(&store, b"flushed");
+        age(&flushed, 60);
+        store.durable().unwrap();
+        let lost = put(&store, b"lost");
+        let written = fs::metadata(&lost).unwrap().modified().unwrap();
+        store.doubt(written);
+        assert!(!store.is_trusted(&fs::metadata(&lost).unwrap()));
+        assert!(store.is_trusted(&fs::metadata(&flushed).unwrap()));
+        // A later flush that works writes nothing of it again.
+        store.durable().unwrap();
+        assert!(!store.is_trusted(&fs::metadata(&lost).unwrap()));
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_made_again_but_not_the_disk_it_was_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("blobs");
+        let store = LocalStore::open(&root).unwrap();
+        fs::remove_dir_all(store.spool()).unwrap();
+        put(&store, b"after");
+        store.durable().unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        let bytes = Body::Memory(b"lost".to_vec());
+        let refused = store.place(&Sha256::of(b"lost"), 4, bytes).unwrap_err();
+        assert!(refused.to_string().contains("spool"), "{refused}");
+        assert!(!root.exists());
     }
 
     #[test]

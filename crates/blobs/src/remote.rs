@@ -5,12 +5,13 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as Key;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, RetryConfig, WriteMultipart};
 use pith_core::Sha256;
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
@@ -25,6 +26,9 @@ const PART: u64 = 8 * 1024 * 1024;
 const MOST_PARTS: u64 = 9_000;
 /// Parts on their way at the same time.
 const PARALLEL_PARTS: usize = 4;
+/// A request that fails is tried again so often, within this time: whoever waits for an answer is told before they give up.
+const RETRIES: usize = 6;
+const PATIENCE: Duration = Duration::from_secs(20);
 /// The object that says that there is an upload.
 const MARK: &str = "begun";
 
@@ -69,6 +73,11 @@ impl RemoteStore {
             builder = builder.with_secret_access_key(secret.expose_secret());
         }
         let store = builder
+            .with_retry(RetryConfig {
+                max_retries: RETRIES,
+                retry_timeout: PATIENCE,
+                ..RetryConfig::default()
+            })
             .build()
             .map_err(|error| Error::StorageUrl(error.to_string()))?;
         Ok(Self::new(Arc::new(store), &settings.prefix))

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -15,12 +15,14 @@ use tokio::runtime::Handle;
 
 use crate::cache::PublicationCache;
 use crate::error::blocking;
+use crate::folders::within;
 use crate::local::{LocalStore, file_system_now};
 use crate::remote::RemoteStore;
+use crate::room::space;
 use crate::writer::Body;
 use crate::{
-    BlobStream, BlobWriter, Error, Result, SpoolFile, StorageUrl, Stored, SyncBlobWriter, Uploads,
-    hash, paths, read,
+    BlobStream, BlobWriter, Error, Result, Room, SpoolFile, StorageUrl, Stored, SyncBlobWriter,
+    Uploads, hash, paths, read,
 };
 
 /// The blob store. Cheap to clone; all clones are one store.
@@ -34,6 +36,7 @@ struct Inner {
     spool: PathBuf,
     cache: PublicationCache,
     runtime: Handle,
+    room: OnceLock<Room>,
 }
 
 enum Backend {
@@ -107,6 +110,7 @@ impl Blobs {
                 spool,
                 cache,
                 runtime,
+                room: OnceLock::new(),
             }),
         })
     }
@@ -263,9 +267,7 @@ impl Blobs {
     /// # Errors
     /// When it cannot be created.
     pub fn spool(&self) -> Result<SpoolFile> {
-        Ok(SpoolFile {
-            file: self.temporary()?,
-        })
+        SpoolFile::new(self)
     }
 
     /// Turns a scratch file into a blob without copying it where that is possible.
@@ -302,7 +304,8 @@ impl Blobs {
     pub async fn sweep_spool(&self, older_than: std::time::Duration) -> Result<u64> {
         let spool = self.inner.spool.clone();
         blocking(move || {
-            let now = file_system_now(&spool)?;
+            let now = within(&spool, || file_system_now(&spool))
+                .map_err(Error::io("create a file in", &spool))?;
             let mut removed = 0;
             for entry in std::fs::read_dir(&spool).map_err(Error::io("list", &spool))? {
                 let entry = entry.map_err(Error::io("list", &spool))?;
@@ -323,13 +326,26 @@ impl Blobs {
     /// # Errors
     /// When the file system cannot be asked.
     pub fn free_space(&self) -> Result<Space> {
-        let spool = &self.inner.spool;
-        let stat = rustix::fs::statvfs(spool)
-            .map_err(|error| Error::io("ask for room in", spool)(error.into()))?;
-        Ok(Space {
-            free: stat.f_bavail * stat.f_frsize,
-            total: stat.f_blocks * stat.f_frsize,
-        })
+        space(&self.inner.spool)
+    }
+
+    /// Refuses to take anything in while one of the file systems of `room` has less than its reserve. The first call counts.
+    pub fn keep_free(&self, room: Room) {
+        let _ = self.inner.room.set(room);
+    }
+
+    /// Makes sure that there is room to take something in.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when there is not.
+    pub fn require_room(&self) -> Result<()> {
+        self.inner.room.get().map_or(Ok(()), Room::require)
+    }
+
+    /// The folder of scratch files, which is on the disk of the blobs where those are files.
+    #[must_use]
+    pub fn spool_path(&self) -> &Path {
+        &self.inner.spool
     }
 
     /// Uploads in progress.
@@ -352,13 +368,13 @@ impl Blobs {
 
     pub(crate) fn temporary(&self) -> Result<NamedTempFile> {
         let spool = &self.inner.spool;
-        NamedTempFile::new_in(spool).map_err(Error::io("create a file in", spool))
+        within(spool, || NamedTempFile::new_in(spool)).map_err(Error::io("create a file in", spool))
     }
 
     /// A scratch file without a name, for those who need only the open file.
     pub(crate) fn nameless(&self) -> Result<std::fs::File> {
         let spool = &self.inner.spool;
-        tempfile::tempfile_in(spool).map_err(Error::io("create a file in", spool))
+        within(spool, || tempfile::tempfile_in(spool)).map_err(Error::io("create a file in", spool))
     }
 
     pub(crate) fn spool_folder(&self) -> &Path {

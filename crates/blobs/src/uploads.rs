@@ -17,6 +17,7 @@ use pith_core::Algorithm;
 use uuid::Uuid;
 
 use crate::error::blocking;
+use crate::folders::within;
 use crate::remote::RemoteStore;
 use crate::{Blobs, BoxError, Error, Result, Stored, hash, paths};
 
@@ -54,21 +55,25 @@ impl Uploads {
     /// # Errors
     /// When the file cannot be made.
     pub async fn create(&self, id: Uuid) -> Result<()> {
+        self.blobs.require_room()?;
         let path = match self.place(id) {
             Place::Objects(remote) => return remote.upload_create(id).await,
             Place::File(path) => path,
         };
         blocking(move || {
-            let file = File::options()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .map_err(Error::io("create", &path))?;
             let folder = path.parent().unwrap_or(&path);
+            let create = || File::options().create(true).append(true).open(&path);
+            let file = within(folder, create).map_err(Error::io("create", &path))?;
             let synced = file
                 .sync_all()
                 .and_then(|()| File::open(folder)?.sync_all());
-            synced.map_err(Error::io("flush", &path))
+            synced.map_err(|error| {
+                // An upload that nobody was told of: nothing would ever take it away. A full one is kept.
+                if file.metadata().is_ok_and(|found| found.len() == 0) {
+                    let _ = fs::remove_file(&path);
+                }
+                Error::io("flush", &path)(error)
+            })
         })
         .await
     }
@@ -122,9 +127,11 @@ impl Uploads {
             }
             buffer.extend_from_slice(&piece);
             if buffer.len() >= CHUNK {
+                self.blobs.require_room()?;
                 (at, buffer) = write_out(&file, &path, at, buffer).await?;
             }
         }
+        self.blobs.require_room()?;
         (at, _) = write_out(&file, &path, at, buffer).await?;
         let written = at - start;
         if let Place::Objects(remote) = self.place(id) {
@@ -194,7 +201,8 @@ impl Uploads {
         let folder = paths::uploads(root);
         blocking(move || {
             let mut ids = Vec::new();
-            for entry in fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
+            let entries = within(&folder, || fs::read_dir(&folder));
+            for entry in entries.map_err(Error::io("list", &folder))? {
                 let entry = entry.map_err(Error::io("list", &folder))?;
                 ids.extend(
                     entry

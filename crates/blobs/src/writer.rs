@@ -43,6 +43,7 @@ impl Sink {
 
     fn write_out(&mut self, chunk: &[u8]) -> Result<()> {
         self.hasher.update(chunk);
+        self.blobs.require_room()?;
         let mut file = match self.file.take() {
             Some(file) => file,
             None => self.blobs.temporary()?,
@@ -58,6 +59,7 @@ impl Sink {
             self.write_out(&rest)?;
         } else {
             self.hasher.update(&rest);
+            self.blobs.require_room()?;
         }
         let body = self.file.map_or(Body::Memory(rest), Body::File);
         Ok((self.blobs, self.hasher.finish(), body))

@@ -216,6 +216,24 @@ impl PulpError {
         Self::of(500, detail, json!({ "args": [message] }))
     }
 
+    /// 507 PLP0000: there is no room to do it.
+    #[must_use]
+    pub fn no_room(message: impl Into<String>) -> Self {
+        Self {
+            status: 507,
+            ..Self::execution(message)
+        }
+    }
+
+    /// 503 PLP0000: what it takes does not work now, and may later.
+    #[must_use]
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            status: 503,
+            ..Self::execution(message)
+        }
+    }
+
     /// 400 PLP1009: the body is not JSON.
     #[must_use]
     pub fn not_json() -> Self {

@@ -40,6 +40,8 @@ pub struct Engine {
     /// The right to make a certificate, of which there is one.
     pub(crate) issuing: Semaphore,
     pub(crate) running: crate::worker::Running,
+    pub(crate) disks: crate::room::Disks,
+    pub(crate) kept_versions: i64,
 }
 
 impl Engine {
@@ -66,6 +68,8 @@ impl Engine {
             authority: OnceLock::new(),
             issuing: Semaphore::new(1),
             running: crate::worker::Running::default(),
+            disks: crate::room::Disks::default(),
+            kept_versions: crate::upkeep::KEPT_VERSIONS,
         }
     }
 
@@ -81,6 +85,13 @@ impl Engine {
     #[must_use]
     pub fn with_publication_grace(mut self, grace: SignedDuration) -> Self {
         self.publication_grace = grace;
+        self
+    }
+
+    /// With this many versions kept of each repository; 0 for all.
+    #[must_use]
+    pub fn with_kept_versions(mut self, count: u32) -> Self {
+        self.kept_versions = i64::from(count);
         self
     }
 

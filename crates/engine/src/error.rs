@@ -10,6 +10,12 @@ pub fn from_store(error: StoreError) -> PulpError {
         StoreError::Duplicate { id, .. } => PulpError::duplicate(&id),
         StoreError::Missing { what, id } => PulpError::missing_resource(&[(what, &id)]),
         StoreError::Conflict { .. } => PulpError::data(error.to_string()),
+        full if full.is_full() => PulpError::no_room(format!(
+            "the disk of the database is full: make room, or delete repositories and orphans ({full})"
+        )),
+        away if away.is_away() => PulpError::unavailable(format!(
+            "the database does not work at the moment; try again later ({away})"
+        )),
         other => {
             tracing::error!(error = %other, "the database failed");
             PulpError::execution(other.to_string())
@@ -29,6 +35,12 @@ pub fn from_blobs(error: &pith_blobs::Error) -> PulpError {
         Error::Incoming(_) => return PulpError::data(error.to_string()),
         Error::NoUpload(id) => {
             return PulpError::missing_resource(&[("upload_request", &id.to_string())]);
+        }
+        _ if error.is_full() => return PulpError::no_room(error.to_string()),
+        _ if error.is_away() => {
+            return PulpError::unavailable(format!(
+                "the file store does not work at the moment; try again later ({error})"
+            ));
         }
         _ => {}
     }

@@ -23,6 +23,7 @@ pub mod present;
 mod progress;
 pub mod registry;
 pub mod repositories;
+mod room;
 mod run;
 mod scheduler;
 pub mod schedules;

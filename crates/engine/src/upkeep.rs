@@ -27,6 +27,10 @@ const UPLOADS_EVERY: SignedDuration = SignedDuration::from_hours(1);
 pub const BLOB_GRACE: SignedDuration = SignedDuration::from_hours(24);
 /// How long an upload waits for its next segment or its import.
 pub const UPLOAD_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How many versions of each repository are kept when nothing else is said.
+pub const KEPT_VERSIONS: i64 = 10;
+/// How often old versions are looked for.
+const VERSIONS_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Files without a row noted in one transaction.
 const BATCH: usize = 500;
 
@@ -56,6 +60,13 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: CancellationToken) {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "removed uploads that nobody came back for"),
                 Err(error) => tracing::error!(%error, "cannot remove old uploads"),
+            }
+        }
+        if due(&engine, "versions", now, VERSIONS_EVERY).await {
+            match engine.prune_versions().await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "forgot old versions of repositories"),
+                Err(error) => tracing::error!(%error, "cannot forget old versions"),
             }
         }
         if due(&engine, "blobs", now, SWEEP_EVERY).await {
@@ -119,27 +130,72 @@ impl Engine {
             expired,
             in_grace,
         };
-        let mut after = None;
-        while let Some(last) = self
-            .store
-            .blobs_judge_page(after)
-            .await
-            .map_err(from_store)?
-        {
-            after = Some(last);
-        }
+        self.judge().await?;
         let ended = before(self.clock.now(), grace);
-        let mut after = None;
-        loop {
-            let page = self.store.blobs_condemned(ended, after).await;
-            let page = page.map_err(from_store)?;
-            let Some(last) = page.last() else { break };
-            after = Some(*last);
-            swept.deleted += self.delete_condemned(page, ended).await?;
-        }
+        swept.deleted = self.delete_ended(ended).await?;
         let forgotten = self.store.blobs_forget_gone(ended).await;
         forgotten.map_err(from_store)?;
         Ok(swept)
+    }
+
+    /// Deletes now what nothing needs, without the grace that lets mistakes be taken back: for a disk that is full. A task
+    /// that runs and found such a file before is told that it is gone when it saves the row; it could take nothing in anyway.
+    pub(crate) async fn sweep_condemned(&self) -> Result<u64, PulpError> {
+        self.note_strays(SignedDuration::ZERO).await?;
+        self.judge().await?;
+        let deleted = self.delete_ended(self.clock.now()).await?;
+        tracing::warn!(
+            deleted,
+            "removed files that nothing needs, because the disk is full"
+        );
+        Ok(deleted)
+    }
+
+    /// Condemns what nothing needs, and takes back the sentence of what something needs.
+    async fn judge(&self) -> Result<(), PulpError> {
+        let mut after = None;
+        loop {
+            let page = self.store.blobs_judge_page(after).await;
+            match page.map_err(from_store)? {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Deletes what was condemned before `ended` and is still not needed; answers how many.
+    async fn delete_ended(&self, ended: Timestamp) -> Result<u64, PulpError> {
+        let (mut after, mut deleted) = (None, 0);
+        loop {
+            let page = self.store.blobs_condemned(ended, after).await;
+            let page = page.map_err(from_store)?;
+            let Some(last) = page.last() else {
+                return Ok(deleted);
+            };
+            after = Some(*last);
+            deleted += self.delete_condemned(page, ended).await?;
+        }
+    }
+
+    /// Forgets the versions of repositories beyond those that are kept; answers how many. One that a publication shows is
+    /// kept, and so is every later one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prune_versions(&self) -> Result<i64, PulpError> {
+        if self.kept_versions == 0 {
+            return Ok(0);
+        }
+        let mut pruned = 0;
+        let old = self.store.versions_beyond(self.kept_versions).await;
+        for (repo, oldest, keep_from) in old.map_err(from_store)? {
+            // One at a time: the associations that only one version had are few.
+            for number in oldest + 1..=keep_from {
+                let done = self.store.version_prune(&repo, number).await;
+                pruned += done.map_err(from_store)?;
+            }
+        }
+        Ok(pruned)
     }
 
     async fn delete_condemned(

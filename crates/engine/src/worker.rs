@@ -139,10 +139,14 @@ pub async fn run_workers(
         shutdown.clone(),
     ));
     tasks.spawn(crate::upkeep::run(Arc::clone(&engine), shutdown.clone()));
+    tasks.spawn(crate::room::watch(Arc::clone(&engine), shutdown.clone()));
     tasks.spawn(cancel_loop(Arc::clone(&engine), names.clone(), shutdown));
     while tasks.join_next().await.is_some() {}
-    for name in names {
-        let _ = engine.store.worker_remove(&name).await;
+    // Whoever is told to stop keeps nobody waiting for what it was at.
+    match engine.store.tasks_hand_back(&names).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "gave tasks back that were not done"),
+        Err(error) => tracing::warn!(%error, "tasks that are not done wait until they are missed"),
     }
     Ok(())
 }

@@ -23,8 +23,9 @@ use crate::tls::Tls;
 const MAX_CONNECTIONS: usize = 4096;
 /// A client that has not sent its request's head by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests may go on after the server was told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests may go on after the server was told to stop. What goes on for longer waits for its client (an upload
+/// that trickles in, a slow download), and would for ever.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Serves `app` until `shutdown` fires, then lets open requests end.
 pub(crate) async fn serve(

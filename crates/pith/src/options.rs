@@ -1,10 +1,11 @@
 //! Options of the server, the same for `serve` and `mirror`.
 
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
+use pith_blobs::Reserve;
 use pith_core::SignedDuration;
 
 /// The port for TLS when nothing says another.
@@ -85,6 +86,25 @@ pub(crate) struct ServerOptions {
         requires = "authority_cert"
     )]
     pub(crate) authority_key: Option<PathBuf>,
+    /// Room kept free on the disks of files and database, such as `2G`: below it nothing more is taken in, and deleting
+    /// still works; 0 for none [default: a twentieth of the disk, at most 1G]
+    #[arg(
+        long,
+        env = "PITH_RESERVE",
+        value_name = "SIZE",
+        value_parser = reserve,
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub(crate) reserve: Reserve,
+    /// Versions kept of each repository's content; the one that is published always stays, 0 keeps all
+    #[arg(
+        long,
+        env = "PITH_KEEP_VERSIONS",
+        value_name = "N",
+        default_value_t = 10
+    )]
+    pub(crate) keep_versions: u32,
     /// Let clients on other machines use the API over plain HTTP, passwords included
     #[arg(long, env = "PITH_ALLOW_PLAIN_HTTP")]
     pub(crate) allow_plain_http: bool,
@@ -140,6 +160,27 @@ fn default_listen() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
 }
 
+/// Reads a size in bytes, with `K`, `M`, `G` or `T` for powers of 1024.
+fn reserve(text: &str) -> Result<Reserve, String> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(Reserve::Share);
+    }
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        Some((at, 't' | 'T')) => (&text[..at], 40),
+        _ => (text, 0),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("'{text}' is no size; give bytes, or a number with K, M, G or T"))?;
+    let bytes = number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| format!("'{text}' is larger than any disk"))?;
+    Ok(Reserve::Bytes(bytes))
+}
+
 impl ServerOptions {
     /// The database's URL.
     pub(crate) fn database_url(&self) -> String {
@@ -149,6 +190,13 @@ impl ServerOptions {
                 .join("pith.db");
             format!("sqlite://{}", path.display())
         })
+    }
+
+    /// The folder of the database, when it is a file.
+    pub(crate) fn database_folder(&self) -> Option<PathBuf> {
+        let url = self.database_url();
+        let file = url.strip_prefix("sqlite://")?;
+        Path::new(file).parent().map(Path::to_owned)
     }
 
     /// Where to listen for TLS; `None` for nowhere.
@@ -224,6 +272,17 @@ mod tests {
                 grace(&[&format!("--publication-grace={bad}")]).is_err(),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_powers_of_1024() {
+        assert_eq!(reserve("auto"), Ok(Reserve::Share));
+        assert_eq!(reserve("0"), Ok(Reserve::Bytes(0)));
+        assert_eq!(reserve("1500"), Ok(Reserve::Bytes(1500)));
+        assert_eq!(reserve("2g"), Ok(Reserve::Bytes(2 << 30)));
+        for bad in ["", "G", "1.5G", "-1", "1GB", "99999999T"] {
+            assert!(reserve(bad).is_err(), "{bad}");
         }
     }
 

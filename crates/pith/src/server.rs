@@ -1,7 +1,7 @@
 //! The server: opens what is needed, puts the parts together, runs until told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use pith_blobs::{Blobs, StorageUrl};
+use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
@@ -26,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
 use crate::{admin, authority, content, listener, types};
+
+/// How long a server that was told to stop waits for its parts.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A server that runs in this process.
 pub(crate) struct Server {
@@ -114,17 +117,33 @@ impl Server {
     /// Stops: no new connection, open requests end, running tasks are left for the next start to run again.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.shutdown.cancel();
-        for other in self.others {
-            other.await.context("a part of the server failed")?;
-        }
-        // One that hangs in the database loses its lease anyway.
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.scheduler).await;
-        let stopped = tokio::time::timeout(Duration::from_secs(5), self.workers).await;
-        match stopped {
-            Ok(ended) => ended
+        let Self {
+            workers,
+            scheduler,
+            others,
+            ..
+        } = self;
+        let parts = async {
+            for other in others {
+                other.await.context("a part of the server failed")?;
+            }
+            anyhow::Ok(())
+        };
+        let working = async {
+            workers
+                .await
                 .context("the workers failed")?
-                .context("the workers failed"),
-            Err(_) => Ok(()),
+                .context("the workers failed")
+        };
+        let scheduling = async { scheduler.await.context("the scheduler failed") };
+        // What hangs in the database or on a disk is left: its leases run out, its tasks are taken over.
+        let all = async { tokio::try_join!(parts, working, scheduling) };
+        match tokio::time::timeout(PATIENCE, all).await {
+            Ok(stopped) => stopped.map(drop),
+            Err(_) => {
+                tracing::warn!("what did not stop in time is left");
+                Ok(())
+            }
         }
     }
 
@@ -195,6 +214,8 @@ fn make_data_folder(data: &PathBuf) -> anyhow::Result<()> {
 async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let data = std::path::absolute(&options.data).context("cannot resolve the data folder")?;
+    let database = options.database_folder();
+    make_way(options.reserve, database.as_deref());
     let store = Store::connect(&options.database_url(), Arc::clone(&clock))
         .await
         .context("cannot open the database")?;
@@ -237,7 +258,18 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
     let engine = Engine::new(store, blobs, fetcher, registry, clock, host_name());
     Ok(engine
         .with_content_sources(content_sources)
-        .with_publication_grace(options.publication_grace.0))
+        .with_publication_grace(options.publication_grace.0)
+        .with_reserve(options.reserve, database.as_deref())
+        .with_kept_versions(options.keep_versions))
+}
+
+/// A server that starts on a full disk needs a little of it before it can make room.
+fn make_way(reserve: Reserve, database: Option<&Path>) {
+    let Some(folder) = database else { return };
+    let room = Room::new(reserve, vec![folder.to_owned()]);
+    if room.left().is_some_and(|left| left.is_lowest()) {
+        Ballast::new(folder, reserve).give_up();
+    }
 }
 
 fn host_name() -> String {

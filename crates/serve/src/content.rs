@@ -7,8 +7,9 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use pith_blobs::{Blobs, EntryRef, Error, KindRef, Publication, Result};
 use pith_core::{RelativePath, Sha256};
 
@@ -122,6 +123,9 @@ impl Content {
             Err(Error::Incoming(why)) if why.is::<Unavailable>() => unavailable(&why),
             Err(error) => {
                 tracing::error!(%error, path = path.path, "published content cannot be served");
+                if error.is_away() || error.is_full() {
+                    return later();
+                }
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
@@ -329,6 +333,14 @@ impl Content {
         self.small.insert(sha256, bytes.clone());
         Ok(Origin::Memory(bytes))
     }
+}
+
+/// The answer while the files cannot be reached: the same request may succeed in a moment.
+fn later() -> Response {
+    let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE);
+    let seconds = HeaderValue::from_static("10");
+    answer.headers_mut().insert(RETRY_AFTER, seconds);
+    answer
 }
 
 /// The answer of a file that cannot be fetched; what is wrong is in the log of whoever tried.

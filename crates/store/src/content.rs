@@ -331,12 +331,41 @@ impl Store {
         ))
     }
 
-    /// Forgets the versions before `number`, with the associations that only they had.
+    /// The repositories that have versions beyond the newest `keep`: for each its oldest version, and the first that must be
+    /// kept, which is never later than the oldest that a publication shows.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn version_prune(&self, repo: &str, number: i64) -> Result<()> {
+    pub async fn versions_beyond(&self, keep: i64) -> Result<Vec<(String, i64, i64)>> {
+        let statement = sql("SELECT v.repo_id, MIN(v.number), MAX(v.number), \
+             (SELECT MIN(p.repo_version) FROM publications p WHERE p.repo_id = v.repo_id) \
+             FROM repo_versions v GROUP BY v.repo_id HAVING COUNT(*) > $1 ORDER BY v.repo_id");
+        let mut beyond = Vec::new();
+        for row in self.all(statement.bind(keep)).await? {
+            let (oldest, newest): (i64, i64) = (row.get(1)?, row.get(2)?);
+            let shown: Option<i64> = row.get(3)?;
+            let first = (newest - keep + 1).min(shown.unwrap_or(i64::MAX));
+            if first > oldest {
+                beyond.push((row.get(0)?, oldest, first));
+            }
+        }
+        Ok(beyond)
+    }
+
+    /// Forgets the versions before `number`, with the associations that only they had; answers how many. None of them is
+    /// forgotten when a publication shows one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn version_prune(&self, repo: &str, number: i64) -> Result<i64> {
         let mut tx = self.begin().await?;
+        // Publishing locks the row of the repository's distributor only; a publication shows the newest version, which is
+        // never before `number`.
+        let shown = sql("SELECT 1 FROM publications WHERE repo_id = $1 AND repo_version < $2");
+        let shown = tx.inner.all(shown.bind(repo).bind(number)).await?;
+        if !shown.is_empty() {
+            return Ok(0);
+        }
         let ended = sql(
             "DELETE FROM repo_units WHERE repo_id = $1 AND removed_in IS NOT NULL AND removed_in <= $2",
         );
@@ -344,7 +373,8 @@ impl Store {
         let versions = sql("DELETE FROM repo_versions WHERE repo_id = $1 AND number < $2")
             .bind(repo)
             .bind(number);
-        tx.inner.execute(versions).await?;
-        tx.commit().await
+        let pruned = tx.inner.execute(versions).await?;
+        tx.commit().await?;
+        Ok(i64::try_from(pruned).unwrap_or(i64::MAX))
     }
 }

@@ -25,7 +25,10 @@ const SQLITE_READERS: u32 = 8;
 /// Connections to a PostgreSQL server, of one process.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
-/// How long to wait for a connection, or for another process that writes the file.
+/// How long to wait for a connection to a PostgreSQL server, whether it is busy or away.
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait for the one connection that writes an SQLite file, or for another process that writes it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open database.
@@ -47,7 +50,7 @@ impl Db {
             let options = options.application_name("pith");
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
-                .acquire_timeout(PATIENCE)
+                .acquire_timeout(POSTGRES_PATIENCE)
                 .connect_with(options)
                 .await?;
             return Ok(Self::Postgres(pool));
@@ -95,7 +98,9 @@ impl Db {
             .clone()
             .pragma("cache_size", "-8192")
             // A checkpoint per 32 MB instead of per 4 MB: pages that change often are copied less often.
-            .pragma("wal_autocheckpoint", "4096");
+            .pragma("wal_autocheckpoint", "4096")
+            // The log does not keep what it once needed: a small disk has better uses for it.
+            .pragma("journal_size_limit", "8388608");
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(1)

@@ -18,6 +18,7 @@ mod faults;
 mod field;
 mod generations;
 pub mod groups;
+mod handover;
 pub mod history;
 pub mod importers;
 mod leases;

@@ -195,6 +195,19 @@ impl Store {
         self.all(sql("SELECT 1")).await.map(drop)
     }
 
+    /// Writes the log of an SQLite file back into it, as far as that works without waiting for anybody, so that the log begins
+    /// anew. PostgreSQL does that by itself.
+    ///
+    /// # Errors
+    /// When the disk fails or is full.
+    pub async fn checkpoint(&self) -> Result<()> {
+        if self.engine() == Engine::Sqlite {
+            let statement = sql("PRAGMA wal_checkpoint(PASSIVE)");
+            self.inner.db.write_all(statement).await?;
+        }
+        Ok(())
+    }
+
     /// Closes every connection. Open streams and transactions end with an error.
     pub async fn close(&self) {
         if let Some(listener) = &self.inner.listener {

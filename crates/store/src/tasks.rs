@@ -475,7 +475,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let mut query = Sql::new(
             self.engine(),
-            "SELECT t.id, t.state, t.attempt FROM tasks t WHERE t.open AND t.worker \
+            "SELECT t.id, t.state, t.attempt - t.handed_back FROM tasks t WHERE t.open AND t.worker \
              IS NOT NULL AND t.state <> 'waiting' AND t.heartbeat < ",
         );
         query.bind(before).push(

@@ -56,14 +56,4 @@ impl Store {
             })
             .collect()
     }
-
-    /// Forgets a worker that stopped cleanly.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn worker_remove(&self, name: &str) -> Result<()> {
-        self.execute(sql("DELETE FROM workers WHERE name = $1").bind(name))
-            .await
-            .map(drop)
-    }
 }

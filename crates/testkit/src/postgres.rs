@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -190,22 +190,29 @@ fn has_programs(folder: &Path) -> bool {
 
 /// Makes a cluster in `folder`, starts it and the watchdog, and waits until it answers.
 fn start(server: &Server, folder: &Path, owner: u32) -> Result<()> {
-    let user = unprivileged_user()?;
-    if let Some((uid, gid)) = user {
+    init(server, folder)?;
+    let running = launch(server, folder)?;
+    watchdog(folder, owner, running.id())
+}
+
+/// A command of PostgreSQL's, as somebody it agrees to run as.
+fn as_user(server: &Server, folder: &Path, program: &str) -> Result<Command> {
+    let mut command = Command::new(server.programs.join(program));
+    if let Some((uid, gid)) = unprivileged_user()? {
+        command.uid(uid).gid(gid);
+    }
+    command.current_dir(folder).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Makes a cluster in `folder`.
+fn init(server: &Server, folder: &Path) -> Result<()> {
+    if let Some((uid, gid)) = unprivileged_user()? {
         chown(folder, Some(uid), Some(gid))?;
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
-    let data = folder.join("data");
-    let as_user = |program: &str| {
-        let mut command = Command::new(server.programs.join(program));
-        if let Some((uid, gid)) = user {
-            command.uid(uid).gid(gid);
-        }
-        command.current_dir(folder).stdin(Stdio::null());
-        command
-    };
-    let mut initdb = as_user("initdb");
-    initdb.arg("-D").arg(&data).args([
+    let mut initdb = as_user(server, folder, "initdb")?;
+    initdb.arg("-D").arg(folder.join("data")).args([
         "-U",
         "postgres",
         "-A",
@@ -227,11 +234,16 @@ fn start(server: &Server, folder: &Path, owner: u32) -> Result<()> {
         "initdb: {}",
         String::from_utf8_lossy(&output.stderr).trim()
     );
+    Ok(())
+}
+
+/// Starts the cluster in `folder` and waits until it answers.
+fn launch(server: &Server, folder: &Path) -> Result<Child> {
     let log = File::create(folder.join("log"))?;
-    let mut postgres = as_user("postgres");
+    let mut postgres = as_user(server, folder, "postgres")?;
     postgres
         .arg("-D")
-        .arg(&data)
+        .arg(folder.join("data"))
         .arg("-k")
         .arg(folder)
         .process_group(0);
@@ -250,7 +262,6 @@ fn start(server: &Server, folder: &Path, owner: u32) -> Result<()> {
         .stderr(log)
         .spawn()
         .context("postgres")?;
-    watchdog(folder, owner, running.id())?;
     let patience = Instant::now();
     while server.psql("postgres", "SELECT 1").is_err() {
         if running.try_wait()?.is_some() || patience.elapsed() > Duration::from_secs(60) {
@@ -265,7 +276,76 @@ fn start(server: &Server, folder: &Path, owner: u32) -> Result<()> {
         )]
         std::thread::sleep(Duration::from_millis(50));
     }
-    Ok(())
+    Ok(running)
+}
+
+/// A server that one test has to itself, to stop and start it.
+#[derive(Debug)]
+pub struct Own {
+    /// Where to connect.
+    pub url: String,
+    server: Server,
+    folder: tempfile::TempDir,
+    running: Child,
+}
+
+/// Starts a server for one test; `None` where there is no PostgreSQL.
+///
+/// # Errors
+/// When there is a PostgreSQL that does not start, and when there is none although `CI` is set.
+pub fn own() -> Result<Option<Own>> {
+    let Some(programs) = programs() else {
+        ensure!(
+            std::env::var_os("CI").is_none(),
+            "PostgreSQL is not installed"
+        );
+        eprintln!("SKIPPED: PostgreSQL is not installed");
+        return Ok(None);
+    };
+    let folder = tempfile::tempdir()?;
+    let server = Server {
+        programs,
+        before: "postgres://postgres@localhost".to_owned(),
+        after: format!("?host={}", folder.path().display()),
+        foreign: false,
+    };
+    init(&server, folder.path())?;
+    let running = launch(&server, folder.path())?;
+    Ok(Some(Own {
+        url: server.url("postgres"),
+        server,
+        folder,
+        running,
+    }))
+}
+
+impl Own {
+    /// Stops the server as its own service does, with all connections; what was committed stays.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub fn stop(&mut self) -> Result<()> {
+        let pid = self.running.id().to_string();
+        let told = Command::new("kill").args(["-INT", &pid]).status()?;
+        ensure!(told.success(), "PostgreSQL cannot be told to stop");
+        self.running.wait()?;
+        Ok(())
+    }
+
+    /// Starts the server again, after [`Own::stop`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&mut self) -> Result<()> {
+        self.running = launch(&self.server, self.folder.path())?;
+        Ok(())
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
 }
 
 /// A process that outlives the tests by a moment: it stops the server and removes the folder when the owner is gone.

@@ -1,5 +1,6 @@
 //! An S3 server in the test's own process, on a free port, over a folder that goes away with it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -8,8 +9,8 @@ use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
-use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::{AbortHandle, JoinSet};
 
 /// Access key that the server takes.
 pub const ACCESS_KEY: &str = "test-access-key";
@@ -19,9 +20,10 @@ pub const SECRET_KEY: &str = "test-secret-key";
 pub const BUCKET: &str = "pith";
 
 /// A running server. Dropping it stops listening and removes the objects.
-#[derive(Debug)]
 pub struct S3 {
     endpoint: String,
+    address: SocketAddr,
+    service: S3Service,
     accepting: AbortHandle,
     folder: tempfile::TempDir,
 }
@@ -40,19 +42,25 @@ pub async fn start() -> anyhow::Result<S3> {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .context("a port for the object server")?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
-    let accepting = tokio::spawn(accept(listener, service.build())).abort_handle();
+    let address = listener.local_addr()?;
+    let service = service.build();
+    let accepting = tokio::spawn(accept(listener, service.clone())).abort_handle();
     Ok(S3 {
-        endpoint,
+        endpoint: format!("http://{address}"),
+        address,
+        service,
         accepting,
         folder,
     })
 }
 
 async fn accept(listener: TcpListener, service: S3Service) {
+    // Connections end with whoever accepts them.
+    let mut connections = JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
         let service = service.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             // A client that goes away in mid-request is not the server's business.
             let _ = Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(socket), service)
@@ -62,6 +70,25 @@ async fn accept(listener: TcpListener, service: S3Service) {
 }
 
 impl S3 {
+    /// Stops listening and breaks every connection; the objects stay.
+    pub fn stop(&self) {
+        self.accepting.abort();
+    }
+
+    /// Listens again, at the same address.
+    ///
+    /// # Errors
+    /// When the address is not to be had.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        let socket = TcpSocket::new_v4()?;
+        // Connections of before may still be ending.
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        let listener = socket.listen(128)?;
+        self.accepting = tokio::spawn(accept(listener, self.service.clone())).abort_handle();
+        Ok(())
+    }
+
     /// `http://127.0.0.1:<port>`.
     #[must_use]
     pub fn endpoint(&self) -> &str {

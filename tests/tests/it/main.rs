@@ -1,6 +1,7 @@
 //! The built binary and real clients. One file per promise; each test starts a server of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod away;
 mod cli;
 mod clients;
 mod crash;
@@ -8,11 +9,13 @@ mod deferred;
 mod dnf;
 mod files;
 mod mid_run;
+mod full_disk;
 mod mirror;
 mod parity;
 mod recordings;
 mod rest;
 mod scale_out;
 mod schedules;
+mod stop;
 mod tls;
 mod zoo;

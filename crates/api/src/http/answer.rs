@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures::{Stream, StreamExt, TryStreamExt};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use pith_core::error::PulpError;
 use pith_core::task::CallReport;
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::json::{write, write_text};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+/// Seconds after which what does not work now may work.
+const RETRY: HeaderValue = HeaderValue::from_static("10");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// An answer that is not an error of Pulp's kind.
@@ -189,7 +191,11 @@ pub(super) fn not_found(head: bool) -> Response {
 
 /// An error as Pulp shows it.
 pub(super) fn error(error: &PulpError, method: &str, href: &str) -> Response {
-    document(error.status, &error.to_body(method, href), method)
+    let mut answer = document(error.status, &error.to_body(method, href), method);
+    if error.status == 503 {
+        answer.headers_mut().insert(RETRY_AFTER, RETRY);
+    }
+    answer
 }
 
 /// A failure that nobody foresaw (reference: platform-api §1.6.2): without `error`, and without what went wrong inside.

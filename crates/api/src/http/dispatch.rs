@@ -3,25 +3,32 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
-use futures::FutureExt;
-use http::header::{ALLOW, LOCATION};
+use futures::{FutureExt, Stream, StreamExt};
+use http::header::{ALLOW, EXPECT, LOCATION};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use pith_core::Document;
 use pith_core::error::{ErrorDetail, PulpError};
+use pith_engine::auth::Principal;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::call::{Call, Payload};
 use super::credentials::authenticate;
 use crate::Shared;
-use crate::routes::{BodyKind, Route};
+use crate::routes::{BodyKind, Disk, Route};
 
 const MOUNT: &str = "/pulp/api/v2/";
+/// What is read of the body of a refused request, in bytes.
+const MAX_DRAINED: usize = 64 * 1024 * 1024;
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Largest JSON body, in bytes.
 const MAX_BODY: usize = 5 * 1024 * 1024;
 
@@ -81,12 +88,14 @@ async fn run(
     request: Request,
 ) -> Result<Answer, PulpError> {
     let (request, body) = request.into_parts();
-    let principal = match route.operation {
-        None => None,
-        Some(operation) => {
-            let principal = authenticate(shared, &request).await?;
-            principal.permit(operation, &resource(&inside))?;
-            Some(principal)
+    let principal = match admit(shared, route, &inside, &request).await {
+        Ok(principal) => principal,
+        Err(refused) => {
+            // One that asked whether to send anything has sent nothing, and is not to.
+            if !request.headers.contains_key(EXPECT) {
+                drain(body.into_data_stream()).await;
+            }
+            return Err(refused);
         }
     };
     let query = request.uri.query().map(str::to_owned);
@@ -100,6 +109,40 @@ async fn run(
         principal,
     };
     (route.handler)(call).await
+}
+
+/// Who asks, when they may and there is room for it.
+async fn admit(
+    shared: &Shared,
+    route: &Route,
+    inside: &str,
+    request: &Parts,
+) -> Result<Option<Principal>, PulpError> {
+    let Some(operation) = route.operation else {
+        return Ok(None);
+    };
+    let principal = authenticate(shared, request).await?;
+    principal.permit(operation, &resource(inside))?;
+    match route.disk() {
+        Disk::Nothing => {}
+        Disk::Room => shared.engine.require_room()?,
+        Disk::Reserve => shared.engine.make_way(),
+    }
+    Ok(Some(principal))
+}
+
+/// Reads what a refused client still sends, within limits: a connection that is closed before would take the answer with it.
+pub(crate) async fn drain<E>(mut body: impl Stream<Item = Result<Bytes, E>> + Unpin) {
+    let read = async {
+        let mut left = MAX_DRAINED;
+        while let Some(Ok(piece)) = body.next().await {
+            match left.checked_sub(piece.len()) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
 /// The resource that rights are granted on, of a path below the mount point: its segments as the route saw them, so that

@@ -11,5 +11,5 @@ pub(crate) use answer::Answer;
 pub(crate) use call::Call;
 #[cfg(test)]
 pub(crate) use call::query_pairs;
-pub(crate) use dispatch::dispatch;
+pub(crate) use dispatch::{dispatch, drain};
 pub(crate) use matcher::Matcher;

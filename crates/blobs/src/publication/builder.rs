@@ -132,6 +132,7 @@ impl PublicationBuilder {
     fn set_aside(&mut self) -> Result<()> {
         self.sort();
         let scratch = || scratch_error("write a scratch file");
+        self.blobs.require_room()?;
         let mut file = io::BufWriter::new(self.blobs.nameless()?);
         for record in self.sorted() {
             let record = only(record)?;

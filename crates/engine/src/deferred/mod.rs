@@ -48,6 +48,9 @@ pub enum Unavailable {
     /// The upstream does not answer in time.
     #[error("its upstream does not answer in time: {0}")]
     Timeout(String),
+    /// There is no room for it, or the disk fails.
+    #[error("it cannot be stored here: {0}")]
+    Unstored(String),
     /// Something of our own failed.
     #[error("it cannot be fetched: {0}")]
     Internal(String),
@@ -60,7 +63,7 @@ impl Unavailable {
         match self {
             Self::NotFound(_) => 404,
             Self::BadUpstream(_) => 502,
-            Self::Busy(_) => 503,
+            Self::Busy(_) | Self::Unstored(_) => 503,
             Self::Timeout(_) => 504,
             Self::Internal(_) => 500,
         }
@@ -80,7 +83,8 @@ impl From<FetchError> for Unavailable {
             ErrorKind::Timeout | ErrorKind::Stalled | ErrorKind::Status { status: 504 } => {
                 Self::Timeout(text)
             }
-            ErrorKind::Io | ErrorKind::Cancelled => Self::Internal(text),
+            ErrorKind::Io => Self::Unstored(text),
+            ErrorKind::Cancelled => Self::Internal(text),
             _ => Self::BadUpstream(text),
         }
     }

@@ -101,6 +101,9 @@ impl Sink for FlightSink<'_> {
     }
 
     async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        if let Some((spool, _)) = &mut self.spool {
+            spool.require_room(bytes.len()).map_err(io::Error::other)?;
+        }
         let file = self.file()?;
         let known = self.agreeing(&file, &bytes)?;
         // Into the page cache; the file system's own write-back does the rest.

@@ -80,6 +80,7 @@ pub(crate) fn failure(error: &FetchError) -> FetchFailure {
                 },
             )
         }
+        ErrorKind::Io => (None, FetchFailureKind::Ours),
         _ => (None, FetchFailureKind::Unreachable),
     };
     FetchFailure {

@@ -20,11 +20,24 @@ mod sync;
 mod units;
 mod upload;
 
+use std::sync::Arc;
+
 use crate::Job;
 use crate::worker::{Done, Failure, Run};
 
 /// Runs `job` to its end.
 pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
+    let engine = Arc::clone(&run.engine);
+    if job.adds() {
+        engine.require_room()?;
+    }
+    run_job(run, job).await.map_err(|failure| match failure {
+        Failure::Error(error) => Failure::Error(engine.blaming_the_disk(error)),
+        Failure::Cancelled => Failure::Cancelled,
+    })
+}
+
+async fn run_job(run: Run, job: Job) -> Result<Done, Failure> {
     match job {
         Job::Sync {
             repo_id,

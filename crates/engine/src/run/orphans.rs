@@ -17,24 +17,33 @@ use crate::worker::{Done, Failure, Run};
 
 /// Runs `Job::DeleteOrphans`.
 pub(super) async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> {
-    let result = match orphans {
-        Orphans::All => json!(sweep(&run, None).await?),
-        Orphans::OfType { type_id } => {
-            let deleted = sweep(&run, Some(&type_id)).await?;
-            json!(deleted.values().sum::<u64>())
-        }
-        Orphans::One { type_id, unit_id } => {
-            delete_listed(&run, &[(type_id, unit_id)]).await?;
-            Value::Null
-        }
-        Orphans::Listed { units } => {
-            delete_listed(&run, &listed(&units)?).await?;
-            Value::Null
-        }
-    };
+    let result = delete_units(&run, orphans).await?;
+    // Whoever deletes on a full disk wants the room, and now.
+    if run.engine.is_low_on_room() {
+        run.engine.sweep_condemned().await?;
+    }
     Ok(Done {
         result,
         ..Done::default()
+    })
+}
+
+/// What the task answers.
+async fn delete_units(run: &Run, orphans: Orphans) -> Result<Value, Failure> {
+    Ok(match orphans {
+        Orphans::All => json!(sweep(run, None).await?),
+        Orphans::OfType { type_id } => {
+            let deleted = sweep(run, Some(&type_id)).await?;
+            json!(deleted.values().sum::<u64>())
+        }
+        Orphans::One { type_id, unit_id } => {
+            delete_listed(run, &[(type_id, unit_id)]).await?;
+            Value::Null
+        }
+        Orphans::Listed { units } => {
+            delete_listed(run, &listed(&units)?).await?;
+            Value::Null
+        }
     })
 }
 

@@ -36,6 +36,7 @@ pub(super) async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Mov
 
 async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentError> {
     let engine = &shared.engine;
+    engine.blobs.require_room().map_err(ContentError::other)?;
     engine.blobs.durable().await.map_err(ContentError::other)?;
     complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use pith_content::fetch::FetchFailure;
+use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
@@ -450,6 +450,10 @@ impl Downloader {
                 .send(moving)
                 .await
                 .map_err(|_| ContentError::Cancelled),
+            // No policy for files that cannot be had is meant for a disk that is full.
+            Err(failure) if failure.kind == FetchFailureKind::Ours => {
+                Err(ContentError::Other(failure.message))
+            }
             Err(failure) => {
                 moving.observer.failed(&moving.unit, &failure)?;
                 self.shared.close(1);
@@ -489,10 +493,10 @@ impl Downloader {
                 .await
                 .map_err(|error| failure(&error))?,
         };
-        let stored = sink
-            .finish()
-            .await
-            .map_err(|error| unreachable_file(&first, &error.to_string()))?;
+        let stored = sink.finish().await.map_err(|error| FetchFailure {
+            kind: FetchFailureKind::Ours,
+            ..unreachable_file(&first, &error.to_string())
+        })?;
         moving
             .observer
             .inspect(&mut moving.unit, &fetched.head)

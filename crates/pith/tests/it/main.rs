@@ -18,3 +18,4 @@ mod searches;
 mod seeds;
 mod sources;
 mod stale;
+mod versions;

@@ -209,7 +209,7 @@ async fn old_versions_can_be_read_until_they_are_pruned(f: Fixture) {
     assert_eq!(of(1).await.collect::<Vec<_>>(), [ids[0]]);
     assert_eq!(of(2).await.collect::<Vec<_>>(), [ids[1]]);
     assert_eq!(of(3).await.collect::<Vec<_>>(), ids);
-    f.store.version_prune(REPO, 2).await.unwrap();
+    assert_eq!(f.store.version_prune(REPO, 2).await.unwrap(), 1);
     assert_eq!(f.store.version_list(REPO).await.unwrap().len(), 2);
     assert_eq!(of(1).await.count(), 0);
     assert_eq!(of(2).await.collect::<Vec<_>>(), [ids[1]]);

@@ -1,7 +1,8 @@
 //! Settings, uploads, history, workers.
 
-use pith_core::{ObjectId, Timestamp};
-use pith_store::{History, HistoryKind, HistoryQuery, StoreError, Upload};
+use pith_core::task::TaskState;
+use pith_core::{ObjectId, TaskId, Timestamp};
+use pith_store::{History, HistoryKind, HistoryQuery, NewTask, StoreError, Upload};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ on_both_engines!(
     uploads_only_grow,
     history_is_listed_as_it_was_written,
     workers_are_known_by_their_heartbeat,
+    a_task_that_is_given_back_waits_again_however_often,
 );
 
 async fn a_setting_made_twice_keeps_the_first_value(f: Fixture) {
@@ -165,6 +167,37 @@ async fn workers_are_known_by_their_heartbeat(f: Fixture) {
         (workers[0].started, workers[0].heartbeat, workers.len()),
         (started, beat, 1)
     );
-    f.store.worker_remove("w1").await.unwrap();
+    let gone = ["w1".to_owned()];
+    assert_eq!(f.store.tasks_hand_back(&gone).await.unwrap(), 0);
     assert!(f.store.workers_list().await.unwrap().is_empty());
+}
+
+/// The numbers of started tasks are bounded, but not by workers that are told to stop.
+async fn a_task_that_is_given_back_waits_again_however_often(f: Fixture) {
+    let task = NewTask {
+        id: TaskId::new(),
+        kind: "test".to_owned(),
+        args: Value::Null,
+        tags: Vec::new(),
+        resources: Vec::new(),
+        group: None,
+    };
+    f.store.task_enqueue(&task).await.unwrap();
+    let worker = ["w1".to_owned()];
+    for time in 1..=5 {
+        f.store.worker_beat("w1", f.now()).await.unwrap();
+        let claimed = f.store.task_claim("w1", f.now()).await.unwrap().unwrap();
+        assert_eq!((claimed.id, claimed.attempt), (task.id, time));
+        assert_eq!(f.store.tasks_hand_back(&worker).await.unwrap(), 1);
+        let waiting = f.store.task_get(task.id).await.unwrap().unwrap();
+        assert_eq!(waiting.state, TaskState::Waiting);
+        assert_eq!(waiting.worker, None);
+    }
+    // A worker that dies is another matter, as often as ever.
+    for given_up in [false, false, true] {
+        f.store.task_claim("w1", f.now()).await.unwrap().unwrap();
+        let late = f.later(100);
+        let lost = f.store.task_requeue_lost(late, 3, late).await.unwrap();
+        assert_eq!(lost.given_up == [task.id], given_up, "{lost:?}");
+    }
 }

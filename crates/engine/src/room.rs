@@ -1,0 +1,180 @@
+//! A disk that is nearly full: what adds is refused, what takes away goes on (see `pith_blobs::Room`).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pith_blobs::{Ballast, Left, Reserve, Room};
+use pith_core::error::PulpError;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::from_blobs;
+use crate::{Engine, Job};
+
+/// The disks are looked at this often.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// What the engine knows of the disks it writes to; nothing when no reserve is kept.
+#[derive(Default)]
+pub(crate) struct Disks {
+    room: Option<Room>,
+    ballast: Option<Ballast>,
+    /// Whether the ballast is to be taken again when there is room.
+    given_up: AtomicBool,
+}
+
+impl Disks {
+    fn left(&self) -> Option<Left> {
+        self.room.as_ref()?.left()
+    }
+
+    /// Takes the ballast when it is not there.
+    fn take_ballast(&self) {
+        let Some(ballast) = &self.ballast else { return };
+        if !self.given_up.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        match ballast.take() {
+            Ok(true) => {}
+            Ok(false) => self.given_up.store(true, Ordering::Relaxed),
+            Err(error) => {
+                self.given_up.store(true, Ordering::Relaxed);
+                tracing::warn!(%error, "no room can be set aside for the database");
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// With `reserve` kept free where files are written, and in the folder of the database when it is a file.
+    #[must_use]
+    pub fn with_reserve(mut self, reserve: Reserve, database: Option<&Path>) -> Self {
+        if reserve.is_off() {
+            return self;
+        }
+        let mut folders = vec![self.blobs.spool_path().to_owned()];
+        folders.extend(database.map(Path::to_owned));
+        let room = Room::new(reserve, folders);
+        self.blobs.keep_free(room.clone());
+        self.disks = Disks {
+            room: Some(room),
+            ballast: database.map(|folder| Ballast::new(folder, reserve)),
+            given_up: AtomicBool::new(true),
+        };
+        self
+    }
+
+    /// Refuses while a disk has less room than is kept in reserve.
+    ///
+    /// # Errors
+    /// 507 that says which disk and what to do.
+    pub fn require_room(&self) -> Result<(), PulpError> {
+        let Some(left) = self.disks.left() else {
+            return Ok(());
+        };
+        if left.is_low() {
+            return Err(from_blobs(&left.into()));
+        }
+        // Before those take the room who are let in now.
+        self.disks.take_ballast();
+        Ok(())
+    }
+
+    /// Makes what room can be made for the database, when there is none: for work that takes away.
+    pub fn make_way(&self) {
+        if self.disks.left().is_some_and(|left| left.is_lowest())
+            && let Some(ballast) = &self.disks.ballast
+            && ballast.give_up()
+        {
+            self.disks.given_up.store(true, Ordering::Relaxed);
+            tracing::warn!("the disk is full: the room set aside for the database is given up");
+        }
+    }
+
+    pub(crate) fn is_low_on_room(&self) -> bool {
+        self.disks.left().is_some_and(|left| left.is_low())
+    }
+
+    /// The error, with the full disk named when there is one: what failed because of it may not say so itself.
+    pub(crate) fn blaming_the_disk(&self, mut error: PulpError) -> PulpError {
+        let Some(left) = self.disks.left().filter(Left::is_low) else {
+            return error;
+        };
+        let full = pith_blobs::Error::from(left).to_string();
+        if !error.detail.description.contains("is full") {
+            error.detail.description = format!("{}; {full}", error.detail.description);
+        }
+        error
+    }
+
+    /// Looks at the disks; how the fullest one is.
+    async fn look_at_room(&self, was: Level) -> Level {
+        let Some(left) = self.disks.left() else {
+            return Level::Fine;
+        };
+        if !left.is_low() {
+            if was != Level::Fine {
+                tracing::info!(folder = %left.folder.display(), "there is room on the disk again");
+            }
+            self.disks.take_ballast();
+            return Level::Fine;
+        }
+        let is = match left.is_lowest() {
+            true => Level::Lowest,
+            false => Level::Low,
+        };
+        // Not at the first sight: whoever fills the disk should have come to the end first.
+        if was == Level::Lowest {
+            self.make_way();
+        }
+        // The log begins anew where it can, instead of growing.
+        if let Err(error) = self.store.checkpoint().await {
+            tracing::warn!(%error, "the database's log cannot be written back");
+        }
+        if was == Level::Fine {
+            tracing::error!(error = %pith_blobs::Error::from(left), "nothing more is taken in");
+            if let Err(error) = self.sweep_condemned().await {
+                tracing::warn!(%error, "files that nothing needs cannot be removed");
+            }
+        }
+        is
+    }
+}
+
+/// How full a disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Fine,
+    Low,
+    Lowest,
+}
+
+/// Watches the disks until `shutdown` fires.
+pub(crate) async fn watch(engine: Arc<Engine>, shutdown: CancellationToken) {
+    let mut level = Level::Fine;
+    loop {
+        level = engine.look_at_room(level).await;
+        let sleep = tokio::time::sleep(LOOK);
+        if shutdown.run_until_cancelled(sleep).await.is_none() {
+            return;
+        }
+    }
+}
+
+impl Job {
+    /// Whether the job takes something in, for which there must be room.
+    pub(crate) fn adds(&self) -> bool {
+        matches!(
+            self,
+            Self::Sync { .. }
+                | Self::Publish { .. }
+                | Self::PublishGroup { .. }
+                | Self::DownloadRepository { .. }
+                | Self::RefreshContentSources { .. }
+                | Self::RefreshContentSource { .. }
+                | Self::ImportUpload { .. }
+                | Self::Associate { .. }
+        )
+    }
+}

@@ -1,0 +1,122 @@
+//! The database or the object store is away for a while: what can be served is served, the rest is refused clearly, and
+//! everything goes on by itself when it is back.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use pith_e2e::tools::wait_for;
+use pith_e2e::{Api, Feed, Pith};
+use pith_testkit::{postgres, s3};
+use serde_json::json;
+
+fn files(number: usize) -> Vec<(String, Vec<u8>)> {
+    let file = |file: usize| {
+        let bytes = format!("generation {number} of file {file}\n").repeat(10);
+        (format!("file-{file}.bin"), bytes.into_bytes())
+    };
+    (0..5).map(file).collect()
+}
+
+/// The whole answer to a `GET`, head and body.
+fn answer(server: &Pith, api: &Api, path: &str) -> String {
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    let authorization = api.authorization().unwrap();
+    let ask = format!(
+        "GET {path} HTTP/1.1\r\nHost: pith\r\nAuthorization: {authorization}\r\nConnection: close\r\n\r\n"
+    );
+    socket.write_all(ask.as_bytes()).unwrap();
+    let mut text = Vec::new();
+    socket.read_to_end(&mut text).unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Makes sure that an answer says that the same request may succeed later.
+fn assert_away(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(
+        answer.to_ascii_lowercase().contains("\r\nretry-after:"),
+        "{answer}"
+    );
+}
+
+/// Syncs and publishes generation `number`; what is served then.
+fn assert_works(api: &Api, feed: &Feed, number: usize) {
+    feed.put_files(&files(number));
+    api.sync("files").unwrap();
+    api.publish("files").unwrap();
+    assert_serves(api, number);
+}
+
+fn assert_serves(api: &Api, number: usize) {
+    for (name, bytes) in files(number) {
+        let served = api.download(&format!("/pulp/isos/files/{name}")).unwrap();
+        assert_eq!(served, bytes, "{name}");
+    }
+}
+
+#[test]
+fn a_postgres_that_was_away_is_used_again_and_tasks_end() {
+    let Some(mut database) = postgres::own().unwrap() else {
+        return;
+    };
+    let feed = Feed::start().unwrap();
+    let server = Pith::start_with(&["--database", &database.url]).unwrap();
+    let api = server.api().unwrap();
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    assert_works(&api, &feed, 0);
+    for round in 1..=2 {
+        // In the middle of a sync, and of requests.
+        feed.put_files(&files(round));
+        let stalled = "/feed/file-3.bin";
+        let asked = feed.requests_for(stalled);
+        feed.stall_once(stalled, 10);
+        let sync = "/repositories/files/actions/sync/";
+        let tasks = api.spawn(sync, &json!({})).unwrap();
+        feed.wait_for_requests(stalled, asked + 1).unwrap();
+        database.stop().unwrap();
+
+        let asked = answer(&server, &api, "/pulp/api/v2/repositories/files/");
+        assert_away(&asked);
+        assert!(asked.contains("the database does not work"), "{asked}");
+        assert_serves(&api, round - 1);
+
+        database.start().unwrap();
+        wait_for("the database to be used again", || {
+            let found = api.call("GET", "/repositories/files/", None)?;
+            Ok((found.status == 200).then_some(()))
+        })
+        .unwrap();
+        // Cancelled, for it would wait for the stalled download; it was noted while the database was there.
+        let cancel = format!("/tasks/{}/", tasks[0]);
+        api.call("DELETE", &cancel, None).unwrap();
+        api.wait(&tasks).unwrap();
+        assert_works(&api, &feed, round);
+    }
+}
+
+#[test]
+fn an_object_store_that_was_away_is_used_again_and_tasks_end() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut store = runtime.block_on(s3::start()).unwrap();
+    let feed = Feed::start().unwrap();
+    let server = Pith::start_with(&["--storage", &store.storage_url("blobs")]).unwrap();
+    let api = server.api().unwrap();
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    assert_works(&api, &feed, 0);
+
+    store.stop();
+    // What is at hand is served; what is not says that it may come later.
+    assert_serves(&api, 0);
+    feed.put_files(&files(1));
+    let sync = "/repositories/files/actions/sync/";
+    let tasks = api.wait(&api.spawn(sync, &json!({})).unwrap()).unwrap();
+    assert_eq!(tasks[0]["state"], "error", "{:#}", tasks[0]);
+    api.get("/repositories/files/").unwrap();
+
+    runtime.block_on(store.start_again()).unwrap();
+    assert_works(&api, &feed, 1);
+}
