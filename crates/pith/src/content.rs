@@ -147,7 +147,7 @@ impl pith_serve::Mounts for Mounts {
         protocol: Protocol,
     ) -> pith_blobs::Result<Option<Resolved>> {
         self.catch_up().await;
-        self.table.resolve(path, protocol).await
+        self.table.find(path, protocol).await
     }
 
     async fn retired(

@@ -163,6 +163,22 @@ impl MountTable {
         Arc::clone(&self.snapshot.read())
     }
 
+    /// As [`Mounts::resolve`], of the mounts as they were last read.
+    ///
+    /// # Errors
+    /// When the publication cannot be opened.
+    pub async fn find(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>> {
+        let snapshot = self.snapshot();
+        let Some((mount, rest)) = snapshot.find(path, protocol) else {
+            return Ok(None);
+        };
+        Ok(Some(Resolved {
+            mount: Arc::clone(mount),
+            publication: self.publication(mount.publication).await?,
+            rest: rest.to_owned(),
+        }))
+    }
+
     async fn publication(&self, sha256: Sha256) -> Result<Arc<Publication>> {
         let opening = {
             let mut open = self.open.lock();
@@ -182,15 +198,7 @@ impl MountTable {
 #[async_trait]
 impl Mounts for MountTable {
     async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>> {
-        let snapshot = self.snapshot();
-        let Some((mount, rest)) = snapshot.find(path, protocol) else {
-            return Ok(None);
-        };
-        Ok(Some(Resolved {
-            mount: Arc::clone(mount),
-            publication: self.publication(mount.publication).await?,
-            rest: rest.to_owned(),
-        }))
+        self.find(path, protocol).await
     }
 
     async fn retired(&self, _mount: &MountRow, _path: &str) -> Result<Option<Entry>> {
