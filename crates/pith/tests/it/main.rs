@@ -9,6 +9,7 @@ mod faults;
 mod grace;
 mod harness;
 mod life;
+mod odd;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]
 mod published;
