@@ -38,8 +38,6 @@ pub mod store;
 mod task_queries;
 pub mod tasks;
 mod transaction;
-#[cfg(test)]
-mod transaction_tests;
 mod unit_changes;
 mod unit_outline;
 mod unit_query;

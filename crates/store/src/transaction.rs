@@ -250,3 +250,6 @@ impl Drop for DbTx {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
