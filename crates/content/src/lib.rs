@@ -97,6 +97,12 @@ pub trait ContentType: Send + Sync {
         &[]
     }
 
+    /// Fields that tell of a unit's file what was worked out of it: a known unit that is handed over again, and otherwise
+    /// stays as it is, gets what it lacks of them.
+    fn learned_fields(&self, _type_id: &str) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to
     /// what is to be stored. `parts` holds all parts of the known unit as they are stored. Most types replace.
     fn merge(

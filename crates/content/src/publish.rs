@@ -185,6 +185,17 @@ pub trait PublishContext: Send + Sync {
     fn progress(&self, report: Value);
 }
 
+/// The time of a document that takes the place of one from `served`: a later second, for clients compare seconds, and two
+/// publishes may share one or have a clock between them that was put back.
+///
+/// # Errors
+/// When time has come to its end.
+pub fn later_second(now: Timestamp, served: Option<Timestamp>) -> Result<Timestamp, ContentError> {
+    let next = served.map(|served| served.as_second().saturating_add(1));
+    let second = next.map_or(now.as_second(), |next| next.max(now.as_second()));
+    Timestamp::from_second(second).map_err(ContentError::other)
+}
+
 /// A file that can be read from any place.
 pub trait ReadSeek: io::Read + io::Seek + Send {}
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use pith_core::{Clock, Document, UnitId};
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Clock, Document, UnitId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -186,12 +187,22 @@ pub trait StageObserver: Send + Sync {
     /// This unit is already known, with its file if it has one; it will not be downloaded.
     fn known(&self, _type_id: &str) {}
 
-    /// The file of this unit is here and verified. `head` is its beginning, as long as the source asked for; what the
-    /// file itself says (a signature, a flag) goes into the document now.
+    /// Which digests of the files of this type are worth working out while they come in.
+    fn digests(&self, _type_id: &str) -> &'static [Algorithm] {
+        &[]
+    }
+
+    /// The file of this unit is here and verified. `head` is its beginning, as long as the source asked for, `hashed` has
+    /// its [`StageObserver::digests`]; what the file itself says (a signature, a flag) goes into the document now.
     ///
     /// # Errors
     /// The unit is dropped, and [`StageObserver::failed`] is told.
-    fn inspect(&self, _unit: &mut WantedUnit, _head: &[u8]) -> Result<(), String> {
+    fn inspect(
+        &self,
+        _unit: &mut WantedUnit,
+        _head: &[u8],
+        _hashed: &Hashed,
+    ) -> Result<(), String> {
         Ok(())
     }
 

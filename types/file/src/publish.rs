@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_content::publish::{
     Distributor, Entry, GeneratedFile, Mount, OtherDistributor, PublishContext, PublishReport,
+    later_second,
 };
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
@@ -60,9 +61,11 @@ impl Distributor for IsoDistributor {
             ("in_progress", ctx.clock().now()),
         ];
         ctx.progress(publish_progress(&states));
-        let now = ctx.clock().now();
-        let written = add_files(ctx, now).await?;
         let name = RelativePath::new(manifest::NAME).map_err(ContentError::other)?;
+        let served = ctx.previous(manifest::NAME).await?;
+        let served = served.iter().find(|(path, ..)| *path == name);
+        let now = later_second(ctx.clock().now(), served.map(|(_, _, modified)| *modified))?;
+        let written = add_files(ctx, now).await?;
         ctx.add(
             name,
             Entry::Blob {

@@ -85,6 +85,13 @@ impl ContentType for Rpm {
         }
     }
 
+    fn learned_fields(&self, type_id: &str) -> &'static [&'static str] {
+        match type_id {
+            types::RPM | types::SRPM | types::DRPM => &["checksums", "signing_key"],
+            _ => &[],
+        }
+    }
+
     fn merge(
         &self,
         type_id: &str,

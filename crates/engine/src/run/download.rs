@@ -7,6 +7,7 @@ use bytes::Bytes;
 use pith_blobs::{BlobWriter, Blobs, SpoolFile};
 use pith_content::ContentError;
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
+use pith_core::Algorithm;
 use pith_core::digest::Hashed;
 use pith_fetch::{ErrorKind, FetchError, Request, Session, Sink};
 use url::Url;
@@ -94,15 +95,23 @@ pub(crate) fn failure(error: &FetchError) -> FetchFailure {
 /// A download that becomes a blob.
 pub(crate) struct BlobSink {
     blobs: Blobs,
+    also: &'static [Algorithm],
     writer: BlobWriter,
 }
 
 impl BlobSink {
-    pub(crate) fn new(blobs: &Blobs) -> Self {
+    /// A download of which these digests are worked out too.
+    pub(crate) fn new(blobs: &Blobs, also: &'static [Algorithm]) -> Self {
         Self {
             blobs: blobs.clone(),
-            writer: blobs.writer(&[]),
+            also,
+            writer: blobs.writer(also),
         }
+    }
+
+    /// Another one of the same kind.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(&self.blobs, self.also)
     }
 
     pub(crate) async fn finish(self) -> pith_blobs::Result<Hashed> {
@@ -120,7 +129,7 @@ impl Sink for BlobSink {
     }
 
     async fn restart(&mut self) -> std::io::Result<()> {
-        self.writer = self.blobs.writer(&[]);
+        self.writer = self.blobs.writer(self.also);
         Ok(())
     }
 }

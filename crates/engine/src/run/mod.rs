@@ -8,6 +8,7 @@ pub(crate) mod download;
 mod download_repository;
 mod group;
 mod housekeeping;
+mod learn;
 mod orphans;
 mod publish;
 mod refresh_sources;

@@ -7,10 +7,11 @@ use futures::FutureExt;
 use pith_content::ContentError;
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source};
-use pith_core::{Digest, UnitId};
+use pith_core::{Digest, Document, UnitId};
 use pith_store::{FileSource, NewUnit, OnConflict};
 use tokio::sync::mpsc;
 
+use super::learn;
 use super::stage::{Moving, Shared};
 use crate::files::saving;
 
@@ -98,6 +99,15 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
         saving(&shared.engine, save)
             .await
             .map_err(ContentError::other)?;
+    }
+    let mut told: HashMap<&str, Vec<(UnitId, &Document)>> = HashMap::new();
+    for moving in batch.iter().filter(|moving| moving.file.is_some()) {
+        let unit = &moving.unit;
+        let known = moving.known.map(|id| (id, &unit.doc));
+        told.entry(unit.type_id).or_default().extend(known);
+    }
+    for (type_id, told) in told {
+        learn::from_files(&shared.engine, type_id, told).await?;
     }
     Ok(())
 }

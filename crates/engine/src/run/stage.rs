@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::download::{BlobSink, MAX_FILE, failure, resolve, unreachable_file};
+use super::learn;
 use super::save::{SAVE_BATCH, save_loop};
 use crate::Engine;
 use crate::catalog::Cataloger;
@@ -287,6 +288,9 @@ impl Stages {
         let store = &self.shared.engine.store;
         let gone = store.stage_add(self.shared.task, &units).await;
         let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
+        let told = served.iter().filter(|(id, _)| !gone.contains(id));
+        let told = told.map(|(id, moving)| (*id, &moving.unit.doc)).collect();
+        learn::from_files(&self.shared.engine, type_id, told).await?;
         let mut sources = Vec::new();
         for (id, moving) in served {
             if gone.contains(&id) {
@@ -484,7 +488,8 @@ impl Downloader {
             .first()
             .map(ToString::to_string)
             .unwrap_or_default();
-        let mut sink = BlobSink::new(&self.shared.engine.blobs);
+        let also = moving.observer.digests(moving.unit.type_id);
+        let mut sink = BlobSink::new(&self.shared.engine.blobs, also);
         let fetched = match self.nearby_copy(&moving.nearby, &request, &mut sink).await {
             Some(fetched) => fetched,
             None => self
@@ -499,7 +504,7 @@ impl Downloader {
         })?;
         moving
             .observer
-            .inspect(&mut moving.unit, &fetched.head)
+            .inspect(&mut moving.unit, &fetched.head, &stored)
             .map_err(|message| unreachable_file(fetched.url.as_str(), &message))?;
         moving.file = Some((stored.sha256, stored.size));
         Ok(())
@@ -524,7 +529,7 @@ impl Downloader {
                 Ok(fetched) => return Some(fetched),
                 Err(error) => {
                     tracing::info!(%error, source = one.source_id, "a content source does not have a file");
-                    *sink = BlobSink::new(&self.shared.engine.blobs);
+                    *sink = sink.anew();
                 }
             }
         }

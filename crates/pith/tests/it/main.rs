@@ -13,6 +13,7 @@ mod odd;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]
 mod published;
+mod publishing;
 mod rpm;
 mod schedules;
 mod searches;

@@ -22,7 +22,7 @@ crate::on_both!(
 
 /// A repository of the upstream, in a folder that can be spoilt.
 pub(crate) struct Feed {
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     _keep: tempfile::TempDir,
 }
 
@@ -85,6 +85,15 @@ impl Feed {
             format!("{}{data}{}", &repomd[..start], &repomd[end..]),
         )
         .unwrap();
+    }
+
+    /// Adds a document to what `repomd.xml` lists.
+    pub(crate) fn add(&self, kind: &str, plain_name: &str, text: &str) {
+        let repomd = self.folder.join("repodata/repomd.xml");
+        let listed = std::fs::read_to_string(&repomd).unwrap();
+        let place = format!("<data type=\"{kind}\"></data></repomd>");
+        std::fs::write(repomd, listed.replace("</repomd>", &place)).unwrap();
+        self.replace(kind, plain_name, text);
     }
 
     pub(crate) fn plain(&self, ending: &str) -> String {

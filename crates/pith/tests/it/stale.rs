@@ -22,7 +22,7 @@ crate::on_both!(
 );
 
 /// The document of this type that a repository serves now.
-async fn served(h: &Harness, repo: &str, kind: &str) -> String {
+pub(crate) async fn served(h: &Harness, repo: &str, kind: &str) -> String {
     let published = h.published(&format!("pulp/repos/{repo}")).await;
     let bytes = |path: &str| {
         let found = published.iter().find(|(name, _)| name == path);

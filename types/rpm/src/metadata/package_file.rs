@@ -238,6 +238,32 @@ fn finish<V: Visitor>(
     Ok(())
 }
 
+/// Writes a `<version>` whose epoch is missing or empty with the epoch 0, which it means: yum stumbles over one without.
+pub(crate) fn version(start: &BytesStart<'_>, out: &mut Vec<u8>) -> Result<Action, MetadataError> {
+    if attribute(start, b"epoch")?.is_some_and(|epoch| !epoch.trim().is_empty()) {
+        return Ok(Action::Copy);
+    }
+    out.extend_from_slice(b"<version epoch=\"0\"");
+    for key in ["ver", "rel"] {
+        if let Some(value) = attribute(start, key.as_bytes())? {
+            push_attribute(out, key, &value);
+        }
+    }
+    out.push(b'>');
+    Ok(Action::Written)
+}
+
+/// Writes an attribute of a template.
+fn push_attribute(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.push(b' ');
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"=\"");
+    let mut escaped = Vec::new();
+    push_escaped(&mut escaped, value);
+    push_literal(out, &escaped);
+    out.push(b'"');
+}
+
 /// Copies a start tag without namespace declarations.
 fn push_start(out: &mut Vec<u8>, start: &BytesStart<'_>, tail: &[u8]) -> Result<(), MetadataError> {
     out.push(b'<');
@@ -311,8 +337,10 @@ impl Visitor for IdVisitor {
         start: &BytesStart<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Action, MetadataError> {
-        if level != 1 {
-            return Ok(Action::Copy);
+        match (level, start.name().as_ref()) {
+            (1, _) => {}
+            (2, b"version") => return version(start, out),
+            _ => return Ok(Action::Copy),
         }
         self.pkgid = attribute(start, b"pkgid")?
             .ok_or_else(|| MetadataError::structure("a package has no pkgid"))?
@@ -321,21 +349,15 @@ impl Visitor for IdVisitor {
         self.missing.clear();
         out.extend_from_slice(b"<package pkgid=\"{{ pkgid }}\"");
         for key in ["name", "arch"] {
-            out.push(b' ');
-            out.extend_from_slice(key.as_bytes());
-            out.extend_from_slice(b"=\"");
             let given = attribute(start, key.as_bytes())?;
             if given.is_none() {
                 self.missing.push(key);
             }
             let given = given.unwrap_or_default();
-            let mut value = Vec::new();
-            push_escaped(&mut value, &given);
-            push_literal(out, &value);
+            push_attribute(out, key, &given);
             if key == "name" {
                 self.name = given;
             }
-            out.push(b'"');
         }
         out.push(b'>');
         Ok(Action::Written)

@@ -7,7 +7,7 @@ use pith_core::{Digest, RelativePath};
 use quick_xml::events::BytesStart;
 
 use super::odd::Odd;
-use super::package_file::{Action, Splitter, Visitor};
+use super::package_file::{Action, Splitter, Visitor, version};
 use super::snippet::push_literal;
 use super::xml::{attribute, check_bytes, push_escaped, unescape};
 use super::{MetadataError, href};
@@ -117,6 +117,25 @@ pub fn published_path(filename: &str) -> String {
         return format!("Packages/{filename}");
     }
     format!("Packages/{first}/{filename}")
+}
+
+/// The location element of a template.
+fn location_element(path: &str) -> Vec<u8> {
+    let mut escaped = Vec::new();
+    push_escaped(&mut escaped, path);
+    let mut element = b"<location href=\"".to_vec();
+    push_literal(&mut element, &escaped);
+    element.extend_from_slice(b"\"/>");
+    element
+}
+
+/// A template that says of the package called `filename` that it is at `path`; `None` when it is no template of it.
+#[must_use]
+pub fn moved(template: &[u8], filename: &str, path: &RelativePath) -> Option<Vec<u8>> {
+    let old = location_element(&published_path(filename));
+    let at = memchr::memmem::find(template, &old)?;
+    let (before, after) = (&template[..at], &template[at + old.len()..]);
+    Some([before, &location_element(path.as_str()), after].concat())
 }
 
 /// A primary document, package by package.
@@ -251,9 +270,11 @@ impl PrimaryVisitor {
         match start.name().as_ref() {
             b"version" => {
                 once(self.package.version.is_empty(), "version")?;
-                self.package.epoch = attribute(start, b"epoch")?.unwrap_or_default();
+                let epoch = attribute(start, b"epoch")?.unwrap_or_default();
+                epoch.trim().clone_into(&mut self.package.epoch);
                 self.package.version = attribute(start, b"ver")?.unwrap_or_default();
                 self.package.release = attribute(start, b"rel")?.unwrap_or_default();
+                return version(start, out);
             }
             b"checksum" => {
                 once(self.checksum_type.is_empty(), "checksum")?;
@@ -288,11 +309,7 @@ impl PrimaryVisitor {
             .filter(|base| !base.is_empty())
             .map(|base| href::check_base(&base))
             .transpose()?;
-        out.extend_from_slice(b"<location href=\"");
-        let mut escaped = Vec::new();
-        push_escaped(&mut escaped, &published_path(path.file_name()));
-        push_literal(out, &escaped);
-        out.extend_from_slice(b"\"/>");
+        out.extend_from_slice(&location_element(&published_path(path.file_name())));
         self.package.href = Some(path);
         Ok(())
     }
@@ -420,7 +437,55 @@ fn seconds(text: Option<&str>) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::published_path;
+    use super::*;
+
+    #[test]
+    fn a_template_is_moved_and_nothing_else_in_it_changes() {
+        let filename = "{{ a }}&b.rpm";
+        let own = published_path(filename);
+        let element = format!(
+            "<package type=\"rpm\"><name>a</name><arch>noarch</arch><version ver=\"1\" rel=\"1\"/><checksum \
+             type=\"sha256\" pkgid=\"YES\">{}</checksum><location href=\"x/{}\"/></package>",
+            "0".repeat(64),
+            filename.replace('&', "&amp;")
+        );
+        let mut template = Vec::new();
+        package(element.as_bytes(), &mut template).unwrap();
+        let path: RelativePath = "Packages/a/a{%b.rpm".parse().unwrap();
+        let new = moved(&template, filename, &path).unwrap();
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        crate::metadata::snippet::render(&template, "", "", &mut before);
+        crate::metadata::snippet::render(&new, "", "", &mut after);
+        let (before, after) = (
+            String::from_utf8(before).unwrap(),
+            String::from_utf8(after).unwrap(),
+        );
+        let escaped = own.replace('&', "&amp;");
+        assert!(before.contains(&escaped), "{before}");
+        assert_eq!(after, before.replace(&escaped, path.as_str()));
+        assert_eq!(moved(&template, "other.rpm", &path), None);
+    }
+
+    #[test]
+    fn a_package_without_an_epoch_is_published_with_the_epoch_0() {
+        for version in [
+            "ver='1' rel='2'",
+            "epoch='' ver='1' rel='2'",
+            "rel='2' epoch=' ' ver='1'",
+        ] {
+            let element = format!(
+                "<package type='rpm'><name>a</name><arch>noarch</arch><version {version}/><checksum type='sha256' \
+                 pkgid='YES'>{}</checksum><location href='a.rpm'/></package>",
+                "0".repeat(64)
+            );
+            let mut template = Vec::new();
+            let package = package(element.as_bytes(), &mut template).unwrap();
+            assert_eq!(package.epoch, "0");
+            let template = String::from_utf8(template).unwrap();
+            let written = "<version epoch=\"0\" ver=\"1\" rel=\"2\"></version>";
+            assert!(template.contains(written), "{template}");
+        }
+    }
 
     #[test]
     fn a_package_goes_below_its_letter_unless_that_is_a_dot() {

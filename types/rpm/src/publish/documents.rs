@@ -13,14 +13,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::names::Names;
 use super::output::{Output, Written, join};
-use super::packages::{Known, checksum, entry, text};
+use super::packages::{Known, Learned, entry, text};
 use super::steps::{Step, Steps};
 use crate::metadata::comps::{Comps, CompsWriter, Match};
 use crate::metadata::prestodelta::{Delta, DeltaWriter};
 use crate::metadata::repomd::Data;
 use crate::metadata::snippet;
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ErratumWriter, ModuleRef};
+use crate::sync::others::is_unknown;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULEMD,
     MODULEMD_DEFAULTS,
@@ -92,29 +94,27 @@ impl Common<'_> {
         let mut select = Select::all(DRPM);
         select.sort = &["filename"];
         let mut stream = self.ctx.units(select).await?;
-        let mut last = String::new();
+        let mut names = Names::default();
         while let Some(batch) = stream.try_next().await? {
             self.steps.advance(Step::Drpms, batch.len() as u64);
+            let mut learned = Learned::default();
             let mut deltas = Vec::new();
             for unit in batch {
-                if text(&unit, "filename") == last {
-                    continue;
-                }
-                text(&unit, "filename").clone_into(&mut last);
-                let delta = delta(&unit)?;
-                let digest = Digest::new(
-                    self.algorithm,
-                    &checksum(self.ctx, &unit, self.algorithm).await?.hex,
-                )
-                .map_err(ContentError::other)?;
-                let path = drpm_path(&delta.filename)?;
+                let delta = delta(&unit, &mut names)?;
+                let hex = learned.checksum(self.ctx, &unit, self.algorithm).await?;
+                let digest = Digest::new(self.algorithm, &hex).map_err(ContentError::other)?;
+                let path = delta.filename.clone();
                 self.ctx.add(path, entry(&unit), unit.updated).await?;
                 deltas.push((delta, digest));
             }
+            learned.keep(self.ctx, DRPM).await?;
             // A writer that has failed says so when it is joined.
             let _ = tx.send(deltas).await;
         }
         drop(tx);
+        if let Some(report) = names.report() {
+            self.steps.note(Step::Drpms, report);
+        }
         self.steps.finish(Step::Drpms);
         join(handle).await.map(Some)
     }
@@ -293,7 +293,9 @@ impl Common<'_> {
     ) -> Result<Vec<Data>, ContentError> {
         let mut select = Select::all(METADATA_FILE);
         select.sort = &["data_type"];
-        let units = self.all(select).await?;
+        let mut units = self.all(select).await?;
+        // Older syncs took over what is made of documents that are written here: it would contradict them.
+        units.retain(|unit| is_unknown(text(unit, "data_type")));
         self.steps.begin(Step::Metadata, units.len() as u64);
         let mut files = Vec::new();
         let mut used = taken.clone();
@@ -333,14 +335,15 @@ impl Common<'_> {
     }
 }
 
-/// Delta packages are served below `drpms/` wherever upstream had them.
-fn drpm_path(filename: &RelativePath) -> Result<RelativePath, ContentError> {
-    RelativePath::new(format!("drpms/{}", filename.file_name())).map_err(ContentError::other)
-}
-
-fn delta(unit: &RepoUnit) -> Result<Delta, ContentError> {
+/// A delta as it is published: below `drpms/` wherever upstream had it.
+fn delta(unit: &RepoUnit, names: &mut Names) -> Result<Delta, ContentError> {
     let own = |field: &str| text(unit, field).to_owned();
     let filename = RelativePath::new(own("filename")).map_err(ContentError::other)?;
+    let path = format!("drpms/{}", filename.file_name());
+    let filename = match names.own(path.clone())? {
+        Some(path) => path,
+        None => names.of_file(&path, unit)?,
+    };
     let algorithm = text(unit, "checksumtype")
         .parse()
         .map_err(ContentError::other)?;
@@ -349,7 +352,7 @@ fn delta(unit: &RepoUnit) -> Result<Delta, ContentError> {
         arch: own("arch"),
         new: [own("epoch"), own("version"), own("release")],
         old: [own("oldepoch"), own("oldversion"), own("oldrelease")],
-        filename: drpm_path(&filename)?,
+        filename,
         sequence: own("sequence"),
         size: unit.doc.get("size").and_then(Value::as_u64).unwrap_or(0),
         digest: Digest::new(algorithm, text(unit, "checksum")).map_err(ContentError::other)?,

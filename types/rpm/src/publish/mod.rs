@@ -2,6 +2,7 @@
 
 pub mod chunks;
 pub mod documents;
+pub mod names;
 pub mod output;
 pub mod packages;
 pub mod predecessor;
@@ -10,7 +11,9 @@ pub mod steps;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use pith_content::publish::{Distributor, Mount, OtherDistributor, PublishContext, PublishReport};
+use pith_content::publish::{
+    Distributor, Mount, OtherDistributor, PublishContext, PublishReport, later_second,
+};
 use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
@@ -63,6 +66,10 @@ impl Distributor for YumDistributor {
     fn is_current_only(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
         path.starts_with(REPOMD) || matches!(name, ".treeinfo" | "treeinfo")
+    }
+
+    fn format(&self) -> &'static str {
+        chunks::FORMAT
     }
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
@@ -138,8 +145,10 @@ async fn documents(
     written.extend(common.modules().await?);
     written.push(common.comps().await?);
     let now = ctx.clock().now();
+    let served = previous.iter().find(|(path, ..)| path.as_str() == REPOMD);
+    let modified = later_second(now, served.map(|(_, _, modified)| *modified))?;
     let mut repomd = Repomd {
-        revision: Some(now.as_second()),
+        revision: Some(modified.as_second()),
         data: Vec::new(),
     };
     let mut taken = HashSet::new();
@@ -154,7 +163,7 @@ async fn documents(
     let mut bytes = Vec::new();
     repomd.write(&mut bytes)?;
     let path = RelativePath::new(REPOMD).map_err(ContentError::other)?;
-    ctx.add(path, inline(bytes), now).await?;
+    ctx.add(path, inline(bytes), modified).await?;
     steps.done(Step::Close, 1);
     Ok(repomd)
 }

@@ -15,12 +15,14 @@ use pith_core::{Algorithm, Document, ErrorDetail, RelativePath, UnitId};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::chunks::{Chunk, Cutter};
+use super::chunks::{Chunk, Cutter, Placed};
+use super::names::Names;
 use super::output::{Output, Written, join};
 use super::predecessor::Predecessor;
 use super::steps::{Step, Steps};
 use crate::metadata::members::Key;
-use crate::metadata::primary::published_path;
+use crate::metadata::primary::{self, published_path};
+use crate::metadata::snippet;
 use crate::metadata::writer::{Kind, PackageWriter};
 use crate::types::{ERRATUM, RPM, SRPM};
 use crate::units::{FILELISTS, OTHER, PRIMARY};
@@ -29,6 +31,10 @@ use crate::units::{FILELISTS, OTHER, PRIMARY};
 const PATH: &[&str] = &["filename"];
 /// As [`PATH`], and what advisories name packages by.
 const PATH_AND_NAME: &[&str] = &["filename", "name", "epoch", "version", "release", "arch"];
+/// As [`PATH_AND_NAME`], and what tells apart files that agree in all of that.
+const IDENTITY: &[&str] = &[
+    "filename", "name", "epoch", "version", "release", "arch", "checksum",
+];
 /// The documents of packages.
 pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
 /// Packages that are read at once, or a chunk more.
@@ -38,6 +44,9 @@ const WRITING: usize = 5;
 /// Chunks that wait for each writer when those that are taken over are counted too, of which only the keys wait: so
 /// many that what must be read is read meanwhile.
 const WAITING: usize = 1024;
+/// Most packages whose file names are taken that wait until all file names are known. More of them there are only in
+/// repositories that mean harm: those are published below their ids.
+const ASIDE: usize = 100_000;
 
 /// The packages of a repository by name, version and architecture, as hashes: enough to know which advisories concern it.
 #[derive(Default)]
@@ -117,32 +126,50 @@ fn known_checksum(unit: &RepoUnit, algorithm: Algorithm) -> Option<String> {
         .map(|blob| blob.to_string())
 }
 
-/// A checksum, and whether it had to be worked out.
-pub struct Checksum {
-    /// Hexadecimal text.
-    pub hex: String,
-    /// Whether nobody had told it.
-    pub learned: bool,
-}
+/// Checksums that had to be worked out, to be kept.
+#[derive(Default)]
+pub struct Learned(Vec<(UnitId, Value)>);
 
-/// The checksum of a unit's file in the algorithm of the publication; hashes the file when nobody told it.
-///
-/// # Errors
-/// RPM1008 when it is not known and the file is not here.
-pub async fn checksum(
-    ctx: &dyn PublishContext,
-    unit: &RepoUnit,
-    algorithm: Algorithm,
-) -> Result<Checksum, ContentError> {
-    if let Some(hex) = known_checksum(unit, algorithm) {
-        return Ok(Checksum {
-            hex,
-            learned: false,
-        });
+impl Learned {
+    /// The checksum of a unit's file in the algorithm of the publication; hashes the file when nobody told it.
+    ///
+    /// # Errors
+    /// RPM1008 when it is not known and the file is not here.
+    pub async fn checksum(
+        &mut self,
+        ctx: &dyn PublishContext,
+        unit: &RepoUnit,
+        algorithm: Algorithm,
+    ) -> Result<String, ContentError> {
+        if let Some(hex) = known_checksum(unit, algorithm) {
+            return Ok(hex);
+        }
+        let blob = unit.blob.ok_or_else(|| unknown_checksum(algorithm))?;
+        let hex = ctx.digest(blob, algorithm).await?;
+        let mut all = match unit.doc.get("checksums") {
+            Some(Value::Object(all)) => all.clone(),
+            _ => Document::new(),
+        };
+        all.insert(algorithm.name().to_owned(), hex.clone().into());
+        self.0.push((unit.id, Value::Object(all)));
+        Ok(hex)
     }
-    let blob = unit.blob.ok_or_else(|| unknown_checksum(algorithm))?;
-    let hex = ctx.digest(blob, algorithm).await?;
-    Ok(Checksum { hex, learned: true })
+
+    /// Keeps them in the documents of the units.
+    ///
+    /// # Errors
+    /// What the context fails with.
+    pub async fn keep(
+        &mut self,
+        ctx: &dyn PublishContext,
+        type_id: &str,
+    ) -> Result<(), ContentError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        ctx.learn(type_id, "checksums", std::mem::take(&mut self.0))
+            .await
+    }
 }
 
 /// RPM1008: nobody knows the checksum and the file is not here.
@@ -168,30 +195,32 @@ pub async fn publish(
     ctx: &dyn PublishContext,
     steps: &Steps,
     algorithm: Algorithm,
-    mut predecessor: Predecessor,
+    predecessor: Predecessor,
 ) -> Result<(Vec<Written>, Known), ContentError> {
-    let mut count = ctx.count(RPM).await? + ctx.count(SRPM).await?;
+    let count = ctx.count(RPM).await? + ctx.count(SRPM).await?;
     steps.begin(Step::Rpms, count);
     let mut run = Run {
         ctx,
         steps,
         algorithm,
         known: (ctx.count(ERRATUM).await? > 0).then(Known::default),
-        again: false,
-        learned: Vec::new(),
+        names: Names::default(),
+        aside: Vec::new(),
+        learned: Learned::default(),
     };
-    loop {
-        let (published, written) = run.documents(count, predecessor).await?;
-        if published == count {
-            steps.finish(Step::Rpms);
-            return Ok((written, run.known.unwrap_or_default()));
-        }
-        // Some packages share a file name, so fewer are published than there are units; and the documents begin with the
-        // number of packages. What is written now can be taken over.
-        count = published;
-        predecessor = Predecessor::written(ctx, &written).await;
-        run.again = true;
+    let (published, written) = run.documents(count, predecessor).await?;
+    // The documents begin with the number of packages.
+    if published != count {
+        return Err(ContentError::other(format!(
+            "the repository has {published} packages now and had {count} a moment ago: it was changed while it was \
+             published; publish it again"
+        )));
     }
+    if let Some(report) = run.names.report() {
+        steps.note(Step::Rpms, report);
+    }
+    steps.finish(Step::Rpms);
+    Ok((written, run.known.unwrap_or_default()))
 }
 
 struct Run<'a> {
@@ -200,9 +229,10 @@ struct Run<'a> {
     algorithm: Algorithm,
     /// `None` when nobody asks.
     known: Option<Known>,
-    again: bool,
-    /// Checksums that had to be worked out, to be kept.
-    learned: Vec<(UnitId, Value)>,
+    names: Names,
+    /// Packages whose file names were taken.
+    aside: Vec<(&'static str, RepoUnit)>,
+    learned: Learned,
 }
 
 impl Run<'_> {
@@ -252,6 +282,9 @@ impl Run<'_> {
         for type_id in [RPM, SRPM] {
             self.stream(type_id, &mut feed).await?;
         }
+        for type_id in [RPM, SRPM] {
+            self.place_aside(type_id, &mut feed).await?;
+        }
         let published = feed.published;
         drop(feed);
         let mut written = Vec::new();
@@ -261,7 +294,7 @@ impl Run<'_> {
         Ok((published, written))
     }
 
-    /// Sends one type's packages in the order of their file names, so that those that share one stand together.
+    /// Sends one type's packages in the order of their file names. Those whose names are taken wait aside.
     async fn stream(&mut self, type_id: &'static str, feed: &mut Feed) -> Result<(), ContentError> {
         let fields = if self.known.is_some() && type_id == RPM {
             PATH_AND_NAME
@@ -270,60 +303,86 @@ impl Run<'_> {
         };
         let mut stream = self.ctx.outline(type_id, fields).await?;
         let mut cutter = Cutter::new(self.algorithm);
-        let mut waiting: Option<RepoUnit> = None;
         while let Some(units) = stream.try_next().await? {
             let arrived = units.len() as u64;
             for unit in units {
-                waiting = match waiting.take() {
-                    Some(other) if text(&other, "filename") == text(&unit, "filename") => {
-                        // The one that was associated last is the one people mean.
-                        Some(if unit.updated >= other.updated {
-                            unit
-                        } else {
-                            other
-                        })
+                let path = published_path(text(&unit, "filename"));
+                let (path, moved) = match self.names.own(path)? {
+                    Some(path) => (path, false),
+                    None if self.aside.len() < ASIDE => {
+                        self.aside.push((type_id, unit));
+                        continue;
                     }
-                    Some(other) => {
-                        if let Some(chunk) = self.package(type_id, other, &mut cutter).await? {
-                            self.chunk(type_id, chunk, feed).await?;
-                        }
-                        Some(unit)
-                    }
-                    None => Some(unit),
+                    None => (self.names.of_package(&unit)?, true),
                 };
+                let chunk = self.package(type_id, (unit, path, moved), &mut cutter);
+                if let Some(chunk) = chunk.await? {
+                    self.chunk(type_id, chunk, feed).await?;
+                }
             }
-            if !self.again {
-                self.steps.advance(Step::Rpms, arrived);
-                self.ctx.progress(self.steps.report());
-            }
+            self.steps.advance(Step::Rpms, arrived);
+            self.ctx.progress(self.steps.report());
         }
-        let last = match waiting {
-            Some(unit) => self.package(type_id, unit, &mut cutter).await?,
-            None => None,
-        };
-        for chunk in last.into_iter().chain(cutter.end()) {
+        if let Some(chunk) = cutter.end() {
             self.chunk(type_id, chunk, feed).await?;
         }
         self.write(type_id, feed).await
     }
 
-    /// Gives a package its path; answers the chunk that it completes.
+    /// Sends the packages of one type that were left aside: all file names are given away now.
+    async fn place_aside(
+        &mut self,
+        type_id: &'static str,
+        feed: &mut Feed,
+    ) -> Result<(), ContentError> {
+        let aside = std::mem::take(&mut self.aside);
+        let (own, others) = aside.into_iter().partition(|(of, _)| *of == type_id);
+        self.aside = others;
+        let own: Vec<(&str, RepoUnit)> = own;
+        let mut cutter = Cutter::new(self.algorithm);
+        for batch in own.chunks(READ) {
+            let select = Select {
+                fields: Some(IDENTITY),
+                ..Select::all(type_id)
+            };
+            let ids: Vec<UnitId> = batch.iter().map(|(_, unit)| unit.id).collect();
+            let mut whole = self.ctx.pick(select, &ids).await?.into_iter();
+            for (_, unit) in batch {
+                let identity = whole.next().filter(|whole| whole.id == unit.id);
+                let doc = identity.ok_or_else(|| lost(unit.id))?.doc;
+                let unit = RepoUnit {
+                    doc,
+                    ..unit.clone()
+                };
+                let path = self.names.of_package(&unit)?;
+                let chunk = self.package(type_id, (unit, path, true), &mut cutter);
+                if let Some(chunk) = chunk.await? {
+                    self.chunk(type_id, chunk, feed).await?;
+                }
+            }
+        }
+        if let Some(chunk) = cutter.end() {
+            self.chunk(type_id, chunk, feed).await?;
+        }
+        self.write(type_id, feed).await
+    }
+
+    /// Publishes a package at its path; answers the chunk that it completes.
     async fn package(
         &mut self,
         type_id: &'static str,
-        unit: RepoUnit,
+        (unit, path, moved): (RepoUnit, RelativePath, bool),
         cutter: &mut Cutter,
     ) -> Result<Option<Chunk>, ContentError> {
-        if !self.again {
-            let path = RelativePath::new(published_path(text(&unit, "filename")))
-                .map_err(ContentError::other)?;
-            if let Some(known) = self.known.as_mut().filter(|_| type_id == RPM) {
-                let nevra = ["name", "epoch", "version", "release", "arch"];
-                known.insert(nevra.map(|field| text(&unit, field)));
-            }
-            self.ctx.add(path, entry(&unit), unit.updated).await?;
+        if let Some(known) = self.known.as_mut().filter(|_| type_id == RPM) {
+            let nevra = ["name", "epoch", "version", "release", "arch"];
+            known.insert(nevra.map(|field| text(&unit, field)));
         }
-        Ok(cutter.push(unit))
+        self.ctx
+            .add(path.clone(), entry(&unit), unit.updated)
+            .await?;
+        let moved = moved.then_some(path);
+        Ok(cutter.push(Placed { unit, moved }))
     }
 
     /// Takes a chunk over, or sees to it that it is written.
@@ -333,15 +392,17 @@ impl Run<'_> {
         chunk: Chunk,
         feed: &mut Feed,
     ) -> Result<(), ContentError> {
-        feed.published += chunk.units.len() as u64;
+        feed.published += chunk.packages.len() as u64;
         if feed.old.contains(&chunk.key) {
             self.write(type_id, feed).await?;
             feed.send(Piece::Old(chunk.key)).await;
             return Ok(());
         }
-        let ids = chunk.units.iter().map(|unit| unit.id).collect();
-        feed.pending.push((chunk.key, ids));
-        if feed.pending.iter().map(|(_, ids)| ids.len()).sum::<usize>() >= READ {
+        let packages = chunk.packages.into_iter();
+        let packages = packages.map(|package| (package.unit.id, package.moved));
+        feed.pending.push((chunk.key, packages.collect()));
+        let waiting = feed.pending.iter().map(|(_, packages)| packages.len());
+        if waiting.sum::<usize>() >= READ {
             self.write(type_id, feed).await?;
         }
         Ok(())
@@ -350,21 +411,23 @@ impl Run<'_> {
     /// Reads the packages of the chunks that wait, and sends them.
     async fn write(&mut self, type_id: &'static str, feed: &mut Feed) -> Result<(), ContentError> {
         let pending = std::mem::take(&mut feed.pending);
-        let ids: Vec<UnitId> = pending.iter().flat_map(|(_, ids)| ids).copied().collect();
+        let all = pending.iter().flat_map(|(_, packages)| packages);
+        let ids: Vec<UnitId> = all.map(|(id, _)| *id).collect();
         if ids.is_empty() {
             return Ok(());
         }
         let select = Select {
-            fields: Some(&["checksum", "checksumtype", "checksums"]),
+            fields: Some(&["filename", "checksum", "checksumtype", "checksums"]),
             parts: &[FILELISTS, OTHER, PRIMARY],
             ..Select::all(type_id)
         };
         let mut units = self.ctx.pick(select, &ids).await?.into_iter();
-        for (key, ids) in pending {
-            let mut packages = Vec::with_capacity(ids.len());
-            for id in ids {
+        for (key, placed) in pending {
+            let mut packages = Vec::with_capacity(placed.len());
+            for (id, moved) in placed {
                 let unit = units.next().filter(|unit| unit.id == id);
-                packages.push(self.render(unit.ok_or_else(|| lost(id))?).await?);
+                let unit = unit.ok_or_else(|| lost(id))?;
+                packages.push(self.render(unit, moved.as_ref()).await?);
             }
             let room = Arc::clone(&feed.room).acquire_owned().await;
             let packages = Packages {
@@ -373,40 +436,28 @@ impl Run<'_> {
             };
             feed.send(Piece::New(key, Arc::new(packages))).await;
         }
-        self.keep_learned(type_id).await
+        self.learned.keep(self.ctx, type_id).await
     }
 
-    async fn render(&mut self, mut unit: RepoUnit) -> Result<Rendered, ContentError> {
-        let checksum = self.checksum(&unit).await?;
+    async fn render(
+        &mut self,
+        mut unit: RepoUnit,
+        moved: Option<&RelativePath>,
+    ) -> Result<Rendered, ContentError> {
+        let learned = &mut self.learned;
+        let checksum = learned.checksum(self.ctx, &unit, self.algorithm).await?;
         let mut parts = std::mem::take(&mut unit.parts).into_iter().flatten();
         let mut part = || parts.next().ok_or_else(|| lost(unit.id));
+        let (filelists, other, mut primary) = (part()?, part()?, part()?);
+        if let Some(path) = moved {
+            let template = snippet::unpack(&primary)?;
+            let template = primary::moved(&template, text(&unit, "filename"), path);
+            primary = template.ok_or_else(|| lost(unit.id))?.into();
+        }
         Ok(Rendered {
             checksum,
-            snippets: [part()?, part()?, part()?],
+            snippets: [filelists, other, primary],
         })
-    }
-
-    async fn checksum(&mut self, unit: &RepoUnit) -> Result<String, ContentError> {
-        let checksum = checksum(self.ctx, unit, self.algorithm).await?;
-        if !checksum.learned {
-            return Ok(checksum.hex);
-        }
-        let mut all = match unit.doc.get("checksums") {
-            Some(Value::Object(all)) => all.clone(),
-            _ => Document::new(),
-        };
-        let name = self.algorithm.name().to_owned();
-        all.insert(name, checksum.hex.clone().into());
-        self.learned.push((unit.id, Value::Object(all)));
-        Ok(checksum.hex)
-    }
-
-    async fn keep_learned(&mut self, type_id: &str) -> Result<(), ContentError> {
-        if self.learned.is_empty() {
-            return Ok(());
-        }
-        let learned = std::mem::take(&mut self.learned);
-        self.ctx.learn(type_id, "checksums", learned).await
     }
 }
 
@@ -423,8 +474,8 @@ struct Feed {
     senders: Vec<mpsc::Sender<Piece>>,
     room: Arc<Semaphore>,
     published: u64,
-    /// Chunks to be read and written.
-    pending: Vec<(Key, Vec<UnitId>)>,
+    /// Chunks to be read and written: of each package its id, and its path when it was moved.
+    pending: Vec<(Key, Vec<(UnitId, Option<RelativePath>)>)>,
 }
 
 impl Feed {

@@ -8,7 +8,6 @@ use pith_content::publish::{Entry, PublishContext, ReadSeek};
 use pith_core::{MultiHasher, RelativePath, Sha256, Timestamp};
 
 use super::REPOMD;
-use super::output::Written;
 use super::packages::KINDS;
 use crate::metadata::members::{Key, Members};
 use crate::metadata::repomd::Repomd;
@@ -54,15 +53,6 @@ impl Predecessor {
         match KINDS.map(|kind| blob(kind.name())) {
             [Some(a), Some(b), Some(c)] => Self::open(ctx, [a, b, c]).await,
             _ => Self::default(),
-        }
-    }
-
-    /// Documents that this publish has just written.
-    pub async fn written(ctx: &dyn PublishContext, written: &[Written]) -> Self {
-        let blobs: Vec<_> = written.iter().filter_map(|w| blob(&w.entry)).collect();
-        match blobs.try_into() {
-            Ok(blobs) => Self::open(ctx, blobs).await,
-            Err(_) => Self::default(),
         }
     }
 

@@ -43,6 +43,7 @@ struct State {
     id: String,
     kind: &'static str,
     description: &'static str,
+    details: String,
     state: &'static str,
     total: u64,
     done: u64,
@@ -68,6 +69,7 @@ impl Steps {
                 id: UnitId::new().to_string(),
                 kind,
                 description,
+                details: String::new(),
                 state: "NOT_STARTED",
                 total: 1,
                 done: 0,
@@ -87,6 +89,11 @@ impl Steps {
     /// `count` more things are done.
     pub fn advance(&self, step: Step, count: u64) {
         self.0.lock()[step as usize].done += count;
+    }
+
+    /// Says something about a step that people should know.
+    pub fn note(&self, step: Step, text: String) {
+        self.0.lock()[step as usize].details = text;
     }
 
     /// A step has ended well.
@@ -132,7 +139,7 @@ impl Steps {
             .iter()
             .map(|s| {
                 json!({
-                    "step_id": s.id, "step_type": s.kind, "description": s.description, "details": "",
+                    "step_id": s.id, "step_type": s.kind, "description": s.description, "details": s.details,
                     "state": s.state, "num_success": s.done, "num_failures": s.failures,
                     "num_processed": s.done + s.failures, "items_total": s.total, "error_details": s.errors,
                 })

@@ -93,6 +93,7 @@ fn progress_for(config: &Config) -> Progress {
     Progress::new(
         config.text(ON_DOWNLOAD_FAILURE) == Some("continue"),
         SignaturePolicy::of(config),
+        config.flag("validate") == Some(true),
     )
 }
 
@@ -102,8 +103,8 @@ struct Sync<'a> {
     progress: Arc<Progress>,
 }
 
-/// The metadata that was downloaded, by type.
-type Downloads = HashMap<String, (Fetched, String)>;
+/// The metadata that was downloaded, by type, in whatever form it came.
+type Downloads = HashMap<&'static str, (Fetched, String)>;
 
 impl Sync<'_> {
     async fn run(&self) -> Result<SyncReport, ContentError> {
@@ -125,13 +126,12 @@ impl Sync<'_> {
         self.progress.finish(Step::Modules);
         self.step(Step::Errata);
         if self.wants(ERRATUM) {
-            self.document(&downloads, &["updateinfo"], errata::read)
+            self.document(&downloads, "updateinfo", errata::read)
                 .await?;
         }
         self.progress.finish(Step::Errata);
         self.step(Step::Comps);
-        self.document(&downloads, &["group_gz", "group"], others::comps)
-            .await?;
+        self.document(&downloads, "group", others::comps).await?;
         self.progress.finish(Step::Comps);
 
         self.step(Step::PurgeDuplicates);
@@ -202,22 +202,17 @@ impl Sync<'_> {
                 )));
             }
         }
-        let mut kinds = vec!["primary", "filelists", "other", "modules"];
-        kinds.push(if feed.repomd.get("group_gz").is_some() {
-            "group_gz"
-        } else {
-            "group"
-        });
-        if self.wants(ERRATUM) {
-            kinds.push("updateinfo");
-        }
-        if self.wants(DRPM) {
-            kinds.extend(["prestodelta", "deltainfo"]);
-        }
-        let wanted = kinds.into_iter().filter_map(|kind| feed.repomd.get(kind));
-        let all = try_join_all(wanted.map(|data| async move {
+        let deltas = ["prestodelta", "deltainfo"];
+        let deltas = deltas.into_iter().filter(|_| self.wants(DRPM));
+        let as_named = ["primary", "filelists", "other"].into_iter().chain(deltas);
+        let as_named = as_named.filter_map(|kind| Some((kind, feed.repomd.get(kind)?)));
+        let any_form = ["modules", "group", "updateinfo"].into_iter();
+        let any_form = any_form
+            .filter(|kind| *kind != "updateinfo" || self.wants(ERRATUM))
+            .filter_map(|kind| Some((kind, others::in_any_form(&feed.repomd, kind)?)));
+        let all = try_join_all(as_named.chain(any_form).map(|(kind, data)| async move {
             let fetched = feed.download(self.ctx, data).await?;
-            Ok::<_, ContentError>((data.kind.clone(), (fetched, feed.url(data))))
+            Ok::<_, ContentError>((kind, (fetched, feed.url(data))))
         }))
         .await?;
         Ok(all.into_iter().collect())
@@ -320,14 +315,14 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// Reads the first of these documents that there is.
+    /// Reads this document, when there is one.
     async fn document(
         &self,
         downloads: &Downloads,
-        kinds: &[&str],
+        kind: &str,
         read: fn(&Path, &str, &mut outbox::Outbox) -> Result<(), crate::metadata::MetadataError>,
     ) -> Result<(), ContentError> {
-        let Some((fetched, url)) = kinds.iter().find_map(|kind| downloads.get(*kind)) else {
+        let Some((fetched, url)) = downloads.get(kind) else {
             return Ok(());
         };
         let path = fetched.path().to_path_buf();

@@ -15,7 +15,7 @@ use crate::metadata::comps::CompsStream;
 use crate::metadata::modules::{self, Document};
 use crate::metadata::odd::Odd;
 use crate::metadata::prestodelta::DeltaStream;
-use crate::metadata::repomd::Data;
+use crate::metadata::repomd::{Data, Repomd};
 use crate::metadata::snippet::Packer;
 use crate::metadata::{MetadataError, header};
 use crate::types::METADATA_FILE;
@@ -25,27 +25,50 @@ use crate::units;
 const MAX_MODULES: u64 = 256 << 20;
 
 /// Types of metadata that are understood, or known to be of no use here (reference: rpm §6.4).
-const KNOWN: [&str; 14] = [
-    "group",
-    "group_gz",
-    "filelists",
-    "filelists_db",
-    "other",
-    "other_db",
+const KNOWN: [&str; 9] = [
     "primary",
-    "primary_db",
+    "filelists",
+    "other",
+    "group",
+    "updateinfo",
+    "modules",
+    "prestodelta",
     "deltainfo",
     "susedata",
-    "prestodelta",
-    "updateinfo",
-    "updateinfo_db",
-    "modules",
 ];
+/// What upstreams call the same document in another form.
+const FORMS: [&str; 8] = ["db", "gz", "bz2", "xz", "lzma", "zst", "zck", "zchunk"];
 
-/// Whether an entry of repomd.xml becomes a unit as it is.
+/// The document of which `kind` is another form, through several (`group_gz_zck`); `kind` itself when it is none.
+fn plain_kind(kind: &str) -> &str {
+    match kind.rsplit_once('_') {
+        Some((document, form)) if FORMS.contains(&form) => plain_kind(document),
+        _ => kind,
+    }
+}
+
+/// Whether an entry of repomd.xml becomes a unit as it is. Documents that are written anew here do not, in none of their
+/// forms: beside the new one they would be stale. `filelists-ext` is made of filelists in the same way.
 #[must_use]
 pub fn is_unknown(kind: &str) -> bool {
-    !KNOWN.contains(&kind) && !kind.ends_with("_zck") && !kind.is_empty()
+    let plain = plain_kind(kind);
+    !KNOWN.contains(&plain)
+        && plain != "filelists-ext"
+        && !kind.ends_with("_zck")
+        && !kind.is_empty()
+}
+
+/// The entry of a document in a form that can be read. Of groups a compressed one counts first (reference: rpm §6.9), as it
+/// does for dnf.
+#[must_use]
+pub fn in_any_form<'a>(repomd: &'a Repomd, kind: &str) -> Option<&'a Data> {
+    let mut forms = ["", "_gz", "_xz", "_zst", "_bz2"];
+    if kind == "group" {
+        forms.swap(0, 1);
+    }
+    forms
+        .iter()
+        .find_map(|form| repomd.get(&format!("{kind}{form}")))
 }
 
 /// A metadata file as a unit of repository `repo_id`; `None` when repomd.xml does not say how to verify it.
@@ -214,5 +237,31 @@ mod tests {
         let bent = Bent::default();
         assert_eq!(readable(documents, &bent), [good]);
         assert_eq!(bent.count("left_out"), 2);
+    }
+
+    #[test]
+    fn other_forms_of_documents_that_are_written_here_are_not_taken_over() {
+        for kind in [
+            "primary",
+            "group",
+            "modules",
+            "updateinfo",
+            "prestodelta",
+            "other",
+        ] {
+            for form in ["", "_db", "_gz", "_xz", "_bz2", "_zst", "_zck", "_gz_zck"] {
+                assert!(!is_unknown(&format!("{kind}{form}")), "{kind}{form}");
+            }
+        }
+        assert!(!is_unknown("filelists-ext") && !is_unknown("productid_zck"));
+        for kind in [
+            "productid",
+            "productid_gz",
+            "appstream",
+            "group_of_mine",
+            "other-notes",
+        ] {
+            assert!(is_unknown(kind), "{kind}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use pith_content::ContentError;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::WantedUnit;
+use pith_core::Algorithm;
+use pith_core::digest::Hashed;
 use serde_json::{Map, Value, json};
 
 use crate::metadata::header;
@@ -67,12 +69,22 @@ pub struct Progress {
     /// Whether the sync goes on without packages that cannot be had.
     go_on: bool,
     signatures: SignaturePolicy,
+    /// Whether all usual digests of packages are worked out: every package is checked in any case.
+    validate: bool,
 }
+
+/// The digests of packages that `validate` asks for (reference: rpm §2.1).
+const VALIDATED: [Algorithm; 4] = [
+    Algorithm::Md5,
+    Algorithm::Sha1,
+    Algorithm::Sha256,
+    Algorithm::Sha512,
+];
 
 impl Progress {
     /// A report in which nothing has started.
     #[must_use]
-    pub fn new(go_on: bool, signatures: SignaturePolicy) -> Self {
+    pub fn new(go_on: bool, signatures: SignaturePolicy, validate: bool) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 states: std::array::from_fn(|_| ("NOT_STARTED", None)),
@@ -84,6 +96,7 @@ impl Progress {
             }),
             go_on,
             signatures,
+            validate,
         }
     }
 
@@ -232,9 +245,23 @@ impl StageObserver for Progress {
         counts.size_left += size;
     }
 
-    fn inspect(&self, unit: &mut WantedUnit, head: &[u8]) -> Result<(), String> {
+    fn digests(&self, type_id: &str) -> &'static [Algorithm] {
+        match type_id {
+            RPM | SRPM | DRPM if self.validate => &VALIDATED,
+            _ => &[],
+        }
+    }
+
+    fn inspect(&self, unit: &mut WantedUnit, head: &[u8], hashed: &Hashed) -> Result<(), String> {
         if !matches!(unit.type_id, RPM | SRPM | DRPM) {
             return Ok(());
+        }
+        if self.validate {
+            let digests = VALIDATED.into_iter();
+            let digests: Map<String, Value> = digests
+                .filter_map(|a| Some((a.name().to_owned(), hashed.hex(a)?.into())))
+                .collect();
+            unit.doc.insert("checksums".to_owned(), digests.into());
         }
         let facts = header::facts(head).unwrap_or_default();
         if !self.signatures.accepts(facts.signing_key.as_deref()) {

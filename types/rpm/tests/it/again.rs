@@ -257,7 +257,7 @@ async fn one_change_costs_what_one_chunk_costs() {
     let read = zoo.publish().await;
     assert!(read < 1100, "{read} of {all}");
     zoo.check().await;
-    // A package that shares its file name: the documents are written twice, the packages read once.
+    // A package that shares its file name stands in a chunk of its own.
     let first = zoo.packages()[3];
     zoo.add(Some(first));
     assert!(zoo.publish().await < 1100);

@@ -260,7 +260,7 @@ impl Fake {
             match self.get(&what) {
                 Ok((_, bytes, hashed)) => {
                     observer
-                        .inspect(&mut unit, &bytes[..head.min(bytes.len())])
+                        .inspect(&mut unit, &bytes[..head.min(bytes.len())], &hashed)
                         .map_err(ContentError::other)?;
                     file = Some((hashed.sha256, hashed.size));
                     self.blobs.lock().insert(hashed.sha256, bytes);

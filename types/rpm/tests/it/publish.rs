@@ -1,9 +1,10 @@
 //! Publishes.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 
-use pith_core::Algorithm;
 use pith_core::clock::SignedDuration;
+use pith_core::{Algorithm, Sha256, UnitId};
 use pith_testkit::repos::{Spec, write_repository};
 use pith_type_rpm::metadata::repomd::Repomd;
 use pith_type_rpm::metadata::{compression, primary, updateinfo};
@@ -177,6 +178,75 @@ async fn metadata_that_was_replaced_stays_for_clients_in_mid_run() {
         old.difference(&current)
             .all(|path| !served(&repo).contains(path))
     );
+}
+
+#[tokio::test]
+async fn deltas_that_share_a_file_name_are_all_published() {
+    let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
+    for (order, folder) in ["a", "b"].into_iter().enumerate() {
+        let checksum = Sha256::of(folder.as_bytes());
+        let doc = json!({
+            "new_package": "x", "arch": "noarch", "epoch": "0", "version": "2", "release": "1", "oldepoch": "0",
+            "oldversion": "1", "oldrelease": "1", "filename": format!("{folder}/x.drpm"), "sequence": "s", "size": 4,
+            "checksumtype": "sha256", "checksum": checksum.to_string(),
+        });
+        let state = &mut *repo.state.lock();
+        let mut stored = state.units.values().next().unwrap().clone();
+        stored.type_id = "drpm";
+        stored.order = order;
+        stored.unit.id = UnitId::new();
+        stored.unit.doc = serde_json::from_value(doc).unwrap();
+        stored.unit.blob = Some(checksum);
+        state.units.insert(checksum, stored);
+        state.repo.insert(checksum);
+    }
+    let report = repo.publish().await.unwrap();
+    let served = repo.state.lock().served.clone();
+    let second = format!("drpms/{}/x.drpm", Sha256::of(b"b"));
+    assert!(served.contains_key("drpms/x.drpm") && served.contains_key(&second));
+    let mut deltas = String::new();
+    open(&repo, "prestodelta")
+        .read_to_string(&mut deltas)
+        .unwrap();
+    assert!(deltas.contains(&format!("<filename>{second}</filename>")));
+    let steps = report.details.as_array().unwrap();
+    let drpms = steps.iter().find(|step| step["step_type"] == "drpms");
+    let said = drpms.unwrap()["details"].as_str().unwrap();
+    assert!(said.starts_with("1 file has the name"), "{said}");
+}
+
+#[tokio::test]
+async fn each_repomd_has_a_later_second_than_the_one_before() {
+    let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
+    let mut last = 0;
+    for _ in 0..3 {
+        // The clock stands still.
+        repo.publish().await.unwrap();
+        let (_, modified) = repo.state.lock().served["repodata/repomd.xml"].clone();
+        assert!(modified.as_second() > last);
+        last = modified.as_second();
+        assert_eq!(repomd(&repo).revision, Some(last));
+    }
+}
+
+#[tokio::test]
+async fn no_replaced_metadata_stays_where_the_threshold_is_nothing() {
+    let config = json!({"http": true, "remove_old_repodata_threshold": 0});
+    let (_feed, repo) = synced(&Spec::default(), config).await;
+    repo.publish().await.unwrap();
+    {
+        let state = &mut *repo.state.lock();
+        let key = *state.repo.iter().next().unwrap();
+        state.repo.remove(&key);
+    }
+    repo.publish().await.unwrap();
+    let mut right: BTreeSet<String> = (repomd(&repo).data.iter())
+        .map(|data| data.href.to_string())
+        .collect();
+    right.insert("repodata/repomd.xml".to_owned());
+    let served = repo.state.lock().served.clone();
+    let there = served.into_keys().filter(|p| p.starts_with("repodata/"));
+    assert_eq!(there.collect::<BTreeSet<_>>(), right);
 }
 
 #[tokio::test]

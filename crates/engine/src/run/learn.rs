@@ -1,0 +1,83 @@
+//! What was worked out of the file of a unit that is known already: a unit stays as it is when it is handed over again, but
+//! what nobody knew of its file yet is kept.
+
+use std::collections::HashMap;
+
+use pith_content::ContentError;
+use pith_core::{Document, UnitId};
+use serde_json::Value;
+
+use crate::Engine;
+
+/// Adds to known units of a type what `told`, the documents that were handed over again, say of their files.
+pub(super) async fn from_files(
+    engine: &Engine,
+    type_id: &str,
+    mut told: Vec<(UnitId, &Document)>,
+) -> Result<(), ContentError> {
+    let family = engine.registry.content_type_of(type_id);
+    let fields = family.map_or(&[] as &[&str], |family| family.learned_fields(type_id));
+    told.retain(|(_, doc)| fields.iter().any(|field| says_something(doc.get(*field))));
+    if told.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<UnitId> = told.iter().map(|(id, _)| *id).collect();
+    let told: HashMap<UnitId, &Document> = told.into_iter().collect();
+    let store = &engine.store;
+    let known = store.units_pick(type_id, &ids, Some(fields), &[]).await;
+    let known = known.map_err(ContentError::other)?;
+    for field in fields {
+        let learned = known.iter().filter_map(|known| {
+            let unit = &known.unit;
+            let value = joined(unit.doc.get(*field), told.get(&unit.id)?.get(*field))?;
+            Some((unit.id, value))
+        });
+        let learned: Vec<(UnitId, Value)> = learned.collect();
+        let set = store.units_set_field(type_id, field, &learned);
+        set.await.map_err(ContentError::other)?;
+    }
+    Ok(())
+}
+
+fn says_something(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::Object(map)) => !map.is_empty(),
+        Some(_) => true,
+    }
+}
+
+/// The value to keep, when it is not the known one: an object has the members of both, anything else only fills a gap.
+fn joined(known: Option<&Value>, told: Option<&Value>) -> Option<Value> {
+    let told = told.filter(|value| says_something(Some(value)))?;
+    match (known, told) {
+        (Some(Value::Object(known)), Value::Object(told)) => {
+            let mut all = told.clone();
+            all.extend(known.clone());
+            (all != *known).then_some(Value::Object(all))
+        }
+        (known, told) => (!says_something(known)).then(|| told.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_stays_and_gaps_are_filled() {
+        let join = |known: Value, told: Value| joined(Some(&known), Some(&told));
+        let both = join(json!({"md5": "1"}), json!({"md5": "2", "sha1": "3"}));
+        assert_eq!(both, Some(json!({"md5": "1", "sha1": "3"})));
+        assert_eq!(join(json!({"md5": "1"}), json!({"md5": "1"})), None);
+        assert_eq!(
+            join(json!({}), json!({"md5": "1"})),
+            Some(json!({"md5": "1"}))
+        );
+        assert_eq!(joined(None, Some(&json!("key"))), Some(json!("key")));
+        assert_eq!(join(json!("key"), json!("other")), None);
+        assert_eq!(join(json!("key"), json!(null)), None);
+    }
+}
