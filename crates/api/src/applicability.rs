@@ -3,7 +3,7 @@
 use pith_core::criteria::Criteria;
 use pith_core::error::PulpError;
 use pith_engine::distributors::truthy;
-use pith_engine::search::with_object_ids;
+use pith_engine::search::REPOSITORIES;
 use serde_json::Value;
 
 use crate::http::{Answer, Call};
@@ -18,12 +18,12 @@ fn refused(inner: PulpError) -> PulpError {
 /// Queues the work for the repositories that match: one task, or a group of them.
 pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
-    let mut given = body.remove("repo_criteria").unwrap_or_default();
+    let given = body.remove("repo_criteria").unwrap_or_default();
     if given.is_null() {
         return Err(PulpError::missing_value(&["repo_criteria"]));
     }
-    with_object_ids(&mut given).map_err(refused)?;
     let criteria = Criteria::parse(&given).map_err(|error| refused(error.into()))?;
+    REPOSITORIES.prepared(&criteria).map_err(refused)?;
     let engine = &call.engine;
     match body.remove("parallel") {
         Some(Value::Bool(true)) => {

@@ -52,7 +52,7 @@ pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
 /// The criteria for repositories in a body; without them every repository is meant.
 fn repositories(mut body: Document) -> Result<Criteria, PulpError> {
     let criteria: Value = body.remove("criteria").unwrap_or_else(|| json!({}));
-    search::typed(criteria)
+    Ok(Criteria::parse(&criteria)?)
 }
 
 /// Adds repositories to a group.

@@ -63,7 +63,7 @@ pub(crate) async fn delete(call: Call) -> Result<Answer, PulpError> {
 
 /// Searches, with the criteria in the query.
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
-    let criteria = search::typed_query(call.query(), &OPTIONS)?;
+    let criteria = search::plain_query(call.query(), &OPTIONS)?;
     let expand = expand(|name| call.flag(name));
     Answer::json(&call.engine.repository_search(&criteria, expand).await?)
 }
@@ -71,7 +71,7 @@ pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
 /// Searches, with the criteria in the body.
 pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
     let mut body: Document = call.object();
-    let criteria = search::typed_body(&mut body)?;
+    let criteria = search::plain_body(&mut body)?;
     let expand = expand(|name| search::option(&body, name));
     Answer::json(&call.engine.repository_search(&criteria, expand).await?)
 }

@@ -55,25 +55,6 @@ pub(crate) fn plain_query(
     Ok(Criteria::parse(&of_query(pairs, options, true)?)?)
 }
 
-/// Plain criteria over documents whose `_id` is an object id.
-pub(crate) fn typed_body(body: &mut Document) -> Result<Criteria, PulpError> {
-    typed(of_body(body)?)
-}
-
-/// As [`typed_body`], of a query.
-pub(crate) fn typed_query(
-    pairs: Vec<(String, String)>,
-    options: &[&str],
-) -> Result<Criteria, PulpError> {
-    typed(of_query(pairs, options, true)?)
-}
-
-/// Plain criteria over documents whose `_id` is an object id, wherever they came from.
-pub(crate) fn typed(mut criteria: Value) -> Result<Criteria, PulpError> {
-    pith_engine::search::with_object_ids(&mut criteria)?;
-    Ok(Criteria::parse(&criteria)?)
-}
-
 /// What of unit association criteria a POST body has; the repository is looked for before they are parsed.
 pub(crate) fn units_body(body: &mut Document) -> Result<Value, PulpError> {
     of_body(body)

@@ -36,12 +36,12 @@ pub(crate) async fn delete(call: Call) -> Result<Answer, PulpError> {
 
 /// Searches, with the criteria in the query.
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
-    let criteria = search::typed_query(call.query(), &[])?;
+    let criteria = search::plain_query(call.query(), &[])?;
     Answer::json(&call.engine.user_search(&criteria).await?)
 }
 
 /// Searches, with the criteria in the body.
 pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
-    let criteria = search::typed_body(&mut call.object())?;
+    let criteria = search::plain_body(&mut call.object())?;
     Answer::json(&call.engine.user_search(&criteria).await?)
 }

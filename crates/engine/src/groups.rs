@@ -15,7 +15,7 @@ use crate::distributors::is_distributor_id;
 use crate::error::{from_store, missing};
 use crate::importers::merged;
 use crate::repositories::{LONGEST_ID, objects_of};
-use crate::search::select;
+use crate::search::{GROUPS, select};
 use crate::{Engine, Job};
 
 /// What stays as it is in a segment of `_href`.
@@ -281,6 +281,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn group_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
+        let criteria = &GROUPS.prepared(criteria)?;
         let documents = self.group_list().await?;
         let found = select(documents, criteria, Value::clone);
         let Some(fields) = &criteria.fields else {

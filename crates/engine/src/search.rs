@@ -7,15 +7,18 @@
 mod collections;
 mod entry;
 mod length;
+mod names;
 mod narrowing;
 mod people;
+mod prepare;
 mod ranking;
 mod raw;
 mod select;
 mod units;
 
 pub(crate) use collections::select;
-pub use collections::{Collection, DISTRIBUTORS, REPOSITORIES, TASKS, with_object_ids};
+pub use collections::{Collection, DISTRIBUTORS, GROUPS, REPOSITORIES, TASKS};
 pub use people::USERS;
+pub use prepare::{Identity, Otherwise};
 pub use ranking::Ranking;
 pub use units::{DocumentStream, Shown};

@@ -171,6 +171,22 @@ impl Filter {
         }
     }
 
+    /// Gives every condition on a field to `change`, at any depth of `$and`, `$or` and `$nor`: its path and its test.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn change_conditions<E>(
+        &mut self,
+        change: &mut impl FnMut(&mut Vec<String>, &mut Test) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::All(filters) | Self::Any(filters) | Self::None(filters) => filters
+                .iter_mut()
+                .try_for_each(|filter| filter.change_conditions(change)),
+            Self::Field { path, test } => change(path, test),
+        }
+    }
+
     /// The first name of every path that the filter looks at.
     #[must_use]
     pub fn roots(&self) -> BTreeSet<&str> {
@@ -191,6 +207,28 @@ impl Filter {
                     roots.insert(first);
                 }
             }
+        }
+    }
+}
+
+impl Test {
+    /// Gives every value that is compared for equality to `change`, at any depth of `$not` and `$all`.
+    ///
+    /// # Errors
+    /// The first error of `change`; `other` when the test looks at something else than equality and existence.
+    pub fn change_values<E>(
+        &mut self,
+        change: &mut impl FnMut(&mut Value) -> Result<(), E>,
+        other: &impl Fn() -> E,
+    ) -> Result<(), E> {
+        match self {
+            Self::Equal(value) => change(value),
+            Self::In(values) | Self::NotIn(values) => values.iter_mut().try_for_each(change),
+            Self::Every(tests) | Self::Not(tests) => tests
+                .iter_mut()
+                .try_for_each(|test| test.change_values(change, other)),
+            Self::Exists(_) | Self::Type(_) | Self::Always => Ok(()),
+            _ => Err(other()),
         }
     }
 }

@@ -10,6 +10,7 @@ use pith_store::{BatchStream, Repository, Store, StoreError, Window};
 use serde_json::{Value, json};
 
 use super::length::at_length;
+use super::prepare::{self, Identity, Otherwise};
 use super::{Ranking, narrowing};
 use crate::error::from_store;
 use crate::repositories::{self, Dates, Expand};
@@ -20,8 +21,12 @@ use crate::{Engine, distributors, present};
 pub struct Collection {
     /// Its name, as `_ns` shows it.
     pub name: &'static str,
-    /// Names that may stand in `sort` and `fields`.
+    /// Names that may stand in `sort` and `fields`; without any, every name may.
     pub fields: &'static [&'static str],
+    /// What its documents are known by.
+    pub identity: Identity,
+    /// What happens to a value for `_id` that is no object id.
+    pub otherwise: Otherwise,
 }
 
 /// Repositories.
@@ -39,6 +44,8 @@ pub const REPOSITORIES: Collection = Collection {
         "last_unit_added",
         "last_unit_removed",
     ],
+    identity: Identity::Named,
+    otherwise: Otherwise::Refused,
 };
 
 /// Distributors of repositories.
@@ -58,6 +65,8 @@ pub const DISTRIBUTORS: Collection = Collection {
         "last_override_config",
         "scratchpad",
     ],
+    identity: Identity::Named,
+    otherwise: Otherwise::Refused,
 };
 
 /// Tasks.
@@ -82,6 +91,16 @@ pub const TASKS: Collection = Collection {
         "traceback",
         "group_id",
     ],
+    identity: Identity::Object,
+    otherwise: Otherwise::Unmatched,
+};
+
+/// Groups of repositories.
+pub const GROUPS: Collection = Collection {
+    name: "repo_groups",
+    fields: &[],
+    identity: Identity::Named,
+    otherwise: Otherwise::Unmatched,
 };
 
 /// 400 with the sentence for a name that a collection does not know.
@@ -92,54 +111,18 @@ pub(super) fn unknown_field(name: &str, collection: &str) -> PulpError {
 }
 
 impl Collection {
-    pub(super) fn check(&self, criteria: &Criteria) -> Result<(), PulpError> {
+    /// The criteria as this collection's documents are judged by them (see [`super::prepare`]).
+    ///
+    /// # Errors
+    /// 400 for a name in `sort` or `fields` that the collection does not know, or for an `_id` that cannot be.
+    pub fn prepared(&self, criteria: &Criteria) -> Result<Criteria, PulpError> {
         let fields = criteria.fields.iter().flatten().map(String::as_str);
         for name in criteria.sort_names().chain(fields) {
-            if !self.fields.contains(&name) {
+            if !self.fields.is_empty() && !self.fields.contains(&name) {
                 return Err(unknown_field(name, self.name));
             }
         }
-        Ok(())
-    }
-}
-
-/// Turns text that stands for `_id` in a filter into the form that object ids have in documents.
-///
-/// # Errors
-/// 400 when it is no object id, or another shape than a text or `$in`, `$nin`, `$ne` of texts.
-pub fn with_object_ids(criteria: &mut Value) -> Result<(), PulpError> {
-    let Some(id) = criteria
-        .get_mut("filters")
-        .and_then(|filters| filters.get_mut("_id"))
-    else {
-        return Ok(());
-    };
-    let wrong = || PulpError::invalid_value(&["filters"]);
-    let convert = |value: &mut Value| match value {
-        Value::String(text) => {
-            let oid: pith_core::ObjectId = text.parse().map_err(|_| wrong())?;
-            *value = oid.to_json();
-            Ok(())
-        }
-        Value::Null => Ok(()),
-        Value::Object(map) if map.contains_key("$oid") => Ok(()),
-        _ => Err(wrong()),
-    };
-    match id {
-        Value::Object(operators) if !operators.contains_key("$oid") => {
-            for (operator, operand) in operators {
-                match (operator.as_str(), operand) {
-                    ("$in" | "$nin", Value::Array(items)) => {
-                        items.iter_mut().try_for_each(convert)?;
-                    }
-                    ("$ne" | "$eq", value) => convert(value)?,
-                    ("$exists", _) => {}
-                    _ => return Err(wrong()),
-                }
-            }
-            Ok(())
-        }
-        value => convert(value),
+        prepare::prepared(criteria, self.identity, self.otherwise)
     }
 }
 
@@ -282,7 +265,7 @@ impl Engine {
 
     /// The repositories that match, with their numbers of units by type.
     async fn matching(&self, criteria: &Criteria) -> Result<Vec<Counted>, PulpError> {
-        REPOSITORIES.check(criteria)?;
+        let criteria = &REPOSITORIES.prepared(criteria)?;
         let narrowed = narrowing::repositories(criteria.filter.as_ref());
         let window = narrowed.window(criteria);
         let store = self.store.clone();
@@ -307,7 +290,7 @@ impl Engine {
     /// # Errors
     /// 400 for an unknown name in `sort` or `fields`.
     pub async fn distributor_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
-        DISTRIBUTORS.check(criteria)?;
+        let criteria = &DISTRIBUTORS.prepared(criteria)?;
         let narrowed = narrowing::distributors(criteria.filter.as_ref());
         let listed = self.store.distributors_stream(narrowed.listing);
         // Oldest first, which is not the order of the listing.
@@ -351,17 +334,16 @@ impl Engine {
     /// # Errors
     /// 400 for an unknown name in `sort` or `fields`.
     pub async fn task_search(&self, criteria: &Criteria) -> Result<Vec<Document>, PulpError> {
-        TASKS.check(criteria)?;
+        let criteria = &TASKS.prepared(criteria)?;
         let narrowed = narrowing::tasks(criteria.filter.as_ref());
         let window = narrowed.window(criteria);
         let listed = self.store.tasks_stream(narrowed.listing, window);
         let found = select_judged(listed, criteria, window, |keys, task| {
-            let document = present::task_document(task);
-            let mut facts = document.clone();
-            facts.remove("id");
+            let mut facts = present::task_document(task);
             facts.remove("_href");
+            facts.insert("group_id".to_owned(), json!(task.group));
             let found = criteria.filter.as_ref().is_none_or(|f| f.matches(&facts));
-            found.then(|| sort_values(&document, keys))
+            found.then(|| sort_values(&facts, keys))
         })
         .await?;
         let shown = found.iter().map(|task| {
@@ -412,23 +394,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn object_ids_in_filters_are_converted_and_nonsense_refused() {
-        let hex = "5638e2f7a21e1a0d9c8a7b11";
-        let mut criteria = json!({"filters": {"_id": {"$in": [hex]}}});
-        with_object_ids(&mut criteria).unwrap();
-        assert_eq!(criteria["filters"]["_id"]["$in"][0], json!({"$oid": hex}));
-        let mut plain = json!({"filters": {"_id": hex}});
-        with_object_ids(&mut plain).unwrap();
-        assert_eq!(plain["filters"]["_id"], json!({"$oid": hex}));
-        for bad in [json!("xyz"), json!({"$gt": hex}), json!(5)] {
-            assert!(with_object_ids(&mut json!({"filters": {"_id": bad}})).is_err());
-        }
-    }
-
-    #[test]
     fn an_unknown_name_is_reported_as_a_sentence() {
         let criteria = Criteria::parse(&json!({"fields": ["id", "bogus"]})).unwrap();
-        let error = REPOSITORIES.check(&criteria).unwrap_err();
+        let error = REPOSITORIES.prepared(&criteria).unwrap_err();
         assert_eq!(
             error.extra["property_names"],
             json!(["Field: <bogus> does not exist on objects in the <repos> collection"])

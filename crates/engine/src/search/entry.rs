@@ -50,7 +50,8 @@ impl Engine {
             association_fields: criteria.association_fields,
             include_repos: false,
             exact: false,
-        };
+        }
+        .with_wire_names();
         if let Err(error) = search.check_fields() {
             // A type that the repository does not have is asked for nothing.
             search.type_ids = self.types_in(repo_id, Some(&search.type_ids)).await?;

@@ -5,6 +5,7 @@ use pith_core::error::PulpError;
 use serde_json::{Value, json};
 
 use super::collections::{cut, select_stream};
+use super::prepare::{Identity, Otherwise};
 use super::{Collection, narrowing};
 use crate::Engine;
 use crate::people::user_document;
@@ -13,6 +14,8 @@ use crate::people::user_document;
 pub const USERS: Collection = Collection {
     name: "users",
     fields: &["id", "_id", "_ns", "login", "name", "password", "roles"],
+    identity: Identity::Object,
+    otherwise: Otherwise::Refused,
 };
 
 impl Engine {
@@ -21,7 +24,7 @@ impl Engine {
     /// # Errors
     /// 400 for an unknown name in `sort` or `fields`.
     pub async fn user_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
-        USERS.check(criteria)?;
+        let criteria = &USERS.prepared(criteria)?;
         let narrowed = narrowing::users(criteria.filter.as_ref());
         let window = narrowed.window(criteria);
         let users = self.store.users_stream(narrowed.listing, window);

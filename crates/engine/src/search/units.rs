@@ -14,7 +14,6 @@ use pith_store::{BatchStream, Held, Store, StoreError, StreamedUnit, UnitFilter,
 use serde_json::{Value, json};
 
 use super::Ranking;
-use super::collections::unknown_field;
 use super::length::at_length;
 use crate::error::from_store;
 use crate::{Engine, present};
@@ -87,7 +86,7 @@ impl Window {
 }
 
 impl Search {
-    fn kinds(&self) -> impl Iterator<Item = &'static UnitType> {
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &'static UnitType> {
         self.type_ids
             .iter()
             .filter_map(|id| self.engine.registry.unit_type(id))
@@ -101,7 +100,7 @@ impl Search {
     }
 
     /// The field as documents have it: a stored name of a key field stands for the name on the wire.
-    fn on_the_wire<'a>(&self, field: &'a str) -> &'a str {
+    pub(super) fn on_the_wire<'a>(&self, field: &'a str) -> &'a str {
         let renamed = self
             .kinds()
             .flat_map(|kind| kind.key)
@@ -550,53 +549,6 @@ impl Running {
     }
 }
 
-fn root(field: &str) -> &str {
+pub(super) fn root(field: &str) -> &str {
     field.split_once('.').map_or(field, |(first, _)| first)
-}
-
-impl Search {
-    /// Refuses names in `sort.unit` and `fields.unit` that a searched type does not have.
-    pub(super) fn check_fields(&self) -> Result<(), PulpError> {
-        let sorted = self.unit_sort.iter().map(|key| key.field.as_str());
-        let fields = self.unit_fields.iter().flatten().map(String::as_str);
-        let asked: Vec<&str> = fields.chain(sorted).map(root).collect();
-        for type_id in &self.type_ids {
-            let Some(known) = self
-                .engine
-                .registry
-                .content_type_of(type_id)
-                .and_then(|family| family.known_fields(type_id))
-            else {
-                continue;
-            };
-            let platform = [
-                "_id",
-                "_content_type_id",
-                "_ns",
-                "_last_updated",
-                "_storage_path",
-                "downloaded",
-                "pulp_user_metadata",
-            ];
-            for name in &asked {
-                if !known.contains(name) && !platform.contains(name) {
-                    return Err(unknown_field(name, &format!("units_{type_id}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Sorts by the names on the wire where the stored ones were given.
-    pub(super) fn with_wire_names(mut self) -> Self {
-        let renamed: Vec<String> = self
-            .unit_sort
-            .iter()
-            .map(|key| self.on_the_wire(&key.field).to_owned())
-            .collect();
-        for (key, field) in self.unit_sort.iter_mut().zip(renamed) {
-            key.field = field;
-        }
-        self
-    }
 }

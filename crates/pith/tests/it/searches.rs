@@ -1,9 +1,12 @@
 //! Searches over repositories, distributors, tasks and users: what goes to the database changes no answer.
 
-use pith_core::criteria::Criteria;
+use futures::TryStreamExt;
+use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::{Document, TaskId};
 use pith_engine::repositories::Expand;
+use pith_engine::search::Shown;
 use pith_store::NewTask;
+use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, On};
@@ -12,6 +15,8 @@ crate::on_both!(
     a_narrowed_search_answers_as_one_that_looks_at_everything,
     one_of_thousands_of_repositories_is_found_by_its_id,
     clients_poll_tasks_by_their_ids,
+    documents_are_found_and_sorted_by_their_object_ids,
+    units_are_found_and_sorted_by_what_they_have,
 );
 
 /// More than a page.
@@ -49,6 +54,7 @@ async fn search(h: &Harness, what: &str, criteria: &Criteria) -> Vec<Value> {
         "repositories" => engine.repository_search(criteria, Expand::default()).await,
         "distributors" => engine.distributor_search(criteria).await,
         "users" => engine.user_search(criteria).await,
+        "groups" => engine.group_search(criteria).await,
         _ => {
             let found = engine.task_search(criteria).await;
             found.map(|found| found.into_iter().map(Value::Object).collect())
@@ -175,4 +181,171 @@ async fn clients_poll_tasks_by_their_ids(on: On) {
     let found = search(&h, "tasks", &criteria(&asked, &json!({}))).await;
     let ids: Vec<&Value> = found.iter().map(|task| &task["task_id"]).collect();
     assert_eq!(ids, [&json!(tasks[4]), &json!(tasks[9])], "oldest first");
+}
+
+/// Filters that only a document with this id passes, under any name that its collection knows it by.
+fn by_id(name: &str, hex: &Value) -> Vec<Value> {
+    let other = "000000000000000000000000";
+    vec![
+        json!({name: hex}),
+        json!({name: {"$in": [hex, other]}}),
+        json!({name: {"$eq": hex}}),
+        json!({"$or": [{name: hex}, {name: {"$in": [other]}}]}),
+        json!({"$and": [{"$or": [{name: hex}]}, {name: {"$nin": [other]}}]}),
+        json!({"$nor": [{name: {"$not": {"$in": [hex]}}}]}),
+        json!({name: {"$not": {"$ne": hex}}}),
+    ]
+}
+
+async fn documents_are_found_and_sorted_by_their_object_ids(on: On) {
+    let Some(h) = Harness::idle(on).await else {
+        return;
+    };
+    filled(&h).await;
+    for id in ["ann", "ben"] {
+        let body = |value: Value| serde_json::from_value::<Document>(value).unwrap();
+        h.engine
+            .user_create(&body(json!({"login": id})))
+            .await
+            .unwrap();
+        h.engine
+            .group_create(&body(json!({"id": id})))
+            .await
+            .unwrap();
+    }
+    for (what, names) in [
+        ("repositories", &["_id"][..]),
+        ("distributors", &["_id"]),
+        ("users", &["_id", "id"]),
+        ("tasks", &["_id", "id"]),
+        ("groups", &["_id"]),
+    ] {
+        let all = search(&h, what, &criteria(&json!({}), &json!({}))).await;
+        let hex = &all[1]["_id"]["$oid"];
+        for name in names {
+            for filter in by_id(name, hex) {
+                let found = search(&h, what, &criteria(&filter, &json!({}))).await;
+                assert_eq!(found, [all[1].clone()], "{what} {filter}");
+            }
+            let sorted =
+                |direction: &str| criteria(&json!({}), &json!({"sort": [[name, direction]]}));
+            let mut up = search(&h, what, &sorted("ascending")).await;
+            let ids = |found: &[Value]| -> Vec<String> {
+                let ids = found
+                    .iter()
+                    .map(|one| one["_id"]["$oid"].as_str().unwrap().to_owned());
+                ids.collect()
+            };
+            assert!(ids(&up).is_sorted(), "{what} by {name}");
+            let down = search(&h, what, &sorted("descending")).await;
+            up.reverse();
+            assert_eq!(ids(&up), ids(&down), "{what} by {name}");
+        }
+    }
+    for (what, answered) in [
+        ("repositories", false),
+        ("users", false),
+        ("tasks", true),
+        ("groups", true),
+    ] {
+        let nonsense = criteria(&json!({"$or": [{"_id": "nonsense"}]}), &json!({}));
+        let engine = &h.engine;
+        let found = match what {
+            "repositories" => engine.repository_search(&nonsense, Expand::default()).await,
+            "users" => engine.user_search(&nonsense).await,
+            "groups" => engine.group_search(&nonsense).await,
+            _ => engine.task_search(&nonsense).await.map(|_| Vec::new()),
+        };
+        assert_eq!(found.is_ok(), answered, "{what}");
+    }
+}
+
+async fn units_are_found_and_sorted_by_what_they_have(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    write_repository(folder.path(), &Spec::full()).unwrap();
+    h.upstream.serve_dir("/r/", folder.path());
+    h.repository("zoo", "rpm", "/r/", json!({})).await;
+    h.sync("zoo").await;
+    let content = async |type_id: &str, asked: Value| {
+        let criteria = Criteria::parse(&asked).unwrap();
+        gathered(h.engine.type_units(type_id, criteria, false).await.unwrap()).await
+    };
+    let associated = async |asked: Value| {
+        let criteria = UnitCriteria::parse(&asked).unwrap();
+        let found = h.engine.repository_units("zoo", criteria).await.unwrap();
+        gathered(found).await
+    };
+    let all = content("rpm", json!({})).await;
+    assert_eq!(all.len(), 20);
+    let id = &all[3]["_id"];
+    for name in ["_id", "id"] {
+        for filter in [
+            json!({name: id}),
+            json!({"$or": [{name: {"$in": [id]}}, {name: "x"}]}),
+        ] {
+            assert_eq!(
+                content("rpm", json!({"filters": filter})).await,
+                [all[3].clone()]
+            );
+            let asked = json!({"type_ids": ["rpm"], "filters": {"unit": filter}});
+            let found = associated(asked).await;
+            assert_eq!(found.len(), 1);
+            assert_eq!(&found[0]["unit_id"], id);
+        }
+        let found = content("rpm", json!({"sort": [[name, "descending"]]})).await;
+        let ids: Vec<&str> = found
+            .iter()
+            .map(|unit| unit["_id"].as_str().unwrap())
+            .collect();
+        assert!(ids.is_sorted_by(|a, b| a > b), "{ids:?}");
+    }
+    // A stored name stands for the name on the wire.
+    let erratum = &content("erratum", json!({})).await[0];
+    let found = content("erratum", json!({"filters": {"errata_id": erratum["id"]}})).await;
+    assert_eq!(&found[0], erratum);
+    // Below a field, and by one that nobody has: every unit, in some order.
+    for field in [
+        "header_range.start",
+        "checksums.sha256",
+        "nothing.at.all",
+        "bogus",
+    ] {
+        for direction in ["ascending", "descending"] {
+            let found = content(
+                "rpm",
+                json!({"sort": [[field, direction]], "limit": 15, "skip": 10}),
+            )
+            .await;
+            assert_eq!(found.len(), 10, "{field}");
+        }
+    }
+    let found = content("rpm", json!({"sort": [["header_range.end", "ascending"]]})).await;
+    let ends: Vec<i64> = found
+        .iter()
+        .map(|unit| unit["header_range"]["end"].as_i64().unwrap())
+        .collect();
+    assert!(ends.is_sorted(), "{ends:?}");
+    let unknown =
+        UnitCriteria::parse(&json!({"type_ids": ["rpm"], "sort": {"unit": [["bogus", 1]]}}));
+    let refused = h.engine.repository_units("zoo", unknown.unwrap()).await;
+    let refused = refused.err().unwrap();
+    assert_eq!(
+        refused.extra["property_names"],
+        json!(["Field: <bogus> does not exist on objects in the <units_rpm> collection"])
+    );
+}
+
+/// All documents of an answer, whichever form they have.
+async fn gathered(stream: pith_engine::search::DocumentStream) -> Vec<Value> {
+    let batches: Vec<_> = stream.try_collect().await.unwrap();
+    let shown = batches.into_iter().flatten();
+    shown
+        .map(|shown| match shown {
+            Shown::Document(document) => Value::Object(document),
+            Shown::Text(text) => serde_json::from_str(&text).unwrap(),
+        })
+        .collect()
 }
