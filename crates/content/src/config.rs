@@ -74,10 +74,12 @@ impl Config {
         }
     }
 
-    /// The texts of `key`; empty when absent or not a list. Members that are not texts are passed over.
+    /// The texts of `key`; a text alone is a list of one, and anything else is empty. Members that are not texts are
+    /// passed over.
     #[must_use]
     pub fn list(&self, key: &str) -> Vec<&str> {
         match self.get(key) {
+            Some(Value::String(one)) => vec![one],
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         }
@@ -94,6 +96,24 @@ impl Config {
     pub fn overridden(&self) -> &Document {
         &self.overridden
     }
+}
+
+/// Sentences on `connect_timeout` and `read_timeout` that are no time to wait.
+#[must_use]
+pub fn timeouts(config: &Config) -> Vec<String> {
+    const DAY: f64 = 86_400.0;
+    let given = ["connect_timeout", "read_timeout"].into_iter();
+    given
+        .filter(|key| {
+            let seconds = config.number(key).filter(|s| *s > 0.0 && *s < DAY);
+            config.get(key).is_some() && seconds.is_none()
+        })
+        .map(|key| {
+            format!(
+                "The configuration parameter <{key}> must be a number of seconds above 0 and below {DAY}."
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -118,5 +138,11 @@ mod tests {
         assert_eq!(config.flag("validate"), None);
         assert_eq!(config.integer("max_downloads"), Some(7));
         assert!(config.get("proxy_host").is_none());
+        let config = Config::new(document(
+            json!({"one": "a", "two": ["a", 5, "b"], "none": 5}),
+        ));
+        assert_eq!(config.list("one"), ["a"]);
+        assert_eq!(config.list("two"), ["a", "b"]);
+        assert!(config.list("none").is_empty());
     }
 }

@@ -1,5 +1,5 @@
-//! Descriptors: what types, importers and distributors say of themselves, as data. API validation, `/v2/plugins/*`,
-//! command line flags and reference docs come from here.
+//! Descriptors: what types, importers and distributors say of themselves, as data. `/v2/plugins/*`, the masking of
+//! secrets and the reference page of the settings come from here.
 
 use serde_json::Value;
 
@@ -74,6 +74,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,
+    /// Whether it changes anything. One that does not is taken because clients send it, and its help says so.
+    pub works: bool,
 }
 
 impl Setting {
@@ -85,6 +87,16 @@ impl Setting {
             kind,
             help,
             secret: false,
+            works: true,
+        }
+    }
+
+    /// A setting that is taken and changes nothing. Its help starts with `no effect`.
+    #[must_use]
+    pub const fn without_effect(name: &'static str, kind: SettingKind, help: &'static str) -> Self {
+        Self {
+            works: false,
+            ..Self::new(name, kind, help)
         }
     }
 
@@ -96,6 +108,7 @@ impl Setting {
             kind: SettingKind::Text,
             help,
             secret: true,
+            works: true,
         }
     }
 }

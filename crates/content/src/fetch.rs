@@ -80,6 +80,29 @@ pub struct FetchFailure {
     pub kind: FetchFailureKind,
 }
 
+impl FetchFailure {
+    /// The words that belong to the status, such as `Not Found`; the whole message when there is no status or it has
+    /// no words.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self.status {
+            Some(400) => "Bad Request",
+            Some(401) => "Unauthorized",
+            Some(403) => "Forbidden",
+            Some(404) => "Not Found",
+            Some(407) => "Proxy Authentication Required",
+            Some(408) => "Request Timeout",
+            Some(410) => "Gone",
+            Some(429) => "Too Many Requests",
+            Some(500) => "Internal Server Error",
+            Some(502) => "Bad Gateway",
+            Some(503) => "Service Unavailable",
+            Some(504) => "Gateway Timeout",
+            _ => &self.message,
+        }
+    }
+}
+
 /// What kind of failure a download ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchFailureKind {

@@ -43,8 +43,8 @@ pub(crate) fn upstream(reached: &Reached) -> Upstream {
         )]
         max_speed: config
             .number("max_speed")
-            .filter(|speed| *speed >= 1.0)
-            .map(|speed| speed as u64),
+            .filter(|speed| *speed > 0.0)
+            .map(|speed| speed.ceil() as u64),
         connect_timeout: seconds("connect_timeout").unwrap_or(default.connect_timeout),
         read_timeout: seconds("read_timeout").unwrap_or(default.read_timeout),
         user_agent: default.user_agent,
@@ -62,4 +62,48 @@ fn auth(config: &Config, username: &str, password: &str) -> Option<BasicAuth> {
     let username = config.text(username)?.to_owned();
     let password = config.text(password)?.to_owned().into();
     Some(BasicAuth { username, password })
+}
+
+#[cfg(test)]
+mod tests {
+    use pith_core::Document;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(config: Value) -> Upstream {
+        let config: Document = serde_json::from_value(config).unwrap();
+        upstream(&Reached::from_config(&Config::new(config)))
+    }
+
+    #[test]
+    fn every_setting_of_the_network_reaches_the_downloads() {
+        let all = json!({
+            "ssl_ca_cert": "CA", "ssl_client_cert": "CERT", "ssl_client_key": "KEY", "ssl_validation": "false",
+            "proxy_host": "http://p", "proxy_port": "3128", "proxy_username": "pu", "proxy_password": "pp",
+            "basic_auth_username": "bu", "basic_auth_password": "bp", "query_auth_token": "t",
+            "max_downloads": "7", "max_speed": 0.5, "connect_timeout": 3, "read_timeout": "4.5",
+        });
+        let secret = |secret: &Option<secrecy::SecretString>| {
+            use secrecy::ExposeSecret as _;
+            secret.as_ref().map(|s| s.expose_secret().to_owned())
+        };
+        let shown = |u: &Upstream| {
+            let auth = |auth: &Option<BasicAuth>| auth.as_ref().map(|a| a.username.clone());
+            json!({
+                "ssl_ca_cert": u.ssl_ca_cert, "ssl_client_cert": u.ssl_client_cert,
+                "ssl_client_key": secret(&u.ssl_client_key), "ssl_validation": u.ssl_validation,
+                "proxy_host": u.proxy_host, "proxy_port": u.proxy_port, "proxy": auth(&u.proxy_auth),
+                "basic": auth(&u.basic_auth), "query_auth_token": secret(&u.query_auth_token),
+                "max_downloads": u.max_downloads, "max_speed": u.max_speed,
+                "connect_timeout": u.connect_timeout, "read_timeout": u.read_timeout,
+            })
+        };
+        let (given, default) = (shown(&read(all)), shown(&Upstream::default()));
+        for (name, value) in given.as_object().unwrap() {
+            assert_ne!(value, &default[name], "{name}");
+        }
+        assert_eq!(given["max_speed"], 1);
+        assert_eq!(shown(&read(json!({}))), default);
+    }
 }

@@ -11,7 +11,7 @@ use crate::urls::clean;
 pub enum ErrorKind {
     /// 404 or 410.
     #[error(
-        "it is not there (status {status}); check the feed URL, or sync again if the upstream just changed"
+        "not found (status {status}); check the feed URL, or sync again if the upstream just changed"
     )]
     NotFound {
         /// The answer's status.

@@ -15,6 +15,15 @@ pub(crate) fn check_importer(config: &Config) -> Result<(), String> {
     needs(config, "proxy_password", "proxy_username")?;
     text(config, "proxy_password")?;
     positive_integer(config, "proxy_port")?;
+    if config
+        .integer("proxy_port")
+        .is_some_and(|port| port > i64::from(u16::MAX))
+    {
+        return Err(format!(
+            "The configuration parameter <proxy_port> must be at most {}.",
+            u16::MAX
+        ));
+    }
     let proxied = ["proxy_password", "proxy_port", "proxy_username"]
         .iter()
         .any(|key| config.get(key).is_some());
@@ -31,7 +40,17 @@ pub(crate) fn check_importer(config: &Config) -> Result<(), String> {
     text(config, "ssl_client_cert")?;
     needs(config, "ssl_client_key", "ssl_client_cert")?;
     text(config, "ssl_client_key")?;
-    boolean(config, "validate")
+    boolean(config, "validate")?;
+    // What follows Pulp did not look at; what it did not understand it left out, so that a sync went without.
+    boolean(config, "ssl_validation")?;
+    needs(config, "basic_auth_username", "basic_auth_password")?;
+    needs(config, "basic_auth_password", "basic_auth_username")?;
+    text(config, "basic_auth_username")?;
+    text(config, "basic_auth_password")?;
+    match pith_content::config::timeouts(config).into_iter().next() {
+        Some(message) => Err(message),
+        None => Ok(()),
+    }
 }
 
 /// Checks the distributor's configuration for repository `repo_id`.
@@ -42,6 +61,7 @@ pub(crate) fn check_distributor(
 ) -> Result<(), String> {
     boolean(config, "serve_http")?;
     boolean(config, "serve_https")?;
+    boolean(config, "force_full")?;
     if let Some(pem) = config.get("ssl_auth_ca_cert") {
         let looks_right = pem
             .as_str()

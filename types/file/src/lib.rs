@@ -50,7 +50,17 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
         Setting::new(
             "max_speed",
             SettingKind::Number,
-            "bytes per second in total",
+            "bytes a second of all downloads of a sync together",
+        ),
+        Setting::new(
+            "connect_timeout",
+            SettingKind::Number,
+            "seconds to wait for a connection",
+        ),
+        Setting::new(
+            "read_timeout",
+            SettingKind::Number,
+            "seconds to wait for the next bytes",
         ),
         Setting::new(
             "max_downloads",
@@ -91,10 +101,10 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
             SettingKind::Bool,
             "remove files that left the feed (default false)",
         ),
-        Setting::new(
+        Setting::without_effect(
             "validate",
             SettingKind::Bool,
-            "accepted for old clients; size and digest are always checked",
+            "no effect: size and digest are always checked",
         ),
         Setting::new(
             "download_policy",
@@ -125,9 +135,14 @@ static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
             "path below /pulp/isos/ (default: the repository's id)",
         ),
         Setting::new(
+            "force_full",
+            SettingKind::Bool,
+            "publish even when nothing changed (default false)",
+        ),
+        Setting::without_effect(
             "ssl_auth_ca_cert",
             SettingKind::Pem,
-            "certificates that clients must chain to",
+            "no effect yet: certificates that clients must chain to; everybody may read the repository",
         ),
     ],
 };

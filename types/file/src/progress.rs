@@ -17,10 +17,20 @@ struct State {
     finished_bytes: u64,
     num_isos: Option<u64>,
     num_isos_finished: u64,
+    /// The first files that failed.
     errors: Vec<Value>,
+    /// Names and messages of the very first.
+    named: Vec<String>,
+    /// How many failed in all.
+    failed: usize,
     /// Files come later, so nothing is counted.
     deferred: bool,
 }
+
+/// Files that failed and are shown; beyond these they are counted.
+const MAX_ERRORS: usize = 1000;
+/// Files that failed and stand in the error of the task.
+const MAX_NAMED: usize = 20;
 
 fn stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
@@ -39,6 +49,8 @@ impl SyncProgress {
             num_isos: None,
             num_isos_finished: 0,
             errors: Vec::new(),
+            named: Vec::new(),
+            failed: 0,
             deferred: false,
         }))
     }
@@ -70,11 +82,17 @@ impl SyncProgress {
         inner.num_isos_finished += 1;
     }
 
-    pub(crate) fn failed(&self, name: &str, error: &str) {
-        self.0
-            .lock()
-            .errors
-            .push(json!({ "name": name, "error": error }));
+    /// A file that could not be had. `error` is the downloader's report, or a text (reference: iso §4); `message` says
+    /// more, for people.
+    pub(crate) fn failed(&self, name: &str, error: Value, message: &str) {
+        let mut inner = self.0.lock();
+        inner.failed += 1;
+        if inner.errors.len() < MAX_ERRORS {
+            inner.errors.push(json!({ "name": name, "error": error }));
+        }
+        if inner.named.len() < MAX_NAMED {
+            inner.named.push(format!("{name}: {message}"));
+        }
     }
 
     pub(crate) fn fail_manifest(&self, error_message: Value, now: Timestamp) {
@@ -82,15 +100,21 @@ impl SyncProgress {
         self.0.lock().error_message = error_message;
     }
 
-    /// How many files failed, and the text of the first.
-    pub(crate) fn failures(&self) -> (usize, String) {
+    /// The files that failed, in one line with their errors; `None` when there are none.
+    pub(crate) fn failures(&self) -> Option<String> {
         let inner = self.0.lock();
-        let first = inner
-            .errors
-            .first()
-            .and_then(|e| e["error"].as_str())
-            .unwrap_or_default();
-        (inner.errors.len(), first.to_owned())
+        let more = match inner.failed - inner.named.len() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let files = if inner.failed == 1 { "file" } else { "files" };
+        (inner.failed > 0).then(|| {
+            format!(
+                "{} {files} could not be had: {}{more}",
+                inner.failed,
+                inner.named.join("; ")
+            )
+        })
     }
 
     pub(crate) fn to_json(&self) -> Value {

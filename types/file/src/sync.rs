@@ -93,6 +93,11 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
     }
     progress.enter("manifest_in_progress", ctx.clock().now());
     ctx.progress(progress.to_json());
+    if !feed.contains("://") {
+        let text =
+            format!("Invalid URL '{feed}': No schema supplied. Perhaps you meant http://{feed}?");
+        return Err(manifest_failed(ctx, progress, json!(text), text));
+    }
     let manifest = match ctx
         .fetch(Fetch::one(
             format!("{base}{}", manifest::NAME),
@@ -133,12 +138,9 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
         .await?;
     }
     ctx.drain().await?;
-    if progress.failures().0 > 0 {
+    if let Some(failures) = progress.failures() {
         progress.enter("isos_failed", ctx.clock().now());
-        let (count, first) = progress.failures();
-        return Err(ContentError::other(format!(
-            "{count} files could not be had; the first: {first}"
-        )));
+        return Err(ContentError::other(failures));
     }
     if ctx.config().flag("remove_missing") == Some(true) {
         ctx.remove_missing(&["iso"]).await?;
@@ -183,7 +185,7 @@ fn manifest_failed(
 /// The downloader's report, as Pulp shows it.
 fn download_report(failure: &FetchFailure) -> Value {
     match failure.status {
-        Some(status) => json!({ "response_code": status, "response_msg": failure.message }),
+        Some(status) => json!({ "response_code": status, "response_msg": failure.reason() }),
         None => json!(failure.message),
     }
 }
@@ -325,18 +327,24 @@ impl StageObserver for Observer {
             .get("name")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let text = match &failure.kind {
+        let said = match &failure.kind {
             FetchFailureKind::Size { expected, actual } => {
-                format!("{} ({})", wrong_size(name, *expected, *actual), failure.url)
+                Some(wrong_size(name, *expected, *actual))
             }
             FetchFailureKind::Digest {
                 expected, actual, ..
-            } => {
-                format!("{} ({})", wrong_digest(name, expected, actual), failure.url)
-            }
-            _ => failure.message.clone(),
+            } => Some(wrong_digest(name, expected, actual)),
+            _ => None,
         };
-        self.0.failed(name, &text);
+        match said {
+            Some(said) => {
+                let message = format!("{said} ({})", failure.url);
+                self.0.failed(name, json!(said), &message);
+            }
+            None => self
+                .0
+                .failed(name, download_report(failure), &failure.message),
+        }
         Ok(())
     }
 

@@ -35,22 +35,56 @@ pub fn importer(config: &Config) -> Result<(), String> {
     Err(format!("Configuration errors:\n{}", errors.join("\n")))
 }
 
-fn signature_policy(config: &Config) -> Vec<String> {
-    let mut errors = Vec::new();
+/// Checks what copies and uploads look at, overrides included: what is not understood must not count as absent.
+///
+/// # Errors
+/// The message for the person.
+pub fn of_call(config: &Config) -> Result<(), String> {
+    let (mut errors, _) = key_ids(config);
+    for key in [
+        "require_signature",
+        "recursive",
+        "recursive_conservative",
+        "skip_erratum_link",
+    ] {
+        boolean(config, key, &mut errors);
+    }
+    if let Some(value) = config.get("changelog_limit")
+        && config.integer("changelog_limit").is_none_or(|n| n < 0)
+    {
+        errors.push(format!(
+            "The configuration parameter <changelog_limit> must be set to an integer greater than or equal to zero, \
+             but is currently set to <{}>.",
+            printed(value)
+        ));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(errors.join("\n"))
+}
+
+/// What is wrong with `allowed_keys`, and whether there are any.
+fn key_ids(config: &Config) -> (Vec<String>, bool) {
     let keys: Vec<String> = match config.get("allowed_keys") {
         Some(Value::Array(keys)) => keys.iter().map(printed).collect(),
         // One key without a list around it.
         Some(other) => vec![printed(other)],
         None => Vec::new(),
     };
-    for key in &keys {
-        if key.chars().count() != 8 {
-            errors.push(format!(
-                "Signature key ID {key} should be 8 characters long"
-            ));
-        }
-    }
-    let filtered = !keys.is_empty() || config.flag("require_signature") == Some(true);
+    let texts = config.list("allowed_keys").len();
+    let wrong = |key: &&String| key.chars().count() != 8 || texts != keys.len();
+    let errors = keys
+        .iter()
+        .filter(wrong)
+        .map(|key| format!("Signature key ID {key} should be 8 characters long"))
+        .collect();
+    (errors, !keys.is_empty())
+}
+
+fn signature_policy(config: &Config) -> Vec<String> {
+    let (mut errors, any) = key_ids(config);
+    let filtered = any || config.flag("require_signature") == Some(true);
     let policy = config.text("download_policy").unwrap_or("immediate");
     if filtered && policy != "immediate" {
         errors.push(format!(
@@ -134,6 +168,15 @@ fn proxy_and_limits(config: &Config, errors: &mut Vec<String>) {
     }
     text(config, "proxy_host", errors);
     positive_integer(config, "proxy_port", errors);
+    if config
+        .integer("proxy_port")
+        .is_some_and(|port| port > i64::from(u16::MAX))
+    {
+        errors.push(format!(
+            "The configuration parameter <proxy_port> must be at most {}.",
+            u16::MAX
+        ));
+    }
     pair(config, "proxy_username", "proxy_password", errors);
     text(config, "proxy_username", errors);
     text(config, "proxy_password", errors);
@@ -153,11 +196,15 @@ fn proxy_and_limits(config: &Config, errors: &mut Vec<String>) {
         ));
     }
     positive_integer(config, "max_downloads", errors);
+    errors.extend(pith_content::config::timeouts(config));
 }
 
 fn content_policy(config: &Config, errors: &mut Vec<String>) {
     boolean(config, "validate", errors);
     boolean(config, "remove_missing", errors);
+    // Pulp took anything here, and what it did not understand was off: with a signature policy that is no answer.
+    boolean(config, "require_signature", errors);
+    boolean(config, "force_full", errors);
     if let Some(value) = config.get("retain_old_count")
         && config.integer("retain_old_count").is_none_or(|n| n < 0)
     {
@@ -256,7 +303,32 @@ fn keys_and_kinds(config: &Config, errors: &mut Vec<String>) {
 
 fn wrong_kind(key: &str, value: &Value) -> Option<String> {
     match key {
-        // The other switches take anything; what is no boolean counts as absent.
+        "force_full" | "gpg_sign_metadata" | "remove_old_repodata" => {
+            let known = value.is_boolean()
+                || value.as_str().is_some_and(|text| {
+                    ["true", "false"]
+                        .iter()
+                        .any(|word| text.eq_ignore_ascii_case(word))
+                });
+            (!known).then(|| {
+                format!(
+                    "Configuration value for [{key}] should a boolean, but is a {}",
+                    type_printed(value)
+                )
+            })
+        }
+        "remove_old_repodata_threshold" => {
+            let number = match value {
+                Value::String(text) => text.trim().parse().ok(),
+                other => other.as_f64(),
+            };
+            (!number.is_some_and(|seconds: f64| seconds >= 0.0)).then(|| {
+                format!(
+                    "Configuration value for [{key}] should be a number of seconds, but is {}",
+                    printed(value)
+                )
+            })
+        }
         "http" | "https" | "protected" | "skip_pkg_tags" | "generate_sqlite" | "repoview" => {
             (!value.is_boolean()).then(|| {
                 format!(

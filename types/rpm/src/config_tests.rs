@@ -176,12 +176,41 @@ fn distributor_messages_are_those_of_the_recordings() {
 }
 
 #[test]
-fn some_switches_of_a_distributor_take_what_is_no_boolean() {
-    for key in ["force_full", "gpg_sign_metadata", "remove_old_repodata"] {
-        let mut value = json!({"http": true, "https": false, "relative_url": "t"});
-        value[key] = json!("x");
-        assert_eq!(check(value, &[]), Ok(()), "{key}");
+fn switches_and_times_that_cannot_be_are_refused_by_name() {
+    let base = json!({"http": true, "https": false, "relative_url": "t"});
+    for (key, bad, good) in [
+        ("force_full", json!("x"), json!("True")),
+        ("gpg_sign_metadata", json!(1), json!(false)),
+        ("remove_old_repodata", json!("no"), json!(true)),
+        ("remove_old_repodata_threshold", json!(-1), json!("86400")),
+    ] {
+        let with = |value: &Value| {
+            let mut config = base.clone();
+            config[key] = value.clone();
+            check(config, &[])
+        };
+        assert!(with(&bad).unwrap_err().contains(key), "{key}");
+        assert_eq!(with(&good), Ok(()), "{key}");
     }
+    for (key, bad) in [
+        ("require_signature", json!("yes")),
+        ("force_full", json!(5)),
+        ("connect_timeout", json!(0)),
+        ("read_timeout", json!("soon")),
+        ("proxy_port", json!(70000)),
+        ("allowed_keys", json!([12_345_678])),
+    ] {
+        let mut given = json!({"proxy_host": "http://p"});
+        given[key] = bad;
+        assert!(importer(&config(given)).is_err(), "{key}");
+    }
+    for (key, bad) in [("recursive", json!(1)), ("changelog_limit", json!("x"))] {
+        let given = config(json!({ key: bad }));
+        assert!(of_call(&given).unwrap_err().contains(key), "{key}");
+    }
+    // A copy into a repository with a deferred policy may ask for signatures.
+    let policy = json!({"download_policy": "on_demand", "require_signature": true});
+    assert_eq!(of_call(&config(policy)), Ok(()));
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub mod sync;
 pub mod types;
 pub mod units;
 pub mod upload;
+mod upload_fields;
 
 use std::sync::Arc;
 

@@ -39,3 +39,26 @@ impl SignaturePolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_allowed_is_refused() {
+        let policy = |value: Value| {
+            SignaturePolicy::of(&Config::new(serde_json::from_value(value).unwrap()))
+        };
+        // One key without a list around it counts too.
+        for allowed in [json!(["ABCDEF12"]), json!("abcdef12")] {
+            let policy = policy(json!({ "allowed_keys": allowed }));
+            assert!(policy.accepts(Some("abcdef12")) && policy.accepts(None));
+            assert!(!policy.accepts(Some("00000000")));
+        }
+        let strict = policy(json!({"allowed_keys": ["abcdef12"], "require_signature": "true"}));
+        assert!(!strict.accepts(None));
+        assert!(policy(json!({})).is_open());
+    }
+}

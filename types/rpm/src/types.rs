@@ -249,10 +249,10 @@ const IMPORTER_SETTINGS: &[Setting] = &[
         Text,
         "URL of the repository, or of a list of its mirrors",
     ),
-    Setting::new(
+    Setting::without_effect(
         "validate",
         Bool,
-        "accepted for old clients: size and checksum of every package are always verified",
+        "no effect: size and checksum of every package are always verified",
     ),
     Setting::new(
         "ssl_validation",
@@ -266,10 +266,12 @@ const IMPORTER_SETTINGS: &[Setting] = &[
     ),
     Setting::new("ssl_client_cert", Pem, "client certificate"),
     Setting {
-        name: "ssl_client_key",
-        kind: Pem,
-        help: "private key of the client certificate",
         secret: true,
+        ..Setting::new(
+            "ssl_client_key",
+            Pem,
+            "private key of the client certificate",
+        )
     },
     Setting::new("proxy_host", Text, "URL of the proxy server"),
     Setting::new("proxy_port", Integer, "port of the proxy server"),
@@ -282,7 +284,11 @@ const IMPORTER_SETTINGS: &[Setting] = &[
         Integer,
         "downloads at the same time (default 5)",
     ),
-    Setting::new("max_speed", Number, "bytes a second for each download"),
+    Setting::new(
+        "max_speed",
+        Number,
+        "bytes a second of all downloads of a sync together",
+    ),
     Setting::new(
         "connect_timeout",
         Number,
@@ -344,21 +350,25 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
     ),
     Setting::new("http", Bool, "serve over plain HTTP"),
     Setting::new("https", Bool, "serve over HTTPS"),
-    Setting::new("gpgkey", Text, "public key given to consumers"),
-    Setting::new(
+    Setting::without_effect(
+        "gpgkey",
+        Text,
+        "no effect yet: public key for consumers, which cannot be registered yet",
+    ),
+    Setting::without_effect(
         "auth_ca",
         Pem,
-        "CA of the certificates that may read the repository",
+        "no effect yet: CA of the certificates that may read the repository; everybody may",
     ),
-    Setting::new(
+    Setting::without_effect(
         "auth_cert",
         Pem,
-        "entitlement certificate given to consumers",
+        "no effect yet: entitlement certificate for consumers; everybody may read the repository",
     ),
-    Setting::new(
+    Setting::without_effect(
         "https_ca",
         Pem,
-        "CA of the server's certificate, given to consumers",
+        "no effect yet: CA of the server's certificate for consumers, which cannot be registered yet",
     ),
     Setting::new(
         "checksum_type",
@@ -370,21 +380,29 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
         Text,
         "algorithm of package checksums in updateinfo",
     ),
-    Setting::new("http_publish_dir", Text, "accepted for old clients, unused"),
-    Setting::new(
+    Setting::without_effect(
+        "http_publish_dir",
+        Text,
+        "no effect: a publication is no folder; an existing folder, as in Pulp",
+    ),
+    Setting::without_effect(
         "https_publish_dir",
         Text,
-        "accepted for old clients, unused",
+        "no effect: a publication is no folder; an existing folder, as in Pulp",
     ),
-    Setting::new("protected", Bool, "accepted for old clients, unused"),
-    Setting::new("skip", List, "accepted for old clients, unused"),
-    Setting::new("skip_pkg_tags", Bool, "accepted for old clients, unused"),
-    Setting::new(
+    Setting::without_effect("protected", Bool, "no effect, in Pulp neither"),
+    Setting::without_effect(
+        "skip",
+        List,
+        "no effect, in Pulp neither; the importer has type_skip_list",
+    ),
+    Setting::without_effect("skip_pkg_tags", Bool, "no effect, in Pulp neither"),
+    Setting::without_effect(
         "generate_sqlite",
         Bool,
-        "accepted for old clients: no client needs these files",
+        "no effect: no client needs SQLite files any more",
     ),
-    Setting::new("repoview", Bool, "accepted for old clients, unused"),
+    Setting::without_effect("repoview", Bool, "no effect: no pages to browse are made"),
     Setting::new(
         "force_full",
         Bool,
@@ -393,9 +411,13 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
     Setting::new(
         "gpg_sign_metadata",
         Bool,
-        "sign repomd.xml (not supported yet)",
+        "sign repomd.xml: not there yet, so that a publish with true fails",
     ),
-    Setting::new("gpg_key_id", Text, "key that signs repomd.xml"),
+    Setting::without_effect(
+        "gpg_key_id",
+        Text,
+        "no effect yet: key that signs repomd.xml",
+    ),
     Setting::new(
         "remove_old_repodata",
         Bool,

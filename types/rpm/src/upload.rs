@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::advisories;
+use crate::config;
 use crate::metadata::compression;
 use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
 use crate::metadata::dates;
@@ -30,6 +31,7 @@ use crate::types::{
     MODULEMD_DEFAULTS, RPM, SRPM,
 };
 use crate::units::{self, Snippets};
+use crate::upload_fields;
 
 /// Largest comps.xml, in bytes, unpacked.
 const MAX_COMPS: u64 = 256 << 20;
@@ -58,6 +60,8 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
     let mut fields = upload.metadata.clone();
     fields.extend(upload.key.clone());
     fields.retain(|_, value| !value.is_null());
+    config::of_call(ctx.config()).map_err(ContentError::other)?;
+    upload_fields::check(&upload.type_id, &ctx.repo().id, &fields).map_err(invalid)?;
     let bent = Bent::default();
     match upload.type_id.as_str() {
         RPM | SRPM => package(ctx, fields).await?,
@@ -66,7 +70,7 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
             comps(ctx, &upload.type_id, fields, &bent).await?;
         }
         MODULEMD | MODULEMD_DEFAULTS => modules(ctx, &bent).await?,
-        METADATA_FILE => metadata_file(ctx, &fields).await?,
+        METADATA_FILE => metadata_file(ctx, fields).await?,
         DRPM => delta(ctx, fields).await?,
         other => {
             return Err(ContentError::other(format!(
@@ -187,6 +191,7 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
     if unit.type_id == RPM && described.facts.modular {
         unit.doc.insert("is_modular".to_owned(), true.into());
     }
+    upload_fields::agree(unit.type_id, &fields, &unit.doc).map_err(invalid)?;
     let same = same_nevra(ctx, &unit).await?;
     ctx.remove(unit.type_id, same).await?;
     ctx.stage(vec![unit]).await
@@ -220,6 +225,7 @@ async fn delta(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Cont
     if let Some(key) = own.facts.signing_key {
         unit.doc.insert("signing_key".to_owned(), key.into());
     }
+    upload_fields::agree(DRPM, &fields, &unit.doc).map_err(invalid)?;
     ctx.stage(vec![unit]).await
 }
 
@@ -291,7 +297,8 @@ fn signatures(ctx: &dyn UploadContext, name: &str, facts: &HeadFacts) -> Result<
 
 /// Compares the checksum that the client gave, if any.
 fn verify(fields: &mut Document, checksums: &Document) -> Result<(), ContentError> {
-    let kind = fields.remove("checksum_type");
+    let own = fields.remove("checksumtype");
+    let kind = fields.remove("checksum_type").or(own);
     let Some(expected) = fields.remove("checksum") else {
         return Ok(());
     };
@@ -434,18 +441,20 @@ async fn modules(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentErro
     ctx.stage(wanted).await
 }
 
-async fn metadata_file(ctx: &dyn UploadContext, fields: &Document) -> Result<(), ContentError> {
+async fn metadata_file(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {
     let kind = fields
         .get("data_type")
         .and_then(Value::as_str)
         .filter(|kind| others::is_unknown(kind))
-        .ok_or_else(|| invalid("data_type must name a type that pith does not write itself"))?;
-    let hashed = ctx.store(&[]).await?;
-    let digest =
-        Digest::new(Algorithm::Sha256, &hashed.sha256.to_string()).map_err(ContentError::other)?;
+        .ok_or_else(|| invalid("data_type must name a type that pith does not write itself"))?
+        .to_owned();
+    let (source, checksums) = stored(ctx, &mut fields).await?;
+    let Some(sha256) = checksums.get("sha256").and_then(Value::as_str) else {
+        return Err(invalid("the file has no digest"));
+    };
     let doc = json!({
-        "data_type": kind, "repo_id": ctx.repo().id, "checksum": digest.hex(), "checksum_type": "sha256",
-        "filename": pith_core::RelativePath::new(format!("{}-{kind}", digest.hex())).map_err(invalid)?.file_name(),
+        "data_type": kind, "repo_id": ctx.repo().id, "checksum": sha256, "checksum_type": "sha256",
+        "filename": pith_core::RelativePath::new(format!("{sha256}-{kind}")).map_err(invalid)?.file_name(),
     });
     let Value::Object(doc) = doc else {
         return Ok(());
@@ -454,10 +463,7 @@ async fn metadata_file(ctx: &dyn UploadContext, fields: &Document) -> Result<(),
         type_id: METADATA_FILE,
         doc,
         parts: Vec::new(),
-        source: Some(Source::Blob {
-            sha256: hashed.sha256,
-            size: hashed.size,
-        }),
+        source: Some(source),
         existing: Existing::Replace,
     }])
     .await

@@ -215,7 +215,8 @@ async fn sync(
     let config = Config::with_override(importer.config.clone(), overriding.clone());
     plugin.validate(&config).map_err(ContentError::Other)?;
     let reached = plugin.upstream(&config);
-    let feed = reached.feed.as_deref().map(feed_url).transpose()?;
+    // The type says what is wrong with a feed that is no URL, in its own words.
+    let feed = reached.feed.as_deref().and_then(|feed| feed_url(feed).ok());
     let settings = upstream(&reached);
     let downloads = settings.max_downloads;
     let session = engine

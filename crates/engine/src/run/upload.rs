@@ -49,7 +49,14 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
     }
     let overriding = document("override_config", request.override_config)?;
     let mut metadata = document("unit_metadata", request.unit_metadata)?;
-    let user_metadata = metadata.remove(USER_METADATA).filter(Value::is_object);
+    let user_metadata = match metadata.remove(USER_METADATA) {
+        None | Some(Value::Null) => None,
+        Some(data @ Value::Object(_)) => Some(data),
+        Some(other) => {
+            let error = PulpError::wrong_type(USER_METADATA, "dict", &other);
+            return Err(Failure::Error(error));
+        }
+    };
     let upload = Upload {
         type_id: type_id.clone(),
         key: document("unit_key", request.unit_key)?,

@@ -18,6 +18,8 @@ mod rpm;
 mod schedules;
 mod searches;
 mod seeds;
+mod settings;
 mod sources;
 mod stale;
 mod versions;
+mod uploads;

@@ -13,6 +13,7 @@ use pith_content::{Config, ContentError};
 use pith_core::{Document, UnitId};
 use serde_json::Value;
 
+use crate::config;
 use crate::signature::SignaturePolicy;
 use crate::types::{DRPM, RPM, SRPM};
 
@@ -59,6 +60,7 @@ impl Mode {
 /// # Errors
 /// What the context fails with, or what cannot be asked for.
 pub async fn run(ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
+    config::of_call(ctx.config()).map_err(ContentError::other)?;
     let mode = Mode::of(ctx.config())?;
     related::follow(ctx, mode).await?;
     let mut failed = unsigned(ctx).await?;

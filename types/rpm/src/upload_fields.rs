@@ -1,0 +1,119 @@
+//! What clients may say of an upload beside the file: keys that count are used or must agree, others are refused
+//! (reference: rpm §8).
+
+use pith_core::Document;
+use serde_json::Value;
+
+use crate::fields;
+use crate::types::{DRPM, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM};
+
+/// Fields that every unit has; clients that send a unit back as they got it send them too.
+const EVERY_UNIT: &[&str] = &[
+    "_id",
+    "_ns",
+    "_content_type_id",
+    "_last_updated",
+    "_storage_path",
+    "_href",
+    "children",
+    "downloaded",
+];
+
+/// Of a yum_repo_metadata_file Pulp wants these; the other fields are made.
+const CHECKED: &[&str] = &["checksum", "checksum_type"];
+
+/// Checks the keys of `unit_key` and `unit_metadata` together, before anything is stored.
+///
+/// # Errors
+/// The words for the person: a field that units of the type do not have, or another repository's id.
+pub(crate) fn check(type_id: &str, repo_id: &str, given: &Document) -> Result<(), String> {
+    // Modules are all in their document, and a package's other keys were passed over in Pulp too.
+    if matches!(type_id, RPM | SRPM | DRPM | MODULEMD | MODULEMD_DEFAULTS) {
+        return Ok(());
+    }
+    let known = fields::known(type_id).unwrap_or_default();
+    for (name, value) in given {
+        let name = name.as_str();
+        if name == "repo_id" && known.contains(&name) && value.as_str() != Some(repo_id) {
+            return Err(format!(
+                "the unit is for the repository {value}, and the upload for {repo_id}"
+            ));
+        }
+        if ![known, EVERY_UNIT, CHECKED].concat().contains(&name) {
+            return Err(format!("units of type {type_id} have no field '{name}'"));
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that what a client says of a package is what its file says.
+///
+/// # Errors
+/// The words for the person, naming the field.
+pub(crate) fn agree(type_id: &str, given: &Document, document: &Document) -> Result<(), String> {
+    let known = fields::known(type_id).unwrap_or_default();
+    for (name, value) in given
+        .iter()
+        .filter(|(name, _)| known.contains(&name.as_str()))
+    {
+        let own = document.get(name).unwrap_or(&Value::Null);
+        if text(own) != text(value) {
+            return Err(format!(
+                "'{name}' cannot be set to {value}: the file says {own}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The value as text: clients send numbers as digits, and leave texts empty that are not there.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::types::{GROUP, METADATA_FILE};
+
+    fn document(value: Value) -> Document {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_field_that_the_type_does_not_have_is_refused_by_name() {
+        let group = json!({"id": "g", "repo_id": "r", "name": "G", "_content_type_id": GROUP});
+        assert_eq!(check(GROUP, "r", &document(group)), Ok(()));
+        let error = check(GROUP, "r", &document(json!({"id": "g", "colour": 1}))).unwrap_err();
+        assert!(error.contains("'colour'"), "{error}");
+        let error = check(GROUP, "r", &document(json!({"repo_id": "other"}))).unwrap_err();
+        assert!(error.contains("other"), "{error}");
+        let file =
+            json!({"data_type": "x", "repo_id": "r", "checksum": "c", "checksum_type": null});
+        assert_eq!(check(METADATA_FILE, "r", &document(file)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_said_of_a_package_must_be_what_its_file_says() {
+        let own = document(json!({"name": "bear", "epoch": "0", "size": 5}));
+        for agreed in [
+            json!({"name": "bear", "epoch": 0, "size": "5", "unknown": "x"}),
+            json!({"signing_key": ""}),
+        ] {
+            assert_eq!(agree(RPM, &document(agreed), &own), Ok(()));
+        }
+        for (other, named) in [
+            (json!({"name": "wolf"}), "'name'"),
+            (json!({"requires": [{"name": "x"}]}), "'requires'"),
+        ] {
+            let error = agree(RPM, &document(other), &own).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}
