@@ -107,6 +107,19 @@ fn direction(text: &str) -> Result<(String, String), String> {
     Ok((field.to_owned(), direction.to_owned()))
 }
 
+/// Reads an instant; the server compares it as the text that it shows itself.
+fn instant(text: &str) -> Result<String, String> {
+    let shown = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let utc = [
+        text.to_owned(),
+        format!("{text}Z"),
+        format!("{text}T00:00:00Z"),
+    ];
+    let read = utc.iter().find_map(|text| text.parse().ok());
+    read.map(shown)
+        .ok_or_else(|| "a time looks like 2020-01-31T12:00:00Z".to_owned())
+}
+
 /// Options of searches among the units of a repository.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct UnitSearchArgs {
@@ -116,14 +129,16 @@ pub(crate) struct UnitSearchArgs {
     #[arg(
         long,
         help_heading = "Search by date",
-        value_name = "YYYY-MM-DDTHH:MM:SSZ"
+        value_name = "YYYY-MM-DDTHH:MM:SSZ",
+        value_parser = instant
     )]
     after: Option<String>,
     /// Only what was added to the repository at or before this time
     #[arg(
         long,
         help_heading = "Search by date",
-        value_name = "YYYY-MM-DDTHH:MM:SSZ"
+        value_name = "YYYY-MM-DDTHH:MM:SSZ",
+        value_parser = instant
     )]
     before: Option<String>,
 }
@@ -186,6 +201,12 @@ impl SearchArgs {
     /// When `--filters` is no JSON object or a number is none.
     pub fn filter(&self, unit: Option<&UnitType>) -> Result<Option<Value>, Error> {
         if let Some(text) = &self.filters {
+            if self.has_conditions() {
+                return Err(Error::usage(
+                    "--filters stands in place of other conditions",
+                    "write them all into --filters, or leave it out",
+                ));
+            }
             return object(text).map(Some).map_err(|why| {
                 Error::usage(
                     format!("--filters cannot be used: {why}"),
@@ -234,6 +255,35 @@ impl SearchArgs {
         })
     }
 
+    /// Whether there is a condition beside `--filters`.
+    fn has_conditions(&self) -> bool {
+        let pairs = [
+            &self.matches,
+            &self.not,
+            &self.str_eq,
+            &self.int_eq,
+            &self.one_of,
+            &self.gt,
+            &self.gte,
+            &self.lt,
+            &self.lte,
+        ];
+        pairs.into_iter().any(|pairs| !pairs.is_empty())
+    }
+
+    /// Criteria that only choose, so that no field is printed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::filter`], and when fields are named.
+    pub fn choice(&self) -> Result<Map<String, Value>, Error> {
+        if self.fields.is_empty() {
+            self.criteria()
+        } else {
+            Err(no_fields())
+        }
+    }
+
     fn sort(&self) -> Vec<Value> {
         let of = |fields: &[String], direction: &str| -> Vec<Value> {
             fields
@@ -279,6 +329,14 @@ impl SearchArgs {
     }
 }
 
+/// The error of a command that prints no fields.
+pub(crate) fn no_fields() -> Error {
+    Error::usage(
+        "--fields says what is printed, and this command prints no fields",
+        "leave it out; where there is `--dry-run`, it goes with that",
+    )
+}
+
 /// `field operator text`, by the sort index where the unit has one.
 fn comparison(unit: Option<&UnitType>, operator: &str, field: &str, text: &str) -> Value {
     if unit.is_some_and(|unit| unit.has_sort_index(field)) {
@@ -297,6 +355,34 @@ fn number_or_text(text: &str) -> Value {
 mod tests {
     use super::*;
     use crate::kind::RPM;
+
+    #[test]
+    fn times_are_sent_as_the_server_shows_them() {
+        for (given, sent) in [
+            ("2020-01-31T12:00:00Z", "2020-01-31T12:00:00Z"),
+            ("2020-01-31T12:00:00+02:00", "2020-01-31T10:00:00Z"),
+            ("2020-01-31T12:00:00", "2020-01-31T12:00:00Z"),
+            ("2020-01-31", "2020-01-31T00:00:00Z"),
+        ] {
+            assert_eq!(instant(given).unwrap(), sent);
+        }
+        assert!(instant("yesterday").is_err());
+    }
+
+    #[test]
+    fn filters_and_other_conditions_exclude_each_other() {
+        let args = SearchArgs {
+            filters: Some("{}".to_owned()),
+            str_eq: vec![("a".to_owned(), "b".to_owned())],
+            ..SearchArgs::default()
+        };
+        assert!(args.filter(None).is_err());
+        let fields = SearchArgs {
+            fields: vec!["a".to_owned()],
+            ..SearchArgs::default()
+        };
+        assert!(fields.choice().is_err() && fields.criteria().is_ok());
+    }
 
     fn one(name: &str, value: &str) -> Vec<(String, String)> {
         vec![(name.into(), value.into())]

@@ -221,10 +221,14 @@ fn counted(reporter: &str, report: &Map<String, Value>) -> Option<Step> {
             .map(clean),
         _ => failures.and_then(|list| {
             let first = list.first()?;
+            let error = match &first["error"] {
+                Value::Object(answer) => answer.get("response_msg")?.as_str()?,
+                other => other.as_str()?,
+            };
             Some(format!(
                 "{}: {}",
                 clean(first["name"].as_str()?),
-                clean(first["error"].as_str()?)
+                clean(error)
             ))
         }),
     };

@@ -62,7 +62,7 @@ pub(crate) struct FeedArgs {
     /// When packages are fetched
     #[arg(long, value_enum, value_name = "POLICY")]
     pub download_policy: Option<DownloadPolicy>,
-    /// Check size and checksum of what is downloaded
+    /// Check size and checksum of what is downloaded; no effect on pith, which always does
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub validate: Option<bool>,
     /// Remove what the feed does not have any more
@@ -71,7 +71,7 @@ pub(crate) struct FeedArgs {
     /// Parallel downloads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_downloads: Option<u32>,
-    /// Bytes per second for each download
+    /// Bytes per second, of all downloads of a sync together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_speed: Option<u64>,
     /// File with the certificate authority of the feed
@@ -140,22 +140,22 @@ pub struct RpmArgs {
     /// Short ids of the keys that packages may be signed with
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub allowed_keys: Vec<String>,
-    /// File with the key that consumers check packages with
+    /// File with the key that consumers check packages with; no effect on pith yet
     #[arg(long, value_name = "FILE")]
     pub gpg_key: Option<PathBuf>,
-    /// File with the certificate authority that consumers verify the server with
+    /// File with the certificate authority that consumers verify the server with; no effect on pith yet
     #[arg(long, value_name = "FILE")]
     pub host_ca: Option<PathBuf>,
-    /// File with the certificate authority of entitled consumers
+    /// File with the certificate authority of entitled consumers; no effect on pith yet: everybody may read the repository
     #[arg(long, value_name = "FILE")]
     pub auth_ca: Option<PathBuf>,
-    /// File with the entitlement certificate for consumers
+    /// File with the entitlement certificate for consumers; no effect on pith yet: everybody may read the repository
     #[arg(long, value_name = "FILE")]
     pub auth_cert: Option<PathBuf>,
-    /// Publish SQLite files with the metadata
+    /// Publish SQLite files with the metadata; no effect on pith, which makes none
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub generate_sqlite: Option<bool>,
-    /// Publish pages to browse (and SQLite files)
+    /// Publish pages to browse (and SQLite files); no effect on pith, which makes none
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub repoview: Option<bool>,
 }
@@ -164,7 +164,7 @@ pub struct RpmArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Publishing")]
 pub struct IsoArgs {
-    /// File with the certificate authority of entitled consumers
+    /// File with the certificate authority of entitled consumers; no effect on pith yet: everybody may read the repository
     #[arg(long, value_name = "FILE")]
     pub auth_ca: Option<PathBuf>,
 }
@@ -276,7 +276,12 @@ pub trait OwnSettings {
 
 impl OwnSettings for RpmArgs {
     fn add_to(&self, settings: &mut Settings) -> Result<(), Error> {
-        let list = |values: &[String]| (!values.is_empty()).then(|| json!(values));
+        let list = |values: &[String]| match values {
+            [] => None,
+            // As elsewhere an empty value removes the setting.
+            [only] if only.is_empty() => Some(Value::Null),
+            many => Some(json!(many)),
+        };
         let importer = &mut settings.importer;
         put(importer, "retain_old_count", self.retain_old_count);
         put(importer, "type_skip_list", list(&self.skip));

@@ -1,6 +1,7 @@
 //! Options of the server, the same for `serve` and `mirror`.
 
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -44,7 +45,7 @@ pub(crate) struct ServerOptions {
     pub(crate) content_sources: Option<PathBuf>,
     /// Tasks run at once [default: the number of cores, at least two]
     #[arg(long, env = "PITH_WORKERS", value_name = "N")]
-    pub(crate) workers: Option<usize>,
+    pub(crate) workers: Option<NonZeroUsize>,
     /// How long files that a publish leaves out can still be fetched, such as `36h` or `7d`; `0` for not at all
     #[arg(
         long,
@@ -67,7 +68,8 @@ pub(crate) struct ServerOptions {
         long,
         env = "PITH_TLS_NAMES",
         value_name = "NAME,…",
-        value_delimiter = ','
+        value_delimiter = ',',
+        conflicts_with = "tls_cert"
     )]
     pub(crate) tls_names: Vec<String>,
     /// Certificate of the authority that signs login certificates, in PEM form [default: made at the first start]
@@ -210,10 +212,18 @@ impl ServerOptions {
         }
     }
 
+    /// What is wrong with options that would count for nothing; `None` for nothing.
+    pub(crate) fn idle(&self) -> Option<&'static str> {
+        let tls = self.tls_cert.is_some() || !self.tls_names.is_empty();
+        (tls && self.tls_address().is_none()).then_some(
+            "--tls-cert, --tls-key and --tls-names are for TLS, which is off; give --tls-listen ADDR:PORT",
+        )
+    }
+
     /// How many workers to run.
     pub(crate) fn worker_count(&self) -> usize {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        self.workers.unwrap_or(cores.max(2)).max(1)
+        let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+        self.workers.map_or(cores.max(2), NonZeroUsize::get)
     }
 }
 
@@ -287,6 +297,20 @@ mod tests {
     }
 
     #[test]
+    fn options_of_tls_without_tls_are_refused() {
+        let idle = |arguments: &[&str]| {
+            let all = ["pith"].into_iter().chain(arguments.iter().copied());
+            Options::try_parse_from(all).unwrap().server.idle()
+        };
+        assert!(idle(&["--tls-names", "a.example"]).is_some());
+        assert_eq!(
+            idle(&["--tls-names", "a.example", "--tls-listen", "127.0.0.1:443"]),
+            None
+        );
+        assert_eq!(idle(&[]), None);
+    }
+
+    #[test]
     fn tls_is_on_by_default_where_others_can_reach_the_server() {
         assert_eq!(tls(&[]), None);
         assert_eq!(tls(&["--listen", "[::1]:80"]), None);
@@ -299,6 +323,7 @@ mod tests {
             ["--tls-listen", "443"],
             ["--tls-cert", "x"],
             ["--authority-key", "x"],
+            ["--workers", "0"],
         ] {
             let all = ["pith"].into_iter().chain(bad);
             assert!(Options::try_parse_from(all).is_err(), "{bad:?}");

@@ -60,6 +60,9 @@ impl Server {
     pub(crate) async fn start(options: &ServerOptions) -> anyhow::Result<Self> {
         make_data_folder(&options.data)?;
         let plain = bind(options.listen, "--listen").await?;
+        if let Some(wrong) = options.idle() {
+            anyhow::bail!(wrong);
+        }
         let secure = match options.tls_address() {
             Some(address) => Some(bind(address, "--tls-listen, or `off`").await?),
             None => None,

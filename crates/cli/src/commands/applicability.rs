@@ -51,7 +51,7 @@ pub(super) fn of_repositories(
     ids: &[String],
     search: &SearchArgs,
 ) -> Result<Map<String, Value>, Error> {
-    let mut criteria = search.criteria()?;
+    let mut criteria = search.choice()?;
     if !ids.is_empty() {
         let named = json!({ "id": { "$in": ids } });
         let filters = match criteria.remove("filters") {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::typed::OfKind;
 use super::which::Which;
 use super::{RepoRef, Session, WaitArgs, content};
-use crate::criteria::{UnitSearchArgs, pair};
+use crate::criteria::{UnitSearchArgs, no_fields, pair};
 use crate::error::Error;
 use crate::kind::UnitType;
 
@@ -34,7 +34,7 @@ impl CopyOptions for NoCopyOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Dependencies")]
 pub struct RecursiveArgs {
-    /// Copy what the packages need, too: the newest that provides it
+    /// Copy what the packages need, too: the newest that provides it (with the next option, that one counts)
     #[arg(long)]
     recursive: bool,
     /// Copy what the packages need, too, unless the other repository has something that provides it
@@ -63,11 +63,15 @@ impl CopyOptions for RecursiveArgs {
                     "add --recursive or --recursive-conservative",
                 ));
             }
-            let map: Map<String, Value> = self
-                .additional_repos
-                .iter()
-                .map(|(from, to)| (from.clone(), json!(to)))
-                .collect();
+            let mut map = Map::new();
+            for (from, to) in &self.additional_repos {
+                if map.insert(from.clone(), json!(to)).is_some() {
+                    return Err(Error::usage(
+                        format!("--additional-repo names {from} twice"),
+                        "a repository is copied from to one other",
+                    ));
+                }
+            }
             overrides.insert("additional_repos".into(), Value::Object(map));
         }
         Ok(Value::Object(overrides))
@@ -86,7 +90,7 @@ pub struct CopyArgs<K: OfKind> {
     #[arg(long, short = 't', value_name = "ID")]
     to_repo_id: String,
     /// List what would be copied, without what it depends on, and copy nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "background")]
     dry_run: bool,
     #[command(flatten)]
     own: K::Copy,
@@ -104,7 +108,7 @@ pub struct RemoveArgs<K: OfKind> {
     #[command(flatten)]
     repo: RepoRef,
     /// List what would be removed, and remove nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "background")]
     dry_run: bool,
     #[command(flatten)]
     search: UnitSearchArgs,
@@ -114,9 +118,11 @@ pub struct RemoveArgs<K: OfKind> {
 
 /// The criteria that choose units. Of packages only what the server needs is read: whole documents are large.
 fn criteria(unit: Option<&UnitType>, search: &UnitSearchArgs) -> Result<Map<String, Value>, Error> {
+    // What a dry run prints; a server that got it would miss the signing keys.
+    if !search.fields().is_empty() {
+        return Err(no_fields());
+    }
     let mut criteria = search.criteria(unit, &[])?;
-    // `--fields` says what a dry run prints; a server that got it would miss the signing keys.
-    criteria.remove("fields");
     if let Some(unit) = unit.filter(|unit| !unit.picked.is_empty()) {
         criteria.insert("fields".into(), json!({ "unit": unit.picked }));
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::listing::named;
 use super::typed::OfKind;
 use super::which::Which;
 use super::{RepoRef, Session};
@@ -62,7 +63,7 @@ pub(super) async fn units(
         .map(|one| {
             let fields = columns
                 .iter()
-                .map(|field| shown_as(field, &one["metadata"][*field]));
+                .map(|field| shown_as(field, named(&one["metadata"], field)));
             let type_id = unit.is_none().then(|| cell(&one["unit_type_id"]));
             type_id.into_iter().chain(fields).collect()
         })

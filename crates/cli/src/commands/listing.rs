@@ -68,6 +68,11 @@ impl Column {
     }
 }
 
+/// The value of a field, dots leading into objects.
+pub(super) fn named<'a>(document: &'a Value, field: &str) -> &'a Value {
+    field.split('.').fold(document, |value, name| &value[name])
+}
+
 fn joined(parts: impl Iterator<Item = String>) -> String {
     let text = parts.collect::<Vec<_>>().join(", ");
     if text.is_empty() {
@@ -134,7 +139,7 @@ impl Session<'_> {
             .as_array()
             .into_iter()
             .flatten()
-            .map(|one| header.iter().map(|field| cell(&one[*field])).collect())
+            .map(|one| header.iter().map(|field| cell(named(one, field))).collect())
             .collect();
         self.ui.table(&header, rows, "nothing found")
     }
@@ -167,5 +172,7 @@ mod tests {
         assert_eq!(of(list("none", "/none")), "-");
         assert_eq!(of(count("n", "/n")), "3");
         assert_eq!(of(text("missing", "/a/c")), "-");
+        assert_eq!(named(&document, "a.b"), &json!(["x", "y"]));
+        assert_eq!(named(&document, "n.b"), &Value::Null);
     }
 }

@@ -103,7 +103,7 @@ impl RepoRef {
 #[derive(Debug, Clone, Default, Args)]
 // The heading of the options before would go on.
 #[command(next_help_heading = None::<&'static str>)]
-pub(crate) struct WaitArgs {
+pub struct WaitArgs {
     /// Start the task and do not wait for it
     #[arg(long, visible_aliases = ["bg", "no-wait"])]
     background: bool,

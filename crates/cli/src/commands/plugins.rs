@@ -17,13 +17,64 @@ use crate::output::clean;
 pub trait Owner: Args + Clone + std::fmt::Debug + Send + Sync {
     /// The first part of its address.
     const COLLECTION: &'static str;
+    /// Options of distributors that publish by themselves.
+    type Auto: Args + AutoPublish + Clone + std::fmt::Debug + Send + Sync;
+    /// Options of changes that tasks make.
+    type Wait: Args + Waits + Clone + std::fmt::Debug + Send + Sync;
 
     /// Its id.
     fn name(&self) -> &str;
 }
 
+/// Whether a distributor publishes after each sync.
+pub trait AutoPublish {
+    /// What was asked for.
+    fn auto_publish(&self) -> Option<bool> {
+        None
+    }
+}
+
+/// Whether to wait for tasks.
+pub trait Waits {
+    /// What was asked for.
+    fn wait(&self) -> WaitArgs {
+        WaitArgs::default()
+    }
+}
+
+/// Options of a distributor of a repository.
+#[derive(Debug, Clone, Args)]
+pub struct AutoArgs {
+    /// Publish after each sync
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    auto_publish: Option<bool>,
+}
+
+/// No options.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub struct NoArgs {}
+
+impl AutoPublish for AutoArgs {
+    fn auto_publish(&self) -> Option<bool> {
+        self.auto_publish
+    }
+}
+
+impl AutoPublish for NoArgs {}
+
+impl Waits for WaitArgs {
+    fn wait(&self) -> WaitArgs {
+        self.clone()
+    }
+}
+
+impl Waits for NoArgs {}
+
 impl Owner for RepoRef {
     const COLLECTION: &'static str = "repositories";
+    type Auto = AutoArgs;
+    type Wait = WaitArgs;
 
     fn name(&self) -> &str {
         self.id()
@@ -32,6 +83,8 @@ impl Owner for RepoRef {
 
 impl Owner for GroupRef {
     const COLLECTION: &'static str = "repo_groups";
+    type Auto = NoArgs;
+    type Wait = NoArgs;
 
     fn name(&self) -> &str {
         self.id()
@@ -101,7 +154,7 @@ pub enum DistributorCommand<O: Owner> {
     /// Change the settings of a distributor; null removes a setting
     Update(UpdateDistributor<O>),
     /// Remove a distributor and what it serves
-    Delete(OneDistributor<O>),
+    Delete(DeleteDistributor<O>),
 }
 
 /// `pith repo distributor …`
@@ -127,9 +180,8 @@ pub struct CreateDistributor<O: Owner> {
     /// Settings, as a JSON object, or `@` and a file that holds it
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = object)]
     config: Value,
-    /// Publish after each sync (repositories only)
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    auto_publish: Option<bool>,
+    #[command(flatten)]
+    auto: O::Auto,
 }
 
 /// `… distributor update`
@@ -140,9 +192,10 @@ pub struct UpdateDistributor<O: Owner> {
     /// Settings that change, as a JSON object, or `@` and a file that holds it
     #[arg(long, value_name = "JSON", value_parser = object)]
     config: Option<Value>,
-    /// Publish after each sync (repositories only)
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    auto_publish: Option<bool>,
+    #[command(flatten)]
+    auto: O::Auto,
+    #[command(flatten)]
+    wait: O::Wait,
 }
 
 /// A distributor.
@@ -153,8 +206,15 @@ pub struct OneDistributor<O: Owner> {
     /// Id of the distributor
     #[arg(long, value_name = "ID")]
     distributor_id: String,
+}
+
+/// `… distributor delete`
+#[derive(Debug, Clone, Args)]
+pub struct DeleteDistributor<O: Owner> {
     #[command(flatten)]
-    wait: WaitArgs,
+    one: OneDistributor<O>,
+    #[command(flatten)]
+    wait: O::Wait,
 }
 
 /// `pith server …`
@@ -271,7 +331,7 @@ pub(super) async fn distributor<O: Owner>(
             if let Some(id) = &args.distributor_id {
                 body["distributor_id"] = json!(id);
             }
-            if let Some(auto) = args.auto_publish {
+            if let Some(auto) = args.auto.auto_publish() {
                 body["auto_publish"] = json!(auto);
             }
             let path = [O::COLLECTION, args.owner.name(), "distributors"];
@@ -284,23 +344,35 @@ pub(super) async fn distributor<O: Owner>(
         DistributorCommand::Update(args) => {
             let body = args.body()?;
             let answer = session.client.put(&args.one.path(), &body).await?;
-            changed(&answer, &args.one.distributor_id, &args.one.wait, session).await
+            changed(
+                &answer,
+                &args.one.distributor_id,
+                &args.wait.wait(),
+                session,
+            )
+            .await
         }
-        DistributorCommand::Delete(one) => {
-            let answer = session.client.delete(&one.path()).await?;
-            changed(&answer, &one.distributor_id, &one.wait, session).await
+        DistributorCommand::Delete(args) => {
+            let answer = session.client.delete(&args.one.path()).await?;
+            changed(
+                &answer,
+                &args.one.distributor_id,
+                &args.wait.wait(),
+                session,
+            )
+            .await
         }
     }
 }
 
 impl<O: Owner> UpdateDistributor<O> {
     fn body(&self) -> Result<Value, Error> {
-        if self.config.is_none() && self.auto_publish.is_none() {
+        if self.config.is_none() && self.auto.auto_publish().is_none() {
             return Err(nothing_to_change());
         }
         let config = self.config.clone().unwrap_or_else(|| json!({}));
         let mut body = Map::from_iter([("distributor_config".to_owned(), config)]);
-        if let Some(auto) = self.auto_publish {
+        if let Some(auto) = self.auto.auto_publish() {
             body.insert("delta".into(), json!({ "auto_publish": auto }));
         }
         Ok(Value::Object(body))

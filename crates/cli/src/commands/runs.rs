@@ -29,7 +29,7 @@ pub enum SyncCommand {
 pub struct SyncRun {
     #[command(flatten)]
     repo: RepoRef,
-    /// Look at everything again, even if the feed has not changed
+    /// Look at everything again, even if the feed has not changed (which every sync of files does)
     #[arg(long)]
     force_full: bool,
     #[command(flatten)]

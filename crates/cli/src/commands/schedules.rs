@@ -67,7 +67,7 @@ struct Options {
     /// Whether the schedule runs
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     enabled: Option<bool>,
-    /// Look at everything again at each run, even if nothing has changed
+    /// Look at everything again at each run, even if nothing has changed (which every sync of files does)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     force_full: Option<bool>,
 }
