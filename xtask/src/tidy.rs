@@ -5,6 +5,7 @@ mod layers;
 mod metadata;
 mod rust;
 mod tree;
+mod used;
 mod words;
 
 use std::fmt;
@@ -69,6 +70,7 @@ const TREE_RULES: &[TreeRule] = &[
     words::libraries_do_not_print,
     words::nobody_shells_out,
     words::only_types_know_types,
+    used::public_functions_have_users,
 ];
 
 /// Rules about crates.

@@ -17,12 +17,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The blob is not in the store.
     #[error(
-        "blob {0} is not in the store; `pith verify --repair` fetches what can be fetched again"
+        "blob {0} is not in the store; `pith repo download ID --verify-all` fetches what can be fetched again"
     )]
     Missing(Sha256),
     /// A blob does not have the bytes that its name promises.
     #[error(
-        "blob {expected} is damaged, its bytes hash to {actual}; `pith verify --repair` fetches it again"
+        "blob {expected} is damaged, its bytes hash to {actual}; `pith repo download ID --verify-all` fetches it again"
     )]
     Damaged {
         /// The name.
@@ -144,12 +144,6 @@ impl Error {
                 ..
             }
         )
-    }
-
-    /// Whether the blob was not there.
-    #[must_use]
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing(_))
     }
 }
 

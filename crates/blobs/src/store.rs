@@ -87,6 +87,7 @@ impl Blobs {
     ///
     /// # Errors
     /// When the local folders cannot be made.
+    // tidy: allow(unused): tests put a store that fails in place of S3
     pub async fn with_object_store(
         store: Arc<dyn ObjectStore>,
         prefix: &str,
@@ -325,6 +326,7 @@ impl Blobs {
     ///
     /// # Errors
     /// When the file system cannot be asked.
+    // tidy: allow(unused): the reserve for full disks asks it
     pub fn free_space(&self) -> Result<Space> {
         space(&self.inner.spool)
     }

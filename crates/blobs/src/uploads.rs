@@ -221,6 +221,7 @@ impl Uploads {
     ///
     /// # Errors
     /// When there is no such upload or it cannot be stored; then the upload stays.
+    // tidy: allow(unused): imports copy still; they are to adopt the file
     pub async fn into_blob(&self, id: Uuid, also: &[Algorithm]) -> Result<Stored> {
         let (blobs, also) = (self.blobs.clone(), also.to_vec());
         let path = match self.place(id) {

@@ -48,15 +48,6 @@ impl Principal {
         }
     }
 
-    /// Under which name history remembers what is done: a login, or `SYSTEM` for consumers.
-    #[must_use]
-    pub fn originator(&self) -> &str {
-        match self {
-            Self::User(account) => &account.login,
-            Self::Consumer(_) => SYSTEM,
-        }
-    }
-
     /// Whether they may do `operation` on `resource`, a path such as `/v2/repositories/foo/`: what nobody granted is
     /// refused.
     #[must_use]
@@ -291,6 +282,5 @@ mod tests {
             assert_eq!(refused.extra["auth_error_code"], "permission_denied");
             assert_eq!(refused.detail.data["operation"], operation.name());
         }
-        assert_eq!(consumer.originator(), "SYSTEM");
     }
 }

@@ -22,6 +22,7 @@ static LINE: LazyLock<Regex> =
 /// The mirrors that `text` names, in its order, each once; at most [`MAX_MIRRORS`]. Lines that are no mirrors are passed
 /// over. The caller shuffles, since Pulp does.
 #[must_use]
+// tidy: allow(unused): syncs by metalink and mirrorlist are to use it
 pub fn parse_mirrorlist(text: &str) -> Vec<Url> {
     let mut mirrors: Vec<Url> = Vec::new();
     for line in text.lines().filter(|line| line.len() <= MAX_LINE) {

@@ -174,24 +174,6 @@ impl Store {
             .unwrap_or_else(|| Err(StoreError::missing("distributor", id)))
     }
 
-    /// Replaces the plugin data.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Missing`] when there is no such distributor.
-    pub async fn distributor_set_scratchpad(
-        &self,
-        repo: &str,
-        id: &str,
-        scratchpad: &Document,
-    ) -> Result<()> {
-        let statement =
-            sql("UPDATE distributors SET scratchpad = jsonb($1) WHERE repo_id = $2 AND id = $3")
-                .bind(scratchpad)
-                .bind(repo)
-                .bind(id);
-        self.execute_one(statement, "distributor", id).await
-    }
-
     /// Notes the start of a publish and the override settings it ran with.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ pub enum StoreError {
     #[error("'{0}' is not a field or type name: letters, digits, '_', '-' and '.' are allowed")]
     BadName(String),
     /// A row holds what pith never writes.
-    #[error("the database holds an unreadable {0}; run `pith verify`")]
+    #[error("the database holds an unreadable {0}; restore it from a backup, or report it")]
     Corrupt(String),
     /// The database refused or is not reachable.
     #[error("the database failed: {0}")]
@@ -129,6 +129,7 @@ impl StoreError {
 
     /// Whether the database cannot be reached, or cannot work now, for a reason that passes: the same call may succeed later.
     #[must_use]
+    // tidy: allow(unused): outages of the database are to be told by it
     pub fn is_away(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(error)) => {

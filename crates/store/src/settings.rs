@@ -21,6 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    // tidy: allow(unused): tests set what otherwise is only read
     pub async fn setting_set(&self, key: &str, value: &Value) -> Result<()> {
         let statement = sql("INSERT INTO settings (key, value) VALUES ($1, jsonb($2)) \
              ON CONFLICT (key) DO UPDATE SET value = excluded.value")

@@ -100,6 +100,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    // tidy: allow(unused): tests count rows that nothing else shows
     pub async fn sources_count(&self, repo: &str) -> Result<i64> {
         let statement = sql("SELECT COUNT(*) FROM sources WHERE repo_id = $1").bind(repo);
         self.optional(statement)

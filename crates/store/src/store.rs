@@ -170,6 +170,7 @@ impl Store {
     }
 
     /// Tells every process on this database that there is something to look at: tasks or mounts.
+    // tidy: allow(unused): tests of waking; transactions wake by themselves
     pub async fn wake(&self) {
         self.inner.bump();
         if self.engine() == Engine::Postgres

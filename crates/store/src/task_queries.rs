@@ -118,6 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    // tidy: allow(unused): tests tell by it what a task waits for
     pub async fn task_blockers(&self, id: TaskId) -> Result<Vec<Blocker>> {
         let statement = sql(
             "SELECT mine.resource, t.id, t.kind, t.state FROM task_resources mine \

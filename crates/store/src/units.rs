@@ -214,6 +214,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; nothing was saved then.
+    // tidy: allow(unused): tests save units outside of a sync
     pub async fn units_save(
         &self,
         units: &[NewUnit],
@@ -306,6 +307,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such unit.
+    // tidy: allow(unused): tests make files missing
     pub async fn unit_set_downloaded(&self, id: UnitId, downloaded: bool) -> Result<()> {
         let statement = sql("UPDATE units SET downloaded = $1 WHERE id = $2")
             .bind(downloaded)
@@ -448,6 +450,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::units_stream`].
+    // tidy: allow(unused): tests look at the plans of the databases
     pub async fn units_explain(&self, query: &UnitQuery<'_>) -> Result<String> {
         unit_stream::explain(self, &Plan::new(query, None)?).await
     }

@@ -47,6 +47,7 @@ impl File {
             .iter()
             .any(|folder| self.path.contains(folder))
             || self.path.ends_with("/tests.rs")
+            || self.path.ends_with("_tests.rs")
     }
 }
 
