@@ -9,6 +9,8 @@ mod listener;
 mod memory;
 mod mirror;
 mod options;
+#[cfg(test)]
+mod said;
 mod server;
 mod tls;
 mod types;
