@@ -58,7 +58,12 @@ pub(crate) async fn import(
     let mut doc = key.to_document();
     doc.insert("checksum".to_owned(), json!(expected));
     for (field, value) in upload.metadata {
-        doc.entry(field).or_insert(value);
+        let own = doc.entry(field.as_str()).or_insert_with(|| value.clone());
+        if *own != value {
+            return Err(refused(&format!(
+                "'{field}' cannot be {value} in unit_metadata: it is {own} in unit_key"
+            )));
+        }
     }
     let source = Some(Source::Blob {
         sha256: stored.sha256,

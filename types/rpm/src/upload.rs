@@ -60,6 +60,7 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
     let mut fields = upload.metadata.clone();
     fields.extend(upload.key.clone());
     fields.retain(|_, value| !value.is_null());
+    upload_fields::rename(&upload.type_id, &mut fields);
     config::of_call(ctx.config()).map_err(ContentError::other)?;
     upload_fields::check(&upload.type_id, &ctx.repo().id, &fields).map_err(invalid)?;
     let bent = Bent::default();

@@ -5,7 +5,7 @@ use pith_core::Document;
 use serde_json::Value;
 
 use crate::fields;
-use crate::types::{DRPM, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM};
+use crate::types::{DRPM, ERRATUM, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM, unit_type};
 
 /// Fields that every unit has; clients that send a unit back as they got it send them too.
 const EVERY_UNIT: &[&str] = &[
@@ -21,6 +21,18 @@ const EVERY_UNIT: &[&str] = &[
 
 /// Of a yum_repo_metadata_file Pulp wants these; the other fields are made.
 const CHECKED: &[&str] = &["checksum", "checksum_type"];
+
+/// Puts the names on the wire in place of those that Pulp stored fields by, which clients may send too.
+pub(crate) fn rename(type_id: &str, given: &mut Document) {
+    let key = unit_type(type_id).map_or(&[][..], |kind| kind.key);
+    let renamed = key.iter().map(|field| (field.stored, field.name));
+    let from = (type_id == ERRATUM).then_some(("errata_from", "from"));
+    for (stored, name) in renamed.chain(from).filter(|(stored, name)| stored != name) {
+        if let Some(value) = given.remove(stored) {
+            given.entry(name).or_insert(value);
+        }
+    }
+}
 
 /// Checks the keys of `unit_key` and `unit_metadata` together, before anything is stored.
 ///
@@ -97,6 +109,16 @@ mod tests {
         let file =
             json!({"data_type": "x", "repo_id": "r", "checksum": "c", "checksum_type": null});
         assert_eq!(check(METADATA_FILE, "r", &document(file)), Ok(()));
+    }
+
+    #[test]
+    fn stored_names_stand_for_those_on_the_wire() {
+        let mut given = document(json!({"errata_id": "x", "errata_from": "f", "title": "t"}));
+        rename(ERRATUM, &mut given);
+        assert_eq!(
+            given,
+            document(json!({"id": "x", "from": "f", "title": "t"}))
+        );
     }
 
     #[test]

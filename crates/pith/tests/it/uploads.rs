@@ -25,6 +25,10 @@ struct Import {
 }
 
 async fn import(h: &Harness, bytes: Option<Vec<u8>>, import: Import) -> Task {
+    import_into(h, "r", bytes, import).await
+}
+
+async fn import_into(h: &Harness, repo: &str, bytes: Option<Vec<u8>>, import: Import) -> Task {
     let upload_id = match bytes {
         None => Value::Null,
         Some(bytes) => {
@@ -37,7 +41,7 @@ async fn import(h: &Harness, bytes: Option<Vec<u8>>, import: Import) -> Task {
         }
     };
     let job = Job::ImportUpload {
-        repo_id: "r".to_owned(),
+        repo_id: repo.to_owned(),
         upload_id,
         unit_type_id: json!(import.type_id),
         unit_key: import.key,
@@ -266,4 +270,18 @@ async fn what_is_said_of_a_file_must_be_so(on: On) {
     let right = pith_core::Sha256::of(b"product").to_string();
     let task = file(json!({"checksum": right, "checksum_type": null})).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    h.repository("f", "iso", "/none/", json!({})).await;
+    let digest = pith_core::Sha256::of(b"file").to_string();
+    for (metadata, fits) in [
+        (json!({"size": 5}), false),
+        (json!({"size": 4, "mine": true}), true),
+    ] {
+        let import_of = Import {
+            type_id: "iso",
+            key: json!({"name": "a.iso", "checksum": digest, "size": 4}),
+            metadata,
+        };
+        let task = import_into(&h, "f", Some(b"file".to_vec()), import_of).await;
+        assert_eq!(task.state == TaskState::Finished, fits, "{task:?}");
+    }
 }
