@@ -88,7 +88,6 @@ impl Entry {
 
     /// With a content type.
     #[must_use]
-    // tidy: allow(unused): indexes keep it and serve reads it; no type sets one yet
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = Some(content_type.into());
         self
