@@ -21,5 +21,5 @@ mod seeds;
 mod settings;
 mod sources;
 mod stale;
-mod versions;
 mod uploads;
+mod versions;
