@@ -129,7 +129,6 @@ impl StoreError {
 
     /// Whether the database cannot be reached, or cannot work now, for a reason that passes: the same call may succeed later.
     #[must_use]
-    // tidy: allow(unused): outages of the database are to be told by it
     pub fn is_away(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(error)) => {
