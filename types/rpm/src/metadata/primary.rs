@@ -129,13 +129,21 @@ fn location_element(path: &str) -> Vec<u8> {
     element
 }
 
-/// A template that says of the package called `filename` that it is at `path`; `None` when it is no template of it.
+/// A template that says of the package called `filename` that it is at `path`; `None` when it says of no package where it
+/// is. What upstream may have written inside of `format` under the same name is left alone where that can be told.
 #[must_use]
 pub fn moved(template: &[u8], filename: &str, path: &RelativePath) -> Option<Vec<u8>> {
-    let old = location_element(&published_path(filename));
-    let at = memchr::memmem::find(template, &old)?;
-    let (before, after) = (&template[..at], &template[at + old.len()..]);
-    Some([before, &location_element(path.as_str()), after].concat())
+    let own = location_element(&published_path(filename));
+    let (at, end) = match memchr::memmem::find(template, &own) {
+        Some(at) => (at, at + own.len()),
+        None => {
+            let at = memchr::memmem::find(template, b"<location href=\"")?;
+            let length = memchr::memmem::find(&template[at..], b"/>")?;
+            (at, at + length + 2)
+        }
+    };
+    let element = location_element(path.as_str());
+    Some([&template[..at], &element, &template[end..]].concat())
 }
 
 /// A primary document, package by package.
@@ -463,7 +471,8 @@ mod tests {
         let escaped = own.replace('&', "&amp;");
         assert!(before.contains(&escaped), "{before}");
         assert_eq!(after, before.replace(&escaped, path.as_str()));
-        assert_eq!(moved(&template, "other.rpm", &path), None);
+        assert_eq!(moved(&template, "other.rpm", &path), Some(new));
+        assert_eq!(moved(b"<package></package>", filename, &path), None);
     }
 
     #[test]

@@ -277,9 +277,9 @@ async fn the_checksum_type_of_the_feed_is_used_unless_another_is_asked_for() {
 }
 
 #[tokio::test]
-async fn of_two_packages_with_one_file_name_the_last_associated_is_published() {
+async fn two_packages_that_agree_in_all_but_their_files_are_both_published() {
     let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
-    let winner = {
+    let name = {
         let state = &mut *repo.state.lock();
         let key = *state
             .repo
@@ -301,12 +301,16 @@ async fn of_two_packages_with_one_file_name_the_last_associated_is_published() {
     let mut stream = primary::PrimaryStream::open(open(&repo, "primary")).unwrap();
     let (mut snippet, mut found) = (Vec::new(), Vec::new());
     while let Some(package) = stream.next(&mut snippet).unwrap() {
-        if winner == package.filename() {
-            found.push(package.digest.unwrap().hex().to_owned());
+        if name == package.filename() {
+            found.push(package.href.unwrap().to_string());
         }
     }
-    assert_eq!(found, ["f".repeat(64)]);
+    let below = format!("/{}/{}", "f".repeat(64), name.as_str().unwrap());
+    assert_eq!(found.len(), 2);
+    assert!(found[1].ends_with(&below), "{found:?}");
+    let served = repo.state.lock().served.clone();
+    assert!(found.iter().all(|path| served.contains_key(path)));
     let mut text = String::new();
     std::io::Read::read_to_string(&mut open(&repo, "primary"), &mut text).unwrap();
-    assert!(text.contains("packages=\"10\""));
+    assert!(text.contains("packages=\"11\""));
 }
