@@ -128,6 +128,24 @@ impl Api {
         Ok((status, bytes))
     }
 
+    /// A PUT of bytes below `/pulp/api/v2`.
+    ///
+    /// # Errors
+    /// When there is no answer, or one that is not JSON.
+    pub fn put(&self, path: &str, bytes: &[u8]) -> anyhow::Result<Answer> {
+        let mut request = Request::builder()
+            .method("PUT")
+            .uri(format!("http://{}{ROOT}{path}", self.address));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let mut answer = self.agent.run(request.body(bytes)?)?;
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().read_to_string()?;
+        let body = serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
+        Ok(Answer { status, body })
+    }
+
     /// One request below `/pulp/api/v2`.
     ///
     /// # Errors

@@ -239,6 +239,34 @@ impl Pith {
         data(self.folder.path())
     }
 
+    /// Stops the process where it stands (SIGSTOP), as a suspended machine does; [`Pith::thaw`] lets it go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a process go on that [`Pith::freeze`] stopped.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, name: &str) -> anyhow::Result<()> {
+        run(Command::new("kill").args([name, &self.pid().to_string()])).map(drop)
+    }
+
+    /// What it has written to its log.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn log(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(self.folder.path().join("log"))?)
+    }
+
     /// The process, for looking at what it uses.
     #[must_use]
     pub fn pid(&self) -> u32 {

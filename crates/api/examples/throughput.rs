@@ -15,7 +15,7 @@ use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
 use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher};
-use pith_store::{NewUnit, OnConflict, Store};
+use pith_store::{NewTask, NewUnit, OnConflict, Store, TaskStore};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -165,13 +165,9 @@ async fn main() {
         .await
         .unwrap();
     let staged: Vec<(UnitId, &str)> = saved.iter().map(|unit| (unit.id, "package")).collect();
-    let task = TaskId::new();
-    engine.store.stage_add(task, &staged).await.unwrap();
-    engine
-        .store
-        .content_commit(task, "r", engine.store.now())
-        .await
-        .unwrap();
+    let task = running_task(&engine.store).await;
+    task.stage_add(&staged).await.unwrap();
+    task.content_commit("r", engine.store.now()).await.unwrap();
 
     let search = "/pulp/api/v2/repositories/r/search/units/";
     let by = |filter: Value, limit: u32| json!({"criteria": {"filters": {"unit": filter}, "limit": limit}});
@@ -203,4 +199,20 @@ async fn main() {
     measure(&router, "exact name in 10k", "POST", search, &exact).await;
     let part = by(json!({"name": {"$regex": "0777"}}), 100);
     measure(&router, "substring in 10k", "POST", search, &part).await;
+}
+
+/// A task that runs, for what is staged.
+async fn running_task(store: &Store) -> TaskStore {
+    let new = NewTask {
+        id: TaskId::new(),
+        kind: "example".to_owned(),
+        args: Value::Null,
+        tags: Vec::new(),
+        resources: Vec::new(),
+        group: None,
+    };
+    store.task_enqueue(&new).await.unwrap();
+    let claimed = store.task_claim("example", store.now()).await;
+    let claimed = claimed.unwrap().unwrap();
+    store.for_task(claimed.fence())
 }

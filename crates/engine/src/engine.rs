@@ -7,7 +7,7 @@ use pith_blobs::Blobs;
 use pith_core::error::PulpError;
 use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
-use pith_store::{NewTask, Retired, Store};
+use pith_store::{Engine as Database, NewTask, Retired, Store};
 use pith_trust::Authority;
 use tokio::sync::Semaphore;
 
@@ -17,6 +17,8 @@ use crate::{Job, Registry};
 
 /// How long paths that a publication leaves out can be fetched, unless somebody says otherwise.
 pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
+/// A commit that adds as many units as this has changed what the database plans with.
+const MANY: i64 = 1000;
 
 /// The parts of a running pith.
 pub struct Engine {
@@ -42,6 +44,8 @@ pub struct Engine {
     pub(crate) running: crate::worker::Running,
     pub(crate) disks: crate::room::Disks,
     pub(crate) kept_versions: i64,
+    /// A worker that says nothing for this long is dead.
+    pub(crate) lost_after: SignedDuration,
 }
 
 impl Engine {
@@ -70,7 +74,15 @@ impl Engine {
             running: crate::worker::Running::default(),
             disks: crate::room::Disks::default(),
             kept_versions: crate::upkeep::KEPT_VERSIONS,
+            lost_after: crate::worker::LOST_AFTER,
         }
+    }
+
+    /// With another time after which a worker that says nothing is dead, and its tasks are taken over.
+    #[must_use]
+    pub fn with_lost_after(mut self, lost_after: SignedDuration) -> Self {
+        self.lost_after = lost_after;
+        self
     }
 
     /// With alternate content sources, described by the files `*.conf` in `folder`. They are read whenever they are
@@ -135,6 +147,19 @@ impl Engine {
         Ok(task.id)
     }
 
+    /// Looks after the database when `added` units were committed to a repository.
+    pub(crate) fn content_grew(&self, added: i64) {
+        // PostgreSQL looks at new rows by itself only after a minute; until then it would search them row by row.
+        if self.store.engine() == Database::Postgres && added >= MANY {
+            let store = self.store.clone();
+            tokio::spawn(async move {
+                if let Err(error) = store.analyze().await {
+                    tracing::warn!(%error, "the statistics of the database could not be refreshed");
+                }
+            });
+        }
+    }
+
     pub(crate) fn new_task(&self, job: &Job) -> Result<NewTask, PulpError> {
         let args =
             serde_json::to_value(job).map_err(|error| PulpError::execution(error.to_string()))?;
@@ -148,14 +173,17 @@ impl Engine {
         })
     }
 
-    /// Cancels a task: a waiting one never runs, a running one stops at its next await. Whether there is such a task.
+    /// Cancels a task: a waiting one never runs, a running one stops at its next await, one that has committed what it did
+    /// stays as it is. Whether there is such a task.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn cancel(&self, task: TaskId) -> Result<bool, PulpError> {
         match self.store.task_cancel(task).await {
-            Ok(_) => {
-                self.running.cancel(task);
+            Ok(was) => {
+                if !was.is_complete() {
+                    self.running.cancel(task);
+                }
                 Ok(true)
             }
             Err(pith_store::StoreError::Missing { .. }) => Ok(false),

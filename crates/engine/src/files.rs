@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use pith_core::Sha256;
+use pith_core::error::PulpError;
 use pith_store::StoreError;
 
 use crate::Engine;
+use crate::error::{from_blobs, from_store};
 
 /// How often a save that met deleted files is tried again.
 const ATTEMPTS: usize = 3;
@@ -51,4 +53,18 @@ async fn bring_back(engine: &Engine, blob: Sha256) -> Result<(), StoreError> {
         return Err(gone());
     }
     engine.store.blob_revive(blob).await.map(drop)
+}
+
+impl Engine {
+    /// Deletes a file of which it was noted that it is not here. It is noted once more afterwards: a process that stood
+    /// still in between deletes what another one has fetched meanwhile, and then it has to be fetched again.
+    ///
+    /// # Errors
+    /// When the file store or the database fails.
+    pub(crate) async fn discard_file(&self, blob: Sha256) -> Result<(), PulpError> {
+        let deleted = self.blobs.delete(blob).await;
+        deleted.map_err(|error| from_blobs(&error))?;
+        let noted = self.store.units_set_blob_here(blob, false).await;
+        noted.map_err(from_store)
+    }
 }

@@ -37,4 +37,4 @@ pub use engine::{Engine, PUBLICATION_GRACE};
 pub use job::{Job, Orphans};
 pub use registry::Registry;
 pub use scheduler::{Scheduler, run_scheduler};
-pub use worker::run_workers;
+pub use worker::{LOST_AFTER, run_workers};

@@ -31,6 +31,9 @@ pub const UPLOAD_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub const KEPT_VERSIONS: i64 = 10;
 /// How often old versions are looked for.
 const VERSIONS_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// How long the right to delete a file lasts, of one who is busy with nothing else; far below the grace period, after which
+/// another one may have it.
+const CLAIM: SignedDuration = SignedDuration::from_mins(10);
 /// Files without a row noted in one transaction.
 const BATCH: usize = 500;
 
@@ -105,7 +108,9 @@ impl Engine {
     /// When the database or the file store fails.
     pub async fn expire_uploads(&self, age: SignedDuration) -> Result<usize, PulpError> {
         let since = before(self.clock.now(), age);
-        let old = self.store.uploads_abandoned(since).await;
+        // First the row, which a late client would still write to: a process that stands still in between deletes nothing
+        // that somebody came back for.
+        let old = self.store.uploads_expire(since).await;
         let old = old.map_err(from_store)?;
         for id in &old {
             let deleted = self.blobs.uploads().delete(*id).await;
@@ -205,8 +210,13 @@ impl Engine {
     ) -> Result<u64, PulpError> {
         let mut deleted = 0;
         for blob in self.not_published(page).await? {
+            let asked = self.clock.now();
             let claimed = self.store.blob_claim(blob, ended).await;
             if !claimed.map_err(from_store)? {
+                continue;
+            }
+            // A process that stood still since then leaves the file to the next sweep: the claim may be another's by now.
+            if self.clock.now().duration_since(asked) > CLAIM {
                 continue;
             }
             let gone = self.blobs.delete(blob).await;

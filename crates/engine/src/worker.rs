@@ -3,17 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use pith_content::ContentError;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{SignedDuration, TaskId};
-use pith_store::{Engine as Database, Task, TaskOutcome};
+use pith_core::{SignedDuration, TaskId, Timestamp};
+use pith_store::{Engine as Database, Fence, LastTx, StoreError, Task, TaskOutcome, TaskStore};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::from_store;
 use crate::progress::Progress;
 use crate::{Engine, Job, run};
 
@@ -21,24 +23,38 @@ use crate::{Engine, Job, run};
 const TICK: Duration = Duration::from_millis(500);
 /// A cancelled job may take this long to end by itself; cancelling is to be felt within a second.
 const GRACE: Duration = Duration::from_millis(700);
-/// Workers say that they live this often.
-const HEARTBEAT: Duration = Duration::from_secs(6);
 /// A worker not heard of for this long is dead (reference: platform-api §11.6).
-const LOST_AFTER: SignedDuration = SignedDuration::from_secs(30);
+pub const LOST_AFTER: SignedDuration = SignedDuration::from_secs(30);
+/// Workers say that they live this often in the time after which they are dead.
+const BEATS: u32 = 5;
 /// The net below the wake-ups.
 const POLL: Duration = Duration::from_secs(2);
 /// A task whose workers died this often is given up.
 const MAX_ATTEMPTS: i64 = 3;
+/// The end of a task is written again this soon when the database refused it, and at last this seldom.
+const REWRITE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// The running tasks of this process, to cancel them without asking the database.
 #[derive(Default)]
-pub(crate) struct Running(Mutex<HashMap<TaskId, CancellationToken>>);
+pub(crate) struct Running(Mutex<HashMap<Fence, CancellationToken>>);
 
 impl Running {
     pub(crate) fn cancel(&self, task: TaskId) {
-        if let Some(token) = self.0.lock().get(&task) {
+        for (fence, token) in self.0.lock().iter() {
+            if fence.task == task {
+                token.cancel();
+            }
+        }
+    }
+
+    fn supersede(&self, fence: Fence) {
+        if let Some(token) = self.0.lock().get(&fence) {
             token.cancel();
         }
+    }
+
+    fn fences(&self) -> Vec<Fence> {
+        self.0.lock().keys().copied().collect()
     }
 }
 
@@ -62,6 +78,29 @@ pub(crate) enum Failure {
     Error(PulpError),
 }
 
+impl Done {
+    fn outcome(&self) -> TaskOutcome {
+        let error = self.error.as_ref();
+        TaskOutcome::Finished {
+            result: self.result.clone(),
+            error: error.and_then(|error| serde_json::to_value(error).ok()),
+            spawned: self.spawned.clone(),
+        }
+    }
+}
+
+impl Failure {
+    fn outcome(&self) -> TaskOutcome {
+        match self {
+            Self::Cancelled => TaskOutcome::Canceled,
+            Self::Error(error) => TaskOutcome::Error {
+                detail: serde_json::to_value(&error.detail).ok(),
+                traceback: Some(format!("{}: {error}\n", error.code())),
+            },
+        }
+    }
+}
+
 impl From<PulpError> for Failure {
     fn from(error: PulpError) -> Self {
         Self::Error(error)
@@ -72,11 +111,53 @@ impl From<PulpError> for Failure {
 pub(crate) struct Run {
     pub(crate) engine: Arc<Engine>,
     pub(crate) task: TaskId,
+    /// The database as this attempt may change it. A job writes through nothing else.
+    pub(crate) store: TaskStore,
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: Progress,
+    /// Whether the job has written the end of its task itself.
+    ended: Arc<AtomicBool>,
 }
 
 impl Run {
+    /// Starts the transaction in which a job leaves what it did, with the end of its task. Whoever cancels the task from
+    /// now on comes too late.
+    ///
+    /// # Errors
+    /// [`ContentError::Cancelled`] when somebody was faster; when the database fails.
+    pub(crate) async fn last(&self) -> Result<LastTx, ContentError> {
+        let last = self.store.begin_last().await;
+        let last = last.map_err(ContentError::other)?;
+        match last.is_canceled() {
+            true => Err(ContentError::Cancelled),
+            false => Ok(last),
+        }
+    }
+
+    /// Ends the task well: commits what was written in `last` and frees what the task holds.
+    pub(crate) async fn finish(&self, last: LastTx, done: Done) -> Result<Done, ContentError> {
+        let written = self.write(last, &done.outcome()).await;
+        written.map(|()| done).map_err(ContentError::other)
+    }
+
+    /// Ends the task with `failure`: commits what was written in `last` and frees what the task holds.
+    pub(crate) async fn fail(&self, last: LastTx, failure: Failure) -> Failure {
+        match self.write(last, &failure.outcome()).await {
+            Ok(()) => failure,
+            Err(error) => Failure::Error(from_store(error)),
+        }
+    }
+
+    async fn write(&self, last: LastTx, outcome: &TaskOutcome) -> Result<(), StoreError> {
+        if let Some(report) = self.progress.take() {
+            last.set_progress(&report).await?;
+        }
+        last.finish(outcome, self.engine.clock.now()).await?;
+        last.commit().await?;
+        self.ended.store(true, Ordering::Release);
+        Ok(())
+    }
+
     /// Drives `work` until it ends or the task is cancelled, which drops it where it stands.
     ///
     /// Once the task is cancelled, every failure is the cancellation: a transfer that was cut off may fail before it is
@@ -151,15 +232,13 @@ pub async fn run_workers(
     Ok(())
 }
 
-fn before(engine: &Engine) -> pith_core::Timestamp {
-    engine
-        .clock
-        .now()
-        .saturating_sub(LOST_AFTER)
-        .unwrap_or(pith_core::Timestamp::MIN)
+fn before(engine: &Engine) -> Timestamp {
+    let now = engine.clock.now();
+    now.saturating_sub(engine.lost_after)
+        .unwrap_or(Timestamp::MIN)
 }
 
-async fn take_over(engine: &Engine, since: pith_core::Timestamp) {
+async fn take_over(engine: &Engine, since: Timestamp) {
     match engine
         .store
         .task_requeue_lost(since, MAX_ATTEMPTS, engine.clock.now())
@@ -177,28 +256,50 @@ async fn take_over(engine: &Engine, since: pith_core::Timestamp) {
     }
 }
 
-async fn beat(engine: &Engine, names: &[String]) {
+/// Says that the workers and their tasks live; whether the database took it. A task that another worker has taken over
+/// meanwhile is stopped.
+async fn beat(engine: &Engine, names: &[String]) -> bool {
     let now = engine.clock.now();
     let roles = [
         format!("scheduler@{}", engine.host),
         format!("resource_manager@{}", engine.host),
     ];
-    for name in names.iter().chain(&roles) {
-        let beat = engine.store.worker_beat(name, now).await;
-        if let Err(error) = beat.and(engine.store.task_heartbeat(name, now).await) {
-            tracing::error!(%error, worker = name, "cannot say that a worker lives");
+    let fences = engine.running.fences();
+    let said = async {
+        for late in engine.store.task_heartbeats(&fences, now).await? {
+            engine.running.supersede(late);
         }
+        for name in names.iter().chain(&roles) {
+            engine.store.worker_beat(name, now).await?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    let said = said.await;
+    if let Err(error) = &said {
+        tracing::error!(%error, "cannot say that the workers live");
     }
+    said.is_ok()
 }
 
 async fn heartbeat_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: CancellationToken) {
+    let pause = engine.lost_after.unsigned_abs() / BEATS;
+    let mut last_beat = engine.clock.now();
+    let mut steady_since = Timestamp::MIN;
     while shutdown
-        .run_until_cancelled(tokio::time::sleep(HEARTBEAT))
+        .run_until_cancelled(tokio::time::sleep(pause))
         .await
         .is_some()
     {
-        beat(&engine, &names).await;
-        if engine.store.engine() == Database::Postgres {
+        let now = engine.clock.now();
+        // Whoever was away himself, or without the database, gives the others time to be heard.
+        if now.duration_since(last_beat) > engine.lost_after {
+            steady_since = now;
+        }
+        if beat(&engine, &names).await {
+            last_beat = now;
+        }
+        let steady = now.duration_since(steady_since) >= engine.lost_after;
+        if steady && engine.store.engine() == Database::Postgres {
             take_over(&engine, before(&engine)).await;
         }
     }
@@ -253,64 +354,51 @@ async fn claim_loop(engine: Arc<Engine>, name: String, shutdown: CancellationTok
 
 /// Runs one task to its end, and writes that end.
 async fn run_task(engine: &Arc<Engine>, task: Task) {
-    let cancel = CancellationToken::new();
-    engine.running.0.lock().insert(task.id, cancel.clone());
-    let progress = Progress::default();
+    let (fence, cancel) = (task.fence(), CancellationToken::new());
+    engine.running.0.lock().insert(fence, cancel.clone());
     let run = Run {
         engine: Arc::clone(engine),
         task: task.id,
+        store: engine.store.for_task(fence),
         cancel: cancel.clone(),
-        progress: progress.clone(),
+        progress: Progress::default(),
+        ended: Arc::default(),
     };
+    let (progress, written) = (run.progress.clone(), Arc::clone(&run.ended));
     let span = tracing::info_span!("task", id = %task.id, kind = %task.kind);
-    let outcome = {
-        let _entered = span.enter();
-        tracing::info!(attempt = task.attempt, "task starts");
-        drop(_entered);
-        if task.attempt > 1 {
-            // What a killed attempt staged is not what this one will.
-            let _ = engine.store.stage_clear(task.id).await;
-        }
-        let work = work(run, &task, &cancel);
-        with_progress(engine, &progress, task.id, &cancel, work).await
-    };
-    if let Some(report) = progress.take() {
-        let _ = engine.store.task_progress(task.id, &report).await;
+    span.in_scope(|| tracing::info!(attempt = task.attempt, "task starts"));
+    let work = work(run, &task, &cancel);
+    let ended = with_progress(engine, &progress, fence, &cancel, work).await;
+    if let Err(Failure::Error(error)) = &ended {
+        span.in_scope(|| tracing::warn!(%error, code = error.code(), "task failed"));
     }
-    let _ = engine.store.stage_clear(task.id).await;
-    engine.running.0.lock().remove(&task.id);
-    let outcome = match outcome {
-        Ok(done) => TaskOutcome::Finished {
-            result: done.result,
-            error: done
-                .error
-                .and_then(|error| serde_json::to_value(error).ok()),
-            spawned: done.spawned,
-        },
-        Err(Failure::Cancelled) => TaskOutcome::Canceled,
-        Err(Failure::Error(error)) => {
-            span.in_scope(|| tracing::warn!(%error, code = error.code(), "task failed"));
-            TaskOutcome::Error {
-                detail: serde_json::to_value(&error.detail).ok(),
-                traceback: Some(format!("{}: {error}\n", error.code())),
-            }
+    if !written.load(Ordering::Acquire) {
+        if let Some(report) = progress.take() {
+            let _ = engine.store.task_progress(fence, &report).await;
         }
-    };
-    finish(engine, task.id, &outcome).await;
+        let outcome = ended.map_or_else(|failure| failure.outcome(), |done| done.outcome());
+        until_written(engine, fence, &outcome).await;
+    }
+    engine.running.0.lock().remove(&fence);
 }
 
-/// Writes a task's end, trying until the database takes it: a task whose end is lost would run again.
-async fn finish(engine: &Engine, task: TaskId, outcome: &TaskOutcome) {
-    for wait in [50, 200, 1000, 5000] {
-        match engine
-            .store
-            .task_finish(task, outcome, engine.clock.now())
-            .await
-        {
-            Ok(_) | Err(pith_store::StoreError::Missing { .. }) => return,
-            Err(error) => tracing::error!(%error, %task, "cannot write the end of a task"),
+/// Writes a task's end, trying until the database takes it: until then its repository is not free.
+async fn until_written(engine: &Engine, fence: Fence, outcome: &TaskOutcome) {
+    let (mut wait, most) = REWRITE;
+    loop {
+        let now = engine.clock.now();
+        match engine.store.task_finish(fence, outcome, now).await {
+            Ok(_) => return,
+            Err(error @ StoreError::Superseded(_)) => {
+                tracing::warn!(%error, "the worker was late and has changed nothing");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, task = %fence.task, "cannot write the end of a task; trying again");
+            }
         }
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(most);
     }
 }
 
@@ -320,6 +408,10 @@ async fn work(run: Run, task: &Task, cancel: &CancellationToken) -> Result<Done,
             "the task was queued by another version of pith and cannot be read: {error}"
         ))
     })?;
+    if task.attempt > 1 {
+        let cleared = run.store.stage_clear_earlier().await;
+        cleared.map_err(from_store)?;
+    }
     // In a task of its own, so that a panic in a plugin ends the task and not the worker.
     let mut running = tokio::spawn(run::job(run, job));
     let aborted = running.abort_handle();
@@ -351,7 +443,7 @@ impl Drop for AbortOnDrop {
 async fn with_progress<T>(
     engine: &Engine,
     progress: &Progress,
-    task: TaskId,
+    fence: Fence,
     cancel: &CancellationToken,
     work: impl Future<Output = T>,
 ) -> T {
@@ -364,9 +456,9 @@ async fn with_progress<T>(
             biased;
             ended = &mut work => return ended,
             _ = tick.tick() => {
-                if let Some(report) = progress.take()
-                    && let Ok(true) = engine.store.task_progress(task, &report).await
-                {
+                let Some(report) = progress.take() else { continue };
+                let told = engine.store.task_progress(fence, &report).await;
+                if matches!(told, Ok(true) | Err(StoreError::Superseded(_))) {
                     cancel.cancel();
                 }
             }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::Args;
 use pith_blobs::Reserve;
 use pith_core::SignedDuration;
+use pith_engine::LOST_AFTER;
 
 /// The port for TLS when nothing says another.
 const DEFAULT_TLS_PORT: u16 = 8443;
@@ -54,6 +55,15 @@ pub(crate) struct ServerOptions {
         default_value = "24h"
     )]
     pub(crate) publication_grace: Span,
+    /// Seconds after which a process that gives no sign of life has lost its tasks to another one; with PostgreSQL
+    #[arg(
+        long,
+        env = "PITH_LOST_AFTER",
+        value_name = "SECONDS",
+        default_value_t = LOST_AFTER.as_secs(),
+        value_parser = clap::value_parser!(i64).range(2..=3600)
+    )]
+    pub(crate) lost_after: i64,
     /// Address and port for TLS, or `off` [default: off with a --listen of this machine alone, else port 8443 beside it]
     #[arg(long, env = "PITH_TLS_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) tls_listen: Option<TlsListen>,

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Clock, SystemClock};
+use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher};
 use pith_serve::Protocol;
@@ -263,7 +263,8 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         .with_content_sources(content_sources)
         .with_publication_grace(options.publication_grace.0)
         .with_reserve(options.reserve, database.as_deref())
-        .with_kept_versions(options.keep_versions))
+        .with_kept_versions(options.keep_versions)
+        .with_lost_after(SignedDuration::from_secs(options.lost_after)))
 }
 
 /// A server that starts on a full disk needs a little of it before it can make room.

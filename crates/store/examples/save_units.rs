@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use pith_core::{Clock, Document, ObjectId, Sha256, SystemClock, TaskId};
-use pith_store::{NewUnit, OnConflict, Repository, Store, UnitQuery};
+use pith_store::{NewTask, NewUnit, OnConflict, Repository, Store, TaskStore, UnitQuery};
 use serde_json::json;
 
 const BATCH: usize = 500;
@@ -79,11 +79,11 @@ async fn main() -> Result<()> {
     }
     report("save again", start, count);
 
-    let task = TaskId::new();
+    let task = running_task(&store).await?;
     let staged: Vec<_> = saved.iter().map(|unit| (unit.id, "rpm")).collect();
     let start = Instant::now();
     for batch in staged.chunks(BATCH) {
-        store.stage_add(task, batch).await?;
+        task.stage_add(batch).await?;
     }
     report("stage", start, count);
     let start = Instant::now();
@@ -92,14 +92,14 @@ async fn main() -> Result<()> {
         type_ids: vec!["rpm"],
         ..UnitQuery::default()
     };
-    let after: Vec<_> = store
-        .units_stream_after(task, &query)?
+    let after: Vec<_> = task
+        .units_stream_after(&query)?
         .try_collect::<Vec<_>>()
         .await?
         .concat();
     report("stream what will be", start, after.len());
     let start = Instant::now();
-    let committed = store.content_commit(task, &repo, store.now()).await?;
+    let committed = task.content_commit(&repo, store.now()).await?;
     report("commit", start, usize::try_from(committed.added)?);
 
     let start = Instant::now();
@@ -133,10 +133,10 @@ async fn main() -> Result<()> {
         store.units_stream(&query)?.try_collect::<Vec<_>>().await?;
     }
     report("find by name in the repository", start, 1000);
-    let task = TaskId::new();
-    store.stage_remove(task, &staged[..1]).await?;
+    let task = running_task(&store).await?;
+    task.stage_remove(&staged[..1]).await?;
     let start = Instant::now();
-    store.content_commit(task, &repo, store.now()).await?;
+    task.content_commit(&repo, store.now()).await?;
     report("commit of one removal", start, 1);
     store.close().await;
     Ok(())
@@ -145,4 +145,19 @@ async fn main() -> Result<()> {
 fn report(what: &str, start: Instant, count: usize) {
     let seconds = start.elapsed().as_secs_f64();
     println!("{what:32} {count:7} in {:8.1} ms", seconds * 1000.0);
+}
+
+/// A task that runs, for what is staged.
+async fn running_task(store: &Store) -> Result<TaskStore> {
+    let new = NewTask {
+        id: TaskId::new(),
+        kind: "example".to_owned(),
+        args: serde_json::Value::Null,
+        tags: Vec::new(),
+        resources: Vec::new(),
+        group: None,
+    };
+    store.task_enqueue(&new).await?;
+    let claimed = store.task_claim("example", store.now()).await?;
+    Ok(store.for_task(claimed.context("no task waits")?.fence()))
 }

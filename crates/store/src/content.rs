@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pith_core::{TaskId, Timestamp, UnitId};
+use pith_core::{Timestamp, UnitId};
 
-use crate::dialect::{Sql, for_update, sql};
+use crate::dialect::{Sql, Stmt, for_update, sql};
+use crate::fence::{Fence, TaskStore, of_attempt};
 use crate::store::Engine;
 use crate::transaction::DbTx;
 use crate::unit_query::Plan;
@@ -57,12 +58,13 @@ struct Change {
 }
 
 /// Compares what is staged with what is there. Costs what is staged, not what the repository has.
-async fn changes(tx: &mut DbTx, task: TaskId, repo: &str) -> Result<BTreeMap<String, Change>> {
+async fn changes(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<BTreeMap<String, Change>> {
     let statement = sql("SELECT s.type_id, s.remove, COUNT(r.unit_id), COUNT(*) FROM staged_units s \
          LEFT JOIN repo_units r ON r.repo_id = $1 AND r.type_id = s.type_id AND r.unit_id = s.unit_id \
-         AND r.removed_in IS NULL WHERE s.task_id = $2 GROUP BY s.type_id, s.remove")
+         AND r.removed_in IS NULL WHERE s.task_id = $2 AND s.attempt = $3 GROUP BY s.type_id, s.remove")
     .bind(repo)
-    .bind(task);
+    .bind(fence.task)
+    .bind(fence.attempt);
     let mut changes: BTreeMap<String, Change> = BTreeMap::new();
     for row in tx.all(statement).await? {
         let (present, staged): (i64, i64) = (row.get(2)?, row.get(3)?);
@@ -80,28 +82,29 @@ async fn changes(tx: &mut DbTx, task: TaskId, repo: &str) -> Result<BTreeMap<Str
 /// Changes the associations.
 async fn apply(
     tx: &mut DbTx,
-    task: TaskId,
+    fence: Fence,
     repo: &str,
     version: i64,
     now: Timestamp,
 ) -> Result<()> {
     let refresh = sql(
         "UPDATE repo_units SET updated = $1 WHERE repo_id = $2 AND removed_in IS NULL \
-         AND (type_id, unit_id) IN (SELECT type_id, unit_id FROM staged_units WHERE task_id = $3 AND NOT remove)",
+         AND (type_id, unit_id) IN (SELECT type_id, unit_id FROM staged_units WHERE task_id = $3 AND attempt = $4 AND NOT remove)",
     );
-    tx.execute(refresh.bind(now).bind(repo).bind(task)).await?;
+    let attempt = |statement: Stmt| statement.bind(fence.task).bind(fence.attempt);
+    tx.execute(attempt(refresh.bind(now).bind(repo))).await?;
     let end = sql(
         "UPDATE repo_units SET removed_in = $1 WHERE repo_id = $2 AND removed_in IS NULL \
-         AND (type_id, unit_id) IN (SELECT type_id, unit_id FROM staged_units WHERE task_id = $3 AND remove)",
+         AND (type_id, unit_id) IN (SELECT type_id, unit_id FROM staged_units WHERE task_id = $3 AND attempt = $4 AND remove)",
     );
-    tx.execute(end.bind(version).bind(repo).bind(task)).await?;
+    tx.execute(attempt(end.bind(version).bind(repo))).await?;
     let add = sql(
         "INSERT INTO repo_units (repo_id, type_id, unit_id, added_in, created, updated) \
-         SELECT $1, s.type_id, s.unit_id, $2, $3, $3 FROM staged_units s WHERE s.task_id = $4 AND NOT s.remove \
+         SELECT $1, s.type_id, s.unit_id, $2, $3, $3 FROM staged_units s WHERE s.task_id = $4 AND s.attempt = $5 AND NOT s.remove \
          AND NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.repo_id = $1 AND r.type_id = s.type_id \
          AND r.unit_id = s.unit_id AND r.removed_in IS NULL)",
     );
-    tx.execute(add.bind(repo).bind(version).bind(now).bind(task))
+    tx.execute(attempt(add.bind(repo).bind(version).bind(now)))
         .await
         .map(drop)
 }
@@ -126,26 +129,26 @@ async fn count(tx: &mut DbTx, repo: &str, changes: &BTreeMap<String, Change>) ->
         .map(drop)
 }
 
-impl Store {
+impl TaskStore {
     /// Stages for removal what the repository has of these types and the task has not staged; answers how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn stage_remove_missing(
-        &self,
-        task: TaskId,
-        repo: &str,
-        type_ids: &[&str],
-    ) -> Result<i64> {
+    pub async fn stage_remove_missing(&self, repo: &str, type_ids: &[&str]) -> Result<i64> {
         let mut query = Sql::new(
             self.engine(),
-            "INSERT INTO staged_units (task_id, type_id, unit_id, remove) SELECT ",
+            "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove) SELECT ",
         );
+        let fence = self.fence();
         // PostgreSQL does not guess the type of a bind in a list of columns.
-        query.push("CAST(").bind(task).push(match self.engine() {
-            Engine::Sqlite => " AS BLOB)",
-            Engine::Postgres => " AS BYTEA)",
-        });
+        query
+            .push("CAST(")
+            .bind(fence.task)
+            .push(match self.engine() {
+                Engine::Sqlite => " AS BLOB), CAST(",
+                Engine::Postgres => " AS BYTEA), CAST(",
+            });
+        query.bind(fence.attempt).push(" AS BIGINT)");
         query
             .push(", r.type_id, r.unit_id, ")
             .bind(true)
@@ -154,9 +157,8 @@ impl Store {
         query
             .push(" AND r.removed_in IS NULL AND ")
             .bind_in("r.type_id", type_ids.iter().copied());
-        query
-            .push(" AND NOT EXISTS (SELECT 1 FROM staged_units s WHERE s.task_id = ")
-            .bind(task);
+        query.push(" AND NOT EXISTS (SELECT 1 FROM staged_units s WHERE ");
+        of_attempt(&mut query, "s.", fence);
         query.push(" AND s.type_id = r.type_id AND s.unit_id = r.unit_id)");
         let staged = self.execute(query.build()).await?;
         Ok(i64::try_from(staged).unwrap_or(i64::MAX))
@@ -167,40 +169,22 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::units_stream`]; `query.repo` must be given.
-    pub fn units_stream_after(
-        &self,
-        task: TaskId,
-        query: &UnitQuery<'_>,
-    ) -> Result<BatchStream<StreamedUnit>> {
+    pub fn units_stream_after(&self, query: &UnitQuery<'_>) -> Result<BatchStream<StreamedUnit>> {
         if query.repo.is_none() {
             return Err(StoreError::missing("repository", ""));
         }
         Ok(unit_stream::stream(
-            self.clone(),
-            Plan::new(query, Some((task, self.now())))?,
+            Store::clone(self),
+            Plan::new(query, Some((self.fence(), self.now())))?,
         ))
     }
 
-    /// Forgets what the task staged.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stage_clear(&self, task: TaskId) -> Result<()> {
-        self.execute(sql("DELETE FROM staged_units WHERE task_id = $1").bind(task))
-            .await
-            .map(drop)
-    }
-
-    /// Makes what the task staged the content of the repository, in one transaction.
+    /// Makes what the attempt staged the content of the repository, in one transaction.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when the repository is gone.
-    pub async fn content_commit(
-        &self,
-        task: TaskId,
-        repo: &str,
-        now: Timestamp,
-    ) -> Result<Committed> {
+    pub async fn content_commit(&self, repo: &str, now: Timestamp) -> Result<Committed> {
+        let fence = self.fence();
         let mut tx = self.begin().await?;
         crate::unit_changes::hold_off(&mut tx.inner).await?;
         let mut lock = Sql::new(self.engine(), "SELECT version FROM repos WHERE id = ");
@@ -209,11 +193,11 @@ impl Store {
             return Err(StoreError::missing("repository", repo));
         };
         let next = row.get::<i64>(0)? + 1;
-        let changes = changes(&mut tx.inner, task, repo).await?;
+        let changes = changes(&mut tx.inner, fence, repo).await?;
         let sum = |of: fn(&Change) -> i64| changes.values().map(of).sum::<i64>();
         let (added, updated, removed) = (sum(|c| c.added), sum(|c| c.updated), sum(|c| c.removed));
-        apply(&mut tx.inner, task, repo, next, now).await?;
-        crate::sources::forget_removed(&mut tx.inner, task, repo).await?;
+        apply(&mut tx.inner, fence, repo, next, now).await?;
+        crate::sources::forget_removed(&mut tx.inner, fence, repo).await?;
         if added + removed > 0 {
             count(&mut tx.inner, repo, &changes).await?;
             let statement = sql("UPDATE repos SET version = $1, \
@@ -244,9 +228,9 @@ impl Store {
                 )
                 .await?;
         }
-        tx.inner
-            .execute(sql("DELETE FROM staged_units WHERE task_id = $1").bind(task))
-            .await?;
+        let mut clear = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
+        of_attempt(&mut clear, "", fence);
+        tx.inner.execute(clear.build()).await?;
         tx.commit().await?;
         Ok(Committed {
             version: (added + removed > 0).then_some(next),
@@ -255,7 +239,9 @@ impl Store {
             removed,
         })
     }
+}
 
+impl Store {
     /// How far the content of a repository has come; `None` when there is no such repository. Whoever makes something of
     /// the content asks before reading it: what changes meanwhile shows as another state afterwards.
     ///

@@ -31,6 +31,9 @@ const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait for the one connection that writes an SQLite file, or for another process that writes it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a transaction on PostgreSQL may wait for its next statement, which comes in milliseconds.
+const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+
 /// An open database.
 #[derive(Debug)]
 pub(crate) enum Db {
@@ -42,6 +45,15 @@ pub(crate) enum Db {
     Postgres(PgPool),
 }
 
+/// Asks the server to end a transaction in which nothing happens: a process that stands still would hold its locks, and
+/// nobody could take its tasks over.
+async fn end_idle_transactions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let milliseconds = IDLE_TRANSACTION.as_millis();
+    let text = format!("SET idle_in_transaction_session_timeout = {milliseconds}");
+    let set = connection.execute(sqlx::raw_sql(AssertSqlSafe(text)));
+    set.await.map(drop)
+}
+
 impl Db {
     pub(crate) async fn open(url: &str) -> Result<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -51,6 +63,7 @@ impl Db {
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
                 .acquire_timeout(POSTGRES_PATIENCE)
+                .after_connect(|connection, _| Box::pin(end_idle_transactions(connection)))
                 .connect_with(options)
                 .await?;
             return Ok(Self::Postgres(pool));
@@ -171,11 +184,6 @@ impl Db {
                 see_all(query.fetch(pool).map_ok(Row::Postgres), see).await
             }
         }
-    }
-
-    /// Runs a statement that reads one row at most.
-    pub(crate) async fn optional(&self, statement: Stmt) -> Result<Option<Row>> {
-        Ok(self.all(statement).await?.into_iter().next())
     }
 
     /// Runs one statement that writes, in a transaction of its own; answers the rows affected.

@@ -333,6 +333,14 @@ pub(crate) fn for_update(engine: Engine) -> &'static str {
     }
 }
 
+/// ` FOR SHARE` where there are several writers.
+pub(crate) fn for_share(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR SHARE",
+    }
+}
+
 /// ` FOR UPDATE SKIP LOCKED` where there are several writers.
 pub(crate) fn for_update_skip_locked(engine: Engine) -> &'static str {
     match engine {

@@ -168,7 +168,7 @@ impl Store {
             .bind(id)
             .push(" RETURNING ")
             .push(COLUMNS);
-        let rows = self.inner.db.write_all(query.build()).await?;
+        let rows = self.write_all(query.build()).await?;
         rows.first()
             .map(distributor)
             .unwrap_or_else(|| Err(StoreError::missing("distributor", id)))

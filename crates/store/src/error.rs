@@ -53,6 +53,9 @@ pub enum StoreError {
         .0.first().map(ToString::to_string).unwrap_or_default()
     )]
     BlobsGone(Vec<pith_core::Sha256>),
+    /// Another attempt at the task has begun, or the task has ended: this one must stop and writes nothing more.
+    #[error("attempt {} at the task {} was given up: another worker has taken it over, or it has ended", .0.attempt, .0.task)]
+    Superseded(crate::Fence),
     /// The database URL makes no sense.
     #[error("the database URL {0}; use sqlite:///path/pith.db or postgres://user@host/name")]
     BadUrl(String),

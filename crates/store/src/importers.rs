@@ -167,7 +167,7 @@ impl Store {
     /// [`crate::StoreError::Missing`] when the repository has no importer.
     pub async fn importer_update_config(&self, repo: &str, config: &Document) -> Result<Importer> {
         let statement = set_config(self.engine(), repo, config, self.now());
-        let rows = self.inner.db.write_all(statement).await?;
+        let rows = self.write_all(statement).await?;
         rows.first()
             .map(importer)
             .unwrap_or_else(|| Err(StoreError::missing("importer", repo)))

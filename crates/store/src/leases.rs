@@ -26,7 +26,7 @@ impl Store {
         .bind(holder)
         .bind(expires)
         .bind(now);
-        Ok(!self.inner.db.write_all(statement).await?.is_empty())
+        Ok(!self.write_all(statement).await?.is_empty())
     }
 
     /// Gives a lease back, so that the next one need not wait for its end.

@@ -15,6 +15,7 @@ pub mod distributors;
 pub mod error;
 #[cfg(test)]
 mod faults;
+pub mod fence;
 mod field;
 mod generations;
 pub mod groups;
@@ -53,6 +54,7 @@ pub use content::{Committed, ContentState, Version};
 pub use criteria_sql::{Held, UnitFilter};
 pub use distributors::Distributor;
 pub use error::StoreError;
+pub use fence::{Fence, LastTx, TaskStore};
 pub use generations::Generations;
 pub use groups::{GroupDistributor, RepoGroup};
 pub use history::{History, HistoryKind, HistoryQuery};

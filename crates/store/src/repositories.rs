@@ -206,11 +206,7 @@ impl Store {
         id: &str,
         update: &RepositoryUpdate,
     ) -> Result<Repository> {
-        let rows = self
-            .inner
-            .db
-            .write_all(changed(self.engine(), id, update))
-            .await?;
+        let rows = self.write_all(changed(self.engine(), id, update)).await?;
         rows.first()
             .map(repository)
             .unwrap_or_else(|| Err(StoreError::missing("repository", id)))

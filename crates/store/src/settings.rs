@@ -40,8 +40,6 @@ impl Store {
         );
         self.execute(statement.bind(key).bind(value)).await?;
         let stored = self
-            .inner
-            .db
             .write_all(sql("SELECT json(value) FROM settings WHERE key = $1").bind(key))
             .await?;
         stored.first().map_or_else(

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use pith_core::{Algorithm, Digest, Sha256, TaskId, Timestamp, UnitId};
+use pith_core::{Algorithm, Digest, Sha256, Timestamp, UnitId};
 use serde_json::{Value as Json, json};
 
 use crate::dialect::{Kind, Sql, bulk, sql};
+use crate::fence::{Fence, of_attempt};
 use crate::transaction::DbTx;
 use crate::unit_changes;
 use crate::value::{Row, Value};
@@ -205,15 +206,15 @@ pub(crate) async fn forget_repository(tx: &mut DbTx, repo: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Forgets the entries of units that `task` removes from a repository and whose files are here. The others stay for as long
-/// as their units do: what is published, here or by the grace of a retired path, promises these files.
-pub(crate) async fn forget_removed(tx: &mut DbTx, task: TaskId, repo: &str) -> Result<()> {
+/// Forgets the entries of units that the attempt removes from a repository and whose files are here. The others stay for as
+/// long as their units do: what is published, here or by the grace of a retired path, promises these files.
+pub(crate) async fn forget_removed(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<()> {
     let mut query = Sql::new(tx.engine(), "DELETE FROM sources WHERE repo_id = ");
     query
         .bind(repo)
-        .push(" AND unit_id IN (SELECT unit_id FROM staged_units WHERE remove AND task_id = ")
-        .bind(task)
-        .push(") AND NOT EXISTS (SELECT 1 FROM units u WHERE u.id = sources.unit_id AND NOT u.downloaded)");
+        .push(" AND unit_id IN (SELECT unit_id FROM staged_units WHERE remove AND ");
+    of_attempt(&mut query, "", fence);
+    query.push(") AND NOT EXISTS (SELECT 1 FROM units u WHERE u.id = sources.unit_id AND NOT u.downloaded)");
     tx.execute(query.build()).await.map(drop)
 }
 

@@ -9,9 +9,10 @@
 
 use std::collections::HashSet;
 
-use pith_core::{Document, TaskId, UnitId};
+use pith_core::{Document, UnitId};
 
 use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
+use crate::fence::{Fence, TaskStore, of_attempt};
 use crate::sources::{self, FileSource};
 use crate::store::Engine;
 use crate::transaction::DbTx;
@@ -47,42 +48,52 @@ async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashSet<UnitId>> {
 }
 
 /// Sets what the task wants of these units; the last word counts.
-async fn write(tx: &mut DbTx, task: TaskId, units: &[(UnitId, &str)], remove: bool) -> Result<()> {
+async fn write(tx: &mut DbTx, fence: Fence, units: &[(UnitId, &str)], remove: bool) -> Result<()> {
     let mut seen = HashSet::with_capacity(units.len());
     let rows: Vec<Vec<Value>> = units
         .iter()
         .filter(|(id, _)| seen.insert(*id))
-        .map(|(id, type_id)| vec![task.into(), (*type_id).into(), (*id).into(), remove.into()])
+        .map(|(id, type_id)| {
+            let (task, attempt) = (fence.task.into(), fence.attempt.into());
+            vec![
+                task,
+                attempt,
+                (*type_id).into(),
+                (*id).into(),
+                remove.into(),
+            ]
+        })
         .collect();
-    let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes, Kind::Bool];
-    let head = "INSERT INTO staged_units (task_id, type_id, unit_id, remove)";
-    let tail = "ON CONFLICT (task_id, type_id, unit_id) DO UPDATE SET remove = excluded.remove";
+    let kinds = [Kind::Bytes, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bool];
+    let head = "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove)";
+    let tail =
+        "ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove";
     let statements = bulk(tx.engine(), head, &kinds, rows, tail);
     tx.execute_each(statements).await.map(drop)
 }
 
-/// A task's id as text of a statement: hexadecimal digits only.
-fn literal(engine: Engine, task: TaskId) -> String {
-    let hex = task.0.simple();
+/// An attempt as two columns of a statement: hexadecimal digits and a number.
+fn literal(engine: Engine, fence: Fence) -> String {
+    let (hex, attempt) = (fence.task.0.simple(), fence.attempt);
     match engine {
-        Engine::Sqlite => format!("X'{hex}'"),
-        Engine::Postgres => format!("'\\x{hex}'::bytea"),
+        Engine::Sqlite => format!("X'{hex}', {attempt}"),
+        Engine::Postgres => format!("'\\x{hex}'::bytea, {attempt}"),
     }
 }
 
-impl Store {
+impl TaskStore {
     /// Notes that the task wants these units in its repository. Staging a unit again changes nothing; staging one that
     /// was staged for removal wants it back. Answers those units that are not there any more: they are not staged.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn stage_add(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<Vec<UnitId>> {
+    pub async fn stage_add(&self, units: &[(UnitId, &str)]) -> Result<Vec<UnitId>> {
         let ids: Vec<UnitId> = units.iter().map(|(id, _)| *id).collect();
         let mut tx = self.begin().await?;
         let there = hold(&mut tx.inner, &ids).await?;
         let wanted = units.iter().copied().filter(|(id, _)| there.contains(id));
         let wanted: Vec<(UnitId, &str)> = wanted.collect();
-        write(&mut tx.inner, task, &wanted, false).await?;
+        write(&mut tx.inner, self.fence(), &wanted, false).await?;
         tx.commit().await?;
         Ok(ids.into_iter().filter(|id| !there.contains(id)).collect())
     }
@@ -91,9 +102,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn stage_remove(&self, task: TaskId, units: &[(UnitId, &str)]) -> Result<()> {
+    pub async fn stage_remove(&self, units: &[(UnitId, &str)]) -> Result<()> {
         let mut tx = self.begin().await?;
-        write(&mut tx.inner, task, units, true).await?;
+        write(&mut tx.inner, self.fence(), units, true).await?;
         tx.commit().await
     }
 
@@ -104,7 +115,6 @@ impl Store {
     /// As [`Store::units_save`]; nothing was saved or staged then.
     pub async fn units_save_staged(
         &self,
-        task: TaskId,
         units: &[NewUnit],
         sources: &[Option<FileSource>],
         on_conflict: OnConflict,
@@ -124,7 +134,7 @@ impl Store {
             let staged: Vec<(UnitId, &str)> = staged
                 .map(|(saved, unit)| (saved.id, unit.type_id.as_str()))
                 .collect();
-            write(&mut tx.inner, task, &staged, false).await?;
+            write(&mut tx.inner, self.fence(), &staged, false).await?;
             let entries = saved.iter().zip(sources);
             let entries = entries.filter_map(|(unit, source)| Some((unit.id, source.as_ref()?)));
             sources::put(&mut tx.inner, entries, self.now()).await?;
@@ -143,12 +153,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::units_stream`]; `query.repo` must be given.
-    pub async fn stage_select(
-        &self,
-        task: TaskId,
-        query: &UnitQuery<'_>,
-        remove: bool,
-    ) -> Result<u64> {
+    pub async fn stage_select(&self, query: &UnitQuery<'_>, remove: bool) -> Result<u64> {
         if query.repo.is_none() {
             return Err(StoreError::missing("repository", ""));
         }
@@ -160,11 +165,11 @@ impl Store {
             sorted: false,
         };
         let mut statement = plan.select(self, scope).build();
-        let task = literal(self.engine(), task);
+        let attempt = literal(self.engine(), self.fence());
         statement.text = format!(
-            "INSERT INTO staged_units (task_id, type_id, unit_id, remove) \
-             SELECT {task}, found.type_id, found.unit_id, {remove} FROM ({}) AS found WHERE true \
-             ON CONFLICT (task_id, type_id, unit_id) DO UPDATE SET remove = excluded.remove",
+            "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove) \
+             SELECT {attempt}, found.type_id, found.unit_id, {remove} FROM ({}) AS found WHERE true \
+             ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove",
             statement.text
         )
         .into();
@@ -178,16 +183,16 @@ impl Store {
     /// When the database fails.
     pub async fn staged_page(
         &self,
-        task: TaskId,
         remove: bool,
         types: &[&str],
         after: Option<&StagedId>,
     ) -> Result<Vec<StagedId>> {
         let mut query = Sql::new(
             self.engine(),
-            "SELECT unit_id, type_id FROM staged_units WHERE task_id = ",
+            "SELECT unit_id, type_id FROM staged_units WHERE ",
         );
-        query.bind(task).push(" AND remove = ").bind(remove);
+        of_attempt(&mut query, "", self.fence());
+        query.push(" AND remove = ").bind(remove);
         if !types.is_empty() {
             query
                 .push(" AND ")
@@ -216,7 +221,6 @@ impl Store {
     /// [`StoreError::BadName`] for an impossible field; when the database fails.
     pub async fn staged_documents(
         &self,
-        task: TaskId,
         remove: bool,
         type_id: &str,
         fields: &[String],
@@ -228,8 +232,9 @@ impl Store {
         let mut query = Sql::new(self.engine(), "SELECT s.unit_id, ");
         query
             .push(&unit_stream::document_column(Some(fields)))
-            .push(" FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE s.task_id = ")
-            .bind(task)
+            .push(" FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE ");
+        of_attempt(&mut query, "s.", self.fence());
+        query
             .push(" AND s.type_id = ")
             .bind(type_id)
             .push(" AND s.remove = ")
@@ -248,18 +253,40 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn staged_types(&self, task: TaskId, remove: bool) -> Result<Vec<String>> {
-        let statement =
-            sql("SELECT DISTINCT type_id FROM staged_units WHERE task_id = $1 AND remove = $2 ORDER BY type_id")
-                .bind(task)
-                .bind(remove);
-        self.all(statement)
+    pub async fn staged_types(&self, remove: bool) -> Result<Vec<String>> {
+        let text = "SELECT DISTINCT type_id FROM staged_units WHERE ";
+        let mut query = Sql::new(self.engine(), text);
+        of_attempt(&mut query, "", self.fence());
+        query
+            .push(" AND remove = ")
+            .bind(remove)
+            .push(" ORDER BY type_id");
+        self.all(query.build())
             .await?
             .iter()
             .map(|row| row.get(0))
             .collect()
     }
 
+    /// Takes back what the task said of these units.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_forget(&self, type_id: &str, ids: &[UnitId]) -> Result<()> {
+        for chunk in ids.chunks(CHUNK) {
+            let mut query = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
+            of_attempt(&mut query, "", self.fence());
+            query.push(" AND type_id = ").bind(type_id);
+            query
+                .push(" AND ")
+                .bind_in("unit_id", chunk.iter().copied());
+            self.execute(query.build()).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
     /// Forgets what tasks staged that have ended: only those of a killed process leave something. Answers how many rows.
     ///
     /// # Errors
@@ -268,21 +295,5 @@ impl Store {
         let statement =
             "DELETE FROM staged_units WHERE task_id NOT IN (SELECT id FROM tasks WHERE open)";
         self.execute(sql(statement)).await
-    }
-
-    /// Takes back what the task said of these units.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stage_forget(&self, task: TaskId, type_id: &str, ids: &[UnitId]) -> Result<()> {
-        for chunk in ids.chunks(CHUNK) {
-            let mut query = Sql::new(self.engine(), "DELETE FROM staged_units WHERE task_id = ");
-            query.bind(task).push(" AND type_id = ").bind(type_id);
-            query
-                .push(" AND ")
-                .bind_in("unit_id", chunk.iter().copied());
-            self.execute(query.build()).await?;
-        }
-        Ok(())
     }
 }

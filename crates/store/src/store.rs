@@ -1,16 +1,19 @@
 //! The handle that everything else hangs on.
 
 use std::collections::HashSet;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::BoxStream;
 use pith_core::{Clock, Timestamp};
 use sqlx::postgres::PgListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, watch};
 use tokio::task::JoinHandle;
 
 use crate::db::Db;
 use crate::dialect::{Stmt, sql};
+use crate::fence::{self, Fence};
 use crate::generations::Watch;
 use crate::migrate::migrate;
 use crate::transaction::DbTx;
@@ -35,10 +38,63 @@ pub enum Engine {
 /// An open transaction; dropped without [`Tx::commit`] it is rolled back.
 #[derive(Debug)]
 pub struct Tx {
-    pub(crate) inner: DbTx,
+    pub(crate) inner: Held,
     store: Store,
     wakes: bool,
     moves: bool,
+}
+
+/// A transaction of one's own, or a part in a larger one.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Own(DbTx),
+    Part(OwnedMappedMutexGuard<Option<DbTx>, DbTx>),
+}
+
+impl Deref for Held {
+    type Target = DbTx;
+
+    fn deref(&self) -> &DbTx {
+        match self {
+            Self::Own(tx) => tx,
+            Self::Part(tx) => tx,
+        }
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut DbTx {
+        match self {
+            Self::Own(tx) => tx,
+            Self::Part(tx) => tx,
+        }
+    }
+}
+
+/// A transaction that several calls of the store write in, one after another.
+#[derive(Debug)]
+pub(crate) struct Within {
+    /// `None` once it has ended.
+    tx: Arc<Mutex<Option<DbTx>>>,
+    wakes: AtomicBool,
+    moves: AtomicBool,
+}
+
+impl Within {
+    pub(crate) fn new(tx: DbTx) -> Self {
+        Self {
+            tx: Arc::new(Mutex::new(Some(tx))),
+            wakes: AtomicBool::new(false),
+            moves: AtomicBool::new(false),
+        }
+    }
+
+    /// Rolls it back, unless it was committed.
+    pub(crate) fn abandon(&self) {
+        if let Ok(mut tx) = self.tx.try_lock() {
+            tx.take();
+        }
+    }
 }
 
 impl Tx {
@@ -46,22 +102,17 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses; nothing was changed then.
-    pub async fn commit(mut self) -> Result<()> {
-        if self.wakes && self.inner.engine() == Engine::Postgres {
-            // Inside the transaction: PostgreSQL delivers it exactly when the change is visible.
-            self.inner.all(notify()).await?;
+    pub async fn commit(self) -> Result<()> {
+        match (self.inner, &self.store.within) {
+            (Held::Own(tx), _) => self.store.end(tx, (self.wakes, self.moves)).await,
+            // The whole commits for all its parts.
+            (Held::Part(_), Some(within)) => {
+                within.wakes.fetch_or(self.wakes, Ordering::Relaxed);
+                within.moves.fetch_or(self.moves, Ordering::Relaxed);
+                Ok(())
+            }
+            (Held::Part(_), None) => Ok(()),
         }
-        if self.moves {
-            let number = self.store.inner.watch.begin();
-            self.inner.commit().await?;
-            self.store.inner.watch.end(number);
-        } else {
-            self.inner.commit().await?;
-        }
-        if self.wakes {
-            self.store.inner.bump();
-        }
-        Ok(())
     }
 
     /// Moves a number of `generations` at the commit.
@@ -110,6 +161,10 @@ impl Drop for Inner {
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+    /// Whose writes these are: see [`crate::fence`].
+    fence: Option<Fence>,
+    /// Everything goes into this transaction.
+    within: Option<Arc<Within>>,
 }
 
 impl Store {
@@ -141,6 +196,8 @@ impl Store {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            fence: None,
+            within: None,
         })
     }
 
@@ -161,12 +218,82 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn begin(&self) -> Result<Tx> {
+        let mut tx = self.begin_unfenced().await?;
+        if let (Some(fence), None) = (self.fence, &self.within) {
+            fence::require(&mut tx.inner, fence).await?;
+        }
+        Ok(tx)
+    }
+
+    /// As [`Store::begin`], for statements that look at the fence themselves.
+    pub(crate) async fn begin_unfenced(&self) -> Result<Tx> {
+        let inner = match &self.within {
+            Some(within) => {
+                let tx = Arc::clone(&within.tx).lock_owned().await;
+                let tx = OwnedMutexGuard::try_map(tx, Option::as_mut);
+                Held::Part(tx.map_err(|_| StoreError::TransactionOver)?)
+            }
+            None => Held::Own(self.inner.db.begin().await?),
+        };
         Ok(Tx {
-            inner: self.inner.db.begin().await?,
+            inner,
             store: self.clone(),
             wakes: false,
             moves: false,
         })
+    }
+
+    /// A transaction that nothing was done in.
+    pub(crate) async fn unfenced_tx(&self) -> Result<DbTx> {
+        self.inner.db.begin().await
+    }
+
+    /// The same database, for this attempt of a task alone.
+    pub(crate) fn fenced(&self, fence: Fence) -> Self {
+        Self {
+            fence: Some(fence),
+            ..self.clone()
+        }
+    }
+
+    /// The same database, seen and changed in this transaction.
+    pub(crate) fn within(&self, within: &Arc<Within>) -> Self {
+        Self {
+            within: Some(Arc::clone(within)),
+            ..self.clone()
+        }
+    }
+
+    /// Commits a transaction that had parts.
+    pub(crate) async fn commit_within(&self, within: &Within) -> Result<()> {
+        let tx = within
+            .tx
+            .lock()
+            .await
+            .take()
+            .ok_or(StoreError::TransactionOver)?;
+        let noted = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let (wakes, moves) = (noted(&within.wakes), noted(&within.moves));
+        self.end(tx, (wakes, moves)).await
+    }
+
+    /// Commits a transaction that wakes everybody, or moves a generation.
+    async fn end(&self, mut tx: DbTx, (wakes, moves): (bool, bool)) -> Result<()> {
+        if wakes && tx.engine() == Engine::Postgres {
+            // Inside the transaction: PostgreSQL delivers it exactly when the change is visible.
+            tx.all(notify()).await?;
+        }
+        if moves {
+            let number = self.inner.watch.begin();
+            tx.commit().await?;
+            self.inner.watch.end(number);
+        } else {
+            tx.commit().await?;
+        }
+        if wakes {
+            self.inner.bump();
+        }
+        Ok(())
     }
 
     /// Tells every process on this database that there is something to look at: tasks or mounts.
@@ -204,7 +331,7 @@ impl Store {
     pub async fn checkpoint(&self) -> Result<()> {
         if self.engine() == Engine::Sqlite {
             let statement = sql("PRAGMA wal_checkpoint(PASSIVE)");
-            self.inner.db.write_all(statement).await?;
+            self.write_all(statement).await?;
         }
         Ok(())
     }
@@ -219,7 +346,10 @@ impl Store {
     }
 
     pub(crate) async fn all(&self, statement: Stmt) -> Result<Vec<Row>> {
-        self.inner.db.all(statement).await
+        match &self.within {
+            Some(_) => self.begin().await?.inner.all(statement).await,
+            None => self.inner.db.all(statement).await,
+        }
     }
 
     pub(crate) async fn each(
@@ -227,15 +357,41 @@ impl Store {
         statement: Stmt,
         see: impl FnMut(Row) -> Result<()>,
     ) -> Result<()> {
-        self.inner.db.each(statement, see).await
+        match &self.within {
+            Some(_) => self.all(statement).await?.into_iter().try_for_each(see),
+            None => self.inner.db.each(statement, see).await,
+        }
     }
 
     pub(crate) async fn optional(&self, statement: Stmt) -> Result<Option<Row>> {
-        self.inner.db.optional(statement).await
+        Ok(self.all(statement).await?.into_iter().next())
     }
 
+    /// Runs one statement that writes; answers the rows affected.
     pub(crate) async fn execute(&self, statement: Stmt) -> Result<u64> {
-        self.inner.db.execute(statement).await
+        if self.is_free() {
+            return self.inner.db.execute(statement).await;
+        }
+        let mut tx = self.begin().await?;
+        let affected = tx.inner.execute(statement).await?;
+        tx.commit().await?;
+        Ok(affected)
+    }
+
+    /// Runs one statement that writes and returns rows.
+    pub(crate) async fn write_all(&self, statement: Stmt) -> Result<Vec<Row>> {
+        if self.is_free() {
+            return self.inner.db.write_all(statement).await;
+        }
+        let mut tx = self.begin().await?;
+        let rows = tx.inner.all(statement).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Whether a statement may run alone.
+    fn is_free(&self) -> bool {
+        self.fence.is_none() && self.within.is_none()
     }
 
     /// Runs a statement that changes one row, named for the error when there is none.

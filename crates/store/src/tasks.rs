@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::dialect::{Kind, Sql, bulk, for_update, for_update_skip_locked, sql};
+use crate::fence::Fence;
 use crate::migrate::advisory_lock;
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -57,6 +58,17 @@ pub struct Task {
     pub attempt: i64,
     /// Whether somebody asked to cancel it.
     pub cancel_requested: bool,
+}
+
+impl Task {
+    /// The attempt that runs.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
+        Fence {
+            task: self.id,
+            attempt: self.attempt,
+        }
+    }
 }
 
 /// A task to queue.
@@ -247,33 +259,24 @@ async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
     Ok(queued)
 }
 
-/// Locks the row of a task; its state and whether it holds its resources.
-async fn lock(tx: &mut DbTx, id: TaskId) -> Result<(TaskState, bool)> {
-    let mut query = Sql::new(tx.engine(), "SELECT state, open FROM tasks WHERE id = ");
-    query.bind(id).push(for_update(tx.engine()));
-    match tx.optional(query.build()).await? {
-        Some(row) => Ok((row.get(0)?, row.get(1)?)),
-        None => Err(StoreError::missing("task", id)),
+/// Frees what a task holds, and whoever waits for it, and forgets what it staged; `state` is what it has from now on.
+pub(crate) async fn release(tx: &mut Tx, id: TaskId, state: Option<TaskState>) -> Result<()> {
+    let statement = sql("UPDATE tasks SET open = $1, state = COALESCE($2, state) WHERE id = $3")
+        .bind(false)
+        .bind(&state.map(|state| state.name().to_owned()))
+        .bind(id);
+    tx.inner.execute(statement).await?;
+    for statement in [
+        "DELETE FROM task_resources WHERE task_id = $1",
+        "DELETE FROM staged_units WHERE task_id = $1",
+    ] {
+        tx.inner.execute(sql(statement).bind(id)).await?;
     }
-}
-
-/// Frees what a task holds, and whoever waits for it.
-async fn release(tx: &mut Tx, id: TaskId) -> Result<()> {
-    tx.inner
-        .execute(
-            sql("UPDATE tasks SET open = $1 WHERE id = $2")
-                .bind(false)
-                .bind(id),
-        )
-        .await?;
-    tx.inner
-        .execute(sql("DELETE FROM task_resources WHERE task_id = $1").bind(id))
-        .await?;
     tx.wake_at_commit();
     Ok(())
 }
 
-/// Writes the end of a task whose state is `was`; the state it has then.
+/// Writes the end of a task whose state is `was`; the state that it will have.
 async fn write_outcome(
     tx: &mut DbTx,
     id: TaskId,
@@ -282,34 +285,30 @@ async fn write_outcome(
     now: Timestamp,
 ) -> Result<TaskState> {
     crate::schedules::task_ended(tx, id, outcome).await?;
+    let unless_complete = |state| if was.is_complete() { was } else { state };
     match outcome {
         TaskOutcome::Finished {
             result,
             error,
             spawned,
         } => {
-            let state = if was.is_complete() {
-                was
-            } else {
-                TaskState::Finished
-            };
-            let statement = sql("UPDATE tasks SET state = $1, finished = $2, result = jsonb($3), error = jsonb($4), \
-                 spawned = jsonb($5) WHERE id = $6")
-            .bind(state)
+            let statement = sql(
+                "UPDATE tasks SET finished = $1, result = jsonb($2), error = jsonb($3), \
+                 spawned = jsonb($4) WHERE id = $5",
+            )
             .bind(now)
             .bind(result)
             .bind(error)
             .bind(&json!(spawned))
             .bind(id);
             tx.execute(statement).await?;
-            Ok(state)
+            Ok(unless_complete(TaskState::Finished))
         }
         TaskOutcome::Error { detail, traceback } => {
             let statement = sql(
-                "UPDATE tasks SET state = $1, finished = $2, error = jsonb($3), traceback = $4, \
-                 result = jsonb('null') WHERE id = $5",
+                "UPDATE tasks SET finished = $1, error = jsonb($2), traceback = $3, \
+                 result = jsonb('null') WHERE id = $4",
             )
-            .bind(TaskState::Error)
             .bind(now)
             .bind(detail)
             .bind(traceback)
@@ -317,20 +316,7 @@ async fn write_outcome(
             tx.execute(statement).await?;
             Ok(TaskState::Error)
         }
-        TaskOutcome::Canceled => {
-            let state = if was.is_complete() {
-                was
-            } else {
-                TaskState::Canceled
-            };
-            tx.execute(
-                sql("UPDATE tasks SET state = $1 WHERE id = $2")
-                    .bind(state)
-                    .bind(id),
-            )
-            .await?;
-            Ok(state)
-        }
+        TaskOutcome::Canceled => Ok(unless_complete(TaskState::Canceled)),
     }
 }
 
@@ -377,62 +363,33 @@ impl Store {
             .push(for_update_skip_locked(engine))
             .push(") RETURNING ");
         query.push(COLUMNS);
-        self.inner
-            .db
-            .write_all(query.build())
+        self.write_all(query.build())
             .await?
             .first()
             .map(self::task)
             .transpose()
     }
 
-    /// Notes that the worker and its running tasks live.
+    /// Ends a running attempt and frees its resources. A normal end never overwrites a complete state, a failing end
+    /// does (reference: platform-api §11.2.6, §11.5). Answers the state the task has then.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn task_heartbeat(&self, worker: &str, now: Timestamp) -> Result<()> {
-        let mut tx = self.begin().await?;
-        let statement = sql("UPDATE tasks SET heartbeat = $1 WHERE worker = $2 AND open")
-            .bind(now)
-            .bind(worker);
-        tx.inner.execute(statement).await?;
-        tx.inner.execute(crate::workers::beat(worker, now)).await?;
-        tx.commit().await
-    }
-
-    /// Replaces the progress report; answers whether somebody asked to cancel the task.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Missing`] when there is no such task.
-    pub async fn task_progress(&self, id: TaskId, progress: &Value) -> Result<bool> {
-        let statement =
-            sql("UPDATE tasks SET progress = jsonb($1) WHERE id = $2 RETURNING cancel_requested");
-        let rows = self
-            .inner
-            .db
-            .write_all(statement.bind(progress).bind(id))
-            .await?;
-        rows.first()
-            .map_or_else(|| Err(StoreError::missing("task", id)), |row| row.get(0))
-    }
-
-    /// Ends a running task and frees its resources. A normal end never overwrites a complete state, a failing end
-    /// does (reference: platform-api §11.2.6, §11.5). Answers the state it has then.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Missing`] when there is no such task.
+    /// [`StoreError::Superseded`] when another attempt has begun or the task has ended.
     pub async fn task_finish(
         &self,
-        id: TaskId,
+        fence: Fence,
         outcome: &TaskOutcome,
         now: Timestamp,
     ) -> Result<TaskState> {
-        let mut tx = self.begin().await?;
-        let (was, open) = lock(&mut tx.inner, id).await?;
-        let state = write_outcome(&mut tx.inner, id, was, outcome, now).await?;
-        if open {
-            release(&mut tx, id).await?;
-        }
+        let mut tx = self.begin_unfenced().await?;
+        let look = "SELECT state FROM tasks";
+        let look = fence.statement(look, for_update(tx.inner.engine()));
+        let Some(row) = tx.inner.optional(look).await? else {
+            return Err(fence.superseded());
+        };
+        let was = row.get(0)?;
+        let state = write_outcome(&mut tx.inner, fence.task, was, outcome, now).await?;
+        release(&mut tx, fence.task, Some(state)).await?;
         tx.commit().await?;
         Ok(state)
     }
@@ -444,7 +401,11 @@ impl Store {
     /// [`crate::StoreError::Missing`] when there is no such task.
     pub async fn task_cancel(&self, id: TaskId) -> Result<TaskState> {
         let mut tx = self.begin().await?;
-        let (was, _) = lock(&mut tx.inner, id).await?;
+        let mut query = Sql::new(self.engine(), "SELECT state FROM tasks WHERE id = ");
+        query.bind(id).push(for_update(self.engine()));
+        let row = tx.inner.optional(query.build()).await?;
+        let row = row.ok_or_else(|| StoreError::missing("task", id))?;
+        let was: TaskState = row.get(0)?;
         if was.is_complete() {
             return Ok(was);
         }
@@ -454,15 +415,15 @@ impl Store {
             .bind(id);
         tx.inner.execute(statement).await?;
         if was == TaskState::Waiting {
-            release(&mut tx, id).await?;
+            release(&mut tx, id, None).await?;
         }
         tx.wake_at_commit();
         tx.commit().await?;
         Ok(was)
     }
 
-    /// Takes the running tasks of workers not seen since `before`: queued again, or ended when they were started
-    /// `max_attempts` times. The dead workers are forgotten.
+    /// Takes the running tasks that gave no sign of life since `before`: queued again, or ended when they were started
+    /// `max_attempts` times. The workers not seen since then are forgotten.
     ///
     /// # Errors
     /// When the database fails.
@@ -478,27 +439,25 @@ impl Store {
             "SELECT t.id, t.state, t.attempt - t.handed_back FROM tasks t WHERE t.open AND t.worker \
              IS NOT NULL AND t.state <> 'waiting' AND t.heartbeat < ",
         );
-        query.bind(before).push(
-            " AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.name = t.worker AND w.heartbeat >= ",
-        );
         query
             .bind(before)
-            .push(") ORDER BY t.seq")
+            .push(" ORDER BY t.seq")
+            // A row that somebody shares belongs to an attempt that writes just now.
             .push(for_update_skip_locked(self.engine()));
         let mut lost = Lost::default();
         for row in tx.inner.all(query.build()).await? {
             let (id, state, attempt): (TaskId, TaskState, i64) =
                 (row.get(0)?, row.get(1)?, row.get(2)?);
             if state.is_complete() {
-                release(&mut tx, id).await?;
+                release(&mut tx, id, None).await?;
                 lost.released.push(id);
             } else if attempt >= max_attempts {
                 let outcome = TaskOutcome::Error {
                     detail: Some(lost_error(id)),
                     traceback: None,
                 };
-                write_outcome(&mut tx.inner, id, state, &outcome, now).await?;
-                release(&mut tx, id).await?;
+                let state = write_outcome(&mut tx.inner, id, state, &outcome, now).await?;
+                release(&mut tx, id, Some(state)).await?;
                 lost.given_up.push(id);
             } else {
                 let again = sql(

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use pith_core::{ObjectId, Sha256, TaskId, Timestamp, UnitId};
+use pith_core::{ObjectId, Sha256, Timestamp, UnitId};
 use serde_json::Value as Json;
 
 use crate::criteria_sql::Node;
 use crate::dialect::{Sql, plain_name};
+use crate::fence::{Fence, of_attempt};
 use crate::field::Field;
 use crate::store::Engine;
 use crate::units::UnitQuery;
@@ -19,7 +20,7 @@ pub(crate) struct Plan {
     pub(crate) type_ids: Vec<String>,
     pub(crate) repo: Option<String>,
     /// What a task has staged on top of the repository, and what "now" is for it.
-    pub(crate) staged: Option<(TaskId, Timestamp)>,
+    pub(crate) staged: Option<(Fence, Timestamp)>,
     pub(crate) equals: Vec<(String, Field, Vec<Json>)>,
     /// What else must hold.
     pub(crate) filter: Node,
@@ -76,7 +77,7 @@ pub(crate) struct Scope<'a> {
 }
 
 impl Plan {
-    pub(crate) fn new(query: &UnitQuery<'_>, staged: Option<(TaskId, Timestamp)>) -> Result<Self> {
+    pub(crate) fn new(query: &UnitQuery<'_>, staged: Option<(Fence, Timestamp)>) -> Result<Self> {
         let names = |names: &[&str]| -> Result<Vec<String>> {
             names
                 .iter()
@@ -225,7 +226,7 @@ impl Plan {
 
     fn from(&self, out: &mut Sql, engine: Engine, source: Source, join: bool, index: Option<&str>) {
         let repo = self.repo.as_deref().unwrap_or_default();
-        let task = self.staged.map(|(task, _)| task);
+        let attempt = self.staged.map(|(fence, _)| fence);
         // SQLite has no statistics to find this out; PostgreSQL has.
         let (units, first) = match (engine, index) {
             (Engine::Sqlite, Some(index)) => (format!("units u INDEXED BY \"{index}\""), true),
@@ -244,18 +245,18 @@ impl Plan {
             (true, true) => out.push(&format!(" FROM {units} CROSS JOIN {}", table.0)),
             (true, false) => out.push(&format!(" FROM {} JOIN {units} ON {}", table.0, table.1)),
         };
-        if let (Source::Kept, Some(task)) = (source, task) {
-            out.push(" LEFT JOIN staged_units s ON s.task_id = ")
-                .bind(task);
+        if let (Source::Kept, Some(fence)) = (source, attempt) {
+            out.push(" LEFT JOIN staged_units s ON ");
+            of_attempt(out, "s.", fence);
             out.push(" AND s.type_id = r.type_id AND s.unit_id = r.unit_id");
         }
         out.push(" WHERE ")
             .push(if join && first { table.1 } else { "1 = 1" });
-        match (source, task) {
-            (Source::Added, Some(task)) => {
-                out.push(" AND s.task_id = ")
-                    .bind(task)
-                    .push(" AND NOT s.remove AND NOT EXISTS (SELECT 1 ");
+        match (source, attempt) {
+            (Source::Added, Some(fence)) => {
+                out.push(" AND ");
+                of_attempt(out, "s.", fence);
+                out.push(" AND NOT s.remove AND NOT EXISTS (SELECT 1 ");
                 out.push("FROM repo_units r WHERE r.repo_id = ").bind(repo);
                 out.push(" AND r.type_id = s.type_id AND r.unit_id = s.unit_id AND r.removed_in IS NULL)");
             }

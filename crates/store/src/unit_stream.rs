@@ -10,6 +10,7 @@ use pith_core::{Document, UnitId};
 use serde_json::Value as Json;
 
 use crate::dialect::{CHUNK, Sql};
+use crate::fence::of_attempt;
 use crate::store::Engine;
 use crate::unit_query::{Hit, Plan, Scope};
 use crate::units::{Part, RawDocument, StreamedUnit, Unit};
@@ -180,10 +181,9 @@ impl Cursor {
                 "SELECT type_id FROM repo_counts WHERE repo_id = ",
             );
             query.bind(repo);
-            if let Some((task, _)) = self.plan.staged {
-                query
-                    .push(" UNION SELECT type_id FROM staged_units WHERE task_id = ")
-                    .bind(task);
+            if let Some((fence, _)) = self.plan.staged {
+                query.push(" UNION SELECT type_id FROM staged_units WHERE ");
+                of_attempt(&mut query, "", fence);
             }
             for row in self.store.all(query.build()).await? {
                 types.push(row.get(0)?);

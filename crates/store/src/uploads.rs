@@ -3,7 +3,7 @@
 use pith_core::Timestamp;
 use uuid::Uuid;
 
-use crate::dialect::sql;
+use crate::dialect::{Sql, for_update, sql};
 use crate::value::Row;
 use crate::{Result, Store};
 
@@ -48,7 +48,9 @@ impl Store {
     /// When the database fails.
     pub async fn upload_get(&self, id: Uuid) -> Result<Option<Upload>> {
         let row = self
-            .optional(sql("SELECT id, created, size FROM uploads WHERE id = $1").bind(id))
+            .optional(
+                sql("SELECT id, created, size FROM uploads WHERE id = $1 AND NOT expired").bind(id),
+            )
             .await?;
         row.as_ref().map(upload).transpose()
     }
@@ -59,7 +61,8 @@ impl Store {
     /// [`crate::StoreError::Missing`] when there is no such upload.
     pub async fn upload_set_size(&self, id: Uuid, size: i64) -> Result<()> {
         let statement = sql(
-            "UPDATE uploads SET size = CASE WHEN size > $1 THEN size ELSE $1 END, written = $2 WHERE id = $3",
+            "UPDATE uploads SET size = CASE WHEN size > $1 THEN size ELSE $1 END, written = $2 \
+             WHERE id = $3 AND NOT expired",
         )
         .bind(size)
         .bind(self.now())
@@ -74,31 +77,42 @@ impl Store {
     pub async fn uploads_list(&self) -> Result<Vec<Upload>> {
         let rows = self
             .all(sql(
-                "SELECT id, created, size FROM uploads ORDER BY created, id",
+                "SELECT id, created, size FROM uploads WHERE NOT expired ORDER BY created, id",
             ))
             .await?;
         rows.iter().map(upload).collect()
     }
 
-    /// Uploads to which nothing came since `before` and that no unfinished task wants to import.
+    /// Expires the uploads to which nothing came since `before` and that no unfinished task wants to import: nobody can
+    /// write to them or import them from now on. Answers these and those whose deletion was begun before and not ended.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn uploads_abandoned(&self, before: Timestamp) -> Result<Vec<Uuid>> {
-        let statement =
-            sql("SELECT id FROM uploads WHERE COALESCE(written, created) < $1 ORDER BY id");
+    pub async fn uploads_expire(&self, before: Timestamp) -> Result<Vec<Uuid>> {
+        let mut tx = self.begin().await?;
+        let text = "SELECT id FROM uploads WHERE expired OR COALESCE(written, created) < ";
+        let mut query = Sql::new(self.engine(), text);
+        query
+            .bind(before)
+            .push(" ORDER BY id")
+            .push(for_update(self.engine()));
         let mut ids: Vec<Uuid> = Vec::new();
-        for row in self.all(statement.bind(before)).await? {
+        for row in tx.inner.all(query.build()).await? {
             ids.push(row.get(0)?);
         }
         if ids.is_empty() {
             return Ok(ids);
         }
         let wanted = sql("SELECT args->>'upload_id' FROM tasks WHERE open");
-        for row in self.all(wanted).await? {
+        for row in tx.inner.all(wanted).await? {
             let wanted: Option<String> = row.get(0)?;
             ids.retain(|id| wanted.as_deref() != Some(id.to_string().as_str()));
         }
+        for id in &ids {
+            let statement = sql("UPDATE uploads SET expired = $1 WHERE id = $2");
+            tx.inner.execute(statement.bind(true).bind(*id)).await?;
+        }
+        tx.commit().await?;
         Ok(ids)
     }
 

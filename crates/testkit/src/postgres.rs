@@ -8,10 +8,11 @@
 //! Where PostgreSQL is not installed a test is skipped, loudly; with `CI` set that is a failure.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -84,6 +85,67 @@ impl Drop for Database {
                 &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
             );
         }
+    }
+}
+
+/// A table that nobody else can read or write for as long as the value lives: whoever wants to, waits in the database.
+#[derive(Debug)]
+pub struct Locked {
+    table: String,
+    session: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Database {
+    /// Locks a table as soon as nobody uses it.
+    ///
+    /// # Errors
+    /// When `psql` does not start or the database refuses.
+    pub fn lock(&self, table: &str) -> Result<Locked> {
+        let mut psql = Command::new(self.server.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+            .arg(&self.url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut session = psql.spawn().context("psql")?;
+        let answers = session.stdout.take().context("no output of psql")?;
+        let mut locked = Locked {
+            table: table.to_owned(),
+            session,
+            answers: BufReader::new(answers),
+        };
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 1;");
+        ensure!(locked.ask(&lock)? == "1", "the table is not locked");
+        Ok(locked)
+    }
+}
+
+impl Locked {
+    /// Whether somebody waits for the table.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn is_waited_for(&mut self) -> Result<bool> {
+        let waiting = format!(
+            "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = '{}'::regclass;",
+            self.table
+        );
+        Ok(self.ask(&waiting)? == "t")
+    }
+
+    fn ask(&mut self, statement: &str) -> Result<String> {
+        let input = self.session.stdin.as_mut().context("no input of psql")?;
+        writeln!(input, "{statement}")?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        Ok(answer.trim().to_owned())
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.session.kill();
+        let _ = self.session.wait();
     }
 }
 

@@ -25,8 +25,11 @@ fn generation(number: usize) -> Vec<(String, Vec<u8>)> {
 
 /// The manifest as published, each line checked against the file it names: what a client sees is whole. A publish that
 /// is done again may take over between two downloads; then the look is taken again.
-fn published(api: &Api) -> Vec<String> {
-    let manifest = || api.download("/pulp/isos/files/PULP_MANIFEST").unwrap();
+pub(crate) fn published(api: &Api, repo: &str) -> Vec<String> {
+    let manifest = || {
+        api.download(&format!("/pulp/isos/{repo}/PULP_MANIFEST"))
+            .unwrap()
+    };
     let mut lines = wait_for("a publication that stays for one look", || {
         let before = manifest();
         let lines: Vec<String> = String::from_utf8(before.clone())?
@@ -37,7 +40,7 @@ fn published(api: &Api) -> Vec<String> {
         for line in &lines {
             let mut fields = line.split(',');
             let (name, digest) = (fields.next().unwrap(), fields.next().unwrap());
-            let (status, bytes) = api.raw("GET", &format!("/pulp/isos/files/{name}"), None)?;
+            let (status, bytes) = api.raw("GET", &format!("/pulp/isos/{repo}/{name}"), None)?;
             if status != 200 || sha256(&bytes) != digest {
                 wrong.push(format!("{name}: {status}"));
             }
@@ -57,7 +60,7 @@ fn published(api: &Api) -> Vec<String> {
     lines
 }
 
-fn manifest(files: &[(String, Vec<u8>)]) -> Vec<String> {
+pub(crate) fn manifest(files: &[(String, Vec<u8>)]) -> Vec<String> {
     let mut lines: Vec<String> = files
         .iter()
         .map(|(name, bytes)| format!("{name},{},{}", sha256(bytes), bytes.len()))
@@ -73,7 +76,7 @@ fn server_with(feed: &Feed, files: &[(String, Vec<u8>)]) -> Pith {
     api.create_files("files", &feed.url("/feed/")).unwrap();
     api.sync("files").unwrap();
     api.publish("files").unwrap();
-    assert_eq!(published(&api), manifest(files));
+    assert_eq!(published(&api, "files"), manifest(files));
     server
 }
 
@@ -110,10 +113,10 @@ fn a_kill_during_sync_leaves_the_publication_and_the_sync_is_done_again_or_repor
         .spawn("/repositories/files/actions/sync/", &json!({}))
         .unwrap();
     feed.wait_for_requests(stalled, asked + 1).unwrap();
-    assert_eq!(published(&api), manifest(&old));
+    assert_eq!(published(&api, "files"), manifest(&old));
     server.kill().unwrap();
     server.start_again().unwrap();
-    assert_eq!(published(&api), manifest(&old));
+    assert_eq!(published(&api, "files"), manifest(&old));
 
     if !settled(&api, &tasks) {
         assert_eq!(
@@ -124,12 +127,12 @@ fn a_kill_during_sync_leaves_the_publication_and_the_sync_is_done_again_or_repor
         api.sync("files").unwrap();
     }
     assert_eq!(
-        published(&api),
+        published(&api, "files"),
         manifest(&old),
         "a sync changed what is published"
     );
     api.publish("files").unwrap();
-    assert_eq!(published(&api), manifest(&new));
+    assert_eq!(published(&api, "files"), manifest(&new));
     assert_clean(&server);
 }
 
@@ -175,7 +178,7 @@ fn a_kill_during_publish_leaves_the_old_publication_or_the_new_one_whole() {
         server.kill().unwrap();
         server.start_again().unwrap();
 
-        let seen = published(&api);
+        let seen = published(&api, "files");
         assert!(
             seen == old || seen == new,
             "round {round}: neither the old publication nor the new one: {seen:?}"
@@ -183,7 +186,7 @@ fn a_kill_during_publish_leaves_the_old_publication_or_the_new_one_whole() {
         if !settled(&api, &tasks) {
             api.publish("files").unwrap();
         }
-        assert_eq!(published(&api), new, "round {round}");
+        assert_eq!(published(&api, "files"), new, "round {round}");
     }
     assert_clean(&server);
 }

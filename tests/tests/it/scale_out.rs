@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::dnf::SAMPLE;
 
 /// An S3 server for as long as the value lives.
-struct Store {
-    url: String,
+pub(crate) struct Store {
+    pub(crate) url: String,
     _server: s3::S3,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Store {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pith_content::UnitKey;
-use pith_core::{Document, TaskId, UnitId};
+use pith_core::{Document, UnitId};
 use pith_store::{NewUnit, OnConflict};
 use serde_json::{Value, json};
 
@@ -194,19 +194,15 @@ async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
 
 /// What the recorded server had before: packages in the source repository, and two orphans.
 async fn seed(server: &Server) {
-    let task = TaskId::new();
+    let mut packages = Vec::new();
     for name in ["bear", "whale"] {
         let doc = json!({
             "name": name, "epoch": "0", "version": "4.1", "release": "1", "arch": "noarch", "checksumtype": "sha256",
             "checksum": "fd71", "signing_key": "269d9d98",
         });
-        let id = save(server, "rpm", doc).await;
-        let store = &server.engine.store;
-        store.stage_add(task, &[(id, "rpm")]).await.unwrap();
+        packages.push((save(server, "rpm", doc).await, "rpm"));
     }
-    let now = server.engine.clock.now();
-    let committed = server.engine.store.content_commit(task, "rec-c", now);
-    committed.await.unwrap();
+    server.fill("rec-c", &packages).await;
     save(server, "erratum", json!({ "errata_id": "REC-2014:2" })).await;
     let category = json!({ "package_category_id": "all", "repo_id": "rec-cp" });
     save(server, "package_category", category).await;

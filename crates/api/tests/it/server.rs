@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use pith_blobs::{Blobs, StorageUrl};
 use pith_content::ContentType;
-use pith_core::SystemClock;
+use pith_core::task::TaskState;
+use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher};
-use pith_store::Store;
+use pith_store::{NewTask, Store, TaskOutcome};
 use pith_trust::Authority;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 /// Ends with its folder and its workers.
@@ -55,6 +57,33 @@ impl Server {
             shutdown,
             folder,
         }
+    }
+
+    /// Gives a repository these units, by a task that leaves no trace.
+    pub(crate) async fn fill(&self, repo: &str, units: &[(UnitId, &str)]) {
+        let (store, now) = (&self.engine.store, self.engine.clock.now());
+        // The server's own worker may be faster; it makes nothing of such a task.
+        let claimed = loop {
+            let task = NewTask {
+                id: TaskId::new(),
+                kind: "fill".to_owned(),
+                args: Value::Null,
+                tags: Vec::new(),
+                resources: Vec::new(),
+                group: None,
+            };
+            store.task_enqueue(&task).await.unwrap();
+            if let Some(claimed) = store.task_claim("fill", now).await.unwrap() {
+                break claimed;
+            }
+        };
+        let task = store.for_task(claimed.fence());
+        task.stage_add(units).await.unwrap();
+        task.content_commit(repo, now).await.unwrap();
+        let ended = task.task_finish(claimed.fence(), &TaskOutcome::Canceled, now);
+        ended.await.unwrap();
+        let all = [TaskState::Canceled, TaskState::Error];
+        store.task_delete_in_states(&all).await.unwrap();
     }
 
     /// Describes an alternate content source `id` that has nothing.

@@ -10,7 +10,7 @@ use http::Request;
 use pith_content::descriptor::KeyField;
 use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
 use pith_core::criteria::{Filter, compare};
-use pith_core::{Document, TaskId, UnitId};
+use pith_core::{Document, UnitId};
 use pith_store::{NewUnit, OnConflict};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -106,12 +106,7 @@ async fn server() -> Server {
     let store = &server.engine.store;
     let saved = store.units_save(&units, OnConflict::Keep).await.unwrap();
     let staged: Vec<(UnitId, &str)> = saved.iter().map(|unit| (unit.id, "toy")).collect();
-    let task = TaskId::new();
-    store.stage_add(task, &staged).await.unwrap();
-    store
-        .content_commit(task, "box", store.now())
-        .await
-        .unwrap();
+    server.fill("box", &staged).await;
     server
 }
 

@@ -3,7 +3,7 @@
 use pith_content::Config;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId};
-use pith_store::Importer;
+use pith_store::{Importer, LastTx};
 use serde_json::{Value, json};
 
 use crate::error::{from_store, missing};
@@ -12,15 +12,14 @@ use crate::{distributors, importers};
 
 /// Removes a repository with all that hangs on it. Its units stay.
 pub(super) async fn delete_repository(run: Run, repo_id: String) -> Result<Done, Failure> {
-    run.engine
-        .store
-        .repository_delete(&repo_id)
+    let last = run.last().await?;
+    last.repository_delete(&repo_id)
         .await
         .map_err(|error| match error {
             pith_store::StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
             other => from_store(other),
         })?;
-    Ok(Done::default())
+    Ok(run.finish(last, Done::default()).await?)
 }
 
 /// Gives a repository an importer in place of the one it has.
@@ -43,19 +42,15 @@ pub(super) async fn set_importer(
         last_updated: now,
         last_override: None,
     };
-    engine
-        .store
-        .importer_set(&importer)
+    let last = run.last().await?;
+    last.importer_set(&importer)
         .await
         .map_err(|error| match error {
             pith_store::StoreError::Missing { .. } => missing(&[("repository", json!(repo_id))]),
             other => from_store(other),
         })?;
     let document = importers::document(&engine.registry, &importer);
-    Ok(Done {
-        result: in_task(document),
-        ..Done::default()
-    })
+    with_result(&run, last, document).await
 }
 
 /// Sets keys of an importer's configuration; null removes one.
@@ -69,16 +64,13 @@ pub(super) async fn update_importer(
     let importer = present_importer(&run, &repo_id, &importer_id).await?;
     let merged = merged(importer.config, config);
     let config = importers::prepared_config(&engine.registry, &importer_id, merged)?;
-    let importer = engine
-        .store
+    let last = run.last().await?;
+    let importer = last
         .importer_update_config(&repo_id, &config)
         .await
         .map_err(from_store)?;
     let document = importers::document(&engine.registry, &importer);
-    Ok(Done {
-        result: in_task(document),
-        ..Done::default()
-    })
+    with_result(&run, last, document).await
 }
 
 /// Removes a repository's importer.
@@ -88,12 +80,10 @@ pub(super) async fn remove_importer(
     importer_id: String,
 ) -> Result<Done, Failure> {
     present_importer(&run, &repo_id, &importer_id).await?;
-    run.engine
-        .store
-        .importer_remove(&repo_id)
-        .await
-        .map_err(from_store)?;
-    Ok(Done::default())
+    let last = run.last().await?;
+    let removed = last.importer_remove(&repo_id).await;
+    removed.map_err(from_store)?;
+    Ok(run.finish(last, Done::default()).await?)
 }
 
 async fn present_importer(
@@ -101,12 +91,7 @@ async fn present_importer(
     repo_id: &str,
     importer_id: &str,
 ) -> Result<Importer, PulpError> {
-    let importer = run
-        .engine
-        .store
-        .importer_get(repo_id)
-        .await
-        .map_err(from_store)?;
+    let importer = run.store.importer_get(repo_id).await.map_err(from_store)?;
     importer
         .filter(|importer| importer.type_id == importer_id)
         .ok_or_else(|| {
@@ -132,7 +117,7 @@ pub(super) async fn update_distributor(
             ("distributor_id", json!(distributor_id)),
         ])
     };
-    let present = engine
+    let present = run
         .store
         .distributor_get(&repo_id, &distributor_id)
         .await
@@ -158,15 +143,12 @@ pub(super) async fn update_distributor(
         .document()
         .clone();
     distributors::check_config(engine, &repo_id, &distributor.type_id, &merged).await?;
-    let updated = engine
-        .store
+    let last = run.last().await?;
+    let updated = last
         .distributor_update(&repo_id, &distributor_id, Some(&merged), auto_publish)
         .await
         .map_err(from_store)?;
-    Ok(Done {
-        result: in_task(distributors::document(&updated)),
-        ..Done::default()
-    })
+    with_result(&run, last, distributors::document(&updated)).await
 }
 
 /// Removes a distributor and stops serving what it published.
@@ -175,12 +157,9 @@ pub(super) async fn remove_distributor(
     repo_id: String,
     distributor_id: String,
 ) -> Result<Done, Failure> {
-    let removed = run
-        .engine
-        .store
-        .distributor_remove(&repo_id, &distributor_id)
-        .await
-        .map_err(from_store)?;
+    let last = run.last().await?;
+    let removed = last.distributor_remove(&repo_id, &distributor_id).await;
+    let removed = removed.map_err(from_store)?;
     if !removed {
         let what = [
             ("repo_id", json!(repo_id)),
@@ -188,7 +167,16 @@ pub(super) async fn remove_distributor(
         ];
         return Err(Failure::Error(missing(&what)));
     }
-    Ok(Done::default())
+    Ok(run.finish(last, Done::default()).await?)
+}
+
+/// Ends the task with a document as its result.
+async fn with_result(run: &Run, last: LastTx, document: Value) -> Result<Done, Failure> {
+    let done = Done {
+        result: in_task(document),
+        ..Done::default()
+    };
+    Ok(run.finish(last, done).await?)
 }
 
 /// `changes` over `config`; null removes a key.

@@ -14,8 +14,8 @@ use pith_content::unit::{Select, WantedUnit};
 use pith_content::{Config, ContentError};
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Document, TaskId, UnitId};
-use pith_store::{StagedId, Store, UnitQuery};
+use pith_core::{Document, UnitId};
+use pith_store::{StagedId, TaskStore, UnitQuery};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -44,18 +44,18 @@ pub(super) async fn associate(
     overriding: Document,
 ) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
-    let subject = Subject::of(&engine, &repo_id).await?;
-    let source = Subject::of(&engine, &source_id).await?;
-    supported(&engine, &subject, &source_id).await?;
+    let subject = Subject::of(&run, &repo_id).await?;
+    let source = Subject::of(&run, &source_id).await?;
+    supported(&run, &subject, &source_id).await?;
     let criteria = UnitCriteria::parse(&criteria).map_err(PulpError::from)?;
     engine
-        .stage_selected(run.task, &source_id, criteria, false)
+        .stage_selected(&run.store, &source_id, criteria, false)
         .await?;
     let context = Copy {
         source: info(&source.repo),
         repo: info(&subject.repo),
         config: Config::with_override(subject.importer.config.clone(), overriding),
-        stages: Stages::local(Arc::clone(&engine), run.task)?,
+        stages: Stages::local(Arc::clone(&engine), run.store.clone())?,
         run: &run,
     };
     let report = subject.plugin.copy(&context).await?;
@@ -82,10 +82,10 @@ pub(super) async fn unassociate(
     let criteria = UnitCriteria::parse(&criteria).map_err(PulpError::from)?;
     let repo = engine.repository_require(&repo_id).await?;
     engine
-        .stage_selected(run.task, &repo_id, criteria, true)
+        .stage_selected(&run.store, &repo_id, criteria, true)
         .await?;
     // Without an importer nobody knows more than the criteria say.
-    if let Ok(subject) = Subject::of(&engine, &repo_id).await {
+    if let Ok(subject) = Subject::of(&run, &repo_id).await {
         let context = Removal {
             repo: info(&repo),
             run: &run,
@@ -102,8 +102,8 @@ pub(super) async fn unassociate(
 }
 
 /// PLP0044 when the source has types, selected or not, that the importer of the destination cannot take.
-async fn supported(engine: &Engine, subject: &Subject, source_id: &str) -> Result<(), PulpError> {
-    let counts = engine.store.repository_unit_counts(source_id).await;
+async fn supported(run: &Run, subject: &Subject, source_id: &str) -> Result<(), PulpError> {
+    let counts = run.store.repository_unit_counts(source_id).await;
     let accepted = subject.plugin.descriptor().types;
     let mut types = counts.map_err(from_store)?.into_keys();
     if types.all(|type_id| accepted.contains(&type_id.as_str())) {
@@ -116,16 +116,16 @@ async fn supported(engine: &Engine, subject: &Subject, source_id: &str) -> Resul
 }
 
 async fn commit(run: &Run, repo_id: &str, result: Value) -> Result<Done, Failure> {
-    if run.cancel.is_cancelled() {
-        return Err(Failure::Cancelled);
-    }
-    super::commit::content(run, repo_id)
-        .await
-        .map_err(from_store)?;
-    Ok(Done {
+    let last = run.last().await?;
+    let committed = last.content_commit(repo_id, run.engine.clock.now()).await;
+    let committed = committed.map_err(from_store)?;
+    let done = Done {
         result,
         ..Done::default()
-    })
+    };
+    let done = run.finish(last, done).await?;
+    run.engine.content_grew(committed.added);
+    Ok(done)
 }
 
 /// Type and key of a unit, with what its family shows beside them (reference: rpm §4.4).
@@ -154,7 +154,7 @@ fn result_fields(engine: &Engine, type_id: &str) -> &'static [&'static str] {
 /// The short forms of everything that the task wants in (or out).
 async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
     let engine = &run.engine;
-    let types = engine.store.staged_types(run.task, remove).await;
+    let types = run.store.staged_types(remove).await;
     let mut forms = Vec::new();
     for type_id in types.map_err(from_store)? {
         let kind = engine.registry.unit_type(&type_id);
@@ -167,8 +167,8 @@ async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
         fields.extend(beside.iter().map(|field| (*field).to_owned()));
         let mut after = None;
         loop {
-            let store = &engine.store;
-            let page = store.staged_documents(run.task, remove, &type_id, &fields, after);
+            let store = &run.store;
+            let page = store.staged_documents(remove, &type_id, &fields, after);
             let page = page.await.map_err(from_store)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
@@ -183,13 +183,13 @@ async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
 
 /// The next staged units of the query's type, and where to go on.
 async fn staged_page(
-    (store, task): (&Store, TaskId),
+    store: &TaskStore,
     query: &UnitQuery<'_>,
     remove: bool,
     after: Option<StagedId>,
 ) -> Result<Option<(Vec<pith_store::StreamedUnit>, StagedId)>, ContentError> {
     let page = store
-        .staged_page(task, remove, &query.type_ids, after.as_ref())
+        .staged_page(remove, &query.type_ids, after.as_ref())
         .await
         .map_err(ContentError::other)?;
     let Some(last) = page.last().cloned() else {
@@ -206,11 +206,10 @@ async fn staged_page(
 
 /// What is staged of a type, as types read it.
 fn chosen(run: &Run, select: &Select, remove: bool) -> Units<'static> {
-    let (store, task) = (run.engine.store.clone(), run.task);
-    let start = (store, select.clone(), None);
+    let start = (run.store.clone(), select.clone(), None);
     stream::try_unfold(start, move |(store, select, after)| async move {
         let query = units::query(None, &select);
-        let page = staged_page((&store, task), &query, remove, after).await?;
+        let page = staged_page(&store, &query, remove, after).await?;
         let Some((page, next)) = page else {
             return Ok(None);
         };
@@ -252,7 +251,7 @@ impl CopyContext for Copy<'_> {
     }
 
     async fn chosen_types(&self) -> Result<Vec<String>, ContentError> {
-        let types = self.run.engine.store.staged_types(self.run.task, false);
+        let types = self.run.store.staged_types(false);
         types.await.map_err(ContentError::other)
     }
 
@@ -261,21 +260,16 @@ impl CopyContext for Copy<'_> {
     }
 
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::present(&self.run.engine.store, &self.source.id, &select)
+        units::present(&self.run.store, &self.source.id, &select)
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::after(
-            &self.run.engine.store,
-            self.run.task,
-            &self.repo.id,
-            &select,
-        )
+        units::after(&self.run.store, &self.repo.id, &select)
     }
 
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        let (store, units) = (&self.run.engine.store, pairs(type_id, &units));
-        let added = store.stage_add(self.run.task, &units).await;
+        let (store, units) = (&self.run.store, pairs(type_id, &units));
+        let added = store.stage_add(&units).await;
         added.map(drop).map_err(ContentError::other)
     }
 
@@ -284,8 +278,7 @@ impl CopyContext for Copy<'_> {
         type_id: &'static str,
         units: Vec<UnitId>,
     ) -> Result<(), ContentError> {
-        let store = &self.run.engine.store;
-        let forgotten = store.stage_forget(self.run.task, type_id, &units);
+        let forgotten = self.run.store.stage_forget(type_id, &units);
         forgotten.await.map_err(ContentError::other)
     }
 
@@ -296,7 +289,7 @@ impl CopyContext for Copy<'_> {
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+        units::remove(&self.run.store, type_id, units).await
     }
 }
 
@@ -316,15 +309,10 @@ impl RemoveContext for Removal<'_> {
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::after(
-            &self.run.engine.store,
-            self.run.task,
-            &self.repo.id,
-            &select,
-        )
+        units::after(&self.run.store, &self.repo.id, &select)
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+        units::remove(&self.run.store, type_id, units).await
     }
 }

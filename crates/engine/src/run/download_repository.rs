@@ -1,7 +1,5 @@
 //! Downloading what a repository promises and does not have (reference: platform-api §12.5).
 
-use std::sync::Arc;
-
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_core::error::PulpError;
@@ -23,7 +21,7 @@ const AT_ONCE: usize = 5;
 pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failure> {
     let engine = &run.engine;
     run.progress.set_key("background_download");
-    let store = &engine.store;
+    let store = &run.store;
     let type_ids: Vec<&str> = engine
         .registry
         .unit_types()
@@ -43,7 +41,7 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
     let total = u64::try_from(total.map_err(from_store)?).unwrap_or_default();
     let step = Step::new("background_download", "Download Repository Content", total);
     let step = Mutex::new(step);
-    let (step, progress) = (&step, &run.progress);
+    let (run, step, progress) = (&run, &step, &run.progress);
     progress.report(step.lock().report());
     // Alternate content sources of which nothing is known any more are read again.
     Supply::fresh(engine).await;
@@ -58,7 +56,7 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
             futures::future::ready(wanted)
         })
         .try_for_each_concurrent(AT_ONCE, |streamed| async move {
-            let outcome = one(engine, &streamed.unit).await?;
+            let outcome = one(run, &streamed.unit).await?;
             let report = {
                 let mut step = step.lock();
                 match outcome {
@@ -82,7 +80,8 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
 }
 
 /// Makes sure of one file: checks it when it is here, gets it when it is not or is broken.
-async fn one(engine: &Arc<Engine>, unit: &Unit) -> Result<Result<(), Unavailable>, PulpError> {
+async fn one(run: &Run, unit: &Unit) -> Result<Result<(), Unavailable>, PulpError> {
+    let engine = &run.engine;
     if unit.downloaded {
         let Some(blob) = unit.blob else {
             return Ok(Ok(()));
@@ -90,7 +89,7 @@ async fn one(engine: &Arc<Engine>, unit: &Unit) -> Result<Result<(), Unavailable
         if is_whole(engine, blob).await? {
             return Ok(Ok(()));
         }
-        forget(engine, unit.id, blob).await?;
+        forget(run, unit.id, blob).await?;
     }
     Ok(engine.deferred_store(unit.id).await.map(drop))
 }
@@ -117,17 +116,9 @@ async fn is_whole(engine: &Engine, blob: Sha256) -> Result<bool, PulpError> {
 }
 
 /// Takes a broken file away, so that nobody is served it and a good one can come.
-async fn forget(engine: &Engine, unit: UnitId, blob: Sha256) -> Result<(), PulpError> {
+async fn forget(run: &Run, unit: UnitId, blob: Sha256) -> Result<(), PulpError> {
     tracing::warn!(%unit, %blob, "a file is missing or broken and is fetched again");
-    engine
-        .store
-        .units_set_blob_here(blob, false)
-        .await
-        .map_err(from_store)?;
-    engine
-        .blobs
-        .delete(blob)
-        .await
-        .map(drop)
-        .map_err(|error| from_blobs(&error))
+    let noted = run.store.units_set_blob_here(blob, false).await;
+    noted.map_err(from_store)?;
+    run.engine.discard_file(blob).await
 }

@@ -9,9 +9,9 @@ use pith_content::group::GroupPublishContext;
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, GroupDistributor as Plugin};
-use pith_core::Clock;
 use pith_core::error::PulpError;
-use pith_store::{GroupDistributor, RepoGroup, Repository, StoreError};
+use pith_core::{Clock, Timestamp};
+use pith_store::{GroupDistributor, LastTx, RepoGroup, Repository, StoreError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -35,8 +35,13 @@ pub(super) async fn run(
         .ok_or_else(|| not_installed("group distributor", &distributor.type_id))?;
     run.progress.set_key(&distributor.type_id);
     let published = publish(&run, &group, &distributor, plugin.as_ref(), override_config).await;
-    note_end(&run, &distributor).await?;
-    published
+    let last = run.store.begin_last().await.map_err(from_store)?;
+    note_end(&last, &distributor, engine.clock.now()).await?;
+    match published {
+        Ok(_) if last.is_canceled() => Err(run.fail(last, Failure::Cancelled).await),
+        Ok(done) => Ok(run.finish(last, done).await?),
+        Err(failure) => Err(run.fail(last, failure).await),
+    }
 }
 
 async fn publish(
@@ -69,7 +74,7 @@ async fn subject(
     group_id: &str,
     distributor_id: &Value,
 ) -> Result<(RepoGroup, GroupDistributor), PulpError> {
-    let store = &run.engine.store;
+    let store = &run.store;
     let group = store.group_get(group_id).await.map_err(from_store)?;
     let group = group.ok_or_else(|| missing(&[("repo_group", json!(group_id))]))?;
     let found = match distributor_id.as_str() {
@@ -87,7 +92,7 @@ async fn subject(
 
 /// The group's repositories, in its order.
 async fn members(run: &Run, group: &RepoGroup) -> Result<Vec<RepoInfo>, PulpError> {
-    let found = run.engine.store.repository_list(Some(&group.members)).await;
+    let found = run.store.repository_list(Some(&group.members)).await;
     let mut found: Vec<Repository> = found.map_err(from_store)?;
     let places: HashMap<&str, usize> = (group.members.iter().map(String::as_str))
         .zip(0..)
@@ -96,11 +101,13 @@ async fn members(run: &Run, group: &RepoGroup) -> Result<Vec<RepoInfo>, PulpErro
     Ok(found.iter().map(info).collect())
 }
 
-async fn note_end(run: &Run, distributor: &GroupDistributor) -> Result<(), PulpError> {
+async fn note_end(
+    last: &LastTx,
+    distributor: &GroupDistributor,
+    now: Timestamp,
+) -> Result<(), PulpError> {
     let GroupDistributor { group_id, id, .. } = distributor;
-    let store = &run.engine.store;
-    let now = run.engine.clock.now();
-    match store
+    match last
         .group_distributor_set_last_publish(group_id, id, now)
         .await
     {
@@ -156,7 +163,7 @@ impl GroupPublishContext for Context<'_> {
             );
             return Err(ContentError::Other(text));
         }
-        units::present(&self.run.engine.store, repo_id, &select)
+        units::present(&self.run.store, repo_id, &select)
     }
 
     fn progress(&self, report: Value) {

@@ -13,7 +13,7 @@ const HISTORY: i64 = 60;
 
 /// Deletes tasks and history entries that are older than they are kept. A task that waits or runs stays, however old.
 pub(super) async fn reap(run: Run) -> Result<Done, Failure> {
-    let (store, now) = (&run.engine.store, run.engine.clock.now());
+    let (store, now) = (&run.store, run.engine.clock.now());
     let before = |days: i64| {
         now.saturating_sub(SignedDuration::from_hours(days * 24))
             .unwrap_or(pith_core::Timestamp::MIN)

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 
 use pith_content::ContentError;
 use pith_core::{Document, UnitId};
+use pith_store::TaskStore;
 use serde_json::Value;
 
 use crate::Engine;
 
 /// Adds to known units of a type what `told`, the documents that were handed over again, say of their files.
 pub(super) async fn from_files(
-    engine: &Engine,
+    (engine, store): (&Engine, &TaskStore),
     type_id: &str,
     mut told: Vec<(UnitId, &Document)>,
 ) -> Result<(), ContentError> {
@@ -23,7 +24,6 @@ pub(super) async fn from_files(
     }
     let ids: Vec<UnitId> = told.iter().map(|(id, _)| *id).collect();
     let told: HashMap<UnitId, &Document> = told.into_iter().collect();
-    let store = &engine.store;
     let known = store.units_pick(type_id, &ids, Some(fields), &[]).await;
     let known = known.map_err(ContentError::other)?;
     for field in fields {

@@ -1,7 +1,6 @@
 //! What each kind of task does.
 
 mod basis;
-mod commit;
 mod configure;
 mod copy;
 pub(crate) mod download;

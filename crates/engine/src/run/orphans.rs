@@ -49,7 +49,7 @@ async fn delete_units(run: &Run, orphans: Orphans) -> Result<Value, Failure> {
 
 /// Deletes all orphans, or those of one type; answers how many of each type.
 async fn sweep(run: &Run, type_id: Option<&str>) -> Result<BTreeMap<String, u64>, Failure> {
-    let store = &run.engine.store;
+    let store = &run.store;
     let mut deleted: BTreeMap<String, u64> = BTreeMap::new();
     let mut after = UnitId(uuid::Uuid::nil());
     loop {
@@ -88,7 +88,7 @@ fn listed(units: &Value) -> Result<Vec<(String, String)>, PulpError> {
 
 /// Deletes those of these units that are orphans.
 async fn delete_listed(run: &Run, units: &[(String, String)]) -> Result<(), Failure> {
-    let store = &run.engine.store;
+    let store = &run.store;
     let mut ids = Vec::new();
     for (type_id, unit_id) in units {
         if let Ok(id) = unit_id.parse()

@@ -18,7 +18,7 @@ use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Algorithm, Clock, Document, MultiHasher, RelativePath, Sha256, Timestamp, UnitId};
 use pith_store::{
-    Distributor, History, HistoryKind, NewMount, NewPublication, Repository, UnitQuery,
+    Distributor, History, HistoryKind, LastTx, NewMount, NewPublication, Repository, UnitQuery,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -47,13 +47,13 @@ pub(super) async fn run(
         ])
     };
     let id = distributor_id.as_str().ok_or_else(gone)?;
-    let distributor = engine
+    let distributor = run
         .store
         .distributor_get(&repo_id, id)
         .await
         .map_err(from_store)?
         .ok_or_else(gone)?;
-    let repo = engine
+    let repo = run
         .store
         .repository_get(&repo_id)
         .await
@@ -64,92 +64,139 @@ pub(super) async fn run(
     let overriding = document("override_config", override_config)?;
     run.progress.set_key(&distributor.id);
     // Before anything of the content is read: what changes meanwhile is for the next publish.
-    let content = engine.store.content_state(&repo_id).await;
+    let content = run.store.content_state(&repo_id).await;
     let content = content.map_err(from_store)?.ok_or_else(gone)?;
     let config = Config::with_override(distributor.config.clone(), overriding.clone());
     let made_from = basis::of_publication(&repo, content, &*plugin, &config);
     let skipped = skip_reason(&run, &distributor, &overriding, &config, &made_from).await?;
     let made_from = (content.version, made_from);
-    let result = match skipped {
-        Some(reason) => {
-            let text = json!(format!("Skipped: {reason}"));
-            Ok((
-                "skipped",
-                PublishReport {
-                    summary: text.clone(),
-                    details: text,
-                },
-            ))
+    let made = match skipped {
+        Some(reason) => Ok(Made::nothing(reason)),
+        None => {
+            let made = publish(&run, &repo, &distributor, plugin, config, made_from);
+            run.until_cancelled(made).await
         }
-        None => run
-            .until_cancelled(publish(
-                &run,
-                &repo,
-                &distributor,
-                plugin,
-                config,
-                made_from,
-            ))
-            .await
-            .map(|report| ("success", report)),
     };
-    if matches!(result, Err(ContentError::Cancelled)) {
-        return Err(Failure::Cancelled);
-    }
-    let entry = entry(&distributor, started, engine.clock.now(), &result);
-    if result.is_ok() {
-        let set = engine
-            .store
-            .distributor_set_last_publish(&repo_id, id, started, Some(&overriding))
-            .await;
-        set.map_err(from_store)?;
-    }
-    engine
-        .store
-        .history_add(HistoryKind::Publish, &entry)
-        .await
-        .map_err(from_store)?;
-    match result {
-        Ok(_) => {
-            let result = history::result_json(HistoryKind::Publish, &entry);
-            Ok(Done {
-                result,
-                ..Done::default()
-            })
-        }
-        Err(ContentError::Failed { summary, .. }) => {
-            let detail = ErrorDetail::new(
-                "PLP0034",
-                format!(
-                    "The distributor {id} indicated a failed response when publishing repository {repo_id}."
-                ),
-            );
-            let detail = detail
-                .with("distributor_id", id)
-                .with("repo_id", repo_id)
-                .with("summary", summary);
-            Err(Failure::Error(PulpError::coded(detail)))
-        }
-        Err(error) => Err(Failure::Error(error.into())),
+    let subject = Ended {
+        run: &run,
+        distributor: &distributor,
+        overriding: &overriding,
+        started,
+    };
+    let ended = match made {
+        Ok(made) => subject.well(&made).await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(done) => Ok(done),
+        Err(ContentError::Cancelled) => Err(Failure::Cancelled),
+        Err(error) => Err(subject.badly(error).await?),
     }
 }
 
-fn entry(
-    distributor: &Distributor,
+/// What a publish made.
+struct Made {
+    result: &'static str,
+    report: PublishReport,
+    publication: Option<(NewPublication, Vec<NewMount>, LeftOut)>,
+}
+
+impl Made {
+    fn nothing(reason: &str) -> Self {
+        let text = json!(format!("Skipped: {reason}"));
+        Self {
+            result: "skipped",
+            report: PublishReport {
+                summary: text.clone(),
+                details: text,
+            },
+            publication: None,
+        }
+    }
+}
+
+/// A publish that has nothing more to write, and what it is about.
+struct Ended<'a> {
+    run: &'a Run,
+    distributor: &'a Distributor,
+    overriding: &'a Document,
     started: Timestamp,
-    completed: Timestamp,
-    result: &Result<(&'static str, PublishReport), ContentError>,
-) -> History {
-    let actor = (distributor.id.as_str(), distributor.type_id.as_str());
-    let base = blank_entry(&distributor.repo_id, actor, (started, completed));
-    match result {
-        Ok((result, report)) => History {
-            result: (*result).to_owned(),
-            summary: report.summary.clone(),
-            details: report.details.clone(),
-            ..base
-        },
-        Err(error) => failed_entry(error, base),
+}
+
+impl Ended<'_> {
+    /// Points all mounts at what was made, writes what a publish leaves behind, and ends the task: all or nothing.
+    async fn well(&self, made: &Made) -> Result<Done, ContentError> {
+        let entry = History {
+            result: made.result.to_owned(),
+            summary: made.report.summary.clone(),
+            details: made.report.details.clone(),
+            ..self.blank()
+        };
+        let entry = &entry;
+        // Files that were deleted while they came back are looked for outside of the transaction.
+        let write = move || async move { self.leave(made, entry).await }.boxed();
+        let last = crate::files::saving(&self.run.engine, write).await;
+        let last = last.map_err(ContentError::other)?;
+        let last = last.ok_or(ContentError::Cancelled)?;
+        let done = Done {
+            result: history::result_json(HistoryKind::Publish, entry),
+            ..Done::default()
+        };
+        self.run.finish(last, done).await
+    }
+
+    /// The transaction with all but the task's end; `None` when the task was cancelled.
+    async fn leave(&self, made: &Made, entry: &History) -> pith_store::Result<Option<LastTx>> {
+        let last = self.run.store.begin_last().await?;
+        if last.is_canceled() {
+            return Ok(None);
+        }
+        if let Some((publication, mounts, left_out)) = &made.publication {
+            let (pieces, now) = (left_out.pieces(), entry.completed);
+            last.publication_commit(publication, mounts, pieces, now)
+                .await?;
+        }
+        let Distributor { repo_id, id, .. } = self.distributor;
+        last.distributor_set_last_publish(repo_id, id, self.started, Some(self.overriding))
+            .await?;
+        last.history_add(HistoryKind::Publish, entry).await?;
+        Ok(Some(last))
+    }
+
+    /// Writes what a publish that failed leaves behind, and ends the task. The failure.
+    async fn badly(&self, error: ContentError) -> Result<Failure, Failure> {
+        let failed = |error| Failure::Error(from_store(error));
+        let last = self.run.store.begin_last().await.map_err(failed)?;
+        let entry = failed_entry(&error, self.blank());
+        last.history_add(HistoryKind::Publish, &entry)
+            .await
+            .map_err(failed)?;
+        let Distributor { repo_id, id, .. } = self.distributor;
+        let failure = match error {
+            ContentError::Failed { summary, .. } => {
+                let text = format!(
+                    "The distributor {id} indicated a failed response when publishing repository {repo_id}."
+                );
+                let detail = ErrorDetail::new("PLP0034", text)
+                    .with("distributor_id", id.as_str())
+                    .with("repo_id", repo_id.as_str())
+                    .with("summary", summary);
+                Failure::Error(PulpError::coded(detail))
+            }
+            error => Failure::Error(error.into()),
+        };
+        Ok(self.run.fail(last, failure).await)
+    }
+
+    fn blank(&self) -> History {
+        let Distributor {
+            repo_id,
+            id,
+            type_id,
+            ..
+        } = self.distributor;
+        let between = (self.started, self.run.engine.clock.now());
+        blank_entry(repo_id, (id, type_id), between)
     }
 }
 
@@ -172,7 +219,6 @@ async fn skip_reason(
         return Ok(None);
     }
     let published = run
-        .engine
         .store
         .publication_list(&distributor.repo_id, &distributor.id)
         .await
@@ -190,7 +236,7 @@ async fn publish(
     plugin: Arc<dyn Plugin>,
     config: Config,
     (version, made_from): (i64, Document),
-) -> Result<PublishReport, ContentError> {
+) -> Result<Made, ContentError> {
     let engine = &run.engine;
     let ctx = Context {
         run,
@@ -238,18 +284,12 @@ async fn publish(
         blobs: blobs.collect::<Result<_, ContentError>>()?,
     };
     let owner = (repo.id.as_str(), distributor.id.as_str());
-    let left_out = LeftOut::of(engine, &plugin, owner, index.sha256).await?;
-    let (publication, mounts, left_out) = (&publication, &mounts, &left_out);
-    let now = engine.clock.now();
-    let committed = crate::files::saving(engine, move || {
-        engine
-            .store
-            .publication_commit(publication, mounts, left_out.pieces(), now)
-            .boxed()
+    let left_out = LeftOut::of(run, &plugin, owner, index.sha256).await?;
+    Ok(Made {
+        result: "success",
+        report,
+        publication: Some((publication, mounts, left_out)),
     })
-    .await;
-    committed.map_err(ContentError::other)?;
-    Ok(report)
 }
 
 struct Index {
@@ -297,7 +337,6 @@ impl PublishContext for Context<'_> {
         };
         let count = self
             .run
-            .engine
             .store
             .units_count(&query)
             .await
@@ -309,7 +348,7 @@ impl PublishContext for Context<'_> {
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::present(&self.run.engine.store, &self.repo.id, &select)
+        units::present(&self.run.store, &self.repo.id, &select)
     }
 
     async fn outline(
@@ -317,11 +356,11 @@ impl PublishContext for Context<'_> {
         type_id: &'static str,
         fields: &'static [&'static str],
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::outline(&self.run.engine.store, &self.repo.id, type_id, fields)
+        units::outline(&self.run.store, &self.repo.id, type_id, fields)
     }
 
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
-        let store = &self.run.engine.store;
+        let store = &self.run.store;
         let units = store
             .units_pick(select.type_id, ids, select.fields, select.parts)
             .await
@@ -353,7 +392,7 @@ impl PublishContext for Context<'_> {
         &self,
         prefix: &str,
     ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError> {
-        let store = &self.run.engine.store;
+        let store = &self.run.store;
         let list = store
             .publication_list(&self.repo.id, &self.distributor_id)
             .await
@@ -405,7 +444,7 @@ impl PublishContext for Context<'_> {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
-        let store = &self.run.engine.store;
+        let store = &self.run.store;
         store
             .units_set_field(type_id, field, &values)
             .await

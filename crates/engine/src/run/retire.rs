@@ -9,7 +9,7 @@ use pith_core::{Sha256, UnitId};
 use pith_store::Retired;
 use uuid::Uuid;
 
-use crate::Engine;
+use crate::worker::Run;
 
 /// Paths written by one statement, more or less.
 const PIECE: usize = 500;
@@ -28,15 +28,16 @@ impl LeftOut {
     /// # Errors
     /// When the database fails or an index cannot be read.
     pub(super) async fn of(
-        engine: &Engine,
+        run: &Run,
         plugin: &Arc<dyn Plugin>,
         owner: (&str, &str),
         newer: Sha256,
     ) -> Result<Self, ContentError> {
+        let engine = &run.engine;
         if !engine.publication_grace.is_positive() {
             return Ok(Self::default());
         }
-        let list = engine.store.publication_list(owner.0, owner.1).await;
+        let list = run.store.publication_list(owner.0, owner.1).await;
         let list = list.map_err(ContentError::other)?;
         let Some(before) = list.first().filter(|before| before.index_blob != newer) else {
             return Ok(Self::default());

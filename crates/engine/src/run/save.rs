@@ -60,7 +60,7 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
         group.save(shared, replace).await?;
     }
     // Those of units that got their files only now.
-    engine
+    shared
         .store
         .sources_put(&sources)
         .await
@@ -74,7 +74,7 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
 /// Gives known units their files. They are staged first, which keeps them from being deleted; one that was deleted
 /// before is not known any more.
 async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), ContentError> {
-    let store = &shared.engine.store;
+    let store = &shared.store;
     let with_file = |moving: &&mut Moving| moving.known.is_some() && moving.file.is_some();
     let units: Vec<(UnitId, &str)> = batch
         .iter_mut()
@@ -84,7 +84,7 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
     if units.is_empty() {
         return Ok(());
     }
-    let gone = store.stage_add(shared.task, &units).await;
+    let gone = store.stage_add(&units).await;
     let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
     for moving in batch.iter_mut().filter(with_file) {
         let (Some(id), Some((blob, size))) = (moving.known, moving.file) else {
@@ -107,7 +107,7 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
         told.entry(unit.type_id).or_default().extend(known);
     }
     for (type_id, told) in told {
-        learn::from_files(&shared.engine, type_id, told).await?;
+        learn::from_files((&shared.engine, &shared.store), type_id, told).await?;
     }
     Ok(())
 }
@@ -127,15 +127,12 @@ impl Group {
         } else {
             OnConflict::Keep
         };
-        let (engine, task) = (&shared.engine, shared.task);
         let (units, sources) = (&self.units, &self.sources);
         let save = move || {
-            engine
-                .store
-                .units_save_staged(task, units, sources, on_conflict)
-                .boxed()
+            let saved = shared.store.units_save_staged(units, sources, on_conflict);
+            saved.boxed()
         };
-        saving(engine, save)
+        saving(&shared.engine, save)
             .await
             .map(drop)
             .map_err(ContentError::other)

@@ -12,9 +12,9 @@ use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{ContentError, UnitKey};
 use pith_core::error::PulpError;
-use pith_core::{Sha256, TaskId, UnitId};
+use pith_core::{Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
-use pith_store::KnownUnit;
+use pith_store::{KnownUnit, TaskStore};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +57,8 @@ pub(super) struct Moving {
 
 pub(super) struct Shared {
     pub(super) engine: Arc<Engine>,
-    pub(super) task: TaskId,
+    /// What the task may change.
+    pub(super) store: TaskStore,
     /// Notes where files can be had.
     pub(super) catalog: Cataloger,
     /// Alternate content sources.
@@ -109,8 +110,8 @@ impl Shared {
 
 /// What a run's stages work with.
 pub(crate) struct Plan<'a> {
-    /// The task, by which staged units are told apart.
-    pub(crate) task: TaskId,
+    /// What the task may change.
+    pub(crate) store: TaskStore,
     /// When files come.
     pub(crate) policy: Policy,
     /// Downloads at once.
@@ -138,7 +139,7 @@ impl Stages {
     /// Starts the stages.
     pub(crate) fn start(engine: Arc<Engine>, plan: Plan<'_>) -> Self {
         let Plan {
-            task,
+            store,
             policy,
             downloads,
             session,
@@ -149,7 +150,7 @@ impl Stages {
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             engine,
-            task,
+            store,
             catalog,
             supply,
             open: AtomicUsize::new(0),
@@ -183,13 +184,13 @@ impl Stages {
     }
 
     /// Starts the stages for units whose files are in the store already: nothing is downloaded or catalogued.
-    pub(crate) fn local(engine: Arc<Engine>, task: TaskId) -> Result<Self, PulpError> {
+    pub(crate) fn local(engine: Arc<Engine>, store: TaskStore) -> Result<Self, PulpError> {
         let session = engine
             .fetcher
             .session(Upstream::default())
             .map_err(|error| PulpError::execution(error.to_string()))?;
         let plan = Plan {
-            task,
+            store,
             policy: Policy::Immediate,
             downloads: 1,
             session: &session,
@@ -236,7 +237,7 @@ impl Stages {
         observer: &Arc<dyn StageObserver>,
     ) -> Result<(), ContentError> {
         let shared = &self.shared;
-        let store = &shared.engine.store;
+        let store = &shared.store;
         let file_backed = shared
             .engine
             .registry
@@ -285,12 +286,12 @@ impl Stages {
             return Ok(());
         }
         let units: Vec<(UnitId, &str)> = served.iter().map(|(id, _)| (*id, type_id)).collect();
-        let store = &self.shared.engine.store;
-        let gone = store.stage_add(self.shared.task, &units).await;
+        let store = &self.shared.store;
+        let gone = store.stage_add(&units).await;
         let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
         let told = served.iter().filter(|(id, _)| !gone.contains(id));
         let told = told.map(|(id, moving)| (*id, &moving.unit.doc)).collect();
-        learn::from_files(&self.shared.engine, type_id, told).await?;
+        learn::from_files((&self.shared.engine, store), type_id, told).await?;
         let mut sources = Vec::new();
         for (id, moving) in served {
             if gone.contains(&id) {
@@ -340,8 +341,8 @@ impl Stages {
         let Some(content_type) = engine.registry.content_type_of(unit.type_id) else {
             return Ok(false);
         };
-        let stored = engine
-            .store
+        let store = &self.shared.store;
+        let stored = store
             .unit_get(unit.type_id, found.id)
             .await
             .map_err(ContentError::other)?;
@@ -357,8 +358,7 @@ impl Stages {
         );
         names.sort_unstable();
         names.dedup();
-        let mut parts = engine
-            .store
+        let mut parts = store
             .unit_parts(&[found.id], &names)
             .await
             .map_err(ContentError::other)?;

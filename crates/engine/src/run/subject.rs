@@ -10,8 +10,8 @@ use pith_core::{Document, ObjectId, Timestamp};
 use pith_store::{History, Importer, Repository};
 use serde_json::{Value, json};
 
-use crate::Engine;
 use crate::error::{from_store, missing};
+use crate::worker::Run;
 
 /// A repository with its importer.
 pub(super) struct Subject {
@@ -22,21 +22,21 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Reads the repository and its importer; PLP0009 when either is not there.
-    pub(super) async fn of(engine: &Engine, repo_id: &str) -> Result<Self, PulpError> {
+    pub(super) async fn of(run: &Run, repo_id: &str) -> Result<Self, PulpError> {
         let gone = || missing(&[("repo_id", json!(repo_id))]);
-        let repo = engine
+        let repo = run
             .store
             .repository_get(repo_id)
             .await
             .map_err(from_store)?
             .ok_or_else(gone)?;
-        let importer = engine
+        let importer = run
             .store
             .importer_get(repo_id)
             .await
             .map_err(from_store)?
             .ok_or_else(gone)?;
-        let plugin = engine.registry.importer(&importer.type_id).cloned();
+        let plugin = run.engine.registry.importer(&importer.type_id).cloned();
         let plugin = plugin.ok_or_else(|| not_installed("importer", &importer.type_id))?;
         Ok(Self {
             repo,

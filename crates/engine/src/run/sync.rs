@@ -10,15 +10,14 @@ use pith_content::sync::{Importer as Plugin, RepoInfo, StageObserver, SyncContex
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
 use pith_content::{Bent, Config, ContentError};
 use pith_core::error::PulpError;
-use pith_core::{Clock, Document, Timestamp, UnitId};
+use pith_core::{Clock, Document, TaskId, Timestamp, UnitId};
 use pith_fetch::Session;
-use pith_store::{Committed, History, HistoryKind, Importer, Repository};
+use pith_store::{Committed, Distributor, History, HistoryKind, Importer, LastTx, Repository};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::basis;
-use super::commit;
 use super::download::{failure, feed_url, fetch_document};
 use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
@@ -42,175 +41,213 @@ pub(super) async fn run(
         repo,
         importer,
         plugin,
-    } = Subject::of(&engine, &repo_id).await?;
+    } = Subject::of(&run, &repo_id).await?;
     let overriding = document("override_config", override_config)?;
     run.progress.set_key(&importer.type_id);
     // Cancelled, the sync is dropped where it stands, and its history says so.
     let bent = Bent::default();
-    let result = run
-        .until_cancelled(sync(&run, &repo, &importer, plugin, (&overriding, &bent)))
+    let synced = run
+        .until_cancelled(sync(&run, &repo, &importer, &plugin, (&overriding, &bent)))
         .await;
-    let ended = Ended {
+    let subject = Ended {
+        run: &run,
+        repo: &repo,
+        importer: &importer,
+        plugin: &*plugin,
+        overriding: &overriding,
+        bent: &bent,
         started,
-        completed: engine.clock.now(),
-        result,
-        bent,
     };
-    let entry = ended.history(&repo_id, &importer.type_id);
-    record(&run, &repo, &overriding, &ended, &entry).await?;
-    match ended.result {
-        Ok(_) => {
-            let mut spawned = auto_publish(&run, &repo_id).await?;
-            let config = Config::with_override(importer.config, overriding);
-            if config.text("download_policy") == Some("background") {
-                let job = Job::DownloadRepository {
-                    repo_id,
-                    verify_all_units: false,
-                };
-                spawned.push(run.engine.enqueue(job).await?);
-            }
-            Ok(Done {
-                result: history::result_json(HistoryKind::Sync, &entry),
-                error: None,
-                spawned,
-            })
-        }
-        Err(ContentError::Cancelled) => Err(Failure::Cancelled),
-        Err(ContentError::Failed { message, .. }) => {
-            tracing::warn!(%message, repo_id, "the importer reports failure");
-            let mut error = PulpError::execution("Importer indicated a failed response");
-            error
-                .detail
-                .data
-                .insert("message".to_owned(), json!(message));
-            Err(Failure::Error(error))
-        }
-        Err(error) => Err(Failure::Error(error.into())),
+    let ended = match synced {
+        Ok(report) => subject.well(&report).await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(done) => Ok(done),
+        Err(error) => Err(subject.badly(error).await?),
     }
 }
 
-struct Ended {
+/// A sync that has nothing more to fetch, and what it is about.
+struct Ended<'a> {
+    run: &'a Run,
+    repo: &'a Repository,
+    importer: &'a Importer,
+    plugin: &'a dyn Plugin,
+    overriding: &'a Document,
+    /// What had to be bent of what came.
+    bent: &'a Bent,
     started: Timestamp,
-    completed: Timestamp,
-    result: Result<(SyncReport, Committed), ContentError>,
-    bent: Bent,
 }
 
-impl Ended {
-    fn history(&self, repo_id: &str, importer_type: &str) -> History {
-        let mut entry = self.outcome(repo_id, importer_type);
+impl Ended<'_> {
+    /// Makes what was synced the content of the repository, writes what a sync leaves behind, queues what follows, and
+    /// ends the task: all or nothing.
+    async fn well(&self, report: &SyncReport) -> Result<Done, ContentError> {
+        let (run, repo_id) = (self.run, self.repo.id.as_str());
+        let last = run.last().await?;
+        let completed = run.engine.clock.now();
+        let committed = last.content_commit(repo_id, completed).await;
+        let committed = committed.map_err(ContentError::other)?;
+        let mut entry = self.succeeded(completed, report, &committed);
         self.bent.add_to(&mut entry.details, "upstream");
-        entry
+        self.keep_scratchpads(&last, report)
+            .await
+            .map_err(ContentError::other)?;
+        self.record(&last, &entry, Some(self.overriding))
+            .await
+            .map_err(ContentError::other)?;
+        let version = committed.version.unwrap_or(self.repo.version);
+        let made_from = basis::of_sync(version, self.plugin, &self.config());
+        let noted = last.importer_set_made_from(repo_id, &made_from).await;
+        noted.map_err(ContentError::other)?;
+        let done = Done {
+            result: history::result_json(HistoryKind::Sync, &entry),
+            error: None,
+            spawned: self.follow_ups(&last).await.map_err(ContentError::other)?,
+        };
+        let done = run.finish(last, done).await?;
+        run.engine.content_grew(committed.added);
+        Ok(done)
     }
 
-    fn outcome(&self, repo_id: &str, importer_type: &str) -> History {
-        let actor = (importer_type, importer_type);
-        let base = blank_entry(repo_id, actor, (self.started, self.completed));
-        match &self.result {
-            Ok((report, committed)) => History {
-                result: "success".to_owned(),
-                added: Some(committed.added),
-                updated: Some(committed.updated),
-                removed: Some(committed.removed),
-                summary: report.summary.clone(),
-                details: report.details.clone(),
-                ..base
-            },
-            Err(ContentError::Failed {
+    /// Writes what a sync that failed or was cancelled leaves behind, and ends the task. The failure.
+    async fn badly(&self, error: ContentError) -> Result<Failure, Failure> {
+        let failed = |error| Failure::Error(from_store(error));
+        let last = self.run.store.begin_last().await.map_err(failed)?;
+        let mut entry = self.failed(self.run.engine.clock.now(), &error);
+        self.bent.add_to(&mut entry.details, "upstream");
+        self.record(&last, &entry, None).await.map_err(failed)?;
+        let failure = match error {
+            ContentError::Cancelled => Failure::Cancelled,
+            ContentError::Failed { message, .. } => {
+                tracing::warn!(%message, repo_id = self.repo.id, "the importer reports failure");
+                let mut error = PulpError::execution("Importer indicated a failed response");
+                let data = &mut error.detail.data;
+                data.insert("message".to_owned(), json!(message));
+                Failure::Error(error)
+            }
+            error => Failure::Error(error.into()),
+        };
+        Ok(self.run.fail(last, failure).await)
+    }
+
+    fn config(&self) -> Config {
+        Config::with_override(self.importer.config.clone(), self.overriding.clone())
+    }
+
+    fn blank(&self, completed: Timestamp) -> History {
+        let actor = self.importer.type_id.as_str();
+        let between = (self.started, completed);
+        blank_entry(&self.repo.id, (actor, actor), between)
+    }
+
+    fn succeeded(
+        &self,
+        completed: Timestamp,
+        report: &SyncReport,
+        committed: &Committed,
+    ) -> History {
+        History {
+            result: "success".to_owned(),
+            added: Some(committed.added),
+            updated: Some(committed.updated),
+            removed: Some(committed.removed),
+            summary: report.summary.clone(),
+            details: report.details.clone(),
+            ..self.blank(completed)
+        }
+    }
+
+    fn failed(&self, completed: Timestamp, error: &ContentError) -> History {
+        let (result, summary, details) = match error {
+            ContentError::Failed {
                 summary, details, ..
-            }) => History {
-                result: "failed".to_owned(),
-                added: Some(0),
-                updated: Some(0),
-                removed: Some(0),
-                summary: summary.clone(),
-                details: details.clone(),
-                ..base
-            },
-            Err(ContentError::Cancelled) => {
+            } => ("failed", summary.clone(), details.clone()),
+            ContentError::Cancelled => {
                 let text = json!("Sync was cancelled");
-                History {
-                    result: "canceled".to_owned(),
-                    added: Some(0),
-                    updated: Some(0),
-                    removed: Some(0),
-                    summary: text.clone(),
-                    details: text,
-                    ..base
-                }
+                ("canceled", text.clone(), text)
             }
-            Err(error) => failed_entry(error, base),
+            error => return failed_entry(error, self.blank(completed)),
+        };
+        History {
+            result: result.to_owned(),
+            added: Some(0),
+            updated: Some(0),
+            removed: Some(0),
+            summary,
+            details,
+            ..self.blank(completed)
         }
     }
-}
 
-/// Writes what every sync leaves behind, successful or not: history, `last_sync`, scratchpads.
-async fn record(
-    run: &Run,
-    repo: &Repository,
-    overriding: &Document,
-    ended: &Ended,
-    entry: &History,
-) -> Result<(), PulpError> {
-    let store = &run.engine.store;
-    if let Ok((report, _)) = &ended.result {
+    async fn keep_scratchpads(&self, last: &LastTx, report: &SyncReport) -> pith_store::Result<()> {
         if let Some(scratchpad) = &report.importer_scratchpad {
-            store
-                .importer_set_scratchpad(&repo.id, Some(scratchpad))
-                .await
-                .map_err(from_store)?;
+            let set = last.importer_set_scratchpad(&self.repo.id, Some(scratchpad));
+            set.await?;
         }
-        if !report.repo_scratchpad.is_empty() {
-            let mut scratchpad = repo.scratchpad.clone();
-            for (key, value) in &report.repo_scratchpad {
-                scratchpad.insert(key.clone(), value.clone());
-            }
-            scratchpad.retain(|_, value| !value.is_null());
-            store
-                .repository_set_scratchpad(&repo.id, &scratchpad)
-                .await
-                .map_err(from_store)?;
+        if report.repo_scratchpad.is_empty() {
+            return Ok(());
         }
+        let mut scratchpad = self.repo.scratchpad.clone();
+        for (key, value) in &report.repo_scratchpad {
+            scratchpad.insert(key.clone(), value.clone());
+        }
+        scratchpad.retain(|_, value| !value.is_null());
+        last.repository_set_scratchpad(&self.repo.id, &scratchpad)
+            .await
     }
-    let last_override = ended.result.is_ok().then_some(overriding);
-    store
-        .importer_set_last_sync(&repo.id, ended.completed, last_override)
-        .await
-        .map_err(from_store)?;
-    store
-        .history_add(HistoryKind::Sync, entry)
-        .await
-        .map_err(from_store)
-}
 
-async fn auto_publish(run: &Run, repo_id: &str) -> Result<Vec<pith_core::TaskId>, PulpError> {
-    let store = &run.engine.store;
-    let distributors = store
-        .distributor_list(Some(&[repo_id.to_owned()]))
-        .await
-        .map_err(from_store)?;
-    let mut spawned = Vec::new();
-    for distributor in distributors
-        .into_iter()
-        .filter(|distributor| distributor.auto_publish)
-    {
-        let job = Job::Publish {
-            repo_id: repo_id.to_owned(),
+    /// Writes what every sync leaves behind, successful or not: `last_sync` and history.
+    async fn record(
+        &self,
+        last: &LastTx,
+        entry: &History,
+        overriding: Option<&Document>,
+    ) -> pith_store::Result<()> {
+        last.importer_set_last_sync(&self.repo.id, entry.completed, overriding)
+            .await?;
+        last.history_add(HistoryKind::Sync, entry).await
+    }
+
+    /// Queues what follows: a publish for each distributor that wants it, and the download of what was put off.
+    async fn follow_ups(&self, last: &LastTx) -> Result<Vec<TaskId>, PulpError> {
+        let repo_id = &self.repo.id;
+        let distributors = last.distributor_list(Some(std::slice::from_ref(repo_id)));
+        let distributors = distributors.await.map_err(from_store)?;
+        let publish = |distributor: &Distributor| Job::Publish {
+            repo_id: repo_id.clone(),
             distributor_id: json!(distributor.id),
             override_config: Value::Null,
         };
-        spawned.push(run.engine.enqueue(job).await?);
+        let mut jobs: Vec<Job> = distributors
+            .iter()
+            .filter(|distributor| distributor.auto_publish)
+            .map(publish)
+            .collect();
+        if self.config().text("download_policy") == Some("background") {
+            jobs.push(Job::DownloadRepository {
+                repo_id: repo_id.clone(),
+                verify_all_units: false,
+            });
+        }
+        let mut spawned = Vec::with_capacity(jobs.len());
+        for job in &jobs {
+            let task = self.run.engine.new_task(job)?;
+            last.task_enqueue(&task).await.map_err(from_store)?;
+            spawned.push(task.id);
+        }
+        Ok(spawned)
     }
-    Ok(spawned)
 }
 
 async fn sync(
     run: &Run,
     repo: &Repository,
     importer: &Importer,
-    plugin: Arc<dyn Plugin>,
+    plugin: &Arc<dyn Plugin>,
     (overriding, bent): (&Document, &Bent),
-) -> Result<(SyncReport, Committed), ContentError> {
+) -> Result<SyncReport, ContentError> {
     let engine = &run.engine;
     let config = Config::with_override(importer.config.clone(), overriding.clone());
     plugin.validate(&config).map_err(ContentError::Other)?;
@@ -233,18 +270,18 @@ async fn sync(
         Policy::Deferred => Supply::default(),
     };
     let plan = Plan {
-        task: run.task,
+        store: run.store.clone(),
         policy,
         downloads,
         session: &session,
         feed: feed.as_ref(),
-        catalog: cataloger(&*plugin, importer),
+        catalog: cataloger(&**plugin, importer),
         supply,
     };
     let stages = Stages::start(Arc::clone(engine), plan);
-    let made_from = engine.store.importer_made_from(&repo.id).await;
+    let made_from = run.store.importer_made_from(&repo.id).await;
     let made_from = made_from.map_err(ContentError::other)?;
-    let unchanged = made_from == Some(basis::of_sync(repo.version, &*plugin, &config));
+    let unchanged = made_from == Some(basis::of_sync(repo.version, &**plugin, &config));
     let ctx = Context {
         run,
         repo: info(repo),
@@ -262,14 +299,7 @@ async fn sync(
     run.progress.report(ctx.last_report.lock().clone());
     let report = report?;
     ctx.stages.drain().await?;
-    let committed = commit::content(run, &repo.id)
-        .await
-        .map_err(ContentError::other)?;
-    let version = committed.version.unwrap_or(repo.version);
-    let made_from = basis::of_sync(version, &*plugin, &ctx.config);
-    let noted = engine.store.importer_set_made_from(&repo.id, &made_from);
-    noted.await.map_err(ContentError::other)?;
-    Ok((report, committed))
+    Ok(report)
 }
 
 /// Notes where files are: relative to the stored feed, so that they are found at a new one too.
@@ -331,7 +361,6 @@ impl SyncContext for Context<'_> {
     async fn units_not_downloaded(&self) -> Result<u64, ContentError> {
         let count = self
             .run
-            .engine
             .store
             .repository_units_not_downloaded(&self.repo.id)
             .await;
@@ -374,28 +403,19 @@ impl SyncContext for Context<'_> {
 
     async fn remove_missing(&self, type_ids: &[&'static str]) -> Result<(), ContentError> {
         self.stages.drain().await?;
-        let removed = self
-            .run
-            .engine
-            .store
-            .stage_remove_missing(self.run.task, &self.repo.id, type_ids)
-            .await;
+        let store = &self.run.store;
+        let removed = store.stage_remove_missing(&self.repo.id, type_ids).await;
         removed.map(|_| ()).map_err(ContentError::other)
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        super::units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+        units::remove(&self.run.store, type_id, units).await
     }
 
     async fn units_after(
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::after(
-            &self.run.engine.store,
-            self.run.task,
-            &self.repo.id,
-            &select,
-        )
+        units::after(&self.run.store, &self.repo.id, &select)
     }
 }

@@ -4,8 +4,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use pith_content::ContentError;
 use pith_content::unit::{RepoUnit, Select};
-use pith_core::TaskId;
-use pith_store::{BatchStream, Store, StreamedUnit, UnitQuery};
+use pith_store::{BatchStream, Store, StreamedUnit, TaskStore, UnitQuery};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -49,15 +48,14 @@ pub(crate) fn outline(
     Ok(converted(stream, &[]))
 }
 
-/// What the repository will have when `task` commits.
+/// What the repository will have when the task of `store` commits.
 pub(crate) fn after(
-    store: &Store,
-    task: TaskId,
+    store: &TaskStore,
     repo: &str,
     select: &Select,
 ) -> Result<UnitStream, ContentError> {
     let stream = store
-        .units_stream_after(task, &query(Some(repo), select))
+        .units_stream_after(&query(Some(repo), select))
         .map_err(ContentError::other)?;
     Ok(converted(stream, select.parts))
 }
@@ -119,8 +117,7 @@ fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
 
 /// Stages the removal of `units`.
 pub(crate) async fn remove(
-    store: &Store,
-    task: TaskId,
+    store: &TaskStore,
     type_id: &'static str,
     units: Vec<pith_core::UnitId>,
 ) -> Result<(), ContentError> {
@@ -129,7 +126,7 @@ pub(crate) async fn remove(
     }
     let units: Vec<_> = units.into_iter().map(|id| (id, type_id)).collect();
     store
-        .stage_remove(task, &units)
+        .stage_remove(&units)
         .await
         .map_err(ContentError::other)
 }

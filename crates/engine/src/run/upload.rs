@@ -17,7 +17,6 @@ use pith_core::{Algorithm, Clock, Document, UnitId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::commit;
 use super::stage::{Stages, USER_METADATA};
 use super::subject::{Subject, document, info};
 use super::units;
@@ -40,7 +39,7 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         repo,
         importer,
         plugin,
-    } = Subject::of(&engine, &repo_id).await?;
+    } = Subject::of(&run, &repo_id).await?;
     let type_id = request.unit_type_id.as_str().unwrap_or_default().to_owned();
     if !plugin.descriptor().types.contains(&type_id.as_str()) {
         return Err(Failure::Error(PulpError::execution(
@@ -67,7 +66,7 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         run: &run,
         repo: info(&repo),
         config: Config::with_override(importer.config.clone(), overriding),
-        stages: Stages::local(Arc::clone(&engine), run.task)?,
+        stages: Stages::local(Arc::clone(&engine), run.store.clone())?,
         file,
         user_metadata,
     };
@@ -91,13 +90,18 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         .drain()
         .await
         .map_err(|error| Failure::Error(error.into()))?;
-    commit::content(&run, &repo_id).await.map_err(from_store)?;
+    let last = run.last().await?;
+    let committed = last.content_commit(&repo_id, engine.clock.now()).await;
+    let committed = committed.map_err(from_store)?;
     let result =
         json!({ "success_flag": true, "summary": report.summary, "details": report.details });
-    Ok(Done {
+    let done = Done {
         result,
         ..Done::default()
-    })
+    };
+    let done = run.finish(last, done).await?;
+    engine.content_grew(committed.added);
+    Ok(done)
 }
 
 /// PLP0047: the importer looked at the upload and says no.
@@ -213,11 +217,11 @@ impl UploadContext for Context<'_> {
         };
         let key = UnitKey::of(kind, &unit.doc).map_err(ContentError::other)?;
         let key = key.digest(kind);
-        let found = engine.store.units_by_key(unit.type_id, &[key]).await;
+        let found = self.run.store.units_by_key(unit.type_id, &[key]).await;
         let Some(found) = found.map_err(ContentError::other)?.remove(&key) else {
             return Ok(None);
         };
-        let unit = engine.store.unit_get(unit.type_id, found.id).await;
+        let unit = self.run.store.unit_get(unit.type_id, found.id).await;
         Ok(unit.map_err(ContentError::other)?.map(|unit| unit.doc))
     }
 
@@ -233,19 +237,14 @@ impl UploadContext for Context<'_> {
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.run.engine.store, self.run.task, type_id, units).await
+        units::remove(&self.run.store, type_id, units).await
     }
 
     async fn units_after(
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::after(
-            &self.run.engine.store,
-            self.run.task,
-            &self.repo.id,
-            &select,
-        )
+        units::after(&self.run.store, &self.repo.id, &select)
     }
 }
 

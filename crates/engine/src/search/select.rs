@@ -5,22 +5,22 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::PulpError;
-use pith_core::{Document, TaskId, UnitId};
-use pith_store::{UnitFilter, UnitQuery};
+use pith_core::{Document, UnitId};
+use pith_store::{TaskStore, UnitFilter, UnitQuery};
 
 use super::units::{Search, Shown};
 use crate::Engine;
 use crate::error::from_store;
 
 impl Engine {
-    /// Notes for `task` that what `criteria` select in the repository is to come (or to go). One statement when the
+    /// Notes for the task of `store` that what `criteria` select in the repository is to come (or to go). One statement when the
     /// database can decide the criteria alone, else a search whose ids are noted as they come.
     ///
     /// # Errors
     /// As [`Engine::repository_units`].
     pub(crate) async fn stage_selected(
         self: &Arc<Self>,
-        task: TaskId,
+        store: &TaskStore,
         repo_id: &str,
         mut criteria: UnitCriteria,
         remove: bool,
@@ -40,7 +40,7 @@ impl Engine {
                 filter: decided.as_ref(),
                 ..UnitQuery::default()
             };
-            let staged = self.store.stage_select(task, &query, remove).await;
+            let staged = store.stage_select(&query, remove).await;
             return staged.map(drop).map_err(from_store);
         }
         let mut found = search.run().await?;
@@ -54,9 +54,9 @@ impl Engine {
                 })
                 .collect();
             let staged = if remove {
-                self.store.stage_remove(task, &units).await
+                store.stage_remove(&units).await
             } else {
-                self.store.stage_add(task, &units).await.map(drop)
+                store.stage_add(&units).await.map(drop)
             };
             staged.map_err(from_store)?;
         }

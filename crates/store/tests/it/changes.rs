@@ -1,6 +1,6 @@
 //! Units that change while repositories have them.
 
-use pith_core::{Sha256, TaskId, UnitId};
+use pith_core::{Sha256, UnitId};
 use pith_store::{ContentState, NewUnit, OnConflict};
 use serde_json::json;
 
@@ -35,10 +35,10 @@ async fn shared(f: &Fixture) -> (NewUnit, UnitId) {
             f.add(repo, "t", &[saved[0].id]).await;
         }
     }
-    let task = TaskId::new();
+    let task = f.task().await;
     let gone = [(saved[0].id, "t")];
-    f.store.stage_remove(task, &gone).await.unwrap();
-    f.store.content_commit(task, "old", f.now()).await.unwrap();
+    task.stage_remove(&gone).await.unwrap();
+    task.content_commit("old", f.now()).await.unwrap();
     (new, saved[0].id)
 }
 
@@ -63,9 +63,9 @@ async fn every_repository_that_has_a_unit_knows_that_it_changed(f: Fixture) {
     };
     for (count, new) in (1..).zip([document, part, no_part, file]) {
         let now = f.later(1);
-        let staged = f
-            .store
-            .units_save_staged(TaskId::new(), &[new], &[None], OnConflict::Replace)
+        let task = f.task().await;
+        let staged = task
+            .units_save_staged(&[new], &[None], OnConflict::Replace)
             .await
             .unwrap();
         assert!(!staged[0].new);

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use pith_core::{TaskId, UnitId};
+use pith_core::UnitId;
 use pith_store::{Committed, StoreError, UnitQuery};
 
 use crate::fixture::{Fixture, REPO, collect, names};
@@ -35,11 +35,11 @@ async fn a_commit_adds_refreshes_and_removes_at_once(f: Fixture) {
     let ids = f.units("t", &["a", "b", "c"]).await;
     f.add(REPO, "t", &ids[..2]).await;
     let first = f.now();
-    let task = TaskId::new();
-    f.store.stage_add(task, &pairs(&ids[1..])).await.unwrap();
-    f.store.stage_remove(task, &pairs(&ids[..1])).await.unwrap();
+    let task = f.task().await;
+    task.stage_add(&pairs(&ids[1..])).await.unwrap();
+    task.stage_remove(&pairs(&ids[..1])).await.unwrap();
     let at = f.later(10);
-    let done = f.store.content_commit(task, REPO, at).await.unwrap();
+    let done = task.content_commit(REPO, at).await.unwrap();
     assert_eq!(
         done,
         Committed {
@@ -85,14 +85,10 @@ async fn a_commit_without_a_difference_makes_no_version(f: Fixture) {
     let ids = f.units("t", &["a", "b"]).await;
     f.add(REPO, "t", &ids[..1]).await;
     let before = f.store.repository_get(REPO).await.unwrap();
-    let task = TaskId::new();
-    f.store.stage_add(task, &pairs(&ids[..1])).await.unwrap();
-    f.store.stage_remove(task, &pairs(&ids[1..])).await.unwrap();
-    let done = f
-        .store
-        .content_commit(task, REPO, f.later(10))
-        .await
-        .unwrap();
+    let task = f.task().await;
+    task.stage_add(&pairs(&ids[..1])).await.unwrap();
+    task.stage_remove(&pairs(&ids[1..])).await.unwrap();
+    let done = task.content_commit(REPO, f.later(10)).await.unwrap();
     assert_eq!(
         done,
         Committed {
@@ -103,24 +99,19 @@ async fn a_commit_without_a_difference_makes_no_version(f: Fixture) {
         }
     );
     assert_eq!(f.store.repository_get(REPO).await.unwrap(), before);
-    let empty = f
-        .store
-        .content_commit(TaskId::new(), REPO, f.now())
-        .await
-        .unwrap();
+    let empty = f.task().await.content_commit(REPO, f.now()).await.unwrap();
     assert_eq!(empty, Committed::default());
 }
 
 async fn the_last_word_of_staging_counts(f: Fixture) {
     f.repository(REPO).await;
     let ids = f.units("t", &["a", "b"]).await;
-    let task = TaskId::new();
-    f.store
-        .stage_add(task, &pairs(&[ids[0], ids[0], ids[1]]))
+    let task = f.task().await;
+    task.stage_add(&pairs(&[ids[0], ids[0], ids[1]]))
         .await
         .unwrap();
-    f.store.stage_remove(task, &pairs(&ids[1..])).await.unwrap();
-    let done = f.store.content_commit(task, REPO, f.now()).await.unwrap();
+    task.stage_remove(&pairs(&ids[1..])).await.unwrap();
+    let done = task.content_commit(REPO, f.now()).await.unwrap();
     assert_eq!((done.added, done.removed), (1, 0));
     assert_eq!(content(&f).await, ["a"]);
 }
@@ -131,16 +122,13 @@ async fn removing_what_is_missing_upstream_spares_the_staged(f: Fixture) {
     let other = f.units("o", &["o"]).await;
     f.add(REPO, "t", &ids).await;
     f.add(REPO, "o", &other).await;
-    let task = TaskId::new();
-    f.store.stage_add(task, &pairs(&ids[..1])).await.unwrap();
+    let task = f.task().await;
+    task.stage_add(&pairs(&ids[..1])).await.unwrap();
     assert_eq!(
-        f.store
-            .stage_remove_missing(task, REPO, &["t", "x"])
-            .await
-            .unwrap(),
+        task.stage_remove_missing(REPO, &["t", "x"]).await.unwrap(),
         1
     );
-    f.store.content_commit(task, REPO, f.now()).await.unwrap();
+    task.content_commit(REPO, f.now()).await.unwrap();
     assert_eq!(content(&f).await, ["o", "a"]);
 }
 
@@ -152,18 +140,15 @@ async fn the_content_after_a_commit_can_be_read_before_it(f: Fixture) {
     f.add(REPO, "t", &ids[..800]).await;
     let first = f.now();
     let now = f.later(10);
-    let task = TaskId::new();
-    f.store
-        .stage_remove(task, &pairs(&ids[..100]))
-        .await
-        .unwrap();
-    f.store.stage_add(task, &pairs(&ids[700..])).await.unwrap();
+    let task = f.task().await;
+    task.stage_remove(&pairs(&ids[..100])).await.unwrap();
+    task.stage_add(&pairs(&ids[700..])).await.unwrap();
     let query = UnitQuery {
         repo: Some(REPO),
         type_ids: vec!["t"],
         ..UnitQuery::default()
     };
-    let before = collect(f.store.units_stream_after(task, &query).unwrap()).await;
+    let before = collect(task.units_stream_after(&query).unwrap()).await;
     assert_eq!(
         f.store.units_count(&query).await.unwrap(),
         800,
@@ -182,12 +167,12 @@ async fn the_content_after_a_commit_can_be_read_before_it(f: Fixture) {
         limit: Some(2),
         ..query.clone()
     };
-    let last = collect(f.store.units_stream_after(task, &backwards).unwrap()).await;
+    let last = collect(task.units_stream_after(&backwards).unwrap()).await;
     assert_eq!(names(&last), ["1199", "1198"]);
-    f.store.content_commit(task, REPO, now).await.unwrap();
+    task.content_commit(REPO, now).await.unwrap();
     let after = collect(f.store.units_stream(&query).unwrap()).await;
     assert_eq!(before, after);
-    let no_repo = f.store.units_stream_after(task, &UnitQuery::default());
+    let no_repo = task.units_stream_after(&UnitQuery::default());
     assert!(matches!(no_repo, Err(StoreError::Missing { .. })));
 }
 
@@ -195,10 +180,10 @@ async fn old_versions_can_be_read_until_they_are_pruned(f: Fixture) {
     f.repository(REPO).await;
     let ids = f.units("t", &["a", "b"]).await;
     f.add(REPO, "t", &ids[..1]).await;
-    let task = TaskId::new();
-    f.store.stage_add(task, &pairs(&ids[1..])).await.unwrap();
-    f.store.stage_remove(task, &pairs(&ids[..1])).await.unwrap();
-    f.store.content_commit(task, REPO, f.now()).await.unwrap();
+    let task = f.task().await;
+    task.stage_add(&pairs(&ids[1..])).await.unwrap();
+    task.stage_remove(&pairs(&ids[..1])).await.unwrap();
+    task.content_commit(REPO, f.now()).await.unwrap();
     f.add(REPO, "t", &ids[..1]).await;
     let of = async |number| {
         collect(f.store.version_units(REPO, number))
@@ -219,25 +204,19 @@ async fn old_versions_can_be_read_until_they_are_pruned(f: Fixture) {
 async fn staging_of_one_task_is_nothing_to_another(f: Fixture) {
     f.repository(REPO).await;
     let ids = f.units("t", &["a"]).await;
-    let (one, two) = (TaskId::new(), TaskId::new());
-    f.store.stage_add(one, &pairs(&ids)).await.unwrap();
+    let (one, two) = (f.task().await, f.task().await);
+    one.stage_add(&pairs(&ids)).await.unwrap();
     assert_eq!(
-        f.store.content_commit(two, REPO, f.now()).await.unwrap(),
+        two.content_commit(REPO, f.now()).await.unwrap(),
         Committed::default()
     );
-    f.store.stage_clear(one).await.unwrap();
-    assert_eq!(
-        f.store.content_commit(one, REPO, f.now()).await.unwrap(),
-        Committed::default()
-    );
+    assert_eq!(content(&f).await, [""; 0]);
+    assert_eq!(one.content_commit(REPO, f.now()).await.unwrap().added, 1);
 }
 
 async fn a_commit_to_a_deleted_repository_fails(f: Fixture) {
-    let error = f
-        .store
-        .content_commit(TaskId::new(), "gone", f.now())
-        .await
-        .unwrap_err();
+    let task = f.task().await;
+    let error = task.content_commit("gone", f.now()).await.unwrap_err();
     assert!(matches!(
         error,
         StoreError::Missing {
@@ -250,14 +229,11 @@ async fn a_commit_to_a_deleted_repository_fails(f: Fixture) {
 async fn two_commits_to_one_repository_follow_each_other(f: Fixture) {
     f.repository(REPO).await;
     let ids = f.units("t", &["a", "b"]).await;
-    let (one, two) = (TaskId::new(), TaskId::new());
-    f.store.stage_add(one, &pairs(&ids)).await.unwrap();
-    f.store.stage_add(two, &pairs(&ids)).await.unwrap();
+    let (one, two) = (f.task().await, f.task().await);
+    one.stage_add(&pairs(&ids)).await.unwrap();
+    two.stage_add(&pairs(&ids)).await.unwrap();
     let now = f.now();
-    let (a, b) = tokio::join!(
-        f.store.content_commit(one, REPO, now),
-        f.store.content_commit(two, REPO, now)
-    );
+    let (a, b) = tokio::join!(one.content_commit(REPO, now), two.content_commit(REPO, now));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert_eq!((a.added + b.added, a.updated + b.updated), (2, 2));
     assert_eq!(f.store.repository_unit_counts(REPO).await.unwrap()["t"], 2);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use pith_core::{Clock, Document, ManualClock, ObjectId, Sha256, TaskId, Timestamp, UnitId};
 use pith_store::{
-    BatchStream, Distributor, NewUnit, OnConflict, Repository, Store, StreamedUnit, UnitQuery,
+    BatchStream, Distributor, NewTask, NewUnit, OnConflict, Repository, Store, StreamedUnit,
+    TaskOutcome, TaskStore, UnitQuery,
 };
 use pith_testkit::postgres::{Database, database};
 use serde_json::{Value, json};
@@ -80,19 +81,49 @@ impl Fixture {
 
     /// Adds units to a repository in a commit of its own.
     pub(crate) async fn add(&self, repo: &str, type_id: &str, ids: &[UnitId]) {
-        let task = TaskId::new();
+        let task = self.task().await;
         let staged: Vec<_> = ids.iter().map(|id| (*id, type_id)).collect();
-        self.store.stage_add(task, &staged).await.unwrap();
-        self.store
-            .content_commit(task, repo, self.now())
-            .await
-            .unwrap();
+        task.stage_add(&staged).await.unwrap();
+        task.content_commit(repo, self.now()).await.unwrap();
+    }
+
+    /// A task that runs.
+    pub(crate) async fn task(&self) -> TaskStore {
+        claimed(&self.store).await
+    }
+
+    /// Ends a task that runs.
+    pub(crate) async fn end(&self, task: &TaskStore) {
+        end(task).await;
     }
 
     /// The names of the units that a query finds.
     pub(crate) async fn names(&self, query: &UnitQuery<'_>) -> Vec<String> {
         names(&collect(self.store.units_stream(query).unwrap()).await)
     }
+}
+
+/// The store as a task sees it that needs nothing and has been claimed.
+pub(crate) async fn claimed(store: &Store) -> TaskStore {
+    let new = NewTask {
+        id: TaskId::new(),
+        kind: "test".to_owned(),
+        args: Value::Null,
+        tags: Vec::new(),
+        resources: Vec::new(),
+        group: None,
+    };
+    store.task_enqueue(&new).await.unwrap();
+    let claimed = store.task_claim("w", store.now()).await.unwrap().unwrap();
+    store.for_task(claimed.fence())
+}
+
+/// Ends a task that runs.
+pub(crate) async fn end(task: &TaskStore) {
+    let (fence, now) = (task.fence(), task.now());
+    task.task_finish(fence, &TaskOutcome::Canceled, now)
+        .await
+        .unwrap();
 }
 
 pub(crate) fn names(units: &[StreamedUnit]) -> Vec<String> {

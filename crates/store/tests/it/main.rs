@@ -4,6 +4,7 @@
 mod changes;
 mod content;
 mod criteria;
+mod fences;
 mod fixture;
 mod generations;
 mod groups;

@@ -1,4 +1,4 @@
-use pith_core::{Sha256, TaskId, UnitId};
+use pith_core::{Sha256, UnitId};
 use pith_store::{NewUnit, OnConflict, UnitQuery};
 use serde_json::json;
 
@@ -29,12 +29,9 @@ async fn an_outline_has_what_the_repository_has_by_text(f: Fixture) {
     f.add("other", "rpm", &elsewhere).await;
     let sources = f.units("srpm", &["source"]).await;
     f.add(REPO, "srpm", &sources).await;
-    let task = TaskId::new();
-    f.store
-        .stage_remove(task, &[(ids[4], "rpm")])
-        .await
-        .unwrap();
-    f.store.content_commit(task, REPO, f.now()).await.unwrap();
+    let task = f.task().await;
+    task.stage_remove(&[(ids[4], "rpm")]).await.unwrap();
+    task.content_commit(REPO, f.now()).await.unwrap();
     let found = outline(&f, &["name"]).await;
     let mut right = vec!["B", "a", "a b", "a-b", "a\"c", "b", "ä"];
     let mut found = names(&found);

@@ -205,7 +205,10 @@ async fn end(f: &Fixture, task: TaskId, spawned: Option<Vec<TaskId>>) {
             traceback: None,
         },
     };
-    f.store.task_finish(task, &outcome, f.now()).await.unwrap();
+    while f.store.task_claim("w", f.now()).await.unwrap().is_some() {}
+    let running = f.store.task_get(task).await.unwrap().unwrap();
+    let finished = f.store.task_finish(running.fence(), &outcome, f.now());
+    finished.await.unwrap();
 }
 
 async fn failures(f: &Fixture, schedule: &Schedule) -> (i64, bool, bool) {

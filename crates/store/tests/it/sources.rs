@@ -1,6 +1,6 @@
 //! Where files can be had: the catalog and alternate content sources.
 
-use pith_core::{Algorithm, Digest, ObjectId, Sha256, SignedDuration, TaskId};
+use pith_core::{Algorithm, Digest, ObjectId, Sha256, SignedDuration};
 use pith_store::{Alternate, FileSource, Importer};
 
 use crate::fixture::{Fixture, REPO};
@@ -86,10 +86,10 @@ async fn sources_of_removed_units_stay_until_their_files_are_here(f: Fixture) {
     f.add(REPO, "rpm", &units).await;
     let entries = [source(units[0], REPO, "a"), source(units[1], REPO, "b")];
     f.store.sources_put(&entries).await.unwrap();
-    let task = TaskId::new();
+    let task = f.task().await;
     let both = [(units[0], "rpm"), (units[1], "rpm")];
-    f.store.stage_remove(task, &both).await.unwrap();
-    f.store.content_commit(task, REPO, f.now()).await.unwrap();
+    task.stage_remove(&both).await.unwrap();
+    task.content_commit(REPO, f.now()).await.unwrap();
     assert_eq!(f.store.sources_of(units[0], "").await.unwrap().len(), 1);
     assert!(f.store.sources_of(units[1], "").await.unwrap().is_empty());
 }

@@ -19,27 +19,24 @@ on_both_engines!(
     a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over,
     who_saves_a_row_for_a_deleted_file_is_told,
     a_chore_is_done_once,
-    uploads_are_abandoned_by_age_and_not_while_a_task_wants_them,
+    uploads_expire_by_age_and_not_while_a_task_wants_them,
 );
 
 async fn staging_tells_which_units_are_gone(f: Fixture) {
     let ids = f.units("t", &["a", "b"]).await;
     f.store.units_delete_orphans(&ids[..1]).await.unwrap();
     let staged = [(ids[0], "t"), (ids[1], "t")];
-    let task = TaskId::new();
-    assert_eq!(f.store.stage_add(task, &staged).await.unwrap(), [ids[0]]);
-    let page = f.store.staged_page(task, false, &[], None).await.unwrap();
+    let task = f.task().await;
+    assert_eq!(task.stage_add(&staged).await.unwrap(), [ids[0]]);
+    let page = task.staged_page(false, &[], None).await.unwrap();
     assert_eq!(page, [(ids[1], "t".to_owned())]);
 }
 
 async fn what_is_staged_is_no_orphan(f: Fixture) {
-    let task = TaskId::new();
+    let task = f.task().await;
     let new = unit("t", "a", json!({ "name": "a" }));
     let new = std::slice::from_ref(&new);
-    let saved = f
-        .store
-        .units_save_staged(task, new, &[], OnConflict::Keep)
-        .await;
+    let saved = task.units_save_staged(new, &[], OnConflict::Keep).await;
     let id = saved.unwrap()[0].id;
     assert!(!f.store.unit_is_orphan("t", id).await.unwrap());
     assert!(f.store.units_orphans_count().await.unwrap().is_empty());
@@ -50,7 +47,7 @@ async fn what_is_staged_is_no_orphan(f: Fixture) {
             .unwrap()
             .is_empty()
     );
-    f.store.stage_clear(task).await.unwrap();
+    f.end(&task).await;
     assert_eq!(f.store.units_orphans_count().await.unwrap()["t"], 1);
     assert!(f.store.unit_is_orphan("t", id).await.unwrap());
     assert!(!f.store.unit_is_orphan("other", id).await.unwrap());
@@ -63,24 +60,24 @@ async fn a_selection_is_staged_in_one_statement(f: Fixture) {
     let others = f.units("s", &["d"]).await;
     f.add(REPO, "t", &ids).await;
     f.add(REPO, "s", &others).await;
-    let task = TaskId::new();
+    let task = f.task().await;
     let named = UnitQuery {
         type_ids: vec!["t"],
         repo: Some(REPO),
         equals: vec![("name", vec![json!("a"), json!("c"), json!("z")])],
         ..UnitQuery::default()
     };
-    assert_eq!(f.store.stage_select(task, &named, false).await.unwrap(), 2);
-    let done = f.store.content_commit(task, "copy", f.now()).await.unwrap();
+    assert_eq!(task.stage_select(&named, false).await.unwrap(), 2);
+    let done = task.content_commit("copy", f.now()).await.unwrap();
     assert_eq!((done.added, done.removed), (2, 0));
     let all = UnitQuery {
         repo: Some("copy"),
         ..UnitQuery::default()
     };
     assert_eq!(f.names(&all).await, ["a", "c"]);
-    let task = TaskId::new();
-    assert_eq!(f.store.stage_select(task, &all, true).await.unwrap(), 2);
-    let done = f.store.content_commit(task, "copy", f.now()).await.unwrap();
+    let task = f.task().await;
+    assert_eq!(task.stage_select(&all, true).await.unwrap(), 2);
+    let done = task.content_commit("copy", f.now()).await.unwrap();
     assert_eq!((done.added, done.removed), (0, 2));
 }
 
@@ -111,10 +108,10 @@ async fn a_selection_by_a_filter_is_staged_in_one_statement(f: Fixture) {
                 filter: Some(&decided),
                 ..UnitQuery::default()
             };
-            let task = TaskId::new();
-            let staged = f.store.stage_select(task, &query, false).await.unwrap();
+            let task = f.task().await;
+            let staged = task.stage_select(&query, false).await.unwrap();
             assert_eq!(staged, wanted.len() as u64, "{asked}");
-            let page = f.store.staged_page(task, false, &[], None).await.unwrap();
+            let page = task.staged_page(false, &[], None).await.unwrap();
             let mut found: Vec<UnitId> = page.into_iter().map(|(id, _)| id).collect();
             let mut wanted = wanted.to_vec();
             found.sort_unstable();
@@ -128,17 +125,14 @@ async fn what_was_staged_can_be_read_and_taken_back(f: Fixture) {
     let names: Vec<String> = (0..700).map(|n| format!("{n:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let ids = f.units("t", &names).await;
-    let task = TaskId::new();
+    let task = f.task().await;
     let pairs: Vec<(UnitId, &str)> = ids.iter().map(|id| (*id, "t")).collect();
-    f.store.stage_add(task, &pairs).await.unwrap();
-    f.store.stage_remove(task, &pairs[..1]).await.unwrap();
+    task.stage_add(&pairs).await.unwrap();
+    task.stage_remove(&pairs[..1]).await.unwrap();
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let page = f
-            .store
-            .staged_page(task, false, &["t"], after.as_ref())
-            .await;
+        let page = task.staged_page(false, &["t"], after.as_ref()).await;
         let page = page.unwrap();
         let Some(last) = page.last().cloned() else {
             break;
@@ -149,9 +143,9 @@ async fn what_was_staged_can_be_read_and_taken_back(f: Fixture) {
     let mut expected = ids[1..].to_vec();
     expected.sort();
     assert_eq!(found, expected);
-    assert_eq!(f.store.staged_types(task, true).await.unwrap(), ["t"]);
-    f.store.stage_forget(task, "t", &ids[..1]).await.unwrap();
-    assert!(f.store.staged_types(task, true).await.unwrap().is_empty());
+    assert_eq!(task.staged_types(true).await.unwrap(), ["t"]);
+    task.stage_forget("t", &ids[..1]).await.unwrap();
+    assert!(task.staged_types(true).await.unwrap().is_empty());
 }
 
 /// Finds units by their keys and stages them, as a sync does, while somebody deletes orphans without a pause: every unit
@@ -191,7 +185,7 @@ async fn stage_and_check(store: &Store, round: usize) {
         })
         .collect();
     let keys: Vec<Sha256> = units.iter().map(|unit| unit.key_digest).collect();
-    let task = TaskId::new();
+    let task = crate::fixture::claimed(store).await;
     // Some are saved and left behind, so that there is something to find and something to delete.
     store
         .units_save(&units[..10], OnConflict::Keep)
@@ -199,10 +193,8 @@ async fn stage_and_check(store: &Store, round: usize) {
         .unwrap();
     let known = store.units_by_key("t", &keys).await.unwrap();
     let found: Vec<(UnitId, &str)> = known.values().map(|unit| (unit.id, "t")).collect();
-    store.stage_add(task, &found).await.unwrap();
-    let saved = store
-        .units_save_staged(task, &units, &[], OnConflict::Keep)
-        .await;
+    task.stage_add(&found).await.unwrap();
+    let saved = task.units_save_staged(&units, &[], OnConflict::Keep).await;
     let ids: Vec<UnitId> = saved.unwrap().iter().map(|unit| unit.id).collect();
     let there = |store: &Store| {
         let query = UnitQuery {
@@ -214,19 +206,19 @@ async fn stage_and_check(store: &Store, round: usize) {
     assert_eq!(collect(there(store)).await.len(), ids.len());
     if round.is_multiple_of(2) {
         let now = store.now();
-        store.content_commit(task, REPO, now).await.unwrap();
+        task.content_commit(REPO, now).await.unwrap();
         assert_eq!(collect(there(store)).await.len(), ids.len());
-        let task = TaskId::new();
+        let task = crate::fixture::claimed(store).await;
         let all = UnitQuery {
             repo: Some(REPO),
             ..UnitQuery::default()
         };
         let inside = collect(store.units_stream(&all).unwrap()).await;
-        let count = store.stage_select(task, &all, true).await.unwrap();
+        let count = task.stage_select(&all, true).await.unwrap();
         assert_eq!(inside.len() as u64, count, "every association has its unit");
-        store.content_commit(task, REPO, now).await.unwrap();
+        task.content_commit(REPO, now).await.unwrap();
     } else {
-        store.stage_clear(task).await.unwrap();
+        crate::fixture::end(&task).await;
     }
 }
 
@@ -317,7 +309,7 @@ async fn a_chore_is_done_once(f: Fixture) {
     assert!(other.chore_take("sweep", later, later).await.unwrap());
 }
 
-async fn uploads_are_abandoned_by_age_and_not_while_a_task_wants_them(f: Fixture) {
+async fn uploads_expire_by_age_and_not_while_a_task_wants_them(f: Fixture) {
     let ids = [
         uuid::Uuid::now_v7(),
         uuid::Uuid::now_v7(),
@@ -342,5 +334,10 @@ async fn uploads_are_abandoned_by_age_and_not_while_a_task_wants_them(f: Fixture
     f.store.task_enqueue(&task).await.unwrap();
     let since = f.later(100);
     f.store.upload_set_size(ids[1], 5).await.unwrap();
-    assert_eq!(f.store.uploads_abandoned(since).await.unwrap(), [ids[2]]);
+    assert_eq!(f.store.uploads_expire(since).await.unwrap(), [ids[2]]);
+    assert!(f.store.upload_set_size(ids[2], 5).await.is_err());
+    assert!(f.store.upload_get(ids[2]).await.unwrap().is_none());
+    assert_eq!(f.store.uploads_list().await.unwrap().len(), 2);
+    let again = f.store.uploads_expire(since).await.unwrap();
+    assert_eq!(again, [ids[2]], "its deletion may have been interrupted");
 }

@@ -1,6 +1,6 @@
 use pith_core::TaskId;
 use pith_core::task::{Resource, TaskState};
-use pith_store::{NewTask, StoreError, Task, TaskListing, TaskOutcome, Window};
+use pith_store::{Fence, NewTask, StoreError, Task, TaskListing, TaskOutcome, Window};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -57,6 +57,19 @@ async fn get(f: &Fixture, id: TaskId) -> Task {
     f.store.task_get(id).await.unwrap().unwrap()
 }
 
+/// A sign of life of the worker called "alive", which runs this task.
+async fn beat(f: &Fixture, task: TaskId) {
+    let fences = [fence(f, task).await];
+    let late = f.store.task_heartbeats(&fences, f.now()).await.unwrap();
+    assert_eq!(late, []);
+    f.store.worker_beat("alive", f.now()).await.unwrap();
+}
+
+/// The attempt of a task that runs.
+async fn fence(f: &Fixture, id: TaskId) -> Fence {
+    get(f, id).await.fence()
+}
+
 async fn a_task_lives_from_queue_to_result(f: Fixture) {
     let mut task = new(&[Resource::repository("a")]);
     task.tags = vec!["z".to_owned(), "a".to_owned()];
@@ -87,7 +100,10 @@ async fn a_task_lives_from_queue_to_result(f: Fixture) {
     );
     assert!(
         !f.store
-            .task_progress(task.id, &json!({ "yum_importer": { "state": "x" } }))
+            .task_progress(
+                claimed.fence(),
+                &json!({ "yum_importer": { "state": "x" } })
+            )
             .await
             .unwrap()
     );
@@ -99,7 +115,10 @@ async fn a_task_lives_from_queue_to_result(f: Fixture) {
     };
     let ended = f.later(2);
     assert_eq!(
-        f.store.task_finish(task.id, &outcome, ended).await.unwrap(),
+        f.store
+            .task_finish(claimed.fence(), &outcome, ended)
+            .await
+            .unwrap(),
         TaskState::Finished
     );
     let done = get(&f, task.id).await;
@@ -148,7 +167,7 @@ async fn an_earlier_task_for_the_repository_goes_first_and_others_do_not_wait(f:
         (first, "repository:a")
     );
     f.store
-        .task_finish(first, &finished(Value::Null), f.now())
+        .task_finish(fence(&f, first).await, &finished(Value::Null), f.now())
         .await
         .unwrap();
     assert_eq!(claim(&f).await, Some(second));
@@ -157,7 +176,10 @@ async fn an_earlier_task_for_the_repository_goes_first_and_others_do_not_wait(f:
         detail: None,
         traceback: Some("boom".to_owned()),
     };
-    f.store.task_finish(second, &failed, f.now()).await.unwrap();
+    f.store
+        .task_finish(fence(&f, second).await, &failed, f.now())
+        .await
+        .unwrap();
     assert_eq!(claim(&f).await, Some(third));
 }
 
@@ -172,17 +194,17 @@ async fn readers_share_and_writers_wait_their_turn(f: Fixture) {
         (Some(one), Some(two), None)
     );
     f.store
-        .task_finish(one, &finished(Value::Null), f.now())
+        .task_finish(fence(&f, one).await, &finished(Value::Null), f.now())
         .await
         .unwrap();
     assert_eq!(claim(&f).await, None);
     f.store
-        .task_finish(two, &finished(Value::Null), f.now())
+        .task_finish(fence(&f, two).await, &finished(Value::Null), f.now())
         .await
         .unwrap();
     assert_eq!((claim(&f).await, claim(&f).await), (Some(writer), None));
     f.store
-        .task_finish(writer, &finished(Value::Null), f.now())
+        .task_finish(fence(&f, writer).await, &finished(Value::Null), f.now())
         .await
         .unwrap();
     assert_eq!(claim(&f).await, Some(late));
@@ -226,12 +248,15 @@ async fn a_cancelled_task_that_runs_keeps_its_resources_until_it_stops(f: Fixtur
     assert_eq!(get(&f, first).await.state, TaskState::Canceled);
     assert_eq!(f.store.tasks_to_cancel("w").await.unwrap(), [first]);
     assert!(
-        f.store.task_progress(first, &json!({})).await.unwrap(),
+        f.store
+            .task_progress(fence(&f, first).await, &json!({}))
+            .await
+            .unwrap(),
         "the worker is told"
     );
     assert_eq!(claim(&f).await, None);
     f.store
-        .task_finish(first, &TaskOutcome::Canceled, f.now())
+        .task_finish(fence(&f, first).await, &TaskOutcome::Canceled, f.now())
         .await
         .unwrap();
     let task = get(&f, first).await;
@@ -261,7 +286,10 @@ async fn a_normal_end_never_overwrites_a_complete_state_and_a_failing_end_does(f
             (finished(json!(7)), TaskState::Canceled)
         };
         assert_eq!(
-            f.store.task_finish(id, &outcome, f.now()).await.unwrap(),
+            f.store
+                .task_finish(fence(&f, id).await, &outcome, f.now())
+                .await
+                .unwrap(),
             expected
         );
         let task = get(&f, id).await;
@@ -287,7 +315,7 @@ async fn tasks_of_dead_workers_run_again_a_few_times(f: Fixture) {
     f.store.task_claim("alive", f.now()).await.unwrap().unwrap();
     f.store.task_cancel(cancelled).await.unwrap();
     let now = f.later(100);
-    f.store.task_heartbeat("alive", now).await.unwrap();
+    beat(&f, alive).await;
     let lost = f.store.task_requeue_lost(now, 2, now).await.unwrap();
     assert_eq!(
         (&lost.requeued, &lost.released),
@@ -311,7 +339,7 @@ async fn tasks_of_dead_workers_run_again_a_few_times(f: Fixture) {
     let again = f.store.task_claim("w2", now).await.unwrap().unwrap();
     assert_eq!((again.id, again.attempt), (id, 2));
     let now = f.later(100);
-    f.store.task_heartbeat("alive", now).await.unwrap();
+    beat(&f, alive).await;
     let lost = f.store.task_requeue_lost(now, 2, now).await.unwrap();
     assert_eq!(lost.given_up, [id]);
     let task = get(&f, id).await;
@@ -396,7 +424,7 @@ async fn only_ended_tasks_are_deleted(f: Fixture) {
         "it has not stopped yet"
     );
     f.store
-        .task_finish(running, &TaskOutcome::Canceled, f.now())
+        .task_finish(fence(&f, running).await, &TaskOutcome::Canceled, f.now())
         .await
         .unwrap();
     assert_eq!(
@@ -452,7 +480,7 @@ async fn whoever_waits_is_woken(f: Fixture) {
     wakeups.changed().await.unwrap();
     wakeups.mark_unchanged();
     f.store
-        .task_finish(id, &TaskOutcome::Canceled, f.now())
+        .task_finish(fence(&f, id).await, &TaskOutcome::Canceled, f.now())
         .await
         .unwrap();
     wakeups.changed().await.unwrap();

@@ -109,10 +109,7 @@ async fn run(store: &Store, steps: Vec<Step>) {
                         error: None,
                         spawned: vec![],
                     };
-                    store
-                        .task_finish(open[*at].id, &outcome, now)
-                        .await
-                        .unwrap();
+                    end(store, open[*at].id, &outcome).await;
                     open.remove(*at);
                 }
             }
@@ -146,9 +143,19 @@ async fn run(store: &Store, steps: Vec<Step>) {
             detail: None,
             traceback: None,
         };
-        store.task_finish(task.id, &outcome, now).await.unwrap();
+        match task.running {
+            true => end(store, task.id, &outcome).await,
+            false => drop(store.task_cancel(task.id).await.unwrap()),
+        }
     }
     assert!(store.task_claim("w", now).await.unwrap().is_none());
+}
+
+/// Ends a task that runs.
+async fn end(store: &Store, id: TaskId, outcome: &TaskOutcome) {
+    let task = store.task_get(id).await.unwrap().unwrap();
+    let finished = store.task_finish(task.fence(), outcome, store.now());
+    finished.await.unwrap();
 }
 
 /// Tries `cases` random runs on one store; the cases leave it empty.
@@ -182,11 +189,10 @@ async fn clear(store: &Store) {
     for task in
         crate::fixture::collect(store.tasks_stream(TaskListing::default(), Window::default())).await
     {
-        store
-            .task_finish(task.id, &TaskOutcome::Canceled, store.now())
-            .await
-            .unwrap();
+        store.task_cancel(task.id).await.unwrap();
     }
+    let later = store.now() + pith_core::clock::SignedDuration::from_secs(1);
+    store.task_requeue_lost(later, 1000, later).await.unwrap();
     store
         .task_delete_in_states(&pith_core::task::TaskState::ALL)
         .await

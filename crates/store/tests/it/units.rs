@@ -518,13 +518,11 @@ async fn orphans_are_found_and_deleted(f: Fixture) {
     f.repository(REPO).await;
     let ids = f.units("t", &["kept", "lone", "staged", "former"]).await;
     f.add(REPO, "t", &[ids[0], ids[3]]).await;
-    let task = pith_core::TaskId::new();
-    f.store.stage_remove(task, &[(ids[3], "t")]).await.unwrap();
-    f.store.content_commit(task, REPO, f.now()).await.unwrap();
-    f.store
-        .stage_add(pith_core::TaskId::new(), &[(ids[2], "t")])
-        .await
-        .unwrap();
+    let task = f.task().await;
+    task.stage_remove(&[(ids[3], "t")]).await.unwrap();
+    task.content_commit(REPO, f.now()).await.unwrap();
+    let staging = f.task().await;
+    staging.stage_add(&[(ids[2], "t")]).await.unwrap();
     let orphans = collect(f.store.units_orphans_stream(None)).await;
     assert_eq!(
         orphans.iter().map(|unit| unit.id).collect::<Vec<_>>(),
