@@ -53,6 +53,11 @@ impl Feed {
         self.upstream.serve_dir(prefix, folder);
     }
 
+    /// From now on names are looked up as object stores do; see [`Upstream::act_as_object_store`].
+    pub fn act_as_object_store(&self) {
+        self.upstream.act_as_object_store();
+    }
+
     /// The URL of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

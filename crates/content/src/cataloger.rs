@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use pith_core::Document;
+use url::Url;
 
 use crate::ContentError;
+use crate::base::Base;
 use crate::fetch::{Fetch, FetchFailure, Fetched};
 
 /// Reads what one kind of alternate content source has.
@@ -22,8 +24,8 @@ pub trait Cataloger: Send + Sync {
 /// What a cataloger sees.
 #[async_trait]
 pub trait CatalogContext: Send + Sync {
-    /// The URL of the folder to list.
-    fn base(&self) -> &str;
+    /// The folder to list.
+    fn base(&self) -> &Base;
 
     /// Downloads a document into a spool file, with the source's credentials and limits.
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure>;
@@ -39,6 +41,6 @@ pub struct Offer {
     pub type_id: &'static str,
     /// The fields of the unit's key, at least.
     pub key: Document,
-    /// Where it is: an absolute URL.
-    pub url: String,
+    /// Where it is, spellings in the order in which they are to be tried.
+    pub urls: Vec<Url>,
 }

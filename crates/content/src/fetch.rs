@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use pith_core::{Algorithm, Digest, Timestamp};
+use url::Url;
 
 /// A document to download into a spool file.
 #[derive(Debug, Clone)]
 pub struct Fetch {
-    /// Where it is, mirrors in order of preference. Absolute URLs, or relative to the feed being synced.
-    pub urls: Vec<String>,
+    /// Where it is, mirrors in order of preference, as [`crate::base::Base::join`] gives them.
+    pub urls: Vec<Url>,
     /// Largest size accepted, in bytes. A larger answer fails at once.
     pub max_size: u64,
     /// The size it must have.
@@ -19,9 +20,9 @@ pub struct Fetch {
 
 impl Fetch {
     /// One URL, whatever its digest, up to `max_size` bytes.
-    pub fn one(url: impl Into<String>, max_size: u64) -> Self {
+    pub fn one(url: Url, max_size: u64) -> Self {
         Self {
-            urls: vec![url.into()],
+            urls: vec![url],
             max_size,
             size: None,
             digests: Vec::new(),

@@ -5,6 +5,7 @@
 //! [`upload`]: no SQL, no HTTP handler, no task table. The engine implements the contexts; a type is tested against
 //! the same engine on a temporary folder.
 
+pub mod base;
 pub mod bent;
 pub mod cataloger;
 pub mod config;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use pith_core::{Digest, Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
+use url::Url;
 
 use crate::UnitType;
 
@@ -112,8 +113,8 @@ pub enum Existing {
 pub enum Source {
     /// Download them.
     Download {
-        /// Absolute URLs, or relative to the feed; mirrors in order.
-        urls: Vec<String>,
+        /// Where they are, mirrors in order, as [`crate::base::Base::join`] gives them.
+        urls: Vec<Url>,
         /// The size they must have.
         size: Option<u64>,
         /// The digests they must have.

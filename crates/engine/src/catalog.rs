@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use pith_content::base::{Base, without_password};
 use pith_content::unit::{Source, WantedUnit};
 use pith_content::{Config, Importer as Plugin};
 use pith_core::{Sha256, UnitId};
@@ -13,15 +14,15 @@ use pith_store::FileSource;
 use url::Url;
 
 use crate::Engine;
-use crate::run::download::{MAX_FILE, feed_url, resolve};
-use crate::upstream::upstream;
+use crate::run::download::MAX_FILE;
+use crate::upstream::{feed_base, upstream};
 
 /// Writes the entries of one repository's importer.
 pub(crate) struct Cataloger(Option<Of>);
 
 struct Of {
     repo_id: String,
-    feed: Option<Url>,
+    feed: Option<Base>,
 }
 
 impl Cataloger {
@@ -31,7 +32,7 @@ impl Cataloger {
     }
 
     /// For the importer of `repo_id`, whose configured feed is `feed`.
-    pub(crate) fn of(repo_id: &str, feed: Option<Url>) -> Self {
+    pub(crate) fn of(repo_id: &str, feed: Option<Base>) -> Self {
         Self(Some(Of {
             repo_id: repo_id.to_owned(),
             feed,
@@ -61,22 +62,21 @@ impl Cataloger {
     }
 }
 
-/// A URL as it is kept: relative to the feed where that leads to the same place, and never with a password.
-fn kept(feed: Option<&Url>, url: &str) -> String {
-    let Ok(mut absolute) = Url::parse(url) else {
-        return url.to_owned();
-    };
-    if let Some(feed) = feed
-        && let Some(rest) = absolute.as_str().strip_prefix(feed.as_str())
-        && let Ok(back) = resolve(Some(feed), &[rest.to_owned()])
-        && back == [absolute.clone()]
-    {
-        return rest.to_owned();
+/// A URL as it is kept: relative to the feed where that leads to the same place, and never with a password or the feed's
+/// token.
+pub(crate) fn kept(feed: Option<&Base>, url: &Url) -> String {
+    match feed {
+        Some(feed) => feed.keep(url),
+        None => without_password(url.clone()).into(),
     }
-    // What cannot carry a password has none.
-    let _ = absolute.set_username("");
-    let _ = absolute.set_password(None);
-    absolute.into()
+}
+
+/// Where a URL that was kept leads with the feed of now.
+fn followed(feed: Option<&Base>, kept: &str) -> Option<Url> {
+    match feed {
+        Some(feed) => feed.follow(kept),
+        None => Url::parse(kept).ok(),
+    }
 }
 
 /// Connections kept at hand, over all importers.
@@ -144,14 +144,17 @@ impl Engine {
         let plugin: &Arc<dyn Plugin> = plugin;
         let fingerprint = format!("{} {}", importer.oid, importer.last_updated);
         let reached = plugin.upstream(&Config::new(importer.config));
-        let feed = reached.feed.as_deref().and_then(|feed| feed_url(feed).ok());
-        let urls = match resolve(feed.as_ref(), &source.urls) {
-            Ok(urls) => urls,
-            Err(failure) => {
-                tracing::warn!(repo_id = source.repo_id, %failure.message, "a catalog entry cannot be followed");
-                return Ok(None);
-            }
-        };
+        let feed = feed_base(&reached);
+        let follow = |kept: &String| followed(feed.as_ref(), kept);
+        let urls: Vec<Url> = source.urls.iter().filter_map(follow).collect();
+        if urls.is_empty() {
+            let repo_id = &source.repo_id;
+            tracing::warn!(
+                repo_id,
+                "a catalog entry cannot be followed: the importer has no feed"
+            );
+            return Ok(None);
+        }
         let session = self.deferred.sessions.of(
             self,
             &format!("importer {}", source.repo_id),
@@ -168,33 +171,5 @@ impl Engine {
                 Ok(None)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(feed: &str, url: &str) -> String {
-        kept(Url::parse(feed).ok().as_ref(), url)
-    }
-
-    #[test]
-    fn urls_below_the_feed_are_kept_relative() {
-        let feed = "http://a.example/os/";
-        assert_eq!(of(feed, "http://a.example/os/P/x.rpm"), "P/x.rpm");
-        assert_eq!(of(feed, "P/x.rpm"), "P/x.rpm");
-        for other in ["http://b.example/os/x", "http://a.example/other/x"] {
-            assert_eq!(of(feed, other), other);
-        }
-        // Relative it would be read as a URL of its own.
-        let odd = "http://a.example/os/http:x";
-        assert_eq!(of(feed, odd), odd);
-    }
-
-    #[test]
-    fn passwords_are_not_kept() {
-        let url = "http://ann:secret@b.example/x";
-        assert_eq!(of("http://a.example/", url), "http://b.example/x");
     }
 }

@@ -15,6 +15,9 @@ use crate::{Engine, Job, Registry};
 /// What is shown in place of a secret.
 pub const MASK: &str = "*****";
 
+/// The address of the upstream, in which a query may be a token.
+const FEED: &str = "feed";
+
 /// Settings of every importer that are not shown, whatever its type says.
 const SECRETS: [&str; 2] = ["basic_auth_password", "proxy_password"];
 
@@ -43,6 +46,57 @@ pub fn document(registry: &Registry, importer: &Importer) -> Value {
     })
 }
 
+/// Parameters that choose a repository from a list of mirrors, and so are no secrets.
+const SELECTORS: [&str; 14] = [
+    "repo",
+    "arch",
+    "basearch",
+    "release",
+    "releasever",
+    "version",
+    "country",
+    "cc",
+    "infra",
+    "protocol",
+    "os",
+    "path",
+    "tag",
+    "redirect",
+];
+
+/// An address with asterisks in place of what may be a token in its query.
+#[must_use]
+pub fn shown_address(address: &str) -> String {
+    let Some((folder, query)) = address
+        .split_once('?')
+        .filter(|(_, query)| !query.is_empty())
+    else {
+        return address.to_owned();
+    };
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((key, _)) if SELECTORS.contains(&key.to_ascii_lowercase().as_str()) => pair.to_owned(),
+        Some((key, _)) => format!("{key}={MASK}"),
+        None => MASK.to_owned(),
+    });
+    format!("{folder}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// A setting as it may be shown.
+fn shown_setting(key: &str, value: &Value, descriptor: Option<&PluginDescriptor>) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        _ if is_secret(key, descriptor) => json!(MASK),
+        Value::String(address) if key == FEED => json!(shown_address(address)),
+        _ => value.clone(),
+    }
+}
+
+/// Whether a client sends back what it was shown in place of a secret.
+pub(crate) fn is_masked(key: &str, given: &Value, stored: &Value) -> bool {
+    let masked = |stored: &str| key == FEED && given.as_str() == Some(&shown_address(stored)[..]);
+    given.as_str() == Some(MASK) || stored.as_str().is_some_and(masked)
+}
+
 fn is_secret(key: &str, descriptor: Option<&PluginDescriptor>) -> bool {
     SECRETS.contains(&key)
         || descriptor.is_some_and(|d| d.settings.iter().any(|s| s.secret && s.name == key))
@@ -52,14 +106,7 @@ fn is_secret(key: &str, descriptor: Option<&PluginDescriptor>) -> bool {
 pub(crate) fn shown(config: &Document, descriptor: Option<&PluginDescriptor>) -> Document {
     config
         .iter()
-        .map(|(key, value)| {
-            let value = if is_secret(key, descriptor) && !value.is_null() {
-                json!(MASK)
-            } else {
-                value.clone()
-            };
-            (key.clone(), value)
-        })
+        .map(|(key, value)| (key.clone(), shown_setting(key, value, descriptor)))
         .collect()
 }
 
@@ -67,7 +114,10 @@ pub(crate) fn shown(config: &Document, descriptor: Option<&PluginDescriptor>) ->
 /// it read must not replace a password by asterisks.
 #[must_use]
 pub fn without_masks(stored: &Document, mut changes: Document) -> Document {
-    changes.retain(|key, value| value.as_str() != Some(MASK) || !stored.contains_key(key));
+    changes.retain(|key, value| {
+        let stored = stored.get(key);
+        !stored.is_some_and(|stored| is_masked(key, value, stored))
+    });
     changes
 }
 
@@ -306,5 +356,25 @@ mod tests {
             .unwrap()
             .is_empty()
         );
+    }
+
+    #[test]
+    fn a_token_in_the_feed_is_masked_and_comes_back_harmlessly() {
+        for (feed, shown) in [
+            ("http://a/p?T0ken", "http://a/p?*****"),
+            (
+                "http://a/p/?token=x&arch=y",
+                "http://a/p/?token=*****&arch=y",
+            ),
+            ("http://a/m?repo=f&arch=x", "http://a/m?repo=f&arch=x"),
+            ("http://a/p?", "http://a/p?"),
+        ] {
+            assert_eq!(shown_address(feed), shown);
+            let stored = Document::from_iter([("feed".to_owned(), json!(feed))]);
+            let changes = |feed: &str| Document::from_iter([("feed".to_owned(), json!(feed))]);
+            assert!(without_masks(&stored, changes(shown)).is_empty());
+            let other = without_masks(&stored, changes("http://b/p?*****"));
+            assert_eq!(other["feed"], "http://b/p?*****");
+        }
     }
 }

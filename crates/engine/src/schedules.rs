@@ -10,7 +10,7 @@ use pith_store::{Schedule, ScheduleOwner};
 use serde_json::{Value, json};
 
 use crate::error::from_store;
-use crate::importers::{MASK, shown};
+use crate::importers::{is_masked, shown};
 use crate::{Engine, Job, Registry};
 
 /// What schedules of a path run.
@@ -252,8 +252,8 @@ fn wanted(body: &Document, update: bool) -> Result<Wanted, PulpError> {
 fn unmasked(stored: Option<&Value>, mut given: Value) -> Value {
     if let (Some(Value::Object(stored)), Value::Object(given)) = (stored, &mut given) {
         for (key, value) in given {
-            if value.as_str() == Some(MASK)
-                && let Some(secret) = stored.get(key)
+            if let Some(secret) = stored.get(key)
+                && is_masked(key, value, secret)
             {
                 *value = secret.clone();
             }

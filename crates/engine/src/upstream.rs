@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use pith_content::Config;
+use pith_content::base::Base;
 use pith_content::sync::Upstream as Reached;
 use pith_fetch::{BasicAuth, Upstream};
+
+/// The folder that a feed is; `None` without one, and for a text that is no URL.
+pub(crate) fn feed_base(reached: &Reached) -> Option<Base> {
+    let feed = reached.feed.as_deref()?;
+    Base::parse(feed).ok()
+}
 
 /// Reads the platform's own setting names. Values were checked when the configuration was stored; what is still
 /// unusable falls back to the default.
@@ -24,6 +31,7 @@ pub(crate) fn upstream(reached: &Reached) -> Upstream {
     };
     let default = Upstream::default();
     Upstream {
+        home: feed_base(reached).map(|feed| feed.address().clone()),
         ssl_ca_cert: text("ssl_ca_cert"),
         ssl_client_cert: text("ssl_client_cert"),
         ssl_client_key: text("ssl_client_key").map(Into::into),

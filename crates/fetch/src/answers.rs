@@ -3,10 +3,38 @@
 use std::time::Duration;
 
 use reqwest::header::{
-    CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, RETRY_AFTER,
+    CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
+    RETRY_AFTER,
 };
+use url::Url;
 
 use crate::error::ErrorKind;
+use crate::session::Validators;
+
+/// What is known of a complete body besides its bytes.
+pub(crate) struct Meta {
+    pub(crate) url: Url,
+    pub(crate) validators: Validators,
+    pub(crate) content_type: Option<String>,
+    /// Whether it was packed though nobody asked for that, and is unpacked.
+    pub(crate) unpacked: bool,
+}
+
+impl Meta {
+    /// What the headers of an answer from `url` say.
+    pub(crate) fn of(headers: &HeaderMap, url: &Url) -> Self {
+        let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
+        Self {
+            url: url.clone(),
+            validators: Validators {
+                etag: text(ETAG),
+                last_modified: text(LAST_MODIFIED),
+            },
+            content_type: text(CONTENT_TYPE),
+            unpacked: false,
+        }
+    }
+}
 
 /// What the body of a `200` can be resumed by.
 pub(crate) struct Resume {

@@ -170,7 +170,7 @@ impl Egress {
         AddressClass::of(address)
     }
 
-    /// Judges one address; `public_only` is set once a redirect came from the internet.
+    /// Judges one address; `public_only` is set once a redirect or a document came from the internet.
     pub(crate) fn check(&self, address: IpAddr, public_only: bool) -> Result<(), Refusal> {
         let why = match self.class(address) {
             AddressClass::Public => return Ok(()),
@@ -178,7 +178,7 @@ impl Egress {
                 "is link-local, multicast, reserved or a cloud's metadata service"
             }
             _ if public_only => {
-                "is in a private network, and a redirect from the internet may not lead there"
+                "is in a private network, and what comes from the internet may not lead there"
             }
             AddressClass::Private if self.allow_private => return Ok(()),
             AddressClass::Loopback if self.allow_loopback => return Ok(()),

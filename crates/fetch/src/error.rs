@@ -75,6 +75,11 @@ pub enum ErrorKind {
     /// The answer breaks the rules of HTTP.
     #[error("the answer is not valid HTTP; check that the URL and the proxy are right")]
     Protocol,
+    /// The body is not what its `Content-Encoding` says.
+    #[error(
+        "the server packed it (Content-Encoding) and it cannot be unpacked; use another mirror"
+    )]
+    Encoding,
     /// Redirects lead in a circle or too far.
     #[error("the redirects lead nowhere; check the feed URL in a browser")]
     RedirectLoop,
@@ -111,6 +116,19 @@ impl ErrorKind {
                 Some(*status)
             }
             _ => None,
+        }
+    }
+
+    /// Whether the server may well have the file under another spelling of its name.
+    pub(crate) fn misspelt(&self) -> bool {
+        match self {
+            Self::NotFound { .. }
+            | Self::Denied { .. }
+            | Self::TooLarge { .. }
+            | Self::SizeMismatch { .. }
+            | Self::DigestMismatch { .. } => true,
+            Self::Status { .. } => !self.retryable(),
+            _ => false,
         }
     }
 

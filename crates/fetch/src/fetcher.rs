@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::{Clients, Recipe};
@@ -35,6 +35,8 @@ pub(crate) struct SessionState {
     pub(crate) recipe: Recipe,
     pub(crate) downloads: Semaphore,
     pub(crate) speed: Option<Mutex<Bucket>>,
+    /// Whether [`Upstream::home`] is in the internet, once somebody wanted to know.
+    pub(crate) home_is_public: OnceCell<bool>,
 }
 
 impl fmt::Debug for SessionState {
@@ -73,11 +75,11 @@ impl Fetcher {
                 .max_speed
                 .filter(|speed| *speed > 0)
                 .map(|speed| Mutex::new(Bucket::new(speed))),
+            home_is_public: OnceCell::new(),
             upstream,
         };
         Ok(Session {
             state: Arc::new(state),
-            anonymous: false,
             cancel: CancellationToken::new(),
         })
     }

@@ -10,9 +10,10 @@ use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use url::Url;
 
+use crate::answers::Meta;
 use crate::error::{ErrorKind, FetchError};
 use crate::session::Validators;
-use crate::transfer::{Failed, Meta, Outcome, Transfer};
+use crate::transfer::{Failed, Outcome, Transfer};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -52,7 +53,9 @@ impl Unreadable {
 /// Streams a local file into the transfer's sink.
 pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Outcome, Failed> {
     let allowed = transfer.session.state.shared.policy.allow_file;
-    let path = path(url, allowed).map_err(|error| error.explain(url))?;
+    // A document from a server must not have files of this machine read.
+    let local = transfer.session.reads_files();
+    let path = path(url, allowed, local).map_err(|error| error.explain(url))?;
     let opened = tokio::task::spawn_blocking(move || open(&path))
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error).into()));
@@ -87,11 +90,17 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Ou
         url: url.clone(),
         validators,
         content_type: None,
+        unpacked: false,
     };
     Ok(Outcome::Complete(Box::new(meta), hashed))
 }
 
-fn path(url: &Url, allowed: bool) -> Result<PathBuf, Unreadable> {
+fn path(url: &Url, allowed: bool, local: bool) -> Result<PathBuf, Unreadable> {
+    if !local {
+        return Err(Unreadable::Refused(
+            "a feed that is no file:// URL names a file on this machine",
+        ));
+    }
     if !allowed {
         return Err(Unreadable::Refused(
             "the server's settings do not allow file:// feeds",

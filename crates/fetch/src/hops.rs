@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
@@ -33,8 +34,10 @@ pub(crate) struct Answer {
 /// Where the next request of a chain goes.
 struct Hop {
     url: Url,
-    /// Whether the session's secrets may go there.
+    /// Whether the secrets of the request's own server may go there.
     trusted: bool,
+    /// Whether the request's own server is the feed's, and so gets the session's secrets.
+    at_home: bool,
     /// Whether the chain came from the internet, so that it may not enter private networks.
     from_internet: bool,
 }
@@ -42,16 +45,18 @@ struct Hop {
 impl Session {
     /// Asks for `url` and follows redirects until another answer comes.
     pub(crate) async fn ask(&self, url: &Url, headers: &HeaderMap) -> Result<Answer, FetchError> {
-        let (start, own_auth) = self.prepare(url);
+        let at_home = self.is_home(url);
+        let (start, own_auth) = self.prepare(url, at_home);
         let auth = match own_auth {
             Some(auth) => Some(auth),
-            None if self.anonymous => None,
-            None => self.state.upstream.basic_auth.clone(),
+            None => self.state.upstream.basic_auth.clone().filter(|_| at_home),
         };
         let mut hop = Hop {
             url: start.clone(),
             trusted: true,
-            from_internet: false,
+            at_home,
+            // Another server than the feed's is one that a document names: what a redirect may not do it may not either.
+            from_internet: !at_home && self.home_is_public().await,
         };
         let mut visited = HashSet::new();
         loop {
@@ -80,8 +85,41 @@ impl Session {
         }
     }
 
+    /// Whether a URL is at the server that the session's secrets are meant for.
+    fn is_home(&self, url: &Url) -> bool {
+        let home = self.state.upstream.home.as_ref();
+        home.is_some_and(|home| same_site(home, url))
+    }
+
+    /// Whether the feed is a folder of this machine.
+    pub(crate) fn reads_files(&self) -> bool {
+        let home = self.state.upstream.home.as_ref();
+        home.is_some_and(|home| home.scheme() == "file")
+    }
+
+    /// Whether the feed's server is in the internet, as far as that can be known.
+    async fn home_is_public(&self) -> bool {
+        let state = &self.state;
+        let Some(home) = state.upstream.home.as_ref().filter(|home| home.has_host()) else {
+            return false;
+        };
+        let egress = &state.shared.policy.egress;
+        let is_public = |address: IpAddr| egress.class(address) == AddressClass::Public;
+        let look = async || match (literal(home), home.host_str()) {
+            (Some(address), _) => Ok(is_public(address)),
+            // A proxy resolves names itself.
+            (None, Some(host)) if state.recipe.proxy().is_none() => {
+                let addresses = egress.lookup.lookup(host).await?;
+                Ok::<_, io::Error>(addresses.into_iter().any(is_public))
+            }
+            (None, _) => Ok(true),
+        };
+        let known = state.home_is_public.get_or_try_init(look).await;
+        known.copied().unwrap_or(true)
+    }
+
     /// The URL as it goes to the server, and the user and password that it carried.
-    fn prepare(&self, url: &Url) -> (Url, Option<BasicAuth>) {
+    fn prepare(&self, url: &Url, at_home: bool) -> (Url, Option<BasicAuth>) {
         let mut url = url.clone();
         let auth = (!url.username().is_empty()).then(|| {
             let decode = |text: &str| {
@@ -101,7 +139,7 @@ impl Session {
             .upstream
             .query_auth_token
             .as_ref()
-            .filter(|_| !self.anonymous)
+            .filter(|_| at_home)
         {
             url.set_query(Some(token.expose_secret().trim_start_matches('?')));
         }
@@ -157,7 +195,7 @@ impl Session {
             egress.check_literal(proxy, false).map_err(refused)?;
         }
         let variant = Variant {
-            identity: hop.trusted && !self.anonymous,
+            identity: hop.trusted && hop.at_home,
             tls: hop.url.scheme() == "https"
                 || proxy.is_some_and(|proxy| proxy.scheme() == "https"),
             // A proxy resolves names itself, and it may well be in a private network.
@@ -195,6 +233,7 @@ impl Session {
         Ok(Hop {
             url,
             trusted,
+            at_home: hop.at_home,
             from_internet,
         })
     }

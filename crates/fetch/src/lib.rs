@@ -10,7 +10,7 @@
 //! - the body never exceeds [`Request::max_size`], whatever the server says or leaves out;
 //! - a body that arrives is the body that was expected: size and digests are checked, and a wrong body is never kept;
 //! - it ends: every read has a time limit, bodies have a lowest speed, attempts and redirects are counted;
-//! - secrets go to the host they are meant for and never into an error, a log line or a `Debug` text.
+//! - secrets go to the server they are meant for ([`Upstream::home`]) and never into an error, a log line or a `Debug` text.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,13 +27,13 @@
 
 mod answers;
 mod clients;
+mod decode;
 mod egress;
 mod error;
 mod fetcher;
 mod file;
 mod hops;
 mod limits;
-pub mod mirrors;
 mod policy;
 mod session;
 mod sink;

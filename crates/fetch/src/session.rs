@@ -15,7 +15,8 @@ use crate::sink::{Sink, VecSink};
 /// What to fetch and what is known of it.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The same file on each mirror, best first.
+    /// The same file on each mirror, best first. Another spelling of a name at the same server comes right behind the
+    /// first, and is tried when the server does not have the file under that.
     pub urls: Vec<Url>,
     /// No more bytes than this are taken.
     pub max_size: u64,
@@ -69,6 +70,10 @@ pub struct Fetched {
     pub attempts: u32,
     /// How the mirrors tried before this one failed, in order.
     pub failed_mirrors: Vec<FetchError>,
+    /// Whether the server had it under another spelling of its name only.
+    pub respelt: bool,
+    /// Whether the server packed it (`Content-Encoding`) though that was not asked for, and it was unpacked here.
+    pub unpacked: bool,
 }
 
 /// The answer to a conditional download.
@@ -85,22 +90,10 @@ pub enum Conditional {
 #[derive(Debug, Clone)]
 pub struct Session {
     pub(crate) state: Arc<SessionState>,
-    pub(crate) anonymous: bool,
     pub(crate) cancel: CancellationToken,
 }
 
 impl Session {
-    /// The same session without user name, password, token and client certificate: for hosts that a document from
-    /// outside names (a mirror list, say) rather than a person.
-    #[must_use]
-    // tidy: allow(unused): mirrors that a list names are to be asked so
-    pub fn without_credentials(&self) -> Self {
-        Self {
-            anonymous: true,
-            ..self.clone()
-        }
-    }
-
     /// The same session, whose downloads end with [`crate::ErrorKind::Cancelled`] once `cancel` is cancelled.
     /// (Dropping a download's future stops it as well.)
     #[must_use]

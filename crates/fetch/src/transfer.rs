@@ -6,21 +6,21 @@ use bytes::{Bytes, BytesMut};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, MultiHasher};
 use reqwest::header::{
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, LAST_MODIFIED, RANGE,
+    HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use crate::answers::{Resume, retry_after, status_kind};
+use crate::answers::{Meta, Resume, retry_after, status_kind};
+use crate::decode::{Coding, Reading, Unpacker};
 use crate::error::{ErrorKind, FetchError};
 use crate::file;
 use crate::hops::explain;
 use crate::limits::Drip;
 use crate::session::{Conditional, Fetched, Request, Session, Validators};
 use crate::sink::Sink;
-use crate::urls::clean;
+use crate::urls::{clean, respelt};
 
 /// Bytes hashed before other tasks get their turn: well under a millisecond of work.
 const HASH_SLICE: usize = 256 * 1024;
@@ -51,13 +51,6 @@ pub(crate) enum Outcome {
     NotModified,
 }
 
-/// What is known of a complete body besides its bytes.
-pub(crate) struct Meta {
-    pub(crate) url: Url,
-    pub(crate) validators: Validators,
-    pub(crate) content_type: Option<String>,
-}
-
 pub(crate) struct Transfer<'a> {
     pub(crate) session: &'a Session,
     pub(crate) request: &'a Request,
@@ -69,6 +62,7 @@ pub(crate) struct Transfer<'a> {
     /// Whether the sink was told of a body.
     begun: bool,
     resume: Option<Resume>,
+    reading: Reading,
     attempts: u32,
 }
 
@@ -92,6 +86,7 @@ impl Session {
             head: BytesMut::new(),
             begun: false,
             resume: None,
+            reading: Reading::default(),
             attempts: 0,
         };
         tokio::select! {
@@ -127,17 +122,35 @@ impl Transfer<'_> {
         // Never closed, so this cannot fail; without a permit the download would merely not be counted.
         let _slot = self.session.state.downloads.acquire().await.ok();
         let mut failed_mirrors: Vec<FetchError> = Vec::new();
-        for (mirror, url) in self.request.urls.iter().enumerate() {
-            let last = mirror + 1 == self.request.urls.len();
+        let urls = &self.request.urls;
+        // The first spelling of the name at the server that is being asked, and the failures before it.
+        let (mut first, mut before) = (0, 0);
+        for (mirror, url) in urls.iter().enumerate() {
+            let respelt = mirror > 0 && respelt(&urls[first], url);
+            if !respelt {
+                (first, before) = (mirror, failed_mirrors.len());
+            } else if failed_mirrors
+                .last()
+                .is_some_and(|error| !error.kind.misspelt())
+            {
+                continue;
+            }
+            let last = urls[mirror..].iter().all(|later| self::respelt(url, later));
             match self.mirror(url, last).await {
                 Ok(Outcome::NotModified) => return Ok(Conditional::NotModified),
                 Ok(Outcome::Complete(meta, hashed)) => {
+                    if respelt {
+                        failed_mirrors.truncate(before);
+                    }
                     let fetched = self.finish(*meta, hashed, mirror, failed_mirrors);
-                    return Ok(Conditional::Fetched(fetched));
+                    return Ok(Conditional::Fetched(Fetched { respelt, ..fetched }));
                 }
                 Err(Failed { error, fatal, .. }) => {
                     tracing::debug!(%error, "a mirror failed");
-                    failed_mirrors.push(*error);
+                    // That it is not there under the other spelling either is no news.
+                    if !respelt || !matches!(error.kind, ErrorKind::NotFound { .. }) {
+                        failed_mirrors.push(*error);
+                    }
                     if fatal {
                         break;
                     }
@@ -163,6 +176,7 @@ impl Transfer<'_> {
             url,
             validators,
             content_type,
+            unpacked,
         } = meta;
         Fetched {
             hashed,
@@ -173,6 +187,8 @@ impl Transfer<'_> {
             head: self.head.freeze(),
             attempts: self.attempts,
             failed_mirrors,
+            respelt: false,
+            unpacked,
         }
     }
 
@@ -181,6 +197,7 @@ impl Transfer<'_> {
         let policy = &self.session.state.shared.policy.retry;
         // Another mirror's copy may differ: nothing of it is kept.
         self.resume = None;
+        self.reading = Reading::default();
         let mut tries = 0;
         loop {
             self.attempts += 1;
@@ -194,6 +211,11 @@ impl Transfer<'_> {
                 Ok(outcome) => return Ok(outcome),
                 Err(failed) => failed,
             };
+            if !failed.fatal && self.reading.turn(&failed.error.kind) {
+                tracing::debug!(error = %failed.error, "reading it the other way");
+                self.resume = None;
+                continue;
+            }
             let told_to_wait = failed.wait.is_some_and(|wait| !wait.is_zero());
             let again = failed.error.retryable() && tries < policy.attempts;
             if failed.fatal || !again || (told_to_wait && !last) {
@@ -212,15 +234,23 @@ impl Transfer<'_> {
         let resuming = headers.contains_key(RANGE);
         let answer = self.session.ask(url, &headers).await?;
         let (response, url) = (answer.response, answer.url);
+        let mut unpacker = None;
         match response.status() {
             StatusCode::NOT_MODIFIED if self.is_conditional(&headers) => {
                 return Ok(Outcome::NotModified);
             }
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 let total = response.content_length();
-                self.check_total(total, &url)?;
-                self.resume = Resume::new(response.headers(), total);
-                self.start(total, &url).await?;
+                unpacker = self.unpacker(response.headers(), &url, total);
+                if unpacker.is_some() {
+                    // A range would be one of the packed bytes.
+                    self.resume = None;
+                    self.start(None, &url).await?;
+                } else {
+                    self.check_total(total, &url)?;
+                    self.resume = Resume::new(response.headers(), total);
+                    self.start(total, &url).await?;
+                }
             }
             StatusCode::PARTIAL_CONTENT if resuming => {
                 let continues = match &self.resume {
@@ -251,9 +281,32 @@ impl Transfer<'_> {
                 });
             }
         }
-        let meta = meta(&response, &url);
-        self.body(response, &url).await?;
-        let hashed = self.check_complete(&url)?;
+        self.receive(response, unpacker, &url).await
+    }
+
+    /// The body of an answer, and whether it is what was promised.
+    async fn receive(
+        &mut self,
+        response: Response,
+        mut unpacker: Option<Unpacker>,
+        url: &Url,
+    ) -> Result<Outcome, Failed> {
+        let mut meta = Meta::of(response.headers(), url);
+        let coded = Coding::of(response.headers()).is_some();
+        self.body(response, unpacker.as_mut(), url).await?;
+        if let Some(unpacker) = &mut unpacker {
+            meta.unpacked = unpacker.unpacked();
+            let rest = unpacker.finish().map_err(|error| undone(&error, url))?;
+            self.take(rest.into(), url).await?;
+        } else if let Some(expected) = self.request.expect_size.filter(|_| coded)
+            && self.received < expected
+        {
+            // Packed rather than broken off.
+            let actual = self.received;
+            let kind = ErrorKind::SizeMismatch { expected, actual };
+            return Err(FetchError::new(kind, url, "").into());
+        }
+        let hashed = self.check_complete(url)?;
         Ok(Outcome::Complete(Box::new(meta), hashed))
     }
 
@@ -326,7 +379,20 @@ impl Transfer<'_> {
             .map_err(|error| ours(&error, url))
     }
 
-    async fn body(&mut self, mut response: Response, url: &Url) -> Result<(), Failed> {
+    /// What unpacks the body of an answer with these headers, when it is to be unpacked.
+    fn unpacker(&mut self, headers: &HeaderMap, url: &Url, total: Option<u64>) -> Option<Unpacker> {
+        let coding = Coding::of(headers)?;
+        self.reading
+            .unpacks(coding, self.request, url, total)
+            .then(|| Unpacker::new(coding))
+    }
+
+    async fn body(
+        &mut self,
+        mut response: Response,
+        mut unpacker: Option<&mut Unpacker>,
+        url: &Url,
+    ) -> Result<(), Failed> {
         let limit = self.session.state.upstream.read_timeout;
         let mut drip = Drip::new(self.session.state.shared.policy.slowest);
         let stalled = |received: u64, how: &str| {
@@ -343,11 +409,35 @@ impl Transfer<'_> {
             };
             let fast_enough = drip.goes_on(bytes.len(), asked.elapsed());
             self.session.throttle(bytes.len()).await;
-            self.take(bytes, url).await?;
+            match &mut unpacker {
+                None => self.take(bytes, url).await?,
+                Some(unpacker) => self.take_packed(&bytes, unpacker, url).await?,
+            }
             if !fast_enough {
                 return Err(stalled(self.received, "hardly anything in a long time,").into());
             }
         }
+    }
+
+    /// Unpacks the next bytes and takes what comes of them.
+    async fn take_packed(
+        &mut self,
+        bytes: &Bytes,
+        unpacker: &mut Unpacker,
+        url: &Url,
+    ) -> Result<(), Failed> {
+        for piece in bytes.chunks(unpacker.slice()) {
+            let unpacked = unpacker.push(piece).map_err(|error| undone(&error, url))?;
+            if !unpacked.is_empty() {
+                self.take(unpacked.into(), url).await?;
+            }
+        }
+        // Packing can make a little more of what does not pack, and never of nothing something endless.
+        let limit = self.request.max_size;
+        if unpacker.taken() > limit.saturating_mul(2).saturating_add(64 * 1024) {
+            return Err(FetchError::new(ErrorKind::TooLarge { limit }, url, "").into());
+        }
+        Ok(())
     }
 
     /// Counts, hashes and passes on the next bytes.
@@ -438,18 +528,7 @@ fn ours(error: &std::io::Error, url: &Url) -> Failed {
     }
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-fn meta(response: &Response, url: &Url) -> Meta {
-    let headers = response.headers();
-    Meta {
-        url: url.clone(),
-        validators: Validators {
-            etag: text(headers, ETAG),
-            last_modified: text(headers, LAST_MODIFIED),
-        },
-        content_type: text(headers, CONTENT_TYPE),
-    }
+/// The body is not packed as its header says.
+fn undone(error: &std::io::Error, url: &Url) -> Failed {
+    FetchError::new(ErrorKind::Encoding, url, error.to_string()).into()
 }

@@ -4,6 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use url::Url;
+
+use crate::urls::clean;
 
 /// A user name with its password.
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ pub struct BasicAuth {
 /// The default is an importer with nothing set. Its `Debug` text shows no secret.
 #[derive(Clone)]
 pub struct Upstream {
+    /// The address that a person gave, the feed's. Its server alone gets user name, password, token and client
+    /// certificate: servers that its documents name get none, and nobody does when this is not set. Only where it is
+    /// a `file://` URL are files of this machine read.
+    pub home: Option<Url>,
     /// PEM certificates that *replace* the system's roots.
     pub ssl_ca_cert: Option<String>,
     /// PEM client certificate with its chain.
@@ -35,7 +42,7 @@ pub struct Upstream {
     pub proxy_auth: Option<BasicAuth>,
     /// User name and password for the upstream.
     pub basic_auth: Option<BasicAuth>,
-    /// Replaces the query string of every URL asked for.
+    /// Replaces the query string of every URL asked for at [`Upstream::home`]'s server.
     pub query_auth_token: Option<SecretString>,
     /// Downloads in flight.
     pub max_downloads: usize,
@@ -52,6 +59,7 @@ pub struct Upstream {
 impl Default for Upstream {
     fn default() -> Self {
         Self {
+            home: None,
             ssl_ca_cert: None,
             ssl_client_cert: None,
             ssl_client_key: None,
@@ -74,6 +82,10 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The certificate's text may hold the key, and the proxy's may hold a password: neither is shown.
         f.debug_struct("Upstream")
+            .field(
+                "home",
+                &self.home.as_ref().map(|home| String::from(clean(home))),
+            )
             .field("ssl_ca_cert", &self.ssl_ca_cert.is_some())
             .field("ssl_client_cert", &self.ssl_client_cert.is_some())
             .field("ssl_validation", &self.ssl_validation)

@@ -26,6 +26,33 @@ pub(crate) fn same_site(from: &Url, to: &Url) -> bool {
             && origin(to) == ("https".to_owned(), Some(443)))
 }
 
+/// Whether two URLs are spellings of one: the same server, and the same name once nothing is percent-encoded any more.
+pub(crate) fn respelt(one: &Url, other: &Url) -> bool {
+    let server = |url: &Url| {
+        let port = url.port_or_known_default();
+        (
+            url.scheme().to_owned(),
+            url.host_str().map(str::to_owned),
+            port,
+        )
+    };
+    server(one) == server(other) && plain(one.path()) == plain(other.path())
+}
+
+/// A path without percent-encoding, however often it was encoded.
+fn plain(path: &str) -> Vec<u8> {
+    let mut bytes = path.as_bytes().to_vec();
+    // Each round shortens it; a name that was encoded more often than this was not encoded here.
+    for _ in 0..4 {
+        let decoded: Vec<u8> = percent_encoding::percent_decode(&bytes).collect();
+        if decoded == bytes {
+            break;
+        }
+        bytes = decoded;
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -37,6 +64,16 @@ mod tests {
             .parse()
             .unwrap();
         assert_eq!(clean(&url).as_str(), "https://cdn.example.com:8443/a/b.rpm");
+    }
+
+    #[test]
+    fn spellings_of_one_name_at_one_server_are_the_same_file() {
+        let respelt = |a: &str, b: &str| respelt(&a.parse().unwrap(), &b.parse().unwrap());
+        assert!(respelt("http://a/x%2By", "http://a:80/x+y"));
+        assert!(respelt("http://a/x%255E", "http://a/x%5E"));
+        assert!(!respelt("http://a/x", "http://a/y"));
+        assert!(!respelt("http://a/x", "http://b/x"));
+        assert!(!respelt("http://a/x", "https://a/x"));
     }
 
     #[test]

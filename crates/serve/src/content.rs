@@ -155,7 +155,12 @@ impl Content {
         found: &Resolved,
     ) -> Result<Response> {
         let (publication, rest) = (&*found.publication, found.rest.as_str());
-        if let Some(entry) = publication.get(rest)? {
+        let mut entry = publication.get(rest)?;
+        // A name that holds `%` is asked for as it stands by those who do not know that it is to be encoded.
+        if let (None, Some(literal)) = (&entry, path.literal_end(rest)) {
+            entry = publication.get(literal)?;
+        }
+        if let Some(entry) = entry {
             // A file is no directory.
             return if path.is_dir {
                 Ok(plain(StatusCode::NOT_FOUND))

@@ -17,6 +17,9 @@ const IN_A_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 pub struct RequestPath {
     /// Segments joined by `/`, without a slash at either end; empty for the root.
     pub path: String,
+    /// The same without decoding, where that is another path: what a client asks for that takes a published name for a
+    /// piece of a URL.
+    pub literal: Option<String>,
     /// Whether the request named a directory, by a slash at its end.
     pub is_dir: bool,
 }
@@ -33,6 +36,7 @@ impl RequestPath {
     /// [`Unsafe`], to be answered with 400.
     pub fn parse(raw: &str) -> Result<Self, Unsafe> {
         let mut path = String::with_capacity(raw.len());
+        let mut literal = String::new();
         let mut is_dir = true;
         for raw_segment in raw.split('/') {
             let segment: Cow<'_, str> = percent_decode_str(raw_segment)
@@ -47,10 +51,25 @@ impl RequestPath {
             }
             if !path.is_empty() {
                 path.push('/');
+                literal.push('/');
             }
             path.push_str(&segment);
+            literal.push_str(raw_segment);
         }
-        Ok(Self { path, is_dir })
+        Ok(Self {
+            literal: Some(literal).filter(|literal| *literal != path),
+            path,
+            is_dir,
+        })
+    }
+
+    /// The end of the path that is not decoded, of as many segments as `rest`, which is an end of the decoded one.
+    #[must_use]
+    pub fn literal_end(&self, rest: &str) -> Option<&str> {
+        let literal = self.literal.as_deref()?;
+        let slashes = rest.matches('/').count();
+        let at = literal.rmatch_indices('/').nth(slashes);
+        Some(at.map_or(literal, |(at, _)| &literal[at + 1..]))
     }
 }
 
@@ -93,6 +112,18 @@ mod tests {
         assert_eq!(parsed("/"), (String::new(), true));
         assert_eq!(parsed("/a/%2e"), ("a".into(), true));
         assert_eq!(parsed("/..a/b.."), ("..a/b..".into(), false));
+    }
+
+    #[test]
+    fn the_end_of_a_path_is_found_without_decoding_too() {
+        let path = RequestPath::parse("/pulp//r%65pos/./a%3Ab/c%2B.rpm").unwrap();
+        assert_eq!(path.path, "pulp/repos/a:b/c+.rpm");
+        assert_eq!(path.literal_end("a:b/c+.rpm"), Some("a%3Ab/c%2B.rpm"));
+        assert_eq!(
+            path.literal_end(&path.path),
+            Some("pulp/r%65pos/a%3Ab/c%2B.rpm")
+        );
+        assert_eq!(RequestPath::parse("/a+b").unwrap().literal_end("a+b"), None);
     }
 
     #[test]

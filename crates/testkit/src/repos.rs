@@ -98,6 +98,8 @@ pub struct Spec {
     pub revision: u64,
     /// Makes other packages of the same names.
     pub seed: u64,
+    /// Where primary says that a package is; its file lies at [`MadePackage::location`] all the same.
+    pub location: fn(&MadePackage) -> String,
 }
 
 impl Default for Spec {
@@ -116,6 +118,7 @@ impl Default for Spec {
             payload: 1024,
             revision: 1_700_000_000,
             seed: 0,
+            location: MadePackage::location,
         }
     }
 }

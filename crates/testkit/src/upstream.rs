@@ -93,6 +93,10 @@ pub enum Fault {
     IgnoreRange,
     /// Answers a request for a range with 206 and a `Content-Range` that starts one byte too late.
     WrongContentRange,
+    /// Serves the file packed with this `Content-Encoding` (`gzip` or `zstd`), whatever was asked for.
+    Packed(&'static str),
+    /// Like [`Fault::Packed`], without a length.
+    PackedNoLength(&'static str),
     /// Serves the file without `ETag` and `Last-Modified`.
     NoValidators,
     /// Serves the file under this `ETag` (quotes are the caller's).
@@ -155,6 +159,10 @@ struct State {
     log: Vec<Recorded>,
     /// The value of `Authorization` that is asked for.
     authorization: Option<String>,
+    /// The query that is asked for.
+    query: Option<String>,
+    /// Whether names are looked up as object stores do.
+    object_store: bool,
 }
 
 #[derive(Default)]
@@ -303,6 +311,17 @@ impl Upstream {
     /// From now on requests need this `Authorization` header, for example `Basic dXNlcjpwYXNz`; others get 401.
     pub fn require_authorization(&self, value: &str) {
         self.shared.state.lock().authorization = Some(value.to_owned());
+    }
+
+    /// From now on requests need this query string; others get 403.
+    pub fn require_query(&self, query: &str) {
+        self.shared.state.lock().query = Some(query.to_owned());
+    }
+
+    /// From now on names are looked up as object stores do: decoded, with `+` for a blank, and what may not stand in the
+    /// path of a URL gets 400. Files are then put under their plain names.
+    pub fn act_as_object_store(&self) {
+        self.shared.state.lock().object_store = true;
     }
 
     /// How many requests there were for `path`, whatever their query.

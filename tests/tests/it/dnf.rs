@@ -113,3 +113,44 @@ fn a_second_sync_adds_nothing_and_its_publish_is_skipped() {
         "Skipped: Repository content has not changed since last publish."
     );
 }
+
+/// Packages of which the location means something else in a URL, at an upstream that is strict about that, here only
+/// when dnf wants them.
+#[test]
+fn dnf_installs_packages_with_odd_names_on_demand() {
+    if missing(&["dnf", "rpm"]) {
+        return;
+    }
+    if !is_root() {
+        eprintln!("SKIPPED: installing into another root folder needs root");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let spec = pith_testkit::repos::Spec {
+        packages: 2,
+        location: |package| format!("P a/+^~%25 \u{fc}#?{}", package.file_name()),
+        ..Default::default()
+    };
+    let made = pith_testkit::repos::write_repository(folder.path(), &spec).unwrap();
+    for package in &made {
+        let odd = folder.path().join((spec.location)(package));
+        std::fs::create_dir_all(odd.parent().unwrap()).unwrap();
+        std::fs::rename(folder.path().join(package.location()), odd).unwrap();
+    }
+    let feed = Feed::start().unwrap();
+    feed.act_as_object_store();
+    feed.serve("/feed/", folder.path());
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    let importer = serde_json::json!({"feed": feed.url("/feed/"), "download_policy": "on_demand"});
+    api.create_rpm_with("odd", &importer).unwrap();
+    api.sync("odd").unwrap();
+    api.publish("odd").unwrap();
+    let dnf = Dnf::new(&server.url("/pulp/repos/odd/")).unwrap();
+    let names: Vec<&str> = made
+        .iter()
+        .map(|package| package.spec.name.as_str())
+        .collect();
+    dnf.install(&names).unwrap();
+    assert_eq!(dnf.installed().unwrap().len(), 2);
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use pith_content::base::Base;
 use pith_content::copy::{CopyContext, CopyReport};
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind};
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
@@ -78,11 +79,8 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             "Repository without feed cannot be synchronized",
         ));
     };
-    let base = if feed.ends_with('/') {
-        feed.to_owned()
-    } else {
-        format!("{feed}/")
-    };
+    let base = Base::parse(feed)
+        .map_err(|error| ContentError::other(format!("the feed is not a URL: {error}")))?;
     // Not one of the known values means deferred too (reference: iso §3).
     if ctx
         .config()
@@ -99,10 +97,10 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
         return Err(manifest_failed(ctx, progress, json!(text), text));
     }
     let manifest = match ctx
-        .fetch(Fetch::one(
-            format!("{base}{}", manifest::NAME),
-            MAX_MANIFEST,
-        ))
+        .fetch(Fetch {
+            urls: base.join(manifest::NAME),
+            ..Fetch::one(base.address().clone(), MAX_MANIFEST)
+        })
         .await
     {
         Ok(manifest) => manifest,
@@ -221,7 +219,7 @@ fn read_in_background(
     Ok(receiver)
 }
 
-fn wanted(base: &str, line: &Line) -> WantedUnit {
+fn wanted(base: &Base, line: &Line) -> WantedUnit {
     let checksum = line.sha256.to_string();
     let mut doc = Document::new();
     doc.insert("name".to_owned(), json!(line.name));
@@ -230,44 +228,18 @@ fn wanted(base: &str, line: &Line) -> WantedUnit {
     let digests = Digest::new(Algorithm::Sha256, &checksum)
         .into_iter()
         .collect();
-    let url = format!("{base}{}", escaped(line.name.as_str()));
     WantedUnit {
         type_id: "iso",
         doc,
         parts: Vec::new(),
         source: Some(Source::Download {
-            urls: vec![url],
+            urls: base.join(line.name.as_str()),
             size: Some(line.size),
             digests,
             head: 0,
         }),
         existing: Existing::Keep,
     }
-}
-
-/// A file's name as part of a URL: what a URL gives another meaning is escaped.
-fn escaped(name: &str) -> String {
-    let mut url = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z'
-            | b'a'..=b'z'
-            | b'0'..=b'9'
-            | b'-'
-            | b'.'
-            | b'_'
-            | b'~'
-            | b'/'
-            | b'+'
-            | b'@'
-            | b','
-            | b'=' => {
-                url.push(byte as char);
-            }
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    url
 }
 
 /// How to look for units of equal names: neighbours, the one to keep last.
@@ -365,15 +337,4 @@ pub(crate) fn wrong_digest(name: &str, expected: &str, actual: &str) -> String {
         "Downloading <{name}> failed checksum validation. The manifest specified the checksum to be {expected}, but \
          it was {actual}."
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_urls_without_changing_meaning() {
-        assert_eq!(escaped("a b/c#d?e%f.iso"), "a%20b/c%23d%3Fe%25f.iso");
-        assert_eq!(escaped("plain-1.0.iso"), "plain-1.0.iso");
-    }
 }

@@ -5,13 +5,14 @@ use std::io::BufReader;
 
 use async_trait::async_trait;
 use pith_content::ContentError;
+use pith_content::base::Base;
 use pith_content::cataloger::{CatalogContext, Cataloger, Offer};
 use pith_content::fetch::{Fetch, Fetched};
 use tokio::sync::mpsc;
 
+use crate::metadata::MetadataError;
 use crate::metadata::primary::PrimaryStream;
 use crate::metadata::repomd::{self, Repomd};
-use crate::metadata::{MetadataError, href};
 use crate::sync::packages;
 use crate::units;
 
@@ -32,7 +33,7 @@ impl Cataloger for YumCataloger {
 
     async fn refresh(&self, ctx: &dyn CatalogContext) -> Result<(), ContentError> {
         let primary = primary(ctx).await?;
-        let mut batches = read_in_background(&primary, ctx.base().to_owned());
+        let mut batches = read_in_background(&primary, ctx.base().clone());
         while let Some(batch) = batches.recv().await {
             let offers =
                 batch.map_err(|error| ContentError::other(format!("{}: {error}", primary.url)))?;
@@ -43,16 +44,20 @@ impl Cataloger for YumCataloger {
 }
 
 async fn primary(ctx: &dyn CatalogContext) -> Result<Fetched, ContentError> {
-    let url = href::join(ctx.base(), "repodata/repomd.xml");
-    let fetched = ctx.fetch(Fetch::one(url.clone(), repomd::MAX_SIZE)).await?;
+    let base = ctx.base();
+    let what = Fetch {
+        urls: base.join("repodata/repomd.xml"),
+        ..Fetch::one(base.address().clone(), repomd::MAX_SIZE)
+    };
+    let fetched = ctx.fetch(what).await?;
+    let url = fetched.url.clone();
     let broken = |error: MetadataError| ContentError::other(format!("{url}: {error}"));
     let repomd = Repomd::read(BufReader::new(File::open(fetched.path())?)).map_err(broken)?;
     let data = repomd
         .get("primary")
         .ok_or_else(|| ContentError::other(format!("{url} lists no primary metadata")))?;
-    let base = data.base.as_deref().unwrap_or(ctx.base());
     let what = Fetch {
-        urls: vec![href::join(base, data.href.as_str())],
+        urls: named(base, data.base.as_deref()).join(data.location()),
         max_size: data.size.unwrap_or(MAX_PRIMARY).min(MAX_PRIMARY),
         size: data.size,
         digests: data.checksum.iter().cloned().collect(),
@@ -60,10 +65,17 @@ async fn primary(ctx: &dyn CatalogContext) -> Result<Fetched, ContentError> {
     Ok(ctx.fetch(what).await?)
 }
 
+/// The folder that a document names instead of its own.
+fn named(base: &Base, other: Option<&str>) -> Base {
+    other
+        .and_then(|other| base.beside(other).ok())
+        .unwrap_or_else(|| base.clone())
+}
+
 type Batch = Result<Vec<Offer>, MetadataError>;
 
 /// Parses on a blocking thread, a batch or two ahead.
-fn read_in_background(primary: &Fetched, base: String) -> mpsc::Receiver<Batch> {
+fn read_in_background(primary: &Fetched, base: Base) -> mpsc::Receiver<Batch> {
     let (sender, receiver) = mpsc::channel(2);
     let path = primary.path().to_owned();
     tokio::task::spawn_blocking(move || {
@@ -72,12 +84,11 @@ fn read_in_background(primary: &Fetched, base: String) -> mpsc::Receiver<Batch> 
             let mut snippet = Vec::new();
             let mut batch = Vec::with_capacity(BATCH);
             while let Some(package) = stream.next(&mut snippet)? {
-                let Some(path) = &package.href else { continue };
-                let base = package.base.as_deref().unwrap_or(&base);
+                let base = named(&base, package.base.as_deref());
                 batch.push(Offer {
                     type_id: units::package_type(&package),
                     key: units::package_document(&package),
-                    url: href::join(base, path.as_str()),
+                    urls: base.join(package.location()),
                 });
                 // The other end hangs up when the task ends early.
                 if batch.len() == BATCH

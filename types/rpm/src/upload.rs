@@ -216,6 +216,7 @@ async fn delta(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Cont
         new: own.new,
         old: own.old,
         filename,
+        outside: None,
         sequence: own.sequence,
         size,
         digest: digest.map_err(ContentError::other)?,

@@ -9,15 +9,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pith_content::UnitKey;
+use pith_content::base::Base;
 use pith_content::cataloger::{CatalogContext, Offer};
 use pith_content::fetch::{Fetch, FetchFailure, Fetched};
-use pith_content::{Cataloger, ContentError};
+use pith_content::{Bent, Cataloger, ContentError};
 use pith_core::error::PulpError;
 use pith_core::{Sha256, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Session;
 use pith_store::Alternate;
 use url::Url;
 
+use crate::catalog::kept;
 use crate::error::from_store;
 use crate::run::download::fetch_document;
 use crate::{Engine, Job};
@@ -102,7 +104,7 @@ impl Supply {
                         Some(Nearby {
                             source_id: one.source_id.clone(),
                             session: session.clone(),
-                            url: Url::parse(&one.url).ok()?,
+                            url: source.base()?.follow(&one.url)?,
                         })
                     })
                     .collect()
@@ -226,12 +228,14 @@ impl Engine {
                 ContentError::other(format!("there is no cataloger {}", source.kind()))
             })?;
         let now = self.clock.now();
+        let base = source.base();
+        let base = base.ok_or_else(|| ContentError::other("its base_url is no URL"))?;
         let context = Context {
             engine: self,
             session: self.session_of(source).map_err(ContentError::Other)?,
-            source_id: source.id(),
+            source,
             expires: now.saturating_add(source.expires()).unwrap_or(now),
-            base: String::new(),
+            base,
         };
         for base in source.folders() {
             let context = Context {
@@ -251,23 +255,25 @@ impl Engine {
 struct Context<'a> {
     engine: &'a Engine,
     session: Session,
-    source_id: &'a str,
+    source: &'a ContentSource,
     expires: Timestamp,
-    base: String,
+    base: Base,
 }
 
 #[async_trait]
 impl CatalogContext for Context<'_> {
-    fn base(&self) -> &str {
+    fn base(&self) -> &Base {
         &self.base
     }
 
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
-        fetch_document(self.engine, &self.session, None, what).await
+        // Nobody reports on a source.
+        fetch_document(self.engine, &self.session, what, &Bent::default()).await
     }
 
     async fn offer(&self, offers: Vec<Offer>) -> Result<(), ContentError> {
         let mut entries = Vec::with_capacity(offers.len());
+        let root = self.source.base();
         for offer in offers {
             let Some(kind) = self.engine.registry.unit_type(offer.type_id) else {
                 continue;
@@ -276,12 +282,12 @@ impl CatalogContext for Context<'_> {
             let Ok(key) = UnitKey::of(kind, &offer.key) else {
                 continue;
             };
-            entries.push(Alternate {
+            entries.extend(offer.urls.iter().map(|url| Alternate {
                 type_id: offer.type_id.to_owned(),
                 key_digest: key.digest(kind),
-                source_id: self.source_id.to_owned(),
-                url: offer.url,
-            });
+                source_id: self.source.id().to_owned(),
+                url: kept(root.as_ref(), url),
+            }));
         }
         self.engine
             .store

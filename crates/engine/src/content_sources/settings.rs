@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use pith_content::Config;
+use pith_content::base::Base;
 use pith_core::{Sha256, SignedDuration};
 use pith_fetch::Upstream;
 use serde_json::{Value, json};
 
-use crate::importers::MASK;
+use crate::importers::{MASK, shown_address};
 use crate::upstream::upstream;
 
 /// Settings that are not shown.
@@ -56,7 +57,7 @@ impl ContentSource {
             return Err(Invalid::Missing { id: source.id, key });
         }
         let unusable = [
-            ("base_url", url::Url::parse(&source.base_url()).is_ok()),
+            ("base_url", source.base().is_some()),
             ("expires", source.given_expires().is_some()),
             ("priority", source.given_priority().is_some()),
         ];
@@ -107,14 +108,16 @@ impl ContentSource {
             .unwrap_or(SignedDuration::from_hours(24))
     }
 
-    fn base_url(&self) -> String {
-        let base = self.get("base_url").unwrap_or_default();
-        format!("{}/", base.trim_end_matches('/'))
+    /// What its paths are below.
+    pub(super) fn base(&self) -> Option<Base> {
+        Base::parse(self.get("base_url").unwrap_or_default()).ok()
     }
 
-    /// URLs of the repositories that it has.
-    pub(crate) fn folders(&self) -> Vec<String> {
-        let base = self.base_url();
+    /// The repositories that it has.
+    pub(crate) fn folders(&self) -> Vec<Base> {
+        let Some(base) = self.base() else {
+            return Vec::new();
+        };
         let paths: Vec<&str> = self
             .get("paths")
             .unwrap_or_default()
@@ -123,10 +126,8 @@ impl ContentSource {
         if paths.is_empty() {
             return vec![base];
         }
-        paths
-            .into_iter()
-            .map(|path| format!("{base}{}", path.trim_start_matches('/')))
-            .collect()
+        let below = |path: &str| base.beside(path.trim_start_matches('/')).ok();
+        paths.into_iter().filter_map(below).collect()
     }
 
     /// Changes when a setting does.
@@ -154,6 +155,7 @@ impl ContentSource {
         config
             .entry("max_downloads")
             .or_insert_with(|| json!(self.get("max_concurrent")));
+        config.insert("feed".to_owned(), json!(self.get("base_url")));
         let reached = pith_content::sync::Upstream::from_config(&Config::new(config));
         let mut settings = upstream(&reached);
         // It is there to be quick; a slow one is not waited for as long as a feed.
@@ -172,7 +174,11 @@ impl ContentSource {
         let mut document: serde_json::Map<String, Value> = defaults
             .chain(given)
             .map(|(key, value)| {
-                let shown = if SECRETS.contains(&key) { MASK } else { value };
+                let shown = match key {
+                    "base_url" => shown_address(value),
+                    key if SECRETS.contains(&key) => MASK.to_owned(),
+                    _ => value.to_owned(),
+                };
                 (key.to_owned(), json!(shown))
             })
             .collect();
@@ -277,14 +283,17 @@ mod tests {
         };
         assert!(disk.is_enabled() && !off.is_enabled());
         assert_eq!((disk.id(), disk.kind()), ("disk", "yum"));
+        let folders = |source: &ContentSource| -> Vec<String> {
+            source.folders().iter().map(ToString::to_string).collect()
+        };
         assert_eq!(
-            disk.folders(),
+            folders(disk),
             [
                 "file:///opt/content/f18/os/",
                 "file:///opt/content/f18/updates/"
             ]
         );
-        assert_eq!(off.folders(), ["http://a/"]);
+        assert_eq!(folders(off), ["http://a/"]);
         assert_eq!(disk.expires(), SignedDuration::from_hours(72));
         assert_eq!(disk.upstream().unwrap().max_downloads, 2);
     }

@@ -5,12 +5,12 @@ use std::io::Write;
 use async_trait::async_trait;
 use bytes::Bytes;
 use pith_blobs::{BlobWriter, Blobs, SpoolFile};
-use pith_content::ContentError;
+use pith_content::Bent;
+use pith_content::base::shown;
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
 use pith_core::Algorithm;
 use pith_core::digest::Hashed;
 use pith_fetch::{ErrorKind, FetchError, Request, Session, Sink};
-use url::Url;
 
 use crate::Engine;
 
@@ -27,27 +27,27 @@ pub(crate) fn unreachable_file(url: &str, message: &str) -> FetchFailure {
     }
 }
 
-/// URLs as a type gives them, absolute.
-pub(crate) fn resolve(feed: Option<&Url>, urls: &[String]) -> Result<Vec<Url>, FetchFailure> {
-    let absolute = |text: &String| match (Url::parse(text), feed) {
-        (Ok(url), _) => Ok(url),
-        (Err(_), Some(feed)) => feed
-            .join(text)
-            .map_err(|error| unreachable_file(text, &error.to_string())),
-        (Err(error), None) => Err(unreachable_file(text, &error.to_string())),
-    };
-    urls.iter().map(absolute).collect()
-}
-
-/// The feed as a folder, so that relative names resolve below it.
-pub(crate) fn feed_url(feed: &str) -> Result<Url, ContentError> {
-    let with_slash = if feed.ends_with('/') || feed.contains('?') {
-        feed.to_owned()
-    } else {
-        format!("{feed}/")
-    };
-    Url::parse(&with_slash)
-        .map_err(|error| ContentError::Other(format!("the feed {feed} is not a URL: {error}")))
+/// Notes what had to be bent so that a file could be had.
+pub(crate) fn note(bent: &Bent, fetched: &pith_fetch::Fetched) {
+    for error in &fetched.failed_mirrors {
+        let sentence = "mirrors failed where another one had the file";
+        let status = error.kind.status();
+        let name = match (error.mirror(), status) {
+            (Some(mirror), Some(status)) => format!("{mirror} (status {status})"),
+            (Some(mirror), None) => mirror,
+            (None, _) => error.url.to_string(),
+        };
+        bent.note("mirrors_failed", sentence, name);
+    }
+    if fetched.respelt {
+        let sentence = "files are there only when their names are asked for as they stand";
+        bent.note("raw_spelling", sentence, &fetched.url);
+    }
+    if fetched.unpacked {
+        let sentence =
+            "files came packed (Content-Encoding), which was not asked for, and were unpacked";
+        bent.note("content_encoding", sentence, &fetched.url);
+    }
 }
 
 /// A failed download as types see it.
@@ -138,26 +138,27 @@ impl Sink for BlobSink {
 pub(crate) async fn fetch_document(
     engine: &Engine,
     session: &Session,
-    feed: Option<&Url>,
     what: Fetch,
+    bent: &Bent,
 ) -> Result<Fetched, FetchFailure> {
     let request = Request {
-        urls: resolve(feed, &what.urls)?,
+        urls: what.urls,
         max_size: what.max_size,
         expect_size: what.size,
         expect: what.digests,
         head_bytes: 0,
     };
-    let first = request.urls.first().map(Url::as_str).unwrap_or_default();
+    let first = request.urls.first().map(shown).unwrap_or_default();
     let spool = engine
         .blobs
         .spool()
-        .map_err(|error| unreachable_file(first, &error.to_string()))?;
+        .map_err(|error| unreachable_file(&first, &error.to_string()))?;
     let mut sink = SpoolSink(spool);
     let fetched = session
         .get(request, &mut sink)
         .await
         .map_err(|error| failure(&error))?;
+    note(bent, &fetched);
     let path = sink.0.path().to_owned();
     Ok(Fetched::new(
         path,

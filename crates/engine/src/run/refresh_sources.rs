@@ -29,7 +29,9 @@ pub(super) async fn run(
             Ok(()) => step.succeeded(),
             Err(error) => {
                 tracing::warn!(%error, source = source.id(), "a content source cannot be read");
-                let url = source.folders().join(" ");
+                let folders: Vec<String> =
+                    source.folders().iter().map(ToString::to_string).collect();
+                let url = folders.join(" ");
                 let text = format!("Content source {} could not be found at {url}", source.id());
                 let detail = ErrorDetail::new("PLP0031", text)
                     .with("id", source.id())

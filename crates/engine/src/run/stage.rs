@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use pith_content::base::shown;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
-use pith_content::{ContentError, UnitKey};
+use pith_content::{Bent, ContentError, UnitKey};
 use pith_core::error::PulpError;
 use pith_core::{Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
@@ -18,9 +19,8 @@ use pith_store::{KnownUnit, TaskStore};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use super::download::{BlobSink, MAX_FILE, failure, resolve, unreachable_file};
+use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
 use super::learn;
 use super::save::{SAVE_BATCH, save_loop};
 use crate::Engine;
@@ -118,8 +118,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) downloads: usize,
     /// The importer's connections.
     pub(crate) session: &'a Session,
-    /// What relative URLs are relative to.
-    pub(crate) feed: Option<&'a Url>,
+    /// Where to note what had to be bent.
+    pub(crate) bent: &'a Bent,
     /// Notes where files can be had.
     pub(crate) catalog: Cataloger,
     /// Alternate content sources.
@@ -143,7 +143,7 @@ impl Stages {
             policy,
             downloads,
             session,
-            feed,
+            bent,
             catalog,
             supply,
         } = plan;
@@ -167,7 +167,7 @@ impl Stages {
             let downloader = Downloader {
                 shared: Arc::clone(&shared),
                 session: session.clone(),
-                feed: feed.cloned(),
+                bent: bent.clone(),
                 queue: Arc::clone(&downloads_in),
                 to_save: to_save.clone(),
             };
@@ -194,7 +194,7 @@ impl Stages {
             policy: Policy::Immediate,
             downloads: 1,
             session: &session,
-            feed: None,
+            bent: &Bent::default(),
             catalog: Cataloger::none(),
             supply: Supply::default(),
         };
@@ -426,7 +426,7 @@ impl Drop for Stages {
 struct Downloader {
     shared: Arc<Shared>,
     session: Session,
-    feed: Option<Url>,
+    bent: Bent,
     queue: Arc<AsyncMutex<mpsc::Receiver<Moving>>>,
     to_save: mpsc::Sender<Moving>,
 }
@@ -477,26 +477,23 @@ impl Downloader {
             return Ok(());
         };
         let request = Request {
-            urls: resolve(self.feed.as_ref(), urls)?,
+            urls: urls.clone(),
             max_size: size.unwrap_or(MAX_FILE),
             expect_size: *size,
             expect: digests.clone(),
             head_bytes: *head,
         };
-        let first = request
-            .urls
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let first = request.urls.first().map(shown).unwrap_or_default();
         let also = moving.observer.digests(moving.unit.type_id);
         let mut sink = BlobSink::new(&self.shared.engine.blobs, also);
         let fetched = match self.nearby_copy(&moving.nearby, &request, &mut sink).await {
             Some(fetched) => fetched,
-            None => self
-                .session
-                .get(request, &mut sink)
-                .await
-                .map_err(|error| failure(&error))?,
+            None => {
+                let fetched = self.session.get(request, &mut sink).await;
+                let fetched = fetched.map_err(|error| failure(&error))?;
+                note(&self.bent, &fetched);
+                fetched
+            }
         };
         let stored = sink.finish().await.map_err(|error| FetchFailure {
             kind: FetchFailureKind::Ours,

@@ -15,17 +15,16 @@ use pith_fetch::Session;
 use pith_store::{Committed, Distributor, History, HistoryKind, Importer, LastTx, Repository};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::basis;
-use super::download::{failure, feed_url, fetch_document};
+use super::download::{failure, fetch_document};
 use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
 use super::units;
 use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
 use crate::error::from_store;
-use crate::upstream::upstream;
+use crate::upstream::{feed_base, upstream};
 use crate::worker::{Done, Failure, Run};
 use crate::{Job, history};
 
@@ -252,8 +251,6 @@ async fn sync(
     let config = Config::with_override(importer.config.clone(), overriding.clone());
     plugin.validate(&config).map_err(ContentError::Other)?;
     let reached = plugin.upstream(&config);
-    // The type says what is wrong with a feed that is no URL, in its own words.
-    let feed = reached.feed.as_deref().and_then(|feed| feed_url(feed).ok());
     let settings = upstream(&reached);
     let downloads = settings.max_downloads;
     let session = engine
@@ -274,7 +271,7 @@ async fn sync(
         policy,
         downloads,
         session: &session,
-        feed: feed.as_ref(),
+        bent,
         catalog: cataloger(&**plugin, importer),
         supply,
     };
@@ -289,7 +286,6 @@ async fn sync(
         scratchpad: importer.scratchpad.clone().unwrap_or_default(),
         config,
         session,
-        feed,
         stages,
         last_report: Mutex::new(Value::Null),
         bent: bent.clone(),
@@ -305,8 +301,7 @@ async fn sync(
 /// Notes where files are: relative to the stored feed, so that they are found at a new one too.
 fn cataloger(plugin: &dyn Plugin, importer: &Importer) -> Cataloger {
     let stored = plugin.upstream(&Config::new(importer.config.clone()));
-    let feed = stored.feed.and_then(|feed| feed_url(&feed).ok());
-    Cataloger::of(&importer.repo_id, feed)
+    Cataloger::of(&importer.repo_id, feed_base(&stored))
 }
 
 /// Whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).
@@ -334,7 +329,6 @@ struct Context<'a> {
     scratchpad: Document,
     full: bool,
     session: Session,
-    feed: Option<Url>,
     stages: Stages,
     last_report: Mutex<Value>,
     bent: Bent,
@@ -380,7 +374,7 @@ impl SyncContext for Context<'_> {
     }
 
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
-        fetch_document(&self.run.engine, &self.session, self.feed.as_ref(), what).await
+        fetch_document(&self.run.engine, &self.session, what, &self.bent).await
     }
 
     fn progress(&self, report: Value) {

@@ -8,6 +8,18 @@ fn file_url(path: &std::path::Path) -> Url {
     Url::from_file_path(path).unwrap()
 }
 
+/// Settings of a feed that is a folder.
+fn local() -> Upstream {
+    Upstream {
+        home: Some(url("file:///srv/")),
+        ..patient()
+    }
+}
+
+fn session() -> Session {
+    Fetcher::new(policy()).session(local()).unwrap()
+}
+
 async fn kind_of(url: Url) -> ErrorKind {
     fetch(&session(), Request::new([url], 1000))
         .await
@@ -107,11 +119,24 @@ async fn the_settings_can_forbid_files() {
         allow_file: false,
         ..policy()
     })
-    .session(patient())
+    .session(local())
     .unwrap();
     let error = session
         .get_bytes(file_url(&folder.path().join("f")), 10)
         .await
         .unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_document_from_a_server_cannot_have_files_of_this_machine_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f");
+    std::fs::write(&path, "x").unwrap();
+    for home in [None, Some(url("http://mirror.example/os/"))] {
+        let upstream = Upstream { home, ..patient() };
+        let session = Fetcher::new(policy()).session(upstream).unwrap();
+        let error = session.get_bytes(file_url(&path), 10).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
+    }
 }

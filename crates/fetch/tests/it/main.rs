@@ -5,9 +5,11 @@ mod checks;
 mod faults;
 mod files;
 mod limits;
+mod packed;
 mod redirects;
 mod resume;
 mod secrets;
+mod spelling;
 mod tls;
 
 use std::time::Duration;

@@ -7,12 +7,14 @@ use crate::*;
 
 const BASIC: &str = "Basic bWU6aHVudGVyMg==";
 
-fn with_secrets() -> Upstream {
+/// Secrets for the server at `home`.
+fn with_secrets(home: &Fake) -> Upstream {
     let auth = BasicAuth {
         username: "me".into(),
         password: "hunter2".into(),
     };
     Upstream {
+        home: Some(at(home, "/")),
         basic_auth: Some(auth),
         query_auth_token: Some("hunter2".into()),
         ..patient()
@@ -23,7 +25,7 @@ fn with_secrets() -> Upstream {
 async fn user_password_and_token_are_sent() {
     let fake = fake_with(b"x").await;
     fake.require_authorization(BASIC);
-    let session = Fetcher::new(policy()).session(with_secrets()).unwrap();
+    let session = Fetcher::new(policy()).session(with_secrets(&fake)).unwrap();
     let (fetched, _) = fetch(&session, Request::new([at(&fake, "/f?old=query")], MAX))
         .await
         .unwrap();
@@ -48,7 +50,7 @@ async fn a_redirect_to_the_same_host_keeps_them_and_to_another_drops_them() {
     from.fault("/same", Fault::RedirectTo("/f".into()));
     from.fault("/away", Fault::RedirectTo(format!("{}/back", to.url())));
     to.fault("/back", Fault::RedirectTo(format!("{}/f", from.url())));
-    let session = Fetcher::new(policy()).session(with_secrets()).unwrap();
+    let session = Fetcher::new(policy()).session(with_secrets(&from)).unwrap();
     fetch(&session, request(&from, "/same")).await.unwrap();
     assert_eq!(from.log("/f")[0].header("authorization"), Some(BASIC));
     fetch(&session, request(&from, "/away")).await.unwrap();
@@ -67,20 +69,23 @@ async fn a_redirect_to_the_same_host_keeps_them_and_to_another_drops_them() {
 }
 
 #[tokio::test]
-async fn an_anonymous_session_has_no_secrets() {
-    let fake = fake_with(b"x").await;
-    let session = Fetcher::new(policy())
-        .session(with_secrets())
-        .unwrap()
-        .without_credentials();
-    fetch(&session, Request::new([at(&fake, "/f?repo=x")], MAX))
-        .await
-        .unwrap();
-    let sent = &fake.log("/f")[0];
-    assert_eq!(
-        (sent.header("authorization"), sent.query.as_deref()),
-        (None, Some("repo=x"))
-    );
+async fn servers_that_documents_name_get_no_secrets() {
+    let (home, other) = (fake_with(b"x").await, fake_with(b"x").await);
+    let session = Fetcher::new(policy()).session(with_secrets(&home)).unwrap();
+    let request = Request::new([at(&other, "/no"), at(&other, "/f?repo=x")], MAX);
+    fetch(&session, request).await.unwrap();
+    for sent in [&other.log("/no")[0], &other.log("/f")[0]] {
+        assert_eq!(sent.header("authorization"), None);
+        assert_ne!(sent.query.as_deref(), Some("hunter2"));
+    }
+    // Nor does anybody when nobody said whose they are.
+    let nobodys = Upstream {
+        home: None,
+        ..with_secrets(&home)
+    };
+    let session = Fetcher::new(policy()).session(nobodys).unwrap();
+    fetch(&session, super::request(&home, "/f")).await.unwrap();
+    assert_eq!(home.log("/f")[0].header("authorization"), None);
 }
 
 #[tokio::test]
@@ -88,7 +93,7 @@ async fn no_error_shows_a_secret() {
     let fake = fake_with(&body(100)).await;
     let session = Fetcher::new(policy()).session(Upstream {
         read_timeout: impatient().read_timeout,
-        ..with_secrets()
+        ..with_secrets(&fake)
     });
     let session = session.unwrap();
     let faults = [

@@ -59,6 +59,7 @@ async fn a_client_certificate_is_shown_to_its_host_only() {
         ..patient()
     };
     let member = Upstream {
+        home: Some(at(&closed, "/")),
         ssl_client_cert: Some(cert),
         ssl_client_key: Some(key.into()),
         ..upstream.clone()

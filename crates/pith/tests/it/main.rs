@@ -9,6 +9,8 @@ mod faults;
 mod grace;
 mod harness;
 mod life;
+mod locations;
+mod mirrors;
 mod odd;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]

@@ -96,7 +96,7 @@ impl<'a> Writer<'a> {
             package.size,
             package.installed,
             package.installed,
-            package.location(),
+            escaped(&(self.spec.location)(package)),
             package.header_start,
             package.header_end,
         )?;

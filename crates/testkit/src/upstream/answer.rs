@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Fault, LAST_MODIFIED, Recorded, Shared};
+use crate::repos::Compression;
 
 /// An answer ready for the socket.
 #[derive(Default)]
@@ -82,6 +83,16 @@ pub(super) async fn answer(shared: &Shared, request: &Recorded) -> Answer {
             vec![header("WWW-Authenticate", "Basic realm=\"test\"")],
         );
     }
+    let (query, object_store) = {
+        let state = shared.state.lock();
+        (state.query.clone(), state.object_store)
+    };
+    if query.is_some() && request.query != query {
+        return Answer::text(403, Vec::new());
+    }
+    if object_store && !request.path.chars().all(stands_in_a_path) {
+        return Answer::text(400, Vec::new());
+    }
     let fault = shared.next_fault(&request.path);
     if let Some(answer) = fault
         .as_ref()
@@ -89,7 +100,11 @@ pub(super) async fn answer(shared: &Shared, request: &Recorded) -> Answer {
     {
         return answer;
     }
-    let Some(file) = find(shared, &request.path).await else {
+    let path = match object_store {
+        true => decode(&request.path.replace('+', " ")),
+        false => request.path.clone(),
+    };
+    let Some(file) = find(shared, &path, object_store).await else {
         return Answer::text(404, Vec::new());
     };
     let mut answer = match &fault {
@@ -100,6 +115,29 @@ pub(super) async fn answer(shared: &Shared, request: &Recorded) -> Answer {
         answer.body = Bytes::new();
     }
     answer
+}
+
+/// Whether a character may stand in the path of a URL (RFC 3986).
+fn stands_in_a_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c)
+}
+
+/// The file packed, with the header that says so.
+fn packed(coding: &str, file: &Bytes, with_length: bool) -> Answer {
+    let how = match coding {
+        "zstd" => Compression::Zst,
+        _ => Compression::Gz,
+    };
+    // Into memory, which does not fail.
+    let body = Bytes::from(how.compress(file).unwrap_or_default());
+    let mut headers = vec![header("Content-Encoding", coding)];
+    if with_length {
+        headers.push(length(body.len()));
+    }
+    Answer {
+        keep_alive: with_length,
+        ..Answer::new(200, &headers, body)
+    }
 }
 
 /// Answers that need no file.
@@ -197,6 +235,8 @@ fn faulty(fault: &Fault, request: &Recorded, file: Bytes) -> Answer {
             Answer::new(200, &headers, file)
         }
         Fault::WrongContentRange => wrong_range(request, file),
+        Fault::Packed(coding) => packed(coding, &file, true),
+        Fault::PackedNoLength(coding) => packed(coding, &file, false),
         Fault::NoValidators => {
             let headers = [length(file.len())];
             Answer::new(200, &headers, file)
@@ -285,7 +325,8 @@ fn parse_range(text: &str, size: usize) -> Option<(usize, usize)> {
     (start <= end).then_some((start, end))
 }
 
-async fn find(shared: &Shared, path: &str) -> Option<Bytes> {
+/// The file at `path`, which is decoded already or not.
+async fn find(shared: &Shared, path: &str, decoded: bool) -> Option<Bytes> {
     let folders = {
         let state = shared.state.lock();
         if let Some(file) = state.files.get(path) {
@@ -297,7 +338,10 @@ async fn find(shared: &Shared, path: &str) -> Option<Bytes> {
         let Some(rest) = path.strip_prefix(prefix.as_str()) else {
             continue;
         };
-        let rest = decode(rest);
+        let rest = match decoded {
+            true => rest.to_owned(),
+            false => decode(rest),
+        };
         let rest = Path::new(&rest);
         if rest
             .components()

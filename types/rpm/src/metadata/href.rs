@@ -1,96 +1,121 @@
-//! Paths and URLs from metadata: nothing may point outside of the repository.
+//! Locations in metadata: where upstream has a file, and under which name it is known here. Nothing becomes a path that
+//! points outside of the repository.
 
 use pith_core::RelativePath;
 
 use super::MetadataError;
 
-/// Checks a `location href`: a relative path that stays inside the repository, also after a URL library has decoded
-/// `%2e`. A leading `./` is dropped.
-///
-/// # Errors
-/// [`MetadataError::UnsafePath`] with the path and what is wrong with it.
-pub fn check(href: &str) -> Result<RelativePath, MetadataError> {
-    let plain = href.strip_prefix("./").unwrap_or(href);
-    // A URL library takes `%2e%2e` for `..`, and `?` or `#` for the end of the path.
-    let dots = plain.replace("%2e", ".").replace("%2E", ".");
-    let climbs = dots.split('/').any(|s| matches!(s, "." | ".."));
-    let encoded = plain.to_ascii_lowercase();
-    let hides = climbs || encoded.contains("%2f") || encoded.contains("%5c");
-    match RelativePath::new(plain) {
-        Ok(path) if !hides => Ok(path),
-        Ok(_) => Err(MetadataError::UnsafePath(format!(
-            "'{plain}' is not a safe relative path: it points outside of its folder"
-        ))),
-        Err(error) => Err(MetadataError::UnsafePath(error.to_string())),
-    }
+/// Longest location, in bytes.
+const MAX_LOCATION: usize = 4096;
+/// Longest `xml:base`, in bytes.
+const MAX_BASE: usize = 2048;
+
+/// Where a document says that a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// A path inside the repository, for names here.
+    pub path: RelativePath,
+    /// The location as it stands, where it is something else: a path above the repository, an absolute one, a URL.
+    pub outside: Option<String>,
 }
 
-/// Checks an `xml:base`: a URL of a scheme that packages may come from.
+/// Reads a `location href`. One that stays inside the repository, also after a URL library has decoded `%2e`, is known
+/// by its path (without `./` before it); of any other one only the last name is used here, and `name` where that is none.
 ///
 /// # Errors
-/// [`MetadataError::UnsafePath`] when it is not an absolute `http` or `https` URL.
-pub fn check_base(base: &str) -> Result<String, MetadataError> {
-    let lower = base.to_ascii_lowercase();
-    let fine = (lower.starts_with("http://") || lower.starts_with("https://"))
-        && base.len() <= 2048
-        && !base.chars().any(|c| c.is_control() || c.is_whitespace());
-    if !fine {
+/// [`MetadataError::UnsafePath`] when it is empty, too long or holds control characters, or when `name` is no name
+/// either.
+pub fn read(href: &str, name: impl FnOnce() -> String) -> Result<Location, MetadataError> {
+    let plain = href.strip_prefix("./").unwrap_or(href);
+    if let (Ok(path), false) = (RelativePath::new(plain), leads_out(plain)) {
+        let outside = None;
+        return Ok(Location { path, outside });
+    }
+    if href.is_empty() || href.len() > MAX_LOCATION || href.chars().any(char::is_control) {
         return Err(MetadataError::UnsafePath(format!(
-            "the base '{}' is not an http or https URL",
-            base.chars().take(120).collect::<String>()
+            "'{}' is no location of a file",
+            href.escape_debug().take(120).collect::<String>()
+        )));
+    }
+    let last = href.split(['?', '#']).next().unwrap_or_default();
+    let last = last.rsplit('/').next().unwrap_or_default();
+    let path = match RelativePath::new(last) {
+        Ok(path) if !leads_out(last) => path,
+        _ => RelativePath::new(name().replace('/', "_"))
+            .map_err(|error| MetadataError::UnsafePath(error.to_string()))?,
+    };
+    Ok(Location {
+        path,
+        outside: Some(href.to_owned()),
+    })
+}
+
+/// Whether a path could lead outside for somebody who decodes it, or is a URL.
+fn leads_out(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let dots = lower.replace("%2e", ".");
+    dots.split('/').any(|s| matches!(s, "." | ".."))
+        || lower.contains("%2f")
+        || lower.contains("%5c")
+        || lower.contains("://")
+}
+
+/// Reads an `xml:base`. Where it leads is judged when something is fetched from there.
+///
+/// # Errors
+/// [`MetadataError::UnsafePath`] when it is too long or holds control characters.
+pub fn base(base: &str) -> Result<String, MetadataError> {
+    if base.len() > MAX_BASE || base.chars().any(char::is_control) {
+        return Err(MetadataError::UnsafePath(format!(
+            "the base '{}' is no URL",
+            base.escape_debug().take(120).collect::<String>()
         )));
     }
     Ok(base.to_owned())
-}
-
-/// `base/path`, with exactly one slash between them. `%`, `?` and `#` in the path are data and are escaped.
-#[must_use]
-pub fn join(base: &str, path: &str) -> String {
-    let mut url = String::with_capacity(base.len() + path.len() + 8);
-    url.push_str(base.trim_end_matches('/'));
-    url.push('/');
-    for c in path.chars() {
-        match c {
-            '?' => url.push_str("%3F"),
-            '#' => url.push_str("%23"),
-            other => url.push(other),
-        }
-    }
-    url
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn paths_that_climb_out_are_refused_in_every_spelling() {
-        for bad in [
-            "../x.rpm",
-            "a/../../x.rpm",
-            "/etc/passwd",
-            "%2e%2e/x.rpm",
-            "%2E./x.rpm",
-            "a/..%2fx.rpm",
-            "a%5c..%5cx",
-            "a\\b",
-            "",
-            "a//b",
-        ] {
-            assert!(check(bad).is_err(), "{bad:?} passed");
-        }
-        assert_eq!(check("./a/b.rpm").unwrap().as_str(), "a/b.rpm");
-        assert_eq!(
-            check("a~1^2+3%20b.rpm").unwrap().as_str(),
-            "a~1^2+3%20b.rpm"
-        );
+    fn of(href: &str) -> Location {
+        read(href, || "name-1-1.noarch.rpm".to_owned()).unwrap()
     }
 
     #[test]
-    fn a_base_is_a_web_address() {
-        assert!(check_base("http://mirror/os/").is_ok());
-        assert!(check_base("file:///etc/").is_err());
-        assert!(check_base("media://123").is_err());
-        assert_eq!(join("http://m/os/", "a#b.rpm"), "http://m/os/a%23b.rpm");
+    fn locations_inside_are_known_by_their_paths() {
+        for (href, path) in [
+            ("./a/b.rpm", "a/b.rpm"),
+            ("a~1^2+3%20b.rpm", "a~1^2+3%20b.rpm"),
+            ("a b/ü#?.rpm", "a b/ü#?.rpm"),
+        ] {
+            let location = of(href);
+            assert_eq!((location.path.as_str(), location.outside), (path, None));
+        }
+    }
+
+    #[test]
+    fn of_locations_outside_only_the_last_name_is_used_here() {
+        for href in [
+            "../pool/x.rpm",
+            "a/../../x.rpm",
+            "/etc/x.rpm",
+            "%2e%2e/x.rpm",
+            "%2E./x.rpm",
+            "a//x.rpm",
+            "http://elsewhere/p/x.rpm",
+            "http://elsewhere/x.rpm?signature=1/2",
+        ] {
+            let location = of(href);
+            assert_eq!(location.path.as_str(), "x.rpm", "{href}");
+            assert_eq!(location.outside.as_deref(), Some(href));
+        }
+        for href in ["a/..%2fx.rpm", "a%5c..%5cx", "a\\b", "..", "a/..", "a/"] {
+            assert_eq!(of(href).path.as_str(), "name-1-1.noarch.rpm", "{href}");
+        }
+        for bad in ["", "a\0b", "a\nb", &"a/".repeat(5000)] {
+            assert!(read(bad, || "x".to_owned()).is_err(), "{bad:?}");
+        }
+        assert!(read("..", || "..".to_owned()).is_err());
     }
 }

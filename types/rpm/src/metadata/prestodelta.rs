@@ -22,6 +22,8 @@ pub struct Delta {
     pub old: [String; 3],
     /// Path within the repository.
     pub filename: RelativePath,
+    /// The location as it stands, where it leads outside of the repository.
+    pub outside: Option<String>,
     /// What it was made of.
     pub sequence: String,
     /// Size in bytes; 0 when nobody says.
@@ -111,6 +113,7 @@ fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>,
         .unwrap_or("sha256")
         .parse()
         .map_err(|e| MetadataError::structure(format!("{e}")))?;
+    let location = href::read(filename, || format!("{name}.drpm"))?;
     Ok(Some(Delta {
         name: name.to_owned(),
         arch: want(package, "arch", "noarch"),
@@ -124,7 +127,8 @@ fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>,
             want(delta, "oldversion", ""),
             want(delta, "oldrelease", ""),
         ],
-        filename: href::check(filename)?,
+        filename: location.path,
+        outside: location.outside,
         sequence: delta.text_of("sequence").unwrap_or_default().to_owned(),
         size: delta
             .text_of("size")

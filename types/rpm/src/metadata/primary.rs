@@ -57,8 +57,10 @@ pub struct Package {
     pub build_time: Option<i64>,
     /// Size of the file in bytes.
     pub size: Option<u64>,
-    /// Where the file is, relative to the repository or to `base`.
+    /// The file's path in the repository or below `base`; of a file that is elsewhere only its name.
     pub href: Option<RelativePath>,
+    /// The location as it stands, where it leads outside of the repository.
+    pub outside: Option<String>,
     /// Another place than the repository (`xml:base`).
     pub base: Option<String>,
     /// Licence.
@@ -95,6 +97,13 @@ impl Package {
             "{}-{}:{}-{}.{}",
             self.name, self.epoch, self.version, self.release, self.arch
         )
+    }
+
+    /// Where upstream says that the file is.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        let href = || self.href.as_ref().map_or("", RelativePath::as_str);
+        self.outside.as_deref().unwrap_or_else(href)
     }
 
     /// Whether it is a source package (reference: rpm §2.1).
@@ -312,13 +321,20 @@ impl PrimaryVisitor {
     fn location(&mut self, start: &BytesStart<'_>, out: &mut Vec<u8>) -> Result<(), MetadataError> {
         once(self.package.href.is_none(), "location")?;
         let path = attribute(start, b"href")?.unwrap_or_default();
-        let path = href::check(&path)?;
+        let package = &self.package;
+        let location = href::read(&path, || {
+            let (name, version) = (&package.name, &package.version);
+            format!("{name}-{version}-{}.{}.rpm", package.release, package.arch)
+        })?;
         self.package.base = attribute(start, b"xml:base")?
             .filter(|base| !base.is_empty())
-            .map(|base| href::check_base(&base))
+            .map(|base| href::base(&base))
             .transpose()?;
-        out.extend_from_slice(&location_element(&published_path(path.file_name())));
-        self.package.href = Some(path);
+        out.extend_from_slice(&location_element(&published_path(
+            location.path.file_name(),
+        )));
+        self.package.href = Some(location.path);
+        self.package.outside = location.outside;
         Ok(())
     }
 

@@ -21,6 +21,8 @@ pub struct Data {
     pub kind: String,
     /// Where the file is, relative to the repository.
     pub href: RelativePath,
+    /// The location as it stands, where it leads outside of the repository.
+    pub outside: Option<String>,
     /// Another place than the repository (`xml:base`).
     pub base: Option<String>,
     /// Digest of the file as stored; `None` when absent or of an algorithm nobody knows.
@@ -42,6 +44,14 @@ pub struct Repomd {
     pub revision: Option<i64>,
     /// Entries in the order of the document.
     pub data: Vec<Data>,
+}
+
+impl Data {
+    /// Where upstream says that the file is.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        self.outside.as_deref().unwrap_or(self.href.as_str())
+    }
 }
 
 impl Repomd {
@@ -140,16 +150,18 @@ fn data(element: &Element) -> Result<Option<Data>, MetadataError> {
     let Some(location) = location.filter(|href| !href.is_empty()) else {
         return Ok(None);
     };
+    let location = href::read(location, || kind.to_owned())?;
     let base = element
         .child("location")
         .and_then(|l| l.attr("xml:base"))
         .filter(|b| !b.is_empty())
-        .map(href::check_base)
+        .map(href::base)
         .transpose()?;
     let number = |name: &str| element.text_of(name).and_then(|t| t.parse().ok());
     Ok(Some(Data {
         kind: kind.to_owned(),
-        href: href::check(location)?,
+        href: location.path,
+        outside: location.outside,
         base,
         checksum: checksum(element.child("checksum"))?,
         open_checksum: checksum(element.child("open-checksum"))?,

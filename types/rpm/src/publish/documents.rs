@@ -321,6 +321,7 @@ impl Common<'_> {
             files.push(Data {
                 kind: text(unit, "data_type").to_owned(),
                 href,
+                outside: None,
                 base: None,
                 checksum: Some(digest),
                 open_checksum: None,
@@ -353,6 +354,7 @@ fn delta(unit: &RepoUnit, names: &mut Names) -> Result<Delta, ContentError> {
         new: [own("epoch"), own("version"), own("release")],
         old: [own("oldepoch"), own("oldversion"), own("oldrelease")],
         filename,
+        outside: None,
         sequence: own("sequence"),
         size: unit.doc.get("size").and_then(Value::as_u64).unwrap_or(0),
         digest: Digest::new(algorithm, text(unit, "checksum")).map_err(ContentError::other)?,

@@ -106,6 +106,7 @@ impl Output {
             data: Data {
                 kind: self.kind,
                 href: RelativePath::new(path).map_err(io::Error::other)?,
+                outside: None,
                 base: None,
                 open_checksum: open.as_ref().map(digest).transpose()?,
                 open_size: open.map(|o| o.size),

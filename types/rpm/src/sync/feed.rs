@@ -1,32 +1,34 @@
 //! Finding the repository behind a feed: the feed itself, or the mirrors it lists (reference: rpm §6.1, §6.3).
 
-use std::fs::File;
-use std::io::BufReader;
+use std::collections::VecDeque;
 
-use pith_content::ContentError;
+use pith_content::base::{Base, shown};
 use pith_content::fetch::{Fetch, FetchFailure, Fetched};
 use pith_content::sync::SyncContext;
+use pith_content::{Bent, ContentError};
+use pith_core::Sha256;
+use url::Url;
 
 use super::errors;
-use crate::metadata::href;
+use super::mirrors::{self, Mirrors};
+use crate::metadata::primary::Package;
 use crate::metadata::repomd::{self, Data, Repomd};
 
-/// Largest list of mirrors, in bytes.
-const MAX_MIRRORLIST: u64 = 1 << 20;
-/// Mirrors beyond these are not tried.
-const MAX_MIRRORS: usize = 20;
 /// Largest metadata file, in bytes.
 const MAX_METADATA: u64 = 8 << 30;
+/// Where every repository has its index.
+const REPOMD: &str = "repodata/repomd.xml";
 
 /// A repository found behind a feed.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// URLs of the repository: the one whose repomd.xml is used first, then other mirrors.
-    pub bases: Vec<String>,
+    /// The repository whose repomd.xml is used, then other mirrors.
+    pub bases: Vec<Base>,
     /// Its index.
     pub repomd: Repomd,
     /// SHA-256 of repomd.xml.
     pub checksum: String,
+    bent: Bent,
 }
 
 /// Why repomd.xml of one URL cannot be used.
@@ -35,75 +37,195 @@ enum Unusable {
     Broken(ContentError),
 }
 
-impl Feed {
-    /// Finds the repository.
+impl Unusable {
+    fn into_error(self) -> ContentError {
+        match self {
+            Self::Missing(failure) => errors::retrieving(&failure.message),
+            Self::Broken(error) => error,
+        }
+    }
+}
+
+/// Looks for the repository of a feed, mirror by mirror.
+pub struct Finder<'a> {
+    ctx: &'a dyn SyncContext,
+    feed: Base,
+    mirrors: Mirrors,
+    /// Mirrors that were not asked yet.
+    left: VecDeque<Base>,
+    /// Those of a metalink that have an older repomd.xml, with its rank.
+    older: Vec<(usize, Feed)>,
+    /// Every repomd.xml that was used.
+    used: Vec<String>,
+}
+
+impl<'a> Finder<'a> {
+    /// A finder for the feed of the configuration.
     ///
     /// # Errors
-    /// RPM1005 without a feed, RPM1004 when nothing answers, RPM1006 when what answers is no repository.
-    pub async fn find(ctx: &dyn SyncContext) -> Result<Self, ContentError> {
+    /// RPM1005 without a feed; Pulp's text for one that is no URL of a scheme that can be mirrored.
+    pub fn new(ctx: &'a dyn SyncContext) -> Result<Self, ContentError> {
         let feed = ctx
             .config()
             .text("feed")
             .filter(|f| !f.is_empty())
             .ok_or_else(errors::no_feed)?;
-        let scheme = feed.split("://").next().unwrap_or_default();
-        if !["http", "https", "file"].contains(&scheme.to_ascii_lowercase().as_str()) {
-            return Err(ContentError::other(
-                "Invalid feed URL - scheme must be: ('http', 'https', 'file')",
-            ));
-        }
-        let failure = match Self::at(ctx, feed).await {
-            Ok(found) => return Ok(found),
+        let feed = Base::parse(feed).ok().filter(|base| {
+            let scheme = base.address().scheme();
+            ["http", "https", "file"].contains(&scheme)
+        });
+        let feed = feed.ok_or_else(|| {
+            ContentError::other("Invalid feed URL - scheme must be: ('http', 'https', 'file')")
+        })?;
+        Ok(Self {
+            ctx,
+            feed,
+            mirrors: Mirrors::default(),
+            left: VecDeque::new(),
+            older: Vec::new(),
+            used: Vec::new(),
+        })
+    }
+
+    /// The repository: the feed's own, else that of the first mirror which has one.
+    ///
+    /// # Errors
+    /// RPM1004 when nothing answers, RPM1006 when what answers is no repository.
+    pub async fn first(&mut self) -> Result<Feed, ContentError> {
+        let failure = match self.at(&self.feed).await {
+            Ok((found, _)) => {
+                self.used.push(found.checksum.clone());
+                return Ok(found);
+            }
             Err(failure) => failure,
         };
-        let mirrors = mirrors(ctx, feed).await;
-        let mut last = failure;
-        for (at, mirror) in mirrors.iter().enumerate() {
-            match Self::at(ctx, mirror).await {
-                Ok(mut found) => {
-                    found.bases.extend(mirrors[at + 1..].iter().cloned());
-                    return Ok(found);
+        self.mirrors = self.list().await?;
+        self.left = self.mirrors.bases.iter().cloned().collect();
+        match self.next().await {
+            Ok(found) => Ok(found),
+            Err(last) => Err(last.unwrap_or(failure).into_error()),
+        }
+    }
+
+    /// Another mirror with another repomd.xml, after the documents of `failed` could not be had anywhere.
+    pub async fn another(&mut self, failed: &Feed, why: &ContentError) -> Option<Feed> {
+        let found = self.next().await.ok()?;
+        self.passed_over(&failed.bases[0], &why.to_string());
+        Some(found)
+    }
+
+    /// The next mirror with a repomd.xml that was not used yet. Of a metalink's mirrors those with the newest come
+    /// first.
+    async fn next(&mut self) -> Result<Feed, Option<Unusable>> {
+        let mut last = None;
+        while let Some(base) = self.left.pop_front() {
+            match self.at(&base).await {
+                Ok((found, _)) if self.used.contains(&found.checksum) => {}
+                Ok((found, 0)) => return Ok(self.use_(found)),
+                Ok((found, rank)) => self.older.push((rank, found)),
+                Err(failure) => {
+                    let failure = failure.into_error();
+                    self.passed_over(&base, &failure.to_string());
+                    last = Some(Unusable::Broken(failure));
                 }
-                Err(failure) => last = failure,
             }
         }
-        Err(match last {
-            Unusable::Missing(failure) => errors::retrieving(&failure.message),
-            Unusable::Broken(error) => error,
-        })
-    }
-
-    async fn at(ctx: &dyn SyncContext, base: &str) -> Result<Self, Unusable> {
-        let url = href::join(base, "repodata/repomd.xml");
-        let fetched = ctx
-            .fetch(Fetch::one(url.clone(), repomd::MAX_SIZE))
-            .await
-            .map_err(Unusable::Missing)?;
-        let read = || Repomd::noting(BufReader::new(File::open(fetched.path())?), ctx.bent());
-        let repomd = read().map_err(|e| Unusable::Broken(errors::unparsable(&url, &e)))?;
-        Ok(Self {
-            bases: vec![base.to_owned()],
-            repomd,
-            checksum: fetched.hashed.sha256.to_string(),
-        })
-    }
-
-    /// URLs of a path of the repository; another base replaces the repository's.
-    #[must_use]
-    pub fn urls(&self, base: Option<&str>, path: &str) -> Vec<String> {
-        match base {
-            Some(base) => vec![href::join(base, path)],
-            None => self.bases.iter().map(|b| href::join(b, path)).collect(),
+        self.older.sort_by_key(|(rank, _)| *rank);
+        while !self.older.is_empty() {
+            let (_, found) = self.older.remove(0);
+            if !self.used.contains(&found.checksum) {
+                let sentence = "mirrors of the metalink had an older repomd.xml, which was used";
+                let name = found.bases[0].to_string();
+                self.ctx.bent().note("older_repomd", sentence, name);
+                return Ok(self.use_(found));
+            }
         }
+        Err(last)
+    }
+
+    /// The others come behind: each may have files that the first lost.
+    fn use_(&mut self, mut found: Feed) -> Feed {
+        self.used.push(found.checksum.clone());
+        found.bases.extend(self.left.iter().cloned());
+        let older = self.older.iter().map(|(_, feed)| feed.bases[0].clone());
+        found.bases.extend(older);
+        found
+    }
+
+    fn passed_over(&self, base: &Base, why: &str) {
+        let sentence = "mirrors were passed over, since others have what they lack";
+        let name = format!("{base}: {why}");
+        self.ctx.bent().note("mirrors_passed_over", sentence, name);
+    }
+
+    /// The repository at `base`, and which of the expected versions it is.
+    async fn at(&self, base: &Base) -> Result<(Feed, usize), Unusable> {
+        let urls = base.join(REPOMD);
+        let url = urls.first().map(shown).unwrap_or_default();
+        let what = Fetch {
+            urls,
+            ..Fetch::one(base.address().clone(), repomd::MAX_SIZE)
+        };
+        let fetched = self.ctx.fetch(what).await.map_err(Unusable::Missing)?;
+        let bytes = std::fs::read(fetched.path()).map_err(|e| Unusable::Broken(e.into()))?;
+        let rank = self.mirrors.version(&bytes).ok_or_else(|| {
+            let text = format!("{url} is not the repomd.xml that the metalink names.");
+            Unusable::Broken(errors::retrieving(&text))
+        })?;
+        let repomd = Repomd::noting(bytes.as_slice(), self.ctx.bent())
+            .map_err(|e| Unusable::Broken(errors::unparsable(&url, &e)))?;
+        let feed = Feed {
+            bases: vec![base.clone()],
+            repomd,
+            checksum: Sha256::of(&bytes).to_string(),
+            bent: self.ctx.bent().clone(),
+        };
+        Ok((feed, rank))
+    }
+
+    /// What the feed lists when it is no repository itself; nothing when it is no list either.
+    async fn list(&self) -> Result<Mirrors, ContentError> {
+        let what = Fetch::one(self.feed.address().clone(), mirrors::MAX_SIZE);
+        let Ok(list) = self.ctx.fetch(what).await else {
+            return Ok(Mirrors::default());
+        };
+        let bytes = std::fs::read(list.path())?;
+        let url = shown(self.feed.address());
+        Mirrors::read(&bytes).map_err(|error| errors::unparsable(&url, &error))
+    }
+}
+
+impl Feed {
+    /// URLs of what a document calls `location`; another base replaces the repository's.
+    #[must_use]
+    pub fn urls(&self, base: Option<&str>, location: &str) -> Vec<Url> {
+        let named = base.and_then(|base| self.bases[0].beside(base).ok());
+        if let Some(base) = named {
+            return base.join(location);
+        }
+        let mut urls = Vec::with_capacity(self.bases.len());
+        for url in self.bases.iter().flat_map(|base| base.join(location)) {
+            // A location that is a URL of its own is the same on every mirror.
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+        urls
     }
 
     /// The first of [`Feed::urls`] of a metadata file, for messages.
     #[must_use]
     pub fn url(&self, data: &Data) -> String {
-        self.urls(data.base.as_deref(), data.href.as_str())
-            .into_iter()
-            .next()
-            .unwrap_or_default()
+        let urls = self.urls(data.base.as_deref(), data.location());
+        urls.first().map(shown).unwrap_or_default()
+    }
+
+    /// Notes a package whose file is not inside the repository.
+    pub fn note_outside(&self, package: &Package) {
+        if let Some(location) = &package.outside {
+            let sentence = "packages lie outside of the repository's folder; they are published under their names";
+            self.bent.note("locations_outside", sentence, location);
+        }
     }
 
     /// Downloads a metadata file, verified by what repomd.xml says of it.
@@ -122,7 +244,7 @@ impl Feed {
             )));
         };
         let what = Fetch {
-            urls: self.urls(data.base.as_deref(), data.href.as_str()),
+            urls: self.urls(data.base.as_deref(), data.location()),
             max_size: data.size.unwrap_or(MAX_METADATA).min(MAX_METADATA),
             size: data.size,
             digests: vec![digest],
@@ -134,43 +256,5 @@ impl Feed {
                 self.url(data)
             ))
         })
-    }
-}
-
-async fn mirrors(ctx: &dyn SyncContext, feed: &str) -> Vec<String> {
-    let Ok(list) = ctx.fetch(Fetch::one(feed, MAX_MIRRORLIST)).await else {
-        return Vec::new();
-    };
-    let Ok(bytes) = std::fs::read(list.path()) else {
-        return Vec::new();
-    };
-    mirror_urls(&String::from_utf8_lossy(&bytes))
-}
-
-/// The URLs of a mirrorlist: one a line, at its start or after words, `=` and blanks (reference: rpm §6.1).
-fn mirror_urls(text: &str) -> Vec<String> {
-    text.lines()
-        .filter_map(|line| {
-            let at = line.find("http://").or_else(|| line.find("https://"))?;
-            let (before, url) = line.split_at(at);
-            let plain = before
-                .chars()
-                .all(|c| c.is_alphanumeric() || c == '_' || c == '=' || c.is_whitespace());
-            let apart = before.is_empty() || before.ends_with(char::is_whitespace);
-            let url = url.split_whitespace().next()?;
-            (plain && apart && href::check_base(url).is_ok()).then(|| url.to_owned())
-        })
-        .take(MAX_MIRRORS)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mirrorlists_are_read_line_by_line() {
-        let text = "# repo = x http://no/\nhttp://a/os/\nbaseurl = https://b/os/ \n<url>http://no/</url>\nx\n";
-        assert_eq!(mirror_urls(text), ["http://a/os/", "https://b/os/"]);
     }
 }

@@ -3,6 +3,7 @@
 pub mod errata;
 pub mod errors;
 pub mod feed;
+pub mod mirrors;
 pub mod others;
 pub mod outbox;
 pub mod packages;
@@ -25,7 +26,7 @@ use pith_content::{Config, ContentError, PluginDescriptor};
 use pith_core::Document;
 use serde_json::{Value, json};
 
-use self::feed::Feed;
+use self::feed::{Feed, Finder};
 use self::packages::{Files, Wanted};
 use self::progress::{Progress, Step};
 use crate::signature::SignaturePolicy;
@@ -108,13 +109,11 @@ type Downloads = HashMap<&'static str, (Fetched, String)>;
 
 impl Sync<'_> {
     async fn run(&self) -> Result<SyncReport, ContentError> {
-        let feed = self.find_feed().await?;
-        if self.nothing_changed(&feed).await? {
+        let (feed, downloads) = self.metadata().await?;
+        let Some(downloads) = downloads else {
             self.progress.finish_all();
             return Ok(self.report(&feed));
-        }
-        self.step(Step::Metadata);
-        let downloads = self.download_metadata(&feed).await?;
+        };
         self.unknown_metadata(&feed).await?;
         self.progress.finish(Step::Metadata);
 
@@ -163,8 +162,31 @@ impl Sync<'_> {
         !with_rpm && !skipped.contains(&type_id)
     }
 
-    async fn find_feed(&self) -> Result<Feed, ContentError> {
-        let result = Feed::find(self.ctx).await;
+    /// The repository behind the feed and its documents; without them when nothing changed since the last sync. When
+    /// the documents of one mirror are gone, that of another counts.
+    async fn metadata(&self) -> Result<(Feed, Option<Downloads>), ContentError> {
+        let mut finder = Finder::new(self.ctx)?;
+        let mut feed = self.find_feed(&mut finder).await?;
+        loop {
+            if self.nothing_changed(&feed).await? {
+                return Ok((feed, None));
+            }
+            self.step(Step::Metadata);
+            let error = match self.download_metadata(&feed).await {
+                Ok(downloads) => return Ok((feed, Some(downloads))),
+                Err(error) => error,
+            };
+            let gone = matches!(&error, ContentError::Coded(detail) if detail.code == "RPM1004");
+            let other = match gone {
+                true => finder.another(&feed, &error).await,
+                false => None,
+            };
+            feed = other.ok_or(error)?;
+        }
+    }
+
+    async fn find_feed(&self, finder: &mut Finder<'_>) -> Result<Feed, ContentError> {
+        let result = finder.first().await;
         if let Err(ContentError::Coded(detail)) = &result {
             match detail.code.as_str() {
                 // Nothing was found, so there was nothing to do; this is what clients have always seen.

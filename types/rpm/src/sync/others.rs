@@ -84,7 +84,7 @@ pub fn metadata_file(data: &Data, feed: &Feed, repo_id: &str) -> Option<WantedUn
         doc: serde_json::from_value(doc).ok()?,
         parts: Vec::new(),
         source: Some(Source::Download {
-            urls: feed.urls(data.base.as_deref(), data.href.as_str()),
+            urls: feed.urls(data.base.as_deref(), data.location()),
             size: data.size,
             digests: vec![digest],
             head: 0,
@@ -110,7 +110,10 @@ pub fn deltas(
     let mut stream = stream.noting(outbox.bent());
     while let Some(delta) = stream.next_delta()? {
         let source = Source::Download {
-            urls: feed.urls(None, delta.filename.as_str()),
+            urls: feed.urls(
+                None,
+                delta.outside.as_deref().unwrap_or(delta.filename.as_str()),
+            ),
             size: Some(delta.size).filter(|size| *size > 0),
             digests: vec![delta.digest.clone()],
             head: header::DEFAULT_HEAD,

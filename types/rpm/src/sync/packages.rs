@@ -347,13 +347,13 @@ fn unit(
     feed: &Feed,
     wanted: &Wanted,
 ) -> pith_content::unit::WantedUnit {
-    let path = package.href.as_ref().map_or("", |h| h.as_str());
+    feed.note_outside(package);
     let head = package
         .header_range
         .and_then(|(_, end)| usize::try_from(end).ok())
         .map_or(header::DEFAULT_HEAD, |end| end.min(header::MAX_HEAD));
     let source = Source::Download {
-        urls: feed.urls(package.base.as_deref(), path),
+        urls: feed.urls(package.base.as_deref(), package.location()),
         size: package.size,
         digests: package.digest.iter().cloned().collect(),
         head,

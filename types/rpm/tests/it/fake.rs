@@ -156,7 +156,7 @@ impl Fake {
     }
 
     fn get(&self, what: &Fetch) -> Result<(PathBuf, Vec<u8>, Hashed), FetchFailure> {
-        let url = what.urls[0].clone();
+        let url = what.urls[0].to_string();
         self.fetched.lock().push(url.clone());
         let fail = |kind: FetchFailureKind| FetchFailure {
             message: format!("{url}: {kind:?}"),
@@ -340,7 +340,7 @@ impl SyncContext for Fake {
         Ok(Fetched::new(
             path,
             hashed,
-            what.urls[0].clone(),
+            what.urls[0].to_string(),
             None,
             Box::new(()),
         ))

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 /// What is wrong with a feed.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// A location climbs out of the repository.
-    EscapingLocation,
+    /// A location is empty.
+    EmptyLocation,
     /// primary.xml unpacks to more than anybody wants.
     Bomb,
     /// primary.xml declares and uses an entity.
@@ -82,8 +82,8 @@ pub fn spoiled(fault: Fault, packages: usize) -> TempDir {
     let first = folder.path().join(made[0].location());
     let path = folder.path();
     match fault {
-        Fault::EscapingLocation => rewrite(path, "primary", |text| {
-            text.replacen("href=\"Packages/", "href=\"../../etc/cron.d/", 1)
+        Fault::EmptyLocation => rewrite(path, "primary", |text| {
+            text.replacen("href=\"Packages/", "href=\"\" other=\"", 1)
                 .into_bytes()
         }),
         Fault::Bomb => rewrite(path, "primary", |text| {

@@ -142,7 +142,7 @@ async fn every_compression_and_checksum_is_read() {
 async fn broken_feeds_fail_with_a_reason_and_leave_the_repository_alone() {
     for (fault, code, text) in [
         (
-            Fault::EscapingLocation,
+            Fault::EmptyLocation,
             "RPM1015",
             "primary.xml names an unsafe path",
         ),
