@@ -428,6 +428,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::importers::MASK;
 
     fn body(value: Value) -> Document {
         match value {

@@ -126,7 +126,11 @@ impl ContentSource {
         if paths.is_empty() {
             return vec![base];
         }
-        let below = |path: &str| base.beside(path.trim_start_matches('/')).ok();
+        // With a dot before it, so that a colon makes no URL of it.
+        let below = |path: &str| {
+            let path = path.trim_start_matches('/');
+            base.beside(&format!("./{path}")).ok()
+        };
         paths.into_iter().filter_map(below).collect()
     }
 

@@ -132,7 +132,7 @@ async fn odd_names_are_had_from_strict_servers_whenever_they_are_wanted() {
         let task = synced(&h, &rpms).await;
         assert!(bent(&task, "raw_spelling").is_null(), "{policy}");
         synced(&h, &isos).await;
-        let front = Front::of(&h.engine).await;
+        let front = Front::of(&h.engine);
         let name = package.file_name();
         let path = format!("/pulp/repos/{rpms}/Packages/a/{ODD_ESCAPED}-{name}");
         assert!(
@@ -173,7 +173,7 @@ async fn names_are_asked_for_as_they_stand_where_a_server_knows_them_so() {
                 _ => download(&h, &id).await,
             }
             // Published under the name of the location, which some clients take for a piece of a URL.
-            let front = Front::of(&h.engine).await;
+            let front = Front::of(&h.engine);
             let name = location(&package);
             let escaped = name.replace('%', "%25").replace('+', "%2B");
             for asked in [name, escaped] {
@@ -247,7 +247,7 @@ async fn packages_above_the_feed_are_published_under_their_names() {
         assert_eq!(urls, [above(&package)], "it follows the feed");
         let name = package.file_name();
         let letter = &name[..1];
-        let front = Front::of(&h.engine).await;
+        let front = Front::of(&h.engine);
         let path = format!("/pulp/repos/{policy}/Packages/{letter}/{name}");
         assert!(whole(front.get(&path).await).await.unwrap() == bytes);
     }
@@ -279,7 +279,7 @@ async fn what_a_server_packs_unasked_is_unpacked_everywhere() {
     let config = json!({"download_policy": "on_demand"});
     h.repository("later", "rpm", "/later/", config).await;
     synced(&h, "later").await;
-    let front = Front::of(&h.engine).await;
+    let front = Front::of(&h.engine);
     let name = package.file_name();
     let path = format!("/pulp/repos/later/Packages/{}/{name}", &name[..1]);
     assert!(whole(front.get(&path).await).await.unwrap() == file(later.path(), &package));
