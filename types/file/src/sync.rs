@@ -79,8 +79,6 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             "Repository without feed cannot be synchronized",
         ));
     };
-    let base = Base::parse(feed)
-        .map_err(|error| ContentError::other(format!("the feed is not a URL: {error}")))?;
     // Not one of the known values means deferred too (reference: iso §3).
     if ctx
         .config()
@@ -96,6 +94,8 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             format!("Invalid URL '{feed}': No schema supplied. Perhaps you meant http://{feed}?");
         return Err(manifest_failed(ctx, progress, json!(text), text));
     }
+    let base = Base::parse(feed)
+        .map_err(|error| ContentError::other(format!("the feed is not a URL: {error}")))?;
     let manifest = match ctx
         .fetch(Fetch {
             urls: base.join(manifest::NAME),
