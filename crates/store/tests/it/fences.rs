@@ -144,7 +144,6 @@ const WRITES: &[Write] = &writes! {
     importer_remove(REPO);
     distributor_create(&distributor(REPO, "late", task.now()));
     distributor_update(REPO, "d", None, Some(true));
-    distributor_set_scratchpad(REPO, "d", &document(json!({})));
     distributor_set_last_publish(REPO, "d", task.now(), None);
     distributor_remove(REPO, "d");
     group_distributor_set_last_publish("g", "d", task.now());
