@@ -62,7 +62,7 @@ pub(crate) struct FeedArgs {
     /// When packages are fetched
     #[arg(long, value_enum, value_name = "POLICY")]
     pub download_policy: Option<DownloadPolicy>,
-    /// Check size and checksum of what is downloaded; no effect on pith, which always does
+    /// Check size and checksum of what is downloaded, which pith always does, and work out every digest of packages
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub validate: Option<bool>,
     /// Remove what the feed does not have any more

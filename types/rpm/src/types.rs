@@ -249,10 +249,10 @@ const IMPORTER_SETTINGS: &[Setting] = &[
         Text,
         "URL of the repository, or of a list of its mirrors",
     ),
-    Setting::without_effect(
+    Setting::new(
         "validate",
         Bool,
-        "no effect: size and checksum of every package are always verified",
+        "work out every digest of downloaded packages (default false); size and checksum are always verified",
     ),
     Setting::new(
         "ssl_validation",

@@ -37,6 +37,7 @@ const WORKS: &[(&str, &[&str], &str)] = &[
     ("yum_importer", &["remove_missing"], "crates/pith/tests/it/rpm.rs::old_packages_go_when_the_feed_drops_them"),
     ("iso_importer", &["download_policy"], "crates/pith/tests/it/deferred.rs::a_deferred_sync_brings_no_file_and_says_what_is_missing"),
     ("yum_importer", &["download_policy"], "crates/pith/tests/it/sources.rs::packages_are_published_before_they_are_here"),
+    ("yum_importer", &["validate"], "crates/pith/tests/it/publishing.rs::digests_that_were_worked_out_are_kept"),
     ("yum_importer", &["type_skip_list"], "types/rpm/tests/it/sync.rs::types_can_be_left_out"),
     ("yum_importer", &["retain_old_count"], "crates/pith/tests/it/settings.rs::old_versions_beyond_the_count_are_left_out"),
     ("yum_importer", &["on_download_failure"], "types/rpm/tests/it/sync.rs::packages_that_cannot_be_had_fail_the_sync_unless_told_to_go_on"),
