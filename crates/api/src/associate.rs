@@ -3,10 +3,11 @@
 use pith_core::Document;
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::PulpError;
-use pith_engine::Job;
+use pith_engine::{ADDITIONAL_REPOS, Job};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
+use crate::routes::Operation;
 
 /// The criteria of a body, checked; without any, everything is meant. Null is not nothing: a slip of a script must not
 /// empty a repository.
@@ -26,19 +27,36 @@ fn criteria(body: &mut Document) -> Result<Value, PulpError> {
     }
 }
 
-/// Makes sure that the repositories of `additional_repos` exist.
-async fn check_additional(call: &Call, overriding: &Document) -> Result<(), PulpError> {
-    let Some(additional) = overriding.get("additional_repos") else {
+/// Makes sure that the repositories of `additional_repos` exist, and that the caller may read the sources and copy into the
+/// destinations. Null and an empty map are as if the key were not there.
+async fn check_additional(
+    call: &Call,
+    source_repo_id: &str,
+    overriding: &mut Document,
+) -> Result<(), PulpError> {
+    let Some(additional) = overriding.get(ADDITIONAL_REPOS) else {
         return Ok(());
     };
-    let Some(map) = additional.as_object() else {
-        return Err(PulpError::wrong_type(
-            "additional_repos",
-            "dict",
-            additional,
-        ));
+    let map = match additional {
+        Value::Object(map) if !map.is_empty() => map,
+        Value::Object(_) | Value::Null => {
+            overriding.remove(ADDITIONAL_REPOS);
+            return Ok(());
+        }
+        other => return Err(PulpError::wrong_type(ADDITIONAL_REPOS, "dict", other)),
     };
+    if map.contains_key(source_repo_id) {
+        // It has a destination already, and one package cannot go to two.
+        return Err(PulpError::invalid_values(&[json!(source_repo_id)]));
+    }
     for (source, destination) in map {
+        // Who may not look is not told what there is.
+        let principal = call.principal()?;
+        principal.permit(Operation::Read, &format!("/v2/repositories/{source}/"))?;
+        if let Some(destination) = destination.as_str() {
+            let copy = format!("/v2/repositories/{destination}/actions/associate/");
+            principal.permit(Operation::Update, &copy)?;
+        }
         for id in [&json!(source), destination] {
             let found = match id.as_str() {
                 Some(id) => call.engine.repository_require(id).await.is_ok(),
@@ -71,12 +89,12 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
         });
     }
     let criteria = criteria(&mut body)?;
-    let override_config = match body.remove("override_config") {
+    let mut override_config = match body.remove("override_config") {
         None | Some(Value::Null) => Document::new(),
         Some(Value::Object(map)) => map,
         Some(other) => return Err(PulpError::wrong_type("override_config", "dict", &other)),
     };
-    check_additional(&call, &override_config).await?;
+    check_additional(&call, &source_repo_id, &mut override_config).await?;
     let job = Job::Associate {
         repo_id,
         source_repo_id,

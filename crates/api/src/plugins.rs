@@ -3,6 +3,7 @@
 use pith_content::{PluginDescriptor, UnitType};
 use pith_core::Sha256;
 use pith_core::error::PulpError;
+use pith_engine::Registry;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -26,18 +27,20 @@ fn type_document(kind: &UnitType, href: &str) -> Value {
     })
 }
 
-fn plugin_document(plugin: &PluginDescriptor, href: &str) -> Value {
+fn plugin_document(registry: &Registry, plugin: &PluginDescriptor, href: &str) -> Value {
+    let shown = |type_id: &&&str| registry.is_listed(type_id);
+    let types: Vec<&&str> = plugin.types.iter().filter(shown).collect();
     json!({
         "_href": href,
         "id": plugin.id,
         "display_name": plugin.display_name,
-        "types": plugin.types,
+        "types": types,
     })
 }
 
 /// Every content type.
 pub(crate) async fn types(call: Call) -> Result<Answer, PulpError> {
-    let kinds = call.engine.registry.unit_types();
+    let kinds = call.engine.registry.listed_types();
     let documents: Vec<Value> = kinds
         .map(|kind| type_document(kind, &format!("{BASE}/types/{}/", kind.id)))
         .collect();
@@ -57,7 +60,13 @@ pub(crate) async fn importers(call: Call) -> Result<Answer, PulpError> {
     let plugins = call.engine.registry.importers();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
-        .map(|plugin| plugin_document(plugin, &format!("{BASE}/importers/{}/", plugin.id)))
+        .map(|plugin| {
+            plugin_document(
+                &call.engine.registry,
+                plugin,
+                &format!("{BASE}/importers/{}/", plugin.id),
+            )
+        })
         .collect();
     Answer::json(&documents)
 }
@@ -67,7 +76,11 @@ pub(crate) async fn importer(call: Call) -> Result<Answer, PulpError> {
     let id = call.param(0);
     let plugin = call.engine.registry.importer(id);
     let plugin = plugin.ok_or_else(|| PulpError::missing_resource(&[("importer_type_id", id)]))?;
-    Answer::json(&plugin_document(plugin.descriptor(), &call.href))
+    Answer::json(&plugin_document(
+        &call.engine.registry,
+        plugin.descriptor(),
+        &call.href,
+    ))
 }
 
 /// Every distributor type.
@@ -75,7 +88,13 @@ pub(crate) async fn distributors(call: Call) -> Result<Answer, PulpError> {
     let plugins = call.engine.registry.distributors();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
-        .map(|plugin| plugin_document(plugin, &format!("{BASE}/distributors/{}/", plugin.id)))
+        .map(|plugin| {
+            plugin_document(
+                &call.engine.registry,
+                plugin,
+                &format!("{BASE}/distributors/{}/", plugin.id),
+            )
+        })
         .collect();
     Answer::json(&documents)
 }
@@ -86,5 +105,9 @@ pub(crate) async fn distributor(call: Call) -> Result<Answer, PulpError> {
     let plugin = call.engine.registry.distributor(id);
     let plugin =
         plugin.ok_or_else(|| PulpError::missing_resource(&[("distributor_type_id", id)]))?;
-    Answer::json(&plugin_document(plugin.descriptor(), &call.href))
+    Answer::json(&plugin_document(
+        &call.engine.registry,
+        plugin.descriptor(),
+        &call.href,
+    ))
 }

@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use pith_core::{Document, UnitId};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::sync::RepoInfo;
@@ -48,8 +49,16 @@ pub trait CopyContext: Send + Sync {
     /// What the source has.
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
+    /// What the destination holds now.
+    async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
     /// What the destination will hold when this commits.
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
+    /// Further sources, each with the destination of what comes from it and the configuration of that one's importer:
+    /// what `additional_repos` says. Nothing of them is selected yet. Where one leads to a destination that another one leads
+    /// to, both see what was noted for it. Everything is committed together.
+    fn additional(&self) -> Vec<&dyn CopyContext>;
 
     /// These units of the source are to come too.
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
@@ -66,6 +75,15 @@ pub trait CopyContext: Send + Sync {
 
     /// Takes these units out of the destination.
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
+
+    /// Keeps in the units' documents what was worked out about them. It is no change of the units, and holds whether or
+    /// not this commits.
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError>;
 }
 
 /// What an importer sees while units are taken out of its repository.

@@ -66,6 +66,12 @@ pub trait ContentType: Send + Sync {
         false
     }
 
+    /// Whether clients are shown units of `type_id` where they did not ask for them by name: in counts, searches over all
+    /// types, results of tasks and lists of types. Units that Pulp did not have must not surprise its clients.
+    fn is_listed(&self, _type_id: &str) -> bool {
+        true
+    }
+
     /// Completes a stored document to what the REST API shows: adds the fields that are kept as parts beside the
     /// document because they are large. `parts` holds the named parts that exist, as they are stored.
     fn present(&self, _type_id: &str, _doc: &mut Document, _parts: &[(String, Vec<u8>)]) {}

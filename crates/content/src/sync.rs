@@ -171,6 +171,15 @@ pub trait SyncContext: Send + Sync {
     /// Removes these units.
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
 
+    /// Keeps in the units' documents what was worked out about them. It is no change of the units, and holds whether or
+    /// not this commits.
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError>;
+
     /// What the repository will hold when this run commits, in batches.
     async fn units_after(
         &self,

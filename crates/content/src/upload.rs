@@ -63,6 +63,15 @@ pub trait UploadContext: Send + Sync {
     /// Removes these units from the repository.
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
 
+    /// Keeps in the units' documents what was worked out about them. It is no change of the units, and holds whether or
+    /// not this commits.
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError>;
+
     /// What the repository will hold when this upload commits, in batches.
     async fn units_after(
         &self,

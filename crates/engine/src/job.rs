@@ -1,5 +1,7 @@
 //! The kinds of task: typed arguments, and what each shows and locks (reference: platform-api §6.4).
 
+use std::collections::HashSet;
+
 use pith_core::Document;
 use pith_core::task::{Resource, tag};
 use serde::{Deserialize, Serialize};
@@ -157,6 +159,9 @@ pub enum Job {
     ReapExpiredDocuments,
 }
 
+/// The key of a copy's override that names further sources and where that goes which comes from them.
+pub const ADDITIONAL_REPOS: &str = "additional_repos";
+
 /// Which orphans a task deletes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
@@ -278,8 +283,15 @@ impl Job {
             Self::Associate {
                 repo_id,
                 source_repo_id,
+                override_config,
                 ..
-            } if repo_id != source_repo_id => tags.push(tag::repository(source_repo_id)),
+            } => {
+                let mut named = vec![source_repo_id.as_str()];
+                named.extend(additional(override_config).flat_map(|(from, to)| [from, to]));
+                let mut seen = HashSet::from([repo_id.as_str()]);
+                named.retain(|id| seen.insert(id));
+                tags.extend(named.into_iter().map(tag::repository));
+            }
             Self::DeleteOrphans { orphans } => {
                 if matches!(orphans, Orphans::Listed { .. }) {
                     tags.push(tag::action("delete_orphans"));
@@ -335,15 +347,37 @@ impl Job {
         if matches!(self, Self::RegenerateApplicability { .. }) {
             return vec![Resource::applicability()];
         }
-        let own = self.repo_id();
-        let mut resources: Vec<Resource> = own.map(Resource::repository).into_iter().collect();
-        if let Self::Associate { source_repo_id, .. } = self
-            && own != Some(source_repo_id)
+        let mut alone: Vec<&str> = self.repo_id().into_iter().collect();
+        let mut shared: Vec<&str> = Vec::new();
+        if let Self::Associate {
+            source_repo_id,
+            override_config,
+            ..
+        } = self
         {
-            resources.push(Resource::repository_shared(source_repo_id));
+            shared.push(source_repo_id);
+            for (from, to) in additional(override_config) {
+                shared.push(from);
+                alone.push(to);
+            }
         }
-        resources
+        let mut seen = HashSet::new();
+        alone.retain(|id| seen.insert(*id));
+        shared.retain(|id| seen.insert(*id));
+        let alone = alone.into_iter().map(Resource::repository);
+        alone
+            .chain(shared.into_iter().map(Resource::repository_shared))
+            .collect()
     }
+}
+
+/// The sources that a copy may take more from, each with where that goes.
+pub(crate) fn additional(override_config: &Document) -> impl Iterator<Item = (&str, &str)> {
+    let map = override_config.get(ADDITIONAL_REPOS);
+    let map = map.and_then(serde_json::Value::as_object);
+    map.into_iter()
+        .flatten()
+        .filter_map(|(from, to)| Some((from.as_str(), to.as_str()?)))
 }
 
 /// An id as a tag shows it, whatever JSON the client gave for it.

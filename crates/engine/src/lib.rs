@@ -34,7 +34,7 @@ mod upstream;
 mod worker;
 
 pub use engine::{Engine, PUBLICATION_GRACE};
-pub use job::{Job, Orphans};
+pub use job::{ADDITIONAL_REPOS, Job, Orphans};
 pub use registry::Registry;
 pub use scheduler::{Scheduler, run_scheduler};
 pub use worker::{LOST_AFTER, run_workers};

@@ -62,6 +62,23 @@ impl Registry {
         self.units.values().map(|(_, unit)| *unit)
     }
 
+    /// Whether clients are shown units of the type `id` where they did not ask for them by name.
+    #[must_use]
+    pub fn is_listed(&self, id: &str) -> bool {
+        self.content_type_of(id)
+            .is_none_or(|family| family.is_listed(id))
+    }
+
+    /// Every unit type that clients are shown, by id.
+    pub fn listed_types(&self) -> impl Iterator<Item = &'static UnitType> {
+        self.unit_types().filter(|unit| self.is_listed(unit.id))
+    }
+
+    /// Takes away from numbers of units by type those that clients are not shown.
+    pub(crate) fn show(&self, counts: &mut BTreeMap<String, i64>) {
+        counts.retain(|type_id, _| self.is_listed(type_id));
+    }
+
     /// The cataloger `id`.
     #[must_use]
     pub fn cataloger(&self, id: &str) -> Option<Arc<dyn Cataloger>> {

@@ -263,17 +263,28 @@ impl Engine {
         Ok(expanded)
     }
 
+    /// How many units of each type that clients are shown a repository has.
+    async fn shown_counts(&self, id: &str) -> Result<BTreeMap<String, i64>, PulpError> {
+        let counts = self.store.repository_unit_counts(id).await;
+        let mut counts = counts.map_err(from_store)?;
+        self.registry.show(&mut counts);
+        Ok(counts)
+    }
+
     /// Every repository.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn repository_documents(&self, expand: Expand) -> Result<Vec<Value>, PulpError> {
         let repositories = self.store.repository_list(None).await.map_err(from_store)?;
-        let counts = self
+        let mut counts = self
             .store
             .repository_unit_counts_all()
             .await
             .map_err(from_store)?;
+        for counts in counts.values_mut() {
+            self.registry.show(counts);
+        }
         let mut expanded = self.expanded(None, expand).await?;
         Ok(repositories
             .iter()
@@ -296,11 +307,7 @@ impl Engine {
         totals: bool,
     ) -> Result<Value, PulpError> {
         let repository = self.repository_require(id).await?;
-        let counts = self
-            .store
-            .repository_unit_counts(id)
-            .await
-            .map_err(from_store)?;
+        let counts = self.shown_counts(id).await?;
         let mut shown = document(&repository, Some(&counts), Dates::Iso);
         if expand != Expand::default() {
             let mut expanded = self.expanded(Some(&[id.to_owned()]), expand).await?;
@@ -414,8 +421,7 @@ impl Engine {
         };
         let changed = self.store.repository_change(id, decide).await;
         let repository = changed.map_err(from_store)??;
-        let counts = self.store.repository_unit_counts(id).await;
-        let counts = counts.map_err(from_store)?;
+        let counts = self.shown_counts(id).await?;
         let dates = if ids.is_empty() {
             Dates::Iso
         } else {

@@ -28,6 +28,9 @@ pub struct Fence {
     pub attempt: i64,
 }
 
+/// What a lane adds to the number of the attempt, where staged units are kept by it.
+const LANE: i64 = 1 << 32;
+
 /// True for the row of the task while this attempt runs, also after it was cancelled.
 const RUNS: &str = " AND attempt = $2 AND open AND state <> 'waiting'";
 
@@ -85,6 +88,20 @@ impl Store {
 }
 
 impl TaskStore {
+    /// The store of the same attempt for a further repository that it changes: what is staged there is kept apart from
+    /// what is staged in other lanes. The lane of the attempt's own repository is 0.
+    #[must_use]
+    pub fn lane(&self, lane: u32) -> Self {
+        let attempt = self.fence.attempt % LANE;
+        Self {
+            store: self.store.clone(),
+            fence: Fence {
+                attempt: attempt + i64::from(lane) * LANE,
+                ..self.fence
+            },
+        }
+    }
+
     /// The attempt.
     #[must_use]
     pub fn fence(&self) -> Fence {
@@ -120,7 +137,9 @@ impl TaskStore {
     /// # Errors
     /// [`StoreError::Superseded`]; when the database fails.
     pub async fn stage_clear_earlier(&self) -> Result<()> {
-        let statement = sql("DELETE FROM staged_units WHERE task_id = $1 AND attempt < $2");
+        // Above the number of the attempt stands that of the lane.
+        let statement =
+            sql("DELETE FROM staged_units WHERE task_id = $1 AND attempt % 4294967296 < $2");
         let statement = statement.bind(self.fence.task).bind(self.fence.attempt);
         self.execute(statement).await.map(drop)
     }

@@ -67,6 +67,11 @@ impl Importer for IsoImporter {
 
     /// A repository holds a name once: what comes takes the place of what had its name (reference: iso §6).
     async fn copy(&self, ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
+        if !ctx.additional().is_empty() {
+            return Err(ContentError::other(
+                "additional_repos is for packages with dependencies; files have none",
+            ));
+        }
         let older = same_names(ctx.units_after(by_name()).await?).await?;
         ctx.remove("iso", older).await?;
         Ok(CopyReport::default())

@@ -1,8 +1,8 @@
 //! The fields that units of each type can have on the wire, beside those that every unit has (reference: rpm §2).
 
 use crate::types::{
-    CATEGORY, DISTRIBUTION, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULEMD,
-    MODULEMD_DEFAULTS, RPM, SRPM,
+    CATEGORY, DISTRIBUTION, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE,
+    MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
 };
 
 const PACKAGE: &[&str] = &[
@@ -49,6 +49,9 @@ pub fn known(type_id: &str) -> Option<&'static [&'static str]> {
         RPM => PACKAGE,
         // `is_modular`, the last one, is for binary packages only.
         SRPM => PACKAGE.split_last().map_or(PACKAGE, |(_, fields)| fields),
+        MODULE_DOCUMENT => &[
+            "document", "name", "stream", "repo_id", "checksum", "origin",
+        ],
         DRPM => &[
             "epoch",
             "version",

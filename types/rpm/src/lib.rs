@@ -10,6 +10,7 @@ pub mod config;
 pub mod copy;
 pub mod fields;
 pub mod metadata;
+pub mod modular;
 pub mod publish;
 pub mod signature;
 pub mod sync;
@@ -52,6 +53,10 @@ impl ContentType for Rpm {
 
     fn always_downloaded(&self, type_id: &str) -> bool {
         type_id == types::METADATA_FILE
+    }
+
+    fn is_listed(&self, type_id: &str) -> bool {
+        type_id != types::MODULE_DOCUMENT
     }
 
     fn present(&self, type_id: &str, doc: &mut Document, parts: &[(String, Vec<u8>)]) {

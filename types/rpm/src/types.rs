@@ -34,6 +34,9 @@ pub const LANGPACKS: &str = "package_langpacks";
 pub const MODULEMD: &str = "modulemd";
 /// Defaults of a module.
 pub const MODULEMD_DEFAULTS: &str = "modulemd_defaults";
+/// A document of modules.yaml that is only passed on: pith's own type, which clients are shown only when they ask for it by
+/// name (`docs/decisions`).
+pub const MODULE_DOCUMENT: &str = "module_document";
 /// A metadata file that nobody understands.
 pub const METADATA_FILE: &str = "yum_repo_metadata_file";
 
@@ -183,6 +186,16 @@ pub static UNIT_TYPES: &[UnitType] = &[
         file_backed: true,
     },
     UnitType {
+        id: MODULE_DOCUMENT,
+        display_name: "Module Document",
+        description: "Documents of modules.yaml that are passed on as they are",
+        key: &[KeyField::same("checksum"), KeyField::same("repo_id")],
+        referenced_types: &[],
+        search_indexes: r#"["-_last_updated"]"#,
+        indexed: &[],
+        file_backed: false,
+    },
+    UnitType {
         id: METADATA_FILE,
         display_name: "YUM Repository Metadata File",
         description: "YUM Repository Metadata File",
@@ -217,6 +230,7 @@ pub static YUM_IMPORTER: PluginDescriptor = PluginDescriptor {
         LANGPACKS,
         MODULEMD,
         MODULEMD_DEFAULTS,
+        MODULE_DOCUMENT,
     ],
     settings: IMPORTER_SETTINGS,
 };

@@ -14,13 +14,14 @@ use crate::advisories::presented_pkglist;
 pub use crate::advisories::{RepoPkglist, by_module, pkglists};
 use crate::metadata::comps::{Comps, Match};
 use crate::metadata::filelists::{self, Entry};
-use crate::metadata::modules::{ModuleDefaults, Modulemd};
+use crate::metadata::modules::{ModuleDefaults, Modulemd, Other};
 use crate::metadata::prestodelta::Delta;
 use crate::metadata::primary::{Entry as Dependency, Package};
 use crate::metadata::snippet::{self, Packer};
 use crate::metadata::{MetadataError, other, sort_index};
 use crate::types::{
-    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, MODULE_DOCUMENT, MODULEMD,
+    MODULEMD_DEFAULTS, RPM, SRPM,
 };
 
 /// The part with the primary snippet.
@@ -249,6 +250,55 @@ pub fn module_defaults(
     }));
     set_some(&mut doc, "stream", defaults.stream.as_deref());
     yaml_unit(MODULEMD_DEFAULTS, doc, text, packer)
+}
+
+/// How a document that is only passed on came into its repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// With the feed, which may take it back.
+    Feed,
+    /// By an upload: it stays until somebody removes it.
+    Upload,
+    /// With a copy, and the next one may bring another in its place.
+    Copy,
+}
+
+impl Origin {
+    /// The value of the field [`ORIGIN`].
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Feed => "feed",
+            Self::Upload => "upload",
+            Self::Copy => "copy",
+        }
+    }
+}
+
+/// The field of [`Origin`].
+pub const ORIGIN: &str = "origin";
+
+/// A document of modules.yaml that is only passed on, in repository `repo_id`.
+///
+/// # Errors
+/// When the document cannot be packed.
+pub fn module_document(
+    other: &Other,
+    repo_id: &str,
+    origin: Origin,
+    text: &str,
+    packer: &mut Packer,
+) -> std::io::Result<WantedUnit> {
+    let doc = document(json!({
+        "document": other.kind, "name": other.module, "stream": other.stream, "repo_id": repo_id,
+        "checksum": Sha256::of(text.as_bytes()).to_string(), ORIGIN: origin.name(),
+    }));
+    let mut unit = yaml_unit(MODULE_DOCUMENT, doc, text, packer)?;
+    if origin != Origin::Feed {
+        // The feed goes on owning what it has.
+        unit.existing = Existing::Keep;
+    }
+    Ok(unit)
 }
 
 fn yaml_unit(

@@ -24,13 +24,14 @@ use crate::metadata::prestodelta::Delta;
 use crate::metadata::snippet::Packer;
 use crate::metadata::updateinfo::Erratum;
 use crate::metadata::{MetadataError, primary};
+use crate::modular::{self, Artifacts, IS_MODULAR};
 use crate::signature::SignaturePolicy;
 use crate::sync::others;
 use crate::types::{
-    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULEMD,
-    MODULEMD_DEFAULTS, RPM, SRPM,
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
+    MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
 };
-use crate::units::{self, Snippets};
+use crate::units::{self, Origin, Snippets};
 use crate::upload_fields;
 
 /// Largest comps.xml, in bytes, unpacked.
@@ -70,7 +71,7 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
         GROUP | CATEGORY | ENVIRONMENT | LANGPACKS => {
             comps(ctx, &upload.type_id, fields, &bent).await?;
         }
-        MODULEMD | MODULEMD_DEFAULTS => modules(ctx, &bent).await?,
+        MODULEMD | MODULEMD_DEFAULTS | MODULE_DOCUMENT => modules(ctx, &bent).await?,
         METADATA_FILE => metadata_file(ctx, fields).await?,
         DRPM => delta(ctx, fields).await?,
         other => {
@@ -190,12 +191,20 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
         unit.doc.insert("signing_key".to_owned(), key.into());
     }
     if unit.type_id == RPM && described.facts.modular {
-        unit.doc.insert("is_modular".to_owned(), true.into());
+        unit.doc.insert(IS_MODULAR.to_owned(), true.into());
     }
     upload_fields::agree(unit.type_id, &fields, &unit.doc).map_err(invalid)?;
     let same = same_nevra(ctx, &unit).await?;
     ctx.remove(unit.type_id, same).await?;
-    ctx.stage(vec![unit]).await
+    let (type_id, name) = (unit.type_id, modular::name_of(&unit.doc));
+    ctx.stage(vec![unit]).await?;
+    let mut listed = Artifacts::new();
+    if type_id == RPM {
+        let modules = ctx.units_after(modular::select_modules()).await?;
+        listed = modular::artifacts(modules).await?;
+        listed.retain(|artifact| *artifact == name);
+    }
+    mark(ctx, &listed).await
 }
 
 /// A delta package: what it leads to is in its header, what it starts from in the delta.
@@ -434,13 +443,25 @@ async fn comps_file(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentE
 async fn modules(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentError> {
     let (file, bent) = (ctx.open()?, bent.clone());
     let repo_id = ctx.repo().id.clone();
-    let (wanted, _) = tokio::task::spawn_blocking(move || {
-        others::modules(&others::module_documents(file, &bent)?, &repo_id)
+    let found = tokio::task::spawn_blocking(move || {
+        let documents = others::module_documents(file, &bent)?;
+        others::modules(&documents, &repo_id, Origin::Upload)
     })
     .await
     .map_err(ContentError::other)?
     .map_err(invalid)?;
-    ctx.stage(wanted).await
+    ctx.stage(found.wanted).await?;
+    mark(ctx, &found.artifacts).await
+}
+
+/// Notes of the packages that modules list that they are modular, whichever came first.
+async fn mark(ctx: &dyn UploadContext, listed: &Artifacts) -> Result<(), ContentError> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let packages = ctx.units_after(modular::select_packages()).await?;
+    let unmarked = modular::unmarked(packages, listed).await?;
+    ctx.learn(RPM, IS_MODULAR, unmarked).await
 }
 
 async fn metadata_file(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {

@@ -210,3 +210,35 @@ async fn a_password_that_was_left_out_opens_nothing_and_is_never_shown() {
     let (_, found) = ask(router, &ADMIN, "POST", "/users/search/", Some(hash)).await;
     assert_eq!(found, json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_from_further_sources_needs_rights_on_each_of_them() {
+    let server = server().await;
+    let router = &server.router;
+    let copy = |map: serde_json::Value| async move {
+        let body = json!({
+            "source_repo_id": "x",
+            "override_config": { "recursive": true, "additional_repos": map },
+        });
+        let path = "/repositories/x/actions/associate/";
+        ask(router, &ANN, "POST", path, Some(body)).await.0
+    };
+    grant(router, "/v2/repositories/x/", &["READ", "UPDATE"]).await;
+    assert_eq!(copy(json!({})).await, 202, "no further source");
+    assert_eq!(copy(json!({ "y": "x" })).await, 401, "may not read it");
+    assert_eq!(
+        copy(json!({ "nowhere": "x" })).await,
+        401,
+        "is not told that there is none"
+    );
+    grant(router, "/v2/repositories/y/", &["READ"]).await;
+    assert_eq!(copy(json!({ "y": "x" })).await, 202);
+    assert_eq!(copy(json!({ "y": "y" })).await, 401, "may not copy into it");
+    assert_eq!(
+        copy(json!({ "x": "x" })).await,
+        400,
+        "has a destination already"
+    );
+    grant(router, "/v2/repositories/y/", &["UPDATE"]).await;
+    assert_eq!(copy(json!({ "y": "y" })).await, 202);
+}

@@ -47,6 +47,7 @@ pub(super) async fn associate(
     let subject = Subject::of(&run, &repo_id).await?;
     let source = Subject::of(&run, &source_id).await?;
     supported(&run, &subject, &source_id).await?;
+    let (lanes, additional) = additional(&run, &repo_id, &overriding).await?;
     let criteria = UnitCriteria::parse(&criteria).map_err(PulpError::from)?;
     engine
         .stage_selected(&run.store, &source_id, criteria, false)
@@ -56,12 +57,19 @@ pub(super) async fn associate(
         repo: info(&subject.repo),
         config: Config::with_override(subject.importer.config.clone(), overriding),
         stages: Stages::local(Arc::clone(&engine), run.store.clone())?,
-        run: &run,
+        store: run.store.clone(),
+        cancelled: &run.cancel,
+        additional,
     };
     let report = subject.plugin.copy(&context).await?;
-    context.stages.drain().await?;
+    for one in std::iter::once(&context).chain(&context.additional) {
+        one.stages.drain().await?;
+    }
     let mut result = Document::new();
-    let copied = staged_forms(&run, false).await?;
+    let mut copied = Vec::new();
+    for (lane, _) in (0u32..).zip(&lanes) {
+        copied.extend(staged_forms(&engine, &run.store.lane(lane), false).await?);
+    }
     result.insert("units_successful".to_owned(), Value::Array(copied));
     for (key, units) in report.lists {
         let forms = units
@@ -69,7 +77,39 @@ pub(super) async fn associate(
             .map(|(type_id, doc)| short_form(&engine, type_id, doc));
         result.insert(key.to_owned(), forms.collect());
     }
-    commit(&run, &repo_id, Value::Object(result)).await
+    commit(&run, &lanes, Value::Object(result)).await
+}
+
+/// The further sources of a copy, and the destinations of all of them by lane. Where several lead to one destination they
+/// share its lane.
+async fn additional<'a>(
+    run: &'a Run,
+    repo_id: &str,
+    overriding: &Document,
+) -> Result<(Vec<String>, Vec<Copy<'a>>), Failure> {
+    let mut lanes = vec![repo_id.to_owned()];
+    let mut additional = Vec::new();
+    for (from, to) in crate::job::additional(overriding) {
+        let subject = Subject::of(run, to).await?;
+        let source = Subject::of(run, from).await?;
+        supported(run, &subject, from).await?;
+        let lane = lanes.iter().position(|known| known == to);
+        let lane = lane.unwrap_or_else(|| {
+            lanes.push(to.to_owned());
+            lanes.len() - 1
+        });
+        let store = run.store.lane(u32::try_from(lane).unwrap_or_default());
+        additional.push(Copy {
+            source: info(&source.repo),
+            repo: info(&subject.repo),
+            config: Config::with_override(subject.importer.config.clone(), overriding.clone()),
+            stages: Stages::local(Arc::clone(&run.engine), store.clone())?,
+            store,
+            cancelled: &run.cancel,
+            additional: Vec::new(),
+        });
+    }
+    Ok((lanes, additional))
 }
 
 /// Runs `Job::Unassociate`.
@@ -92,13 +132,13 @@ pub(super) async fn unassociate(
         };
         subject.plugin.remove(&context).await?;
     }
-    let removed = staged_forms(&run, true).await?;
+    let removed = staged_forms(&engine, &run.store, true).await?;
     let result = if removed.is_empty() {
         json!({})
     } else {
         json!({ "units_successful": removed })
     };
-    commit(&run, &repo_id, result).await
+    commit(&run, &[repo_id], result).await
 }
 
 /// PLP0044 when the source has types, selected or not, that the importer of the destination cannot take.
@@ -115,16 +155,21 @@ async fn supported(run: &Run, subject: &Subject, source_id: &str) -> Result<(), 
     )))
 }
 
-async fn commit(run: &Run, repo_id: &str, result: Value) -> Result<Done, Failure> {
+/// Makes what was staged in each lane the content of its repository, of all of them or of none.
+async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Failure> {
     let last = run.last().await?;
-    let committed = last.content_commit(repo_id, run.engine.clock.now()).await;
-    let committed = committed.map_err(from_store)?;
+    let mut added = 0;
+    for (lane, repo_id) in (0u32..).zip(lanes) {
+        let now = run.engine.clock.now();
+        let committed = last.lane(lane).content_commit(repo_id, now).await;
+        added += committed.map_err(from_store)?.added;
+    }
     let done = Done {
         result,
         ..Done::default()
     };
     let done = run.finish(last, done).await?;
-    run.engine.content_grew(committed.added);
+    run.engine.content_grew(added);
     Ok(done)
 }
 
@@ -152,11 +197,16 @@ fn result_fields(engine: &Engine, type_id: &str) -> &'static [&'static str] {
 }
 
 /// The short forms of everything that the task wants in (or out).
-async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
-    let engine = &run.engine;
-    let types = run.store.staged_types(remove).await;
+async fn staged_forms(
+    engine: &Engine,
+    store: &TaskStore,
+    remove: bool,
+) -> Result<Vec<Value>, Failure> {
+    let types = store.staged_types(remove).await;
     let mut forms = Vec::new();
-    for type_id in types.map_err(from_store)? {
+    let mut types = types.map_err(from_store)?;
+    types.retain(|type_id| engine.registry.is_listed(type_id));
+    for type_id in types {
         let kind = engine.registry.unit_type(&type_id);
         let mut fields: Vec<String> = kind
             .iter()
@@ -167,7 +217,6 @@ async fn staged_forms(run: &Run, remove: bool) -> Result<Vec<Value>, Failure> {
         fields.extend(beside.iter().map(|field| (*field).to_owned()));
         let mut after = None;
         loop {
-            let store = &run.store;
             let page = store.staged_documents(remove, &type_id, &fields, after);
             let page = page.await.map_err(from_store)?;
             let Some((last, _)) = page.last() else { break };
@@ -205,8 +254,8 @@ async fn staged_page(
 }
 
 /// What is staged of a type, as types read it.
-fn chosen(run: &Run, select: &Select, remove: bool) -> Units<'static> {
-    let start = (run.store.clone(), select.clone(), None);
+fn chosen(store: &TaskStore, select: &Select, remove: bool) -> Units<'static> {
+    let start = (store.clone(), select.clone(), None);
     stream::try_unfold(start, move |(store, select, after)| async move {
         let query = units::query(None, &select);
         let page = staged_page(&store, &query, remove, after).await?;
@@ -225,11 +274,14 @@ fn pairs(type_id: &'static str, units: &[UnitId]) -> Vec<(UnitId, &'static str)>
 }
 
 struct Copy<'a> {
-    run: &'a Run,
+    /// The lane of the destination.
+    store: TaskStore,
+    cancelled: &'a CancellationToken,
     source: RepoInfo,
     repo: RepoInfo,
     config: Config,
     stages: Stages,
+    additional: Vec<Copy<'a>>,
 }
 
 #[async_trait]
@@ -247,28 +299,37 @@ impl CopyContext for Copy<'_> {
     }
 
     fn cancelled(&self) -> &CancellationToken {
-        &self.run.cancel
+        self.cancelled
     }
 
     async fn chosen_types(&self) -> Result<Vec<String>, ContentError> {
-        let types = self.run.store.staged_types(false);
+        let types = self.store.staged_types(false);
         types.await.map_err(ContentError::other)
     }
 
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(chosen(self.run, &select, false))
+        Ok(chosen(&self.store, &select, false))
     }
 
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::present(&self.run.store, &self.source.id, &select)
+        units::present(&self.store, &self.source.id, &select)
+    }
+
+    async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
+        units::present(&self.store, &self.repo.id, &select)
+    }
+
+    fn additional(&self) -> Vec<&dyn CopyContext> {
+        let all = self.additional.iter();
+        all.map(|one| one as &dyn CopyContext).collect()
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::after(&self.run.store, &self.repo.id, &select)
+        units::after(&self.store, &self.repo.id, &select)
     }
 
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        let (store, units) = (&self.run.store, pairs(type_id, &units));
+        let (store, units) = (&self.store, pairs(type_id, &units));
         let added = store.stage_add(&units).await;
         added.map(drop).map_err(ContentError::other)
     }
@@ -278,7 +339,7 @@ impl CopyContext for Copy<'_> {
         type_id: &'static str,
         units: Vec<UnitId>,
     ) -> Result<(), ContentError> {
-        let forgotten = self.run.store.stage_forget(type_id, &units);
+        let forgotten = self.store.stage_forget(type_id, &units);
         forgotten.await.map_err(ContentError::other)
     }
 
@@ -289,7 +350,16 @@ impl CopyContext for Copy<'_> {
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.run.store, type_id, units).await
+        units::remove(&self.store, type_id, units).await
+    }
+
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError> {
+        units::learn(&self.store, type_id, field, &values).await
     }
 }
 
@@ -305,7 +375,7 @@ impl RemoveContext for Removal<'_> {
     }
 
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(chosen(self.run, &select, true))
+        Ok(chosen(&self.run.store, &select, true))
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {

@@ -444,11 +444,7 @@ impl PublishContext for Context<'_> {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
-        let store = &self.run.store;
-        store
-            .units_set_field(type_id, field, &values)
-            .await
-            .map_err(ContentError::other)
+        units::learn(&self.run.store, type_id, field, &values).await
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {

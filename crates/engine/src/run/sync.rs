@@ -406,6 +406,15 @@ impl SyncContext for Context<'_> {
         units::remove(&self.run.store, type_id, units).await
     }
 
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError> {
+        units::learn(&self.run.store, type_id, field, &values).await
+    }
+
     async fn units_after(
         &self,
         select: Select,

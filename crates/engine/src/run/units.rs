@@ -115,6 +115,19 @@ fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
     }
 }
 
+/// Keeps in the units' documents what was worked out about them.
+pub(crate) async fn learn(
+    store: &Store,
+    type_id: &str,
+    field: &str,
+    values: &[(pith_core::UnitId, serde_json::Value)],
+) -> Result<(), ContentError> {
+    store
+        .units_set_field(type_id, field, values)
+        .await
+        .map_err(ContentError::other)
+}
+
 /// Stages the removal of `units`.
 pub(crate) async fn remove(
     store: &TaskStore,

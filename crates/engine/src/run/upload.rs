@@ -240,6 +240,15 @@ impl UploadContext for Context<'_> {
         units::remove(&self.run.store, type_id, units).await
     }
 
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError> {
+        units::learn(&self.run.store, type_id, field, &values).await
+    }
+
     async fn units_after(
         &self,
         select: Select,

@@ -268,10 +268,16 @@ impl Engine {
         let criteria = &REPOSITORIES.prepared(criteria)?;
         let narrowed = narrowing::repositories(criteria.filter.as_ref());
         let window = narrowed.window(criteria);
-        let store = self.store.clone();
+        let (store, registry) = (self.store.clone(), self.registry.clone());
         let counted = store
             .repositories_stream(narrowed.listing, window)
-            .and_then(move |batch| count(store.clone(), batch));
+            .and_then(move |batch| count(store.clone(), batch))
+            .map_ok(move |mut batch| {
+                for (_, counts) in &mut batch {
+                    registry.show(counts);
+                }
+                batch
+            });
         select_stream(
             Box::pin(counted),
             criteria,

@@ -21,6 +21,12 @@ impl Engine {
         repo_id: &str,
         criteria: UnitCriteria,
     ) -> Result<DocumentStream, PulpError> {
+        let mut criteria = criteria;
+        if criteria.type_ids.is_none() {
+            let mut types = self.types_in(repo_id, None).await?;
+            types.retain(|id| self.registry.is_listed(id));
+            criteria.type_ids = Some(types);
+        }
         self.in_repository(repo_id, criteria).await?.run().await
     }
 

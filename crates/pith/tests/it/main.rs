@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod additional;
 mod content;
 mod deferred;
 mod downloads;
 mod faults;
+mod feeds;
 mod grace;
 mod harness;
 mod life;
 mod locations;
 mod mirrors;
+mod modules;
 mod odd;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]

@@ -7,18 +7,25 @@ use pith_content::unit::{Existing, Part, RepoUnit, Select, Source, WantedUnit};
 use pith_core::{Document, UnitId};
 
 use super::{BATCH, Mode};
-use crate::types::{CATEGORY, ENVIRONMENT, GROUP, LANGPACKS, METADATA_FILE, MODULEMD_DEFAULTS};
-use crate::units::YAML;
+use crate::modular::text;
+use crate::types::{
+    CATEGORY, ENVIRONMENT, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT, MODULEMD_DEFAULTS,
+};
+use crate::units::{ORIGIN, Origin, YAML};
 
 /// The types whose key names their repository.
-const CLONED: [&str; 6] = [
+const CLONED: [&str; 7] = [
     GROUP,
     CATEGORY,
     ENVIRONMENT,
     LANGPACKS,
     METADATA_FILE,
     MODULEMD_DEFAULTS,
+    MODULE_DOCUMENT,
 ];
+
+/// Those that are a document kept as a part.
+const DOCUMENTS: [&str; 2] = [MODULEMD_DEFAULTS, MODULE_DOCUMENT];
 
 /// Replaces what was chosen of these types by clones for the destination. Answers what Pulp lists as failed though it was
 /// copied: the originals.
@@ -31,9 +38,10 @@ pub(super) async fn make(
         return Ok(failed);
     }
     for type_id in CLONED {
-        let listed = mode == Mode::Plain || ![METADATA_FILE, MODULEMD_DEFAULTS].contains(&type_id);
+        let listed = type_id != MODULE_DOCUMENT
+            && (mode == Mode::Plain || ![METADATA_FILE, MODULEMD_DEFAULTS].contains(&type_id));
         let select = Select {
-            parts: if type_id == MODULEMD_DEFAULTS {
+            parts: if DOCUMENTS.contains(&type_id) {
                 &[YAML]
             } else {
                 &[]
@@ -41,7 +49,10 @@ pub(super) async fn make(
             ..Select::all(type_id)
         };
         // All of them first: clones are chosen too, and must not be cloned again.
-        let originals: Vec<RepoUnit> = ctx.chosen(select).await?.try_concat().await?;
+        let mut originals: Vec<RepoUnit> = ctx.chosen(select).await?.try_concat().await?;
+        // Several sources may lead to one destination.
+        let own = ctx.repo().id.as_str();
+        originals.retain(|unit| text(&unit.doc, "repo_id") != own);
         let ids: Vec<UnitId> = originals.iter().map(|unit| unit.id).collect();
         for batch in ids.chunks(BATCH) {
             ctx.leave_out(type_id, batch.to_vec()).await?;
@@ -80,12 +91,18 @@ fn cloned(
     };
     let mut doc = unit.doc;
     doc.insert("repo_id".to_owned(), repo_id.into());
+    let mut existing = Existing::Replace;
+    if type_id == MODULE_DOCUMENT {
+        doc.insert(ORIGIN.to_owned(), Origin::Copy.name().into());
+        // What is there already belongs to whoever brought it.
+        existing = Existing::Keep;
+    }
     let parts = unit.parts.into_iter().flatten();
     Ok(WantedUnit {
         type_id,
         doc,
         parts: parts.map(|data| Part { name: YAML, data }).collect(),
         source,
-        existing: Existing::Replace,
+        existing,
     })
 }

@@ -1,10 +1,17 @@
 //! Copies and removals: what goes along, what is cloned, what the signature policy keeps out (reference: rpm §9).
 
 mod clones;
-mod closure;
+mod conservative;
+mod documents;
 mod related;
+mod relaxed;
+mod rich;
+mod solve;
 mod universe;
 mod version;
+
+#[cfg(test)]
+mod libsolv_tests;
 
 use futures::TryStreamExt;
 use pith_content::copy::{CopyContext, CopyReport, RemoveContext};
@@ -14,8 +21,9 @@ use pith_core::{Document, UnitId};
 use serde_json::Value;
 
 use crate::config;
+use crate::modular::{self, IS_MODULAR};
 use crate::signature::SignaturePolicy;
-use crate::types::{DRPM, RPM, SRPM};
+use crate::types::{DRPM, MODULEMD, RPM, SRPM};
 
 /// Ids handed over at once.
 const BATCH: usize = 500;
@@ -42,17 +50,19 @@ impl Mode {
             (true, false) => Self::Relaxed,
             (false, false) => Self::Plain,
         };
-        match (mode, config.get("additional_repos").is_some()) {
-            (Self::Plain, true) => Err(ContentError::other(
+        if mode == Self::Plain && names_additional(config) {
+            return Err(ContentError::other(
                 "Cannot use additional_repos without one of the recursive flags set",
-            )),
-            (Self::Conservative, true) => Err(ContentError::other(
-                "additional_repos is not supported with recursive_conservative; copy from each repository by itself",
-            )),
-            // Providers outside of the source are not followed in this mode.
-            _ => Ok(mode),
+            ));
         }
+        Ok(mode)
     }
+}
+
+/// Whether further sources are named; an empty map names none.
+fn names_additional(config: &Config) -> bool {
+    let map = config.get("additional_repos").and_then(Value::as_object);
+    map.is_some_and(|map| !map.is_empty())
 }
 
 /// Decides over a copy.
@@ -63,11 +73,46 @@ pub async fn run(ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
     config::of_call(ctx.config()).map_err(ContentError::other)?;
     let mode = Mode::of(ctx.config())?;
     related::follow(ctx, mode).await?;
-    let mut failed = unsigned(ctx).await?;
-    failed.extend(clones::make(ctx, mode).await?);
+    let additional = ctx.additional();
+    let routes: Vec<&dyn CopyContext> = std::iter::once(ctx).chain(additional).collect();
+    if mode != Mode::Plain {
+        solve::follow(&routes, mode).await?;
+    }
+    let mut failed = Vec::new();
+    for (at, route) in routes.into_iter().enumerate() {
+        documents::follow(route).await?;
+        let mut left_out = unsigned(route).await?;
+        left_out.extend(clones::make(route, mode).await?);
+        mark(route).await?;
+        // Of what came from elsewhere nobody asked for units by name: what does not come is as if it were not there.
+        if at == 0 {
+            failed = left_out;
+        }
+    }
     Ok(CopyReport {
         lists: vec![(FAILED, failed)],
     })
+}
+
+/// Notes of the packages that modules of the destination list that they are modular, whichever came first.
+async fn mark(ctx: &dyn CopyContext) -> Result<(), ContentError> {
+    let chosen = ctx.chosen_types().await?;
+    if !chosen
+        .iter()
+        .any(|id| [RPM, MODULEMD].contains(&id.as_str()))
+    {
+        return Ok(());
+    }
+    let listed = modular::artifacts(ctx.units_after(modular::select_modules()).await?).await?;
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let packages = ctx.units_after(modular::select_packages()).await?;
+    let unmarked = modular::unmarked(packages, &listed).await?;
+    for batch in unmarked.chunks(BATCH) {
+        ctx.learn(RPM, IS_MODULAR, batch.to_vec()).await?;
+    }
+    Ok(())
 }
 
 /// Leaves out the packages that the destination's policy refuses; answers them.
@@ -132,19 +177,21 @@ async fn add(
     Ok(())
 }
 
-/// Decides over a removal: packages of modules that go, unless another module of the repository lists them.
+/// Decides over a removal: packages of modules that go, unless another module of the repository lists them, and what was
+/// said of streams of which no build is left.
 ///
 /// # Errors
 /// What the context fails with.
 pub async fn remove(ctx: &dyn RemoveContext) -> Result<(), ContentError> {
-    let modules = related::modules();
-    let mut doomed = related::artifacts(ctx.chosen(modules.clone()).await?).await?;
+    documents::remove(ctx).await?;
+    let modules = modular::select_modules();
+    let mut doomed = modular::artifacts(ctx.chosen(modules.clone()).await?).await?;
     if doomed.is_empty() {
         return Ok(());
     }
-    let kept = related::artifacts(ctx.units_after(modules).await?).await?;
+    let kept = modular::artifacts(ctx.units_after(modules).await?).await?;
     doomed.retain(|artifact| !kept.contains(artifact));
-    let packages = ctx.units_after(related::packages()).await?;
+    let packages = ctx.units_after(modular::select_packages()).await?;
     let packages = related::matching(packages, |names| doomed.contains(names.full)).await?;
     for batch in packages.chunks(BATCH) {
         ctx.remove(RPM, batch.to_vec()).await?;

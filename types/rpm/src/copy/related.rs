@@ -1,5 +1,5 @@
 //! Units that belong to what was selected: groups of categories, packages of advisories and modules, modules of advisories
-//! and packages (reference: rpm §9.1).
+//! (reference: rpm §9.1).
 
 use std::collections::HashSet;
 
@@ -10,54 +10,16 @@ use pith_content::unit::{RepoUnit, Select};
 use pith_core::{Document, UnitId};
 use serde_json::Value;
 
-use super::{Mode, add, closure};
-use crate::types::{CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, MODULEMD_DEFAULTS, RPM};
+use super::{Mode, add};
+use crate::metadata::updateinfo::ModuleRef;
+use crate::modular::{artifacts, name_of, select_modules, select_packages, text, texts};
+use crate::types::{CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, RPM};
 use crate::units::{PKGLIST, pkglists};
 
 /// A package's name as module documents write it, with and without the epoch.
 pub(super) struct Names<'a> {
     pub(super) full: &'a str,
     pub(super) without_epoch: &'a str,
-}
-
-/// What of module documents tells their packages.
-pub(super) fn modules() -> Select {
-    Select {
-        fields: Some(&["name", "stream", "artifacts"]),
-        ..Select::all(MODULEMD)
-    }
-}
-
-/// What of packages tells their names.
-pub(super) fn packages() -> Select {
-    Select {
-        fields: Some(&["name", "epoch", "version", "release", "arch"]),
-        ..Select::all(RPM)
-    }
-}
-
-fn text<'a>(doc: &'a Document, field: &str) -> &'a str {
-    doc.get(field).and_then(Value::as_str).unwrap_or("")
-}
-
-fn texts<'a>(doc: &'a Document, field: &str) -> impl Iterator<Item = &'a str> {
-    let list = doc.get(field).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str)
-}
-
-/// `name-epoch:version-release.arch`.
-pub(super) fn full_name(doc: &Document) -> String {
-    let epoch = match text(doc, "epoch") {
-        "" => "0",
-        epoch => epoch,
-    };
-    format!(
-        "{}-{epoch}:{}-{}.{}",
-        text(doc, "name"),
-        text(doc, "version"),
-        text(doc, "release"),
-        text(doc, "arch")
-    )
 }
 
 fn plain_name(doc: &Document) -> String {
@@ -70,17 +32,6 @@ fn plain_name(doc: &Document) -> String {
     )
 }
 
-/// The packages that modules list.
-pub(super) async fn artifacts(mut modules: Units<'_>) -> Result<HashSet<String>, ContentError> {
-    let mut found = HashSet::new();
-    while let Some(batch) = modules.try_next().await? {
-        for unit in batch {
-            found.extend(texts(&unit.doc, "artifacts").map(str::to_owned));
-        }
-    }
-    Ok(found)
-}
-
 /// The packages whose names are wanted.
 pub(super) async fn matching(
     mut packages: Units<'_>,
@@ -89,7 +40,7 @@ pub(super) async fn matching(
     let mut found = Vec::new();
     while let Some(batch) = packages.try_next().await? {
         let is_wanted = |unit: &&RepoUnit| {
-            let (full, plain) = (full_name(&unit.doc), plain_name(&unit.doc));
+            let (full, plain) = (name_of(&unit.doc), plain_name(&unit.doc));
             wanted(&Names {
                 full: &full,
                 without_epoch: &plain,
@@ -129,16 +80,12 @@ pub(super) async fn follow(ctx: &dyn CopyContext, mode: Mode) -> Result<(), Cont
         wanted.add_modules(ctx).await?;
     }
     if has(MODULEMD) || !wanted.modules.is_empty() {
-        wanted.full = artifacts(ctx.chosen(modules()).await?).await?;
+        wanted.full = artifacts(ctx.chosen(select_modules()).await?).await?;
     }
     if !wanted.is_empty() {
-        let source = ctx.source_units(packages()).await?;
+        let source = ctx.source_units(select_packages()).await?;
         let found = matching(source, |names| wanted.has(names)).await?;
         add(ctx, RPM, &found).await?;
-    }
-    if recursive {
-        closure::follow(ctx, mode == Mode::Conservative).await?;
-        modules_of_packages(ctx).await?;
     }
     Ok(())
 }
@@ -177,8 +124,8 @@ struct Wanted {
     exact: HashSet<String>,
     /// Packages of advisories that name none: any will do.
     any_epoch: HashSet<String>,
-    /// Modules as `name:stream`.
-    modules: HashSet<String>,
+    /// Builds of modules that advisories name.
+    modules: HashSet<ModuleRef>,
 }
 
 impl Wanted {
@@ -204,10 +151,7 @@ impl Wanted {
             let parts = batch.iter().flat_map(|unit| unit.parts.iter().flatten());
             for list in parts.flat_map(|part| pkglists(part)) {
                 for collection in list.collections {
-                    if let Some(module) = &collection.module {
-                        let module = format!("{}:{}", module.name, module.stream);
-                        self.modules.insert(module);
-                    }
+                    self.modules.extend(collection.module.clone());
                     for p in &collection.packages {
                         let rest = format!("{}-{}.{}", p.version, p.release, p.arch);
                         match p.epoch.as_deref().filter(|epoch| !epoch.is_empty()) {
@@ -225,57 +169,39 @@ impl Wanted {
         Ok(())
     }
 
-    /// Modules that advisories name and the destination does not have.
+    /// The builds of modules that advisories name, and no other ones.
     async fn add_modules(&mut self, ctx: &dyn CopyContext) -> Result<(), ContentError> {
         if self.modules.is_empty() {
             return Ok(());
         }
-        let name = |doc: &Document| format!("{}:{}", text(doc, "name"), text(doc, "stream"));
-        let mut there = ctx.units_after(modules()).await?;
-        while let Some(batch) = there.try_next().await? {
-            for unit in &batch {
-                self.modules.remove(&name(&unit.doc));
-            }
-        }
-        drop(there);
-        let found = of_source(ctx, modules(), |doc| self.modules.contains(&name(doc))).await?;
+        let select = Select {
+            fields: Some(&["name", "stream", "version", "context", "arch"]),
+            ..Select::all(MODULEMD)
+        };
+        let named = |doc: &Document| {
+            let build = build(doc);
+            self.modules.iter().any(|module| module.may_mean(&build))
+        };
+        let found = of_source(ctx, select, named).await?;
         add(ctx, MODULEMD, &found).await
     }
 }
 
-/// Modules that list chosen packages, and the defaults of chosen modules.
-async fn modules_of_packages(ctx: &dyn CopyContext) -> Result<(), ContentError> {
-    let mut chosen: HashSet<String> = HashSet::new();
-    let select = Select {
-        fields: Some(&["name", "epoch", "version", "release", "arch", "is_modular"]),
-        ..Select::all(RPM)
-    };
-    let mut units = ctx.chosen(select).await?;
-    while let Some(batch) = units.try_next().await? {
-        let modular = batch
-            .iter()
-            .filter(|unit| unit.doc.get("is_modular") == Some(&Value::Bool(true)));
-        chosen.extend(modular.map(|unit| full_name(&unit.doc)));
+/// A build of a module as advisories name it.
+fn build(doc: &Document) -> ModuleRef {
+    let part = |field: &str| text(doc, field).to_owned();
+    ModuleRef {
+        name: part("name"),
+        stream: part("stream"),
+        version: doc.get("version").map(printed).unwrap_or_default(),
+        context: part("context"),
+        arch: part("arch"),
     }
-    drop(units);
-    if !chosen.is_empty() {
-        let lists = |doc: &Document| texts(doc, "artifacts").any(|name| chosen.contains(name));
-        let found = of_source(ctx, modules(), lists).await?;
-        add(ctx, MODULEMD, &found).await?;
-    }
-    let mut names: HashSet<String> = HashSet::new();
-    let mut units = ctx.chosen(modules()).await?;
-    while let Some(batch) = units.try_next().await? {
-        names.extend(batch.iter().map(|unit| text(&unit.doc, "name").to_owned()));
-    }
-    drop(units);
-    if names.is_empty() {
-        return Ok(());
-    }
-    let select = Select {
-        fields: Some(&["name"]),
-        ..Select::all(MODULEMD_DEFAULTS)
-    };
-    let found = of_source(ctx, select, |doc| names.contains(text(doc, "name"))).await?;
-    add(ctx, MODULEMD_DEFAULTS, &found).await
+}
+
+/// A number, or a text without its quotes.
+fn printed(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

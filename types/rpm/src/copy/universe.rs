@@ -1,8 +1,9 @@
-//! The packages of a repository as a solver sees them.
+//! The packages of all repositories of a copy as a solve sees them.
 //!
-//! This is the one place that holds something of every package of a repository in memory: names and versions of what it
-//! provides and requires, no more.
+//! This is the one place that holds something of every package in memory: names and versions of what it provides and needs,
+//! each text once, no more.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
@@ -10,15 +11,25 @@ use pith_content::ContentError;
 use pith_content::copy::Units;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::{Document, UnitId};
-use rpm_version::Evr;
 use serde_json::Value;
 
-use super::version::Dependency;
+use super::rich::{Need, Rich, Word};
+use super::version::{Bound, Dependency, Symbol, Table};
 use crate::metadata::{filelists, snippet};
+use crate::modular::text;
 use crate::types::RPM;
 use crate::units::FILELISTS;
 
-/// What a solver reads of packages.
+/// Where a package is: in the destinations, which count as one, or in a source by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// A destination.
+    There,
+    /// A source; 0 is the one that units were selected from.
+    Source(usize),
+}
+
+/// What a solve reads of packages.
 pub(super) fn select() -> Select {
     Select {
         fields: Some(&[
@@ -47,122 +58,212 @@ pub(super) fn select_files() -> Select {
 /// A package.
 pub(super) struct Package {
     pub(super) id: UnitId,
-    pub(super) name: Box<str>,
-    evr: [Box<str>; 3],
-    pub(super) arch: Box<str>,
-    /// What it requires and what it recommends, rich ones taken apart.
-    pub(super) needs: Vec<Dependency>,
+    pub(super) place: Place,
+    pub(super) name: Symbol,
+    pub(super) version: Symbol,
+    pub(super) arch: Symbol,
+    pub(super) requires: Box<[Need]>,
+    pub(super) recommends: Box<[Need]>,
 }
 
-impl Package {
-    pub(super) fn evr(&self) -> Evr<'_> {
-        Evr::new(&*self.evr[0], &*self.evr[1], &*self.evr[2])
-    }
-}
-
-/// Packages and who provides what.
+/// Packages and who provides what. A package has a number, which is its place in the order of reading.
 #[derive(Default)]
 pub(super) struct Universe {
-    pub(super) packages: Vec<Package>,
-    provides: HashMap<Box<str>, Vec<(u32, Dependency)>>,
-    by_id: HashMap<UnitId, u32>,
+    pub(super) table: Table,
+    packages: Vec<Package>,
+    provides: HashMap<Symbol, Vec<(u32, Option<Bound>)>>,
+    by_id: HashMap<(Place, UnitId), u32>,
+    /// `noarch`, which fits every architecture.
+    any_arch: Symbol,
 }
 
-fn dependencies<'a>(doc: &'a Document, field: &str) -> impl Iterator<Item = Dependency> + 'a {
+fn entries<'a>(doc: &'a Document, field: &str) -> impl Iterator<Item = &'a Value> + 'a {
     let list = doc.get(field).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Dependency::of)
+    list.into_iter().flatten()
 }
 
 impl Universe {
-    /// Reads the packages of a stream.
-    pub(super) async fn read(mut units: Units<'_>) -> Result<Self, ContentError> {
+    /// One without packages.
+    pub(super) fn new() -> Self {
         let mut universe = Self::default();
-        while let Some(batch) = units.try_next().await? {
-            for unit in &batch {
-                universe.push(unit);
-            }
-        }
-        Ok(universe)
+        universe.any_arch = universe.table.names.number("noarch");
+        universe
     }
 
-    fn push(&mut self, unit: &RepoUnit) {
-        let text = |field: &str| -> Box<str> {
-            let value = unit.doc.get(field).and_then(Value::as_str);
-            value.unwrap_or("").into()
-        };
-        let Ok(number) = u32::try_from(self.packages.len()) else {
-            return;
-        };
-        let needs =
-            dependencies(&unit.doc, "requires").chain(dependencies(&unit.doc, "recommends"));
-        for provided in dependencies(&unit.doc, "provides") {
-            let providers = self.provides.entry(provided.name.clone()).or_default();
-            providers.push((number, provided));
-        }
-        self.by_id.insert(unit.id, number);
-        self.packages.push(Package {
-            id: unit.id,
-            name: text("name"),
-            evr: [text("epoch"), text("version"), text("release")],
-            arch: text("arch"),
-            needs: needs.flat_map(Dependency::plain).collect(),
-        });
-    }
-
-    /// The number of a package.
-    pub(super) fn number(&self, id: UnitId) -> Option<u32> {
-        self.by_id.get(&id).copied()
-    }
-
-    /// Paths that somebody needs and nobody provides by name.
-    pub(super) fn needed_paths(&self) -> HashSet<Box<str>> {
-        let needs = self.packages.iter().flat_map(|package| &package.needs);
-        needs
-            .map(|need| &need.name)
-            .filter(|name| name.starts_with('/') && !self.provides.contains_key(*name))
-            .cloned()
-            .collect()
-    }
-
-    /// Notes which packages have the files at `paths`.
-    pub(super) async fn read_files(
+    /// Reads the packages of a stream.
+    pub(super) async fn read(
         &mut self,
+        place: Place,
         mut units: Units<'_>,
-        paths: &HashSet<Box<str>>,
     ) -> Result<(), ContentError> {
         while let Some(batch) = units.try_next().await? {
-            for unit in batch {
-                let part = unit.parts.first().and_then(Option::as_ref);
-                let (Some(part), Some(number)) = (part, self.number(unit.id)) else {
-                    continue;
-                };
-                let Ok(text) = snippet::unpack(part) else {
-                    continue;
-                };
-                let see = |_, path: &str| {
-                    if paths.contains(path) {
-                        let name: Box<str> = path.into();
-                        let provided = Dependency {
-                            name: name.clone(),
-                            bound: None,
-                        };
-                        let providers = self.provides.entry(name).or_default();
-                        providers.push((number, provided));
-                    }
-                };
-                if let Err(error) = filelists::each(&text, see) {
-                    tracing::warn!(unit = %unit.id, %error, "the file list of a package cannot be read");
-                }
+            for unit in &batch {
+                self.push(place, unit.id, &unit.doc);
             }
         }
         Ok(())
     }
 
-    /// Who satisfies `need`.
-    pub(super) fn providers<'a>(&'a self, need: &'a Dependency) -> impl Iterator<Item = u32> + 'a {
+    /// Adds a package; one that is there already counts once.
+    pub(super) fn push(&mut self, place: Place, id: UnitId, doc: &Document) {
+        let Ok(number) = u32::try_from(self.packages.len()) else {
+            return;
+        };
+        if *self.by_id.entry((place, id)).or_insert(number) != number {
+            return;
+        }
+        let table = &mut self.table;
+        let name = table.names.number(text(doc, "name"));
+        let version = table.version(["epoch", "version", "release"].map(|field| text(doc, field)));
+        let arch = table.names.number(text(doc, "arch"));
+        for provided in entries(doc, "provides") {
+            if let Some(provided) = table.dependency(provided) {
+                let providers = self.provides.entry(provided.name).or_default();
+                providers.push((number, provided.bound));
+            }
+        }
+        let mut needs = |field| {
+            let needs = entries(doc, field);
+            needs.filter_map(|entry| Need::of(entry, table)).collect()
+        };
+        let (requires, recommends) = (needs("requires"), needs("recommends"));
+        self.packages.push(Package {
+            id,
+            place,
+            name,
+            version,
+            arch,
+            requires,
+            recommends,
+        });
+    }
+
+    /// Every package, by number.
+    pub(super) fn packages(&self) -> &[Package] {
+        &self.packages
+    }
+
+    /// A package by its number, which this universe has given.
+    pub(super) fn package(&self, number: u32) -> &Package {
+        &self.packages[number as usize]
+    }
+
+    /// The number of a package of a place.
+    pub(super) fn number(&self, place: Place, id: UnitId) -> Option<u32> {
+        self.by_id.get(&(place, id)).copied()
+    }
+
+    /// Paths that somebody needs and nobody provides by name.
+    pub(super) fn needed_paths(&self) -> HashSet<Symbol> {
+        let mut paths = HashSet::new();
+        for package in &self.packages {
+            for need in package.requires.iter().chain(&package.recommends) {
+                need.plain(&mut |plain| {
+                    let is_path = self.table.names.text(plain.name).starts_with('/');
+                    if is_path && !self.provides.contains_key(&plain.name) {
+                        paths.insert(plain.name);
+                    }
+                });
+            }
+        }
+        paths
+    }
+
+    /// Notes which packages of a place have the files at `paths`.
+    pub(super) async fn read_files(
+        &mut self,
+        place: Place,
+        mut units: Units<'_>,
+        paths: &HashSet<Symbol>,
+    ) -> Result<(), ContentError> {
+        while let Some(batch) = units.try_next().await? {
+            for unit in batch {
+                self.files_of(place, &unit, paths);
+            }
+        }
+        Ok(())
+    }
+
+    fn files_of(&mut self, place: Place, unit: &RepoUnit, paths: &HashSet<Symbol>) {
+        let part = unit.parts.first().and_then(Option::as_ref);
+        let (Some(part), Some(number)) = (part, self.number(place, unit.id)) else {
+            return;
+        };
+        let Ok(text) = snippet::unpack(part) else {
+            return;
+        };
+        let (names, provides) = (&self.table.names, &mut self.provides);
+        let see = |_, path: &str| {
+            if let Some(path) = names.known(path).filter(|path| paths.contains(path)) {
+                provides.entry(path).or_default().push((number, None));
+            }
+        };
+        if let Err(error) = filelists::each(&text, see) {
+            tracing::warn!(unit = %unit.id, %error, "the file list of a package cannot be read");
+        }
+    }
+
+    /// Who satisfies a plain dependency.
+    pub(super) fn providers(&self, need: &Dependency) -> impl Iterator<Item = u32> {
         let named = self.provides.get(&need.name).into_iter().flatten();
+        let bound = need.bound;
         named
-            .filter(|(_, provided)| provided.satisfies(need))
+            .filter(move |(_, have)| self.table.satisfies(*have, bound))
             .map(|(number, _)| *number)
     }
+
+    /// The packages that could satisfy a need or a part of it. `holds` decides over conditions.
+    pub(super) fn candidates(&self, need: &Need, holds: &dyn Fn(&Rich) -> Sides) -> Vec<u32> {
+        let mut found = match need {
+            Need::Plain(plain) => self.providers(plain).collect(),
+            Need::Rich(rich) => {
+                let mut left = self.candidates(&rich.left, holds);
+                let right = || self.candidates(&rich.right, holds);
+                match rich.word {
+                    Word::And | Word::Or => left.extend(right()),
+                    Word::With => {
+                        let right: HashSet<u32> = right().into_iter().collect();
+                        left.retain(|number| right.contains(number));
+                    }
+                    Word::Without => {
+                        let right: HashSet<u32> = right().into_iter().collect();
+                        left.retain(|number| !right.contains(number));
+                    }
+                    Word::If | Word::Unless => {
+                        let sides = holds(rich);
+                        if !sides.left {
+                            left.clear();
+                        }
+                        if let Some(otherwise) = rich.otherwise.as_ref().filter(|_| sides.otherwise)
+                        {
+                            left.extend(self.candidates(otherwise, holds));
+                        }
+                    }
+                }
+                left
+            }
+        };
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Newer is better; of equal versions the one of the architecture of who asks, then what was read first.
+    pub(super) fn better(&self, asking: &Package, a: u32, b: u32) -> Ordering {
+        let fits = |package: &Package| package.arch == asking.arch || package.arch == self.any_arch;
+        let (first, second) = (self.package(a), self.package(b));
+        let newer = self.table.compare(first.version, second.version);
+        newer
+            .then_with(|| fits(first).cmp(&fits(second)))
+            .then_with(|| b.cmp(&a))
+    }
+}
+
+/// Which sides of a condition count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sides {
+    /// What stands before the word.
+    pub(super) left: bool,
+    /// What stands behind `else`.
+    pub(super) otherwise: bool,
 }

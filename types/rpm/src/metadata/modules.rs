@@ -1,9 +1,10 @@
-//! modules.yaml: module streams and their defaults. Documents are kept as they are written and only read here:
-//! `stream: 1.10` is a text and must never pass through a number.
+//! modules.yaml: module streams, their defaults, and documents that are only passed on. Documents are kept as they are
+//! written and only read here: `stream: 1.10` is a text and must never pass through a number.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::MetadataError;
 
@@ -46,6 +47,19 @@ pub struct ModuleDefaults {
     pub stream: Option<String>,
     /// Default profiles by stream.
     pub profiles: BTreeMap<String, Vec<String>>,
+    /// When the document was changed, as a number of digits: of several for one module the last counts.
+    pub modified: u64,
+}
+
+/// A document that is passed on without being understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Other {
+    /// Its kind, such as `modulemd-obsoletes`.
+    pub kind: String,
+    /// The module that it is about; empty when it names none.
+    pub module: String,
+    /// The stream that it is about; empty when it names none.
+    pub stream: String,
 }
 
 /// A document of modules.yaml.
@@ -56,7 +70,13 @@ pub enum Document {
     /// `modulemd-defaults`.
     Defaults(ModuleDefaults),
     /// Something else, such as translations.
-    Unknown,
+    Other(Other),
+}
+
+/// Whether there is nothing but comments.
+fn is_blank(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
 /// Splits a file into its documents, each beginning with `---` and ending with a line end.
@@ -68,10 +88,7 @@ pub fn split(text: &str) -> Result<Vec<String>, MetadataError> {
     let mut current = String::new();
     let mut close = |current: &mut String| {
         let body = std::mem::take(current);
-        let blank = body
-            .lines()
-            .all(|l| l.trim().is_empty() || l.starts_with('#') || l.trim_end() == "---");
-        if !blank {
+        if !is_blank(&body) {
             let start = if body.starts_with("---") { "" } else { "---\n" };
             documents.push(format!("{start}{body}...\n"));
         }
@@ -89,6 +106,9 @@ pub fn split(text: &str) -> Result<Vec<String>, MetadataError> {
         } else if line.trim_end() == "..." {
             close(&mut current)?;
             continue;
+        } else if line.starts_with('%') && is_blank(&current) {
+            // A directive holds for the document after it, whose `---` follows.
+            continue;
         }
         current.push_str(line);
         current.push('\n');
@@ -103,12 +123,19 @@ pub fn split(text: &str) -> Result<Vec<String>, MetadataError> {
     Ok(documents)
 }
 
+/// Null counts as nothing, as it does for libmodulemd.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 #[derive(Deserialize)]
 struct Envelope {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     document: String,
-    #[serde(default)]
-    version: u32,
+    #[serde(default, deserialize_with = "or_default")]
+    version: String,
 }
 
 #[derive(Deserialize)]
@@ -117,108 +144,155 @@ struct Body<T> {
 }
 
 #[derive(Deserialize)]
-struct ModuleData<D> {
-    #[serde(default)]
+struct ModuleData<D: Default> {
+    #[serde(default, deserialize_with = "or_default")]
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     stream: String,
-    #[serde(default)]
-    version: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    version: String,
+    #[serde(default, deserialize_with = "or_default")]
     context: String,
-    #[serde(default)]
-    arch: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    arch: String,
+    #[serde(default, deserialize_with = "or_default")]
     summary: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     description: String,
-    #[serde(default)]
-    profiles: BTreeMap<String, Profile>,
-    #[serde(default)]
-    artifacts: Artifacts,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    profiles: BTreeMap<String, Option<Rpms>>,
+    #[serde(default, deserialize_with = "or_default")]
+    artifacts: Rpms,
+    #[serde(
+        default,
+        bound(deserialize = "D: Deserialize<'de>"),
+        deserialize_with = "or_default"
+    )]
     dependencies: D,
 }
 
 #[derive(Default, Deserialize)]
-struct Profile {
-    #[serde(default)]
-    rpms: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Artifacts {
-    #[serde(default)]
+struct Rpms {
+    #[serde(default, deserialize_with = "or_default")]
     rpms: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
 struct DependenciesV1 {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     requires: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
 struct DependenciesV2 {
-    #[serde(default)]
-    requires: BTreeMap<String, Vec<String>>,
+    #[serde(default, deserialize_with = "or_default")]
+    requires: BTreeMap<String, Option<Vec<String>>>,
+}
+
+/// Dependencies of a version of the format that is not known here.
+#[derive(Default)]
+struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 #[derive(Deserialize)]
 struct DefaultsData {
+    #[serde(default, deserialize_with = "or_default")]
     module: String,
-    #[serde(default)]
-    stream: Option<String>,
-    #[serde(default)]
-    profiles: BTreeMap<String, Vec<String>>,
+    #[serde(default, deserialize_with = "or_default")]
+    stream: String,
+    #[serde(default, deserialize_with = "or_default")]
+    profiles: BTreeMap<String, Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "or_default")]
+    modified: String,
+}
+
+#[derive(Default, Deserialize)]
+struct About {
+    #[serde(default, deserialize_with = "or_default")]
+    module: String,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    stream: String,
 }
 
 /// Reads one document.
 ///
 /// # Errors
-/// When it is not YAML, or lacks what makes its identity.
+/// When it is not YAML, or of a kind that is understood and lacks what makes its identity.
 pub fn read(text: &str) -> Result<Document, MetadataError> {
     let envelope: Envelope = yaml(text)?;
-    match (envelope.document.as_str(), envelope.version) {
-        ("modulemd", 1) => {
+    match (envelope.document.as_str(), envelope.version.as_str()) {
+        ("modulemd", "1") => {
             let data: ModuleData<DependenciesV1> = yaml::<Body<_>>(text)?.data;
-            let requires = data
-                .dependencies
-                .requires
+            let requires = &data.dependencies.requires;
+            let requires: BTreeMap<_, _> = requires
                 .iter()
                 .map(|(module, stream)| (module.clone(), vec![stream.clone()]))
-                .collect::<BTreeMap<_, _>>();
-            let dependencies = if requires.is_empty() {
-                Vec::new()
-            } else {
-                vec![requires]
-            };
-            modulemd(data, dependencies)
+                .collect();
+            let dependencies = Some(requires).filter(|requires| !requires.is_empty());
+            modulemd(data, dependencies.into_iter().collect())
         }
-        ("modulemd", _) => {
+        ("modulemd", "2" | "") => {
             let mut data: ModuleData<Vec<DependenciesV2>> = yaml::<Body<_>>(text)?.data;
+            let streams = |(module, streams): (String, Option<Vec<String>>)| {
+                (module, streams.unwrap_or_default())
+            };
             let dependencies = std::mem::take(&mut data.dependencies)
                 .into_iter()
-                .map(|d| d.requires)
+                .map(|d| d.requires.into_iter().map(streams).collect())
                 .collect();
             modulemd(data, dependencies)
         }
-        ("modulemd-defaults", _) => {
-            let data: DefaultsData = yaml::<Body<_>>(text)?.data;
-            if data.module.is_empty() {
-                return Err(MetadataError::structure("module defaults name no module"));
-            }
-            Ok(Document::Defaults(ModuleDefaults {
-                name: data.module,
-                stream: data.stream.filter(|s| !s.is_empty()),
-                profiles: data.profiles,
-            }))
+        ("modulemd", _) => {
+            // What later versions say of their identity is believed; the rest may be written in another way.
+            let read = yaml::<Body<ModuleData<Unread>>>(text);
+            let module = read.and_then(|body| modulemd(body.data, Vec::new()));
+            Ok(module.unwrap_or_else(|_| other(&envelope, text)))
         }
-        _ => Ok(Document::Unknown),
+        ("modulemd-defaults", "1" | "") => defaults(text),
+        ("modulemd-defaults", _) => Ok(defaults(text).unwrap_or_else(|_| other(&envelope, text))),
+        _ => Ok(other(&envelope, text)),
     }
 }
 
-fn modulemd<D>(
+fn defaults(text: &str) -> Result<Document, MetadataError> {
+    let data: DefaultsData = yaml::<Body<_>>(text)?.data;
+    if data.module.is_empty() {
+        return Err(MetadataError::structure("module defaults name no module"));
+    }
+    let profiles = data.profiles.into_iter();
+    Ok(Document::Defaults(ModuleDefaults {
+        name: data.module,
+        stream: Some(data.stream).filter(|s| !s.is_empty()),
+        profiles: profiles
+            .map(|(stream, names)| (stream, names.unwrap_or_default()))
+            .collect(),
+        modified: data.modified.parse().unwrap_or(0),
+    }))
+}
+
+/// A document that is not understood, with the module that it is about as far as it says so in the usual way.
+fn other(envelope: &Envelope, text: &str) -> Document {
+    let about = yaml::<Body<About>>(text).map_or_else(|_| About::default(), |body| body.data);
+    let module = if about.module.is_empty() {
+        about.name
+    } else {
+        about.module
+    };
+    Document::Other(Other {
+        kind: envelope.document.clone(),
+        module,
+        stream: about.stream,
+    })
+}
+
+fn modulemd<D: Default>(
     data: ModuleData<D>,
     dependencies: Vec<BTreeMap<String, Vec<String>>>,
 ) -> Result<Document, MetadataError> {
@@ -227,21 +301,27 @@ fn modulemd<D>(
             "a module has no name or no stream",
         ));
     }
+    let version = match data.version.as_str() {
+        "" => 0,
+        text => text
+            .parse()
+            .map_err(|_| MetadataError::structure("the version of a module is no number"))?,
+    };
+    let arch = match data.arch.as_str() {
+        "" => "noarch".to_owned(),
+        arch => arch.to_owned(),
+    };
+    let profiles = data.profiles.into_iter();
     Ok(Document::Modulemd(Modulemd {
         name: data.name,
         stream: data.stream,
-        version: data.version,
+        version,
         context: data.context,
-        arch: data
-            .arch
-            .filter(|a| !a.is_empty())
-            .unwrap_or_else(|| "noarch".to_owned()),
+        arch,
         summary: data.summary,
         description: data.description,
-        profiles: data
-            .profiles
-            .into_iter()
-            .map(|(name, profile)| (name, profile.rpms))
+        profiles: profiles
+            .map(|(name, profile)| (name, profile.unwrap_or_default().rpms))
             .collect(),
         artifacts: data.artifacts.rpms,
         dependencies,
@@ -330,10 +410,59 @@ data:
         assert!(read(&bomb).is_err());
         assert!(read("document: modulemd\nversion: 2\ndata: {name: x}\n").is_err());
         assert!(read("[[[[").is_err());
-        assert_eq!(
-            read("document: modulemd-translations\nversion: 1\n").unwrap(),
-            Document::Unknown
-        );
+    }
+
+    #[test]
+    fn documents_that_are_not_understood_tell_what_they_are_about() {
+        let about = |text: &str| match read(text).unwrap() {
+            Document::Other(Other {
+                kind,
+                module,
+                stream,
+            }) => [kind, module, stream].join("/"),
+            other => panic!("{other:?}"),
+        };
+        for (text, expected) in [
+            (
+                "document: modulemd-obsoletes\nversion: 1\ndata: {module: perl, stream: 5.30, message: gone}\n",
+                "modulemd-obsoletes/perl/5.30",
+            ),
+            (
+                "document: modulemd-packager\nversion: 3\ndata: {name: perl, stream: 010}\n",
+                "modulemd-packager/perl/010",
+            ),
+            (
+                "document: modulemd-future\nversion: 9-rc\ndata: [1, {a: b}]\n",
+                "modulemd-future//",
+            ),
+            ("document: modulemd-future\n", "modulemd-future//"),
+            (
+                "document: modulemd\nversion: 7\ndata: {title: x}\n",
+                "modulemd//",
+            ),
+        ] {
+            assert_eq!(about(text), expected, "{text}");
+        }
+        let later = "document: modulemd\nversion: 3\ndata: {name: a, stream: 1.0, version: 4, dependencies: {platform: f33}}\n";
+        let Document::Modulemd(module) = read(later).unwrap() else {
+            panic!("not a module");
+        };
+        assert_eq!((module.stream.as_str(), module.version), ("1.0", 4));
+    }
+
+    #[test]
+    fn comments_directives_and_nulls_do_no_harm() {
+        let text = "# one\n%YAML 1.2\n--- # two\n# three\ndocument: modulemd\nversion: 2\ndata:\n  name: a\n  stream: \"5.30\"\n  \
+                    version: 1\n  profiles: {default: }\n  artifacts:\n  dependencies:\n  - requires: {platform: }\n...\n# four\n";
+        let documents = split(text).unwrap();
+        assert_eq!(documents.len(), 1, "{documents:?}");
+        assert!(documents[0].contains("# three"), "comments are kept");
+        let Document::Modulemd(module) = read(&documents[0]).unwrap() else {
+            panic!("not a module");
+        };
+        assert_eq!(module.stream, "5.30");
+        assert!(module.profiles["default"].is_empty() && module.artifacts.is_empty());
+        assert!(module.dependencies[0]["platform"].is_empty());
     }
 
     proptest! {

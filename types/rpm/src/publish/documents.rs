@@ -24,11 +24,13 @@ use crate::metadata::snippet;
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ErratumWriter, ModuleRef};
 use crate::sync::others::is_unknown;
 use crate::types::{
-    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULEMD,
-    MODULEMD_DEFAULTS,
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
+    MODULEMD, MODULEMD_DEFAULTS,
 };
 use crate::units::{self, PKGLIST, YAML};
 
+/// What modules.yaml consists of.
+const MODULE_TYPES: [&str; 3] = [MODULEMD, MODULEMD_DEFAULTS, MODULE_DOCUMENT];
 /// Batches that wait for the writer of a document.
 const WAITING: usize = 2;
 
@@ -199,7 +201,10 @@ impl Common<'_> {
     /// # Errors
     /// RPM1017 when a document is not what its unit says.
     pub async fn modules(&self) -> Result<Option<Written>, ContentError> {
-        let total = self.ctx.count(MODULEMD).await? + self.ctx.count(MODULEMD_DEFAULTS).await?;
+        let mut total = 0;
+        for type_id in MODULE_TYPES {
+            total += self.ctx.count(type_id).await?;
+        }
         if total == 0 {
             self.steps.skip(Step::Modules);
             return Ok(None);
@@ -216,7 +221,7 @@ impl Common<'_> {
                 Ok(())
             },
         );
-        for type_id in [MODULEMD, MODULEMD_DEFAULTS] {
+        for type_id in MODULE_TYPES {
             let mut select = Select::all(type_id);
             select.fields = Some(&["name", "checksum"]);
             select.parts = &[YAML];

@@ -4,6 +4,7 @@ pub mod errata;
 pub mod errors;
 pub mod feed;
 pub mod mirrors;
+pub mod modules;
 pub mod others;
 pub mod outbox;
 pub mod packages;
@@ -27,13 +28,16 @@ use pith_core::Document;
 use serde_json::{Value, json};
 
 use self::feed::{Feed, Finder};
+use self::others::Modules;
 use self::packages::{Files, Wanted};
 use self::progress::{Progress, Step};
+use crate::modular::{Artifacts, text};
 use crate::signature::SignaturePolicy;
 use crate::types::{
-    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, MODULEMD_DEFAULTS, ON_DOWNLOAD_FAILURE,
-    RPM, SRPM, YUM_IMPORTER,
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS,
+    ON_DOWNLOAD_FAILURE, RPM, SRPM, YUM_IMPORTER,
 };
+use crate::units::Origin;
 use crate::{config, copy, upload};
 
 /// The yum importer.
@@ -117,11 +121,21 @@ impl Sync<'_> {
         self.unknown_metadata(&feed).await?;
         self.progress.finish(Step::Metadata);
 
-        let documents = self.modules(&downloads)?;
+        let mut modules = self.modules(&downloads)?;
+        let mut artifacts = modules.artifacts.clone();
+        if !self.removes_missing() {
+            // Modules that the feed does not have stay, and so do their packages.
+            artifacts.extend(modules::of_repository(self.ctx).await?.0);
+        }
         self.step(Step::Content);
-        self.packages(&feed, &downloads, documents.1).await?;
+        self.packages(&feed, &downloads, artifacts).await?;
         self.step(Step::Modules);
-        self.stage(documents.0).await?;
+        let wanted = std::mem::take(&mut modules.wanted);
+        let handed = wanted
+            .iter()
+            .map(|unit| text(&unit.doc, "checksum").to_owned());
+        let handed: HashSet<String> = handed.collect();
+        self.stage(wanted).await?;
         self.progress.finish(Step::Modules);
         self.step(Step::Errata);
         if self.wants(ERRATUM) {
@@ -138,7 +152,7 @@ impl Sync<'_> {
         if self.progress.failures().0 > 0 && !self.goes_on() {
             return Err(self.progress.missing_packages());
         }
-        self.purge().await?;
+        self.purge(&modules, &handed).await?;
         self.progress.finish(Step::PurgeDuplicates);
         // Trees for installers are not mirrored yet: the step has nothing to do.
         self.progress.finish(Step::Distribution);
@@ -273,18 +287,15 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// Module documents as units, and the packages that they list.
-    fn modules(
-        &self,
-        downloads: &Downloads,
-    ) -> Result<(Vec<WantedUnit>, HashSet<String>), ContentError> {
+    /// What upstream's modules.yaml has.
+    fn modules(&self, downloads: &Downloads) -> Result<Modules, ContentError> {
         let Some((fetched, url)) = downloads.get("modules") else {
             return Ok(Default::default());
         };
         let bent = self.ctx.bent();
         others::module_documents(std::fs::File::open(fetched.path())?, bent)
             .map(|documents| others::readable(documents, bent))
-            .and_then(|documents| others::modules(&documents, &self.ctx.repo().id))
+            .and_then(|documents| others::modules(&documents, &self.ctx.repo().id, Origin::Feed))
             .map_err(|e| errors::malformed_document(url, &e))
     }
 
@@ -292,7 +303,7 @@ impl Sync<'_> {
         &self,
         feed: &Feed,
         downloads: &Downloads,
-        artifacts: HashSet<String>,
+        artifacts: Artifacts,
     ) -> Result<(), ContentError> {
         let wanted = Wanted {
             rpm: self.wants(RPM),
@@ -365,8 +376,13 @@ impl Sync<'_> {
             .and_then(|n| usize::try_from(n).ok())
     }
 
-    async fn purge(&self) -> Result<(), ContentError> {
-        if self.ctx.config().flag("remove_missing") == Some(true) {
+    fn removes_missing(&self) -> bool {
+        self.ctx.config().flag("remove_missing") == Some(true)
+    }
+
+    /// Takes out what is to go; `modules` is what upstream has, `handed` the digests of its documents.
+    async fn purge(&self, modules: &Modules, handed: &HashSet<String>) -> Result<(), ContentError> {
+        if self.removes_missing() {
             let types: Vec<&'static str> = [
                 RPM,
                 SRPM,
@@ -377,13 +393,17 @@ impl Sync<'_> {
                 ENVIRONMENT,
                 MODULEMD,
                 MODULEMD_DEFAULTS,
+                MODULE_DOCUMENT,
             ]
             .into_iter()
             .filter(|t| self.wants(t))
             .collect();
             self.ctx.remove_missing(&types).await?;
         }
-        purge::run(self.ctx, self.retain_old()).await
+        let (listed, kept) = modules::of_repository(self.ctx).await?;
+        modules::forget(self.ctx, handed, &modules.streams, &kept).await?;
+        purge::run(self.ctx, self.retain_old(), &listed).await?;
+        modules::mark(self.ctx, &listed).await
     }
 
     fn report(&self, feed: &Feed) -> SyncReport {

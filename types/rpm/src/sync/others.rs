@@ -1,6 +1,6 @@
 //! Everything beside packages: delta packages, modules, advisories, comps, and files that nobody understands.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use pith_content::Bent;
@@ -12,14 +12,15 @@ use super::feed::Feed;
 use super::outbox::Outbox;
 use super::packages::open;
 use crate::metadata::comps::CompsStream;
-use crate::metadata::modules::{self, Document};
+use crate::metadata::modules::{self, Document, ModuleDefaults, Other};
 use crate::metadata::odd::Odd;
 use crate::metadata::prestodelta::DeltaStream;
 use crate::metadata::repomd::{Data, Repomd};
 use crate::metadata::snippet::Packer;
 use crate::metadata::{MetadataError, header};
+use crate::modular::{Artifacts, artifact};
 use crate::types::METADATA_FILE;
-use crate::units;
+use crate::units::{self, Origin};
 
 /// Largest modules.yaml, in bytes, unpacked.
 const MAX_MODULES: u64 = 256 << 20;
@@ -194,35 +195,73 @@ pub fn readable(mut documents: Vec<String>, bent: &Bent) -> Vec<String> {
     documents
 }
 
-/// Module streams and defaults as units of repository `repo_id`, with the packages that the streams list.
+/// What modules.yaml has.
+#[derive(Debug, Default)]
+pub struct Modules {
+    /// Its documents as units.
+    pub wanted: Vec<WantedUnit>,
+    /// The packages that its streams list.
+    pub artifacts: Artifacts,
+    /// The module of each stream, and the stream.
+    pub streams: HashSet<(String, String)>,
+}
+
+/// The documents of modules.yaml as units of repository `repo_id`. Of several documents about the same thing one becomes the
+/// unit that Pulp had, of defaults the one changed last; the others are passed on beside it.
 ///
 /// # Errors
 /// When a document is broken.
 pub fn modules(
     documents: &[String],
     repo_id: &str,
-) -> Result<(Vec<WantedUnit>, HashSet<String>), MetadataError> {
-    let mut wanted = Vec::new();
-    let mut artifacts = HashSet::new();
+    origin: Origin,
+) -> Result<Modules, MetadataError> {
+    let mut found = Modules::default();
     let mut packer = Packer::new()?;
-    for text in documents {
+    let mut texts: HashSet<&str> = HashSet::new();
+    let mut builds: HashSet<(String, String, u64, String, String)> = HashSet::new();
+    let mut defaults: HashMap<String, (ModuleDefaults, &str)> = HashMap::new();
+    let mut others: Vec<(Other, &str)> = Vec::new();
+    let beside = |kind: &str, module: &str, stream: &str| Other {
+        kind: kind.to_owned(),
+        module: module.to_owned(),
+        stream: stream.to_owned(),
+    };
+    for text in documents.iter().filter(|text| texts.insert(text.as_str())) {
         match modules::read(text)? {
-            Document::Modulemd(module) => {
-                artifacts.extend(module.artifacts.iter().cloned());
-                wanted.push(units::modulemd(&module, text, &mut packer)?);
+            Document::Modulemd(m) => {
+                let listed = m.artifacts.iter().map(|name| artifact(name).into_owned());
+                found.artifacts.extend(listed);
+                found.streams.insert((m.name.clone(), m.stream.clone()));
+                let (name, stream) = (m.name.clone(), m.stream.clone());
+                let build = (name, stream, m.version, m.context.clone(), m.arch.clone());
+                if builds.insert(build) {
+                    found.wanted.push(units::modulemd(&m, text, &mut packer)?);
+                } else {
+                    others.push((beside("modulemd", &m.name, &m.stream), text));
+                }
             }
-            Document::Defaults(defaults) => {
-                wanted.push(units::module_defaults(
-                    &defaults,
-                    repo_id,
-                    text,
-                    &mut packer,
-                )?);
+            Document::Defaults(new) => {
+                let (name, modified) = (new.name.clone(), new.modified);
+                let older = match defaults.get(&name) {
+                    Some((known, _)) if known.modified >= modified => Some((new, text.as_str())),
+                    _ => defaults.insert(name, (new, text)),
+                };
+                let older = older.map(|(d, text)| (beside("modulemd-defaults", &d.name, ""), text));
+                others.extend(older);
             }
-            Document::Unknown => {}
+            Document::Other(other) => others.push((other, text)),
         }
     }
-    Ok((wanted, artifacts))
+    for (one, text) in defaults.into_values() {
+        let unit = units::module_defaults(&one, repo_id, text, &mut packer)?;
+        found.wanted.push(unit);
+    }
+    for (other, text) in others {
+        let unit = units::module_document(&other, repo_id, origin, text, &mut packer)?;
+        found.wanted.push(unit);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

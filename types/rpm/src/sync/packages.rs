@@ -21,6 +21,7 @@ use crate::metadata::package_file::IdStream;
 use crate::metadata::primary::{Package, PrimaryStream};
 use crate::metadata::snippet::Packer;
 use crate::metadata::{MetadataError, compression, header};
+use crate::modular::{Artifacts, IS_MODULAR};
 use crate::types::{RPM, SRPM};
 use crate::units::{self, Snippets};
 
@@ -37,7 +38,7 @@ pub struct Wanted {
     /// How many old versions beside the newest.
     pub retain_old: Option<usize>,
     /// Packages that modules list, as `name-epoch:version-release.arch`.
-    pub artifacts: HashSet<String>,
+    pub artifacts: Artifacts,
 }
 
 /// The three documents, downloaded.
@@ -237,14 +238,25 @@ fn nevra_hash(state: &RandomState, package: &Package) -> u64 {
     ))
 }
 
-/// Which packages are among the newest of their name and architecture: a pass over primary alone.
-fn newest(path: &Path, keep: usize, state: &RandomState) -> Result<HashSet<u64>, MetadataError> {
+/// Which packages are wanted for being among the newest of their name and architecture, or because a module lists them: a
+/// pass over primary alone.
+fn newest(
+    path: &Path,
+    keep: usize,
+    listed: &Artifacts,
+    state: &RandomState,
+) -> Result<HashSet<u64>, MetadataError> {
     type Versions = Vec<((String, String, String), u64)>;
     let mut by_name: HashMap<(String, String), Versions> = HashMap::new();
+    let mut modular: HashSet<u64> = HashSet::new();
     let mut stream = PrimaryStream::open(open(path)?)?;
     let mut snippet = Vec::new();
     while let Some(package) = stream.next(&mut snippet)? {
         let hash = nevra_hash(state, &package);
+        if !listed.is_empty() && listed.contains(&package.nevra()) {
+            modular.insert(hash);
+            continue;
+        }
         let versions = by_name.entry((package.name, package.arch)).or_default();
         if versions.iter().any(|(_, known)| *known == hash) {
             continue;
@@ -257,6 +269,7 @@ fn newest(path: &Path, keep: usize, state: &RandomState) -> Result<HashSet<u64>,
         .into_values()
         .flatten()
         .map(|(_, hash)| hash)
+        .chain(modular)
         .collect())
 }
 
@@ -279,7 +292,7 @@ pub fn read(
     let state = RandomState::new();
     let newest = wanted
         .retain_old
-        .map(|old| newest(&files.primary, old + 1, &state))
+        .map(|old| newest(&files.primary, old + 1, &wanted.artifacts, &state))
         .transpose()
         .map_err(primary)?;
     let mut filelists = Side::new(files.filelists.clone(), "filelists", &bent);
@@ -361,7 +374,7 @@ fn unit(
     let mut unit = units::package(package, snippets, source);
     if unit.type_id == RPM && !wanted.artifacts.is_empty() {
         if wanted.artifacts.contains(&package.nevra()) {
-            unit.doc.insert("is_modular".to_owned(), true.into());
+            unit.doc.insert(IS_MODULAR.to_owned(), true.into());
         }
     }
     unit

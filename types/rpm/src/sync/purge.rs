@@ -8,6 +8,7 @@ use pith_core::UnitId;
 use rpm_version::Evr;
 use serde_json::Value;
 
+use crate::modular::{self, Artifacts};
 use crate::types::{DRPM, RPM, SRPM};
 
 const PACKAGE_FIELDS: &[&str] = &["name", "epoch", "version", "release", "arch"];
@@ -28,12 +29,16 @@ fn evr(unit: &RepoUnit) -> Evr<'_> {
     )
 }
 
-/// Removes old versions beyond `keep` per name and architecture, and all but the last associated of units with the same
+/// Removes old versions beyond `keep` per name and architecture, leaving aside what modules of the repository list, and all but the last associated of units with the same
 /// name and version. Units stream in the order of their names, so that only one name's are in memory.
 ///
 /// # Errors
 /// What the context fails with.
-pub async fn run(ctx: &dyn SyncContext, keep: Option<usize>) -> Result<(), ContentError> {
+pub async fn run(
+    ctx: &dyn SyncContext,
+    keep: Option<usize>,
+    listed: &Artifacts,
+) -> Result<(), ContentError> {
     for (type_id, fields) in [
         (RPM, PACKAGE_FIELDS),
         (SRPM, PACKAGE_FIELDS),
@@ -59,13 +64,13 @@ pub async fn run(ctx: &dyn SyncContext, keep: Option<usize>) -> Result<(), Conte
                     .first()
                     .is_some_and(|g| text(g, key) != text(&unit, key))
                 {
-                    choose(&mut group, keep, &mut doomed);
+                    choose(&mut group, (keep, listed), &mut doomed);
                 }
                 group.push(unit);
             }
         }
         drop(stream);
-        choose(&mut group, keep, &mut doomed);
+        choose(&mut group, (keep, listed), &mut doomed);
         for batch in doomed.chunks(BATCH) {
             ctx.remove(type_id, batch.to_vec()).await?;
         }
@@ -73,8 +78,13 @@ pub async fn run(ctx: &dyn SyncContext, keep: Option<usize>) -> Result<(), Conte
     Ok(())
 }
 
-/// Decides over the units of one name and empties `group`.
-fn choose(group: &mut Vec<RepoUnit>, keep: Option<usize>, doomed: &mut Vec<UnitId>) {
+/// Decides over the units of one name and empties `group`. Each stream of a module has its own versions of a package: what
+/// modules list is kept and not counted.
+fn choose(
+    group: &mut Vec<RepoUnit>,
+    (keep, listed): (Option<usize>, &Artifacts),
+    doomed: &mut Vec<UnitId>,
+) {
     if group.len() < 2 {
         group.clear();
         return;
@@ -95,10 +105,11 @@ fn choose(group: &mut Vec<RepoUnit>, keep: Option<usize>, doomed: &mut Vec<UnitI
         if !same_arch {
             versions = 0;
         }
-        if !same_version {
+        let modular = !listed.is_empty() && listed.contains(&modular::name_of(&unit.doc));
+        if !same_version && !modular {
             versions += 1;
         }
-        if same_version || keep.is_some_and(|keep| versions > keep + 1) {
+        if same_version || (!modular && keep.is_some_and(|keep| versions > keep + 1)) {
             doomed.push(unit.id);
         }
         last = Some(unit);
@@ -130,8 +141,13 @@ mod tests {
     }
 
     fn kept(units: &[RepoUnit], keep: Option<usize>) -> Vec<String> {
+        kept_beside(units, keep, &[])
+    }
+
+    fn kept_beside(units: &[RepoUnit], keep: Option<usize>, listed: &[&str]) -> Vec<String> {
         let mut doomed = Vec::new();
-        choose(&mut units.to_vec(), keep, &mut doomed);
+        let listed = listed.iter().map(|name| (*name).to_owned()).collect();
+        choose(&mut units.to_vec(), (keep, &listed), &mut doomed);
         units
             .iter()
             .filter(|u| !doomed.contains(&u.id))
@@ -156,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn what_modules_list_is_kept_and_not_counted() {
+        let units = ["4", "3", "2", "1"].map(|version| unit(version, "noarch", 0));
+        let listed = ["n-0:4-1.noarch", "n-0:1-1.noarch"];
+        assert_eq!(
+            kept_beside(&units, Some(0), &listed),
+            ["4.noarch", "3.noarch", "1.noarch"]
+        );
+    }
+
+    #[test]
     fn of_duplicates_the_last_associated_stays() {
         let units = [
             unit("1", "noarch", 1),
@@ -163,7 +189,7 @@ mod tests {
             unit("1", "noarch", 2),
         ];
         let mut doomed = Vec::new();
-        choose(&mut units.to_vec(), None, &mut doomed);
+        choose(&mut units.to_vec(), (None, &Artifacts::new()), &mut doomed);
         assert_eq!(doomed, [units[2].id, units[0].id]);
     }
 }

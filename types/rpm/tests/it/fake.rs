@@ -374,6 +374,14 @@ impl SyncContext for Fake {
         state.repo.retain(|key| !ids.contains(&units[key].unit.id));
         Ok(())
     }
+    async fn learn(
+        &self,
+        type_id: &str,
+        field: &'static str,
+        values: Vec<(UnitId, Value)>,
+    ) -> Result<(), ContentError> {
+        PublishContext::learn(self, type_id, field, values).await
+    }
     async fn units_after(
         &self,
         select: Select,

@@ -1,0 +1,354 @@
+//! Following requirements over all sources of a copy, and modules with them (reference: rpm §9.2).
+//!
+//! Packages that a module lists need it, and bring it with all that it lists, unless a build that lists them comes anyway.
+//! Of a module of which a build is to come, packages of its other builds are taken only where nothing else will do.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::TryStreamExt;
+use pith_content::ContentError;
+use pith_content::copy::CopyContext;
+use pith_content::unit::Select;
+use pith_core::UnitId;
+use tokio_util::sync::CancellationToken;
+
+use super::universe::{self, Place, Universe};
+use super::version::Symbol;
+use super::{Mode, add, conservative, relaxed};
+use crate::modular::{artifacts_of, nevra, text};
+use crate::types::{MODULEMD, MODULEMD_DEFAULTS, RPM};
+
+/// A build of a module in a source.
+struct Build {
+    id: UnitId,
+    source: usize,
+    name: String,
+    packages: Vec<u32>,
+    chosen: bool,
+    /// Whether a destination has it, where that counts.
+    there: bool,
+}
+
+/// The builds of modules that sources have.
+#[derive(Default)]
+pub(super) struct Modules {
+    builds: Vec<Build>,
+    /// The builds that list a package.
+    listed: HashMap<u32, Vec<usize>>,
+}
+
+/// What a solve has chosen so far.
+pub(super) struct Solved<'a> {
+    universe: &'a Universe,
+    modules: &'a Modules,
+    chosen: HashSet<u32>,
+    order: Vec<u32>,
+    builds: HashSet<usize>,
+    /// Modules of which a build was chosen.
+    names: HashSet<&'a str>,
+}
+
+impl<'a> Solved<'a> {
+    /// Nothing but what was selected of the modules.
+    pub(super) fn new(universe: &'a Universe, modules: &'a Modules) -> Self {
+        let builds = modules.builds.iter().enumerate();
+        let selected = || builds.clone().filter(|(_, build)| build.chosen);
+        Self {
+            universe,
+            modules,
+            chosen: HashSet::new(),
+            order: Vec::new(),
+            builds: selected().map(|(at, _)| at).collect(),
+            names: selected().map(|(_, build)| &*build.name).collect(),
+        }
+    }
+
+    /// Chooses a package, with the modules that it needs and what they list; what is new goes into `queue`.
+    pub(super) fn choose(&mut self, number: u32, queue: &mut Vec<u32>) {
+        let mut pending = vec![number];
+        while let Some(number) = pending.pop() {
+            if !self.chosen.insert(number) {
+                continue;
+            }
+            queue.push(number);
+            self.order.push(number);
+            let modules = self.modules;
+            let listing = modules
+                .listed
+                .get(&number)
+                .map_or(&[][..], |listing| listing);
+            let comes = |at: &usize| self.builds.contains(at) || modules.builds[*at].there;
+            if listing.iter().any(comes) {
+                continue;
+            }
+            for at in listing {
+                self.builds.insert(*at);
+                self.names.insert(&modules.builds[*at].name);
+                pending.extend(&modules.builds[*at].packages);
+            }
+        }
+    }
+
+    /// Whether a destination has the package, or it was chosen.
+    pub(super) fn is_present(&self, number: u32) -> bool {
+        self.universe.package(number).place == Place::There || self.chosen.contains(&number)
+    }
+
+    /// Leaves out packages of other builds of modules that come, where there are others.
+    pub(super) fn without_rivals(&self, candidates: Vec<u32>) -> Vec<u32> {
+        if self.names.is_empty() || candidates.len() < 2 {
+            return candidates;
+        }
+        let is_rival = |number: &u32| {
+            let listing = self.modules.listed.get(number).map_or(&[][..], |all| all);
+            let rival = |at: &usize| self.names.contains(&*self.modules.builds[*at].name);
+            !listing.iter().any(|at| self.builds.contains(at)) && listing.iter().any(rival)
+        };
+        let (rivals, others): (Vec<u32>, Vec<u32>) = candidates.into_iter().partition(is_rival);
+        if others.is_empty() { rivals } else { others }
+    }
+
+    /// The packages that were chosen, by source.
+    pub(super) fn packages(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.order
+            .iter()
+            .filter_map(|number| match self.universe.package(*number).place {
+                Place::There => None,
+                Place::Source(source) => Some((source, *number)),
+            })
+    }
+}
+
+/// The ids that a solve found, by source.
+#[derive(Default)]
+struct Found {
+    packages: Vec<(usize, UnitId)>,
+    modules: Vec<(usize, UnitId)>,
+    /// The modules whose defaults come too, by source.
+    names: HashSet<(usize, String)>,
+}
+
+/// Adds the packages that chosen packages need, and the modules, to the destination of the source that has them.
+pub(super) async fn follow(routes: &[&dyn CopyContext], mode: Mode) -> Result<(), ContentError> {
+    let Some(first) = routes.first() else {
+        return Ok(());
+    };
+    let (packages, builds) = (ids(*first, RPM).await?, ids(*first, MODULEMD).await?);
+    if packages.is_empty() && builds.is_empty() {
+        return Ok(());
+    }
+    let universe = read(routes).await?;
+    let builds: HashSet<UnitId> = builds.into_iter().collect();
+    let modules = read_modules(routes, &universe, &builds, mode).await?;
+    let start = packages
+        .iter()
+        .filter_map(|id| universe.number(Place::Source(0), *id));
+    let start: Vec<u32> = start.collect();
+    let cancelled = first.cancelled().clone();
+    // It may take a second or two, which others need not wait for.
+    let found =
+        tokio::task::spawn_blocking(move || run(&universe, &modules, &start, (mode, &cancelled)));
+    let Some(found) = found.await.map_err(ContentError::other)? else {
+        return Err(ContentError::Cancelled);
+    };
+    for (source, route) in routes.iter().enumerate() {
+        let of = |ids: &[(usize, UnitId)]| -> Vec<UnitId> {
+            let own = ids.iter().filter(|(at, _)| *at == source);
+            own.map(|(_, id)| *id).collect()
+        };
+        add(*route, RPM, &of(&found.packages)).await?;
+        add(*route, MODULEMD, &of(&found.modules)).await?;
+        add_defaults(*route, (source, &found.names), mode).await?;
+    }
+    Ok(())
+}
+
+/// What is chosen of a type.
+async fn ids(ctx: &dyn CopyContext, type_id: &'static str) -> Result<Vec<UnitId>, ContentError> {
+    let select = Select {
+        fields: Some(&[]),
+        ..Select::all(type_id)
+    };
+    let mut found = Vec::new();
+    let mut units = ctx.chosen(select).await?;
+    while let Some(batch) = units.try_next().await? {
+        found.extend(batch.iter().map(|unit| unit.id));
+    }
+    Ok(found)
+}
+
+/// The routes that lead to different destinations.
+fn destinations<'a>(routes: &[&'a dyn CopyContext]) -> Vec<&'a dyn CopyContext> {
+    let mut seen = HashSet::new();
+    let different = routes
+        .iter()
+        .filter(|route| seen.insert(route.repo().id.clone()));
+    different.copied().collect()
+}
+
+async fn read(routes: &[&dyn CopyContext]) -> Result<Universe, ContentError> {
+    let mut universe = Universe::new();
+    for (at, route) in routes.iter().enumerate() {
+        let units = route.source_units(universe::select()).await?;
+        universe.read(Place::Source(at), units).await?;
+    }
+    for route in destinations(routes) {
+        let units = route.present_units(universe::select()).await?;
+        universe.read(Place::There, units).await?;
+    }
+    let paths = universe.needed_paths();
+    if paths.is_empty() {
+        return Ok(universe);
+    }
+    for (at, route) in routes.iter().enumerate() {
+        let units = route.source_units(universe::select_files()).await?;
+        universe
+            .read_files(Place::Source(at), units, &paths)
+            .await?;
+    }
+    for route in destinations(routes) {
+        let units = route.present_units(universe::select_files()).await?;
+        universe.read_files(Place::There, units, &paths).await?;
+    }
+    Ok(universe)
+}
+
+/// Reads the modules of all sources, and finds their packages.
+async fn read_modules(
+    routes: &[&dyn CopyContext],
+    universe: &Universe,
+    chosen: &HashSet<UnitId>,
+    mode: Mode,
+) -> Result<Modules, ContentError> {
+    let mut modules = Modules::default();
+    let mut named: HashMap<(usize, String), Vec<usize>> = HashMap::new();
+    for (source, route) in routes.iter().enumerate() {
+        let mut units = route.source_units(crate::modular::select_modules()).await?;
+        while let Some(batch) = units.try_next().await? {
+            for unit in batch {
+                for artifact in artifacts_of(&unit.doc) {
+                    let listing = named.entry((source, artifact.into_owned())).or_default();
+                    listing.push(modules.builds.len());
+                }
+                modules.builds.push(Build {
+                    id: unit.id,
+                    source,
+                    name: text(&unit.doc, "name").to_owned(),
+                    packages: Vec::new(),
+                    chosen: source == 0 && chosen.contains(&unit.id),
+                    there: false,
+                });
+            }
+        }
+    }
+    if modules.builds.is_empty() {
+        return Ok(modules);
+    }
+    if mode == Mode::Conservative {
+        let there = modules_there(routes).await?;
+        for build in &mut modules.builds {
+            build.there = there.contains(&build.id);
+        }
+    }
+    for (number, package) in (0u32..).zip(universe.packages()) {
+        let Place::Source(source) = package.place else {
+            continue;
+        };
+        let name = |symbol: Symbol| universe.table.names.text(symbol);
+        let [epoch, version, release] = universe.table.parts(package.version);
+        let full = nevra([
+            name(package.name),
+            epoch,
+            version,
+            release,
+            name(package.arch),
+        ]);
+        if let Some(listing) = named.get(&(source, full)) {
+            for at in listing {
+                modules.builds[*at].packages.push(number);
+            }
+            modules.listed.insert(number, listing.clone());
+        }
+    }
+    Ok(modules)
+}
+
+async fn modules_there(routes: &[&dyn CopyContext]) -> Result<HashSet<UnitId>, ContentError> {
+    let select = Select {
+        fields: Some(&[]),
+        ..Select::all(MODULEMD)
+    };
+    let mut there = HashSet::new();
+    for route in destinations(routes) {
+        let mut units = route.present_units(select.clone()).await?;
+        while let Some(batch) = units.try_next().await? {
+            there.extend(batch.iter().map(|unit| unit.id));
+        }
+    }
+    Ok(there)
+}
+
+/// The solve itself; `None` when it was cancelled.
+fn run(
+    universe: &Universe,
+    modules: &Modules,
+    start: &[u32],
+    (mode, cancelled): (Mode, &CancellationToken),
+) -> Option<Found> {
+    let solved = match mode {
+        Mode::Conservative => conservative::solve(universe, modules, start, cancelled)?,
+        _ => relaxed::solve(universe, modules, start),
+    };
+    let given: HashSet<u32> = start.iter().copied().collect();
+    let mut found = Found::default();
+    for (source, number) in solved.packages() {
+        let id = universe.package(number).id;
+        let is_there = universe.number(Place::There, id).is_some();
+        if !given.contains(&number) && !is_there {
+            found.packages.push((source, id));
+        }
+    }
+    for at in &solved.builds {
+        let build = &modules.builds[*at];
+        found.names.insert((build.source, build.name.clone()));
+        if !build.chosen && !build.there {
+            found.modules.push((build.source, build.id));
+        }
+    }
+    Some(found)
+}
+
+/// Adds the defaults of modules that come; conservatively only where the destination has none.
+async fn add_defaults(
+    ctx: &dyn CopyContext,
+    (source, names): (usize, &HashSet<(usize, String)>),
+    mode: Mode,
+) -> Result<(), ContentError> {
+    let of_source = names.iter().filter(|(at, _)| *at == source);
+    let mut wanted: HashSet<&str> = of_source.map(|(_, name)| &**name).collect();
+    let select = Select {
+        fields: Some(&["name"]),
+        ..Select::all(MODULEMD_DEFAULTS)
+    };
+    if mode == Mode::Conservative && !wanted.is_empty() {
+        let mut units = ctx.present_units(select.clone()).await?;
+        while let Some(batch) = units.try_next().await? {
+            for unit in &batch {
+                wanted.remove(text(&unit.doc, "name"));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    let mut units = ctx.source_units(select).await?;
+    while let Some(batch) = units.try_next().await? {
+        let those = batch
+            .iter()
+            .filter(|unit| wanted.contains(text(&unit.doc, "name")));
+        found.extend(those.map(|unit| unit.id));
+    }
+    drop(units);
+    add(ctx, MODULEMD_DEFAULTS, &found).await
+}
