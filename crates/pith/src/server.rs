@@ -1,5 +1,6 @@
 //! The server: opens what is needed, puts the parts together, runs until told to stop.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +42,32 @@ pub(crate) struct Server {
     scheduler: JoinHandle<()>,
     /// What else runs until told to stop.
     others: Vec<JoinHandle<()>>,
+    /// Held as long as the server runs.
+    _alone: Option<File>,
+}
+
+/// Takes the lock file beside an SQLite database: one process owns it, takes over what the last one left, and answers from
+/// memory. The lock ends with the process, however it ends.
+///
+/// # Errors
+/// When another process runs on the database, or the file cannot be made.
+fn lock_sqlite(url: &str) -> anyhow::Result<Option<File>> {
+    let Some(database) = url.strip_prefix("sqlite://") else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(format!("{database}.lock"));
+    if let Some(folder) = path.parent() {
+        make_data_folder(folder)?;
+    }
+    let cannot = || format!("cannot lock {}", path.display());
+    let file = File::create(&path).with_context(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another pith runs on {database}: stop it first, give another --data, or use PostgreSQL, which several may share"
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+    }
 }
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
@@ -67,6 +94,7 @@ impl Server {
             Some(address) => Some(bind(address, "--tls-listen, or `off`").await?),
             None => None,
         };
+        let alone = lock_sqlite(&options.database_url())?;
         let engine = Arc::new(open(options).await?);
         admin::ensure(&engine, &options.data).await?;
         let authority = Arc::new(authority::open(&engine, options).await?);
@@ -84,6 +112,7 @@ impl Server {
             scheduler: tokio::spawn(run_scheduler(Arc::clone(&engine), shutdown.clone())),
             others: Vec::new(),
             shutdown,
+            _alone: alone,
         };
         // Without TLS in here a proxy may be in front: it decides who comes how, and everything is shown.
         let protocol = match secure {
@@ -200,7 +229,7 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-fn make_data_folder(data: &PathBuf) -> anyhow::Result<()> {
+fn make_data_folder(data: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -353,4 +382,22 @@ async fn refuse_passwords_in_the_clear(
         body.to_string(),
     )
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_refused_on_an_sqlite_database_until_the_first_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/made/pith.db", folder.path().display());
+        let first = lock_sqlite(&url).unwrap();
+        assert!(first.is_some());
+        let error = lock_sqlite(&url).unwrap_err().to_string();
+        assert!(error.contains("another pith runs on"), "{error}");
+        drop(first);
+        assert!(lock_sqlite(&url).unwrap().is_some());
+        assert!(lock_sqlite("postgres://host/name").unwrap().is_none());
+    }
 }
