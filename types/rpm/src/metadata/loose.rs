@@ -78,16 +78,15 @@ fn add_sums(value: Value, kind: Option<&str>, pairs: &mut Vec<String>) {
     }
 }
 
-/// Reads a text that may be a number, or null for none.
+/// Reads a text, or null for none. Other values are refused, as the fields of an advisory were in Pulp.
 ///
 /// # Errors
-/// Those of the deserializer.
+/// When the value is no text.
 pub fn as_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     match Value::deserialize(from)? {
-        value @ (Value::Array(_) | Value::Object(_)) => {
-            Err(serde::de::Error::custom(format!("'{value}' is not a text")))
-        }
-        other => Ok(text(other).unwrap_or_default()),
+        Value::String(text) => Ok(text),
+        Value::Null => Ok(String::new()),
+        value => Err(serde::de::Error::custom(format!("'{value}' is not a text"))),
     }
 }
 
