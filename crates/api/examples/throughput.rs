@@ -15,7 +15,7 @@ use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
 use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher};
-use pith_store::{NewTask, NewUnit, OnConflict, Store, TaskStore};
+use pith_store::{Basis, NewTask, NewUnit, OnConflict, Store, TaskStore};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -66,6 +66,7 @@ fn package(number: u32) -> NewUnit {
         unreachable!()
     };
     NewUnit {
+        basis: Basis::Any,
         type_id: "package".to_owned(),
         key_digest: UnitKey::of(&PACKAGE, &doc).unwrap().digest(&PACKAGE),
         doc,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use pith_core::{Clock, Document, ObjectId, Sha256, SystemClock, TaskId};
-use pith_store::{NewTask, NewUnit, OnConflict, Repository, Store, TaskStore, UnitQuery};
+use pith_store::{Basis, NewTask, NewUnit, OnConflict, Repository, Store, TaskStore, UnitQuery};
 use serde_json::json;
 
 const BATCH: usize = 500;
@@ -24,6 +24,7 @@ fn package(number: usize) -> NewUnit {
         "size": 4096 + number,
     });
     NewUnit {
+        basis: Basis::Any,
         type_id: "rpm".to_owned(),
         key_digest: Sha256::of(format!("key {number}").as_bytes()),
         doc: doc.as_object().cloned().unwrap_or_default(),

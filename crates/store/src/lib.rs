@@ -71,7 +71,8 @@ pub use staging::StagedId;
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Blocker, Lost, NewTask, Task, TaskOutcome};
 pub use units::{
-    KnownUnit, NewUnit, OnConflict, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery,
+    Basis, KnownUnit, NewUnit, OnConflict, Part, RawDocument, SavedUnit, StreamedUnit, Unit,
+    UnitQuery,
 };
 pub use uploads::Upload;
 pub use users::User;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use pith_core::{Document, Sha256, Timestamp, UnitId};
 
 use crate::Result;
+use crate::StoreError;
 use crate::blobs as blob_rows;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
 use crate::store::Engine;
 use crate::transaction::DbTx;
-use crate::units::{NewUnit, OnConflict, SavedUnit};
+use crate::units::{Basis, NewUnit, OnConflict, SavedUnit, moved_on};
 use crate::value::Value;
 
 /// A unit key: type and digest.
@@ -48,7 +49,11 @@ pub(crate) async fn save(
     let replaced: Vec<&NewUnit> = old.into_iter().chain(raced).collect();
     saved.extend(inserted);
     let changed = match on_conflict {
-        OnConflict::Replace => replace(tx, &replaced, &saved, now).await?,
+        OnConflict::Replace => {
+            let stored = stored(tx, &replaced, &saved).await?;
+            require_basis(&distinct, &saved, &stored)?;
+            replace(tx, &replaced, &saved, &stored, now).await?
+        }
         OnConflict::Keep => HashSet::new(),
     };
     let written = |unit: &&&NewUnit| {
@@ -176,7 +181,36 @@ struct Stored {
     size: Option<i64>,
     downloaded: bool,
     doc: Document,
+    last_updated: Timestamp,
     parts: BTreeMap<String, Vec<u8>>,
+}
+
+/// Refuses to replace units that are not what the new ones were made from, unless they are as they should be.
+fn require_basis(
+    units: &[&NewUnit],
+    saved: &HashMap<Key<'_>, SavedUnit>,
+    stored: &HashMap<UnitId, Stored>,
+) -> Result<()> {
+    let holds = |unit: &NewUnit| {
+        let there = saved.get(&key(unit)).filter(|one| !one.new);
+        let there = there.and_then(|one| Some((one.id, stored.get(&one.id)?)));
+        let same = there.is_some_and(|(_, old)| old.is_as(unit));
+        match unit.basis {
+            Basis::Any => true,
+            Basis::Absent => there.is_none() || same,
+            Basis::Unit { id, last_updated } => {
+                same || there.is_some_and(|(at, old)| at == id && old.last_updated == last_updated)
+            }
+        }
+    };
+    let changed = units.iter().filter(|unit| !holds(unit));
+    let changed = changed.map(|unit| (unit.type_id.clone(), unit.key_digest));
+    let changed: Vec<(String, Sha256)> = changed.collect();
+    if changed.is_empty() {
+        Ok(())
+    } else {
+        Err(StoreError::UnitsChanged(changed))
+    }
 }
 
 impl Stored {
@@ -191,10 +225,17 @@ impl Stored {
 }
 
 /// What is stored of these units, locked in one order for everybody.
-async fn stored(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashMap<UnitId, Stored>> {
+async fn stored(
+    tx: &mut DbTx,
+    units: &[&NewUnit],
+    saved: &HashMap<Key<'_>, SavedUnit>,
+) -> Result<HashMap<UnitId, Stored>> {
+    let ids = units.iter().filter_map(|unit| saved.get(&key(unit)));
+    let mut ids: Vec<UnitId> = ids.map(|stored| stored.id).collect();
+    ids.sort_unstable();
     let mut found = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
-        let text = "SELECT id, blob, size, downloaded, json(doc) FROM units WHERE ";
+        let text = "SELECT id, blob, size, downloaded, json(doc), last_updated FROM units WHERE ";
         let mut query = Sql::new(tx.engine(), text);
         query
             .bind_in("id", chunk.iter().copied())
@@ -206,6 +247,7 @@ async fn stored(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashMap<UnitId, Stored>
                 size: row.get(2)?,
                 downloaded: row.get(3)?,
                 doc: row.get(4)?,
+                last_updated: row.get(5)?,
                 parts: BTreeMap::new(),
             };
             found.insert(row.get(0)?, unit);
@@ -228,12 +270,10 @@ async fn replace(
     tx: &mut DbTx,
     units: &[&NewUnit],
     saved: &HashMap<Key<'_>, SavedUnit>,
+    stored: &HashMap<UnitId, Stored>,
     now: Timestamp,
 ) -> Result<HashSet<UnitId>> {
     let with_id = |unit: &&'_ NewUnit| saved.get(&key(unit)).map(|stored| stored.id);
-    let mut ids: Vec<UnitId> = units.iter().filter_map(with_id).collect();
-    ids.sort_unstable();
-    let stored = stored(tx, &ids).await?;
     let mut changed = HashSet::new();
     for unit in units {
         let Some((id, old)) = with_id(unit).and_then(|id| Some((id, stored.get(&id)?))) else {
@@ -256,19 +296,21 @@ async fn replace(
     Ok(changed)
 }
 
-/// Overwrites a unit. Its time moves on whatever the clock says: what was made of the unit is kept by that time.
+/// Overwrites a unit. Its time moves on.
 async fn overwrite(tx: &mut DbTx, id: UnitId, unit: &NewUnit, now: Timestamp) -> Result<()> {
-    let statement = sql(
-        "UPDATE units SET blob = $1, size = $2, downloaded = $3, doc = jsonb($5), \
-         last_updated = CASE WHEN last_updated < $4 THEN $4 ELSE last_updated + 1 END WHERE id = $6",
-    )
-    .bind(unit.blob)
-    .bind(unit.size)
-    .bind(unit.downloaded)
-    .bind(now)
-    .bind(&unit.doc)
-    .bind(id);
-    tx.execute(statement).await.map(drop)
+    let mut query = Sql::new(tx.engine(), "UPDATE units SET blob = ");
+    query
+        .bind(unit.blob)
+        .push(", size = ")
+        .bind(unit.size)
+        .push(", downloaded = ")
+        .bind(unit.downloaded)
+        .push(", doc = jsonb(")
+        .bind(&unit.doc)
+        .push("), last_updated = ");
+    moved_on(&mut query, now);
+    query.push(" WHERE id = ").bind(id);
+    tx.execute(query.build()).await.map(drop)
 }
 
 async fn insert_parts<'a>(

@@ -57,6 +57,25 @@ pub struct NewUnit {
     pub downloaded: bool,
     /// Big parts, kept beside the document: name and bytes (compressed by the caller).
     pub parts: Vec<(String, Vec<u8>)>,
+    /// What it may replace.
+    pub basis: Basis,
+}
+
+/// The state of a stored unit that a new one was made from, and that [`OnConflict::Replace`] may replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Basis {
+    /// Any: nothing of what is stored is in the new one.
+    #[default]
+    Any,
+    /// None was there.
+    Absent,
+    /// This unit as it was after its last change.
+    Unit {
+        /// Its id.
+        id: UnitId,
+        /// Its [`Unit::last_updated`].
+        last_updated: Timestamp,
+    },
 }
 
 /// What to do when the key is there already.
@@ -65,7 +84,8 @@ pub enum OnConflict {
     /// Leave the stored unit as it is.
     Keep,
     /// Replace document, file and parts where they differ; the id stays. The repositories that have such a unit know that
-    /// their content changed.
+    /// their content changed. Nothing is saved when one is not what its [`Basis`] says
+    /// ([`StoreError::UnitsChanged`]).
     Replace,
 }
 
@@ -161,6 +181,17 @@ pub(crate) fn unit(row: &Row) -> Result<Unit> {
     })
 }
 
+/// The value of `last_updated` after a change: later than before whatever the clock says. What was made of the unit is kept
+/// by that time, and [`Basis`] knows the unit by it.
+pub(crate) fn moved_on(query: &mut Sql, now: Timestamp) {
+    query
+        .push("CASE WHEN last_updated < ")
+        .bind(now)
+        .push(" THEN ")
+        .bind(now)
+        .push(" ELSE last_updated + 1 END");
+}
+
 /// What makes a field of a type quick to look up.
 fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
     let index = index_name(type_id, field);
@@ -213,7 +244,7 @@ impl Store {
     /// one call is saved once.
     ///
     /// # Errors
-    /// When the database fails; nothing was saved then.
+    /// [`StoreError::UnitsChanged`]; when the database fails. Nothing was saved then.
     // tidy: allow(unused): tests save units outside of a sync
     pub async fn units_save(
         &self,
@@ -315,7 +346,7 @@ impl Store {
         self.execute_one(statement, "unit", id).await
     }
 
-    /// Replaces `pulp_user_metadata` in the document and sets `last_updated` to now.
+    /// Replaces `pulp_user_metadata` in the document. `last_updated` moves on, to now.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such unit.
@@ -331,8 +362,8 @@ impl Store {
             .push(&path)
             .push(", jsonb(")
             .bind(metadata)
-            .push(")), last_updated = ")
-            .bind(self.now());
+            .push(")), last_updated = ");
+        moved_on(&mut query, self.now());
         query
             .push(" WHERE id = ")
             .bind(id)

@@ -11,7 +11,7 @@ use pith_content::descriptor::KeyField;
 use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
 use pith_core::criteria::{Filter, compare};
 use pith_core::{Document, UnitId};
-use pith_store::{NewUnit, OnConflict};
+use pith_store::{Basis, NewUnit, OnConflict};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -93,6 +93,7 @@ async fn server() -> Server {
             });
             let Value::Object(doc) = doc else { unreachable!() };
             NewUnit {
+                basis: Basis::Any,
                 type_id: "toy".to_owned(),
                 key_digest: UnitKey::of(&TOY, &doc).unwrap().digest(&TOY),
                 doc,

@@ -8,6 +8,7 @@ mod download_repository;
 mod group;
 mod housekeeping;
 mod learn;
+mod merge;
 mod orphans;
 mod publish;
 mod refresh_sources;

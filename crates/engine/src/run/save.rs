@@ -8,10 +8,11 @@ use pith_content::ContentError;
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source};
 use pith_core::{Digest, Document, UnitId};
-use pith_store::{FileSource, NewUnit, OnConflict};
+use pith_store::{Basis, FileSource, NewUnit, OnConflict};
 use tokio::sync::mpsc;
 
 use super::learn;
+use super::merge::{self, Candidate};
 use super::stage::{Moving, Shared};
 use crate::files::saving;
 
@@ -41,7 +42,8 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
     engine.blobs.durable().await.map_err(ContentError::other)?;
     complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());
-    let mut groups: HashMap<bool, Group> = HashMap::new();
+    let mut kept = Group::default();
+    let mut replacing = Group::default();
     let mut sources: Vec<FileSource> = Vec::new();
     for moving in batch {
         done.push(Saved::of(&moving));
@@ -49,15 +51,18 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
             sources.extend(shared.catalog.entry(id, &moving.unit));
             continue;
         }
-        let replace = moving.unit.existing == Existing::Replace;
-        let group = groups.entry(replace).or_default();
+        let group = match moving.unit.existing {
+            Existing::Replace => &mut replacing,
+            Existing::Keep => &mut kept,
+        };
         // The unit gets its id when it is saved.
         let source = shared.catalog.entry(UnitId::new(), &moving.unit);
         group.sources.push(source);
-        group.units.push(new_unit(moving)?);
+        group.units.push(moving);
     }
-    for (replace, group) in groups {
-        group.save(shared, replace).await?;
+    kept.save_kept(shared).await?;
+    if !replacing.units.is_empty() {
+        merge::save(shared, replacing.units, &replacing.sources).await?;
     }
     // Those of units that got their files only now.
     shared
@@ -115,21 +120,30 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
 /// Units of one batch that are saved in one way.
 #[derive(Default)]
 struct Group {
-    units: Vec<NewUnit>,
+    units: Vec<Moving>,
     sources: Vec<Option<FileSource>>,
 }
 
 impl Group {
-    /// Saves and stages the units with their sources.
-    async fn save(self, shared: &Shared, replace: bool) -> Result<(), ContentError> {
-        let on_conflict = if replace {
-            OnConflict::Replace
-        } else {
-            OnConflict::Keep
-        };
-        let (units, sources) = (&self.units, &self.sources);
+    /// Saves and stages units that leave what is known as it is.
+    async fn save_kept(self, shared: &Shared) -> Result<(), ContentError> {
+        if self.units.is_empty() {
+            return Ok(());
+        }
+        let units = self.units.into_iter().map(|mut moving| {
+            let candidate = Candidate {
+                doc: std::mem::take(&mut moving.unit.doc),
+                parts: std::mem::take(&mut moving.unit.parts),
+                basis: Basis::Any,
+            };
+            new_unit(&moving, candidate)
+        });
+        let units: Vec<NewUnit> = units.collect::<Result<_, _>>()?;
+        let (units, sources) = (&units, &self.sources);
         let save = move || {
-            let saved = shared.store.units_save_staged(units, sources, on_conflict);
+            let saved = shared
+                .store
+                .units_save_staged(units, sources, OnConflict::Keep);
             saved.boxed()
         };
         saving(&shared.engine, save)
@@ -171,7 +185,8 @@ impl Saved {
     }
 }
 
-fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
+/// What is stored of a unit.
+pub(super) fn new_unit(moving: &Moving, candidate: Candidate) -> Result<NewUnit, ContentError> {
     let (promised, blob) = match &moving.unit.source {
         Some(Source::Download { size, digests, .. }) => {
             (*size, digests.iter().find_map(Digest::as_sha256))
@@ -182,7 +197,7 @@ fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
     Ok(NewUnit {
         type_id: moving.unit.type_id.to_owned(),
         key_digest: moving.key_digest,
-        doc: moving.unit.doc,
+        doc: candidate.doc,
         blob: moving.file.map(|(blob, _)| blob).or(blob),
         size: size
             .map(i64::try_from)
@@ -190,11 +205,11 @@ fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
             .map_err(ContentError::other)?,
         // A unit without a source keeps its text among its parts: nothing of it is missing.
         downloaded: moving.file.is_some() || !moving.file_backed || moving.unit.source.is_none(),
-        parts: moving
-            .unit
+        parts: candidate
             .parts
             .into_iter()
             .map(|part| (part.name.to_owned(), part.data.to_vec()))
             .collect(),
+        basis: candidate.basis,
     })
 }

@@ -22,17 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
 use super::learn;
+use super::merge::{self, Candidate};
 use super::save::{SAVE_BATCH, save_loop};
 use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
-use crate::present;
 
 /// Units waiting for a download.
 const QUEUE: usize = 100;
-/// What clients say of a unit; a sync never takes it away.
-pub(super) const USER_METADATA: &str = "pulp_user_metadata";
-
 /// When files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
@@ -45,6 +42,8 @@ pub(crate) enum Policy {
 /// A unit on its way through the stages.
 pub(super) struct Moving {
     pub(super) unit: WantedUnit,
+    /// For a unit that replaces what is known: what is to be stored of it, when that was found already.
+    pub(super) candidate: Option<Candidate>,
     pub(super) key_digest: Sha256,
     pub(super) file_backed: bool,
     pub(super) file: Option<(Sha256, u64)>,
@@ -251,17 +250,18 @@ impl Stages {
             .map_err(ContentError::other)?;
         let mut nearby = shared.nearby(type_id, &keys, policy).await?;
         let mut served: Vec<(UnitId, Moving)> = Vec::new();
-        for (mut unit, key_digest) in group {
+        for (unit, key_digest) in group {
             let found = known.get(&key_digest);
-            let serves = match found {
-                Some(found) => self.as_known(&mut unit, found, policy).await?,
-                None => false,
+            let (serves, candidate) = match found {
+                Some(found) => self.as_known(&unit, found, policy).await?,
+                None => (false, None),
             };
             let known = found.filter(|_| unit.existing == Existing::Keep);
             let moving = Moving {
                 known: known.map(|found| found.id).filter(|_| !serves),
                 nearby: nearby.remove(&key_digest).unwrap_or_default(),
                 unit,
+                candidate,
                 key_digest,
                 file_backed,
                 file: None,
@@ -317,65 +317,31 @@ impl Stages {
         }
     }
 
-    /// Whether the known unit serves as it is; otherwise `unit` is what is to be stored.
+    /// Whether the known unit serves as it is; otherwise also what is to be stored, when that can be known now.
     async fn as_known(
         &self,
-        unit: &mut WantedUnit,
+        unit: &WantedUnit,
         found: &KnownUnit,
         policy: Policy,
-    ) -> Result<bool, ContentError> {
+    ) -> Result<(bool, Option<Candidate>), ContentError> {
         let lacks_file = match unit.source {
             Some(Source::Download { .. }) => !found.downloaded && policy == Policy::Immediate,
             Some(Source::Blob { sha256, .. }) => !found.downloaded || found.blob != Some(sha256),
             None => false,
         };
         match unit.existing {
-            Existing::Keep => Ok(!lacks_file),
-            Existing::Replace => Ok(self.merged(unit, found).await? && !lacks_file),
+            Existing::Keep => Ok((!lacks_file, None)),
+            Existing::Replace => {
+                let shared = &self.shared;
+                let merged = merge::with_known(&shared.engine, &shared.store, unit, found.id);
+                let merged = merged.await?;
+                let serves = !lacks_file && merged.as_ref().is_some_and(|merged| merged.same);
+                // What its file says is still to come into a unit that is downloaded.
+                let whole = !matches!(unit.source, Some(Source::Download { .. }));
+                let candidate = merged.map(|merged| merged.candidate);
+                Ok((serves, candidate.filter(|_| whole)))
+            }
         }
-    }
-
-    /// Lets the type merge what is known into `unit`; whether nothing new comes of it.
-    async fn merged(&self, unit: &mut WantedUnit, found: &KnownUnit) -> Result<bool, ContentError> {
-        let engine = &self.shared.engine;
-        let Some(content_type) = engine.registry.content_type_of(unit.type_id) else {
-            return Ok(false);
-        };
-        let store = &self.shared.store;
-        let stored = store
-            .unit_get(unit.type_id, found.id)
-            .await
-            .map_err(ContentError::other)?;
-        let Some(stored) = stored else {
-            return Ok(false);
-        };
-        let mut names: Vec<&str> = unit.parts.iter().map(|part| part.name).collect();
-        names.extend(
-            content_type
-                .presented_fields(unit.type_id)
-                .iter()
-                .flat_map(|(_, parts)| *parts),
-        );
-        names.sort_unstable();
-        names.dedup();
-        let mut parts = store
-            .unit_parts(&[found.id], &names)
-            .await
-            .map_err(ContentError::other)?;
-        let parts = present::named(parts.remove(&found.id).unwrap_or_default());
-        content_type.merge(unit.type_id, &stored.doc, &parts, unit);
-        if let Some(metadata) = stored.doc.get(USER_METADATA) {
-            unit.doc
-                .entry(USER_METADATA)
-                .or_insert_with(|| metadata.clone());
-        }
-        let same_parts = unit.parts.len() == parts.len()
-            && unit.parts.iter().all(|new| {
-                parts
-                    .iter()
-                    .any(|(name, data)| name == new.name && *data == new.data)
-            });
-        Ok(unit.doc == stored.doc && same_parts)
     }
 
     async fn send(&self, mut moving: Moving, policy: Policy) -> Result<(), ContentError> {

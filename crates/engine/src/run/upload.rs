@@ -17,7 +17,8 @@ use pith_core::{Algorithm, Clock, Document, UnitId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::stage::{Stages, USER_METADATA};
+use super::merge::USER_METADATA;
+use super::stage::Stages;
 use super::subject::{Subject, document, info};
 use super::units;
 use crate::error::{from_blobs, from_store};

@@ -48,6 +48,7 @@ pub(crate) struct Harness {
     workers: JoinHandle<()>,
     database: String,
     clock: Arc<dyn Clock>,
+    rpm: Arc<dyn ContentType>,
     _postgres: Option<pith_testkit::postgres::Database>,
 }
 
@@ -59,6 +60,15 @@ impl Harness {
 
     /// As [`Self::start`], with the time that `clock` tells.
     pub(crate) async fn start_at(on: On, clock: Arc<dyn Clock>) -> Option<Self> {
+        Self::start_with(on, clock, Arc::new(pith_type_rpm::Rpm)).await
+    }
+
+    /// As [`Self::start_at`], with `rpm` in the place of the RPM family.
+    pub(crate) async fn start_with(
+        on: On,
+        clock: Arc<dyn Clock>,
+        rpm: Arc<dyn ContentType>,
+    ) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let (database, postgres) = match on {
             On::Sqlite => (
@@ -73,7 +83,7 @@ impl Harness {
             }
         };
         let upstream = Upstream::start().await.unwrap();
-        let engine = open(&database, folder.path(), &clock).await;
+        let engine = open(&database, folder.path(), &clock, &rpm).await;
         let shutdown = CancellationToken::new();
         let workers = work(&engine, &shutdown);
         Some(Self {
@@ -84,6 +94,7 @@ impl Harness {
             workers,
             database,
             clock,
+            rpm,
             _postgres: postgres,
         })
     }
@@ -109,7 +120,7 @@ impl Harness {
 
     /// An engine like this one's on the same database, without workers.
     pub(crate) async fn another_process(&self) -> Arc<Engine> {
-        open(&self.database, self.folder.path(), &self.clock).await
+        open(&self.database, self.folder.path(), &self.clock, &self.rpm).await
     }
 
     /// A repository with an importer for `feed` below the upstream and a distributor that publishes by itself.
@@ -310,7 +321,12 @@ fn content_sources(folder: &Path) -> std::path::PathBuf {
     folder.join("content-sources")
 }
 
-async fn open(database: &str, folder: &Path, clock: &Arc<dyn Clock>) -> Arc<Engine> {
+async fn open(
+    database: &str,
+    folder: &Path,
+    clock: &Arc<dyn Clock>,
+    rpm: &Arc<dyn ContentType>,
+) -> Arc<Engine> {
     let clock = Arc::clone(clock);
     let store = Store::connect(database, Arc::clone(&clock)).await.unwrap();
     let blobs = Blobs::open(&StorageUrl::default_in(folder), folder)
@@ -328,7 +344,7 @@ async fn open(database: &str, folder: &Path, clock: &Arc<dyn Clock>) -> Arc<Engi
     });
     let types: Vec<Arc<dyn ContentType>> = vec![
         Arc::new(pith_type_file::File),
-        Arc::new(pith_type_rpm::Rpm),
+        Arc::clone(rpm),
         Arc::new(pith_testkit::harness::Harness),
     ];
     let engine = Engine::new(store, blobs, fetcher, Registry::new(types), clock, "test");

@@ -24,6 +24,7 @@ mod schedules;
 mod searches;
 mod seeds;
 mod settings;
+mod shared;
 mod sources;
 mod stale;
 mod uploads;

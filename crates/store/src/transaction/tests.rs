@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::db::Db;
 use crate::faults::{PLAN, Plan, WAYS, Way};
 use crate::{
-    Distributor, NewTask, NewUnit, OnConflict, Repository, RepositoryChange, Result, Store,
+    Basis, Distributor, NewTask, NewUnit, OnConflict, Repository, RepositoryChange, Result, Store,
     StoreError,
 };
 
@@ -78,6 +78,7 @@ fn distributor(store: &Store, repo: &str) -> Distributor {
 fn unit(name: &str, size: usize) -> NewUnit {
     let doc = Document::from_iter([("name".to_owned(), json!("x".repeat(size)))]);
     NewUnit {
+        basis: Basis::Any,
         type_id: "rpm".to_owned(),
         key_digest: Sha256::of(name.as_bytes()),
         doc,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use pith_core::{Clock, Document, ManualClock, ObjectId, Sha256, TaskId, Timestamp, UnitId};
 use pith_store::{
-    BatchStream, Distributor, NewTask, NewUnit, OnConflict, Repository, Store, StreamedUnit,
+    Basis, BatchStream, Distributor, NewTask, NewUnit, OnConflict, Repository, Store, StreamedUnit,
     TaskOutcome, TaskStore, UnitQuery,
 };
 use pith_testkit::postgres::{Database, database};
@@ -181,6 +181,7 @@ pub(crate) fn distributor(repo: &str, id: &str, now: Timestamp) -> Distributor {
 
 pub(crate) fn unit(type_id: &str, key: &str, doc: Value) -> NewUnit {
     NewUnit {
+        basis: Basis::Any,
         type_id: type_id.to_owned(),
         key_digest: Sha256::of(key.as_bytes()),
         doc: document(doc),

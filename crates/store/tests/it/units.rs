@@ -1,5 +1,5 @@
 use pith_core::{Sha256, UnitId};
-use pith_store::{NewUnit, OnConflict, StoreError, UnitQuery};
+use pith_store::{Basis, NewUnit, OnConflict, Store, StoreError, UnitQuery};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, REPO, collect, document, names, unit};
@@ -9,6 +9,7 @@ on_both_engines!(
     saved_units_read_back_with_their_parts,
     a_known_key_keeps_its_id,
     two_writers_of_one_key_agree_on_its_id,
+    what_changed_since_it_was_read_is_not_replaced,
     many_units_are_saved_and_streamed_in_order,
     a_stream_of_all_types_goes_type_by_type,
     equality_does_not_mix_kinds,
@@ -174,6 +175,73 @@ async fn two_writers_of_one_key_agree_on_its_id(f: Fixture) {
             .zip(&b)
             .all(|(a, b)| a.id == b.id && (a.new != b.new))
     );
+}
+
+async fn basis(store: &Store, id: UnitId) -> Basis {
+    let unit = store.unit_get("erratum", id).await.unwrap().unwrap();
+    Basis::Unit {
+        id,
+        last_updated: unit.last_updated,
+    }
+}
+
+/// The clock stands still all the while.
+async fn what_changed_since_it_was_read_is_not_replaced(f: Fixture) {
+    let (task, other) = (f.task().await, f.other().await);
+    let made = |list: &str, basis| NewUnit {
+        parts: vec![("pkglist".to_owned(), list.into())],
+        basis,
+        ..unit("erratum", "A", json!({ "id": "A" }))
+    };
+    let save = async |store: &Store, new: &[NewUnit]| {
+        let saved = store.units_save(new, OnConflict::Replace).await;
+        saved.map(|saved| saved[0].id)
+    };
+    let list = async |id| {
+        let parts = f.store.unit_parts(&[id], &["pkglist"]).await.unwrap();
+        String::from_utf8(parts[&id][0].data.clone()).unwrap()
+    };
+    let refused = |result: Result<_, StoreError>| {
+        let Err(StoreError::UnitsChanged(changed)) = result else {
+            panic!("replaced");
+        };
+        assert_eq!(
+            changed,
+            [("erratum".to_owned(), Sha256::of("A".as_bytes()))]
+        );
+    };
+
+    // Both found nothing.
+    let id = save(&other, &[made("a", Basis::Absent)]).await.unwrap();
+    let beside = unit("erratum", "B", json!({ "id": "B" }));
+    let new = [beside.clone(), made("b", Basis::Absent)];
+    let staged = task.units_save_staged(&new, &[], OnConflict::Replace).await;
+    refused(staged.map(|saved| saved[0].id));
+    assert_eq!(list(id).await, "a");
+    let known = f.store.units_by_key("erratum", &[beside.key_digest]).await;
+    assert!(known.unwrap().is_empty(), "all of it was refused");
+
+    // Both found the same.
+    let read = basis(&f.store, id).await;
+    assert_eq!(save(&other, &[made("a+b", read)]).await.unwrap(), id);
+    refused(save(&f.store, &[made("a+c", read)]).await);
+    save(&f.store, &[made("a+b", read)]).await.unwrap();
+    let read = basis(&f.store, id).await;
+    save(&f.store, &[made("a+b+c", read)]).await.unwrap();
+    assert_eq!(list(id).await, "a+b+c");
+
+    // A client's notes count too.
+    let (read, notes) = (basis(&f.store, id).await, json!({ "mine": 1 }));
+    let noted = f.store.unit_set_user_metadata("erratum", id, &notes).await;
+    noted.unwrap();
+    refused(save(&f.store, &[made("d", read)]).await);
+
+    // It was deleted, and came back.
+    let read = basis(&f.store, id).await;
+    f.store.units_delete_orphans(&[id]).await.unwrap();
+    refused(save(&f.store, &[made("d", read)]).await);
+    save(&f.store, &[made("e", Basis::Absent)]).await.unwrap();
+    refused(save(&f.store, &[made("d", read)]).await);
 }
 
 async fn many_units_are_saved_and_streamed_in_order(f: Fixture) {
