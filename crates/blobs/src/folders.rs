@@ -11,7 +11,7 @@ pub(crate) fn within<T>(folder: &Path, make: impl Fn() -> io::Result<T>) -> io::
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             match fs::create_dir(folder) {
                 Ok(()) => {
-                    tracing::warn!(folder = %folder.display(), "a folder was gone and is made again")
+                    tracing::warn!(folder = %folder.display(), "a folder was gone and is made again");
                 }
                 Err(there) if there.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(_) => return Err(error),

@@ -33,17 +33,17 @@ pub struct Generations {
 #[derive(Debug)]
 pub(crate) enum Watch {
     Alone(Alone),
-    Shared(Shared),
+    Shared(Box<Shared>),
 }
 
 impl Watch {
     pub(crate) fn new(db: &Db) -> Self {
         match db {
             Db::Sqlite { .. } => Self::Alone(Alone::default()),
-            Db::Postgres(pool) => Self::Shared(Shared {
+            Db::Postgres(pool) => Self::Shared(Box::new(Shared {
                 options: pool.connect_options().as_ref().clone(),
                 ..Shared::default()
-            }),
+            })),
         }
     }
 

@@ -84,7 +84,7 @@ impl SyncProgress {
 
     /// A file that could not be had. `error` is the downloader's report, or a text (reference: iso §4); `message` says
     /// more, for people.
-    pub(crate) fn failed(&self, name: &str, error: Value, message: &str) {
+    pub(crate) fn failed(&self, name: &str, error: &Value, message: &str) {
         let mut inner = self.0.lock();
         inner.failed += 1;
         if inner.errors.len() < MAX_ERRORS {

@@ -316,11 +316,11 @@ impl StageObserver for Observer {
         match said {
             Some(said) => {
                 let message = format!("{said} ({})", failure.url);
-                self.0.failed(name, json!(said), &message);
+                self.0.failed(name, &json!(said), &message);
             }
             None => self
                 .0
-                .failed(name, download_report(failure), &failure.message),
+                .failed(name, &download_report(failure), &failure.message),
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ mod tests {
 
     const HEX: &str = "5638e2f7a21e1a0d9c8a7b11";
 
-    fn finds(identity: Identity, otherwise: Otherwise, filters: Value) -> Result<bool, PulpError> {
+    fn finds(identity: Identity, otherwise: Otherwise, filters: &Value) -> Result<bool, PulpError> {
         let criteria = Criteria::parse(&json!({ "filters": filters })).unwrap();
         let criteria = prepared(&criteria, identity, otherwise)?;
         let document: Document =
@@ -135,7 +135,7 @@ mod tests {
                 (json!({name: null}), false),
                 (json!({name: {"$exists": true}}), true),
             ] {
-                let answer = finds(Identity::Object, Otherwise::Refused, filters.clone());
+                let answer = finds(Identity::Object, Otherwise::Refused, &filters);
                 assert_eq!(answer.unwrap(), found, "{filters}");
             }
         }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_document_with_an_id_of_its_own_keeps_it() {
-        let named = |filters| finds(Identity::Named, Otherwise::Refused, filters).unwrap();
+        let named = |filters: Value| finds(Identity::Named, Otherwise::Refused, &filters).unwrap();
         assert!(!named(json!({"id": HEX})));
         assert!(named(json!({"$or": [{"_id": HEX}]})));
     }
@@ -157,11 +157,11 @@ mod tests {
             json!({"$or": [{"_id": {"$not": {"$in": ["x"]}}}, {"name": "n"}]}),
             json!({"_id": {"$regex": "^5"}}),
         ] {
-            let refused = finds(Identity::Object, Otherwise::Refused, bad.clone()).unwrap_err();
+            let refused = finds(Identity::Object, Otherwise::Refused, &bad).unwrap_err();
             assert_eq!(refused.extra["property_names"], json!(["filters"]), "{bad}");
         }
         for nowhere in [json!({"_id": "xyz"}), json!({"_id": {"$regex": "^5"}})] {
-            assert!(!finds(Identity::Object, Otherwise::Unmatched, nowhere).unwrap());
+            assert!(!finds(Identity::Object, Otherwise::Unmatched, &nowhere).unwrap());
         }
     }
 

@@ -150,7 +150,8 @@ async fn names_are_asked_for_as_they_stand_where_a_server_knows_them_so() {
     // The first server decodes nothing; at the second one the location is encoded already.
     let plus = |package: &MadePackage| format!("a+b-{}", package.file_name());
     let encoded = |package: &MadePackage| format!("a%5Eb-{}", package.file_name());
-    let places: [(&str, fn(&MadePackage) -> String); 2] = [("plus", plus), ("encoded", encoded)];
+    type Place = fn(&MadePackage) -> String;
+    let places: [(&str, Place); 2] = [("plus", plus), ("encoded", encoded)];
     let mut seed = 0;
     for (repo, location) in places {
         for policy in ["immediate", "on_demand"] {

@@ -23,7 +23,8 @@ crate::on_both!(
 fn move_package(feed: &Feed, primary: &str, from: &str, to: &str) -> String {
     let target = feed.folder.join(to);
     std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-    std::fs::rename(feed.folder.join(from), target).unwrap();
+    std::fs::copy(feed.folder.join(from), target).unwrap();
+    std::fs::remove_file(feed.folder.join(from)).unwrap();
     let location = |path: &str| format!("<location href=\"{path}\"/>");
     assert!(primary.contains(&location(from)));
     primary.replace(&location(from), &location(to))

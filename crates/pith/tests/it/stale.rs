@@ -381,6 +381,10 @@ async fn a_feed_that_was_rolled_back_is_synced(on: On) {
     assert_eq!(h.upstream.total_requests() - before, 1, "the very same");
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the feed of the test goes away and comes back"
+)]
 async fn a_failed_sync_does_not_hide_what_the_next_one_must_do(on: On) {
     let Some(h) = Harness::start(on).await else {
         return;

@@ -94,10 +94,11 @@ impl Need {
         match self {
             Self::Plain(plain) => see(plain),
             Self::Rich(rich) => {
-                for side in [Some(&rich.left), Some(&rich.right), rich.otherwise.as_ref()] {
-                    if let Some(side) = side {
-                        side.plain(see);
-                    }
+                for side in [Some(&rich.left), Some(&rich.right), rich.otherwise.as_ref()]
+                    .into_iter()
+                    .flatten()
+                {
+                    side.plain(see);
                 }
             }
         }

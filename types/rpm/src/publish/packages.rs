@@ -467,6 +467,9 @@ fn lost(id: UnitId) -> ContentError {
     ))
 }
 
+/// A package's id, and its path when it was moved.
+type Member = (UnitId, Option<RelativePath>);
+
 /// The way of chunks to the three writers.
 struct Feed {
     /// What can be taken over.
@@ -474,8 +477,8 @@ struct Feed {
     senders: Vec<mpsc::Sender<Piece>>,
     room: Arc<Semaphore>,
     published: u64,
-    /// Chunks to be read and written: of each package its id, and its path when it was moved.
-    pending: Vec<(Key, Vec<(UnitId, Option<RelativePath>)>)>,
+    /// Chunks to be read and written.
+    pending: Vec<(Key, Vec<Member>)>,
 }
 
 impl Feed {

@@ -372,10 +372,11 @@ fn unit(
         head,
     };
     let mut unit = units::package(package, snippets, source);
-    if unit.type_id == RPM && !wanted.artifacts.is_empty() {
-        if wanted.artifacts.contains(&package.nevra()) {
-            unit.doc.insert(IS_MODULAR.to_owned(), true.into());
-        }
+    if unit.type_id == RPM
+        && !wanted.artifacts.is_empty()
+        && wanted.artifacts.contains(&package.nevra())
+    {
+        unit.doc.insert(IS_MODULAR.to_owned(), true.into());
     }
     unit
 }
