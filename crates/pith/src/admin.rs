@@ -49,11 +49,13 @@ pub(crate) async fn ensure(engine: &Engine, data: &Path) -> anyhow::Result<()> {
     .await
     .context("cannot create the administrator")?;
     if made {
-        eprintln!(
-            "created the user '{LOGIN}' with the password {}",
-            password.expose_secret()
+        // Where nobody reads, it is in the file.
+        let _ = writeln!(
+            std::io::stderr(),
+            "created the user '{LOGIN}' with the password {}\nit is kept in {}",
+            password.expose_secret(),
+            password_file(data).display()
         );
-        eprintln!("it is kept in {}", password_file(data).display());
     }
     Ok(())
 }

@@ -207,13 +207,15 @@ pub(crate) async fn run(options: &ServerOptions) -> anyhow::Result<()> {
     server.run_until_told().await
 }
 
-/// Log lines on standard error; `PITH_LOG` says which.
+/// Log lines on standard error; `PITH_LOG` says which. A line that cannot be written is lost, and nothing else with it.
 pub(crate) fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("PITH_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{default},sqlx=warn")));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Otherwise it is told on standard error, and failing there ends whoever wrote the line.
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -124,3 +124,20 @@ fn the_task_of_a_process_that_was_told_to_stop_goes_on_in_another_at_once_on_pos
         assert_eq!(task["state"], "finished", "{task:#}");
     }
 }
+
+#[test]
+fn a_log_that_takes_nothing_stops_no_work() {
+    let folder = tempfile::tempdir().unwrap();
+    // Whatever is written there fails, as on a full disk.
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("log")).unwrap();
+    let server = Pith::start_in(folder, &[]).unwrap();
+    let feed = Feed::start().unwrap();
+    feed.put_files(&files(100));
+    let api = server.api().unwrap();
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    for _ in 0..3 {
+        api.sync("files").unwrap();
+        api.publish("files").unwrap();
+    }
+    assert_eq!(api.units("files", "iso").unwrap().len(), 2);
+}
