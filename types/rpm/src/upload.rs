@@ -414,7 +414,7 @@ async fn comps(
     ctx.stage(vec![unit]).await
 }
 
-/// Everything in a comps.xml, whatever type the client named. What the repository has of the same ids stays as it is.
+/// Everything in a comps.xml, whatever type the client named. It replaces what the repository has of the same ids.
 async fn comps_file(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentError> {
     let (file, repo_id, bent) = (ctx.open()?, ctx.repo().id.clone(), bent.clone());
     let (tx, mut rx) = tokio::sync::mpsc::channel::<Vec<WantedUnit>>(1);
@@ -423,9 +423,7 @@ async fn comps_file(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentE
         let mut stream = CompsStream::open(input)?.noting(&bent);
         let mut batch = Vec::new();
         while let Some(element) = stream.next_comps()? {
-            let mut unit = units::comps(&element, &repo_id);
-            unit.existing = Existing::Keep;
-            batch.push(unit);
+            batch.push(units::comps(&element, &repo_id));
             if batch.len() == COMPS_BATCH && tx.blocking_send(std::mem::take(&mut batch)).is_err() {
                 return Ok(());
             }

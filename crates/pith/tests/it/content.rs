@@ -459,8 +459,11 @@ async fn a_comps_file_is_imported_whole(on: On) {
     let id = uuid::Uuid::now_v7();
     let uploads = h.engine.blobs.uploads();
     uploads.create(id).await.unwrap();
-    let data = futures::stream::iter([Ok::<_, std::io::Error>(COMPS.into())]);
-    uploads.write_at(id, 0, data, 1 << 20).await.unwrap();
+    let write = async |text: String| {
+        let data = futures::stream::iter([Ok::<_, std::io::Error>(text.into())]);
+        uploads.write_at(id, 0, data, 1 << 20).await.unwrap();
+    };
+    write(COMPS.to_owned()).await;
     let job = |upload: Value, type_id: &str| Job::ImportUpload {
         repo_id: "copy".to_owned(),
         upload_id: upload,
@@ -481,6 +484,18 @@ async fn a_comps_file_is_imported_whole(on: On) {
         h.units("copy", "package_category", "repo_id").await,
         ["copy"]
     );
+    // What changed in it since replaces what is there.
+    write(
+        COMPS
+            .replace("<name>G<", "<name>H<")
+            .replace("<name>C<", "<name>D<"),
+    )
+    .await;
+    let task = h.engine.enqueue(job(json!(id), "package_group"));
+    let task = h.ended(task.await.unwrap()).await;
+    assert_eq!(task.result["success_flag"], true, "{task:?}");
+    assert_eq!(h.units("copy", "package_group", "name").await, ["H"]);
+    assert_eq!(h.units("copy", "package_category", "name").await, ["D"]);
     let task = h
         .engine
         .enqueue(job(Value::Null, "package_group"))
