@@ -196,6 +196,17 @@ pub trait StageObserver: Send + Sync {
     /// This unit is already known, with its file if it has one; it will not be downloaded.
     fn known(&self, _type_id: &str) {}
 
+    /// Whether a known unit of this type is taken only when [`StageObserver::accepts_known`] says so.
+    fn screens(&self, _type_id: &str) -> bool {
+        false
+    }
+
+    /// Whether the known unit, of which `stored` has the learned fields, may be used as the wanted one. `None` when only
+    /// its file can tell, of which [`StageObserver::inspect`] is asked then.
+    fn accepts_known(&self, _unit: &WantedUnit, _stored: &Document) -> Option<Result<(), String>> {
+        Some(Ok(()))
+    }
+
     /// Which digests of the files of this type are worth working out while they come in.
     fn digests(&self, _type_id: &str) -> &'static [Algorithm] {
         &[]

@@ -14,6 +14,7 @@ mod publish;
 mod refresh_sources;
 mod retire;
 mod save;
+mod screen;
 mod stage;
 mod steps;
 mod subject;

@@ -24,6 +24,7 @@ use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
 use super::learn;
 use super::merge::{self, Candidate};
 use super::save::{SAVE_BATCH, save_loop};
+use super::screen::{self, Verdict};
 use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
@@ -272,7 +273,18 @@ impl Stages {
                 None => self.send(moving, policy).await?,
             }
         }
-        self.associate(type_id, served, policy).await
+        let mut accepted = Vec::with_capacity(served.len());
+        for (id, mut moving, verdict) in screen::known(shared, type_id, served).await? {
+            match verdict {
+                Verdict::Accepted => accepted.push((id, moving)),
+                Verdict::Fetch => {
+                    moving.known = Some(id);
+                    self.send(moving, policy).await?;
+                }
+                Verdict::Refused => {}
+            }
+        }
+        self.associate(type_id, accepted, policy).await
     }
 
     /// Stages units that serve as they are. One that was deleted as an orphan since it was found comes as a new one.

@@ -1,4 +1,5 @@
-//! Advisories that several repositories share, changed by several tasks at the same time.
+//! Units that several repositories share: advisories that several tasks change at the same time, packages that one
+//! repository takes and another does not.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +22,7 @@ use crate::rpm::Feed;
 crate::on_both!(
     repositories_that_are_synced_at_once_keep_their_package_lists,
     an_upload_during_a_sync_keeps_the_package_lists_of_both,
+    known_packages_pass_the_signature_policy_of_a_sync_too,
 );
 
 /// As much of the RPM family as syncs and uploads need. The next two merges happen at the same time once it is armed: both
@@ -179,4 +181,39 @@ async fn an_upload_during_a_sync_keeps_the_package_lists_of_both(on: On) {
     let doc = &found.try_concat().await.unwrap()[0].unit.doc;
     assert_eq!(doc["title"], "Mine");
     assert_eq!(doc["pulp_user_metadata"], json!({"mine": true}));
+}
+
+async fn known_packages_pass_the_signature_policy_of_a_sync_too(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let _feed = Feed::new(&h, "/r/", &Spec::full());
+    h.repository("open", "rpm", "/r/", json!({})).await;
+    let key = json!({"require_signature": true, "allowed_keys": ["abcdef12"]});
+    h.repository("signed", "rpm", "/r/", key).await;
+    h.repository("strict", "rpm", "/r/", json!({"require_signature": true}))
+        .await;
+    assert_eq!(h.sync("open").await.state, TaskState::Finished);
+    let all = h.units("open", "rpm", "name").await.len();
+    assert!(all > 1);
+    // Nobody knows a key of any of them: their files tell that they are not signed.
+    assert_eq!(h.sync("strict").await.state, TaskState::Finished);
+    assert!(h.units("strict", "rpm", "name").await.is_empty());
+    let query = UnitQuery {
+        type_ids: vec!["rpm"],
+        limit: Some(2),
+        ..UnitQuery::default()
+    };
+    let found = h.engine.store.units_stream(&query).unwrap();
+    let found = found.try_concat().await.unwrap();
+    let keys = [json!("abcdef12"), json!("12345678")];
+    let keys: Vec<_> = found.iter().map(|one| one.unit.id).zip(keys).collect();
+    let store = &h.engine.store;
+    store
+        .units_set_field("rpm", "signing_key", &keys)
+        .await
+        .unwrap();
+    assert_eq!(h.sync("signed").await.state, TaskState::Finished);
+    let name = found[0].unit.doc["name"].as_str().unwrap().to_owned();
+    assert_eq!(h.units("signed", "rpm", "name").await, [name]);
 }

@@ -5,8 +5,8 @@ use pith_content::ContentError;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::WantedUnit;
-use pith_core::Algorithm;
 use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Document};
 use serde_json::{Map, Value, json};
 
 use crate::metadata::header;
@@ -196,6 +196,16 @@ impl Progress {
         Value::Object(report)
     }
 
+    /// Notes a package that the signature policy leaves out.
+    fn require_accepted(&self, unit: &WantedUnit, key: Option<&str>) -> Result<(), String> {
+        if self.signatures.accepts(key) {
+            return Ok(());
+        }
+        let checksum = field(unit, "checksum").to_owned();
+        self.inner.lock().refused.insert(checksum);
+        Err("its signature is not accepted by this repository".to_owned())
+    }
+
     fn one_less(&self, type_id: &str, size: u64) {
         let counts = &mut self.inner.lock().counts;
         match type_id {
@@ -252,6 +262,15 @@ impl StageObserver for Progress {
         }
     }
 
+    fn screens(&self, type_id: &str) -> bool {
+        matches!(type_id, RPM | SRPM | DRPM) && !self.signatures.is_open()
+    }
+
+    fn accepts_known(&self, unit: &WantedUnit, stored: &Document) -> Option<Result<(), String>> {
+        let key = stored.get("signing_key").and_then(Value::as_str)?;
+        Some(self.require_accepted(unit, Some(key)))
+    }
+
     fn inspect(&self, unit: &mut WantedUnit, head: &[u8], hashed: &Hashed) -> Result<(), String> {
         if !matches!(unit.type_id, RPM | SRPM | DRPM) {
             return Ok(());
@@ -264,11 +283,7 @@ impl StageObserver for Progress {
             unit.doc.insert("checksums".to_owned(), digests.into());
         }
         let facts = header::facts(head).unwrap_or_default();
-        if !self.signatures.accepts(facts.signing_key.as_deref()) {
-            let checksum = field(unit, "checksum").to_owned();
-            self.inner.lock().refused.insert(checksum);
-            return Err("its signature is not accepted by this repository".to_owned());
-        }
+        self.require_accepted(unit, facts.signing_key.as_deref())?;
         if let Some(key) = facts.signing_key {
             unit.doc.insert("signing_key".to_owned(), key.into());
         }
