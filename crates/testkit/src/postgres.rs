@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -61,9 +61,12 @@ pub fn database() -> Option<Database> {
         return None;
     };
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    // The id of a process alone is not enough: one long run of tests uses up all ids and begins anew.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let name = format!(
-        "pith_{}_{}",
+        "pith_{}_{}_{}",
         std::process::id(),
+        now.map_or(0, |now| now.as_nanos()),
         COUNT.fetch_add(1, Ordering::Relaxed)
     );
     match server.psql("postgres", &format!("CREATE DATABASE {name}")) {
