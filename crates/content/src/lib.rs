@@ -25,6 +25,7 @@ pub mod upload;
 use std::sync::Arc;
 
 use pith_core::Document;
+use pith_core::digest::Hashed;
 
 pub use bent::Bent;
 pub use cataloger::Cataloger;
@@ -108,6 +109,17 @@ pub trait ContentType: Send + Sync {
     /// stays as it is, gets what it lacks of them.
     fn learned_fields(&self, _type_id: &str) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The [`ContentType::learned_fields`] of a unit whose file came without a sync or an upload, which tell themselves:
+    /// `head` is its beginning, `hashed` has the digests that were worked out.
+    fn learn(&self, _type_id: &str, _head: &[u8], _hashed: &Hashed) -> Document {
+        Document::new()
+    }
+
+    /// How many leading bytes of a file [`ContentType::learn`] wants to see.
+    fn head(&self, _type_id: &str) -> usize {
+        0
     }
 
     /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to

@@ -196,7 +196,8 @@ pub trait StageObserver: Send + Sync {
     /// This unit is already known, with its file if it has one; it will not be downloaded.
     fn known(&self, _type_id: &str) {}
 
-    /// Whether a known unit of this type is taken only when [`StageObserver::accepts_known`] says so.
+    /// Whether known units of this type are looked at before they are taken: they are when
+    /// [`StageObserver::accepts_known`] says so.
     fn screens(&self, _type_id: &str) -> bool {
         false
     }
@@ -211,6 +212,16 @@ pub trait StageObserver: Send + Sync {
     fn digests(&self, _type_id: &str) -> &'static [Algorithm] {
         &[]
     }
+
+    /// Which digests are to be worked out of the file of a known unit, of which `stored` has the learned fields, beside its
+    /// SHA-256, which is its name. Asked where [`StageObserver::screens`] says so.
+    fn missing_digests(&self, _unit: &WantedUnit, _stored: &Document) -> Vec<Algorithm> {
+        Vec::new()
+    }
+
+    /// These digests of the file of this unit are known; they go into the document. What [`StageObserver::inspect`] is told
+    /// is not told here too.
+    fn digested(&self, _unit: &mut WantedUnit, _hashed: &Hashed) {}
 
     /// The file of this unit is here and verified. `head` is its beginning, as long as the source asked for, `hashed` has
     /// its [`StageObserver::digests`]; what the file itself says (a signature, a flag) goes into the document now.

@@ -117,7 +117,7 @@ pub enum Source {
         urls: Vec<Url>,
         /// The size they must have.
         size: Option<u64>,
-        /// The digests they must have.
+        /// The digests they must have; the strongest decides.
         digests: Vec<Digest>,
         /// How many leading bytes the observer's `inspect` wants to see.
         head: usize,

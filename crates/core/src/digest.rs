@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
-/// A digest algorithm that repository metadata may name (reference: platform-api §10.5).
+/// A digest algorithm that repository metadata may name (reference: platform-api §10.5), the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// MD5; known to upstreams, never trusted alone.
@@ -136,6 +136,15 @@ impl Digest {
             .then(|| self.hex.parse().ok())
             .flatten()
     }
+}
+
+/// The digests that decide whether bytes are those that were meant: of all that are `given` for one thing those of the
+/// strongest algorithm. A weaker one that contradicts it is a mistake of whoever wrote it down.
+pub fn deciding(given: &[Digest]) -> impl Iterator<Item = &Digest> {
+    let strongest = given.iter().map(Digest::algorithm).max();
+    given
+        .iter()
+        .filter(move |digest| Some(digest.algorithm()) == strongest)
 }
 
 impl fmt::Display for Digest {
@@ -306,6 +315,13 @@ impl Hashed {
             .map(|d| d.hex.clone())
     }
 
+    /// Every digest that was computed: algorithm and hexadecimal text.
+    pub fn all(&self) -> impl Iterator<Item = (Algorithm, String)> {
+        let others = self.others.iter();
+        let others = others.map(|digest| (digest.algorithm, digest.hex.clone()));
+        std::iter::once((Algorithm::Sha256, self.sha256.to_string())).chain(others)
+    }
+
     /// Whether these bytes have `expected` as their digest; false when that algorithm was not computed.
     #[must_use]
     pub fn matches(&self, expected: &Digest) -> bool {
@@ -345,6 +361,26 @@ mod tests {
         assert!(hashed.matches(
             &Digest::new(Algorithm::Sha1, "A9993E364706816ABA3E25717850C26C9CD0D89D").unwrap()
         ));
+    }
+
+    #[test]
+    fn the_strongest_digest_decides() {
+        let digest = |algorithm: Algorithm, fill: &str| {
+            Digest::new(algorithm, &fill.repeat(algorithm.len() * 2)).unwrap()
+        };
+        let (md5, sha1) = (digest(Algorithm::Md5, "1"), digest(Algorithm::Sha1, "2"));
+        let (sha256, other) = (
+            digest(Algorithm::Sha256, "3"),
+            digest(Algorithm::Sha256, "4"),
+        );
+        let given = [md5.clone(), sha256.clone(), sha1.clone(), other.clone()];
+        assert_eq!(
+            deciding(&given).collect::<Vec<_>>(),
+            [&sha256, &other],
+            "none of two that contradict each other is passed over"
+        );
+        assert_eq!(deciding(&[md5, sha1.clone()]).collect::<Vec<_>>(), [&sha1]);
+        assert_eq!(deciding(&[]).count(), 0);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Request {
     pub max_size: u64,
     /// The size promised.
     pub expect_size: Option<u64>,
-    /// The digests promised; all must match.
+    /// The digests promised. All are worked out; those of the strongest algorithm must match.
     pub expect: Vec<Digest>,
     /// How many of the first bytes to hand back in [`Fetched::head`].
     pub head_bytes: usize,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use pith_core::digest::Hashed;
+use pith_core::digest::{Hashed, deciding};
 use pith_core::{Algorithm, MultiHasher};
 use reqwest::header::{
     HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE,
@@ -502,11 +502,7 @@ impl Transfer<'_> {
         }
         let fresh = hasher(self.request);
         let hashed = std::mem::replace(&mut self.hasher, fresh).finish();
-        let wrong = self
-            .request
-            .expect
-            .iter()
-            .find(|digest| !hashed.matches(digest));
+        let wrong = deciding(&self.request.expect).find(|digest| !hashed.matches(digest));
         if let Some(digest) = wrong {
             let kind = ErrorKind::DigestMismatch {
                 algorithm: digest.algorithm(),

@@ -2,6 +2,7 @@
 
 use pith_e2e::tools::{is_root, missing, sample_repo};
 use pith_e2e::{Dnf, Feed, Pith};
+use serde_json::json;
 
 /// Every package of the sample repository, as dnf names it.
 pub(crate) const SAMPLE: [&str; 10] = [
@@ -144,7 +145,7 @@ fn dnf_installs_packages_with_odd_names_on_demand() {
     feed.serve("/feed/", folder.path());
     let server = Pith::start().unwrap();
     let api = server.api().unwrap();
-    let importer = serde_json::json!({"feed": feed.url("/feed/"), "download_policy": "on_demand"});
+    let importer = json!({"feed": feed.url("/feed/"), "download_policy": "on_demand"});
     api.create_rpm_with("odd", &importer).unwrap();
     api.sync("odd").unwrap();
     api.publish("odd").unwrap();
@@ -155,4 +156,65 @@ fn dnf_installs_packages_with_odd_names_on_demand() {
         .collect();
     dnf.install(&names).unwrap();
     assert_eq!(dnf.installed().unwrap().len(), 2);
+}
+
+/// Every algorithm that a publish can be asked for, with files that are here and with files that come when dnf wants
+/// them; and an advisory that does not say all of its packages.
+#[test]
+fn dnf_reads_publications_in_every_checksum_type() {
+    if missing(&["dnf", "rpm"]) {
+        return;
+    }
+    if !is_root() {
+        eprintln!("SKIPPED: installing into another root folder needs root");
+        return;
+    }
+    let feed = Feed::of(&sample_repo()).unwrap();
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    let (url, kinds) = (feed.url("/feed/"), ["md5", "sha1", "sha256", "sha512"]);
+    let later = json!({"feed": url, "download_policy": "on_demand"});
+    api.create_rpm_with("later", &later).unwrap();
+    api.sync("later").unwrap();
+    let publish = |repo: &str, kind: &str| {
+        let over = json!({"checksum_type": kind, "updateinfo_checksum_type": kind});
+        let body = json!({"id": api.distributor(repo).unwrap(), "override_config": over});
+        api.run(&format!("/repositories/{repo}/actions/publish/"), &body)
+    };
+    let look = |repo: &str, what: &str| {
+        let dnf = Dnf::new(&server.url(&format!("/pulp/repos/{repo}/"))).unwrap();
+        dnf.makecache().unwrap();
+        assert_eq!(dnf.packages().unwrap(), SAMPLE, "{what}");
+        dnf.install(&["greet-1.0"]).unwrap();
+        let updates = dnf.run(&["updateinfo", "list"]).unwrap();
+        assert!(updates.contains("greet-1.2-1"), "{what}: {updates}");
+        let one = dnf.run(&["updateinfo", "info", "--all"]).unwrap();
+        assert!(one.contains("SAMPLE-2026:0001"), "{what}: {one}");
+    };
+    // Of files that are elsewhere only what upstream says is known.
+    for kind in ["md5", "sha1", "sha512"] {
+        let error = publish("later", kind).unwrap_err().to_string();
+        assert!(error.contains("RPM1008"), "{kind}: {error}");
+    }
+    publish("later", "sha256").unwrap();
+    look("later", "on demand");
+    api.create_rpm("here", &url).unwrap();
+    api.sync("here").unwrap();
+    let packages = json!([{"name": "greet", "version": "1.2", "release": "1"}, {"name": "weekday", "arch": null}]);
+    let upload = json!({
+        "upload_id": null, "unit_type_id": "erratum", "unit_key": {"id": "ODD-1"},
+        "unit_metadata": {"title": "odd", "type": "security", "updated": "2026-01-01 00:00:00", "pkglist": [
+            {"name": "c", "packages": packages}]},
+    });
+    api.run("/repositories/here/actions/import_upload/", &upload)
+        .unwrap();
+    for kind in kinds {
+        publish("here", kind).unwrap();
+        look("here", kind);
+    }
+    // The files are here now, for both.
+    for kind in kinds {
+        publish("later", kind).unwrap();
+        look("later", kind);
+    }
 }

@@ -9,8 +9,10 @@ pub mod catalog;
 pub mod config;
 pub mod copy;
 pub mod fields;
+pub mod learned;
 pub mod metadata;
 pub mod modular;
+pub mod named;
 pub mod publish;
 pub mod signature;
 pub mod sync;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use pith_content::unit::WantedUnit;
 use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType, json_text};
 use pith_core::Document;
+use pith_core::digest::Hashed;
 use serde_json::Value;
 
 /// The family of RPM repositories.
@@ -92,9 +95,20 @@ impl ContentType for Rpm {
     }
 
     fn learned_fields(&self, type_id: &str) -> &'static [&'static str] {
-        match type_id {
-            types::RPM | types::SRPM | types::DRPM => &["checksums", "signing_key"],
-            _ => &[],
+        match learned::is_package(type_id) {
+            true => &[learned::CHECKSUMS, learned::SIGNING_KEY],
+            false => &[],
+        }
+    }
+
+    fn learn(&self, type_id: &str, head: &[u8], hashed: &Hashed) -> Document {
+        learned::of_file(type_id, head, hashed)
+    }
+
+    fn head(&self, type_id: &str) -> usize {
+        match learned::is_package(type_id) {
+            true => metadata::header::DEFAULT_HEAD,
+            false => 0,
         }
     }
 

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use pith_content::json_text;
 use pith_content::unit::{Existing, Part, Source, WantedUnit};
-use pith_core::{Document, Sha256};
+use pith_core::{Digest, Document, Sha256};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::advisories::presented_pkglist;
 pub use crate::advisories::{RepoPkglist, by_module, pkglists};
+use crate::learned::CHECKSUMS;
 use crate::metadata::comps::{Comps, Match};
 use crate::metadata::filelists::{self, Entry};
 use crate::metadata::modules::{ModuleDefaults, Modulemd, Other};
@@ -50,6 +51,14 @@ fn set(doc: &mut Document, key: &str, value: impl Into<Value>) {
     doc.insert(key.to_owned(), value.into());
 }
 
+/// The digest that a package is known by, which is the first of those of its file.
+fn set_digest(doc: &mut Document, digest: &Digest) {
+    let (name, hex) = (digest.algorithm().name(), digest.hex());
+    set(doc, "checksumtype", name);
+    set(doc, "checksum", hex);
+    set(doc, CHECKSUMS, json!({ name: hex }));
+}
+
 /// A field whose value is null is not stored, so it is absent on the wire.
 fn set_some(doc: &mut Document, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
@@ -85,11 +94,10 @@ pub fn package_document(package: &Package) -> Document {
     ] {
         set(&mut doc, key, value.as_str());
     }
+    set(&mut doc, CHECKSUMS, json!({}));
     if let Some(digest) = &package.digest {
-        set(&mut doc, "checksumtype", digest.algorithm().name());
-        set(&mut doc, "checksum", digest.hex());
+        set_digest(&mut doc, digest);
     }
-    set(&mut doc, "checksums", json!({}));
     for (key, value) in [
         ("summary", &package.summary),
         ("description", &package.description),
@@ -165,13 +173,11 @@ pub fn delta(delta: &Delta, source: Source) -> WantedUnit {
         ("oldrelease", oldrelease),
         ("filename", delta.filename.as_str()),
         ("sequence", &delta.sequence),
-        ("checksumtype", delta.digest.algorithm().name()),
-        ("checksum", delta.digest.hex()),
     ] {
         set(&mut doc, key, value);
     }
     set(&mut doc, "size", delta.size);
-    set(&mut doc, "checksums", json!({}));
+    set_digest(&mut doc, &delta.digest);
     sort_indexes(&mut doc, version, release);
     WantedUnit {
         type_id: DRPM,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::advisories;
 use crate::config;
+use crate::learned::{CHECKSUMS, SIGNING_KEY, USUAL};
 use crate::metadata::compression;
 use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
 use crate::metadata::dates;
@@ -186,9 +187,9 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
     let (source, checksums) = stored(ctx, &mut fields).await?;
     let mut unit = units::package(&described.package, described.snippets, source);
     unit.doc
-        .insert("checksums".to_owned(), Value::Object(checksums));
+        .insert(CHECKSUMS.to_owned(), Value::Object(checksums));
     if let Some(key) = described.facts.signing_key {
-        unit.doc.insert("signing_key".to_owned(), key.into());
+        unit.doc.insert(SIGNING_KEY.to_owned(), key.into());
     }
     if unit.type_id == RPM && described.facts.modular {
         unit.doc.insert(IS_MODULAR.to_owned(), true.into());
@@ -232,9 +233,9 @@ async fn delta(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Cont
     };
     let mut unit = units::delta(&delta, source);
     unit.doc
-        .insert("checksums".to_owned(), Value::Object(checksums));
+        .insert(CHECKSUMS.to_owned(), Value::Object(checksums));
     if let Some(key) = own.facts.signing_key {
-        unit.doc.insert("signing_key".to_owned(), key.into());
+        unit.doc.insert(SIGNING_KEY.to_owned(), key.into());
     }
     upload_fields::agree(DRPM, &fields, &unit.doc).map_err(invalid)?;
     ctx.stage(vec![unit]).await
@@ -265,10 +266,10 @@ async fn stored(
     ctx: &dyn UploadContext,
     fields: &mut Document,
 ) -> Result<(Source, Document), ContentError> {
-    let hashed = ctx.store(&[Algorithm::Md5, Algorithm::Sha1]).await?;
-    let checksums: Document = [Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha256]
-        .into_iter()
-        .filter_map(|a| Some((a.name().to_owned(), hashed.hex(a)?.into())))
+    let hashed = ctx.store(&USUAL).await?;
+    let all = hashed.all();
+    let checksums: Document = all
+        .map(|(algorithm, hex)| (algorithm.name().to_owned(), hex.into()))
         .collect();
     verify(fields, &checksums)?;
     let source = Source::Blob {

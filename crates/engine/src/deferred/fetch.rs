@@ -14,6 +14,7 @@ use crate::Engine;
 use crate::catalog::{Way, request};
 use crate::content_sources::Supply;
 use crate::files::saving;
+use crate::run::learn::from_files;
 
 /// Brings the file of `unit` into the store.
 pub(super) async fn fetch(
@@ -38,7 +39,12 @@ pub(super) async fn fetch(
         match way.session.get(way.request, &mut sink).await {
             Ok(fetched) => {
                 flight.verify(fetched.hashed.clone());
-                return keep(engine, unit, sink, fetched.hashed).await;
+                let spool = sink.finish(fetched.hashed.size);
+                let spool = spool.map_err(Unavailable::internal)?;
+                keep(engine, spool, &fetched.hashed).await?;
+                note(engine, unit, &fetched.hashed).await?;
+                learn(engine, (unit, &file), &fetched).await?;
+                return Ok(fetched.hashed);
             }
             Err(error) => {
                 tracing::info!(%error, %unit, "a source does not have a file");
@@ -99,8 +105,11 @@ async fn ways(
         let way = engine.way(source).await.map_err(Unavailable::internal)?;
         ways.extend(way);
     }
+    let family = engine.registry.content_type_of(&file.type_id);
+    let head = family.map_or(0, |family| family.head(&file.type_id));
     // Whatever a source promises, the unit's own digest counts.
     for way in &mut ways {
+        way.request.head_bytes = head;
         if let Some(sha256) = file.blob
             && !way
                 .request
@@ -116,24 +125,29 @@ async fn ways(
 }
 
 async fn keep(
-    engine: &Arc<Engine>,
-    unit: UnitId,
-    sink: FlightSink<'_>,
-    hashed: Hashed,
-) -> Result<Hashed, Unavailable> {
-    let spool = sink.finish(hashed.size).map_err(Unavailable::internal)?;
-    engine
-        .blobs
-        .keep_hashed(spool, &hashed)
-        .await
-        .map_err(Unavailable::internal)?;
-    engine
-        .blobs
-        .durable()
-        .await
-        .map_err(Unavailable::internal)?;
-    note(engine, unit, &hashed).await?;
-    Ok(hashed)
+    engine: &Engine,
+    spool: pith_blobs::SpoolFile,
+    hashed: &Hashed,
+) -> Result<(), Unavailable> {
+    let kept = engine.blobs.keep_hashed(spool, hashed).await;
+    kept.map_err(Unavailable::internal)?;
+    let durable = engine.blobs.durable().await;
+    durable.map_err(Unavailable::internal)
+}
+
+/// Keeps in the unit what its file tells: digests that were worked out on the way, a signature.
+async fn learn(
+    engine: &Engine,
+    (unit, file): (UnitId, &UnitFile),
+    fetched: &pith_fetch::Fetched,
+) -> Result<(), Unavailable> {
+    let Some(family) = engine.registry.content_type_of(&file.type_id) else {
+        return Ok(());
+    };
+    let learned = family.learn(&file.type_id, &fetched.head, &fetched.hashed);
+    let told = vec![(unit, &learned)];
+    let kept = from_files((engine, &engine.store), &file.type_id, told).await;
+    kept.map_err(Unavailable::internal)
 }
 
 /// Tells the unit that its file is here.

@@ -2,9 +2,10 @@
 
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
+use pith_core::digest::Hashed;
 use pith_core::error::PulpError;
-use pith_core::{MultiHasher, Sha256, UnitId};
-use pith_store::{Unit, UnitQuery};
+use pith_core::{Algorithm, MultiHasher, Sha256};
+use pith_store::{Store, Unit, UnitQuery};
 use serde_json::json;
 
 use super::steps::Step;
@@ -89,36 +90,52 @@ async fn one(run: &Run, unit: &Unit) -> Result<Result<(), Unavailable>, PulpErro
         if is_whole(engine, blob).await? {
             return Ok(Ok(()));
         }
-        forget(run, unit.id, blob).await?;
+        forget(engine, &run.store, blob).await?;
     }
     Ok(engine.deferred_store(unit.id).await.map(drop))
 }
 
 /// Whether the blob is there and is what its name says.
 async fn is_whole(engine: &Engine, blob: Sha256) -> Result<bool, PulpError> {
+    let read = hashed(engine, blob, &[], 0).await?;
+    Ok(read.is_some_and(|(_, hashed)| hashed.sha256 == blob))
+}
+
+/// The first bytes of a blob, at most `head`, and the digests of all of it; `None` when it cannot be read.
+pub(super) async fn hashed(
+    engine: &Engine,
+    blob: Sha256,
+    also: &[Algorithm],
+    head: usize,
+) -> Result<Option<(Vec<u8>, Hashed)>, PulpError> {
     let contains = engine.blobs.contains(blob).await;
     if !contains.map_err(|error| from_blobs(&error))? {
-        return Ok(false);
+        return Ok(None);
     }
-    let mut hasher = MultiHasher::new(&[]);
+    let mut hasher = MultiHasher::new(also);
+    let mut first = Vec::new();
     let mut bytes = engine.blobs.read(blob, None);
     while let Some(piece) = bytes.next().await {
         match piece {
-            Ok(piece) => hasher.update(&piece),
+            Ok(piece) => {
+                let wanted = (head - first.len()).min(piece.len());
+                first.extend_from_slice(&piece[..wanted]);
+                hasher.update(&piece);
+            }
             Err(error) => {
                 tracing::warn!(%error, %blob, "a file cannot be read");
-                return Ok(false);
+                return Ok(None);
             }
         }
         tokio::task::yield_now().await;
     }
-    Ok(hasher.finish().sha256 == blob)
+    Ok(Some((first, hasher.finish())))
 }
 
 /// Takes a broken file away, so that nobody is served it and a good one can come.
-async fn forget(run: &Run, unit: UnitId, blob: Sha256) -> Result<(), PulpError> {
-    tracing::warn!(%unit, %blob, "a file is missing or broken and is fetched again");
-    let noted = run.store.units_set_blob_here(blob, false).await;
+pub(super) async fn forget(engine: &Engine, store: &Store, blob: Sha256) -> Result<(), PulpError> {
+    tracing::warn!(%blob, "a file is missing or broken and is fetched again");
+    let noted = store.units_set_blob_here(blob, false).await;
     noted.map_err(from_store)?;
-    run.engine.discard_file(blob).await
+    engine.discard_file(blob).await
 }

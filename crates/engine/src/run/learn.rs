@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use pith_content::ContentError;
 use pith_core::{Document, UnitId};
-use pith_store::TaskStore;
+use pith_store::Store;
 use serde_json::Value;
 
 use crate::Engine;
 
 /// Adds to known units of a type what `told`, the documents that were handed over again, say of their files.
-pub(super) async fn from_files(
-    (engine, store): (&Engine, &TaskStore),
+pub(crate) async fn from_files(
+    (engine, store): (&Engine, &Store),
     type_id: &str,
     mut told: Vec<(UnitId, &Document)>,
 ) -> Result<(), ContentError> {
@@ -33,6 +33,9 @@ pub(super) async fn from_files(
             Some((unit.id, value))
         });
         let learned: Vec<(UnitId, Value)> = learned.collect();
+        if learned.is_empty() {
+            continue;
+        }
         let set = store.units_set_field(type_id, field, &learned);
         set.await.map_err(ContentError::other)?;
     }

@@ -7,7 +7,7 @@ pub(crate) mod download;
 mod download_repository;
 mod group;
 mod housekeeping;
-mod learn;
+pub(crate) mod learn;
 mod merge;
 mod orphans;
 mod publish;

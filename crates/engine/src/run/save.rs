@@ -104,6 +104,9 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
         saving(&shared.engine, save)
             .await
             .map_err(ContentError::other)?;
+        // It may be the file of other units too.
+        let others = store.units_set_blob_here(blob, true).await;
+        others.map_err(ContentError::other)?;
     }
     let mut told: HashMap<&str, Vec<(UnitId, &Document)>> = HashMap::new();
     for moving in batch.iter().filter(|moving| moving.file.is_some()) {

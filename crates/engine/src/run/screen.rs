@@ -1,16 +1,22 @@
-//! Known units that are taken only when the one who wants them accepts what their files are, for example by their
-//! signatures: what was learned of a file decides, or else the file itself.
+//! Known units that are looked at before they are taken: what was learned of a file decides, or else the file itself, for
+//! example by its signature; and digests that are missing are worked out.
 
 use std::collections::HashMap;
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use pith_content::ContentError;
 use pith_content::unit::Source;
 use pith_core::digest::Hashed;
-use pith_core::{Document, Sha256, UnitId};
+use pith_core::{Algorithm, Document, Sha256, UnitId};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::download::unreachable_file;
+use super::download_repository::{forget, hashed};
+use super::learn;
 use super::stage::{Moving, Shared};
+
+/// Files read at once.
+const AT_ONCE: usize = 4;
 
 /// What becomes of a known unit.
 pub(super) enum Verdict {
@@ -22,12 +28,42 @@ pub(super) enum Verdict {
     Refused,
 }
 
+/// What is stored of a known unit: its learned fields, and its file with the size when that is here.
+type Stored = (Document, Option<(Sha256, u64)>);
+
 /// Asks the observers of known units.
 pub(super) async fn known(
     shared: &Shared,
     type_id: &str,
     served: Vec<(UnitId, Moving)>,
 ) -> Result<Vec<(UnitId, Moving, Verdict)>, ContentError> {
+    let mut stored = stored(shared, type_id, &served).await?;
+    let judged = futures::stream::iter(served).map(|(id, mut moving)| {
+        let stored = stored.remove(&id);
+        async move {
+            let verdict = match stored {
+                None => Verdict::Accepted,
+                Some(stored) => judge(shared, &mut moving, stored).await?,
+            };
+            Ok::<_, ContentError>((id, moving, verdict))
+        }
+    });
+    let judged: Vec<(UnitId, Moving, Verdict)> = judged.buffered(AT_ONCE).try_collect().await?;
+    // Those that are taken say it when they are.
+    let refused = judged
+        .iter()
+        .filter(|(_, moving, verdict)| moving.learned && matches!(verdict, Verdict::Refused));
+    let told = refused.map(|(id, moving, _)| (*id, &moving.unit.doc));
+    learn::from_files((&shared.engine, &shared.store), type_id, told.collect()).await?;
+    Ok(judged)
+}
+
+/// What is stored of the units that somebody wants to look at.
+async fn stored(
+    shared: &Shared,
+    type_id: &str,
+    served: &[(UnitId, Moving)],
+) -> Result<HashMap<UnitId, Stored>, ContentError> {
     let screened = |moving: &Moving| {
         let downloads = matches!(moving.unit.source, Some(Source::Download { .. }));
         downloads && moving.observer.screens(type_id)
@@ -35,53 +71,50 @@ pub(super) async fn known(
     let asked = served.iter().filter(|(_, moving)| screened(moving));
     let ids: Vec<UnitId> = asked.map(|(id, _)| *id).collect();
     let mut stored = HashMap::with_capacity(ids.len());
-    if !ids.is_empty() {
-        let family = shared.engine.registry.content_type_of(type_id);
-        let fields = family.map_or(&[] as &[&str], |family| family.learned_fields(type_id));
-        let picked = shared.store.units_pick(type_id, &ids, Some(fields), &[]);
-        for one in picked.await.map_err(ContentError::other)? {
-            let file = one.unit.blob.filter(|_| one.unit.downloaded);
-            stored.insert(one.unit.id, (one.unit.doc, file.zip(one.unit.size)));
-        }
+    if ids.is_empty() {
+        return Ok(stored);
     }
-    let mut judged = Vec::with_capacity(served.len());
-    for (id, mut moving) in served {
-        let verdict = match stored.remove(&id) {
-            None => Verdict::Accepted,
-            Some((doc, file)) => judge(shared, &mut moving, &doc, file).await?,
-        };
-        judged.push((id, moving, verdict));
+    let family = shared.engine.registry.content_type_of(type_id);
+    let fields = family.map_or(&[] as &[&str], |family| family.learned_fields(type_id));
+    let picked = shared.store.units_pick(type_id, &ids, Some(fields), &[]);
+    for one in picked.await.map_err(ContentError::other)? {
+        let unit = one.unit;
+        let size = unit.size.and_then(|size| u64::try_from(size).ok());
+        let file = unit.blob.filter(|_| unit.downloaded).zip(size);
+        stored.insert(unit.id, (unit.doc, file));
     }
-    Ok(judged)
+    Ok(stored)
 }
 
 async fn judge(
     shared: &Shared,
     moving: &mut Moving,
-    stored: &Document,
-    file: Option<(Sha256, i64)>,
+    (stored, file): Stored,
 ) -> Result<Verdict, ContentError> {
     let Some(Source::Download { urls, head, .. }) = &moving.unit.source else {
         return Ok(Verdict::Accepted);
     };
-    let url = urls.first().map(ToString::to_string);
-    let head = u64::try_from(*head).map_err(ContentError::other)?;
-    let accepted = match (moving.observer.accepts_known(&moving.unit, stored), file) {
-        (Some(accepted), _) => accepted,
+    let (url, head) = (urls.first().map(ToString::to_string), *head);
+    let accepted = moving.observer.accepts_known(&moving.unit, &stored);
+    let accepted = match (accepted, file) {
         // The file comes later, and nobody can look at it now.
         (None, None) => return Ok(Verdict::Accepted),
-        (None, Some((blob, size))) => {
-            let size = u64::try_from(size).map_err(ContentError::other)?;
-            let Ok(bytes) = beginning(shared, blob, size.min(head)).await else {
+        (Some(accepted), None) => accepted,
+        (accepted, Some(file)) => {
+            let missing = moving.observer.missing_digests(&moving.unit, &stored);
+            let head = if accepted.is_none() { head } else { 0 };
+            let Some((head, hashed)) = look(shared, file, missing, head).await? else {
                 return Ok(Verdict::Fetch);
             };
-            let hashed = Hashed {
-                sha256: blob,
-                others: Vec::new(),
-                size,
-            };
-            let observer = &moving.observer;
-            observer.inspect(&mut moving.unit, &bytes, &hashed)
+            moving.learned = true;
+            let (observer, unit) = (&moving.observer, &mut moving.unit);
+            match accepted {
+                Some(accepted) => {
+                    observer.digested(unit, &hashed);
+                    accepted
+                }
+                None => observer.inspect(unit, &head, &hashed),
+            }
         }
     };
     let Err(message) = accepted else {
@@ -97,7 +130,40 @@ async fn judge(
     Ok(Verdict::Refused)
 }
 
+/// The first bytes of a file, at most `head`, and its digests: those `also` are worked out of all of it. `None` when it
+/// cannot be read; one that turns out to be broken is taken away.
+async fn look(
+    shared: &Shared,
+    (blob, size): (Sha256, u64),
+    also: Vec<Algorithm>,
+    head: usize,
+) -> Result<Option<(Vec<u8>, Hashed)>, ContentError> {
+    if also.is_empty() {
+        let hashed = Hashed {
+            sha256: blob,
+            others: Vec::new(),
+            size,
+        };
+        let head = beginning(shared, blob, size.min(head as u64)).await;
+        return Ok(head.ok().map(|head| (head, hashed)));
+    }
+    let engine = std::sync::Arc::clone(&shared.engine);
+    let work = async move { hashed(&engine, blob, &also, head).await };
+    let read = AbortOnDropHandle::new(tokio::spawn(work)).await;
+    let read = read.map_err(ContentError::other)?;
+    let read = read.map_err(ContentError::other)?;
+    let whole = read.filter(|(_, hashed)| hashed.sha256 == blob);
+    if whole.is_none() {
+        let forgotten = forget(&shared.engine, &shared.store, blob).await;
+        forgotten.map_err(ContentError::other)?;
+    }
+    Ok(whole)
+}
+
 async fn beginning(shared: &Shared, blob: Sha256, length: u64) -> pith_blobs::Result<Vec<u8>> {
+    if length == 0 {
+        return Ok(Vec::new());
+    }
     let chunks = shared.engine.blobs.read(blob, Some(0..length));
     let gather = |mut all: Vec<u8>, chunk: bytes::Bytes| async move {
         all.extend_from_slice(&chunk);

@@ -50,6 +50,8 @@ pub(super) struct Moving {
     pub(super) file: Option<(Sha256, u64)>,
     /// A known unit that only lacks its file.
     pub(super) known: Option<UnitId>,
+    /// Whether the document says what was worked out of the file.
+    pub(super) learned: bool,
     /// Alternate content sources that have the file, best first.
     nearby: Vec<Nearby>,
     pub(super) observer: Arc<dyn StageObserver>,
@@ -260,6 +262,7 @@ impl Stages {
             let known = found.filter(|_| unit.existing == Existing::Keep);
             let moving = Moving {
                 known: known.map(|found| found.id).filter(|_| !serves),
+                learned: matches!(unit.source, Some(Source::Blob { .. })),
                 nearby: nearby.remove(&key_digest).unwrap_or_default(),
                 unit,
                 candidate,
@@ -301,7 +304,9 @@ impl Stages {
         let store = &self.shared.store;
         let gone = store.stage_add(&units).await;
         let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
-        let told = served.iter().filter(|(id, _)| !gone.contains(id));
+        let told = served
+            .iter()
+            .filter(|(id, moving)| moving.learned && !gone.contains(id));
         let told = told.map(|(id, moving)| (*id, &moving.unit.doc)).collect();
         learn::from_files((&self.shared.engine, store), type_id, told).await?;
         let mut sources = Vec::new();

@@ -5,6 +5,7 @@
 mod additional;
 mod content;
 mod deferred;
+mod digests;
 mod downloads;
 mod faults;
 mod feeds;

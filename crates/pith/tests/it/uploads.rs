@@ -16,6 +16,7 @@ use crate::harness::{Harness, On};
 crate::on_both!(
     every_field_of_an_upload_without_a_file_is_stored,
     what_is_said_of_a_file_must_be_so,
+    an_advisory_is_published_with_what_it_says_of_its_packages,
 );
 
 struct Import {
@@ -283,5 +284,64 @@ async fn what_is_said_of_a_file_must_be_so(on: On) {
         };
         let task = import_into(&h, "f", Some(b"file".to_vec()), import_of).await;
         assert_eq!(task.state == TaskState::Finished, fits, "{task:?}");
+    }
+}
+
+async fn an_advisory_is_published_with_what_it_says_of_its_packages(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let named: &[(&str, &str)] = &[
+        ("bear", "1.0"),
+        ("wolf", "2.0"),
+        ("lion", "3.0"),
+        ("fox", "4.0"),
+    ];
+    let spec = Spec {
+        packages: 4,
+        named,
+        errata: 0,
+        ..Spec::default()
+    };
+    let _feed = crate::rpm::Feed::new(&h, "/r/", &spec);
+    h.repository("r", "rpm", "/r/", json!({})).await;
+    assert_eq!(h.sync("r").await.state, TaskState::Finished);
+    let packages = json!([
+        {"name": "bear", "epoch": "0", "version": "1.0", "release": "1"},
+        {"name": "wolf", "epoch": null, "version": "2.0", "release": "1", "arch": null},
+        {"name": "lion", "version": "3.0", "arch": "noarch"},
+        {"name": "fox"},
+        {"name": "bear", "version": "7"},
+        {"name": "absent"},
+        {"version": "1.0"},
+    ]);
+    let metadata = json!({"title": "t", "pkglist": [{"name": "c", "packages": packages}]});
+    let what = Import {
+        type_id: "erratum",
+        key: json!({"id": "A-1"}),
+        metadata,
+    };
+    let task = import(&h, None, what).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    h.repository("copy", "rpm", "/none/", json!({})).await;
+    let advisory = json!({"type_ids": ["erratum"]});
+    let deep = json!({"recursive": true});
+    crate::feeds::copy(&h, ("r", "copy"), advisory, deep).await;
+    let mut brought = h.units("copy", "rpm", "name").await;
+    brought.sort();
+    assert_eq!(brought, ["bear", "fox", "lion", "wolf"]);
+    for repo in ["r", "copy"] {
+        let task = h.publish(repo, "yum_distributor", Value::Null).await;
+        assert_eq!(task.state, TaskState::Finished, "{task:?}");
+        let document = crate::stale::served(&h, repo, "updateinfo").await;
+        for package in [
+            r#"name="bear" version="1.0" release="1" epoch="0" arch="""#,
+            r#"name="wolf" version="2.0" release="1" epoch="0" arch="""#,
+            r#"name="lion" version="3.0" release="" epoch="0" arch="noarch""#,
+            r#"name="fox" version="" release="" epoch="0" arch="""#,
+        ] {
+            assert!(document.contains(package), "{repo}: {package}: {document}");
+        }
+        assert_eq!(document.matches("<package ").count(), 4, "{document}");
     }
 }

@@ -192,7 +192,8 @@ pub async fn remove(ctx: &dyn RemoveContext) -> Result<(), ContentError> {
     let kept = modular::artifacts(ctx.units_after(modules).await?).await?;
     doomed.retain(|artifact| !kept.contains(artifact));
     let packages = ctx.units_after(modular::select_packages()).await?;
-    let packages = related::matching(packages, |names| doomed.contains(names.full)).await?;
+    let packages =
+        related::matching(packages, |doc| doomed.contains(&modular::name_of(doc))).await?;
     for batch in packages.chunks(BATCH) {
         ctx.remove(RPM, batch.to_vec()).await?;
     }

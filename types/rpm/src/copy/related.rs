@@ -1,52 +1,31 @@
 //! Units that belong to what was selected: groups of categories, packages of advisories and modules, modules of advisories
 //! (reference: rpm §9.1).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
 use pith_content::copy::{CopyContext, Units};
-use pith_content::unit::{RepoUnit, Select};
+use pith_content::unit::Select;
 use pith_core::{Document, UnitId};
 use serde_json::Value;
 
 use super::{Mode, add};
 use crate::metadata::updateinfo::ModuleRef;
 use crate::modular::{artifacts, name_of, select_modules, select_packages, text, texts};
+use crate::named::{LeftOut, of_unit, values};
 use crate::types::{CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, RPM};
 use crate::units::{PKGLIST, pkglists};
-
-/// A package's name as module documents write it, with and without the epoch.
-pub(super) struct Names<'a> {
-    pub(super) full: &'a str,
-    pub(super) without_epoch: &'a str,
-}
-
-fn plain_name(doc: &Document) -> String {
-    format!(
-        "{}-{}-{}.{}",
-        text(doc, "name"),
-        text(doc, "version"),
-        text(doc, "release"),
-        text(doc, "arch")
-    )
-}
 
 /// The packages whose names are wanted.
 pub(super) async fn matching(
     mut packages: Units<'_>,
-    wanted: impl Fn(&Names<'_>) -> bool,
+    wanted: impl Fn(&Document) -> bool,
 ) -> Result<Vec<UnitId>, ContentError> {
     let mut found = Vec::new();
     while let Some(batch) = packages.try_next().await? {
-        let is_wanted = |unit: &&RepoUnit| {
-            let (full, plain) = (name_of(&unit.doc), plain_name(&unit.doc));
-            wanted(&Names {
-                full: &full,
-                without_epoch: &plain,
-            })
-        };
-        found.extend(batch.iter().filter(is_wanted).map(|unit| unit.id));
+        let those = batch.iter().filter(|unit| wanted(&unit.doc));
+        found.extend(those.map(|unit| unit.id));
     }
     Ok(found)
 }
@@ -57,13 +36,7 @@ async fn of_source(
     select: Select,
     wanted: impl Fn(&Document) -> bool,
 ) -> Result<Vec<UnitId>, ContentError> {
-    let mut units = ctx.source_units(select).await?;
-    let mut found = Vec::new();
-    while let Some(batch) = units.try_next().await? {
-        let those = batch.iter().filter(|unit| wanted(&unit.doc));
-        found.extend(those.map(|unit| unit.id));
-    }
-    Ok(found)
+    matching(ctx.source_units(select).await?, wanted).await
 }
 
 /// Adds what belongs to the selection.
@@ -84,7 +57,7 @@ pub(super) async fn follow(ctx: &dyn CopyContext, mode: Mode) -> Result<(), Cont
     }
     if !wanted.is_empty() {
         let source = ctx.source_units(select_packages()).await?;
-        let found = matching(source, |names| wanted.has(names)).await?;
+        let found = matching(source, |doc| wanted.has(doc)).await?;
         add(ctx, RPM, &found).await?;
     }
     Ok(())
@@ -115,28 +88,33 @@ async fn groups(ctx: &dyn CopyContext) -> Result<(), ContentError> {
     add(ctx, GROUP, &found).await
 }
 
+/// What is left of a package's name.
+type Parts = [Option<String>; 5];
+
+fn owned(left_out: LeftOut, values: [&str; 5]) -> Parts {
+    left_out.from(values).map(|part| part.map(str::to_owned))
+}
+
 /// Packages and modules that advisories and modules name.
 #[derive(Default)]
 struct Wanted {
-    /// Packages with their epoch.
+    /// Packages that modules list.
     full: HashSet<String>,
-    /// Packages of advisories that name an epoch.
-    exact: HashSet<String>,
-    /// Packages of advisories that name none: any will do.
-    any_epoch: HashSet<String>,
+    /// Packages of advisories, by what their names leave out: any will do there.
+    listed: HashMap<LeftOut, HashSet<Parts>>,
     /// Builds of modules that advisories name.
     modules: HashSet<ModuleRef>,
 }
 
 impl Wanted {
     fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.exact.is_empty() && self.any_epoch.is_empty()
+        self.full.is_empty() && self.listed.is_empty()
     }
 
-    fn has(&self, names: &Names<'_>) -> bool {
-        self.full.contains(names.full)
-            || self.exact.contains(names.full)
-            || self.any_epoch.contains(names.without_epoch)
+    fn has(&self, doc: &Document) -> bool {
+        let mut listed = self.listed.iter();
+        self.full.contains(&name_of(doc))
+            || listed.any(|(left_out, names)| names.contains(&owned(*left_out, of_unit(doc))))
     }
 
     /// What chosen advisories list.
@@ -152,16 +130,12 @@ impl Wanted {
             for list in parts.flat_map(|part| pkglists(part)) {
                 for collection in list.collections {
                     self.modules.extend(collection.module.clone());
-                    for p in &collection.packages {
-                        let rest = format!("{}-{}.{}", p.version, p.release, p.arch);
-                        match p.epoch.as_deref().filter(|epoch| !epoch.is_empty()) {
-                            Some(epoch) => {
-                                self.exact.insert(format!("{}-{epoch}:{rest}", p.name));
-                            }
-                            None => {
-                                self.any_epoch.insert(format!("{}-{rest}", p.name));
-                            }
-                        }
+                    for package in &collection.packages {
+                        let Some(left_out) = LeftOut::of(package) else {
+                            continue;
+                        };
+                        let names = self.listed.entry(left_out).or_default();
+                        names.insert(owned(left_out, values(package)));
                     }
                 }
             }

@@ -171,6 +171,14 @@ impl<R: Read + Seek> Members<R> {
         self.runs.keys()
     }
 
+    /// The keys of its runs as they follow each other.
+    #[must_use]
+    pub fn ordered_keys(&self) -> Vec<Key> {
+        let mut runs: Vec<(u64, Key)> = self.runs.iter().map(|(k, run)| (run.start, *k)).collect();
+        runs.sort_unstable();
+        runs.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// Hands the members of a run to `take`, each unpacked and packed.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use pith_content::Bent;
 use pith_core::{Digest, RelativePath};
 
 use super::odd::Odd;
+use super::repomd::strongest;
 use super::xml::{Children, Element, XmlWriter};
 use super::{MetadataError, href};
 
@@ -100,19 +101,13 @@ fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>,
                 str::to_owned,
             )
     };
-    let (Some(filename), Some(checksum)) = (delta.text_of("filename"), delta.text_of("checksum"))
-    else {
+    let digest = strongest(delta, "checksum", "sha256")?;
+    let (Some(filename), Some(digest)) = (delta.text_of("filename"), digest) else {
         odd.left_out(&format!(
             "a delta package of {name} without a file name or checksum"
         ));
         return Ok(None);
     };
-    let algorithm = delta
-        .child("checksum")
-        .and_then(|c| c.attr("type"))
-        .unwrap_or("sha256")
-        .parse()
-        .map_err(|e| MetadataError::structure(format!("{e}")))?;
     let location = href::read(filename, || format!("{name}.drpm"))?;
     Ok(Some(Delta {
         name: name.to_owned(),
@@ -134,8 +129,7 @@ fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>,
             .text_of("size")
             .and_then(|size| size.parse().ok())
             .unwrap_or(0),
-        digest: Digest::new(algorithm, checksum)
-            .map_err(|e| MetadataError::structure(e.to_string()))?,
+        digest,
     }))
 }
 

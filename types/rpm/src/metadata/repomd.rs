@@ -163,8 +163,8 @@ fn data(element: &Element) -> Result<Option<Data>, MetadataError> {
         href: location.path,
         outside: location.outside,
         base,
-        checksum: checksum(element.child("checksum"))?,
-        open_checksum: checksum(element.child("open-checksum"))?,
+        checksum: strongest(element, "checksum", "")?,
+        open_checksum: strongest(element, "open-checksum", "")?,
         size: number("size"),
         open_size: number("open-size"),
         timestamp: element
@@ -173,15 +173,60 @@ fn data(element: &Element) -> Result<Option<Data>, MetadataError> {
     }))
 }
 
-/// A digest of an algorithm that nobody knows is passed over; a malformed one of a known algorithm is an error.
-fn checksum(element: Option<&Element>) -> Result<Option<Digest>, MetadataError> {
-    let Some(element) = element else {
-        return Ok(None);
-    };
-    let Ok(algorithm) = element.attr("type").unwrap_or("").parse::<Algorithm>() else {
-        return Ok(None);
-    };
-    Digest::new(algorithm, element.text.trim())
-        .map(Some)
-        .map_err(|e| MetadataError::structure(e.to_string()))
+/// The digest that decides of those that children called `name` give, `kind` being the algorithm of those that name none.
+/// Digests of algorithms that nobody knows are passed over.
+///
+/// # Errors
+/// When it is malformed, or two of one algorithm contradict each other.
+pub(super) fn strongest(
+    element: &Element,
+    name: &str,
+    kind: &str,
+) -> Result<Option<Digest>, MetadataError> {
+    let known = |one: &Element| one.attr("type").unwrap_or(kind).parse::<Algorithm>().ok();
+    let best = element.all(name).filter_map(known).max();
+    let mut given = Vec::new();
+    for one in element.all(name).filter(|one| known(one) == best) {
+        given.extend(best.map(|best| Digest::new(best, one.text.trim())));
+    }
+    let given: Result<Vec<Digest>, _> = given.into_iter().collect();
+    let given = given.map_err(|e| MetadataError::structure(e.to_string()))?;
+    if given.iter().any(|digest| *digest != given[0]) {
+        let text = format!("two elements '{name}' contradict each other");
+        return Err(MetadataError::structure(text));
+    }
+    Ok(given.into_iter().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(checksums: &str) -> Result<Option<Digest>, MetadataError> {
+        let text = format!(
+            "<repomd><data type='primary'><location href='repodata/p.xml'/>{checksums}</data></repomd>"
+        );
+        let repomd = Repomd::read(text.as_bytes())?;
+        Ok(repomd.data[0].checksum.clone())
+    }
+
+    #[test]
+    fn the_strongest_digest_of_an_entry_decides() {
+        let (good, other) = ("a".repeat(64), "b".repeat(64));
+        let md5 = "<checksum type='md5'>00000000000000000000000000000000</checksum>";
+        let sha256 = format!("<checksum type='sha256'>{good}</checksum>");
+        for checksums in [
+            format!("{md5}{sha256}"),
+            format!("<checksum type='blake3'>x</checksum>{sha256}"),
+            format!("<checksum type='md5'>x</checksum>{sha256}{sha256}"),
+        ] {
+            let decides = entry(&checksums).unwrap().unwrap();
+            assert_eq!(decides.hex(), good, "{checksums}");
+        }
+        assert_eq!(entry(md5).unwrap().unwrap().algorithm(), Algorithm::Md5);
+        assert_eq!(entry("<checksum type='x'>1</checksum>").unwrap(), None);
+        let two = format!("{sha256}<checksum type='sha256'>{other}</checksum>");
+        assert!(entry(&two).is_err());
+        assert!(entry(&format!("{md5}<checksum type='sha256'>x</checksum>")).is_err());
+    }
 }

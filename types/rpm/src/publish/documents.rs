@@ -13,15 +13,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::errata::Filter;
+use super::known::Known;
 use super::names::Names;
 use super::output::{Output, Written, join};
-use super::packages::{Known, Learned, entry, text};
+use super::packages::{Learned, entry, text};
+use super::repeated::Repeated;
 use super::steps::{Step, Steps};
 use crate::metadata::comps::{Comps, CompsWriter, Match};
 use crate::metadata::prestodelta::{Delta, DeltaWriter};
 use crate::metadata::repomd::Data;
 use crate::metadata::snippet;
-use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ErratumWriter, ModuleRef};
+use crate::metadata::updateinfo::{Erratum, ErratumWriter, ModuleRef};
 use crate::sync::others::is_unknown;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
@@ -97,13 +100,17 @@ impl Common<'_> {
         select.sort = &["filename"];
         let mut stream = self.ctx.units(select).await?;
         let mut names = Names::default();
+        let mut repeated = Repeated::default();
         while let Some(batch) = stream.try_next().await? {
             self.steps.advance(Step::Drpms, batch.len() as u64);
             let mut learned = Learned::default();
             let mut deltas = Vec::new();
             for unit in batch {
-                let delta = delta(&unit, &mut names)?;
                 let hex = learned.checksum(self.ctx, &unit, self.algorithm).await?;
+                if !repeated.note_file(&unit, &hex) {
+                    continue;
+                }
+                let delta = delta(&unit, &mut names)?;
                 let digest = Digest::new(self.algorithm, &hex).map_err(ContentError::other)?;
                 let path = delta.filename.clone();
                 self.ctx.add(path, entry(&unit), unit.updated).await?;
@@ -114,9 +121,8 @@ impl Common<'_> {
             let _ = tx.send(deltas).await;
         }
         drop(tx);
-        if let Some(report) = names.report() {
-            self.steps.note(Step::Drpms, report);
-        }
+        self.steps
+            .note(Step::Drpms, [names.report(), repeated.report()]);
         self.steps.finish(Step::Drpms);
         join(handle).await.map(Some)
     }
@@ -125,18 +131,9 @@ impl Common<'_> {
     ///
     /// # Errors
     /// RPM1012, or what the context fails with.
-    pub async fn errata(&self, known: &Known) -> Result<Written, ContentError> {
+    pub async fn errata(&self, known: &mut Known) -> Result<Written, ContentError> {
         let modules = self.module_refs().await?;
-        let filter = Filter {
-            repo_id: self.ctx.repo().id.clone(),
-            algorithm: self.algorithm,
-            wanted: self
-                .ctx
-                .config()
-                .text("updateinfo_checksum_type")
-                .filter(|t| !t.is_empty())
-                .map(|t| if t == "sha" { "sha1" } else { t }.to_owned()),
-        };
+        let filter = Filter::new(self.ctx, self.algorithm);
         self.steps
             .begin(Step::Errata, self.ctx.count(ERRATUM).await?);
         let output = Output::create(self.ctx, "updateinfo", "updateinfo.xml.gz", self.algorithm)?;
@@ -161,14 +158,11 @@ impl Common<'_> {
             self.steps.advance(Step::Errata, batch.len() as u64);
             let mut errata = Vec::new();
             for unit in &batch {
-                let mut erratum: Erratum = typed(unit)?;
                 let lists = unit.parts.first().and_then(Option::as_ref);
                 let lists = lists.map(|l| units::pkglists(l)).unwrap_or_default();
-                erratum.pkglist = filter.collections(&lists, known, &modules)?;
-                if !erratum.pkglist.is_empty() {
-                    errata.push(erratum);
-                }
+                errata.push((typed(unit)?, lists));
             }
+            let errata = filter.published(errata, known, &modules).await?;
             let _ = tx.send(errata).await;
         }
         drop(tx);
@@ -377,106 +371,4 @@ fn module_text(unit: &RepoUnit) -> Result<Vec<u8>, ContentError> {
         )));
     }
     Ok(bytes.into_owned())
-}
-
-/// Tells packages apart, together with their file name: one may have none, and two may have the same.
-fn nevra(p: &ErratumPackage) -> String {
-    format!(
-        "{}-{}:{}-{}.{}",
-        p.name,
-        p.epoch_or_zero(),
-        p.version,
-        p.release,
-        p.arch
-    )
-}
-
-/// What of an advisory's packages is published (reference: rpm §12.5).
-struct Filter {
-    repo_id: String,
-    algorithm: Algorithm,
-    wanted: Option<String>,
-}
-
-impl Filter {
-    fn collections(
-        &self,
-        lists: &[units::RepoPkglist],
-        known: &Known,
-        modules: &HashSet<ModuleRef>,
-    ) -> Result<Vec<Collection>, ContentError> {
-        let mut collections = Vec::new();
-        let mut number = 0;
-        for (module, packages) in units::by_module(lists) {
-            let label = match &module {
-                Some(module)
-                    if !modules.contains(module) && !modules.iter().any(|m| module.may_mean(m)) =>
-                {
-                    continue;
-                }
-                Some(module) => {
-                    number += 1;
-                    format!("{}_{number}_{}", self.repo_id, module.name)
-                }
-                None => format!("{}_0_default", self.repo_id),
-            };
-            let mut names = HashSet::new();
-            let mut kept = Vec::new();
-            for mut package in packages {
-                let epoch = package.epoch_or_zero();
-                let here = known.contains([
-                    &package.name,
-                    epoch,
-                    &package.version,
-                    &package.release,
-                    &package.arch,
-                ]);
-                if here && names.insert((nevra(&package), package.filename.clone())) {
-                    package.sum = self.sum(&package)?;
-                    kept.push(package);
-                }
-            }
-            if !kept.is_empty() || module.is_some() {
-                collections.push(Collection {
-                    name: label.clone(),
-                    short: label,
-                    packages: kept,
-                    module,
-                    ..Collection::default()
-                });
-            }
-        }
-        Ok(collections)
-    }
-
-    /// The checksum that is written: the one asked for, else the publication's, else the longest.
-    fn sum(&self, package: &ErratumPackage) -> Result<Option<Vec<String>>, ContentError> {
-        let sums = package.sum.as_deref().unwrap_or_default();
-        let pairs = || {
-            let all = sums.chunks_exact(2);
-            all.filter(|pair| !pair[0].is_empty() && !pair[1].is_empty())
-        };
-        let of = |kind: &str| {
-            pairs().find(|p| p[0].eq_ignore_ascii_case(kind) || (kind == "sha1" && p[0] == "sha"))
-        };
-        if let Some(wanted) = &self.wanted {
-            return match of(wanted) {
-                Some(pair) => Ok(Some(pair.to_vec())),
-                None => Err(ContentError::coded(
-                    ErrorDetail::new(
-                        "RPM1012",
-                        format!(
-                            "Checksum type \"{wanted}\" requested for updateinfo.xml is not available for all \
-                             packages listed in the errata."
-                        ),
-                    )
-                    .with("checksumtype", wanted.as_str()),
-                )),
-            };
-        }
-        let longest = || pairs().max_by_key(|p| p[1].len());
-        Ok(of(self.algorithm.name())
-            .or_else(longest)
-            .map(<[String]>::to_vec))
-    }
 }

@@ -2,10 +2,14 @@
 
 pub mod chunks;
 pub mod documents;
+pub mod errata;
+pub mod known;
 pub mod names;
 pub mod output;
 pub mod packages;
 pub mod predecessor;
+pub mod recount;
+pub mod repeated;
 pub mod steps;
 
 use std::collections::HashSet;
@@ -139,9 +143,9 @@ async fn documents(
     } else {
         Predecessor::published(ctx, previous).await
     };
-    let (mut written, known) = packages::publish(ctx, steps, algorithm, predecessor).await?;
+    let (mut written, mut known) = packages::publish(ctx, steps, algorithm, predecessor).await?;
     written.extend(common.deltas().await?);
-    written.push(common.errata(&known).await?);
+    written.push(common.errata(&mut known).await?);
     written.extend(common.modules().await?);
     written.push(common.comps().await?);
     let now = ctx.clock().now();

@@ -83,23 +83,28 @@ impl Names {
     /// Which files were published under another name than their own; `None` when all have theirs.
     #[must_use]
     pub fn report(&self) -> Option<String> {
-        if self.moved == 0 {
-            return None;
-        }
-        let more = match self.moved - self.examples.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let named = enumerated(&self.examples, self.moved)?;
         let (files, have, are) = match self.moved {
             1 => ("file", "has", "is"),
             _ => ("files", "have", "are"),
         };
         Some(format!(
-            "{} {files} {have} the name of another one and {are} published under another name: {}{more}",
-            self.moved,
-            self.examples.join(", ")
+            "{} {files} {have} the name of another one and {are} published under another name: {named}",
+            self.moved
         ))
     }
+}
+
+/// Some examples out of `count`, and how many more there are; `None` when there are none.
+pub(super) fn enumerated(examples: &[String], count: usize) -> Option<String> {
+    if count == 0 {
+        return None;
+    }
+    let more = match count.saturating_sub(examples.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("{}{more}", examples.join(", ")))
 }
 
 /// `folder` put before the last segment of `path`.

@@ -1,8 +1,7 @@
 //! Packages: links below `Packages/`, and primary, filelists and other written at the same time from one stream of units
 //! (reference: rpm §11.2, §12.2).
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -11,15 +10,20 @@ use futures::TryStreamExt;
 use pith_content::ContentError;
 use pith_content::publish::{Entry, PublishContext};
 use pith_content::unit::{RepoUnit, Select};
-use pith_core::{Algorithm, Document, ErrorDetail, RelativePath, UnitId};
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Digest, ErrorDetail, RelativePath, UnitId};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::chunks::{Chunk, Cutter, Placed};
+use super::known::Known;
 use super::names::Names;
 use super::output::{Output, Written, join};
 use super::predecessor::Predecessor;
+use super::recount::recounted;
+use super::repeated::{Aside, Files, Repeated};
 use super::steps::{Step, Steps};
+use crate::learned::{self, CHECKSUMS, known_checksum};
 use crate::metadata::members::Key;
 use crate::metadata::primary::{self, published_path};
 use crate::metadata::snippet;
@@ -33,7 +37,15 @@ const PATH: &[&str] = &["filename"];
 const PATH_AND_NAME: &[&str] = &["filename", "name", "epoch", "version", "release", "arch"];
 /// As [`PATH_AND_NAME`], and what tells apart files that agree in all of that.
 const IDENTITY: &[&str] = &[
-    "filename", "name", "epoch", "version", "release", "arch", "checksum",
+    "filename",
+    "name",
+    "epoch",
+    "version",
+    "release",
+    "arch",
+    "checksum",
+    "checksumtype",
+    "checksums",
 ];
 /// The documents of packages.
 pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
@@ -47,26 +59,6 @@ const WAITING: usize = 1024;
 /// Most packages whose file names are taken that wait until all file names are known. More of them there are only in
 /// repositories that mean harm: those are published below their ids.
 const ASIDE: usize = 100_000;
-
-/// The packages of a repository by name, version and architecture, as hashes: enough to know which advisories concern it.
-#[derive(Default)]
-pub struct Known {
-    state: RandomState,
-    hashes: HashSet<u64>,
-}
-
-impl Known {
-    /// Whether the repository has this package.
-    #[must_use]
-    pub fn contains(&self, nevra: [&str; 5]) -> bool {
-        self.hashes.contains(&self.state.hash_one(nevra))
-    }
-
-    fn insert(&mut self, nevra: [&str; 5]) {
-        let hash = self.state.hash_one(nevra);
-        self.hashes.insert(hash);
-    }
-}
 
 /// A package on its way to the three documents.
 struct Rendered {
@@ -107,25 +99,6 @@ pub fn entry(unit: &RepoUnit) -> Entry {
     }
 }
 
-/// The checksum of a unit's file in the algorithm of the publication, when it is known (reference: rpm §2.1.1).
-fn known_checksum(unit: &RepoUnit, algorithm: Algorithm) -> Option<String> {
-    let name = algorithm.name();
-    if let Some(known) = unit
-        .doc
-        .get("checksums")
-        .and_then(|c| c.get(name))
-        .and_then(Value::as_str)
-    {
-        return Some(known.to_owned());
-    }
-    if text(unit, "checksumtype") == name {
-        return Some(text(unit, "checksum").to_owned());
-    }
-    unit.blob
-        .filter(|_| algorithm == Algorithm::Sha256)
-        .map(|blob| blob.to_string())
-}
-
 /// Checksums that had to be worked out, to be kept.
 #[derive(Default)]
 pub struct Learned(Vec<(UnitId, Value)>);
@@ -146,12 +119,16 @@ impl Learned {
         }
         let blob = unit.blob.ok_or_else(|| unknown_checksum(algorithm))?;
         let hex = ctx.digest(blob, algorithm).await?;
-        let mut all = match unit.doc.get("checksums") {
-            Some(Value::Object(all)) => all.clone(),
-            _ => Document::new(),
+        let digest = Digest::new(algorithm, &hex).map_err(ContentError::other)?;
+        let hashed = Hashed {
+            sha256: blob,
+            others: vec![digest],
+            size: unit.size.unwrap_or(0),
         };
-        all.insert(algorithm.name().to_owned(), hex.clone().into());
-        self.0.push((unit.id, Value::Object(all)));
+        let mut doc = unit.doc.clone();
+        learned::add_checksums(&mut doc, &hashed);
+        let all = doc.remove(CHECKSUMS).unwrap_or_default();
+        self.0.push((unit.id, all));
         Ok(hex)
     }
 
@@ -167,7 +144,7 @@ impl Learned {
         if self.0.is_empty() {
             return Ok(());
         }
-        ctx.learn(type_id, "checksums", std::mem::take(&mut self.0))
+        ctx.learn(type_id, CHECKSUMS, std::mem::take(&mut self.0))
             .await
     }
 }
@@ -205,20 +182,23 @@ pub async fn publish(
         algorithm,
         known: (ctx.count(ERRATUM).await? > 0).then(Known::default),
         names: Names::default(),
+        files: Files::default(),
         aside: Vec::new(),
+        repeated: Repeated::default(),
         learned: Learned::default(),
     };
-    let (published, written) = run.documents(count, predecessor).await?;
+    let (published, mut written) = run.documents(count, predecessor).await?;
+    let repeated = run.repeated.count();
     // The documents begin with the number of packages.
-    if published != count {
+    if published + repeated == count && repeated > 0 {
+        written = recounted(ctx, written, published, algorithm).await?;
+    } else if published != count {
         return Err(ContentError::other(format!(
             "the repository has {published} packages now and had {count} a moment ago: it was changed while it was \
              published; publish it again"
         )));
     }
-    if let Some(report) = run.names.report() {
-        steps.note(Step::Rpms, report);
-    }
+    steps.note(Step::Rpms, [run.names.report(), run.repeated.report()]);
     steps.finish(Step::Rpms);
     Ok((written, run.known.unwrap_or_default()))
 }
@@ -230,8 +210,10 @@ struct Run<'a> {
     /// `None` when nobody asks.
     known: Option<Known>,
     names: Names,
-    /// Packages whose file names were taken.
-    aside: Vec<(&'static str, RepoUnit)>,
+    files: Files,
+    /// Packages whose file names were taken, or that are published already.
+    aside: Vec<Aside>,
+    repeated: Repeated,
     learned: Learned,
 }
 
@@ -306,15 +288,29 @@ impl Run<'_> {
         while let Some(units) = stream.try_next().await? {
             let arrived = units.len() as u64;
             for unit in units {
-                let path = published_path(text(&unit, "filename"));
-                let (path, moved) = match self.names.own(path)? {
+                if let Some(like) = self.files.like(&unit).filter(|_| self.aside.len() < ASIDE) {
+                    self.aside.push(Aside {
+                        type_id,
+                        unit,
+                        like,
+                    });
+                    continue;
+                }
+                let own = self.names.own(published_path(text(&unit, "filename")))?;
+                let (path, moved) = match own {
                     Some(path) => (path, false),
                     None if self.aside.len() < ASIDE => {
-                        self.aside.push((type_id, unit));
+                        let like = unit.id;
+                        self.aside.push(Aside {
+                            type_id,
+                            unit,
+                            like,
+                        });
                         continue;
                     }
                     None => (self.names.of_package(&unit)?, true),
                 };
+                self.files.published(&unit);
                 let chunk = self.package(type_id, (unit, path, moved), &mut cutter);
                 if let Some(chunk) = chunk.await? {
                     self.chunk(type_id, chunk, feed).await?;
@@ -329,33 +325,53 @@ impl Run<'_> {
         self.write(type_id, feed).await
     }
 
-    /// Sends the packages of one type that were left aside: all file names are given away now.
+    /// Where a package is published, and whether that is another place than its file name says.
+    fn path(&mut self, unit: &RepoUnit) -> Result<(RelativePath, bool), ContentError> {
+        let own = self.names.own(published_path(text(unit, "filename")))?;
+        match own {
+            Some(path) => Ok((path, false)),
+            None => Ok((self.names.of_package(unit)?, true)),
+        }
+    }
+
+    /// Sends the packages of one type that were left aside: all file names are given away now. Those that are published
+    /// already are left out.
     async fn place_aside(
         &mut self,
         type_id: &'static str,
         feed: &mut Feed,
     ) -> Result<(), ContentError> {
         let aside = std::mem::take(&mut self.aside);
-        let (own, others) = aside.into_iter().partition(|(of, _)| *of == type_id);
+        let (own, others) = aside.into_iter().partition(|one| one.type_id == type_id);
         self.aside = others;
-        let own: Vec<(&str, RepoUnit)> = own;
+        let own: Vec<Aside> = own;
         let mut cutter = Cutter::new(self.algorithm);
         for batch in own.chunks(READ) {
+            let ids = batch.iter().flat_map(|one| [one.unit.id, one.like]);
+            let ids: BTreeSet<UnitId> = ids.collect();
+            let ids: Vec<UnitId> = ids.into_iter().collect();
             let select = Select {
                 fields: Some(IDENTITY),
                 ..Select::all(type_id)
             };
-            let ids: Vec<UnitId> = batch.iter().map(|(_, unit)| unit.id).collect();
-            let mut whole = self.ctx.pick(select, &ids).await?.into_iter();
-            for (_, unit) in batch {
-                let identity = whole.next().filter(|whole| whole.id == unit.id);
-                let doc = identity.ok_or_else(|| lost(unit.id))?.doc;
+            let whole = self.ctx.pick(select, &ids).await?;
+            let whole: HashMap<UnitId, RepoUnit> =
+                whole.into_iter().map(|unit| (unit.id, unit)).collect();
+            for Aside { unit, like, .. } in batch {
+                let identity = whole.get(&unit.id).ok_or_else(|| lost(unit.id))?;
+                let other = whole.get(like).filter(|_| self.repeated.is_new(*like));
+                if let Some(other) = other.filter(|other| other.id != unit.id) {
+                    self.is_repeated(*like, other).await?;
+                }
+                if *like != unit.id && self.is_repeated(*like, identity).await? {
+                    continue;
+                }
                 let unit = RepoUnit {
-                    doc,
+                    doc: identity.doc.clone(),
                     ..unit.clone()
                 };
-                let path = self.names.of_package(&unit)?;
-                let chunk = self.package(type_id, (unit, path, true), &mut cutter);
+                let (path, moved) = self.path(&unit)?;
+                let chunk = self.package(type_id, (unit, path, moved), &mut cutter);
                 if let Some(chunk) = chunk.await? {
                     self.chunk(type_id, chunk, feed).await?;
                 }
@@ -367,6 +383,15 @@ impl Run<'_> {
         self.write(type_id, feed).await
     }
 
+    /// Whether a package is the same as one of those `like` that were asked about before.
+    async fn is_repeated(&mut self, like: UnitId, unit: &RepoUnit) -> Result<bool, ContentError> {
+        let checksum = self
+            .learned
+            .checksum(self.ctx, unit, self.algorithm)
+            .await?;
+        Ok(!self.repeated.note(like, unit, &checksum))
+    }
+
     /// Publishes a package at its path; answers the chunk that it completes.
     async fn package(
         &mut self,
@@ -375,8 +400,7 @@ impl Run<'_> {
         cutter: &mut Cutter,
     ) -> Result<Option<Chunk>, ContentError> {
         if let Some(known) = self.known.as_mut().filter(|_| type_id == RPM) {
-            let nevra = ["name", "epoch", "version", "release", "arch"];
-            known.insert(nevra.map(|field| text(&unit, field)));
+            known.insert(&unit.doc);
         }
         self.ctx
             .add(path.clone(), entry(&unit), unit.updated)

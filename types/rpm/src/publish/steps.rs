@@ -92,8 +92,9 @@ impl Steps {
     }
 
     /// Says something about a step that people should know.
-    pub fn note(&self, step: Step, text: String) {
-        self.0.lock()[step as usize].details = text;
+    pub fn note<const N: usize>(&self, step: Step, texts: [Option<String>; N]) {
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        self.0.lock()[step as usize].details = texts.join("; ");
     }
 
     /// A step has ended well.

@@ -4,6 +4,7 @@
 use std::io::BufRead;
 
 use pith_content::base::Base;
+use pith_core::digest::deciding;
 use pith_core::{Algorithm, Digest, MultiHasher};
 
 use crate::metadata::MetadataError;
@@ -38,7 +39,9 @@ impl Expected {
     fn of(element: &Element) -> Self {
         let hashes = element.child("verification").map(|v| v.all("hash"));
         let digest = |hash: &Element| {
-            let algorithm: Algorithm = hash.attr("type")?.parse().ok()?;
+            // Newer metalinks write `sha-256`.
+            let name = hash.attr("type")?.trim().replace('-', "");
+            let algorithm: Algorithm = name.parse().ok()?;
             Digest::new(algorithm, hash.text.trim()).ok()
         };
         Self {
@@ -47,14 +50,14 @@ impl Expected {
         }
     }
 
-    /// Whether `file` is this version: all digests that are given count.
+    /// Whether `file` is this version: the strongest digest that is given and known here decides.
     fn is(&self, file: &[u8]) -> bool {
         let algorithms: Vec<Algorithm> = self.digests.iter().map(Digest::algorithm).collect();
         let mut hasher = MultiHasher::new(&algorithms);
         hasher.update(file);
         let hashed = hasher.finish();
         self.size.is_none_or(|size| size == hashed.size)
-            && self.digests.iter().all(|digest| hashed.matches(digest))
+            && deciding(&self.digests).all(|digest| hashed.matches(digest))
     }
 }
 
@@ -203,6 +206,29 @@ mod tests {
         for broken in ["<metalink></metalink>", "<metalink><files>", "<metalink"] {
             assert!(Mirrors::read(broken.as_bytes()).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn the_strongest_digest_of_a_metalink_decides() {
+        let metalink = |hashes: &str| {
+            let text = METALINK.replace(
+                "<hash type=\"md5\">ACBD18DB4CC2F85CEDEF654FCCC4A4D8</hash>",
+                hashes,
+            );
+            Mirrors::read(text.as_bytes()).unwrap()
+        };
+        let sha256 = pith_core::Sha256::of(b"foo");
+        let wrong = "0".repeat(32);
+        for hashes in [
+            format!("<hash type='md5'>{wrong}</hash><hash type='sha256'>{sha256}</hash>"),
+            format!("<hash type='SHA-256'> {sha256} </hash><hash type='md5'>{wrong}</hash>"),
+            format!("<hash type='sha256'>{sha256}</hash><hash type='blake3'>{sha256}</hash>"),
+        ] {
+            assert_eq!(metalink(&hashes).version(b"foo"), Some(0), "{hashes}");
+            assert_eq!(metalink(&hashes).version(b"baz"), None, "{hashes}");
+        }
+        let weak = format!("<hash type='md5'>{wrong}</hash>");
+        assert_eq!(metalink(&weak).version(b"foo"), None);
     }
 
     proptest! {

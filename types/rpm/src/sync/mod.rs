@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use self::feed::{Feed, Finder};
 use self::others::Modules;
 use self::packages::{Files, Wanted};
-use self::progress::{Progress, Step};
+use self::progress::{Digests, Progress, Step};
 use crate::modular::{Artifacts, text};
 use crate::signature::SignaturePolicy;
 use crate::types::{
@@ -95,10 +95,16 @@ impl Importer for YumImporter {
 }
 
 fn progress_for(config: &Config) -> Progress {
+    let flag = |name: &str| config.flag(name) == Some(true);
+    let digests = match (flag("validate"), flag("force_full")) {
+        (true, _) => Digests::Usual,
+        (false, true) => Digests::OfAll,
+        (false, false) => Digests::OfNew,
+    };
     Progress::new(
         config.text(ON_DOWNLOAD_FAILURE) == Some("continue"),
         SignaturePolicy::of(config),
-        config.flag("validate") == Some(true),
+        digests,
     )
 }
 

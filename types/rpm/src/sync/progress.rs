@@ -9,7 +9,9 @@ use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Document};
 use serde_json::{Map, Value, json};
 
+use crate::learned::{self, SIGNING_KEY};
 use crate::metadata::header;
+use crate::modular::IS_MODULAR;
 use crate::signature::SignaturePolicy;
 use crate::types::{DRPM, RPM, SRPM};
 
@@ -69,22 +71,24 @@ pub struct Progress {
     /// Whether the sync goes on without packages that cannot be had.
     go_on: bool,
     signatures: SignaturePolicy,
-    /// Whether all usual digests of packages are worked out: every package is checked in any case.
-    validate: bool,
+    digests: Digests,
 }
 
-/// The digests of packages that `validate` asks for (reference: rpm §2.1).
-const VALIDATED: [Algorithm; 4] = [
-    Algorithm::Md5,
-    Algorithm::Sha1,
-    Algorithm::Sha256,
-    Algorithm::Sha512,
-];
+/// Which digests of packages a sync works out. Every package is checked in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digests {
+    /// Those of the files that come, as far as they cost nothing: SHA-256 beside the one that upstream gives.
+    OfNew,
+    /// The same of files that are here already.
+    OfAll,
+    /// All usual ones, of all files (`validate`).
+    Usual,
+}
 
 impl Progress {
     /// A report in which nothing has started.
     #[must_use]
-    pub fn new(go_on: bool, signatures: SignaturePolicy, validate: bool) -> Self {
+    pub fn new(go_on: bool, signatures: SignaturePolicy, digests: Digests) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 states: std::array::from_fn(|_| ("NOT_STARTED", None)),
@@ -96,7 +100,7 @@ impl Progress {
             }),
             go_on,
             signatures,
-            validate,
+            digests,
         }
     }
 
@@ -257,40 +261,54 @@ impl StageObserver for Progress {
 
     fn digests(&self, type_id: &str) -> &'static [Algorithm] {
         match type_id {
-            RPM | SRPM | DRPM if self.validate => &VALIDATED,
+            RPM | SRPM | DRPM if self.digests == Digests::Usual => &learned::USUAL,
             _ => &[],
         }
     }
 
     fn screens(&self, type_id: &str) -> bool {
-        matches!(type_id, RPM | SRPM | DRPM) && !self.signatures.is_open()
+        let looks = !self.signatures.is_open() || self.digests != Digests::OfNew;
+        looks && learned::is_package(type_id)
+    }
+
+    fn missing_digests(&self, unit: &WantedUnit, stored: &Document) -> Vec<Algorithm> {
+        let known = |doc: &Document, algorithm| learned::checksum(doc, algorithm).is_some();
+        let usual = self.digests(unit.type_id).iter().copied();
+        usual
+            .filter(|algorithm| *algorithm != Algorithm::Sha256)
+            .filter(|algorithm| !known(stored, *algorithm) && !known(&unit.doc, *algorithm))
+            .collect()
+    }
+
+    fn digested(&self, unit: &mut WantedUnit, hashed: &Hashed) {
+        if learned::is_package(unit.type_id) {
+            learned::add_checksums(&mut unit.doc, hashed);
+        }
     }
 
     fn accepts_known(&self, unit: &WantedUnit, stored: &Document) -> Option<Result<(), String>> {
-        let key = stored.get("signing_key").and_then(Value::as_str)?;
+        if self.signatures.is_open() {
+            return Some(Ok(()));
+        }
+        let key = stored.get(SIGNING_KEY).and_then(Value::as_str)?;
         Some(self.require_accepted(unit, Some(key)))
     }
 
     fn inspect(&self, unit: &mut WantedUnit, head: &[u8], hashed: &Hashed) -> Result<(), String> {
-        if !matches!(unit.type_id, RPM | SRPM | DRPM) {
+        if !learned::is_package(unit.type_id) {
             return Ok(());
         }
-        if self.validate {
-            let digests = VALIDATED.into_iter();
-            let digests: Map<String, Value> = digests
-                .filter_map(|a| Some((a.name().to_owned(), hashed.hex(a)?.into())))
-                .collect();
-            unit.doc.insert("checksums".to_owned(), digests.into());
-        }
+        self.digested(unit, hashed);
         let facts = header::facts(head).unwrap_or_default();
-        self.require_accepted(unit, facts.signing_key.as_deref())?;
-        if let Some(key) = facts.signing_key {
-            unit.doc.insert("signing_key".to_owned(), key.into());
-        }
         if unit.type_id == RPM && facts.modular {
-            unit.doc.insert("is_modular".to_owned(), true.into());
+            unit.doc.insert(IS_MODULAR.to_owned(), true.into());
         }
-        Ok(())
+        let key = facts.signing_key.as_deref();
+        let accepted = self.require_accepted(unit, key);
+        let found = facts.signing_key.map(|key| (SIGNING_KEY, key.into()));
+        unit.doc
+            .extend(found.map(|(field, key)| (field.to_owned(), key)));
+        accepted
     }
 
     fn deferred(&self, type_id: &str, size: u64) {
