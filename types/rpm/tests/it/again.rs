@@ -80,6 +80,13 @@ impl Zoo {
         // Clients know packages by their checksums.
         let checksum = json!({"sha256": key.to_string()});
         stored.unit.doc.insert("checksums".to_owned(), checksum);
+        // Each has a file of its own.
+        let mut blobs = self.repo.blobs.lock();
+        if let Some(bytes) = stored.unit.blob.and_then(|blob| blobs.get(&blob).cloned()) {
+            blobs.insert(key, bytes);
+            stored.unit.blob = Some(key);
+        }
+        drop(blobs);
         stored.unit.id = UnitId::new();
         stored.unit.updated = self.repo_time();
         stored.order = 1000 + number;
