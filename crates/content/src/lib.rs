@@ -122,6 +122,12 @@ pub trait ContentType: Send + Sync {
         0
     }
 
+    /// The flag of units of `type_id` that depends on what else a repository has. In searches of a repository it is shown,
+    /// filtered and sorted by as that repository has it.
+    fn listed(&self, _type_id: &str) -> Option<&'static unit::Listed> {
+        None
+    }
+
     /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to
     /// what is to be stored. `parts` holds all parts of the known unit as they are stored. Most types replace.
     fn merge(

@@ -1,5 +1,7 @@
 //! Units as types hand them over and get them back.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use pith_core::{Digest, Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
@@ -179,6 +181,20 @@ impl Select {
             sort: &[],
         }
     }
+}
+
+/// A flag that is true of units which other units of the same repository list. The stored document has it of every unit that
+/// may be listed somewhere.
+#[derive(Debug)]
+pub struct Listed {
+    /// The field.
+    pub flag: &'static str,
+    /// Which units list, and what of them must be read.
+    pub by: fn() -> Select,
+    /// Adds the names that such a unit lists.
+    pub names: fn(&Document, &mut HashSet<String>),
+    /// The name of a unit of which the key fields are known.
+    pub name: fn(&Document) -> String,
 }
 
 #[cfg(test)]

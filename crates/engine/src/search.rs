@@ -7,6 +7,7 @@
 mod collections;
 mod entry;
 mod length;
+mod listed;
 mod names;
 mod narrowing;
 mod people;

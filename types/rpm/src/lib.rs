@@ -23,7 +23,7 @@ mod upload_fields;
 
 use std::sync::Arc;
 
-use pith_content::unit::WantedUnit;
+use pith_content::unit::{Listed, WantedUnit};
 use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType, json_text};
 use pith_core::Document;
 use pith_core::digest::Hashed;
@@ -99,6 +99,10 @@ impl ContentType for Rpm {
             true => &[learned::CHECKSUMS, learned::SIGNING_KEY],
             false => &[],
         }
+    }
+
+    fn listed(&self, type_id: &str) -> Option<&'static Listed> {
+        (type_id == types::RPM).then_some(&modular::LISTED)
     }
 
     fn learn(&self, type_id: &str, head: &[u8], hashed: &Hashed) -> Document {

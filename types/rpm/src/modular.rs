@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use pith_content::ContentError;
-use pith_content::unit::{RepoUnit, Select};
+use pith_content::unit::{Listed, RepoUnit, Select};
 use pith_core::{Document, UnitId};
 use serde_json::Value;
 
@@ -62,6 +62,14 @@ pub fn artifact(written: &str) -> Cow<'_, str> {
 pub(crate) fn artifacts_of(doc: &Document) -> impl Iterator<Item = Cow<'_, str>> {
     texts(doc, "artifacts").map(artifact)
 }
+
+/// Packages are modular in a repository whose modules list them.
+pub static LISTED: Listed = Listed {
+    flag: IS_MODULAR,
+    by: select_modules,
+    names: |doc, names| names.extend(artifacts_of(doc).map(Cow::into_owned)),
+    name: name_of,
+};
 
 /// What of module documents tells their packages.
 #[must_use]

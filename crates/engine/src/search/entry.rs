@@ -7,6 +7,7 @@ use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
 
+use super::listed::Listing;
 use super::units::{DocumentStream, Search};
 use crate::error::from_store;
 use crate::{Engine, present};
@@ -56,6 +57,7 @@ impl Engine {
             association_fields: criteria.association_fields,
             include_repos: false,
             exact: false,
+            listed: Listing::default(),
         }
         .with_wire_names();
         if let Err(error) = search.check_fields() {
@@ -106,6 +108,7 @@ impl Engine {
             association_fields: None,
             include_repos,
             exact: false,
+            listed: Listing::default(),
         };
         search.with_wire_names().run().await
     }

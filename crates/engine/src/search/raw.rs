@@ -12,6 +12,7 @@ use pith_store::{RawDocument, StreamedUnit, Unit};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
+use super::listed::Names;
 use super::units::{DocumentStream, Search, Shown};
 use crate::error::from_store;
 use crate::present;
@@ -36,18 +37,21 @@ impl Search {
         )?;
         let search = Arc::new(self);
         let show = move |batch: Vec<StreamedUnit<RawDocument>>| {
-            batch
-                .into_iter()
-                .map(|unit| search.show_raw(unit))
-                .collect()
+            let search = Arc::clone(&search);
+            async move {
+                let names = search.names_for(&batch).await?;
+                let shown = batch.into_iter().map(|unit| search.show_raw(unit, names));
+                shown.collect()
+            }
         };
-        Ok(units
-            .map_err(from_store)
-            .map(move |batch| batch.and_then(&show))
-            .boxed())
+        Ok(units.map_err(from_store).and_then(show).boxed())
     }
 
-    fn show_raw(&self, streamed: StreamedUnit<RawDocument>) -> Result<Shown, PulpError> {
+    fn show_raw(
+        &self,
+        streamed: StreamedUnit<RawDocument>,
+        names: Option<&Names>,
+    ) -> Result<Shown, PulpError> {
         let association = self.association_document(&streamed);
         let broken = |error: serde_json::Error| PulpError::execution(error.to_string());
         let StreamedUnit { unit, parts, .. } = streamed;
@@ -69,12 +73,15 @@ impl Search {
         let taken = |key: &str| {
             outline.plain.contains_key(key) || outline.other.iter().any(|other| other == key)
         };
+        let off = self.off(&unit.type_id, &outline.plain, names);
         if text.len() <= 2
+            || off.is_some()
             || beside.keys().any(|key| taken(key))
             || presented.iter().any(|(field, _)| taken(field))
         {
             // Something that is shown in another form is stored as well: worked out field by field.
-            let doc: Document = serde_json::from_str(&text).map_err(broken)?;
+            let mut doc: Document = serde_json::from_str(&text).map_err(broken)?;
+            doc.extend(off.map(|flag| (flag.to_owned(), Value::Bool(false))));
             let unit = present::unit_document(registry, Unit { doc, ..unit }, parts, true);
             return Ok(Shown::Document(self.show(association, unit)));
         }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::Ranking;
 use super::length::at_length;
+use super::listed::Listing;
 use crate::error::from_store;
 use crate::{Engine, present};
 
@@ -53,6 +54,8 @@ pub(super) struct Search {
     pub(super) include_repos: bool,
     /// Whether the database decides the filter on the unit alone; found out when the search runs.
     pub(super) exact: bool,
+    /// Names that units of the repository list, once somebody asks.
+    pub(super) listed: Listing,
 }
 
 /// What of the units must be read, given the fields that somebody looks at.
@@ -174,6 +177,7 @@ impl Search {
             // An empty object stands for what was never set; below it nothing is missing.
             "pulp_user_metadata" => first == field,
             "downloaded" | "children" => true,
+            _ if self.is_listed(first) => true,
             _ => first.starts_with('_') || self.presented().any(|(name, _)| name == first),
         };
         if beside {
@@ -459,8 +463,9 @@ impl Search {
             .map(|limit| limit.saturating_add(self.skip));
         let mut found = 0;
         while enough.is_none_or(|enough| found < enough)
-            && let Some(batch) = units.try_next().await.map_err(from_store)?
+            && let Some(mut batch) = units.try_next().await.map_err(from_store)?
         {
+            self.relate(&mut batch).await?;
             at_length(|| {
                 for streamed in batch {
                     let id = streamed.unit.id;
@@ -487,7 +492,8 @@ impl Search {
     async fn page(&self, ids: &[UnitId], needs: &Needs) -> Result<Vec<Shown>, PulpError> {
         let mut found: HashMap<UnitId, Document> = HashMap::with_capacity(ids.len());
         let mut units = self.query(&self.type_ids, needs, &[], Some(ids.to_vec()), None)?;
-        while let Some(batch) = units.try_next().await.map_err(from_store)? {
+        while let Some(mut batch) = units.try_next().await.map_err(from_store)? {
+            self.relate(&mut batch).await?;
             at_length(|| {
                 for streamed in batch {
                     let id = streamed.unit.id;
@@ -526,10 +532,11 @@ impl Running {
                 self.current = Some(self.search.query(&group, &self.needs, sort, None, window)?);
                 continue;
             };
-            let Some(batch) = units.try_next().await.map_err(from_store)? else {
+            let Some(mut batch) = units.try_next().await.map_err(from_store)? else {
                 self.current = None;
                 continue;
             };
+            self.search.relate(&mut batch).await?;
             let judged = batch
                 .into_iter()
                 .filter_map(|unit| self.search.judge(unit, &self.needs));

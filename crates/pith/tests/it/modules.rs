@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use futures::TryStreamExt;
 use pith_core::task::TaskState;
 use pith_engine::Job;
 use pith_engine::repositories::Expand;
+use pith_engine::search::Shown;
 use serde_json::{Value, json};
 
 use crate::feeds::{
@@ -17,6 +19,7 @@ crate::on_both!(
     documents_that_nobody_interprets_follow_the_feed,
     an_uploaded_document_stays_and_goes_along,
     packages_are_modular_whichever_came_first,
+    packages_are_modular_where_a_module_lists_them,
     retained_versions_leave_modular_packages_alone,
     a_modular_advisory_brings_exactly_the_builds_it_names,
     an_advisory_that_names_a_module_and_no_packages_brings_it,
@@ -196,6 +199,76 @@ async fn packages_are_modular_whichever_came_first(on: On) {
     )
     .await;
     assert!(content(&h, "plain").await.contains(&"tool-1*".to_owned()));
+}
+
+/// What a search of a repository shows, by name and whether a package is modular; all fields, or these.
+async fn shown(h: &Harness, repo: &str, criteria: Value) -> Vec<String> {
+    let criteria = pith_core::criteria::UnitCriteria::parse(&criteria).unwrap();
+    let found = h.engine.repository_units(repo, criteria).await.unwrap();
+    let batches: Vec<Vec<Shown>> = found.try_collect().await.unwrap();
+    let mut found: Vec<String> = Vec::new();
+    for shown in batches.into_iter().flatten() {
+        let one = match shown {
+            Shown::Document(document) => Value::Object(document),
+            Shown::Text(text) => serde_json::from_str(&text).unwrap(),
+        };
+        let metadata = &one["metadata"];
+        let mark = if metadata["is_modular"] == json!(true) {
+            "*"
+        } else {
+            ""
+        };
+        found.push(format!("{}{mark}", metadata["name"].as_str().unwrap()));
+    }
+    found.sort();
+    found
+}
+
+async fn packages_are_modular_where_a_module_lists_them(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let packages = [Package("perl", "5.24", &[]), Package("tool", "1", &[])];
+    let perl = module("perl", "\"5.24\"", 1, "c0", &[nevra("perl", "5.24")]);
+    let modular = repository(&h, "mod", json!({})).await;
+    write_feed(modular.path(), 1, &packages, &[("modules", &perl)]);
+    synced(&h, "mod").await;
+    // The same packages elsewhere, later, by a sync and by a copy.
+    let plain = repository(&h, "plain", json!({})).await;
+    write_feed(plain.path(), 1, &packages, &[]);
+    synced(&h, "plain").await;
+    let _none = repository(&h, "copy", json!({})).await;
+    let rpms = json!({"type_ids": ["rpm"]});
+    copy(&h, ("mod", "copy"), rpms.clone(), json!({})).await;
+    for (repo, all, are) in [
+        ("mod", "perl*", 1),
+        ("plain", "perl", 0),
+        ("copy", "perl", 0),
+    ] {
+        let some = json!({"type_ids": ["rpm"], "fields": {"unit": ["name", "is_modular"]}});
+        for criteria in [rpms.clone(), some] {
+            assert_eq!(shown(&h, repo, criteria).await, [all, "tool"], "{repo}");
+        }
+        for (flag, count) in [(true, are), (false, 2 - are)] {
+            let filter = json!({"type_ids": ["rpm"], "filters": {"unit": {"is_modular": flag}}});
+            assert_eq!(shown(&h, repo, filter).await.len(), count, "{repo} {flag}");
+        }
+    }
+    // A copy takes what the source shows.
+    let _none = repository(&h, "some", json!({})).await;
+    let listed = json!({"type_ids": ["rpm"], "filters": {"unit": {"is_modular": true}}});
+    copy(&h, ("plain", "some"), listed.clone(), json!({})).await;
+    assert!(shown(&h, "some", rpms.clone()).await.is_empty());
+    copy(&h, ("mod", "some"), listed, json!({})).await;
+    assert_eq!(shown(&h, "some", rpms.clone()).await, ["perl"]);
+    copy(
+        &h,
+        ("mod", "some"),
+        json!({"type_ids": ["modulemd"]}),
+        json!({}),
+    )
+    .await;
+    assert_eq!(shown(&h, "some", rpms).await, ["perl*"]);
 }
 
 async fn retained_versions_leave_modular_packages_alone(on: On) {
