@@ -208,7 +208,16 @@ impl Pith {
         self.folder.path().join("home")
     }
 
-    fn client_command(&self, user: &str, password: &str, line: &str) -> anyhow::Result<Command> {
+    /// A client command as another user, to be started.
+    ///
+    /// # Errors
+    /// When the binary is not there.
+    pub fn client_command(
+        &self,
+        user: &str,
+        password: &str,
+        line: &str,
+    ) -> anyhow::Result<Command> {
         let arguments: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
         let mut command = pith(&arguments)?;
         command

@@ -70,7 +70,7 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Exposed`] when the password would travel over plain HTTP to another machine; [`Error::Usage`]
-    /// when the certificate authority cannot be read.
+    /// when the certificate authority cannot be read or the login is one that HTTP cannot carry.
     pub fn new(base: Url, credentials: Option<Credentials>, trust: &Trust) -> Result<Self, Error> {
         if credentials.is_some()
             && base.scheme() == "http"
@@ -80,6 +80,15 @@ impl Client {
             return Err(Error::Exposed {
                 url: base.to_string(),
             });
+        }
+        if let Some(who) = &credentials
+            && (who.user.is_empty() || who.user.contains(':'))
+        {
+            return Err(Error::usage(
+                format!("'{}' cannot be a login", clean(&who.user)),
+                "what stands before a colon is taken for the login, what follows for the password: give them with \
+                 --user and --password, or PITH_USER and PITH_PASSWORD",
+            ));
         }
         let unusable = |e: reqwest::Error| {
             Error::usage(
@@ -100,6 +109,12 @@ impl Client {
         }
         if let Some(pem) = &trust.ca_pem {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable)?;
+            if certificates.is_empty() {
+                return Err(Error::usage(
+                    "the file of the certificate authority holds no certificate",
+                    "give --ca-cert a file in PEM form",
+                ));
+            }
             builder = builder.tls_certs_merge(certificates);
         }
         if let Some(Proof::Certificate(pem)) = credentials.as_ref().map(|who| &who.proof) {
@@ -243,6 +258,7 @@ impl Client {
                 status,
                 detail: detail_of(status, &bytes),
                 request: request_name,
+                anonymous: self.credentials.is_none(),
             })));
         }
         if bytes.is_empty() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pith_core::ErrorDetail;
 use serde_json::{Value, json};
 
+use crate::hint;
 use crate::output::clean;
 
 /// How a command ended, as the exit code of the process.
@@ -76,6 +77,8 @@ pub struct Answer {
     pub request: String,
     /// The `error` object, or what could be read in its place.
     pub detail: ErrorDetail,
+    /// The request named no user.
+    pub anonymous: bool,
 }
 
 /// A task that did not end well.
@@ -100,6 +103,14 @@ pub enum Error {
         /// What is wrong.
         what: String,
         /// What to write instead.
+        hint: String,
+    },
+    /// Nothing of that name is there, as other answers of the server show.
+    #[error("{what}")]
+    Missing {
+        /// What is missing.
+        what: String,
+        /// Where to look.
         hint: String,
     },
     /// Credentials would travel where anybody can read them.
@@ -149,6 +160,7 @@ pub enum Error {
 fn message_of(answer: &Answer) -> String {
     let text = clean(&answer.detail.description);
     match answer.status {
+        401 if answer.anonymous => format!("nobody is logged in: {text}"),
         // Pulp answers 401 to people whom it knows, too.
         401 if answer.detail.code != "PLP0026" => {
             format!("the server does not accept these credentials: {text}")
@@ -213,6 +225,14 @@ impl Error {
         }
     }
 
+    /// Nothing of that name: what is missing, and where to look.
+    pub fn missing(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Missing {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
     /// A local file that cannot be used.
     pub fn file(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::File {
@@ -227,11 +247,18 @@ impl Error {
         matches!(self, Self::Answer(answer) if answer.status == status)
     }
 
+    /// Whether the server refused because of who asks.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.exit() == Exit::Refused
+    }
+
     /// The exit code of the process.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::File { .. } => Exit::Usage,
+            Self::Missing { .. } => Exit::NotFound,
             Self::Exposed { .. } => Exit::Refused,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Answer(answer) => match answer.status {
@@ -249,18 +276,16 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Usage { hint, .. } => hint.clone(),
+            Self::Usage { hint, .. } | Self::Missing { hint, .. } => hint.clone(),
             Self::Exposed { .. } => "use https, or --insecure if the network is yours alone".into(),
             Self::Unreachable { .. } => {
                 "start it with `pith serve`, or name another server with --url or PITH_URL".into()
             }
-            Self::Answer(answer) if answer.detail.code == "PLP0026" => answer_hint(403).into(),
-            Self::Answer(answer) if answer.status == 404 => missing_hint(&answer.request).into(),
-            Self::Answer(answer) => answer_hint(answer.status).into(),
+            Self::Answer(answer) => hint::after_answer(answer),
             Self::Nonsense { .. } => {
                 "check that --url is the root of a pith or Pulp 2 server, without /pulp/api".into()
             }
-            Self::Tasks(tasks) => tasks_hint(tasks),
+            Self::Tasks(tasks) => hint::after_tasks(tasks),
             Self::Interrupted(tasks) => {
                 let id = tasks.first().map_or("ID", String::as_str);
                 format!("`pith task wait {id}` waits again, `pith task cancel {id}` cancels it")
@@ -287,78 +312,6 @@ impl Error {
     }
 }
 
-fn answer_hint(status: u16) -> &'static str {
-    match status {
-        401 => "log in with `pith login`, or give --user and --password (PITH_USER, PITH_PASSWORD)",
-        403 => "ask an administrator to grant the permission, or log in as another user",
-        409 => "choose another id, or change the one that is there with `update`",
-        400..=499 => "correct the value that the server names; `--help` lists what an option takes",
-        _ => "look at the server's log; the same command can be tried again",
-    }
-}
-
-/// Where to see what there is, by the request that found nothing.
-fn missing_hint(request: &str) -> &'static str {
-    const LISTS: [(&str, &str); 8] = [
-        (
-            "/schedules/",
-            "`schedules list` in place of the same command shows the schedules there are",
-        ),
-        ("/repo_groups/", "`pith repo group list` shows the groups"),
-        ("/users/", "`pith auth user list` shows the users"),
-        ("/roles/", "`pith auth role list` shows the roles"),
-        (
-            "/content/sources/",
-            "`pith content sources list` shows the sources",
-        ),
-        (
-            "/content/orphans/",
-            "`pith orphan list` shows what no repository holds",
-        ),
-        (
-            "/content/uploads/",
-            "`pith rpm repo uploads list` shows the uploads",
-        ),
-        (
-            "/tasks/",
-            "`pith task list --all` shows the tasks that are still known",
-        ),
-    ];
-    LISTS
-        .iter()
-        .find(|(part, _)| request.contains(part))
-        .map_or("`pith repo list` shows the repositories", |(_, hint)| hint)
-}
-
-fn tasks_hint(tasks: &[FailedTask]) -> String {
-    let Some(task) = tasks.first() else {
-        return String::new();
-    };
-    let code = task.detail.as_ref().map_or("", |d| d.code.as_str());
-    match code {
-        "RPM1004" | "RPM1006" => {
-            "check the feed: its repodata/repomd.xml must open from the server".into()
-        }
-        "RPM1005" => "give the repository a feed: `pith rpm repo update ID --feed URL`".into(),
-        "RPM1013" | "RPM1014" => {
-            "sign the package with an allowed key, or change --require-signature or --allowed-keys"
-                .into()
-        }
-        "PLP0044" => {
-            "name the type of content to copy, or a repository that takes all that the other holds"
-                .into()
-        }
-        "PLP0047" => format!(
-            "`pith task show {}` shows why the file was refused",
-            task.id
-        ),
-        "PLP0009" => {
-            "what the task names is not there any more; `pith repo show ID` shows what is".into()
-        }
-        _ => format!("`pith task show {}` shows the whole task", task.id),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,14 +321,6 @@ mod tests {
         let mut codes: Vec<u8> = Exit::TABLE.iter().map(|(exit, _)| exit.code()).collect();
         codes.dedup();
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 130]);
-    }
-
-    #[test]
-    fn what_is_not_there_is_answered_with_the_list_of_what_is() {
-        let hint = missing_hint("GET /pulp/api/v2/repo_groups/g/");
-        assert_eq!(hint, "`pith repo group list` shows the groups");
-        let hint = missing_hint("GET /pulp/api/v2/repositories/demo/");
-        assert_eq!(hint, "`pith repo list` shows the repositories");
     }
 
     #[test]

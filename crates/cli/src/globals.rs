@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use crate::client::{Client, Credentials, Trust};
@@ -69,13 +69,30 @@ pub struct Globals {
 }
 
 impl Globals {
+    /// The address that is given; an empty one, as of a variable that a script left empty, is none.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// The user that is given; an empty one is none.
+    pub(crate) fn login(&self) -> Option<&str> {
+        self.user.as_deref().filter(|user| !user.is_empty())
+    }
+
+    /// The password that is given; an empty one is none, for nobody can have it.
+    pub(crate) fn secret(&self) -> Option<&SecretString> {
+        let given = self.password.as_ref();
+        given.filter(|password| !password.expose_secret().is_empty())
+    }
+
     /// The address to talk to, from flags, variables or `stored`.
     ///
     /// # Errors
     ///
     /// When it is no HTTP address.
     pub fn base_url(&self, stored: Option<&Login>) -> Result<Url, Error> {
-        match (&self.url, stored) {
+        match (self.server(), stored) {
             (Some(text), _) => parse_url(text),
             (None, Some(login)) => parse_url(&login.url),
             (None, None) => parse_url(DEFAULT_URL),
@@ -127,7 +144,7 @@ impl Globals {
     ) -> Result<Option<Credentials>, Error> {
         let stored = stored
             .filter(|login| parse_url(&login.url).is_ok_and(|at| at.origin() == url.origin()));
-        let found = match (&self.user, &self.password, stored) {
+        let found = match (self.login(), self.secret(), stored) {
             (Some(user), Some(password), _) => Credentials::password(user, password.clone()),
             (None, Some(password), Some(login)) => {
                 Credentials::password(&login.user, password.clone())
@@ -139,7 +156,7 @@ impl Globals {
                 ));
             }
             (None, None, Some(login)) => stored_credentials(login),
-            (Some(user), None, Some(login)) if *user == login.user => stored_credentials(login),
+            (Some(user), None, Some(login)) if user == login.user => stored_credentials(login),
             (Some(user), None, _) => {
                 let password = ask(&format!("Password of {user}")).ok_or_else(|| {
                     Error::usage(
@@ -210,7 +227,6 @@ pub fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     fn login(url: &str) -> Login {
         Login {

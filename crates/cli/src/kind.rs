@@ -210,6 +210,11 @@ impl Kind {
             .find(|unit| unit.word == word || unit.id == word)
     }
 
+    /// The kind whose repositories have this note.
+    pub(crate) fn of_note(note: &str) -> Option<&'static Self> {
+        [&RPM, &ISO].into_iter().find(|kind| kind.note == note)
+    }
+
     /// The words of all unit types.
     #[must_use]
     pub fn words(&self) -> Vec<&'static str> {

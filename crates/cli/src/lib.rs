@@ -12,6 +12,7 @@ mod criteria;
 mod csv;
 pub mod error;
 mod globals;
+mod hint;
 mod kind;
 mod login;
 mod mirror;

@@ -48,6 +48,7 @@ Address, user and password come from options, then from the environment (`PITH_U
 `PITH_CA_CERT`), then from what `pith login` stored in `$XDG_CONFIG_HOME/pith/login.json`. Over https
 `pith login` stores a certificate that counts for seven days, otherwise the password. Either goes only to the server and
 user that it was stored for, and no password goes over plain HTTP to another machine unless `--insecure` is given.
+A variable that is empty counts as not set.
 
 An upload is remembered in `$XDG_STATE_HOME/pith/uploads` (or below `~/.local/state`) until it is imported, so that
 `uploads resume` goes on where an interrupted one stopped.

@@ -185,7 +185,10 @@ fn copy(tags: &[&str]) -> String {
         .filter_map(|tag| tag.strip_prefix("pulp:repository:").map(clean))
         .collect();
     repos.sort();
-    format!("copy between {}", repos.join(" and "))
+    match &repos[..] {
+        [one] => format!("copy within {one}"),
+        several => format!("copy between {}", several.join(" and ")),
+    }
 }
 
 /// Complains when a task did not end well; notes those that ended with a remark.
@@ -237,6 +240,8 @@ mod tests {
             "pulp:action:associate",
         ];
         assert_eq!(what(&json!({ "tags": tags })), "copy between a and b");
+        let tags = ["pulp:repository:a", "pulp:action:associate"];
+        assert_eq!(what(&json!({ "tags": tags })), "copy within a");
         let tags = ["pulp:repository_group:g", "pulp:action:publish"];
         assert_eq!(what(&json!({ "tags": tags })), "publish of group g");
         assert_eq!(

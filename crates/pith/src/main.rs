@@ -5,6 +5,7 @@
 mod admin;
 mod authority;
 mod content;
+mod idle;
 mod listener;
 mod memory;
 mod mirror;
@@ -15,9 +16,11 @@ mod server;
 mod tls;
 mod types;
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::options::ServerOptions;
 
@@ -48,14 +51,14 @@ enum Command {
 
 fn main() -> ExitCode {
     memory::bound_arenas();
-    let pith = Pith::parse();
+    let pith = command_line();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("pith: cannot start the runtime: {error}");
+            complain(&format!("cannot start the runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -73,7 +76,24 @@ fn main() -> ExitCode {
     // Detached work (an index being written behind) need not end for the process to end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     result.unwrap_or_else(|error| {
-        eprintln!("pith: {error:#}");
+        complain(&format!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// The command line as it was given; a wrong one ends the process with its usage.
+fn command_line() -> Pith {
+    let matches = Pith::command().get_matches();
+    if let Some(idle) = idle::idle(&matches) {
+        Pith::command()
+            .error(ErrorKind::ArgumentConflict, idle)
+            .exit();
+    }
+    Pith::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Says what went wrong, to whoever still reads it.
+fn complain(text: &str) {
+    // A closed error stream is no reason to panic.
+    let _ = writeln!(std::io::stderr(), "pith: {text}");
 }

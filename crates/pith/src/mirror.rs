@@ -37,7 +37,7 @@ pub(crate) async fn run(
     command: MirrorCommand,
     globals: &pith_cli::Globals,
 ) -> anyhow::Result<ExitCode> {
-    let server = match globals.url {
+    let server = match globals.server() {
         Some(_) => None,
         None => Some(start(&command.server).await?),
     };
@@ -77,7 +77,12 @@ pub(crate) async fn run(
         None => {}
         Some(server) if command.exit => server.stop().await?,
         Some(server) => {
-            eprintln!("serving on http://{}; stop with Ctrl-C", server.address);
+            // Nobody need read this for the server to serve.
+            let _ = writeln!(
+                std::io::stderr(),
+                "serving on http://{}; stop with Ctrl-C",
+                server.address
+            );
             server.run_until_told().await?;
         }
     }

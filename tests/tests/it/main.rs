@@ -1,6 +1,7 @@
 //! The built binary and real clients. One file per promise; each test starts a server of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod absent;
 mod away;
 mod cli;
 mod clients;

@@ -14,8 +14,8 @@ pub struct ApplicabilityArgs {
     /// Repository; can be repeated
     #[arg(long, value_name = "ID")]
     repo_id: Vec<String>,
-    /// Many tasks beside one another
-    #[arg(long)]
+    /// Many tasks beside one another, which nobody waits for
+    #[arg(long, conflicts_with = "background")]
     parallel: bool,
     #[command(flatten)]
     search: SearchArgs,
@@ -25,6 +25,7 @@ pub struct ApplicabilityArgs {
 
 pub(super) async fn run(args: &ApplicabilityArgs, session: &mut Session<'_>) -> Result<(), Error> {
     let criteria = of_repositories(&args.repo_id, &args.search)?;
+    are_there(&args.repo_id, session).await?;
     let mut body = json!({ "repo_criteria": criteria });
     if args.parallel {
         body["parallel"] = json!(true);
@@ -44,6 +45,14 @@ pub(super) async fn run(args: &ApplicabilityArgs, session: &mut Session<'_>) -> 
         }
         None => session.finish(&report, &args.wait).await,
     }
+}
+
+/// Fails when a repository that is named is not there: a search would pass over it.
+pub(super) async fn are_there(ids: &[String], session: &Session<'_>) -> Result<(), Error> {
+    for id in ids {
+        session.is_there(&["repositories", id]).await?;
+    }
+    Ok(())
 }
 
 /// Criteria of a search for repositories, narrowed to those that are named.

@@ -136,6 +136,9 @@ pub(super) async fn copy<K: OfKind>(
     let unit = args.which.unit();
     let overrides = args.own.overrides()?;
     if args.dry_run {
+        session
+            .is_there(&["repositories", &args.to_repo_id])
+            .await?;
         return content::units(&args.from_repo_id, unit, &args.search, session).await;
     }
     let body = json!({

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::applicability::of_repositories;
+use super::applicability::{are_there, of_repositories};
 use super::listing::{Column, at, list, text};
 use super::plugins::{self, DistributorCommand};
 use super::write::{delta, nothing_to_change};
@@ -217,6 +217,7 @@ async fn members(command: &MembersCommand, session: &mut Session<'_>) -> Result<
         MembersCommand::Remove(args) => (args, "unassociate"),
     };
     let body = json!({ "criteria": args.criteria()? });
+    are_there(&args.repo_id, session).await?;
     let path = ["repo_groups", args.group.id(), "actions", action];
     let answer = session.client.post(&path, &body).await?;
     ids(&answer, session)

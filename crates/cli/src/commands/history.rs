@@ -36,7 +36,13 @@ pub(super) async fn run(args: &HistoryArgs, session: &mut Session<'_>) -> Result
     let body = json!({ "criteria": { "filters": filters, "limit": args.limit,
                                      "sort": [["finish_time", "descending"]] } });
     let found = session.client.post(&["tasks", "search"], &body).await?;
-    task::print(&found, "nothing has happened yet", session)?;
+    session.none_of(&found, args.repo_id.as_deref()).await?;
+    let none = if args.failed {
+        "nothing has failed"
+    } else {
+        "nothing has happened yet"
+    };
+    task::print(&found, none, session)?;
     for task in found.as_array().into_iter().flatten() {
         let about = format!("{} ({})", what(task), clean(&cell(&task["task_id"])));
         session.remarks(&about, &task["result"])?;

@@ -256,17 +256,35 @@ impl Session<'_> {
         self.report(tasks)
     }
 
+    /// Prints how tasks ended. One that failed is what counts, also for somebody who reads no further.
     fn report(&mut self, tasks: Vec<Value>) -> Result<(), Error> {
-        for task in &tasks {
-            if let Some(line) = summary(task) {
-                self.ui.line(&line)?;
-            }
-        }
+        let lines: Vec<String> = tasks.iter().filter_map(summary).collect();
+        let printed = lines.iter().try_for_each(|line| self.ui.line(line));
         let checked = check(&tasks, self.ui);
-        if self.ui.is_json() {
-            self.ui.document(&Value::Array(tasks))?;
+        let printed = match printed {
+            Ok(()) if self.ui.is_json() => self.ui.document(&Value::Array(tasks)),
+            printed => printed,
+        };
+        checked.and(printed)
+    }
+
+    /// Fails when a thing that somebody named is not there, where an empty answer would not say so. Who may not look
+    /// at it is told nothing.
+    async fn is_there(&self, path: &[&str]) -> Result<(), Error> {
+        match self.client.get(path, &[]).await {
+            Err(error) if !error.is_refusal() => Err(error),
+            _ => Ok(()),
         }
-        checked
+    }
+
+    /// As [`Self::is_there`], of the repository that an empty list was asked for.
+    async fn none_of(&self, found: &Value, repo: Option<&str>) -> Result<(), Error> {
+        match (repo, found.as_array()) {
+            (Some(repo), Some(found)) if found.is_empty() => {
+                self.is_there(&["repositories", repo]).await
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -267,6 +267,7 @@ pub(super) async fn importer(
         ImporterCommand::List(repo) => {
             let path = ["repositories", repo.id(), "importers"];
             let found = session.client.get(&path, &[]).await?;
+            session.none_of(&found, Some(repo.id())).await?;
             session.list(&found, IMPORTER, "no importer; `create` gives it one")
         }
         ImporterCommand::Create(args) => {

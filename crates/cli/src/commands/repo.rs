@@ -152,7 +152,13 @@ pub(super) async fn list(
     if let (Some(kind), Some(all)) = (kind, found.as_array_mut()) {
         all.retain(|repo| repo["notes"]["_repo-type"] == kind.note);
     }
-    print(&found, args.details, session)
+    let none = match kind {
+        None => "no repositories; `pith rpm repo create` makes one".to_owned(),
+        Some(Kind { section, .. }) => {
+            format!("no repositories of this kind; `pith {section} repo create` makes one")
+        }
+    };
+    print(&found, args.details, &none, session)
 }
 
 /// Searches repositories, all of them or those of one kind.
@@ -178,12 +184,12 @@ pub(super) async fn search(
         )
         .await?;
     if args.fields.is_empty() {
-        return print(&found, false, session);
+        return print(&found, false, "nothing found", session);
     }
     session.found(&found, &args.fields, &[])
 }
 
-fn print(found: &Value, details: bool, session: &mut Session<'_>) -> Result<(), Error> {
+fn print(found: &Value, details: bool, none: &str, session: &mut Session<'_>) -> Result<(), Error> {
     if session.ui.is_json() {
         return session.ui.document(found);
     }
@@ -212,11 +218,7 @@ fn print(found: &Value, details: bool, session: &mut Session<'_>) -> Result<(), 
     } else {
         &["id", "type", "content"]
     };
-    session.ui.table(
-        header,
-        rows,
-        "no repositories; `pith rpm repo create` makes one",
-    )
+    session.ui.table(header, rows, none)
 }
 
 /// `rpm: 32, erratum: 4`

@@ -76,16 +76,16 @@ pub(super) async fn login(
     let url = globals.base_url(stored.as_ref())?;
     let nobody =
         |what: &str, hint: &str| Error::usage(format!("no {what}, and nobody to ask"), hint);
-    let user = match globals.user.clone() {
-        Some(user) => user,
+    let user = match globals.login() {
+        Some(user) => user.to_owned(),
         None => context
             .prompt
             .line("User")
             .ok_or_else(|| nobody("user", "give --user"))?,
     };
-    let password = match (globals.password.clone(), args.password_stdin) {
+    let password = match (globals.secret(), args.password_stdin) {
         (_, true) => password_from(std::io::stdin().lock())?,
-        (Some(password), false) => password,
+        (Some(password), false) => password.clone(),
         (None, false) => context
             .prompt
             .secret("Password")
@@ -135,7 +135,7 @@ pub(super) fn password_from(input: impl Read) -> Result<SecretString, Error> {
     if password.is_empty() {
         return Err(Error::usage(
             "the standard input holds no password",
-            "pipe it into `pith login`",
+            "pipe it into the same command",
         ));
     }
     Ok(password.into())

@@ -104,6 +104,11 @@ pub(super) async fn run(command: &ContentCommand, session: &mut Session<'_>) -> 
         ContentCommand::Catalog(CatalogCommand::Delete(source)) => {
             let path = ["content", "catalog", source.id()];
             let answer = session.client.delete(&path).await?;
+            if answer["deleted"] == 0 {
+                session
+                    .is_there(&["content", "sources", source.id()])
+                    .await?;
+            }
             let count = clean(&cell(&answer["deleted"]));
             session
                 .ui

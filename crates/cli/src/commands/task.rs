@@ -196,11 +196,17 @@ async fn group(command: &GroupCommand, session: &mut Session<'_>) -> Result<(), 
         GroupCommand::Show(group) => {
             let path = ["task_groups", &group.id, "state_summary"];
             let summary = session.client.get(&path, &[]).await?;
+            let counts = || summary.as_object().into_iter().flatten();
+            if counts().all(|(_, count)| *count == 0) {
+                return Err(Error::missing(
+                    format!("no task of a group {} is known", clean(&group.id)),
+                    "`pith task list --all` shows the tasks that are still known",
+                ));
+            }
             if session.ui.is_json() {
                 return session.ui.document(&summary);
             }
-            let counts = summary.as_object().into_iter().flatten();
-            let rows = counts
+            let rows = counts()
                 .map(|(state, count)| vec![state.clone(), cell(count)])
                 .collect();
             session.ui.table(&["state", "tasks"], rows, "no tasks")
@@ -252,7 +258,8 @@ async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
     let body = json!({ "criteria": { "filters": filters, "limit": args.limit,
                                      "sort": [["id", "descending"]] } });
     let found = session.client.post(&["tasks", "search"], &body).await?;
-    let none = if args.all {
+    session.none_of(&found, args.repo_id.as_deref()).await?;
+    let none = if args.all || !args.state.is_empty() {
         "no tasks"
     } else {
         "no task waits or runs; --all shows those that are over"

@@ -84,6 +84,11 @@ pub(super) async fn run(command: &UnitsCommand, session: &mut Session<'_>) -> Re
                                "include_repos": args.include_repos });
             let path = ["content", "units", &args.unit_type, "search"];
             let found = session.client.post(&path, &body).await?;
+            if found.as_array().is_some_and(Vec::is_empty) {
+                session
+                    .is_there(&["plugins", "types", &args.unit_type])
+                    .await?;
+            }
             session.found(&found, &args.search.fields, UNIT)
         }
         UnitsCommand::Show(unit) => {

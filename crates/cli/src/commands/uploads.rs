@@ -85,16 +85,30 @@ pub(super) async fn run<K: OfKind>(
         UploadsCommand::List => list(session).await,
         UploadsCommand::Resume(args) => resume(args, session).await,
         UploadsCommand::Cancel(args) => {
-            let answer = session
-                .client
-                .delete(&["content", "uploads", &args.id])
-                .await?;
-            session.begun.forget(&args.id)?;
-            session
-                .ui
-                .either(&answer, &format!("removed {}", clean(&args.id)))
+            // The server takes the removal of what it does not have.
+            let kept = match session.client.get(&["content", "uploads"], &[]).await {
+                Ok(document) => keeps(&document, &args.id),
+                Err(error) if error.is_refusal() => true,
+                Err(error) => return Err(error),
+            };
+            let path = ["content", "uploads", &args.id];
+            let answer = session.client.delete(&path).await?;
+            let id = clean(&args.id);
+            if session.begun.forget(&args.id)? || kept {
+                return session.ui.either(&answer, &format!("removed {id}"));
+            }
+            Err(Error::missing(
+                format!("no upload {id} is known, on the server or on this machine"),
+                "`uploads list` shows the uploads there are",
+            ))
         }
     }
+}
+
+/// Whether the server's list of uploads has this one.
+fn keeps(document: &Value, id: &str) -> bool {
+    let ids = document["upload_ids"].as_array();
+    ids.is_some_and(|ids| ids.iter().any(|other| other == id))
 }
 
 impl UploadArgs {
@@ -197,13 +211,9 @@ async fn resume(args: &ResumeArgs, session: &mut Session<'_>) -> Result<(), Erro
         return session.ui.either(&json!([]), none);
     }
     let document = session.client.get(&["content", "uploads"], &[]).await?;
-    let kept = |id: &str| {
-        let ids = document["upload_ids"].as_array();
-        ids.is_some_and(|ids| ids.iter().any(|other| other == id))
-    };
     let mut batch = Batch::default();
     for upload in ours {
-        let upload = if kept(&upload.id) {
+        let upload = if keeps(&document, &upload.id) {
             upload
         } else {
             // The server has forgotten the bytes: from the beginning.

@@ -149,7 +149,16 @@ pub(super) async fn update<K: OfKind>(
 ) -> Result<(), Error> {
     let kind = K::kind();
     let settings = args.settings.settings()?;
+    let about_only = settings.importer.is_empty()
+        && settings.distributor.is_empty()
+        && settings.extra.is_empty();
     let delta = delta(&args.settings.about);
+    if about_only && delta.is_empty() {
+        return Err(nothing_to_change());
+    }
+    if !about_only {
+        is_of_kind(kind, args.repo.id(), session).await?;
+    }
     let mut distributors = Map::new();
     if !settings.distributor.is_empty() {
         distributors.insert(kind.distributor.into(), Value::Object(settings.distributor));
@@ -159,12 +168,32 @@ pub(super) async fn update<K: OfKind>(
     {
         distributors.insert(extra.into(), Value::Object(settings.extra));
     }
-    if delta.is_empty() && settings.importer.is_empty() && distributors.is_empty() {
-        return Err(nothing_to_change());
-    }
     let body = json!({ "delta": delta, "importer_config": settings.importer,
                        "distributor_configs": distributors });
     put(args.repo.id(), &body, &args.wait, session).await
+}
+
+/// Fails for a repository of another kind, whose plugins would keep settings that mean nothing to them.
+async fn is_of_kind(kind: &Kind, id: &str, session: &Session<'_>) -> Result<(), Error> {
+    let repository = match session.client.get(&["repositories", id], &[]).await {
+        Err(error) if error.is_refusal() => return Ok(()),
+        other => other?,
+    };
+    let other = match repository["notes"]["_repo-type"].as_str() {
+        Some(note) if note != kind.note => Kind::of_note(note),
+        _ => return Ok(()),
+    };
+    let id = clean(id);
+    Err(match other {
+        Some(Kind { section, .. }) => Error::usage(
+            format!("{id} is a repository of another kind"),
+            format!("`pith {section} repo update {id}` changes it"),
+        ),
+        None => Error::usage(
+            format!("{id} is a repository of a kind that this command does not know"),
+            "`pith repo importer update` and `pith repo distributor update` change it",
+        ),
+    })
 }
 
 /// Sends an update of a repository and ends the command: with its document, or the tasks of its distributors.

@@ -45,7 +45,7 @@ async fn copying_packages_sends_what_pulp_admin_sends() {
     // Without the signing key a server takes a package for unsigned.
     let fields = body["criteria"]["fields"]["unit"].as_array().unwrap();
     assert!(fields.contains(&json!("signing_key")));
-    assert_eq!(ran.out, "copy between demo: 1 rpm\n");
+    assert_eq!(ran.out, "copy within demo: 1 rpm\n");
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn copying_everything_names_no_type() {
         fake.body("POST repositories/b/actions/associate"),
         json!({"source_repo_id": "a", "criteria": {}, "override_config": {}})
     );
-    assert_eq!(ran.out, "copy between demo: nothing\n");
+    assert_eq!(ran.out, "copy within demo: nothing\n");
 }
 
 #[tokio::test]

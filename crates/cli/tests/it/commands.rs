@@ -129,6 +129,11 @@ async fn updating_sends_only_what_changes_and_waits_for_the_distributor() {
         200,
         json!({}),
     )
+    .on(
+        "GET repositories/demo",
+        200,
+        json!({"notes": {"_repo-type": "rpm-repo"}}),
+    )
     .on("PUT repositories/demo", 202, answer)
     .task("t1", "update_distributor", &[], &Value::Null);
     let args = [

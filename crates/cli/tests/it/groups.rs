@@ -46,6 +46,8 @@ async fn members_are_named_or_found_and_never_all_by_mistake() {
         200,
         json!(["a", "b"]),
     )
+    .on("GET repositories/a", 200, json!({"id": "a"}))
+    .on("GET repositories/b", 200, json!({"id": "b"}))
     .on("POST repo_groups/g/actions/unassociate", 200, json!([]))
     .on("POST repo_groups/g/actions/publish", 202, report(&["t1"]))
     .task("t1", "publish", &[], &Value::Null);

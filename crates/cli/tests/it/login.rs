@@ -97,6 +97,78 @@ async fn a_login_without_a_terminal_says_what_to_give() {
 }
 
 #[tokio::test]
+async fn a_login_that_basic_credentials_cannot_carry_is_refused() {
+    let fake = Fake::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("login.json");
+    for command in [&["login"][..], &["repo", "list"]] {
+        let who = [
+            "--url",
+            &fake.url,
+            "--user",
+            "eve:x",
+            "--password",
+            PASSWORD,
+        ];
+        let ran = run_with(&[&who, command].concat(), Some(file.clone()), nobody()).await;
+        assert_eq!(ran.exit.code(), 2);
+        assert!(ran.err.contains("'eve:x' cannot be a login"), "{}", ran.err);
+    }
+    assert!(fake.lines().is_empty());
+}
+
+#[tokio::test]
+async fn an_empty_variable_counts_as_not_set() {
+    let fake = Fake::start().await;
+    fake.on("GET users/admin", 200, json!({}))
+        .on("GET repositories", 200, json!([]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("login.json");
+    login(&fake, &file).await;
+    // As PITH_URL= and the like give them.
+    let empty = ["--url", "", "--user", "", "--password", ""];
+    let ran = run_with(
+        &[&empty[..], &["repo", "list"]].concat(),
+        Some(file),
+        nobody(),
+    )
+    .await;
+    assert_eq!(ran.exit.code(), 0, "{}", ran.err);
+    let seen = fake.seen();
+    assert_eq!(seen[0].authorization, seen[1].authorization);
+}
+
+#[tokio::test]
+async fn who_is_not_logged_in_is_told_so() {
+    let fake = Fake::start().await;
+    fake.refuse("GET repositories", 401, "PLP0025", "Authentication failed.");
+    let ran = run_with(&["--url", &fake.url, "repo", "list"], None, nobody()).await;
+    assert_eq!(ran.exit.code(), 4);
+    assert!(ran.err.contains("nobody is logged in"), "{}", ran.err);
+    assert!(ran.err.contains("`pith login`"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn an_authority_without_a_certificate_is_refused() {
+    let fake = Fake::start().await;
+    let ran = run_with(
+        &[
+            "--url",
+            &fake.url,
+            "--ca-cert",
+            "Cargo.toml",
+            "repo",
+            "list",
+        ],
+        None,
+        nobody(),
+    )
+    .await;
+    assert_eq!(ran.exit.code(), 2);
+    assert!(ran.err.contains("holds no certificate"), "{}", ran.err);
+}
+
+#[tokio::test]
 async fn a_web_server_that_is_no_pulp_does_not_pass_for_a_verified_login() {
     let fake = Fake::start().await;
     let folder = tempfile::tempdir().unwrap();

@@ -117,7 +117,8 @@ async fn applicability_is_regenerated_for_named_repositories() {
     let fake = Fake::start().await;
     let path = "POST repositories/actions/content/regenerate_applicability";
     let group = json!({"group_id": "g1", "_href": "/pulp/api/v2/task_groups/g1/"});
-    fake.on(path, 202, group);
+    fake.on(path, 202, group)
+        .on("GET repositories/demo", 200, json!({"id": "demo"}));
     let ran = pith(&fake.url, "repo applicability --repo-id demo --parallel").await;
     assert_eq!(
         fake.body(path),

@@ -98,7 +98,19 @@ pub(super) async fn run(
     }
 }
 
+/// The server keeps any text and never matches it.
+fn resource(path: &str) -> Result<(), Error> {
+    if path.starts_with("/v2/") && path.ends_with('/') {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("'{}' is no resource", clean(path)),
+        "write it with both slashes, as in /v2/repositories/demo/",
+    ))
+}
+
 async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    args.resource.as_deref().map_or(Ok(()), resource)?;
     let query: Vec<(&str, &str)> = args
         .resource
         .as_deref()
@@ -136,13 +148,7 @@ async fn change(
     done: &str,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
-    if !args.resource.starts_with("/v2/") || !args.resource.ends_with('/') {
-        // The server stores any text and never matches it.
-        return Err(Error::usage(
-            format!("'{}' is no resource", clean(&args.resource)),
-            "write it with both slashes, as in /v2/repositories/demo/",
-        ));
-    }
+    resource(&args.resource)?;
     let (noun, key, who) = match (&args.subject.login, &args.subject.role_id) {
         (Some(login), _) => ("user", "login", login),
         (None, Some(role)) => ("role", "role_id", role),

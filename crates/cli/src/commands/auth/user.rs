@@ -101,7 +101,9 @@ impl PasswordArgs {
         if self.password_stdin {
             return password_from(std::io::stdin().lock()).map(Some);
         }
-        Ok(self.new_password.clone())
+        // An empty variable counts as not set; nobody could log in with an empty password.
+        let given = self.new_password.clone();
+        Ok(given.filter(|password| !password.expose_secret().is_empty()))
     }
 }
 
