@@ -212,14 +212,15 @@ impl Filter {
 }
 
 impl Test {
-    /// Gives every value that is compared for equality to `change`, at any depth of `$not` and `$all`.
+    /// Gives every value that something is compared with to `change`, at any depth of `$not` and `$all`, and asks `other`
+    /// first about each test that looks at something else than equality and existence.
     ///
     /// # Errors
-    /// The first error of `change`; `other` when the test looks at something else than equality and existence.
+    /// The first error of either.
     pub fn change_values<E>(
         &mut self,
         change: &mut impl FnMut(&mut Value) -> Result<(), E>,
-        other: &impl Fn() -> E,
+        other: &impl Fn() -> Result<(), E>,
     ) -> Result<(), E> {
         match self {
             Self::Equal(value) => change(value),
@@ -227,8 +228,9 @@ impl Test {
             Self::Every(tests) | Self::Not(tests) => tests
                 .iter_mut()
                 .try_for_each(|test| test.change_values(change, other)),
+            Self::Compare(_, value) => other().and_then(|()| change(value)),
             Self::Exists(_) | Self::Type(_) | Self::Always => Ok(()),
-            _ => Err(other()),
+            _ => other(),
         }
     }
 }

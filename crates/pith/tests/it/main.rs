@@ -9,12 +9,14 @@ mod digests;
 mod downloads;
 mod faults;
 mod feeds;
+mod filters;
 mod grace;
 mod harness;
 mod life;
 mod locations;
 mod mirrors;
 mod modules;
+mod mongo;
 mod odd;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]

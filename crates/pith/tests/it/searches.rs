@@ -339,7 +339,7 @@ async fn units_are_found_and_sorted_by_what_they_have(on: On) {
 }
 
 /// All documents of an answer, whichever form they have.
-async fn gathered(stream: pith_engine::search::DocumentStream) -> Vec<Value> {
+pub(crate) async fn gathered(stream: pith_engine::search::DocumentStream) -> Vec<Value> {
     let batches: Vec<_> = stream.try_collect().await.unwrap();
     let shown = batches.into_iter().flatten();
     shown
