@@ -268,7 +268,7 @@ impl Pith {
         run(Command::new("kill").args([name, &self.pid().to_string()])).map(drop)
     }
 
-    /// What it has written to its log.
+    /// The text of its log.
     ///
     /// # Errors
     /// When there is none.

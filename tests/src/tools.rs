@@ -89,7 +89,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<String> {
     Ok(stdout)
 }
 
-/// How often a test goes round: `PITH_TEST_ROUNDS`, or as often as is usual.
+/// The rounds of a test: `PITH_TEST_ROUNDS`, or as many as is usual.
 #[must_use]
 pub fn rounds(usual: usize) -> usize {
     let said = std::env::var("PITH_TEST_ROUNDS").ok();

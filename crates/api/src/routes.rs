@@ -55,14 +55,14 @@ pub enum BodyKind {
     Raw,
 }
 
-/// What an operation needs of the disk.
+/// The need of an operation for room on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
     /// Nothing, as far as it matters.
     Nothing,
     /// Room for what it adds: refused with 507 while there is only the reserve.
     Room,
-    /// What the database needs to take something away: it works in the reserve.
+    /// Room for the database to take something away: it works in the reserve.
     Reserve,
 }
 
@@ -86,7 +86,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// What the operation needs of the disk.
+    /// The need for room on the disk.
     #[must_use]
     pub fn disk(&self) -> Disk {
         // These take something away though their verb does not say so.

@@ -56,9 +56,9 @@ pub enum Error {
     Full {
         /// A folder on that disk.
         folder: String,
-        /// What is free, in bytes.
+        /// The bytes that are free.
         free: u64,
-        /// What is kept free, in bytes.
+        /// The bytes that are kept free.
         reserve: u64,
     },
     /// The object store refused.
@@ -133,7 +133,7 @@ impl Error {
         }
     }
 
-    /// Whether the object store cannot be reached or does not work now: the same call may succeed later.
+    /// Tells whether the object store cannot be reached or does not work now: the same call may succeed later.
     #[must_use]
     pub fn is_away(&self) -> bool {
         use object_store::Error as Remote;

@@ -14,7 +14,7 @@ use crate::{Error, Result, Space};
 
 const MIB: u64 = 1 << 20;
 
-/// How much of each file system is kept free.
+/// The part of each file system that is kept free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reserve {
     /// A twentieth of it, at least 4 MiB and at most 1 GiB.
@@ -24,7 +24,7 @@ pub enum Reserve {
 }
 
 impl Reserve {
-    /// Whether nothing is kept free.
+    /// Tells whether nothing is kept free.
     #[must_use]
     pub fn is_off(self) -> bool {
         self == Self::Bytes(0)
@@ -40,25 +40,25 @@ impl Reserve {
     }
 }
 
-/// What is left where pith writes.
+/// The room that is left where pith writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// A folder on the file system that is meant.
     pub folder: PathBuf,
     /// Its room.
     pub space: Space,
-    /// What of it is kept in reserve, in bytes.
+    /// The bytes of it that are kept in reserve.
     pub reserve: u64,
 }
 
 impl Left {
-    /// Whether what adds is refused.
+    /// Tells whether what adds is refused.
     #[must_use]
     pub fn is_low(&self) -> bool {
         self.space.free < self.reserve
     }
 
-    /// Whether even the reserve is nearly used up.
+    /// Tells whether even the reserve is nearly used up.
     #[must_use]
     pub fn is_lowest(&self) -> bool {
         self.space.free < self.reserve / 4
@@ -119,7 +119,7 @@ impl Room {
     }
 }
 
-/// What the file system says of its room.
+/// The room of a file system, as it tells.
 pub(crate) fn space(folder: &Path) -> Result<Space> {
     let stat = rustix::fs::statvfs(folder)
         .map_err(|error| Error::io("ask for room in", folder)(error.into()))?;

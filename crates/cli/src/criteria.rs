@@ -255,7 +255,7 @@ impl SearchArgs {
         })
     }
 
-    /// Whether there is a condition beside `--filters`.
+    /// Tells whether there is a condition beside `--filters`.
     fn has_conditions(&self) -> bool {
         let pairs = [
             &self.matches,

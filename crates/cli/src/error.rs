@@ -108,7 +108,7 @@ pub enum Error {
     /// Nothing of that name is there, as other answers of the server show.
     #[error("{what}")]
     Missing {
-        /// What is missing.
+        /// The thing that is missing.
         what: String,
         /// Where to look.
         hint: String,
@@ -247,7 +247,7 @@ impl Error {
         matches!(self, Self::Answer(answer) if answer.status == status)
     }
 
-    /// Whether the server refused because of who asks.
+    /// Tells whether the server refused because of who asks.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.exit() == Exit::Refused

@@ -18,7 +18,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// What cannot stand in the path and the query of a URL; `%` and `?` can.
+/// Characters that cannot stand in the path and the query of a URL; `%` and `?` can.
 const RAW: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

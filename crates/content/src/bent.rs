@@ -1,4 +1,4 @@
-//! What had to be bent so that something odd from outside could be used: counted by kind, with a few names each.
+//! Notes of what had to be bent so that something odd from outside could be used: counted by kind, with a few names each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Bent {
         }
     }
 
-    /// How often something of this kind was noted.
+    /// The number of times that something of this kind was noted.
     #[must_use]
     pub fn count(&self, kind: &str) -> u64 {
         self.0.lock().get(kind).map_or(0, |noted| noted.count)

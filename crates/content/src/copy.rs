@@ -49,7 +49,7 @@ pub trait CopyContext: Send + Sync {
     /// What the source has.
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// What the destination holds now.
+    /// The units that the destination holds now.
     async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
     /// What the destination will hold when this commits.

@@ -74,7 +74,7 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,
-    /// Whether it changes anything. One that does not is taken because clients send it, and its help says so.
+    /// Is true when it changes anything. One that does not is taken because clients send it, and its help says so.
     pub works: bool,
 }
 

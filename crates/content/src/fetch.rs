@@ -131,6 +131,6 @@ pub enum FetchFailureKind {
     },
     /// Unreachable, stalled, broken off, refused, or not a URL that may be fetched.
     Unreachable,
-    /// What came could not be kept here: no fault of the file, and no other file would fare better.
+    /// A failure to keep what came: no fault of the file, and no other file would fare better.
     Ours,
 }

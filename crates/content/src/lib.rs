@@ -67,7 +67,7 @@ pub trait ContentType: Send + Sync {
         false
     }
 
-    /// Whether clients are shown units of `type_id` where they did not ask for them by name: in counts, searches over all
+    /// Tells whether clients are shown units of `type_id` where they did not ask for them by name: in counts, searches over all
     /// types, results of tasks and lists of types. Units that Pulp did not have must not surprise its clients.
     fn is_listed(&self, _type_id: &str) -> bool {
         true
@@ -117,7 +117,7 @@ pub trait ContentType: Send + Sync {
         Document::new()
     }
 
-    /// How many leading bytes of a file [`ContentType::learn`] wants to see.
+    /// The number of leading bytes of a file that [`ContentType::learn`] wants to see.
     fn head(&self, _type_id: &str) -> usize {
         0
     }

@@ -41,7 +41,7 @@ pub trait Distributor: Send + Sync {
     /// Where the publication is served, with the effective configuration.
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount>;
 
-    /// Whether a path means what is published now, such as `repodata/repomd.xml`. One that does not can be fetched for a
+    /// Tells whether a path means what is published now, such as `repodata/repomd.xml`. One that does not can be fetched for a
     /// while after a publication without it has come: a client in mid-run has read its name in older metadata.
     fn is_current_only(&self, path: &str) -> bool;
 

@@ -129,7 +129,7 @@ pub trait SyncContext: Send + Sync {
     /// The importer's scratchpad as the last good sync left it.
     fn scratchpad(&self) -> &Document;
 
-    /// Whether the platform demands that nothing is skipped: `force_full`, never synced, a unit added or removed since the
+    /// Tells whether the platform demands that nothing is skipped: `force_full`, never synced, a unit added or removed since the
     /// last good sync, or another configuration, override or [`Importer::format`] than then (reference: rpm §6.3).
     fn full_sync_required(&self) -> bool;
 
@@ -196,13 +196,13 @@ pub trait StageObserver: Send + Sync {
     /// This unit is already known, with its file if it has one; it will not be downloaded.
     fn known(&self, _type_id: &str) {}
 
-    /// Whether known units of this type are looked at before they are taken: they are when
+    /// Tells whether known units of this type are looked at before they are taken: they are when
     /// [`StageObserver::accepts_known`] says so.
     fn screens(&self, _type_id: &str) -> bool {
         false
     }
 
-    /// Whether the known unit, of which `stored` has the learned fields, may be used as the wanted one. `None` when only
+    /// Tells whether the known unit, of which `stored` has the learned fields, may be used as the wanted one. `None` when only
     /// its file can tell, of which [`StageObserver::inspect`] is asked then.
     fn accepts_known(&self, _unit: &WantedUnit, _stored: &Document) -> Option<Result<(), String>> {
         Some(Ok(()))

@@ -62,7 +62,7 @@ impl<R: BufRead> Text<R> {
         }
     }
 
-    /// How often something became U+FFFD so far.
+    /// The number of times that something became U+FFFD so far.
     #[must_use]
     pub fn replaced(&self) -> u64 {
         self.replaced
@@ -225,7 +225,7 @@ impl<R: BufRead> Read for Text<R> {
     }
 }
 
-/// What a document that begins so is written in, and how many bytes its byte-order mark has.
+/// The encoding of a document that begins so, and the length of its byte-order mark in bytes.
 fn encoding_of(head: &[u8], kind: Kind) -> io::Result<(usize, &'static Encoding)> {
     if let Some((encoding, length)) = Encoding::for_bom(head) {
         return Ok((length, encoding));

@@ -15,7 +15,7 @@ use crate::deferred::Deferred;
 use crate::error::from_store;
 use crate::{Job, Registry};
 
-/// How long paths that a publication leaves out can be fetched, unless somebody says otherwise.
+/// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
 pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
 /// A commit that adds as many units as this has changed what the database plans with.
 const MANY: i64 = 1000;
@@ -113,7 +113,7 @@ impl Engine {
         since.unwrap_or(Timestamp::MIN)
     }
 
-    /// What stood last at `path` below the mount `prefix`, which was last changed in this way at `retired`, when that can
+    /// The file that stood last at `path` below the mount `prefix`, which was last changed in this way at `retired`, when that can
     /// still be fetched.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ fn shown_setting(key: &str, value: &Value, descriptor: Option<&PluginDescriptor>
     }
 }
 
-/// Whether a client sends back what it was shown in place of a secret.
+/// Tells whether a client sends back what it was shown in place of a secret.
 pub(crate) fn is_masked(key: &str, given: &Value, stored: &Value) -> bool {
     let masked = |stored: &str| key == FEED && given.as_str() == Some(&shown_address(stored)[..]);
     given.as_str() == Some(MASK) || stored.as_str().is_some_and(masked)

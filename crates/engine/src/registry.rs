@@ -62,7 +62,7 @@ impl Registry {
         self.units.values().map(|(_, unit)| *unit)
     }
 
-    /// Whether clients are shown units of the type `id` where they did not ask for them by name.
+    /// Tells whether clients are shown units of the type `id` where they did not ask for them by name.
     #[must_use]
     pub fn is_listed(&self, id: &str) -> bool {
         self.content_type_of(id)

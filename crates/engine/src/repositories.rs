@@ -263,7 +263,7 @@ impl Engine {
         Ok(expanded)
     }
 
-    /// How many units of each type that clients are shown a repository has.
+    /// The numbers of a repository's units by type, of the types that clients are shown.
     async fn shown_counts(&self, id: &str) -> Result<BTreeMap<String, i64>, PulpError> {
         let counts = self.store.repository_unit_counts(id).await;
         let mut counts = counts.map_err(from_store)?;

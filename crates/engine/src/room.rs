@@ -15,12 +15,12 @@ use crate::{Engine, Job};
 /// The disks are looked at this often.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// What the engine knows of the disks it writes to; nothing when no reserve is kept.
+/// The state of the disks that the engine writes to; nothing when no reserve is kept.
 #[derive(Default)]
 pub(crate) struct Disks {
     room: Option<Room>,
     ballast: Option<Ballast>,
-    /// Whether the ballast is to be taken again when there is room.
+    /// The ballast is to be taken again when there is room.
     given_up: AtomicBool,
 }
 
@@ -142,7 +142,7 @@ impl Engine {
     }
 }
 
-/// How full a disk is.
+/// The fullness of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Fine,
@@ -163,7 +163,7 @@ pub(crate) async fn watch(engine: Arc<Engine>, shutdown: CancellationToken) {
 }
 
 impl Job {
-    /// Whether the job takes something in, for which there must be room.
+    /// Tells whether the job takes something in, for which there must be room.
     pub(crate) fn adds(&self) -> bool {
         matches!(
             self,

@@ -27,11 +27,11 @@ const UPLOADS_EVERY: SignedDuration = SignedDuration::from_hours(1);
 pub const BLOB_GRACE: SignedDuration = SignedDuration::from_hours(24);
 /// How long an upload waits for its next segment or its import.
 pub const UPLOAD_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How many versions of each repository are kept when nothing else is said.
+/// The number of versions of each repository that are kept when nothing else is said.
 pub const KEPT_VERSIONS: i64 = 10;
-/// How often old versions are looked for.
+/// The time between two looks for old versions.
 const VERSIONS_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// How long the right to delete a file lasts, of one who is busy with nothing else; far below the grace period, after which
+/// The time for which the right to delete a file lasts, of one who is busy with nothing else; far below the grace period, after which
 /// another one may have it.
 const CLAIM: SignedDuration = SignedDuration::from_mins(10);
 /// Files without a row noted in one transaction.
@@ -46,7 +46,7 @@ pub struct Swept {
     pub deleted: u64,
     /// Retired paths whose grace was over.
     pub expired: u64,
-    /// What is kept for the grace of the others alone.
+    /// Files that are kept for the grace of the others alone.
     pub in_grace: HeldByGrace,
 }
 

@@ -11,17 +11,17 @@ use url::Url;
 use crate::error::ErrorKind;
 use crate::session::Validators;
 
-/// What is known of a complete body besides its bytes.
+/// Facts about a complete body besides its bytes.
 pub(crate) struct Meta {
     pub(crate) url: Url,
     pub(crate) validators: Validators,
     pub(crate) content_type: Option<String>,
-    /// Whether it was packed though nobody asked for that, and is unpacked.
+    /// Is true when it was packed though nobody asked for that, and is unpacked.
     pub(crate) unpacked: bool,
 }
 
 impl Meta {
-    /// What the headers of an answer from `url` say.
+    /// Facts from the headers of an answer from `url`.
     pub(crate) fn of(headers: &HeaderMap, url: &Url) -> Self {
         let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {

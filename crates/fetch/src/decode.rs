@@ -47,7 +47,7 @@ impl Coding {
         }
     }
 
-    /// Whether a file of this name is packed in this way by itself.
+    /// Tells whether a file of this name is packed in this way by itself.
     fn is_of(self, url: &Url) -> bool {
         let path = url.path().to_ascii_lowercase();
         let ends = |with: &[&str]| with.iter().any(|end| path.ends_with(end));
@@ -58,7 +58,7 @@ impl Coding {
         }
     }
 
-    /// Whether a body that begins so is packed in this way.
+    /// Tells whether a body that begins so is packed in this way.
     fn begins(self, start: &[u8]) -> bool {
         match self {
             Self::Gzip => start.starts_with(b"\x1f\x8b"),
@@ -69,17 +69,17 @@ impl Coding {
     }
 }
 
-/// How the bodies of one URL are read.
+/// The way in which the bodies of one URL are read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reading {
-    /// What was decided by a body that came: whether it is unpacked.
+    /// A decision by a body that came: whether bodies are unpacked.
     unpack: Option<bool>,
-    /// Whether both ways were tried.
+    /// Is true when both ways were tried.
     both: bool,
 }
 
 impl Reading {
-    /// Whether the body of an answer with `coding` is to be unpacked; `total` is the size it is sent with.
+    /// Tells whether the body of an answer with `coding` is to be unpacked; `total` is the size it is sent with.
     pub(crate) fn unpacks(
         &mut self,
         coding: Coding,
@@ -137,7 +137,7 @@ pub(crate) struct Unpacker {
     stage: Stage,
     /// Packed bytes that came.
     taken: u64,
-    /// Whether a frame of Zstandard is open.
+    /// Is true when a frame of Zstandard is open.
     open: bool,
 }
 
@@ -151,7 +151,7 @@ impl Unpacker {
         }
     }
 
-    /// Whether the body was packed indeed.
+    /// Tells whether the body was packed indeed.
     pub(crate) fn unpacked(&self) -> bool {
         !matches!(self.stage, Stage::Start(_) | Stage::Plain)
     }

@@ -119,7 +119,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the server may well have the file under another spelling of its name.
+    /// Tells whether the server may well have the file under another spelling of its name.
     pub(crate) fn misspelt(&self) -> bool {
         match self {
             Self::NotFound { .. }

@@ -35,7 +35,7 @@ pub(crate) struct SessionState {
     pub(crate) recipe: Recipe,
     pub(crate) downloads: Semaphore,
     pub(crate) speed: Option<Mutex<Bucket>>,
-    /// Whether [`Upstream::home`] is in the internet, once somebody wanted to know.
+    /// The answer to whether [`Upstream::home`] is in the internet, once somebody wanted to know.
     pub(crate) home_is_public: OnceCell<bool>,
 }
 

@@ -34,9 +34,9 @@ pub(crate) struct Answer {
 /// Where the next request of a chain goes.
 struct Hop {
     url: Url,
-    /// Whether the secrets of the request's own server may go there.
+    /// Is true when the secrets of the request's own server may go there.
     trusted: bool,
-    /// Whether the request's own server is the feed's, and so gets the session's secrets.
+    /// Is true when the request's own server is the feed's, and so gets the session's secrets.
     at_home: bool,
     /// Whether the chain came from the internet, so that it may not enter private networks.
     from_internet: bool,
@@ -85,19 +85,19 @@ impl Session {
         }
     }
 
-    /// Whether a URL is at the server that the session's secrets are meant for.
+    /// Tells whether a URL is at the server that the session's secrets are meant for.
     fn is_home(&self, url: &Url) -> bool {
         let home = self.state.upstream.home.as_ref();
         home.is_some_and(|home| same_site(home, url))
     }
 
-    /// Whether the feed is a folder of this machine.
+    /// Tells whether the feed is a folder of this machine.
     pub(crate) fn reads_files(&self) -> bool {
         let home = self.state.upstream.home.as_ref();
         home.is_some_and(|home| home.scheme() == "file")
     }
 
-    /// Whether the feed's server is in the internet, as far as that can be known.
+    /// Tells whether the feed's server is in the internet, as far as that can be known.
     async fn home_is_public(&self) -> bool {
         let state = &self.state;
         let Some(home) = state.upstream.home.as_ref().filter(|home| home.has_host()) else {

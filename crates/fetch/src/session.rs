@@ -70,9 +70,9 @@ pub struct Fetched {
     pub attempts: u32,
     /// How the mirrors tried before this one failed, in order.
     pub failed_mirrors: Vec<FetchError>,
-    /// Whether the server had it under another spelling of its name only.
+    /// Is true when the server had it under another spelling of its name only.
     pub respelt: bool,
-    /// Whether the server packed it (`Content-Encoding`) though that was not asked for, and it was unpacked here.
+    /// Is true when the server packed it (`Content-Encoding`) though that was not asked for, and it was unpacked here.
     pub unpacked: bool,
 }
 

@@ -379,7 +379,7 @@ impl Transfer<'_> {
             .map_err(|error| ours(&error, url))
     }
 
-    /// What unpacks the body of an answer with these headers, when it is to be unpacked.
+    /// The decoder for the body of an answer with these headers, when it is to be unpacked.
     fn unpacker(&mut self, headers: &HeaderMap, url: &Url, total: Option<u64>) -> Option<Unpacker> {
         let coding = Coding::of(headers)?;
         self.reading

@@ -26,7 +26,7 @@ pub(crate) fn same_site(from: &Url, to: &Url) -> bool {
             && origin(to) == ("https".to_owned(), Some(443)))
 }
 
-/// Whether two URLs are spellings of one: the same server, and the same name once nothing is percent-encoded any more.
+/// Tells whether two URLs are spellings of one: the same server, and the same name once nothing is percent-encoded any more.
 pub(crate) fn respelt(one: &Url, other: &Url) -> bool {
     let server = |url: &Url| {
         let port = url.port_or_known_default();

@@ -173,7 +173,7 @@ impl pith_serve::Mounts for Mounts {
     }
 }
 
-/// What a retired path showed.
+/// The content that a retired path showed.
 fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
     let size = u64::try_from(retired.size).ok()?;
     let entry = match (retired.unit, retired.blob) {

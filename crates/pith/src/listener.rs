@@ -23,7 +23,7 @@ use crate::tls::Tls;
 const MAX_CONNECTIONS: usize = 4096;
 /// A client that has not sent its request's head by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long requests may go on after the server was told to stop. What goes on for longer waits for its client (an upload
+/// The time for which requests may go on after the server was told to stop. What goes on for longer waits for its client (an upload
 /// that trickles in, a slow download), and would for ever.
 const GRACE: Duration = Duration::from_secs(2);
 

@@ -84,7 +84,7 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// What is wrong with a command; one that leaves out what it needs is not wrong.
+/// The fault of a command; one that leaves out what it needs has none.
 fn wrong(command: &str) -> Option<String> {
     let words = words(command);
     if words.len() < 2 || words[1].starts_with('{') {

@@ -28,7 +28,7 @@ use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
 use crate::{admin, authority, content, listener, types};
 
-/// How long a server that was told to stop waits for its parts.
+/// The time for which a server that was told to stop waits for its parts.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A server that runs in this process.

@@ -40,7 +40,7 @@ pub trait Mounts: Send + Sync {
     /// When the publication cannot be opened.
     async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>>;
 
-    /// What stood at `path` below the mount before the publication that is there now, as long as it can still be fetched.
+    /// The file that stood at `path` below the mount before the publication that is there now, as long as it can still be fetched.
     ///
     /// # Errors
     /// When that cannot be found out.

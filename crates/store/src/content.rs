@@ -40,12 +40,12 @@ pub struct Version {
     pub removed: i64,
 }
 
-/// How far the content of a repository has come: while both numbers stay, so do its units and all that is in them.
+/// The state of a repository's content: while both numbers stay, so do its units and all that is in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentState {
     /// Number of the newest version.
     pub version: i64,
-    /// How often units that it has were changed in place.
+    /// The number of times that units which it has were changed in place.
     pub changes: i64,
 }
 
@@ -242,7 +242,7 @@ impl TaskStore {
 }
 
 impl Store {
-    /// How far the content of a repository has come; `None` when there is no such repository. Whoever makes something of
+    /// The state of a repository's content; `None` when there is no such repository. Whoever makes something of
     /// the content asks before reading it: what changes meanwhile shows as another state afterwards.
     ///
     /// # Errors

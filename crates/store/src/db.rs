@@ -25,13 +25,13 @@ const SQLITE_READERS: u32 = 8;
 /// Connections to a PostgreSQL server, of one process.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
-/// How long to wait for a connection to a PostgreSQL server, whether it is busy or away.
+/// The longest wait for a connection to a PostgreSQL server, whether it is busy or away.
 const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long to wait for the one connection that writes an SQLite file, or for another process that writes it.
+/// The longest wait for the one connection that writes an SQLite file, or for another process that writes it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a transaction on PostgreSQL may wait for its next statement, which comes in milliseconds.
+/// The longest time that a transaction on PostgreSQL may wait for its next statement, which comes in milliseconds.
 const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
 
 /// An open database.

@@ -114,7 +114,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the statement broke a rule of the schema: the database is well, and so is the connection.
+    /// Tells whether the statement broke a rule of the schema: the database is well, and so is the connection.
     pub(crate) fn is_broken_rule(&self) -> bool {
         use sqlx::error::ErrorKind;
         let Self::Database(sqlx::Error::Database(error)) = self else {
@@ -123,7 +123,7 @@ impl StoreError {
         !matches!(error.kind(), ErrorKind::Other)
     }
 
-    /// Whether there is no room left where the database keeps its files.
+    /// Tells whether there is no room left where the database keeps its files.
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {
@@ -138,7 +138,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the database cannot be reached, or cannot work now, for a reason that passes: the same call may succeed later.
+    /// Tells whether the database cannot be reached, or cannot work now, for a reason that passes: the same call may succeed later.
     #[must_use]
     pub fn is_away(&self) -> bool {
         match self {

@@ -89,7 +89,7 @@ async fn hang<T>() -> T {
     std::future::pending().await
 }
 
-/// What happens instead of the statement; `None` where it runs all the same.
+/// The answer in place of the statement; `None` where it runs all the same.
 pub(crate) async fn before<T>(way: Way, on: &mut Connection) -> Option<Result<T>> {
     match way {
         Way::Full => Some(Err(error(ENOSPC))),
@@ -110,7 +110,7 @@ pub(crate) async fn before<T>(way: Way, on: &mut Connection) -> Option<Result<T>
     }
 }
 
-/// What the answer becomes after the statement ran.
+/// The answer after the statement ran.
 pub(crate) async fn after<T>(way: Way, done: Result<T>) -> Result<T> {
     match way {
         Way::DoneAndBroken => Err(error(EIO)),

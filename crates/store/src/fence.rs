@@ -28,7 +28,7 @@ pub struct Fence {
     pub attempt: i64,
 }
 
-/// What a lane adds to the number of the attempt, where staged units are kept by it.
+/// The number that a lane adds to that of the attempt, where staged units are kept by it.
 const LANE: i64 = 1 << 32;
 
 /// True for the row of the task while this attempt runs, also after it was cancelled.
@@ -170,7 +170,7 @@ impl Drop for LastTx {
 }
 
 impl LastTx {
-    /// Whether somebody asked to cancel the task before this transaction began; whoever asks from now on comes too late,
+    /// Tells whether somebody asked to cancel the task before this transaction began; whoever asks from now on comes too late,
     /// if it ends well.
     #[must_use]
     pub fn is_canceled(&self) -> bool {

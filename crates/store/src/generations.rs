@@ -20,7 +20,7 @@ use crate::{Result, Store, StoreError};
 /// A database that does not answer for this long does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What caches compare.
+/// The numbers that caches compare.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Generations {
     /// Grows with every change of a mount.
@@ -29,7 +29,7 @@ pub struct Generations {
     pub people: i64,
 }
 
-/// How a process knows the generations.
+/// The source of the generations in a process.
 #[derive(Debug)]
 pub(crate) enum Watch {
     Alone(Alone),
@@ -75,7 +75,7 @@ impl Watch {
 pub(crate) struct Alone {
     begun: AtomicU64,
     ended: AtomicU64,
-    /// What was found when so many had ended.
+    /// The numbers that were found when so many looks had ended.
     known: Mutex<Option<(u64, Generations)>>,
 }
 

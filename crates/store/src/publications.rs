@@ -203,7 +203,7 @@ async fn set_mount(
     })
 }
 
-/// Whether one of `mounts` is where the distributor was not: paths there were never served.
+/// Tells whether one of `mounts` is where the distributor was not: paths there were never served.
 async fn is_moved(tx: &mut DbTx, new: &NewPublication, mounts: &[NewMount]) -> Result<bool> {
     let statement = sql("SELECT prefix FROM mounts WHERE repo_id = $1 AND distributor_id = $2")
         .bind(&new.repo_id)

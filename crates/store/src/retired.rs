@@ -32,7 +32,7 @@ pub struct Retired {
     pub content_type: Option<String>,
 }
 
-/// What is kept for nothing but the grace of retired paths.
+/// Files that are kept for nothing but the grace of retired paths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
     /// Retired paths.
@@ -43,7 +43,7 @@ pub struct Held {
     pub bytes: i64,
 }
 
-/// Of a distributor: the ids of its repository and its own.
+/// The ids of a distributor: that of its repository and its own.
 type Owner<'a> = (&'a str, &'a str);
 
 /// Retires paths of a distributor. One that was retired before is now retired with what it showed last.
@@ -125,7 +125,7 @@ fn retired(row: &Row) -> Result<Retired> {
 }
 
 impl Store {
-    /// What the path `path` below the mount at `prefix` showed last, if it was retired after `since`.
+    /// The content that the path `path` below the mount at `prefix` showed last, if it was retired after `since`.
     ///
     /// # Errors
     /// When the database fails.
@@ -194,7 +194,7 @@ impl Store {
         Ok(())
     }
 
-    /// What is kept for the grace alone. Files of units that are gone may be listed by publications besides: these
+    /// Files that are kept for the grace alone. Those of units that are gone may be listed by publications besides: these
     /// only an index tells.
     ///
     /// # Errors

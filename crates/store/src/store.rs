@@ -389,7 +389,7 @@ impl Store {
         Ok(rows)
     }
 
-    /// Whether a statement may run alone.
+    /// Tells whether a statement may run alone.
     fn is_free(&self) -> bool {
         self.fence.is_none() && self.within.is_none()
     }

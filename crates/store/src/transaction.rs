@@ -79,7 +79,7 @@ impl Connection {
     }
 }
 
-/// What is known of a connection.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The last statement was answered well.

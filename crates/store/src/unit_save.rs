@@ -16,9 +16,9 @@ use crate::value::Value;
 /// A unit key: type and digest.
 type Key<'a> = (&'a str, Sha256);
 
-/// What saving did.
+/// The outcome of saving.
 pub(crate) struct Saved {
-    /// What became of each unit, in the order given.
+    /// The outcome for each unit, in the order given.
     pub(crate) units: Vec<SavedUnit>,
     /// Those that were there and are not what they were. Before it commits, the transaction must [`mark`] them.
     ///
@@ -224,7 +224,7 @@ impl Stored {
     }
 }
 
-/// What is stored of these units, locked in one order for everybody.
+/// The stored state of these units, locked in one order for everybody.
 async fn stored(
     tx: &mut DbTx,
     units: &[&NewUnit],

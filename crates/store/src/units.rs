@@ -57,7 +57,7 @@ pub struct NewUnit {
     pub downloaded: bool,
     /// Big parts, kept beside the document: name and bytes (compressed by the caller).
     pub parts: Vec<(String, Vec<u8>)>,
-    /// What it may replace.
+    /// The units that it may replace.
     pub basis: Basis,
 }
 

@@ -124,7 +124,7 @@ impl Database {
 }
 
 impl Locked {
-    /// Whether somebody waits for the table.
+    /// Tells whether somebody waits for the table.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -161,7 +161,7 @@ struct State {
     authorization: Option<String>,
     /// The query that is asked for.
     query: Option<String>,
-    /// Whether names are looked up as object stores do.
+    /// Is true when names are looked up as object stores do.
     object_store: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::scale_out::Store;
 
 /// Files of a repository.
 const FILES: usize = 60;
-/// What a worker says that was too late.
+/// The log line of a worker that was too late.
 const LATE: &str = "the worker was late and has changed nothing";
 
 /// Two processes on one database and one storage.
@@ -27,7 +27,7 @@ struct Pair {
     _storage: (Option<Store>, tempfile::TempDir),
 }
 
-/// What is known of a repository and of a task from outside.
+/// A repository and a task, as seen from outside.
 #[derive(Debug, PartialEq)]
 struct Seen {
     task: Value,
@@ -151,7 +151,7 @@ impl Pair {
         }
     }
 
-    /// What the repository must have.
+    /// The units that the repository must have.
     fn wanted(&self) -> Vec<String> {
         let files = self.files();
         let unit = |(name, bytes): &(String, Vec<u8>)| format!("\"{name}\" \"{}\"", sha256(bytes));

@@ -8,7 +8,7 @@ use pith_e2e::tools::{Scatter, wait_for};
 use pith_e2e::{Api, Feed, Pith};
 use serde_json::{Value, json};
 
-/// How often a test fills the disk: `PITH_FULL_DISK_ROUNDS`, or few times.
+/// The number of times that a test fills the disk: `PITH_FULL_DISK_ROUNDS`, or few.
 fn rounds(few: usize) -> usize {
     let asked = std::env::var("PITH_FULL_DISK_ROUNDS").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(few)
@@ -63,7 +63,7 @@ fn refused(api: &Api, path: &str, body: &Value) -> String {
     text
 }
 
-/// What must work in the end, whatever was before.
+/// Requests that must work in the end, whatever was before.
 fn assert_all_works(api: &Api, feed: &Feed, number: usize) {
     let files = generation(number, 20_000);
     feed.put_files(&files);

@@ -19,7 +19,7 @@ const FILES: usize = 30;
 /// The latest moment of a kill, in microseconds: after that all is done.
 const LATEST: u64 = 900_000;
 
-/// What clients were told, and so must find.
+/// Promises to clients, which they must find kept.
 #[derive(Default)]
 struct Acknowledged {
     repositories: BTreeSet<String>,

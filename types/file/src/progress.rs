@@ -21,7 +21,7 @@ struct State {
     errors: Vec<Value>,
     /// Names and messages of the very first.
     named: Vec<String>,
-    /// How many failed in all.
+    /// The number of failures in all.
     failed: usize,
     /// Files come later, so nothing is counted.
     deferred: bool,

@@ -15,9 +15,9 @@ use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef
 use crate::types::ERRATUM;
 use crate::units::{PKGLIST, document, metadata_only};
 
-/// What stands in [`RepoPkglist::said`] after an upload.
+/// The value of [`RepoPkglist::said`] after an upload.
 const UPLOADED: &str = "upload";
-/// What clients say of a unit is no part of what upstream says.
+/// Fields in which clients say something of a unit: no part of what upstream says.
 const USER_METADATA: &str = "pulp_user_metadata";
 
 /// The packages of an advisory as one repository knows them.
@@ -114,7 +114,7 @@ pub fn compare(wanted: &Document, known: &Document) -> Ordering {
     dates::compare(of(wanted), of(known))
 }
 
-/// What becomes of a known advisory that is handed over again. The document that is newer stands. A repository whose
+/// The outcome for a known advisory that is handed over again. The document that is newer stands. A repository whose
 /// upstream says something else than before is heard without a newer date too, and with an older one when what stands is
 /// its own. Each repository's packages are what it says now; those of other repositories stay.
 pub fn merge(known: &Document, known_lists: &[RepoPkglist], wanted: &mut WantedUnit) {
@@ -146,7 +146,7 @@ pub fn merge(known: &Document, known_lists: &[RepoPkglist], wanted: &mut WantedU
     }
 }
 
-/// What of an incoming advisory counts.
+/// The part of an incoming advisory that counts.
 struct Heard {
     document: bool,
     packages: bool,
@@ -205,7 +205,7 @@ pub fn by_module(lists: &[RepoPkglist]) -> Vec<(Option<ModuleRef>, Vec<ErratumPa
     groups
 }
 
-/// What tells packages of an advisory apart; digests count in any case.
+/// The fields that tell packages of an advisory apart; digests count in any case.
 fn identity(p: &ErratumPackage) -> String {
     let sum = p.sum.as_ref().map(|sum| sum.join(" ").to_ascii_lowercase());
     format!(
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// What is stored of one advisory.
+    /// The stored state of one advisory.
     #[derive(Default)]
     struct Stored(Option<WantedUnit>);
 

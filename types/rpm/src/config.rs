@@ -64,7 +64,7 @@ pub fn of_call(config: &Config) -> Result<(), String> {
     Err(errors.join("\n"))
 }
 
-/// What is wrong with `allowed_keys`, and whether there are any.
+/// The fault of `allowed_keys`, and whether there are any.
 fn key_ids(config: &Config) -> (Vec<String>, bool) {
     let keys: Vec<String> = match config.get("allowed_keys") {
         Some(Value::Array(keys)) => keys.iter().map(printed).collect(),

@@ -20,13 +20,13 @@ pub const USUAL: [Algorithm; 4] = [
     Algorithm::Sha512,
 ];
 
-/// Whether units of the type are packages, of whose files something can be learned.
+/// Tells whether units of the type are packages, of whose files something can be learned.
 #[must_use]
 pub fn is_package(type_id: &str) -> bool {
     matches!(type_id, RPM | SRPM | DRPM)
 }
 
-/// What the file of a package tells: `head` is its beginning.
+/// Facts that the file of a package tells: `head` is its beginning.
 #[must_use]
 pub fn of_file(type_id: &str, head: &[u8], hashed: &Hashed) -> Document {
     let mut learned = Document::new();

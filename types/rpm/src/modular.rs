@@ -19,7 +19,7 @@ pub const IS_MODULAR: &str = "is_modular";
 /// Units in batches.
 pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
 
-/// What modules list: packages as `name-epoch:version-release.arch`.
+/// The packages that modules list, as `name-epoch:version-release.arch`.
 pub type Artifacts = HashSet<String>;
 
 /// The text of a field; empty where there is none.
@@ -71,7 +71,7 @@ pub static LISTED: Listed = Listed {
     name: name_of,
 };
 
-/// What of module documents tells their packages.
+/// The field of module documents that tells their packages.
 #[must_use]
 pub fn select_modules() -> Select {
     Select {
@@ -80,7 +80,7 @@ pub fn select_modules() -> Select {
     }
 }
 
-/// What of packages tells their names, and whether they are known to be modular.
+/// The fields of packages that tell their names, and whether they are known to be modular.
 #[must_use]
 pub fn select_packages() -> Select {
     Select {

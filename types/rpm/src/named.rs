@@ -16,7 +16,7 @@ impl LeftOut {
     /// Nothing is left out.
     pub const NOTHING: Self = Self(0);
 
-    /// What an advisory leaves out of the name of a package; `None` when it does not say which package it is at all.
+    /// The parts of a package's name that an advisory leaves out; `None` when it does not say which package it is at all.
     #[must_use]
     pub fn of(package: &ErratumPackage) -> Option<Self> {
         let empty = values(package).map(str::is_empty);
@@ -25,7 +25,7 @@ impl LeftOut {
         (!empty[0]).then(|| Self(bits.sum()))
     }
 
-    /// What is left of `values`.
+    /// The rest of `values`.
     #[must_use]
     pub fn from<'a>(self, values: [&'a str; 5]) -> [Option<&'a str>; 5] {
         let mut at = 0;

@@ -258,7 +258,7 @@ pub fn module_defaults(
     yaml_unit(MODULEMD_DEFAULTS, doc, text, packer)
 }
 
-/// How a document that is only passed on came into its repository.
+/// The way in which a document that is only passed on came into its repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// With the feed, which may take it back.

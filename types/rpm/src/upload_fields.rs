@@ -1,4 +1,4 @@
-//! What clients may say of an upload beside the file: keys that count are used or must agree, others are refused
+//! Fields that clients may send with the file of an upload: keys that count are used or must agree, others are refused
 //! (reference: rpm §8).
 
 use pith_core::Document;
@@ -20,7 +20,7 @@ const EVERY_UNIT: &[&str] = &[
     "downloaded",
 ];
 
-/// Of a yum_repo_metadata_file Pulp wants these; the other fields are made.
+/// The fields that Pulp wants of a yum_repo_metadata_file; the others are made.
 const CHECKED: &[&str] = &["checksum", "checksum_type"];
 
 /// Puts the names on the wire in place of those that Pulp stored fields by, which clients may send too.

@@ -9,7 +9,7 @@ use super::tree::{File, Tree};
 /// The name of the rule in `// tidy: allow(unused): reason`.
 const RULE: &str = "unused";
 
-/// Whether the file belongs to what ships: no test, no example, no bench, nothing that only tests link.
+/// Tells whether the file belongs to what ships: no test, no example, no bench, nothing that only tests link.
 fn ships(file: &File) -> bool {
     let home = file.home();
     let crate_of_ours = home.starts_with("crates/") || home.starts_with("types/");

@@ -25,9 +25,9 @@ use crate::Shared;
 use crate::routes::{BodyKind, Disk, Route};
 
 const MOUNT: &str = "/pulp/api/v2/";
-/// What is read of the body of a refused request, in bytes.
+/// The bytes that are read of the body of a refused request.
 const MAX_DRAINED: usize = 64 * 1024 * 1024;
-/// How long that may take.
+/// The time that reading them may take.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Largest JSON body, in bytes.
 const MAX_BODY: usize = 5 * 1024 * 1024;

@@ -108,7 +108,7 @@ impl ContentSource {
             .unwrap_or(SignedDuration::from_hours(24))
     }
 
-    /// What its paths are below.
+    /// The address that its paths are below.
     pub(super) fn base(&self) -> Option<Base> {
         Base::parse(self.get("base_url").unwrap_or_default()).ok()
     }

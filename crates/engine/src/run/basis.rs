@@ -6,7 +6,7 @@ use pith_core::{Document, Sha256};
 use pith_store::{ContentState, Repository};
 use serde_json::{Value, json};
 
-/// What a publication is made from.
+/// Everything that a publication is made from.
 pub(super) fn of_publication(
     repo: &Repository,
     content: ContentState,
@@ -23,7 +23,7 @@ pub(super) fn of_publication(
     ])
 }
 
-/// What a repository is filled from, beside the feed itself: `version` is that of its content after the sync, so that
+/// All that a repository is filled from, beside the feed itself: `version` is that of its content after the sync, so that
 /// what was taken out or added since is looked at again.
 pub(super) fn of_sync(version: i64, importer: &dyn Importer, config: &Config) -> Document {
     basis([

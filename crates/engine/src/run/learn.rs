@@ -1,4 +1,4 @@
-//! What was worked out of the file of a unit that is known already: a unit stays as it is when it is handed over again, but
+//! Facts that were worked out of the file of a unit that is known already: a unit stays as it is when it is handed over again, but
 //! what nobody knew of its file yet is kept.
 
 use std::collections::HashMap;

@@ -18,12 +18,12 @@ use crate::Engine;
 use crate::files::saving;
 use crate::present;
 
-/// What clients say of a unit; a sync never takes it away.
+/// Fields in which clients say something of a unit; a sync never takes it away.
 pub(super) const USER_METADATA: &str = "pulp_user_metadata";
-/// How often a batch is merged. Each time but the first, another task has committed changes of units in it.
+/// The most times that a batch is merged. Each time but the first, another task has committed changes of units in it.
 const ATTEMPTS: usize = 32;
 
-/// What is to be stored of a wanted unit, and the state of the stored one that it was made from.
+/// A wanted unit as it is to be stored, and the state of the stored one that it was made from.
 #[derive(Clone)]
 pub(super) struct Candidate {
     pub(super) doc: Document,
@@ -44,7 +44,7 @@ impl Candidate {
 /// A wanted unit merged with the known one.
 pub(super) struct Merged {
     pub(super) candidate: Candidate,
-    /// Whether nothing new comes of it.
+    /// Is true when nothing new comes of it.
     pub(super) same: bool,
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> 
     })
 }
 
-/// What the task answers.
+/// The result of the task.
 async fn delete_units(run: &Run, orphans: Orphans) -> Result<Value, Failure> {
     Ok(match orphans {
         Orphans::All => json!(sweep(run, None).await?),

@@ -94,7 +94,7 @@ pub(super) async fn run(
     }
 }
 
-/// What a publish made.
+/// The outcome of a publish.
 struct Made {
     result: &'static str,
     report: PublishReport,

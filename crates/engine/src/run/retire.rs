@@ -1,4 +1,4 @@
-//! What a publication leaves out of the one before it, which clients in mid-run may still ask for.
+//! Paths that a publication leaves out of the one before it, which clients in mid-run may still ask for.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(super) struct LeftOut {
 }
 
 impl LeftOut {
-    /// What `newer` leaves out of what the distributor publishes now. Nothing where there is no grace.
+    /// The paths of what the distributor publishes now that `newer` leaves out. Nothing where there is no grace.
     ///
     /// # Errors
     /// When the database fails or an index cannot be read.
@@ -69,7 +69,7 @@ impl LeftOut {
             .map_err(ContentError::other)
     }
 
-    /// What was at these paths, in pieces. Entries that cannot be read any more are left out.
+    /// The entries that were at these paths, in pieces. Those that cannot be read any more are left out.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Vec<Retired>> + Send + '_ {
         self.positions.chunks(PIECE).map(|piece| {
             let entries = piece
@@ -80,7 +80,7 @@ impl LeftOut {
     }
 }
 
-/// Whether the path goes on to mean what it meant. What is in the index itself is about the publication as a whole.
+/// Tells whether the path goes on to mean what it meant. What is in the index itself is about the publication as a whole.
 fn lasts(plugin: &dyn Plugin, entry: &EntryRef<'_>) -> bool {
     !matches!(entry.kind, KindRef::Inline(_)) && !plugin.is_current_only(entry.path)
 }

@@ -188,7 +188,7 @@ impl Saved {
     }
 }
 
-/// What is stored of a unit.
+/// The stored state of a unit.
 pub(super) fn new_unit(moving: &Moving, candidate: Candidate) -> Result<NewUnit, ContentError> {
     let (promised, blob) = match &moving.unit.source {
         Some(Source::Download { size, digests, .. }) => {

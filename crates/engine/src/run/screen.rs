@@ -18,7 +18,7 @@ use super::stage::{Moving, Shared};
 /// Files read at once.
 const AT_ONCE: usize = 4;
 
-/// What becomes of a known unit.
+/// The decision on a known unit.
 pub(super) enum Verdict {
     /// It is taken.
     Accepted,
@@ -28,7 +28,7 @@ pub(super) enum Verdict {
     Refused,
 }
 
-/// What is stored of a known unit: its learned fields, and its file with the size when that is here.
+/// The stored part of a known unit: its learned fields, and its file with the size when that is here.
 type Stored = (Document, Option<(Sha256, u64)>);
 
 /// Asks the observers of known units.
@@ -58,7 +58,7 @@ pub(super) async fn known(
     Ok(judged)
 }
 
-/// What is stored of the units that somebody wants to look at.
+/// The stored parts of the units that somebody wants to look at.
 async fn stored(
     shared: &Shared,
     type_id: &str,

@@ -50,7 +50,7 @@ pub(super) struct Moving {
     pub(super) file: Option<(Sha256, u64)>,
     /// A known unit that only lacks its file.
     pub(super) known: Option<UnitId>,
-    /// Whether the document says what was worked out of the file.
+    /// Is true when the document says what was worked out of the file.
     pub(super) learned: bool,
     /// Alternate content sources that have the file, best first.
     nearby: Vec<Nearby>,
@@ -59,7 +59,7 @@ pub(super) struct Moving {
 
 pub(super) struct Shared {
     pub(super) engine: Arc<Engine>,
-    /// What the task may change.
+    /// The part of the content that the task may change.
     pub(super) store: TaskStore,
     /// Notes where files can be had.
     pub(super) catalog: Cataloger,
@@ -112,7 +112,7 @@ impl Shared {
 
 /// What a run's stages work with.
 pub(crate) struct Plan<'a> {
-    /// What the task may change.
+    /// The part of the content that the task may change.
     pub(crate) store: TaskStore,
     /// When files come.
     pub(crate) policy: Policy,
@@ -334,7 +334,7 @@ impl Stages {
         }
     }
 
-    /// Whether the known unit serves as it is; otherwise also what is to be stored, when that can be known now.
+    /// Tells whether the known unit serves as it is; otherwise also what is to be stored, when that can be known now.
     async fn as_known(
         &self,
         unit: &WantedUnit,

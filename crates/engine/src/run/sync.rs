@@ -74,7 +74,7 @@ struct Ended<'a> {
     importer: &'a Importer,
     plugin: &'a dyn Plugin,
     overriding: &'a Document,
-    /// What had to be bent of what came.
+    /// Notes of what had to be bent.
     bent: &'a Bent,
     started: Timestamp,
 }
@@ -304,7 +304,7 @@ fn cataloger(plugin: &dyn Plugin, importer: &Importer) -> Cataloger {
     Cataloger::of(&importer.repo_id, feed_base(&stored))
 }
 
-/// Whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).
+/// Tells whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).
 fn full_sync_required(
     repo: &Repository,
     importer: &Importer,

@@ -48,7 +48,7 @@ pub(crate) fn outline(
     Ok(converted(stream, &[]))
 }
 
-/// What the repository will have when the task of `store` commits.
+/// The units that the repository will have when the task of `store` commits.
 pub(crate) fn after(
     store: &TaskStore,
     repo: &str,

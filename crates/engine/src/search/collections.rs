@@ -23,9 +23,9 @@ pub struct Collection {
     pub name: &'static str,
     /// Names that may stand in `sort` and `fields`; without any, every name may.
     pub fields: &'static [&'static str],
-    /// What its documents are known by.
+    /// The field that its documents are known by.
     pub identity: Identity,
-    /// What happens to a value for `_id` that is no object id.
+    /// The treatment of a value for `_id` that is no object id.
     pub otherwise: Otherwise,
 }
 

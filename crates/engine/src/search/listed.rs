@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::units::Search;
 use crate::error::from_store;
 
-/// What the units of a repository list, by the flag that tells.
+/// The names that units of a repository list, by the flag that tells.
 pub(super) type Names = HashMap<&'static str, HashSet<String>>;
 /// Read once in a search, when a unit is found of which it matters.
 pub(super) type Listing = OnceCell<Names>;
@@ -29,7 +29,7 @@ impl Search {
         self.type_ids.iter().filter_map(|id| self.flag_of(id))
     }
 
-    /// Whether a field depends on what else the repository has.
+    /// Tells whether a field depends on what else the repository has.
     pub(super) fn is_listed(&self, field: &str) -> bool {
         self.flags().any(|listed| listed.flag == field)
     }
@@ -48,7 +48,7 @@ impl Search {
         Ok(())
     }
 
-    /// What is listed, when it matters for one of these documents.
+    /// The listed names, when they matter for one of these documents.
     pub(super) async fn names_for(
         &self,
         batch: &[StreamedUnit<RawDocument>],
@@ -110,7 +110,7 @@ fn is_off(names: &Names, listed: &Listed, doc: &Document) -> bool {
     names.is_none_or(|names| !names.contains(&(listed.name)(doc)))
 }
 
-/// Whether the text of a document may say that a flag is set.
+/// Tells whether the text of a document may say that a flag is set.
 fn may_be_set(text: &str, flag: &str) -> bool {
     let name = format!("\"{flag}\"");
     let mut after = text.split(name.as_str()).skip(1);

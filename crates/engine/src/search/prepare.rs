@@ -5,7 +5,7 @@ use pith_core::criteria::{Criteria, Filter, SortKey, Test};
 use pith_core::error::PulpError;
 use serde_json::Value;
 
-/// What the documents of a collection are known by.
+/// The field that the documents of a collection are known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// An `id` of their own beside the object id in `_id`.
@@ -14,7 +14,7 @@ pub enum Identity {
     Object,
 }
 
-/// What happens to a value for `_id` that is no object id.
+/// The treatment of a value for `_id` that is no object id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Otherwise {
     /// The criteria are refused, and so is any other operator than equality.

@@ -6,7 +6,7 @@ use pith_testkit::upstream::Fault;
 
 use crate::*;
 
-/// What is promised of `bytes` at `path`.
+/// The promises about `bytes` at `path`.
 fn promised(fake: &Fake, path: &str, bytes: &[u8]) -> Request {
     Request {
         expect_size: Some(bytes.len() as u64),

@@ -158,7 +158,7 @@ fn scalar() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// What people keep in notes: anything.
+/// Values that people keep in notes: anything.
 fn anything() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(3, 10, 3, |inner| {
         prop_oneof![
@@ -324,7 +324,7 @@ async fn filled(h: &Harness, runner: &mut TestRunner) {
     }
 }
 
-/// What a search finds, with units of a repository as they are without it.
+/// The documents that a search finds, with units of a repository as they are without it.
 async fn documents(h: &Harness, what: &str, filter: &Value) -> Result<Vec<Value>, PulpError> {
     let engine = &h.engine;
     if what == "zoo" {

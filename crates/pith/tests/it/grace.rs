@@ -1,4 +1,4 @@
-//! What a publication leaves out can be fetched for a day, and its space is given back after it.
+//! Files that a publication leaves out can be fetched for a day, and their space is given back after it.
 
 use std::sync::Arc;
 

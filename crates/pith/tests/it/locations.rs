@@ -62,7 +62,7 @@ pub(crate) async fn synced(h: &Harness, repo: &str) -> Task {
     task
 }
 
-/// What the report says was bent.
+/// The notes of the report on what was bent.
 pub(crate) fn bent<'a>(task: &'a Task, kind: &str) -> &'a Value {
     &task.result["details"]["upstream"][kind]
 }

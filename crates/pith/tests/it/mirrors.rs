@@ -29,7 +29,7 @@ fn host(upstream: &Upstream) -> String {
     upstream.address().to_string()
 }
 
-/// What a metalink says of the `repomd.xml` in a folder; where it contradicts itself, the strongest digest counts.
+/// A metalink's part on the `repomd.xml` in a folder; where it contradicts itself, the strongest digest counts.
 fn version(folder: &Path) -> String {
     let repomd = std::fs::read(folder.join("repodata/repomd.xml")).unwrap();
     format!(

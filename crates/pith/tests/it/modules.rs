@@ -201,7 +201,7 @@ async fn packages_are_modular_whichever_came_first(on: On) {
     assert!(content(&h, "plain").await.contains(&"tool-1*".to_owned()));
 }
 
-/// What a search of a repository shows, by name and whether a package is modular; all fields, or these.
+/// The packages that a search of a repository shows, by name and whether they are modular; all fields, or these.
 async fn shown(h: &Harness, repo: &str, criteria: Value) -> Vec<String> {
     let criteria = pith_core::criteria::UnitCriteria::parse(&criteria).unwrap();
     let found = h.engine.repository_units(repo, criteria).await.unwrap();

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use regex::RegexBuilder;
 use serde_json::Value;
 
-/// Whether a document fulfils a filter of the operators that Pulp's reference lists.
+/// Tells whether a document fulfils a filter of the operators that Pulp's reference lists.
 pub(crate) fn fulfils(filter: &Value, document: &Value) -> bool {
     let all = |filters: &Value| -> Vec<bool> {
         let filters = filters.as_array().unwrap().iter();
@@ -56,7 +56,7 @@ fn is_operators(value: &Value) -> bool {
     })
 }
 
-/// Whether what a path leads to passes a condition.
+/// Tells whether what a path leads to passes a condition.
 fn passes(condition: &Value, ends: &[Option<&Value>]) -> bool {
     if !is_operators(condition) {
         return operator("$eq", condition, condition, ends);
@@ -126,7 +126,7 @@ fn operator(name: &str, operand: &Value, beside: &Value, ends: &[Option<&Value>]
     }
 }
 
-/// Whether an element by itself passes: an array in an array is not walked through.
+/// Tells whether an element by itself passes: an array in an array is not walked through.
 fn alone(condition: &Value, element: &Value) -> bool {
     let hidden = Value::Array(Vec::new());
     let seen = if element.is_array() { &hidden } else { element };

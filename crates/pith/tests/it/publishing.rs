@@ -1,4 +1,4 @@
-//! What a publication holds when the feed is odd: file names that several packages have, documents in several forms.
+//! Publications of odd feeds: file names that several packages have, documents in several forms.
 
 use pith_core::Sha256;
 use pith_core::task::TaskState;
@@ -30,7 +30,7 @@ fn move_package(feed: &Feed, primary: &str, from: &str, to: &str) -> String {
     primary.replace(&location(from), &location(to))
 }
 
-/// What stands between two texts, each time.
+/// The texts between two others, each time.
 pub(crate) fn between<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {
     let rest = text.split(start).skip(1);
     rest.map(|rest| rest.split_once(end).unwrap().0).collect()

@@ -102,14 +102,14 @@ async fn one_package(h: &Harness) -> Value {
     })
 }
 
-/// What a client uploads.
+/// The upload of a client.
 struct Uploaded {
     key: Value,
     metadata: Value,
     file: Option<&'static str>,
 }
 
-/// How a unit of a type changes in a feed: the document, and what is said otherwise in it.
+/// A change of a unit of a type in a feed: the document, and what is said otherwise in it.
 struct Changed {
     type_id: &'static str,
     kind: &'static str,

@@ -1,4 +1,4 @@
-//! What clients say of an upload: each key of `unit_key` and `unit_metadata` counts, or the import fails and names it.
+//! Claims of clients about an upload: each key of `unit_key` and `unit_metadata` counts, or the import fails and names it.
 
 use std::path::{Path, PathBuf};
 

@@ -132,7 +132,7 @@ async fn work(store: &Store, round: &str) -> Result<()> {
     store.repository_delete(&repo).await
 }
 
-/// What must be possible after anything: a single statement, a transaction, a look at what a failed one left.
+/// Work that must be possible after anything: a single statement, a transaction, a look at what a failed one left.
 async fn assert_writes_work(store: &Store, round: &str, what: &str) {
     store
         .setting_set("next", &json!(round))

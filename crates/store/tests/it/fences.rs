@@ -173,7 +173,7 @@ async fn again(f: &Fixture) -> TaskStore {
     f.store.for_task(claimed.fence())
 }
 
-/// What happens to a worker that is not heard of.
+/// The fate of a worker that is not heard of.
 async fn given_up(f: &Fixture) {
     let later = f.later(100);
     f.store.task_requeue_lost(later, 10, later).await.unwrap();

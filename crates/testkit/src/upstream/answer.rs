@@ -117,7 +117,7 @@ pub(super) async fn answer(shared: &Shared, request: &Recorded) -> Answer {
     answer
 }
 
-/// Whether a character may stand in the path of a URL (RFC 3986).
+/// Tells whether a character may stand in the path of a URL (RFC 3986).
 fn stands_in_a_path(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c)
 }

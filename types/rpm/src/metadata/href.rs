@@ -50,7 +50,7 @@ pub fn read(href: &str, name: impl FnOnce() -> String) -> Result<Location, Metad
     })
 }
 
-/// Whether a path could lead outside for somebody who decodes it, or is a URL.
+/// Tells whether a path could lead outside for somebody who decodes it, or is a URL.
 fn leads_out(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let dots = lower.replace("%2e", ".");

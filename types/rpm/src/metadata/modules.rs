@@ -73,7 +73,7 @@ pub enum Document {
     Other(Other),
 }
 
-/// Whether there is nothing but comments.
+/// Tells whether there is nothing but comments.
 fn is_blank(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim);
     lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---")

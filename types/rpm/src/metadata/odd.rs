@@ -1,4 +1,4 @@
-//! What is odd in a document and taken all the same: noted by kind, so that every reader uses the same words.
+//! Oddities of a document that is taken all the same: noted by kind, so that every reader uses the same words.
 
 use pith_content::Bent;
 

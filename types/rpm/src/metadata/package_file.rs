@@ -87,7 +87,7 @@ impl<R: BufRead> Splitter<R> {
         })
     }
 
-    /// How often something became U+FFFD so far.
+    /// The number of times that something became U+FFFD so far.
     pub(crate) fn replaced(&self) -> u64 {
         self.xml.replaced()
     }
@@ -324,7 +324,7 @@ pub(crate) struct IdVisitor {
     /// The checksum that names the package, in lower case.
     pub(crate) pkgid: String,
     name: String,
-    /// What the package does not say of itself.
+    /// Facts that the package does not say of itself.
     missing: Vec<&'static str>,
 }
 

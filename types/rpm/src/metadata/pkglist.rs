@@ -37,7 +37,7 @@ impl From<Document> for ModuleRef {
 }
 
 impl ModuleRef {
-    /// Whether it may mean this module: what it leaves empty is not compared. One without a name or a stream means none.
+    /// Tells whether it may mean this module: what it leaves empty is not compared. One without a name or a stream means none.
     #[must_use]
     pub fn may_mean(&self, module: &Self) -> bool {
         let same = |own: &str, other: &str| own.is_empty() || own == other;
@@ -94,7 +94,7 @@ const FIELDS: [(&str, bool); 7] = [
 /// The fields that are there when upstream has the element.
 const SUGGESTIONS: [&str; 3] = ["reboot_suggested", "relogin_suggested", "restart_suggested"];
 
-/// Whether the fields of a package say all that was given.
+/// Tells whether the fields of a package say all that was given.
 fn is_plain(given: &Document) -> bool {
     let known = FIELDS.iter().all(|(key, nullable)| match given.get(*key) {
         Some(Value::String(_)) => true,
@@ -200,7 +200,7 @@ pub struct Collection {
     /// The module as a client gave it, when that is more or other than `module` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given_module: Option<Document>,
-    /// What else a client gave.
+    /// The other fields that a client gave.
     #[serde(flatten)]
     pub more: Document,
 }

@@ -99,7 +99,7 @@ impl<R: BufRead> XmlReader<R> {
         }
     }
 
-    /// How often something became U+FFFD so far.
+    /// The number of times that something became U+FFFD so far.
     pub(crate) fn replaced(&self) -> u64 {
         self.inner.get_ref().inner.replaced() + self.mended
     }
@@ -368,7 +368,7 @@ impl<R: BufRead> Children<R> {
         }
     }
 
-    /// How often something became U+FFFD so far.
+    /// The number of times that something became U+FFFD so far.
     pub(crate) fn replaced(&self) -> u64 {
         self.xml.replaced()
     }

@@ -32,7 +32,7 @@ use crate::types::{
 };
 use crate::units::{self, PKGLIST, YAML};
 
-/// What modules.yaml consists of.
+/// The documents of modules.yaml.
 const MODULE_TYPES: [&str; 3] = [MODULEMD, MODULEMD_DEFAULTS, MODULE_DOCUMENT];
 /// Batches that wait for the writer of a document.
 const WAITING: usize = 2;

@@ -1,4 +1,4 @@
-//! What of advisories is published: the packages that the repository has, and a digest of each (reference: rpm §12.5).
+//! The published part of advisories: the packages that the repository has, and a digest of each (reference: rpm §12.5).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -113,14 +113,14 @@ impl<'a> Filter<'a> {
         collections
     }
 
-    /// Whether the digest that is wanted of a package is not in the advisory.
+    /// Tells whether the digest that is wanted of a package is not in the advisory.
     fn lacks(&self, package: &ErratumPackage) -> bool {
         self.wanted
             .as_ref()
             .is_some_and(|wanted| of_kind(package, wanted).is_none())
     }
 
-    /// What is written of the digests that an advisory gives: the one asked for, else that of the publication, else the
+    /// The digest that is written of those that an advisory gives: the one asked for, else that of the publication, else the
     /// longest. All of them while the one asked for is to be found.
     fn given(&self, package: &ErratumPackage) -> Option<Vec<String>> {
         if self.lacks(package) {

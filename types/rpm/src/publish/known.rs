@@ -82,7 +82,7 @@ impl Known {
         Ok(())
     }
 
-    /// Whether the repository has this package.
+    /// Tells whether the repository has this package.
     #[must_use]
     pub fn contains(&self, package: &ErratumPackage) -> bool {
         self.has_exactly(package) || self.by_parts(package).next().is_some()

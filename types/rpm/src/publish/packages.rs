@@ -383,7 +383,7 @@ impl Run<'_> {
         self.write(type_id, feed).await
     }
 
-    /// Whether a package is the same as one of those `like` that were asked about before.
+    /// Tells whether a package is the same as one of those `like` that were asked about before.
     async fn is_repeated(&mut self, like: UnitId, unit: &RepoUnit) -> Result<bool, ContentError> {
         let checksum = self
             .learned

@@ -75,7 +75,7 @@ pub struct Repeated {
 }
 
 impl Repeated {
-    /// Whether nobody has asked for packages like `like`, so that this one is to be noted itself.
+    /// Tells whether nobody has asked for packages like `like`, so that this one is to be noted itself.
     #[must_use]
     pub fn is_new(&self, like: UnitId) -> bool {
         !self.seen.contains_key(&like)
@@ -112,13 +112,13 @@ impl Repeated {
         }
     }
 
-    /// How many packages were left out.
+    /// The number of packages that were left out.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// What was left out; `None` when nothing was.
+    /// The packages that were left out; `None` when none were.
     #[must_use]
     pub fn report(&self) -> Option<String> {
         let files = enumerated(&self.examples, usize::try_from(self.count).ok()?)?;

@@ -45,7 +45,7 @@ fn published(repo: &Fake, kind: &str) -> String {
     text
 }
 
-/// How often something of a kind was noted.
+/// The number of times that something of a kind was noted.
 fn noted(repo: &Fake, kind: &str) -> u64 {
     repo.bent.count(kind)
 }
