@@ -9,6 +9,7 @@
 mod filter;
 mod matching;
 mod order;
+mod parser;
 mod pattern;
 mod project;
 
