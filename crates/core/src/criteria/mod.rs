@@ -167,7 +167,7 @@ impl UnitCriteria {
         ];
         refuse_unknown(map, &known)?;
         Ok(Self {
-            type_ids: type_ids(present(map, "type_ids")),
+            type_ids: type_ids(present(map, "type_ids"))?,
             association: association_filter.map(Filter::parse_plain).transpose()?,
             unit: unit_filter.map(Filter::parse_plain).transpose()?,
             association_sort,
@@ -200,17 +200,18 @@ fn halves<'a>(map: &'a Document, key: &str) -> Result<Halves<'a>, CriteriaError>
 }
 
 /// One text is wrapped; nothing or an empty list is every type; anything else names no type.
-fn type_ids(value: Option<&Value>) -> Option<Vec<String>> {
-    match value? {
-        Value::String(one) => Some(vec![one.clone()]),
-        Value::Array(many) if many.is_empty() => None,
-        Value::Array(many) => Some(
-            many.iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
-        ),
-        _ => Some(Vec::new()),
+fn type_ids(value: Option<&Value>) -> Result<Option<Vec<String>>, CriteriaError> {
+    let wrong = || CriteriaError::invalid("type_ids");
+    match value {
+        None => Ok(None),
+        Some(Value::String(one)) => Ok(Some(vec![one.clone()])),
+        Some(Value::Array(many)) if many.is_empty() => Ok(None),
+        Some(Value::Array(many)) => many
+            .iter()
+            .map(|one| one.as_str().map(str::to_owned).ok_or_else(wrong))
+            .collect::<Result<_, _>>()
+            .map(Some),
+        Some(_) => Err(wrong()),
     }
 }
 
@@ -391,11 +392,8 @@ mod tests {
                 .type_ids,
             None
         );
-        assert_eq!(
-            UnitCriteria::parse(&json!({"type_ids": 5}))
-                .unwrap()
-                .type_ids,
-            Some(vec![])
-        );
+        for bad in [json!(5), json!({"$in": ["rpm"]}), json!(["rpm", 5])] {
+            assert_eq!(names(json!({ "type_ids": bad })), ["type_ids"]);
+        }
     }
 }
