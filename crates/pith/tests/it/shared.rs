@@ -208,11 +208,17 @@ async fn known_packages_pass_the_signature_policy_of_a_sync_too(on: On) {
     let found = found.try_concat().await.unwrap();
     let keys = [json!("abcdef12"), json!("12345678")];
     let keys: Vec<_> = found.iter().map(|one| one.unit.id).zip(keys).collect();
+    h.publish("open", "yum_distributor", Value::Null).await;
     let store = &h.engine.store;
     store
         .units_set_field("rpm", "signing_key", &keys)
         .await
         .unwrap();
+    let task = h.publish("open", "yum_distributor", Value::Null).await;
+    assert_eq!(
+        task.result["result"], "skipped",
+        "what was found is no change"
+    );
     assert_eq!(h.sync("signed").await.state, TaskState::Finished);
     let name = found[0].unit.doc["name"].as_str().unwrap().to_owned();
     assert_eq!(h.units("signed", "rpm", "name").await, [name]);

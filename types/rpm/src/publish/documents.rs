@@ -13,11 +13,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::checksums::Learned;
 use super::errata::Filter;
 use super::known::Known;
 use super::names::Names;
 use super::output::{Output, Written, join};
-use super::packages::{Learned, entry, text};
+use super::packages::{entry, text};
 use super::repeated::Repeated;
 use super::steps::{Step, Steps};
 use crate::metadata::comps::{Comps, CompsWriter, Match};

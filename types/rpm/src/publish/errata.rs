@@ -7,8 +7,9 @@ use pith_content::publish::PublishContext;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::{Algorithm, ErrorDetail, UnitId};
 
+use super::checksums::Learned;
 use super::known::Known;
-use super::packages::{Learned, text};
+use super::packages::text;
 use crate::learned::known_checksum;
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef};
 use crate::types::RPM;

@@ -1,5 +1,6 @@
 //! The yum distributor: publishes a repository for dnf and yum (reference: rpm §11, §12).
 
+pub mod checksums;
 pub mod chunks;
 pub mod documents;
 pub mod errata;
