@@ -3,10 +3,13 @@
 mod clones;
 mod conservative;
 mod documents;
+mod lacking;
+mod needless;
 mod related;
 mod relaxed;
 mod rich;
 mod solve;
+mod state;
 mod universe;
 mod version;
 

@@ -89,6 +89,43 @@ impl Need {
         }
     }
 
+    /// The needs that are satisfied together just when this one is: both sides of `and`, and both branches of `if … else …`.
+    pub(super) fn split(&self) -> Vec<Self> {
+        let Self::Rich(rich) = self else {
+            return vec![self.clone()];
+        };
+        match (rich.word, &rich.otherwise) {
+            (Word::And, _) => [rich.left.split(), rich.right.split()].concat(),
+            (Word::If, Some(otherwise)) => {
+                let joined = |word, left: &Self| {
+                    Self::Rich(Box::new(Rich {
+                        word,
+                        left: left.clone(),
+                        right: rich.right.clone(),
+                        otherwise: None,
+                    }))
+                };
+                vec![joined(Word::If, &rich.left), joined(Word::Or, otherwise)]
+            }
+            _ => vec![self.clone()],
+        }
+    }
+
+    /// Every plain dependency in its conditions.
+    pub(super) fn conditions<'a>(&'a self, see: &mut dyn FnMut(&'a Dependency)) {
+        let Self::Rich(rich) = self else {
+            return;
+        };
+        match rich.word {
+            Word::If | Word::Unless => rich.right.plain(see),
+            _ => rich.right.conditions(see),
+        }
+        rich.left.conditions(see);
+        if let Some(otherwise) = &rich.otherwise {
+            otherwise.conditions(see);
+        }
+    }
+
     /// Every plain dependency in it.
     pub(super) fn plain<'a>(&'a self, see: &mut dyn FnMut(&'a Dependency)) {
         match self {

@@ -94,6 +94,18 @@ impl<'a> Solved<'a> {
         self.universe.package(number).place == Place::There || self.chosen.contains(&number)
     }
 
+    /// Whether a build of a module that comes lists the package.
+    pub(super) fn is_of_module(&self, number: u32) -> bool {
+        let listing = self.modules.listed.get(&number).into_iter().flatten();
+        listing.into_iter().any(|at| self.builds.contains(at))
+    }
+
+    /// Takes packages back.
+    pub(super) fn leave_out(&mut self, gone: &HashSet<u32>) {
+        self.chosen.retain(|number| !gone.contains(number));
+        self.order.retain(|number| !gone.contains(number));
+    }
+
     /// Leaves out packages of other builds of modules that come, where there are others.
     pub(super) fn without_rivals(&self, candidates: Vec<u32>) -> Vec<u32> {
         if self.names.is_empty() || candidates.len() < 2 {

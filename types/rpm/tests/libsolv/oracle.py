@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Asks libsolv which packages a recursive copy brings, in the way Pulp 2 asked it (reference: rpm 9.2).
 
-Reads one JSON object a line and answers one JSON list a line: the packages to copy as [source, number].
+Reads one JSON object a line and answers one a line: {"found": the packages to copy as [source, number], "problems": texts,
+"dummies": what was taken to be there because nobody provides it}.
 
   {"mode": "relaxed" | "conservative" | "replacing", "sources": [[package, ...], ...], "target": [package, ...],
    "chosen": [number in the first source, ...]}
@@ -60,14 +61,14 @@ def relaxed(pool, target, chosen):
                     if best is None or provider.evrcmp(best) > 0:
                         newest[provider.name] = provider
                 queue.extend(p for p in newest.values() if p.repo != target)
-    return seen
+    return seen, set(), []
 
 
 def conservative(pool, target, chosen, multi):
     jobs = [pool.Job(INSTALL, s.id) for s in chosen]
     if multi:
         jobs.append(pool.Job(MULTI | solv.Job.SOLVER_SOLVABLE_ALL, 0))
-    before = None
+    before, dummies = None, []
     while True:
         solver = pool.Solver()
         problems = solver.solve(jobs)
@@ -82,10 +83,11 @@ def conservative(pool, target, chosen, multi):
                         dummy = target.add_solvable()
                         dummy.name, dummy.evr, dummy.arch = "dummy-%d" % dummy.id, "1-1", "noarch"
                         dummy.add_deparray(solv.SOLVABLE_PROVIDES, info.dep)
+                        dummies.append(str(info.dep))
                     elif info.type == solv.Solver.SOLVER_RULE_PKG_SAME_NAME:
                         jobs += [pool.Job(INSTALL | MULTI, s.id) for s in (info.solvable, info.othersolvable)]
         pool.createwhatprovides()
-    return {s.id for s in solver.transaction().newsolvables()} | {s.id for s in chosen}
+    return {s.id for s in solver.transaction().newsolvables()} | {s.id for s in chosen}, now, dummies
 
 
 def answer(ask):
@@ -102,10 +104,10 @@ def answer(ask):
     pool.addfileprovides()
     pool.createwhatprovides()
     if ask["mode"] == "relaxed":
-        found = relaxed(pool, target, chosen)
+        found, problems, dummies = relaxed(pool, target, chosen)
     else:
-        found = conservative(pool, target, chosen, ask["mode"] == "conservative")
-    return sorted(numbers[i] for i in found if i in numbers)
+        found, problems, dummies = conservative(pool, target, chosen, ask["mode"] == "conservative")
+    return {"found": sorted(numbers[i] for i in found if i in numbers), "problems": sorted(problems), "dummies": dummies}
 
 
 for line in sys.stdin:
