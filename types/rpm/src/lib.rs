@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod modular;
 pub mod named;
 pub mod publish;
+mod said;
 pub mod signature;
 pub mod sync;
 pub mod types;

@@ -270,6 +270,13 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The origin that a value of the field [`ORIGIN`] names.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        let all = [Self::Feed, Self::Upload, Self::Copy];
+        all.into_iter().find(|origin| origin.name() == name)
+    }
+
     /// The value of the field [`ORIGIN`].
     #[must_use]
     pub fn name(self) -> &'static str {

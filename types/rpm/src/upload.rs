@@ -26,6 +26,7 @@ use crate::metadata::snippet::Packer;
 use crate::metadata::updateinfo::Erratum;
 use crate::metadata::{MetadataError, primary};
 use crate::modular::{self, Artifacts, IS_MODULAR};
+use crate::said;
 use crate::signature::SignaturePolicy;
 use crate::sync::others;
 use crate::types::{
@@ -449,7 +450,14 @@ async fn modules(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentErro
     .await
     .map_err(ContentError::other)?
     .map_err(invalid)?;
+    let handed = found.digests();
     ctx.stage(found.wanted).await?;
+    let all = said::read(ctx.units_after(said::select()).await?).await?;
+    let (old, late) = said::settle(all, &handed);
+    let outdated = [old, late].concat();
+    if !outdated.is_empty() {
+        ctx.remove(MODULE_DOCUMENT, outdated).await?;
+    }
     mark(ctx, &found.artifacts).await
 }
 

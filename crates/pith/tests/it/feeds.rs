@@ -109,8 +109,13 @@ pub(crate) fn module(
 }
 
 pub(crate) fn obsoletes(name: &str, stream: &str, message: &str) -> String {
+    obsoletes_of(2020, name, stream, message)
+}
+
+/// What was said in a year.
+pub(crate) fn obsoletes_of(year: u32, name: &str, stream: &str, message: &str) -> String {
     format!(
-        "---\ndocument: modulemd-obsoletes\nversion: 1\ndata:\n  modified: 2020-05-01T00:00Z\n  module: {name}\n  \
+        "---\ndocument: modulemd-obsoletes\nversion: 1\ndata:\n  modified: {year}-05-01T00:00Z\n  module: {name}\n  \
          stream: \"{stream}\"\n  message: {message}\n...\n"
     )
 }

@@ -10,19 +10,21 @@ use pith_engine::search::Shown;
 use serde_json::{Value, json};
 
 use crate::feeds::{
-    Package, content, copy, documents, module, nevra, obsoletes, remove, repository, served,
-    synced, upload, write_feed,
+    Package, content, copy, documents, module, nevra, obsoletes, obsoletes_of, remove, repository,
+    served, synced, upload, write_feed,
 };
 use crate::harness::{Harness, On};
 
 crate::on_both!(
     documents_that_nobody_interprets_follow_the_feed,
     an_uploaded_document_stays_and_goes_along,
+    of_what_is_said_of_one_stream_the_newest_is_kept_wherever_it_came_from,
     packages_are_modular_whichever_came_first,
     packages_are_modular_where_a_module_lists_them,
     retained_versions_leave_modular_packages_alone,
     a_modular_advisory_brings_exactly_the_builds_it_names,
     an_advisory_that_names_a_module_and_no_packages_brings_it,
+    builds_that_differ_in_context_or_architecture_are_not_confused,
     streams_and_defaults_are_kept_as_they_are_written,
 );
 
@@ -143,6 +145,86 @@ async fn an_uploaded_document_stays_and_goes_along(on: On) {
     assert!(text.contains("fed") && !text.contains("ours"), "{text}");
     remove(&h, "copy", modules).await;
     assert!(documents(&h, "copy", "module_document").await.is_empty());
+}
+
+async fn of_what_is_said_of_one_stream_the_newest_is_kept_wherever_it_came_from(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let feed = repository(&h, "mod", json!({})).await;
+    let other = repository(&h, "other", json!({})).await;
+    let perl = module("perl", "\"5.24\"", 1, "c0", &[]);
+    let said = |year, message| obsoletes_of(year, "perl", "5.24", message);
+    // Of another build it is another matter.
+    let beside = "---\ndocument: modulemd-obsoletes\nversion: 1\ndata:\n  modified: 2019-05-01T00:00Z\n  module: perl\n  \
+        stream: \"5.24\"\n  context: c9\n  message: beside\n...\n";
+    let fed = |of: &tempfile::TempDir, revision, text: &str| {
+        let modules = [&perl, beside, text].concat();
+        write_feed(of.path(), revision, &[], &[("modules", &modules)]);
+    };
+    let messages = || async {
+        let task = h.publish("mod", "yum_distributor", Value::Null).await;
+        assert_eq!(task.state, TaskState::Finished, "{task:?}");
+        let text = served(&h, "mod").await;
+        let lines = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("message: "));
+        let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let copied = || {
+        copy(
+            &h,
+            ("other", "mod"),
+            json!({"type_ids": ["modulemd"]}),
+            json!({}),
+        )
+    };
+    fed(&feed, 1, &said(2020, "one"));
+    synced(&h, "mod").await;
+    fed(&other, 1, &said(2021, "two"));
+    synced(&h, "other").await;
+    copied().await;
+    assert_eq!(
+        messages().await,
+        ["beside", "two"],
+        "a copy replaces what a feed said"
+    );
+    fed(&feed, 2, &said(2020, "one again"));
+    synced(&h, "mod").await;
+    assert_eq!(
+        messages().await,
+        ["beside", "two"],
+        "a feed that says it earlier does not"
+    );
+    fed(&feed, 3, &said(2022, "three"));
+    synced(&h, "mod").await;
+    assert_eq!(
+        messages().await,
+        ["beside", "three"],
+        "a feed replaces what was copied"
+    );
+    copied().await;
+    assert_eq!(
+        messages().await,
+        ["beside", "three"],
+        "a copy that is older brings nothing"
+    );
+    upload(&h, "mod", &said(2023, "four")).await;
+    assert_eq!(
+        messages().await,
+        ["beside", "four"],
+        "an upload replaces what a feed said"
+    );
+    upload(&h, "mod", &said(2021, "late")).await;
+    assert_eq!(
+        messages().await,
+        ["beside", "four"],
+        "an older one changes nothing"
+    );
+    remove(&h, "mod", json!({"type_ids": ["modulemd"]})).await;
+    assert!(documents(&h, "mod", "module_document").await.is_empty());
 }
 
 async fn packages_are_modular_whichever_came_first(on: On) {
@@ -421,6 +503,65 @@ async fn an_advisory_that_names_a_module_and_no_packages_brings_it(on: On) {
         !found.contains(&"perl:5.24:2:c0".to_owned())
             || found.contains(&"perl-libs-5.24.2*".to_owned())
     );
+}
+
+async fn builds_that_differ_in_context_or_architecture_are_not_confused(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let feed = repository(&h, "mod", json!({})).await;
+    let packages = [
+        Package("perl", "5.24.1", &[]),
+        Package("perl", "5.24.2", &[]),
+        Package("perl", "5.24.3", &[]),
+        Package("perl-doc", "5.24", &[]),
+    ];
+    // One package is in all builds, one is listed without its epoch, one is nowhere.
+    let doc = nevra("perl-doc", "5.24");
+    let build = |context, own: &str| {
+        let listed = [own.to_owned(), doc.clone(), nevra("perl-gone", "1")];
+        module("perl", "\"5.24\"", 7, context, &listed)
+    };
+    let elsewhere = build("c0", &nevra("perl", "5.24.3")).replace("arch: noarch", "arch: s390x");
+    let modules = [
+        build("c0", "perl-5.24.1-1.noarch"),
+        build("c1", &nevra("perl", "5.24.2")),
+        elsewhere,
+        module("empty", "\"1\"", 1, "c0", &[]),
+    ];
+    let named = advisory(&[
+        (
+            "perl:5.24:7:c0",
+            &[("perl", "5.24.1"), ("perl-doc", "5.24")],
+        ),
+        ("empty:1:1:c0", &[]),
+    ]);
+    let parts = [("modules", &*modules.concat()), ("updateinfo", &*named)];
+    write_feed(feed.path(), 1, &packages, &parts);
+    synced(&h, "mod").await;
+    for (id, over) in [
+        ("relaxed", json!({"recursive": true})),
+        ("conservative", json!({"recursive_conservative": true})),
+    ] {
+        let _none = repository(&h, id, json!({})).await;
+        // The destination has a build of the same name, stream and version.
+        let other = json!({"type_ids": ["modulemd"], "filters": {"unit": {"context": "c1"}}});
+        copy(&h, ("mod", id), other, json!({})).await;
+        let before = ["perl-5.24.2*", "perl-doc-5.24*", "perl:5.24:7:c1"];
+        assert_eq!(content(&h, id).await, before, "{id}");
+        copy(&h, ("mod", id), json!({"type_ids": ["erratum"]}), over).await;
+        let after = [
+            "empty:1:1:c0",
+            "perl-5.24.1*",
+            "perl-5.24.2*",
+            "perl-doc-5.24*",
+            "perl:5.24:7:c0",
+            "perl:5.24:7:c1",
+        ];
+        assert_eq!(content(&h, id).await, after, "{id}");
+        let archs = h.units(id, "modulemd", "arch").await;
+        assert_eq!(archs, ["noarch"; 3], "{id}");
+    }
 }
 
 async fn streams_and_defaults_are_kept_as_they_are_written(on: On) {

@@ -10,8 +10,8 @@ use pith_core::UnitId;
 
 use super::{BATCH, add};
 use crate::modular::text;
+use crate::said;
 use crate::types::{MODULE_DOCUMENT, MODULEMD};
-use crate::units::{ORIGIN, Origin};
 
 /// Module and stream; the stream is empty for what is about all of them.
 type Subject = (String, String);
@@ -41,7 +41,7 @@ fn modules() -> Select {
 
 fn documents() -> Select {
     Select {
-        fields: Some(&["document", "name", "stream", "checksum", ORIGIN]),
+        fields: Some(&["name", "stream"]),
         ..Select::all(MODULE_DOCUMENT)
     }
 }
@@ -58,7 +58,7 @@ async fn those(
     Ok(found)
 }
 
-/// Adds what the source says of the modules that come, in place of what earlier copies brought.
+/// Adds what the source says of the modules that come, in place of what the destination has that is older.
 pub(super) async fn follow(ctx: &dyn CopyContext) -> Result<(), ContentError> {
     if ctx.source().id == ctx.repo().id {
         return Ok(());
@@ -74,24 +74,14 @@ pub(super) async fn follow(ctx: &dyn CopyContext) -> Result<(), ContentError> {
     } else if !has(MODULE_DOCUMENT) {
         return Ok(());
     }
-    let (mut said, mut fresh) = (HashSet::new(), HashSet::new());
-    let mut units = ctx.chosen(documents()).await?;
-    while let Some(batch) = units.try_next().await? {
-        for unit in &batch {
-            said.insert(["document", "name", "stream"].map(|name| field(unit, name)));
-            fresh.insert(field(unit, "checksum"));
-        }
-    }
-    drop(units);
-    let is_replaced = |unit: &RepoUnit| {
-        text(&unit.doc, ORIGIN) == Origin::Copy.name()
-            && !text(&unit.doc, "name").is_empty()
-            && said.contains(&["document", "name", "stream"].map(|name| field(unit, name)))
-            && !fresh.contains(text(&unit.doc, "checksum"))
-    };
-    let replaced = those(ctx.present_units(documents()).await?, is_replaced).await?;
-    for batch in replaced.chunks(BATCH) {
+    let fresh = said::read(ctx.chosen(said::select()).await?).await?;
+    let known = said::read(ctx.present_units(said::select()).await?).await?;
+    let (old, late) = said::outdated(&known, &fresh);
+    for batch in old.chunks(BATCH) {
         ctx.remove(MODULE_DOCUMENT, batch.to_vec()).await?;
+    }
+    for batch in late.chunks(BATCH) {
+        ctx.leave_out(MODULE_DOCUMENT, batch.to_vec()).await?;
     }
     Ok(())
 }

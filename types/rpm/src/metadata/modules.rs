@@ -62,6 +62,23 @@ pub struct Other {
     pub stream: String,
 }
 
+/// The build that a document is about, as far as it says so, and when it was changed.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct About {
+    /// Version.
+    #[serde(default, deserialize_with = "or_default")]
+    pub version: String,
+    /// Context.
+    #[serde(default, deserialize_with = "or_default")]
+    pub context: String,
+    /// Architecture.
+    #[serde(default, deserialize_with = "or_default")]
+    pub arch: String,
+    /// When it was changed, as it is written.
+    #[serde(default, deserialize_with = "or_default")]
+    pub modified: String,
+}
+
 /// A document of modules.yaml.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
@@ -212,7 +229,7 @@ struct DefaultsData {
 }
 
 #[derive(Default, Deserialize)]
-struct About {
+struct Subject {
     #[serde(default, deserialize_with = "or_default")]
     module: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -279,7 +296,7 @@ fn defaults(text: &str) -> Result<Document, MetadataError> {
 
 /// A document that is not understood, with the module that it is about as far as it says so in the usual way.
 fn other(envelope: &Envelope, text: &str) -> Document {
-    let about = yaml::<Body<About>>(text).map_or_else(|_| About::default(), |body| body.data);
+    let about = yaml::<Body<Subject>>(text).map_or_else(|_| Subject::default(), |body| body.data);
     let module = if about.module.is_empty() {
         about.name
     } else {
@@ -290,6 +307,12 @@ fn other(envelope: &Envelope, text: &str) -> Document {
         module,
         stream: about.stream,
     })
+}
+
+/// The build that a document is about, as far as it says so in the usual way.
+#[must_use]
+pub fn build(text: &str) -> About {
+    yaml::<Body<About>>(text).map_or_else(|_| About::default(), |body| body.data)
 }
 
 fn modulemd<D: Default>(

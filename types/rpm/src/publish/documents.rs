@@ -26,6 +26,7 @@ use crate::metadata::prestodelta::{Delta, DeltaWriter};
 use crate::metadata::repomd::Data;
 use crate::metadata::snippet;
 use crate::metadata::updateinfo::{Erratum, ErratumWriter, ModuleRef};
+use crate::said;
 use crate::sync::others::is_unknown;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
@@ -216,6 +217,8 @@ impl Common<'_> {
                 Ok(())
             },
         );
+        let said = said::read(self.ctx.units(said::select()).await?).await?;
+        let overruled = said::overruled(&said);
         for type_id in MODULE_TYPES {
             let mut select = Select::all(type_id);
             select.fields = Some(&["name", "checksum"]);
@@ -223,7 +226,7 @@ impl Common<'_> {
             select.sort = &["name"];
             let mut stream = self.ctx.units(select).await?;
             while let Some(batch) = stream.try_next().await? {
-                for unit in &batch {
+                for unit in batch.iter().filter(|unit| !overruled.contains(&unit.id)) {
                     let _ = tx.send(module_text(unit)?).await;
                 }
                 self.steps.advance(Step::Modules, batch.len() as u64);

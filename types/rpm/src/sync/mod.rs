@@ -31,7 +31,7 @@ use self::feed::{Feed, Finder};
 use self::others::Modules;
 use self::packages::{Files, Wanted};
 use self::progress::{Digests, Progress, Step};
-use crate::modular::{Artifacts, text};
+use crate::modular::Artifacts;
 use crate::signature::SignaturePolicy;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS,
@@ -136,12 +136,8 @@ impl Sync<'_> {
         self.step(Step::Content);
         self.packages(&feed, &downloads, artifacts).await?;
         self.step(Step::Modules);
-        let wanted = std::mem::take(&mut modules.wanted);
-        let handed = wanted
-            .iter()
-            .map(|unit| text(&unit.doc, "checksum").to_owned());
-        let handed: HashSet<String> = handed.collect();
-        self.stage(wanted).await?;
+        let handed = modules.digests();
+        self.stage(std::mem::take(&mut modules.wanted)).await?;
         self.progress.finish(Step::Modules);
         self.step(Step::Errata);
         if self.wants(ERRATUM) {
@@ -408,6 +404,7 @@ impl Sync<'_> {
         }
         let (listed, kept) = modules::of_repository(self.ctx).await?;
         modules::forget(self.ctx, handed, &modules.streams, &kept).await?;
+        modules::settle(self.ctx, handed).await?;
         purge::run(self.ctx, self.retain_old(), &listed).await?;
         modules::mark(self.ctx, &listed).await
     }

@@ -9,6 +9,7 @@ use pith_content::unit::Select;
 use pith_core::UnitId;
 
 use crate::modular::{self, Artifacts, IS_MODULAR, artifacts_of, text};
+use crate::said;
 use crate::types::{MODULE_DOCUMENT, RPM};
 use crate::units::{ORIGIN, Origin};
 
@@ -89,7 +90,20 @@ pub async fn forget(
         }
     }
     drop(documents);
-    for batch in gone.chunks(BATCH) {
+    take_out(ctx, &gone).await
+}
+
+/// Removes what was copied or uploaded and the feed has something newer for.
+///
+/// # Errors
+/// What the context fails with.
+pub async fn settle(ctx: &dyn SyncContext, handed: &HashSet<String>) -> Result<(), ContentError> {
+    let all = said::read(ctx.units_after(said::select()).await?).await?;
+    take_out(ctx, &said::settle(all, handed).0).await
+}
+
+async fn take_out(ctx: &dyn SyncContext, documents: &[UnitId]) -> Result<(), ContentError> {
+    for batch in documents.chunks(BATCH) {
         ctx.remove(MODULE_DOCUMENT, batch.to_vec()).await?;
     }
     Ok(())

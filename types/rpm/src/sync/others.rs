@@ -18,7 +18,7 @@ use crate::metadata::prestodelta::DeltaStream;
 use crate::metadata::repomd::{Data, Repomd};
 use crate::metadata::snippet::Packer;
 use crate::metadata::{MetadataError, header};
-use crate::modular::{Artifacts, artifact};
+use crate::modular::{Artifacts, artifact, text};
 use crate::types::METADATA_FILE;
 use crate::units::{self, Origin};
 
@@ -204,6 +204,16 @@ pub struct Modules {
     pub artifacts: Artifacts,
     /// The module of each stream, and the stream.
     pub streams: HashSet<(String, String)>,
+}
+
+impl Modules {
+    /// The digests of the documents.
+    #[must_use]
+    pub fn digests(&self) -> HashSet<String> {
+        let digests = self.wanted.iter();
+        let digests = digests.map(|unit| text(&unit.doc, "checksum").to_owned());
+        digests.collect()
+    }
 }
 
 /// The documents of modules.yaml as units of repository `repo_id`. Of several documents about the same thing one becomes the
