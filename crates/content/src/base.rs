@@ -132,13 +132,15 @@ impl Base {
             plain.set_query(None);
         }
         let relative = self.folder.make_relative(&plain);
-        // A name with a colon would be read as a URL of its own.
-        let relative = relative.map(|path| match path.contains(':') && !path.starts_with('.') {
+        // A name with a colon would be read as a URL of its own, and the folder itself has an empty one.
+        let needs_dot =
+            |path: &str| path.is_empty() || path.contains(':') && !path.starts_with('.');
+        let relative = relative.map(|path| match needs_dot(&path) {
             true => format!("./{path}"),
             false => path,
         });
         match relative {
-            Some(path) if !path.is_empty() && self.follow(&path).as_ref() == Some(url) => path,
+            Some(path) if self.follow(&path).as_ref() == Some(url) => path,
             _ => without_password(plain).into(),
         }
     }
@@ -150,6 +152,13 @@ impl Base {
             Ok(url) => Some(url),
             Err(_) => self.folder.join(kept).ok().map(|url| self.with_query(url)),
         }
+    }
+
+    /// Where such a URL leads without this folder's password and token: what may be kept when the feed is gone.
+    #[must_use]
+    pub fn follow_openly(&self, kept: &str) -> Option<Url> {
+        let url = Url::parse(kept).or_else(|_| self.folder.join(kept));
+        url.ok().map(without_password)
     }
 
     fn is_at_home(&self, url: &Url) -> bool {
