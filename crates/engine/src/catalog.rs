@@ -10,7 +10,7 @@ use pith_content::unit::{Source, WantedUnit};
 use pith_content::{Config, Importer as Plugin};
 use pith_core::{Sha256, UnitId};
 use pith_fetch::{Request, Session, Upstream};
-use pith_store::FileSource;
+use pith_store::{FileSource, Store};
 use url::Url;
 
 use crate::Engine;
@@ -79,6 +79,9 @@ fn followed(feed: Option<&Base>, kept: &str) -> Option<Url> {
     }
 }
 
+/// Entries rewritten at once.
+const BATCH: i64 = 2000;
+
 /// Connections kept at hand, over all importers.
 const MOST_SESSIONS: usize = 1024;
 
@@ -117,6 +120,8 @@ pub(crate) struct Way {
     pub(crate) session: Session,
     /// What to ask for and what must come.
     pub(crate) request: Request,
+    /// Whether nobody has credentials any more, because the importer is gone.
+    pub(crate) is_openly: bool,
 }
 
 /// What a catalog entry promises, without where it is.
@@ -135,6 +140,9 @@ impl Engine {
     /// How to follow a catalog entry with the settings and credentials that the importer has now; `None` when the
     /// importer is gone or its settings cannot be used any more, which the log tells.
     pub(crate) async fn way(&self, source: &FileSource) -> pith_store::Result<Option<Way>> {
+        if source.repo_id.is_empty() {
+            return Ok(self.open_way(source));
+        }
         let Some(importer) = self.store.importer_get(&source.repo_id).await? else {
             return Ok(None);
         };
@@ -165,11 +173,63 @@ impl Engine {
             Ok(session) => Ok(Some(Way {
                 session,
                 request: request(source, urls),
+                is_openly: false,
             })),
             Err(error) => {
                 tracing::warn!(repo_id = source.repo_id, %error, "an importer's settings cannot be used");
                 Ok(None)
             }
+        }
+    }
+
+    /// How to follow an entry whose importer is gone: without any settings.
+    fn open_way(&self, source: &FileSource) -> Option<Way> {
+        let urls = source.urls.iter().filter_map(|url| Url::parse(url).ok());
+        let session = self
+            .deferred
+            .sessions
+            .of(self, "nobody", Sha256::of(b""), Upstream::default);
+        let failed =
+            |error: &_| tracing::warn!(%error, "a file of a feed that is gone cannot be asked for");
+        Some(Way {
+            session: session.inspect_err(failed).ok()?,
+            request: request(source, urls.collect()),
+            is_openly: true,
+        })
+    }
+
+    /// Keeps the entries of a repository's importer for files that other repositories promise, before the importer goes: as
+    /// URLs of their own, with no secret of it.
+    pub(crate) async fn sources_outlive(
+        &self,
+        store: &Store,
+        repo_id: &str,
+    ) -> pith_store::Result<()> {
+        let Some(importer) = store.importer_get(repo_id).await? else {
+            return Ok(());
+        };
+        let Some(plugin) = self.registry.importer(&importer.type_id) else {
+            return Ok(());
+        };
+        let feed = feed_base(&plugin.upstream(&Config::new(importer.config)));
+        let mut after = None;
+        loop {
+            let mut batch = store.sources_others_need(repo_id, after, BATCH).await?;
+            let Some(last) = batch.last() else {
+                return Ok(());
+            };
+            after = Some(last.unit);
+            for source in &mut batch {
+                source.repo_id.clear();
+                let urls = source.urls.iter();
+                let open = |kept: &String| match &feed {
+                    Some(feed) => feed.follow_openly(kept),
+                    None => Url::parse(kept).ok().map(without_password),
+                };
+                source.urls = urls.filter_map(open).map(String::from).collect();
+            }
+            batch.retain(|source| !source.urls.is_empty());
+            store.sources_put(&batch).await?;
         }
     }
 }

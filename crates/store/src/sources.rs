@@ -20,7 +20,7 @@ pub struct FileSource {
     pub unit: UnitId,
     /// Path within the unit; empty for the file of the unit itself.
     pub path: String,
-    /// The repository whose importer has the settings and the credentials.
+    /// The repository whose importer has the settings and the credentials; empty when that is gone and nobody has any.
     pub repo_id: String,
     /// URLs, absolute or relative to the importer's feed, best first.
     pub urls: Vec<String>,
@@ -83,18 +83,46 @@ impl Store {
         tx.commit().await
     }
 
-    /// Where a file of a unit can be had, what was noted last first.
+    /// Where a file of a unit can be had, what was noted last first, and what needs no importer at the end.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn sources_of(&self, unit: UnitId, path: &str) -> Result<Vec<FileSource>> {
         let statement = sql(
             "SELECT unit_id, path, repo_id, json(urls), size, json(digests) FROM sources \
-             WHERE unit_id = $1 AND path = $2 ORDER BY updated DESC, revision DESC, repo_id",
+             WHERE unit_id = $1 AND path = $2 ORDER BY repo_id = '', updated DESC, revision DESC, repo_id",
         )
         .bind(unit)
         .bind(path);
         self.all(statement).await?.iter().map(source).collect()
+    }
+
+    /// Entries of a repository's importer for files that are not here and that other repositories have, in the order of their
+    /// units, behind `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sources_others_need(
+        &self,
+        repo: &str,
+        after: Option<UnitId>,
+        limit: i64,
+    ) -> Result<Vec<FileSource>> {
+        let mut query = Sql::new(
+            self.engine(),
+            "SELECT s.unit_id, s.path, s.repo_id, json(s.urls), s.size, json(s.digests) FROM sources s WHERE s.repo_id = ",
+        );
+        query.bind(repo);
+        if let Some(after) = after {
+            query.push(" AND s.unit_id > ").bind(after);
+        }
+        query
+            .push(" AND EXISTS (SELECT 1 FROM units u WHERE u.id = s.unit_id AND NOT u.downloaded)")
+            .push(" AND EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = s.unit_id AND r.removed_in IS NULL AND r.repo_id <> ")
+            .bind(repo)
+            .push(") ORDER BY s.unit_id, s.path LIMIT ")
+            .bind(limit);
+        self.all(query.build()).await?.iter().map(source).collect()
     }
 
     /// How many files a repository's importer is the source of.

@@ -49,6 +49,11 @@ pub(super) async fn fetch(
             Err(error) => {
                 tracing::info!(%error, %unit, "a source does not have a file");
                 failure = error.into();
+                if way.is_openly {
+                    failure = failure.because(
+                        "the repository that it was copied from is gone, and its feed was asked without credentials",
+                    );
+                }
             }
         }
     }
@@ -98,6 +103,7 @@ async fn ways(
             ways.push(Way {
                 session: one.session,
                 request: request(first, vec![one.url]),
+                is_openly: false,
             });
         }
     }

@@ -69,6 +69,18 @@ impl Unavailable {
         }
     }
 
+    /// The same with what explains it.
+    fn because(self, why: &str) -> Self {
+        let told = |text: String| format!("{text} ({why})");
+        match self {
+            Self::NotFound(text) => Self::NotFound(told(text)),
+            Self::BadUpstream(text) => Self::BadUpstream(told(text)),
+            Self::Busy(text) => Self::Busy(told(text)),
+            Self::Timeout(text) => Self::Timeout(told(text)),
+            other => other,
+        }
+    }
+
     fn internal(error: impl std::fmt::Display) -> Self {
         Self::Internal(error.to_string())
     }

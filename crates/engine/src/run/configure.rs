@@ -12,6 +12,7 @@ use crate::{distributors, importers};
 
 /// Removes a repository with all that hangs on it. Its units stay.
 pub(super) async fn delete_repository(run: Run, repo_id: String) -> Result<Done, Failure> {
+    keep_promises(&run, &repo_id).await?;
     let last = run.last().await?;
     last.repository_delete(&repo_id)
         .await
@@ -20,6 +21,12 @@ pub(super) async fn delete_repository(run: Run, repo_id: String) -> Result<Done,
             other => from_store(other),
         })?;
     Ok(run.finish(last, Done::default()).await?)
+}
+
+/// Files that other repositories got by a copy and that are not here yet can still be had when the importer is gone.
+async fn keep_promises(run: &Run, repo_id: &str) -> Result<(), PulpError> {
+    let kept = run.engine.sources_outlive(&run.store, repo_id).await;
+    kept.map_err(from_store)
 }
 
 /// Gives a repository an importer in place of the one it has.
@@ -42,6 +49,7 @@ pub(super) async fn set_importer(
         last_updated: now,
         last_override: None,
     };
+    keep_promises(&run, &repo_id).await?;
     let last = run.last().await?;
     last.importer_set(&importer)
         .await
@@ -80,6 +88,7 @@ pub(super) async fn remove_importer(
     importer_id: String,
 ) -> Result<Done, Failure> {
     present_importer(&run, &repo_id, &importer_id).await?;
+    keep_promises(&run, &repo_id).await?;
     let last = run.last().await?;
     let removed = last.importer_remove(&repo_id).await;
     removed.map_err(from_store)?;

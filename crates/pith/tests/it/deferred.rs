@@ -11,12 +11,13 @@ use futures::future::join_all;
 use futures::stream::BoxStream;
 use pith_core::task::TaskState;
 use pith_core::{Sha256, UnitId};
-use pith_engine::Engine;
+use pith_engine::{Engine, Job};
 use pith_store::{Task, UnitQuery};
 use pith_testkit::upstream::Fault;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::feeds::copy;
 use crate::harness::{Harness, On, put_files};
 use crate::published::Published;
 
@@ -31,6 +32,7 @@ crate::on_both!(
     a_client_that_goes_away_does_not_stop_the_download,
     two_processes_may_fetch_the_same_file,
     without_an_importer_nothing_can_be_fetched,
+    what_was_copied_can_be_fetched_when_its_source_is_gone,
 );
 
 /// A text that is different everywhere.
@@ -408,4 +410,61 @@ async fn without_an_importer_nothing_can_be_fetched(on: On) {
     let answer = front.get("/pulp/isos/r/a.iso").await;
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     assert_eq!(h.upstream.requests("/f/a.iso"), 0);
+}
+
+async fn what_was_copied_can_be_fetched_when_its_source_is_gone(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let files: [(&str, &[u8]); 3] = [
+        ("a.iso", b"first"),
+        ("b.iso", b"second"),
+        ("c.iso", b"third"),
+    ];
+    mirrored(&h, "r", "/f/", &files).await;
+    h.repository("copy", "iso", "/other/", json!({})).await;
+    let ab = json!({"filters": {"unit": {"name": {"$in": ["a.iso", "b.iso"]}}}});
+    copy(&h, ("r", "copy"), ab, json!({})).await;
+    h.publish("copy", "iso_distributor", Value::Null).await;
+    // A token of the feed is in no entry, and goes with the importer.
+    let feed = format!("{}/f/?secret", h.upstream.url());
+    let change = Job::UpdateImporter {
+        repo_id: "r".to_owned(),
+        importer_id: "iso_importer".to_owned(),
+        config: serde_json::from_value(
+            json!({"feed": feed, "basic_auth_username": "u", "basic_auth_password": "secret"}),
+        )
+        .unwrap(),
+    };
+    let delete = Job::DeleteRepository {
+        repo_id: "r".to_owned(),
+    };
+    for job in [change, delete] {
+        let task = h.ended(h.engine.enqueue(job).await.unwrap()).await;
+        assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    }
+    let mut entries = 0;
+    for id in ids(&h, "copy").await {
+        for source in h.engine.store.sources_of(id, "").await.unwrap() {
+            assert_eq!(source.repo_id, "");
+            assert!(!source.urls.concat().contains("secret"), "{source:?}");
+            entries += 1;
+        }
+    }
+    assert_eq!(entries, 2);
+    let front = Front::of(&h.engine);
+    let answer = front.get("/pulp/isos/copy/a.iso").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(whole(answer).await.unwrap(), "first");
+    // Where the feed wants credentials that nobody has any more, the log says so.
+    h.upstream.fault("/f/b.iso", Fault::Status(403));
+    let answer = front.get("/pulp/isos/copy/b.iso").await;
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    let mut said = Vec::new();
+    for id in ids(&h, "copy").await {
+        let stored = h.engine.deferred_store(id).await;
+        said.extend(stored.err().map(|why| why.to_string()));
+    }
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("without credentials"), "{said:?}");
 }
