@@ -103,7 +103,7 @@ pub struct WantedUnit {
 /// What happens when a unit of the same key is already known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
-    /// It is used as it is.
+    /// It is used as it is; parts that it lacks are added.
     #[default]
     Keep,
     /// Its document, parts and file are replaced.
@@ -148,6 +148,8 @@ pub struct RepoUnit {
     pub size: Option<u64>,
     /// Whether its file is here.
     pub downloaded: bool,
+    /// When the unit came into the repository, the same for all that came together; `None` outside of repositories.
+    pub added: Option<Timestamp>,
     /// When the association was last made or refreshed.
     pub updated: Timestamp,
     /// When the unit itself last changed: its document or its parts. What was worked out about it

@@ -63,6 +63,28 @@ impl RelativePath {
         Err(UnsafePath { path, reason })
     }
 
+    /// Checks a text that may say the same in more words: empty and `.` segments are dropped, and `..` takes back the segment
+    /// before it. It still names a file and leads nowhere else.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn cleaned(text: &str) -> Result<Self, UnsafePath> {
+        let names_a_file = !matches!(text.rsplit('/').next(), None | Some("" | "." | ".."));
+        let mut segments: Vec<&str> = Vec::new();
+        let mut stays_inside = !text.starts_with('/');
+        for segment in text.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => stays_inside &= segments.pop().is_some(),
+                _ => segments.push(segment),
+            }
+        }
+        match stays_inside && names_a_file {
+            true => Self::new(segments.join("/")),
+            false => Self::new(text),
+        }
+    }
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -126,6 +148,33 @@ mod tests {
             assert_eq!(RelativePath::new(good).unwrap().as_str(), good);
         }
         assert_eq!(RelativePath::new("a/b/c.rpm").unwrap().file_name(), "c.rpm");
+    }
+
+    #[test]
+    fn more_words_for_the_same_path_are_understood() {
+        for (text, path) in [
+            ("./a", "a"),
+            ("a//b", "a/b"),
+            ("a/./b/../c", "a/c"),
+            (".//./a b", "a b"),
+            ("a", "a"),
+        ] {
+            assert_eq!(RelativePath::cleaned(text).unwrap().as_str(), path);
+        }
+        for bad in [
+            "",
+            ".",
+            "./",
+            "a/",
+            "a/..",
+            "../a",
+            "a/../../b/c",
+            "/a",
+            "a\\b",
+            "./a\n",
+        ] {
+            assert!(RelativePath::cleaned(bad).is_err(), "{bad:?} passed");
+        }
     }
 
     #[test]

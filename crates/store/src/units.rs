@@ -109,6 +109,8 @@ pub struct KnownUnit {
     pub size: Option<i64>,
     /// Whether the file is here.
     pub downloaded: bool,
+    /// The names of its parts.
+    pub parts: Vec<String>,
 }
 
 /// One big part of a unit.
@@ -221,18 +223,23 @@ impl Store {
     ) -> Result<HashMap<Sha256, KnownUnit>> {
         let mut known = HashMap::with_capacity(keys.len());
         for chunk in keys.chunks(CHUNK) {
-            let text = "SELECT key_digest, id, blob, size, downloaded FROM units WHERE type_id = ";
+            let text = "SELECT key_digest, id, blob, size, downloaded, \
+                 (SELECT string_agg(p.part, ' ') FROM unit_parts p WHERE p.unit_id = units.id) \
+                 FROM units WHERE type_id = ";
             let mut query = Sql::new(self.engine(), text);
             query
                 .bind(type_id)
                 .push(" AND ")
                 .bind_in("key_digest", chunk.iter().copied());
             for row in self.all(query.build()).await? {
+                let parts: Option<String> = row.get(5)?;
+                let parts = parts.unwrap_or_default();
                 let unit = KnownUnit {
                     id: row.get(1)?,
                     blob: row.get(2)?,
                     size: row.get(3)?,
                     downloaded: row.get(4)?,
+                    parts: parts.split_ascii_whitespace().map(str::to_owned).collect(),
                 };
                 known.insert(row.get(0)?, unit);
             }

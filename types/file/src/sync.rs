@@ -162,8 +162,12 @@ struct Names {
 }
 
 impl Names {
-    /// Notes a name that came before.
+    /// Notes a name that came before, and one that was not written in the fewest words.
     fn look(&mut self, line: &Line, bent: &Bent) {
+        if let Some(given) = &line.given {
+            let sentence = "names of the manifest were taken without what leads nowhere in them";
+            bent.note("name_cleaned", sentence, given);
+        }
         if !self.seen.insert(self.state.hash_one(line.name.as_str())) {
             let sentence = "files that the manifest lists more than once are there once";
             bent.note("file_twice", sentence, line.name.as_str());
@@ -238,7 +242,7 @@ fn wanted(base: &Base, line: &Line) -> WantedUnit {
         doc,
         parts: Vec::new(),
         source: Some(Source::Download {
-            urls: base.join(line.name.as_str()),
+            urls: base.join(line.given.as_deref().unwrap_or(line.name.as_str())),
             size: Some(line.size),
             digests,
             head: 0,

@@ -41,10 +41,10 @@ pub const YAML: &str = "document";
 pub struct Snippets {
     /// The primary snippet.
     pub primary: Bytes,
-    /// The filelists snippet.
-    pub filelists: Bytes,
-    /// The other snippet.
-    pub other: Bytes,
+    /// The filelists snippet; `None` where nobody says which files there are.
+    pub filelists: Option<Bytes>,
+    /// The other snippet; `None` where nobody says what changed.
+    pub other: Option<Bytes>,
 }
 
 fn set(doc: &mut Document, key: &str, value: impl Into<Value>) {
@@ -142,15 +142,19 @@ fn sort_indexes(doc: &mut Document, version: &str, release: &str) {
 /// A package that a repository should have.
 #[must_use]
 pub fn package(package: &Package, snippets: Snippets, source: Source) -> WantedUnit {
-    let part = |name, data| Part { name, data };
+    let parts = [
+        (PRIMARY, Some(snippets.primary)),
+        (FILELISTS, snippets.filelists),
+        (OTHER, snippets.other),
+    ];
+    let parts = parts.into_iter();
     WantedUnit {
         type_id: package_type(package),
         doc: package_document(package),
-        parts: vec![
-            part(PRIMARY, snippets.primary),
-            part(FILELISTS, snippets.filelists),
-            part(OTHER, snippets.other),
-        ],
+        // A part that is missing is added once somebody has it.
+        parts: parts
+            .filter_map(|(name, data)| Some(Part { name, data: data? }))
+            .collect(),
         source: Some(source),
         existing: Existing::Keep,
     }

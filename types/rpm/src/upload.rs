@@ -15,7 +15,7 @@ use crate::advisories;
 use crate::config;
 use crate::learned::{CHECKSUMS, SIGNING_KEY, USUAL};
 use crate::metadata::compression;
-use crate::metadata::comps::{Category, Comps, CompsStream, Environment, Group, Match};
+use crate::metadata::comps::{self, Category, Comps, Environment, Group, Match};
 use crate::metadata::dates;
 use crate::metadata::delta_package;
 use crate::metadata::describe::{FileFacts, describe};
@@ -152,8 +152,8 @@ fn read_package(
     Ok(Described {
         snippets: Snippets {
             primary,
-            filelists: element("filelists", &description.filelists)?,
-            other: element("otherdata", &description.other)?,
+            filelists: Some(element("filelists", &description.filelists)?),
+            other: Some(element("otherdata", &description.other)?),
         },
         package,
         facts: header::facts(&head).unwrap_or_default(),
@@ -227,7 +227,7 @@ async fn delta(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Cont
         new: own.new,
         old: own.old,
         filename,
-        outside: None,
+        given: None,
         sequence: own.sequence,
         size,
         digest: digest.map_err(ContentError::other)?,
@@ -421,17 +421,22 @@ async fn comps_file(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentE
     let (file, repo_id, bent) = (ctx.open()?, ctx.repo().id.clone(), bent.clone());
     let (tx, mut rx) = tokio::sync::mpsc::channel::<Vec<WantedUnit>>(1);
     let parse = move || -> Result<(), MetadataError> {
-        let input = compression::open(file, MAX_COMPS)?;
-        let mut stream = CompsStream::open(input)?.noting(&bent);
+        let open = || {
+            let mut again = file.try_clone()?;
+            again.rewind()?;
+            Ok(compression::open(again, MAX_COMPS)?)
+        };
         let mut batch = Vec::new();
-        while let Some(element) = stream.next_comps()? {
+        let broken = comps::each(open, &bent, |element| {
             batch.push(units::comps(&element, &repo_id));
-            if batch.len() == COMPS_BATCH && tx.blocking_send(std::mem::take(&mut batch)).is_err() {
-                return Ok(());
+            if batch.len() == COMPS_BATCH {
+                let sent = tx.blocking_send(std::mem::take(&mut batch));
+                sent.map_err(|_| MetadataError::structure("the upload has ended"))?;
             }
-        }
+            Ok(())
+        })?;
         let _ = tx.blocking_send(batch);
-        Ok(())
+        broken.map_or(Ok(()), Err)
     };
     let parser = tokio::task::spawn_blocking(parse);
     while let Some(batch) = rx.recv().await {
@@ -445,7 +450,7 @@ async fn modules(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentErro
     let repo_id = ctx.repo().id.clone();
     let found = tokio::task::spawn_blocking(move || {
         let documents = others::module_documents(file, &bent)?;
-        others::modules(&documents, &repo_id, Origin::Upload)
+        others::modules(&documents, &repo_id, Origin::Upload, &bent)
     })
     .await
     .map_err(ContentError::other)?

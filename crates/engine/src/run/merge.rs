@@ -1,5 +1,5 @@
-//! Units that replace what is known: the type merges what is known into them, and they are stored only while that is still
-//! what is known.
+//! Units that replace or complete what is known: the type merges what is known into them, and they are stored only while that is
+//! still what is known.
 //!
 //! Two tasks may change one unit at the same time, for example the advisory that two repositories share. So what is merged
 //! carries what it was made from, the store refuses it when that has changed, and it is merged again.
@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures::FutureExt;
 use pith_content::ContentError;
-use pith_content::unit::{Part, WantedUnit};
+use pith_content::unit::{Existing, Part, WantedUnit};
 use pith_core::{Document, Sha256, UnitId};
 use pith_store::{Basis, FileSource, NewUnit, OnConflict, StoreError, TaskStore};
 
@@ -63,7 +63,7 @@ pub(super) async fn with_known(
     let Some(stored) = stored.map_err(ContentError::other)? else {
         return Ok(None);
     };
-    let mut names: Vec<&str> = wanted.parts.iter().map(|part| part.name).collect();
+    let mut names: Vec<&'static str> = wanted.parts.iter().map(|part| part.name).collect();
     let presented = content_type.presented_fields(wanted.type_id).iter();
     names.extend(presented.flat_map(|(_, parts)| *parts));
     names.sort_unstable();
@@ -72,7 +72,19 @@ pub(super) async fn with_known(
     let mut parts = parts.map_err(ContentError::other)?;
     let parts = present::named(parts.remove(&id).unwrap_or_default());
     let mut unit = wanted.clone();
-    content_type.merge(wanted.type_id, &stored.doc, &parts, &mut unit);
+    match wanted.existing {
+        Existing::Replace => content_type.merge(wanted.type_id, &stored.doc, &parts, &mut unit),
+        Existing::Keep => {
+            unit.doc = stored.doc.clone();
+            for name in names {
+                if let Some((_, known)) = parts.iter().find(|(known, _)| known == name) {
+                    unit.parts.retain(|part| part.name != name);
+                    let data = known.clone().into();
+                    unit.parts.push(Part { name, data });
+                }
+            }
+        }
+    }
     if let Some(metadata) = stored.doc.get(USER_METADATA) {
         unit.doc
             .entry(USER_METADATA)

@@ -52,8 +52,8 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
             continue;
         }
         let group = match moving.unit.existing {
-            Existing::Replace => &mut replacing,
-            Existing::Keep => &mut kept,
+            Existing::Keep if !moving.completes => &mut kept,
+            _ => &mut replacing,
         };
         // The unit gets its id when it is saved.
         let source = shared.catalog.entry(UnitId::new(), &moving.unit);

@@ -45,6 +45,8 @@ pub(super) struct Moving {
     pub(super) unit: WantedUnit,
     /// For a unit that replaces what is known: what is to be stored of it, when that was found already.
     pub(super) candidate: Option<Candidate>,
+    /// Whether it adds parts to a known unit that otherwise stays as it is.
+    pub(super) completes: bool,
     pub(super) key_digest: Sha256,
     pub(super) file_backed: bool,
     pub(super) file: Option<(Sha256, u64)>,
@@ -255,17 +257,19 @@ impl Stages {
         let mut served: Vec<(UnitId, Moving)> = Vec::new();
         for (unit, key_digest) in group {
             let found = known.get(&key_digest);
+            let completes = found.is_some_and(|found| completes(&unit, found));
             let (serves, candidate) = match found {
                 Some(found) => self.as_known(&unit, found, policy).await?,
                 None => (false, None),
             };
-            let known = found.filter(|_| unit.existing == Existing::Keep);
+            let known = found.filter(|_| unit.existing == Existing::Keep && !completes);
             let moving = Moving {
                 known: known.map(|found| found.id).filter(|_| !serves),
                 learned: matches!(unit.source, Some(Source::Blob { .. })),
                 nearby: nearby.remove(&key_digest).unwrap_or_default(),
                 unit,
                 candidate,
+                completes,
                 key_digest,
                 file_backed,
                 file: None,
@@ -279,9 +283,15 @@ impl Stages {
         let mut accepted = Vec::with_capacity(served.len());
         for (id, mut moving, verdict) in screen::known(shared, type_id, served).await? {
             match verdict {
+                Verdict::Accepted if moving.completes => {
+                    if let Some(found) = known.get(&moving.key_digest) {
+                        with_file_of(&mut moving.unit, found);
+                    }
+                    self.send(moving, policy).await?;
+                }
                 Verdict::Accepted => accepted.push((id, moving)),
                 Verdict::Fetch => {
-                    moving.known = Some(id);
+                    moving.known = Some(id).filter(|_| !moving.completes);
                     self.send(moving, policy).await?;
                 }
                 Verdict::Refused => {}
@@ -397,6 +407,22 @@ impl Stages {
             }
             idle.await;
         }
+    }
+}
+
+/// Whether a unit that leaves what is known as it is has parts that the known one lacks: whoever handed that one over did not
+/// have them.
+fn completes(unit: &WantedUnit, known: &KnownUnit) -> bool {
+    let has = |name: &str| known.parts.iter().any(|part| part == name);
+    unit.existing == Existing::Keep && !unit.parts.iter().all(|part| has(part.name))
+}
+
+/// Takes the file of a known unit instead of downloading it again.
+fn with_file_of(unit: &mut WantedUnit, known: &KnownUnit) {
+    let size = known.size.and_then(|size| u64::try_from(size).ok());
+    let file = known.blob.filter(|_| known.downloaded).zip(size);
+    if let (Some((sha256, size)), Some(Source::Download { .. })) = (file, &unit.source) {
+        unit.source = Some(Source::Blob { sha256, size });
     }
 }
 

@@ -109,6 +109,7 @@ fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
         promised: unit.blob.filter(|_| !unit.downloaded),
         size: unit.size.and_then(|size| u64::try_from(size).ok()),
         downloaded: unit.downloaded,
+        added: streamed.created,
         updated: streamed.updated.unwrap_or(unit.last_updated),
         changed: unit.last_updated,
         parts,

@@ -15,6 +15,7 @@ use crate::stale::served;
 
 crate::on_both!(
     packages_that_share_a_file_name_are_all_published,
+    a_package_keeps_its_path_when_another_of_its_name_comes_later,
     digests_that_were_worked_out_are_kept,
     other_forms_of_documents_that_are_written_anew_are_not_served,
 );
@@ -75,6 +76,17 @@ async fn packages_that_share_a_file_name_are_all_published(on: On) {
         let document = served(&h, repo, "primary").await;
         let hrefs = between(&document, "<location href=\"", "\"/>");
         let digests = between(&document, "pkgid=\"YES\">", "<");
+        // Of those that came together the smallest checksum has the name, whatever database and order.
+        let of = |at: usize| between(&primary, "pkgid=\"YES\">", "<")[at].to_owned();
+        let place = |digest: &str| hrefs[digests.iter().position(|d| *d == digest).unwrap()];
+        let mut same = [0, 1, 2].map(of);
+        same.sort();
+        assert_eq!(place(&same[0]), "Packages/s/same.rpm");
+        assert_eq!(place(&of(3)), format!("Packages/{}/{usual}", &usual[..1]));
+        if of(1) != same[0] {
+            let moved = format!("Packages/{}/{}-{usual}", &usual[..1], of(1));
+            assert_eq!(place(&of(1)), moved);
+        }
         assert_eq!(hrefs.len(), 5, "{policy}: {document}");
         for (href, digest) in hrefs.iter().zip(digests) {
             let (_, bytes) = published.iter().find(|(path, _)| path == href).unwrap();
@@ -95,6 +107,51 @@ async fn packages_that_share_a_file_name_are_all_published(on: On) {
         let task = h.publish(repo, "yum_distributor", full).await;
         assert_eq!(task.state, TaskState::Finished, "{task:?}");
         assert_eq!(served(&h, repo, "primary").await, document);
+    }
+}
+
+async fn a_package_keeps_its_path_when_another_of_its_name_comes_later(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    for first in [0, 1] {
+        let repo = format!("first-{first}");
+        let path = format!("/{repo}/");
+        let spec = Spec {
+            packages: 2,
+            ..Spec::default()
+        };
+        let feed = Feed::new(&h, &path, &spec);
+        let mut both = feed.plain("primary.xml.gz");
+        let places = between(&both, "<location href=\"", "\"/>")
+            .into_iter()
+            .map(str::to_owned);
+        for (place, to) in places
+            .collect::<Vec<_>>()
+            .iter()
+            .zip(["a/same.rpm", "b/same.rpm"])
+        {
+            both = move_package(&feed, &both, place, to);
+        }
+        let digest = between(&both, "pkgid=\"YES\">", "<")[first].to_owned();
+        let (_, packages) = both.split_once("<package ").unwrap();
+        let (packages, _) = packages.rsplit_once("</package>").unwrap();
+        let other: Vec<&str> = packages.split("</package>\n<package ").collect();
+        let other = format!("<package {}</package>", other[1 - first]);
+        assert!(both.contains(&other), "{both}");
+        feed.replace("primary", "primary.xml", &both.replace(&other, ""));
+        h.repository(&repo, "rpm", &path, json!({})).await;
+        for packages in [1, 2] {
+            let task = h.sync(&repo).await;
+            assert_eq!(task.state, TaskState::Finished, "{task:?}");
+            let document = served(&h, &repo, "primary").await;
+            let digests = between(&document, "pkgid=\"YES\">", "<");
+            assert_eq!(digests.len(), packages);
+            let at = digests.iter().position(|d| *d == digest).unwrap();
+            let hrefs = between(&document, "<location href=\"", "\"/>");
+            assert_eq!(hrefs[at], "Packages/s/same.rpm");
+            feed.replace("primary", "primary.xml", &both);
+        }
     }
 }
 

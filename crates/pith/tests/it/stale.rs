@@ -18,6 +18,7 @@ crate::on_both!(
     what_an_upload_changes_in_place_is_published_wherever_it_is,
     a_publish_is_skipped_only_while_everything_it_is_made_from_stays,
     a_feed_that_was_rolled_back_is_synced,
+    file_lists_that_come_later_are_published_wherever_the_packages_are,
     a_failed_sync_does_not_hide_what_the_next_one_must_do,
 );
 
@@ -182,6 +183,68 @@ fn change(feed: &Feed, changed: &Changed) {
     std::fs::remove_file(old).unwrap();
     let name = changed.ending.trim_end_matches(".gz");
     feed.replace(changed.kind, name, &text);
+}
+
+/// Packages of which upstream does not list the files at first.
+async fn file_lists_that_come_later_are_published_wherever_the_packages_are(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    for (seed, policy) in (0..).zip(["immediate", "on_demand"]) {
+        let path = format!("/{policy}/");
+        let spec = Spec {
+            packages: 3,
+            seed,
+            ..Spec::default()
+        };
+        let feed = Feed::new(&h, &path, &spec);
+        let index = feed.folder.join("repodata/repomd.xml");
+        let whole = std::fs::read_to_string(&index).unwrap();
+        let without = whole.replace("\"filelists\"", "\"filelists_db\"");
+        std::fs::write(&index, without.replace("\"other\"", "\"other_db\"")).unwrap();
+        let copy = format!("copy-{policy}");
+        let config = json!({"download_policy": policy});
+        h.repository(policy, "rpm", &path, config).await;
+        h.repository(&copy, "rpm", "/none/", json!({})).await;
+        let task = h.sync(policy).await;
+        assert_eq!(task.state, TaskState::Finished, "{task:?}");
+        copy_all(&h, policy, &copy).await;
+        publish(&h, &copy).await;
+        for repo in [policy, &copy] {
+            for kind in ["filelists", "other"] {
+                let text = served(&h, repo, kind).await;
+                let entries =
+                    text.matches("</file>").count() + text.matches("</changelog>").count();
+                assert_eq!(
+                    (text.matches("<package ").count(), entries),
+                    (3, 0),
+                    "{text}"
+                );
+            }
+        }
+        let fetched = h.upstream.total_requests();
+        std::fs::write(&index, &whole).unwrap();
+        let task = h.sync(policy).await;
+        assert_eq!(task.state, TaskState::Finished, "{task:?}");
+        let documents = whole.matches("<data ").count();
+        assert!(
+            h.upstream.total_requests() - fetched <= documents + 2,
+            "packages came again"
+        );
+        assert_eq!(publish(&h, &copy).await, "success");
+        for repo in [policy, &copy] {
+            let files = served(&h, repo, "filelists").await;
+            let changes = served(&h, repo, "other").await;
+            let entries = files
+                .split("<package ")
+                .zip(changes.split("<package "))
+                .skip(1);
+            let full = entries.filter(|(f, c)| f.contains("</file>") && c.contains("</changelog>"));
+            assert_eq!(full.count(), 3, "{repo}: {files} {changes}");
+        }
+        assert_eq!(h.sync(policy).await.state, TaskState::Finished);
+        assert_eq!(publish(&h, &copy).await, "skipped");
+    }
 }
 
 /// The repository `zoo` of a feed with everything, and `copy` with all of it, both published.

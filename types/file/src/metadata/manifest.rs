@@ -11,8 +11,10 @@ pub const NAME: &str = "PULP_MANIFEST";
 /// One line of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The file's path relative to the manifest.
+    /// The file's path relative to the manifest, in the fewest words.
     pub name: RelativePath,
+    /// The path as it stands, where that is something else.
+    pub given: Option<String>,
     /// Its digest.
     pub sha256: Sha256,
     /// Its size in bytes.
@@ -48,17 +50,21 @@ pub enum ManifestError {
     },
 }
 
-/// Reads lines one by one; stops at the first error. A byte-order mark and blank lines are passed over.
+/// Reads lines one by one; stops at the first error. A byte-order mark, blank lines and comments are passed over.
 pub fn read(from: impl BufRead) -> impl Iterator<Item = Result<Line, ManifestError>> {
     let reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .from_reader(Text::plain(from));
     let mut failed = false;
-    let blank = |record: &csv::StringRecord| record.len() == 1 && record[0].trim().is_empty();
+    // Names may begin as comments do: it takes the columns of a file to be one.
+    let passed = |record: &csv::StringRecord| {
+        let text = record[0].trim();
+        (text.is_empty() && record.len() == 1) || (text.starts_with('#') && record.len() != 3)
+    };
     let records = reader
         .into_records()
-        .filter(move |record| !record.as_ref().is_ok_and(blank));
+        .filter(move |record| !record.as_ref().is_ok_and(passed));
     records.map_while(move |record| {
         if failed {
             return None;
@@ -85,7 +91,10 @@ fn parse(record: Result<csv::StringRecord, csv::Error>) -> Result<Line, Manifest
     if name.contains(char::REPLACEMENT_CHARACTER) {
         return Err(form("its name is no text of UTF-8".to_owned()));
     }
-    let name = RelativePath::new(name).map_err(|source| ManifestError::Name { line, source })?;
+    let given = name;
+    let name =
+        RelativePath::cleaned(name).map_err(|source| ManifestError::Name { line, source })?;
+    let given = (name.as_str() != given).then(|| given.to_owned());
     if name.as_str() == NAME {
         return Err(ManifestError::OwnName { line });
     }
@@ -94,7 +103,12 @@ fn parse(record: Result<csv::StringRecord, csv::Error>) -> Result<Line, Manifest
     let size = value(2)
         .parse()
         .map_err(|_| form(format!("'{}' is not a size", &record[2])))?;
-    Ok(Line { name, sha256, size })
+    Ok(Line {
+        name,
+        given,
+        sha256,
+        size,
+    })
 }
 
 /// Writes lines with CRLF ends, quoting only where needed.
@@ -175,6 +189,24 @@ mod tests {
     }
 
     #[test]
+    fn comments_are_passed_over_and_names_are_read_in_the_fewest_words() {
+        let text = format!(
+            "# files, sorted\n./a.iso,{SHA},5\r\n#\nd//e/./f.iso,{SHA},6\n#g.iso,{SHA},7\nx/../h.iso,{SHA}, 8 "
+        );
+        let lines = lines(&text).unwrap();
+        let names: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["a.iso", "d/e/f.iso", "#g.iso", "h.iso"]);
+        let given: Vec<_> = lines.iter().map(|line| line.given.as_deref()).collect();
+        let wanted = [
+            Some("./a.iso"),
+            Some("d//e/./f.iso"),
+            None,
+            Some("x/../h.iso"),
+        ];
+        assert_eq!(given, wanted);
+    }
+
+    #[test]
     fn a_bad_line_is_an_error_that_names_it() {
         for bad in [
             format!("a,{SHA}"),
@@ -198,7 +230,7 @@ mod tests {
             let wanted: Vec<Line> = names
                 .iter()
                 .filter_map(|name| RelativePath::new(name.clone()).ok())
-                .map(|name| Line { name, sha256: SHA.parse().unwrap(), size: 3 })
+                .map(|name| Line { name, given: None, sha256: SHA.parse().unwrap(), size: 3 })
                 .collect();
             let mut writer = Writer::new(Vec::new());
             for line in &wanted {

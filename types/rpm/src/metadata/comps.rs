@@ -1,6 +1,6 @@
 //! comps.xml: groups, categories, environments and language packs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufRead, Write};
 
 use pith_content::Bent;
@@ -135,35 +135,26 @@ pub enum Comps {
 }
 
 /// A comps document, element by element.
-pub struct CompsStream<R> {
+struct CompsStream<R> {
     children: Children<R>,
     odd: Odd,
 }
 
 impl<R: BufRead> CompsStream<R> {
-    /// Opens a comps document.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn open(input: R) -> Result<Self, MetadataError> {
+    fn open(input: R) -> Result<Self, MetadataError> {
         Ok(Self {
             children: Children::open(input, "comps")?,
             odd: Odd::default(),
         })
     }
 
-    /// Notes what is odd in `bent`.
-    #[must_use]
-    pub fn noting(mut self, bent: &Bent) -> Self {
+    fn noting(mut self, bent: &Bent) -> Self {
         self.odd = Odd::new(bent);
         self
     }
 
-    /// The next element that means something; `None` after the last. One without an id is left out.
-    ///
-    /// # Errors
-    /// When the document is broken.
-    pub fn next_comps(&mut self) -> Result<Option<Comps>, MetadataError> {
+    /// The next element that has an id, or needs none; `None` after the last.
+    fn next_element(&mut self) -> Result<Option<Element>, MetadataError> {
         while let Some(child) = self.children.next_child()? {
             let id = child.text_of("id").unwrap_or_default();
             let what = format!("{} {id}", child.name);
@@ -175,24 +166,146 @@ impl<R: BufRead> CompsStream<R> {
                     .left_out(&format!("a {} without an id, '{name}'", child.name));
                 continue;
             }
-            return Ok(Some(match child.name.as_str() {
-                "group" => Comps::Group(group(&child)),
-                "category" => Comps::Category(category(&child)),
-                "environment" => Comps::Environment(environment(&child)),
-                "langpacks" => Comps::Langpacks(
-                    child
-                        .all("match")
-                        .map(|m| Match {
-                            install: m.attr("install").unwrap_or_default().to_owned(),
-                            name: m.attr("name").unwrap_or_default().to_owned(),
-                        })
-                        .collect(),
-                ),
-                _ => continue,
-            }));
+            return Ok(Some(child));
         }
         Ok(None)
     }
+}
+
+/// What an element of comps means; `None` when that is nothing that is known here.
+fn understood(element: &Element) -> Option<Comps> {
+    Some(match element.name.as_str() {
+        "group" => Comps::Group(group(element)),
+        "category" => Comps::Category(category(element)),
+        "environment" => Comps::Environment(environment(element)),
+        "langpacks" => Comps::Langpacks(
+            element
+                .all("match")
+                .map(|m| Match {
+                    install: m.attr("install").unwrap_or_default().to_owned(),
+                    name: m.attr("name").unwrap_or_default().to_owned(),
+                })
+                .collect(),
+        ),
+        _ => return None,
+    })
+}
+
+/// Shows `take` each element of a comps document. Elements of one kind and id are one, as dnf joins them. A document that
+/// is broken somewhere is read up to there; the answer is the fault.
+///
+/// # Errors
+/// When it is something else, or what `take` fails with.
+pub fn each<R: BufRead>(
+    open: impl Fn() -> Result<R, MetadataError>,
+    bent: &Bent,
+    mut take: impl FnMut(Comps) -> Result<(), MetadataError>,
+) -> Result<Option<MetadataError>, MetadataError> {
+    let identity = |element: &Element| {
+        let id = element.text_of("id").unwrap_or_default().to_owned();
+        (element.name.clone(), id)
+    };
+    let mut several: HashMap<(String, String), Joining> = HashMap::new();
+    let mut first = CompsStream::open(open()?)?;
+    // Where it is broken is told when it is read again.
+    while let Ok(Some(element)) = first.next_element() {
+        several.entry(identity(&element)).or_default().left += 1;
+    }
+    several.retain(|_, joining| joining.left > 1);
+    let mut stream = CompsStream::open(open()?)?.noting(bent);
+    loop {
+        let element = match stream.next_element() {
+            Ok(Some(element)) => element,
+            Ok(None) => return Ok(None),
+            Err(error) if error.is_broken_text() => return Ok(Some(error)),
+            Err(error) => return Err(error),
+        };
+        let element = match several.get_mut(&identity(&element)) {
+            None => element,
+            Some(joining) => match joining.add(element) {
+                None => continue,
+                Some(whole) => {
+                    let sentence =
+                        "elements of comps with one id were joined, as clients join them";
+                    let id = whole.text_of("id").unwrap_or_default();
+                    bent.note(
+                        "comps_twice",
+                        sentence,
+                        format!("{} {id}", whole.name).trim(),
+                    );
+                    whole
+                }
+            },
+        };
+        understood(&element).map_or(Ok(()), &mut take)?;
+    }
+}
+
+/// Elements of one kind and id that become one.
+#[derive(Default)]
+struct Joining {
+    /// Those that are still to come.
+    left: usize,
+    so_far: Option<Element>,
+}
+
+impl Joining {
+    /// Adds the next one; answers the whole with the last.
+    fn add(&mut self, element: Element) -> Option<Element> {
+        self.left -= 1;
+        let joined = match self.so_far.take() {
+            None => element,
+            Some(earlier) => join(earlier, element),
+        };
+        match self.left {
+            0 => Some(joined),
+            _ => {
+                self.so_far = Some(joined);
+                None
+            }
+        }
+    }
+}
+
+/// Children that an element has once: of two the later one counts. Of names and descriptions it does so by language.
+const ONCE: [&str; 6] = [
+    "id",
+    "default",
+    "uservisible",
+    "display_order",
+    "langonly",
+    "biarchonly",
+];
+
+/// Joins two elements of one id: what the later one says replaces what the earlier one says about the same thing.
+fn join(mut earlier: Element, later: Element) -> Element {
+    let names = |list: &Element| -> Vec<(String, Option<String>)> {
+        let entries = list.children.iter();
+        let entry = |e: &Element| (e.text.trim().to_owned(), e.attr("name").map(str::to_owned));
+        entries.map(entry).collect()
+    };
+    let mut said: HashSet<(String, Option<String>)> =
+        later.children.iter().flat_map(names).collect();
+    let matches = later
+        .all("match")
+        .map(|m| m.attr("name").map(str::to_owned));
+    said.extend(matches.map(|name| (String::new(), name)));
+    let again = |entry: &Element| {
+        let name = entry.attr("name").map(str::to_owned);
+        said.contains(&(entry.text.trim().to_owned(), name))
+    };
+    earlier.children.retain(|child| {
+        let once = ONCE.contains(&child.name.as_str());
+        let replaced = once && later.child(&child.name).is_some();
+        !replaced && !(child.name == "match" && again(child))
+    });
+    for list in &mut earlier.children {
+        if ["packagelist", "grouplist", "optionlist"].contains(&list.name.as_str()) {
+            list.children.retain(|entry| !again(entry));
+        }
+    }
+    earlier.children.extend(later.children);
+    earlier
 }
 
 /// What groups, categories and environments share.
@@ -500,8 +613,50 @@ mod tests {
 </comps>"#;
 
     fn read(bytes: &[u8]) -> Vec<Comps> {
-        let mut stream = CompsStream::open(bytes).unwrap();
-        std::iter::from_fn(|| stream.next_comps().unwrap()).collect()
+        let mut all = Vec::new();
+        let take = |comps| {
+            all.push(comps);
+            Ok(())
+        };
+        assert!(
+            each(|| Ok(bytes), &Bent::default(), take)
+                .unwrap()
+                .is_none()
+        );
+        all
+    }
+
+    #[test]
+    fn elements_of_one_id_become_one_as_dnf_makes_them() {
+        let all = read(
+            br#"<comps>
+ <group><id>g</id><name>First</name><name xml:lang="de">E</name><description>d</description><uservisible>false</uservisible>
+  <packagelist><packagereq>a</packagereq><packagereq type="optional">b</packagereq></packagelist></group>
+ <category><id>g</id><grouplist><groupid>x</groupid></grouplist></category>
+ <langpacks><match install="l-%s" name="l"/><match install="k-%s" name="k"/></langpacks>
+ <group><id>g</id><name>Second</name>
+  <packagelist><packagereq type="optional">a</packagereq><packagereq type="default">c</packagereq></packagelist></group>
+ <category><id>g</id><grouplist><groupid>y</groupid><groupid>x</groupid></grouplist></category>
+ <langpacks><match install="new-%s" name="l"/></langpacks>
+</comps>"#,
+        );
+        let [
+            Comps::Group(group),
+            Comps::Category(category),
+            Comps::Langpacks(matches),
+        ] = &all[..]
+        else {
+            panic!("{all:?}");
+        };
+        assert_eq!(group.name.as_deref(), Some("Second"));
+        assert_eq!(group.description.as_deref(), Some("d"));
+        assert_eq!(group.translated_name["de"], "E");
+        assert!(!group.user_visible && group.mandatory_package_names.is_empty());
+        assert_eq!(group.optional_package_names, ["b", "a"]);
+        assert_eq!(group.default_package_names, ["c"]);
+        assert_eq!(category.packagegroupids, ["y", "x"]);
+        let installs: Vec<&str> = matches.iter().map(|m| m.install.as_str()).collect();
+        assert_eq!(installs, ["k-%s", "new-%s"]);
     }
 
     #[test]

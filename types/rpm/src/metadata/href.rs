@@ -15,49 +15,66 @@ const MAX_BASE: usize = 2048;
 pub struct Location {
     /// A path inside the repository, for names here.
     pub path: RelativePath,
-    /// The location as it stands, where it is something else: a path above the repository, an absolute one, a URL.
-    pub outside: Option<String>,
+    /// The location as it stands, where that is something else.
+    pub given: Option<String>,
+    /// Whether it leads outside of the repository: above it, or to another address.
+    pub outside: bool,
 }
 
-/// Reads a `location href`. One that stays inside the repository, also after a URL library has decoded `%2e`, is known
-/// by its path (without `./` before it); of any other one only the last name is used here, and `name` where that is none.
+/// Reads a `location href`. One that stays inside the repository, also after a URL library has decoded `%2e` and `%2f`, is
+/// known by its path, without blanks around it and in the fewest words; of any other one only the last name is used here,
+/// and `name` where that is none.
 ///
 /// # Errors
-/// [`MetadataError::UnsafePath`] when it is empty, too long or holds control characters, or when `name` is no name
-/// either.
+/// [`MetadataError::UnsafePath`] when it is empty or too long, or when `name` is no name either.
 pub fn read(href: &str, name: impl FnOnce() -> String) -> Result<Location, MetadataError> {
-    let plain = href.strip_prefix("./").unwrap_or(href);
-    if let (Ok(path), false) = (RelativePath::new(plain), leads_out(plain)) {
-        let outside = None;
-        return Ok(Location { path, outside });
-    }
-    if href.is_empty() || href.len() > MAX_LOCATION || href.chars().any(char::is_control) {
+    let plain = href.trim();
+    if plain.is_empty() || href.len() > MAX_LOCATION {
         return Err(MetadataError::UnsafePath(format!(
             "'{}' is no location of a file",
             href.escape_debug().take(120).collect::<String>()
         )));
     }
-    let last = href.split(['?', '#']).next().unwrap_or_default();
+    let last = plain.split(['?', '#']).next().unwrap_or_default();
     let last = last.rsplit('/').next().unwrap_or_default();
-    let path = match RelativePath::new(last) {
-        Ok(path) if !leads_out(last) => path,
-        _ => RelativePath::new(name().replace('/', "_"))
+    let path = match inside(plain).or_else(|| inside(last)) {
+        Some(path) => path,
+        None => RelativePath::new(name().replace('/', "_"))
             .map_err(|error| MetadataError::UnsafePath(error.to_string()))?,
     };
     Ok(Location {
+        given: (path.as_str() != href).then(|| href.to_owned()),
+        outside: leads_out(plain),
         path,
-        outside: Some(href.to_owned()),
     })
 }
 
-/// Tells whether a path could lead outside for somebody who decodes it, or is a URL.
-fn leads_out(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let dots = lower.replace("%2e", ".");
-    dots.split('/').any(|s| matches!(s, "." | ".."))
-        || lower.contains("%2f")
-        || lower.contains("%5c")
-        || lower.contains("://")
+/// The path that a location means inside of the repository.
+fn inside(location: &str) -> Option<RelativePath> {
+    let decoded = decoded(location);
+    let plain = !leads_out(location) && !decoded.to_ascii_lowercase().contains("%5c");
+    plain.then(|| RelativePath::cleaned(decoded.trim_start_matches('/')).ok())?
+}
+
+/// A location with those escapes resolved that would move it.
+fn decoded(location: &str) -> String {
+    let dots = location.replace("%2e", ".").replace("%2E", ".");
+    dots.replace("%2f", "/").replace("%2F", "/")
+}
+
+/// Tells whether a location leads above its folder for somebody who decodes it, or is a URL.
+fn leads_out(location: &str) -> bool {
+    let mut depth = 0_usize;
+    let climbs = decoded(location).split(['/', '\\']).any(|segment| {
+        match segment {
+            "" | "." => {}
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+        false
+    });
+    climbs || location.contains("://")
 }
 
 /// Reads an `xml:base`. Where it leads is judged when something is fetched from there.
@@ -85,12 +102,21 @@ mod tests {
     #[test]
     fn locations_inside_are_known_by_their_paths() {
         for (href, path) in [
-            ("./a/b.rpm", "a/b.rpm"),
             ("a~1^2+3%20b.rpm", "a~1^2+3%20b.rpm"),
             ("a b/ü#?.rpm", "a b/ü#?.rpm"),
+            ("./a/b.rpm", "a/b.rpm"),
+            ("a//b/./c/../x.rpm", "a/b/x.rpm"),
+            ("a%2Fb.rpm", "a/b.rpm"),
+            ("a/..%2fx.rpm", "x.rpm"),
+            ("/a/x.rpm", "a/x.rpm"),
+            ("\n a/x.rpm\t", "a/x.rpm"),
         ] {
             let location = of(href);
-            assert_eq!((location.path.as_str(), location.outside), (path, None));
+            let given = location.given.as_deref().unwrap_or(path);
+            assert_eq!(
+                (location.path.as_str(), given, location.outside),
+                (path, href, false)
+            );
         }
     }
 
@@ -99,21 +125,21 @@ mod tests {
         for href in [
             "../pool/x.rpm",
             "a/../../x.rpm",
-            "/etc/x.rpm",
+            "a/..%2F../x.rpm",
             "%2e%2e/x.rpm",
             "%2E./x.rpm",
-            "a//x.rpm",
             "http://elsewhere/p/x.rpm",
             "http://elsewhere/x.rpm?signature=1/2",
         ] {
             let location = of(href);
             assert_eq!(location.path.as_str(), "x.rpm", "{href}");
-            assert_eq!(location.outside.as_deref(), Some(href));
+            assert_eq!(location.given.as_deref(), Some(href));
+            assert!(location.outside, "{href}");
         }
-        for href in ["a/..%2fx.rpm", "a%5c..%5cx", "a\\b", "..", "a/..", "a/"] {
+        for href in ["a%5c..%5cx", "a\\b", "..", "a/..", "a/", "a\0b", "a\nb"] {
             assert_eq!(of(href).path.as_str(), "name-1-1.noarch.rpm", "{href}");
         }
-        for bad in ["", "a\0b", "a\nb", &"a/".repeat(5000)] {
+        for bad in ["", " \n", &"a/".repeat(5000)] {
             assert!(read(bad, || "x".to_owned()).is_err(), "{bad:?}");
         }
         assert!(read("..", || "..".to_owned()).is_err());

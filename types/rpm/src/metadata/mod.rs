@@ -37,9 +37,20 @@ pub enum MetadataError {
     /// Nothing is in it.
     #[error("is empty")]
     Empty,
-    /// Not well-formed XML, or XML with entities of its own.
+    /// Not well-formed XML.
     #[error("is not well-formed: {0}")]
     Xml(String),
+    /// XML of another kind.
+    #[error("is malformed: its root element is <{found}> and not <{wanted}>")]
+    Foreign {
+        /// The root element that it has.
+        found: String,
+        /// The root element that it should have.
+        wanted: String,
+    },
+    /// XML with entities of its own, which only those have who mean harm.
+    #[error("declares entities of its own")]
+    Entities,
     /// Well-formed, and yet not what the format asks for.
     #[error("is malformed: {0}")]
     Structure(String),
@@ -57,6 +68,19 @@ pub enum MetadataError {
 }
 
 impl MetadataError {
+    /// Whether what was read before the fault, if anything, stands for itself.
+    pub(crate) fn is_broken_text(&self) -> bool {
+        matches!(self, Self::Xml(_) | Self::Foreign { .. })
+    }
+
+    /// A root element called `found`, where `wanted` should be.
+    pub(crate) fn foreign(found: &str, wanted: &str) -> Self {
+        Self::Foreign {
+            found: found.chars().take(60).collect(),
+            wanted: wanted.to_owned(),
+        }
+    }
+
     pub(crate) fn structure(text: impl Into<String>) -> Self {
         Self::Structure(text.into())
     }

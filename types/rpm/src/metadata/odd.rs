@@ -30,6 +30,19 @@ impl Odd {
         self.bent.note("left_out", sentence, what);
     }
 
+    /// A document of a kind that came before.
+    pub(crate) fn again(&self, what: &str) {
+        let sentence = "documents of a kind that repomd.xml lists more than once: the first of each kind was taken";
+        self.bent.note("document_twice", sentence, what);
+    }
+
+    /// A document that is broken somewhere.
+    pub(crate) fn broken(&self, what: &str) {
+        let sentence =
+            "documents that a repository can do without were read up to where they are broken";
+        self.bent.note("broken_document", sentence, what);
+    }
+
     /// A date that cannot be compared.
     pub(crate) fn date(&self, what: &str) {
         let sentence = "dates that cannot be read were kept as they are and not compared";

@@ -2,6 +2,7 @@
 //! visitor reads what it needs of it. The copy is not the original text but what was understood of it: comments,
 //! elements of foreign namespaces and declarations are left out, so that a snippet is safe to put anywhere.
 
+use std::borrow::Cow;
 use std::io::BufRead;
 
 use pith_content::Bent;
@@ -47,6 +48,8 @@ pub(crate) trait Visitor {
 pub(crate) struct Splitter<R> {
     xml: XmlReader<R>,
     text: Vec<u8>,
+    /// The prefix that the document gives to the namespace of RPM, where that is not the usual one.
+    prefix: Option<Vec<u8>>,
 }
 
 /// State of one package while it is copied.
@@ -67,23 +70,17 @@ impl<R: BufRead> Splitter<R> {
     /// Reads up to the root element, which must be `root` with the usual namespaces.
     pub(crate) fn open(input: R, root: &str) -> Result<Self, MetadataError> {
         let mut xml = XmlReader::new(input);
-        loop {
+        let prefix = loop {
             match xml.next()? {
-                Token::Start(start) => {
-                    check_root(&start, root)?;
-                    break;
-                }
-                Token::Empty(start) => {
-                    check_root(&start, root)?;
-                    break;
-                }
+                Token::Start(start) | Token::Empty(start) => break checked_root(&start, root)?,
                 Token::Eof => return Err(MetadataError::Empty),
                 _ => {}
             }
-        }
+        };
         Ok(Self {
             xml,
             text: Vec::new(),
+            prefix,
         })
     }
 
@@ -101,13 +98,16 @@ impl<R: BufRead> Splitter<R> {
         out.clear();
         let mut state = Copying::default();
         loop {
+            let prefix = self.prefix.as_deref();
             match self.xml.next()? {
                 Token::Start(start) => {
+                    let start = usual_start(start, prefix);
                     self.text.clear();
                     state.level += 1;
                     begin(&mut state, &start, visitor, out, b">")?;
                 }
                 Token::Empty(start) => {
+                    let start = usual_start(start, prefix);
                     self.text.clear();
                     state.level += 1;
                     let action = begin(&mut state, &start, visitor, out, b"/>")?;
@@ -125,6 +125,7 @@ impl<R: BufRead> Splitter<R> {
                     if state.level == 0 {
                         return Ok(false);
                     }
+                    let name = usual_name(name, prefix);
                     let copied = state.dropped_at.is_none();
                     finish(&mut state, &name, &self.text, visitor, copied)?;
                     self.text.clear();
@@ -238,12 +239,17 @@ fn finish<V: Visitor>(
     Ok(())
 }
 
-/// Writes a `<version>` whose epoch is missing or empty with the epoch 0, which it means: yum stumbles over one without.
+/// Writes a `<version>` whose epoch is missing or empty with the epoch 0, which it means: yum stumbles over one without, and
+/// dnf over one with blanks.
 pub(crate) fn version(start: &BytesStart<'_>, out: &mut Vec<u8>) -> Result<Action, MetadataError> {
-    if attribute(start, b"epoch")?.is_some_and(|epoch| !epoch.trim().is_empty()) {
-        return Ok(Action::Copy);
-    }
-    out.extend_from_slice(b"<version epoch=\"0\"");
+    let given = attribute(start, b"epoch")?.unwrap_or_default();
+    let epoch = match given.trim() {
+        "" => "0",
+        epoch if epoch == given => return Ok(Action::Copy),
+        epoch => epoch,
+    };
+    out.extend_from_slice(b"<version");
+    push_attribute(out, "epoch", epoch);
     for key in ["ver", "rel"] {
         if let Some(value) = attribute(start, key.as_bytes())? {
             push_attribute(out, key, &value);
@@ -251,6 +257,20 @@ pub(crate) fn version(start: &BytesStart<'_>, out: &mut Vec<u8>) -> Result<Actio
     }
     out.push(b'>');
     Ok(Action::Written)
+}
+
+/// A package of filelists or other about which nothing is said: its name, epoch, version, release and architecture.
+#[must_use]
+pub fn without_entries([name, epoch, version, release, arch]: [&str; 5]) -> Vec<u8> {
+    let mut out = b"<package pkgid=\"{{ pkgid }}\"".to_vec();
+    push_attribute(&mut out, "name", name);
+    push_attribute(&mut out, "arch", arch);
+    out.extend_from_slice(b"><version");
+    for (key, value) in [("epoch", epoch), ("ver", version), ("rel", release)] {
+        push_attribute(&mut out, key, value);
+    }
+    out.extend_from_slice(b"/></package>\n");
+    out
 }
 
 /// Writes an attribute of a template.
@@ -298,24 +318,44 @@ fn push_start(out: &mut Vec<u8>, start: &BytesStart<'_>, tail: &[u8]) -> Result<
     Ok(())
 }
 
-fn check_root(start: &BytesStart<'_>, root: &str) -> Result<(), MetadataError> {
+/// Checks the root element; answers the prefix of the RPM namespace where that is not `rpm`.
+fn checked_root(start: &BytesStart<'_>, root: &str) -> Result<Option<Vec<u8>>, MetadataError> {
     let name = start.name();
     if name.as_ref() != root.as_bytes() {
-        return Err(MetadataError::structure(format!(
-            "its root element is <{}> and not <{root}>",
-            String::from_utf8_lossy(&name.as_ref()[..name.as_ref().len().min(60)])
-        )));
+        let found = String::from_utf8_lossy(name.as_ref());
+        return Err(MetadataError::foreign(&found, root));
     }
+    let mut prefix = None;
     for attribute in start.attributes() {
         let attribute = attribute?;
         let key = attribute.key.as_ref();
-        if attribute.value.as_ref() == RPM_NAMESPACE.as_bytes() && key != b"xmlns:rpm" {
-            return Err(MetadataError::structure(
-                "it binds the rpm namespace to another prefix than 'rpm'",
-            ));
+        if attribute.value.as_ref() != RPM_NAMESPACE.as_bytes() || key == b"xmlns:rpm" {
+            continue;
         }
+        let other = key.strip_prefix(b"xmlns:").ok_or_else(|| {
+            MetadataError::structure("it gives the names of the rpm namespace no prefix")
+        })?;
+        prefix = Some([other, b":"].concat());
     }
-    Ok(())
+    Ok(prefix)
+}
+
+/// A name with the usual prefix instead of `prefix`.
+fn usual_name<'a>(name: Cow<'a, [u8]>, prefix: Option<&[u8]>) -> Cow<'a, [u8]> {
+    match prefix.and_then(|prefix| name.strip_prefix(prefix)) {
+        Some(local) => Cow::Owned([b"rpm:".as_slice(), local].concat()),
+        None => name,
+    }
+}
+
+/// A tag whose name has the usual prefix instead of `prefix`.
+fn usual_start<'a>(start: BytesStart<'a>, prefix: Option<&[u8]>) -> BytesStart<'a> {
+    let Some(local) = prefix.and_then(|prefix| start.strip_prefix(prefix)) else {
+        return start;
+    };
+    let length = b"rpm:".len() + local.len() - start.attributes_raw().len();
+    let tag = format!("rpm:{}", String::from_utf8_lossy(local));
+    BytesStart::from_content(tag, length)
 }
 
 /// Reads filelists and other: only the package's identity matters.

@@ -23,8 +23,8 @@ pub struct Delta {
     pub old: [String; 3],
     /// Path within the repository.
     pub filename: RelativePath,
-    /// The location as it stands, where it leads outside of the repository.
-    pub outside: Option<String>,
+    /// The location as it stands, where that is something else.
+    pub given: Option<String>,
     /// What it was made of.
     pub sequence: String,
     /// Size in bytes; 0 when nobody says.
@@ -63,7 +63,7 @@ impl<R: BufRead> DeltaStream<R> {
     /// The next delta; `None` after the last.
     ///
     /// # Errors
-    /// When the document is broken or a path is unsafe.
+    /// When the document is broken.
     pub fn next_delta(&mut self) -> Result<Option<Delta>, MetadataError> {
         loop {
             if let Some(delta) = self.ready.next() {
@@ -77,17 +77,24 @@ impl<R: BufRead> DeltaStream<R> {
                 self.children.replaced(),
                 &format!("delta packages of {name}"),
             );
-            let deltas: Result<Vec<_>, _> = package
-                .all("delta")
-                .filter_map(|d| delta(&package, d, &self.odd).transpose())
+            let deltas = package.all("delta");
+            let deltas: Vec<_> = deltas
+                .filter_map(|d| match delta(&package, d, &self.odd) {
+                    Ok(delta) => Some(delta),
+                    Err(why) => {
+                        self.odd
+                            .left_out(&format!("a delta package of {name}: {why}"));
+                        None
+                    }
+                })
                 .collect();
-            self.ready = deltas?.into_iter();
+            self.ready = deltas.into_iter();
         }
     }
 }
 
-/// A delta package; `None` when nothing says which file it is or how to verify it: clients can do without it.
-fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>, MetadataError> {
+/// A delta package; an error when nothing says which file it is or how to verify it: clients can do without it.
+fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Delta, MetadataError> {
     let name = package.attr("name").unwrap_or_default();
     let want = |element: &Element, key: &str, default: &str| {
         element
@@ -103,13 +110,10 @@ fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>,
     };
     let digest = strongest(delta, "checksum", "sha256")?;
     let (Some(filename), Some(digest)) = (delta.text_of("filename"), digest) else {
-        odd.left_out(&format!(
-            "a delta package of {name} without a file name or checksum"
-        ));
-        return Ok(None);
+        return Err(MetadataError::structure("it has no file name or checksum"));
     };
     let location = href::read(filename, || format!("{name}.drpm"))?;
-    Ok(Some(Delta {
+    Ok(Delta {
         name: name.to_owned(),
         arch: want(package, "arch", "noarch"),
         new: [
@@ -123,14 +127,14 @@ fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Option<Delta>,
             want(delta, "oldrelease", ""),
         ],
         filename: location.path,
-        outside: location.outside,
+        given: location.given,
         sequence: delta.text_of("sequence").unwrap_or_default().to_owned(),
         size: delta
             .text_of("size")
             .and_then(|size| size.parse().ok())
             .unwrap_or(0),
         digest,
-    }))
+    })
 }
 
 /// Writes prestodelta.xml (reference: rpm §12.3).

@@ -59,8 +59,10 @@ pub struct Package {
     pub size: Option<u64>,
     /// The file's path in the repository or below `base`; of a file that is elsewhere only its name.
     pub href: Option<RelativePath>,
-    /// The location as it stands, where it leads outside of the repository.
-    pub outside: Option<String>,
+    /// The location as it stands, where that is something else.
+    pub given: Option<String>,
+    /// Whether the location leads outside of the repository.
+    pub outside: bool,
     /// Another place than the repository (`xml:base`).
     pub base: Option<String>,
     /// Licence.
@@ -103,7 +105,7 @@ impl Package {
     #[must_use]
     pub fn location(&self) -> &str {
         let href = || self.href.as_ref().map_or("", RelativePath::as_str);
-        self.outside.as_deref().unwrap_or_else(href)
+        self.given.as_deref().unwrap_or_else(href)
     }
 
     /// Whether it is a source package (reference: rpm §2.1).
@@ -159,6 +161,7 @@ pub fn moved(template: &[u8], filename: &str, path: &RelativePath) -> Option<Vec
 pub struct PrimaryStream<R> {
     splitter: Splitter<R>,
     odd: Odd,
+    left_out: u64,
 }
 
 impl<R: BufRead> PrimaryStream<R> {
@@ -170,6 +173,7 @@ impl<R: BufRead> PrimaryStream<R> {
         Ok(Self {
             splitter: Splitter::open(input, "metadata")?,
             odd: Odd::default(),
+            left_out: 0,
         })
     }
 
@@ -180,18 +184,34 @@ impl<R: BufRead> PrimaryStream<R> {
         self
     }
 
-    /// The next package; its snippet goes into `snippet`. `None` after the last.
+    /// Packages so far that lack what makes their identity, or where they are.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The next package; its snippet goes into `snippet`. `None` after the last. One that lacks what makes its identity, or
+    /// where it is, is left out: nobody could fetch or verify it.
     ///
     /// # Errors
-    /// When the document is broken, a package lacks what makes its identity, or its location is unsafe.
+    /// When the document is broken, or a location is too long.
     pub fn next(&mut self, snippet: &mut Vec<u8>) -> Result<Option<Package>, MetadataError> {
-        let mut visitor = PrimaryVisitor::default();
-        if !self.splitter.next(&mut visitor, snippet)? {
-            return Ok(None);
+        loop {
+            let mut visitor = PrimaryVisitor::default();
+            if !self.splitter.next(&mut visitor, snippet)? {
+                return Ok(None);
+            }
+            match visitor.complete(&self.odd) {
+                Ok(package) => {
+                    self.odd.bytes(self.splitter.replaced(), &package.nevra());
+                    return Ok(Some(package));
+                }
+                Err(why) => {
+                    self.left_out += 1;
+                    self.odd.left_out(&why);
+                }
+            }
         }
-        let package = visitor.complete(&self.odd)?;
-        self.odd.bytes(self.splitter.replaced(), &package.nevra());
-        Ok(Some(package))
     }
 }
 
@@ -233,7 +253,7 @@ impl Default for PrimaryVisitor {
 impl PrimaryVisitor {
     /// The package, when it has what makes its identity and what it can be verified by. What else is missing counts as
     /// dnf counts it.
-    fn complete(self, odd: &Odd) -> Result<Package, MetadataError> {
+    fn complete(self, odd: &Odd) -> Result<Package, String> {
         let mut package = self.package;
         let missing = if package.name.is_empty() {
             Some("name")
@@ -245,10 +265,7 @@ impl PrimaryVisitor {
             None
         };
         if let Some(what) = missing {
-            return Err(MetadataError::structure(format!(
-                "the package '{}' has no {what}",
-                package.name
-            )));
+            return Err(format!("the package '{}' has no {what}", package.name));
         }
         let broken = [
             &package.name,
@@ -260,10 +277,10 @@ impl PrimaryVisitor {
         .into_iter()
         .any(|part| part.contains(char::REPLACEMENT_CHARACTER));
         if broken {
-            return Err(MetadataError::structure(format!(
+            return Err(format!(
                 "the package '{}' has a name or a version that is no text",
                 package.name
-            )));
+            ));
         }
         for (field, value, default) in [
             ("epoch", &mut package.epoch, "0"),
@@ -308,6 +325,8 @@ impl PrimaryVisitor {
             b"size" => {
                 self.package.size =
                     attribute(start, b"package")?.and_then(|s| s.trim().parse().ok());
+                // Clients take 0 as nothing said.
+                self.package.size = self.package.size.filter(|size| *size > 0);
             }
             b"location" => {
                 self.location(start, out)?;
@@ -321,6 +340,9 @@ impl PrimaryVisitor {
     fn location(&mut self, start: &BytesStart<'_>, out: &mut Vec<u8>) -> Result<(), MetadataError> {
         once(self.package.href.is_none(), "location")?;
         let path = attribute(start, b"href")?.unwrap_or_default();
+        if path.trim().is_empty() {
+            return Ok(());
+        }
         let package = &self.package;
         let location = href::read(&path, || {
             let (name, version) = (&package.name, &package.version);
@@ -334,6 +356,7 @@ impl PrimaryVisitor {
             location.path.file_name(),
         )));
         self.package.href = Some(location.path);
+        self.package.given = location.given;
         self.package.outside = location.outside;
         Ok(())
     }

@@ -21,12 +21,14 @@ pub struct Data {
     pub kind: String,
     /// Where the file is, relative to the repository.
     pub href: RelativePath,
-    /// The location as it stands, where it leads outside of the repository.
-    pub outside: Option<String>,
+    /// The location as it stands, where that is something else.
+    pub given: Option<String>,
     /// Another place than the repository (`xml:base`).
     pub base: Option<String>,
-    /// Digest of the file as stored; `None` when absent or of an algorithm nobody knows.
+    /// Digest of the file as stored; `None` when absent or not usable.
     pub checksum: Option<Digest>,
+    /// Why the digest of the file is not usable, when there is one.
+    pub unusable: Option<String>,
     /// Digest of the file unpacked.
     pub open_checksum: Option<Digest>,
     /// Size as stored, in bytes.
@@ -50,7 +52,7 @@ impl Data {
     /// Where upstream says that the file is.
     #[must_use]
     pub fn location(&self) -> &str {
-        self.outside.as_deref().unwrap_or(self.href.as_str())
+        self.given.as_deref().unwrap_or(self.href.as_str())
     }
 }
 
@@ -87,6 +89,12 @@ impl Repomd {
             if found.is_none() {
                 let kind = element.attr("type").unwrap_or_default();
                 odd.left_out(&format!("the entry '{kind}' of repomd.xml has no location"));
+            }
+            if let Some(data) = found
+                .as_ref()
+                .filter(|data| repomd.get(&data.kind).is_some())
+            {
+                odd.again(&format!("{} at {}", data.kind, data.location()));
             }
             repomd.data.extend(found);
         }
@@ -147,7 +155,7 @@ fn digest<W: Write>(xml: &mut XmlWriter<W>, name: &str, digest: Option<&Digest>)
 fn data(element: &Element) -> Result<Option<Data>, MetadataError> {
     let kind = element.attr("type").unwrap_or_default();
     let location = element.child("location").and_then(|l| l.attr("href"));
-    let Some(location) = location.filter(|href| !href.is_empty()) else {
+    let Some(location) = location.filter(|href| !href.trim().is_empty()) else {
         return Ok(None);
     };
     let location = href::read(location, || kind.to_owned())?;
@@ -158,14 +166,29 @@ fn data(element: &Element) -> Result<Option<Data>, MetadataError> {
         .map(href::base)
         .transpose()?;
     let number = |name: &str| element.text_of(name).and_then(|t| t.parse().ok());
+    let (checksum, unusable) = match strongest(element, "checksum", "") {
+        Ok(Some(checksum)) => (Some(checksum), None),
+        Ok(None) => {
+            let algorithm = element
+                .child("checksum")
+                .map(|c| c.attr("type").unwrap_or(""));
+            let unknown = |a| format!("the digest algorithm '{a}' is unknown");
+            (None, algorithm.map(unknown))
+        }
+        Err(why) => (None, Some(why.to_string())),
+    };
+    // Nothing is verified by the other one.
+    let open_checksum = strongest(element, "open-checksum", "").unwrap_or_default();
     Ok(Some(Data {
         kind: kind.to_owned(),
         href: location.path,
-        outside: location.outside,
+        given: location.given,
         base,
-        checksum: strongest(element, "checksum", "")?,
-        open_checksum: strongest(element, "open-checksum", "")?,
-        size: number("size"),
+        checksum,
+        unusable,
+        open_checksum,
+        // Nobody lists a document with nothing in it to say so: 0 says nothing.
+        size: number("size").filter(|size| *size > 0),
         open_size: number("open-size"),
         timestamp: element
             .text_of("timestamp")
@@ -206,8 +229,11 @@ mod tests {
         let text = format!(
             "<repomd><data type='primary'><location href='repodata/p.xml'/>{checksums}</data></repomd>"
         );
-        let repomd = Repomd::read(text.as_bytes())?;
-        Ok(repomd.data[0].checksum.clone())
+        let data = Repomd::read(text.as_bytes())?.data.remove(0);
+        match data.unusable {
+            Some(why) => Err(MetadataError::structure(why)),
+            None => Ok(data.checksum),
+        }
     }
 
     #[test]
@@ -224,7 +250,8 @@ mod tests {
             assert_eq!(decides.hex(), good, "{checksums}");
         }
         assert_eq!(entry(md5).unwrap().unwrap().algorithm(), Algorithm::Md5);
-        assert_eq!(entry("<checksum type='x'>1</checksum>").unwrap(), None);
+        assert_eq!(entry("").unwrap(), None);
+        assert!(entry("<checksum type='x'>1</checksum>").is_err());
         let two = format!("{sha256}<checksum type='sha256'>{other}</checksum>");
         assert!(entry(&two).is_err());
         assert!(entry(&format!("{md5}<checksum type='sha256'>x</checksum>")).is_err());

@@ -137,14 +137,8 @@ impl<R: BufRead> XmlReader<R> {
                 }
             }
             Event::DocType(text) => {
-                if text
-                    .to_ascii_uppercase()
-                    .windows(8)
-                    .any(|w| w == b"<!ENTITY")
-                {
-                    return Err(MetadataError::Xml(
-                        "it declares entities of its own".to_owned(),
-                    ));
+                if declares_entities(&text) {
+                    return Err(MetadataError::Entities);
                 }
                 Token::Nothing
             }
@@ -155,6 +149,38 @@ impl<R: BufRead> XmlReader<R> {
             Event::Eof => Token::Eof,
         })
     }
+}
+
+/// Whether a document type declares entities: in comments, processing instructions and quoted values the word means nothing.
+fn declares_entities(text: &[u8]) -> bool {
+    let text = text.to_ascii_uppercase();
+    let mut rest = text.as_slice();
+    while let Some(first) = rest.first() {
+        let end = match first {
+            _ if rest.starts_with(b"<!--") => b"-->".as_slice(),
+            _ if rest.starts_with(b"<?") => b"?>",
+            b'"' => b"\"",
+            b'\'' => b"'",
+            _ if rest.starts_with(b"<!ENTITY") => return true,
+            _ => {
+                rest = &rest[1..];
+                continue;
+            }
+        };
+        // The opening itself is passed over before its end is looked for.
+        let opening = if end.len() == 1 {
+            1
+        } else {
+            end.len() + usize::from(rest[1] == b'!')
+        };
+        let inner = rest.get(opening..).unwrap_or_default();
+        match memchr::memmem::find(inner, end) {
+            Some(at) => rest = &inner[at + end.len()..],
+            // What is never closed hides nothing.
+            None => return memchr::memmem::find(inner, b"<!ENTITY").is_some(),
+        }
+    }
+    false
 }
 
 /// Attributes are copied into published documents: they must be well-formed too. References to characters that XML
@@ -234,14 +260,21 @@ fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Replaces the references in an attribute value.
+/// Replaces the references in an attribute value. Tabs and line ends that stand in it as they are mean blanks.
 pub(crate) fn unescape(value: &[u8]) -> Result<Cow<'_, str>, MetadataError> {
     let text = std::str::from_utf8(value)?;
-    if memchr::memchr(b'&', value).is_none() {
+    let blanks = memchr::memchr3(b'\t', b'\n', b'\r', value).is_some();
+    if !blanks && memchr::memchr(b'&', value).is_none() {
         return Ok(Cow::Borrowed(text));
     }
+    let blank = |text: &str| text.replace("\r\n", " ").replace(['\t', '\n', '\r'], " ");
+    let text = if blanks {
+        Cow::Owned(blank(text))
+    } else {
+        Cow::Borrowed(text)
+    };
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_ref();
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         let tail = &rest[at + 1..];
@@ -359,10 +392,7 @@ impl<R: BufRead> Children<R> {
                 _ => continue,
             };
             if root.name != name {
-                return Err(MetadataError::structure(format!(
-                    "its root element is <{}> and not <{name}>",
-                    root.name.chars().take(60).collect::<String>()
-                )));
+                return Err(MetadataError::foreign(&root.name, name));
             }
             return Ok(Self { xml, root });
         }
@@ -529,6 +559,8 @@ mod tests {
             "<a b='<'/>",
             "<a>&#x;</a>",
             "<a b='&#1x;'/>",
+            "<!DOCTYPE a [<!-- <!-- --><!ENTITY x 'y'>]><a/>",
+            "<!DOCTYPE a [<!--><!ENTITY x 'y'>-->]><a>&x;</a>",
             "<a><b></a>",
             "<a>",
             "",
@@ -545,6 +577,28 @@ mod tests {
             "<!DOCTYPE a SYSTEM 'a.dtd' [ <!ELEMENT a (b)> <!ATTLIST a k CDATA '>'> <!-- x --> ]><a k='1'/>",
         );
         assert_eq!(root.unwrap().attr("k"), Some("1"));
+        for passed in [
+            "<!-- <!ENTITY x 'y'> -->",
+            "<!-- it's > <!ENTITY -->",
+            "<?x <!ENTITY ?>",
+            "<!ATTLIST a k CDATA '<!ENTITY'>",
+        ] {
+            assert!(
+                read(&format!("<!DOCTYPE a [ {passed} ]><a/>")).is_ok(),
+                "{passed}"
+            );
+        }
+        for refused in [
+            "<!-- x --> <!entity x 'y'>",
+            "<!-- ' --><!ENTITY x 'y'><!-- ' -->",
+            "<!ATTLIST a k CDATA '<!--'><!ENTITY x 'y'>",
+        ] {
+            let text = format!("<!DOCTYPE a [ {refused} ]><a/>");
+            assert!(
+                matches!(read(&text), Err(MetadataError::Entities)),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::metadata::members::Key;
 
 /// Part of every key: to be counted up when the same packages would be written otherwise. A new version of the program
 /// writes everything anew in any case.
-pub const FORMAT: &str = concat!("pith ", env!("CARGO_PKG_VERSION"), " rpm chunk 2");
+pub const FORMAT: &str = concat!("pith ", env!("CARGO_PKG_VERSION"), " rpm chunk 3");
 /// A chunk ends with one package in so many.
 const MEAN: u8 = 128;
 /// A chunk has at most so many packages.
@@ -109,6 +109,7 @@ mod tests {
             promised: None,
             size: None,
             downloaded: true,
+            added: None,
             updated: Timestamp::UNIX_EPOCH,
             changed: Timestamp::UNIX_EPOCH,
             parts: Vec::new(),

@@ -1,7 +1,7 @@
 //! The documents beside packages: prestodelta, updateinfo, modules, comps, and metadata files as they came
 //! (reference: rpm §12.3 to §12.6).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use futures::TryStreamExt;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::checksums::Learned;
 use super::errata::Filter;
 use super::known::Known;
-use super::names::Names;
+use super::names::{Names, by_arrival};
 use super::output::{Output, Written, join};
 use super::packages::{entry, text};
 use super::repeated::Repeated;
@@ -100,6 +100,7 @@ impl Common<'_> {
         );
         let mut select = Select::all(DRPM);
         select.sort = &["filename"];
+        let first = self.first_deltas().await?;
         let mut stream = self.ctx.units(select).await?;
         let mut names = Names::default();
         let mut repeated = Repeated::default();
@@ -112,7 +113,7 @@ impl Common<'_> {
                 if !repeated.note_file(&unit, &hex) {
                     continue;
                 }
-                let delta = delta(&unit, &mut names)?;
+                let delta = delta(&unit, &first, &mut names)?;
                 let digest = Digest::new(self.algorithm, &hex).map_err(ContentError::other)?;
                 let path = delta.filename.clone();
                 self.ctx.add(path, entry(&unit), unit.updated).await?;
@@ -127,6 +128,32 @@ impl Common<'_> {
             .note(Step::Drpms, [names.report(), repeated.report()]);
         self.steps.finish(Step::Drpms);
         join(handle).await.map(Some)
+    }
+
+    /// The deltas that have their file names, of those that share one.
+    async fn first_deltas(&self) -> Result<HashMap<String, RepoUnit>, ContentError> {
+        let (mut seen, mut shared) = (HashSet::new(), HashMap::new());
+        for counting in [true, false] {
+            let mut stream = self.ctx.outline(DRPM, &["filename", "checksum"]).await?;
+            while let Some(batch) = stream.try_next().await? {
+                for unit in batch {
+                    let name = basename(text(&unit, "filename")).to_owned();
+                    if counting {
+                        if !seen.insert(name.clone()) {
+                            shared.insert(name, unit);
+                        }
+                    } else if let Some(first) = shared.get_mut(&name)
+                        && by_arrival(&unit, first).is_lt()
+                    {
+                        *first = unit;
+                    }
+                }
+            }
+            if shared.is_empty() {
+                break;
+            }
+        }
+        Ok(shared)
     }
 
     /// Advisories that concern the repository; the document is always written.
@@ -324,9 +351,10 @@ impl Common<'_> {
             files.push(Data {
                 kind: text(unit, "data_type").to_owned(),
                 href,
-                outside: None,
+                given: None,
                 base: None,
                 checksum: Some(digest),
+                unusable: None,
                 open_checksum: None,
                 size: unit.size,
                 open_size: None,
@@ -339,12 +367,26 @@ impl Common<'_> {
     }
 }
 
-/// A delta as it is published: below `drpms/` wherever upstream had it.
-fn delta(unit: &RepoUnit, names: &mut Names) -> Result<Delta, ContentError> {
+fn basename(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A delta as it is published: below `drpms/` wherever upstream had it. `first` are those that have their names, of those
+/// that share one.
+fn delta(
+    unit: &RepoUnit,
+    first: &HashMap<String, RepoUnit>,
+    names: &mut Names,
+) -> Result<Delta, ContentError> {
     let own = |field: &str| text(unit, field).to_owned();
-    let filename = RelativePath::new(own("filename")).map_err(ContentError::other)?;
-    let path = format!("drpms/{}", filename.file_name());
-    let filename = match names.own(path.clone())? {
+    let name = basename(text(unit, "filename"));
+    let path = format!("drpms/{name}");
+    let is_first = first.get(name).is_none_or(|first| first.id == unit.id);
+    let own_path = match is_first {
+        true => names.own(path.clone())?,
+        false => None,
+    };
+    let filename = match own_path {
         Some(path) => path,
         None => names.of_file(&path, unit)?,
     };
@@ -357,7 +399,7 @@ fn delta(unit: &RepoUnit, names: &mut Names) -> Result<Delta, ContentError> {
         new: [own("epoch"), own("version"), own("release")],
         old: [own("oldepoch"), own("oldversion"), own("oldrelease")],
         filename,
-        outside: None,
+        given: None,
         sequence: own("sequence"),
         size: unit.doc.get("size").and_then(Value::as_u64).unwrap_or(0),
         digest: Digest::new(algorithm, text(unit, "checksum")).map_err(ContentError::other)?,

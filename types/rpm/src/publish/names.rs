@@ -1,7 +1,11 @@
 //! Where files are published. A file name is no identity: upstreams have different files of one name in different folders.
-//! The first of them, in the order in which they came to the server, has its own name; the others get the name that says
-//! what they are, and where that is taken too, a folder that nothing else has.
+//!
+//! Of files that want one name, that has it whose package is called so; then the one that came into the repository first; of
+//! those that came together the one with the smaller checksum. So a path stays with its file while others come. The other ones
+//! get the name that says what they are, and where that is taken too, their checksum before it. All names are told apart by
+//! their last part: clients put files of all folders into one.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
@@ -15,7 +19,23 @@ use crate::metadata::primary::published_path;
 /// Files that a report names; it counts the others.
 const NAMED: usize = 20;
 
-/// The paths that were given away, as hashes: two that have one hash cost a file its name, and no more.
+/// Which of two files comes first where both want one name.
+#[must_use]
+pub fn by_arrival(a: &RepoUnit, b: &RepoUnit) -> Ordering {
+    let checksums = || text(a, "checksum").cmp(text(b, "checksum"));
+    let arrival = a.added.cmp(&b.added);
+    arrival.then_with(checksums).then_with(|| a.id.cmp(&b.id))
+}
+
+/// Which of two packages with one file name comes first.
+#[must_use]
+pub fn by_right(a: &RepoUnit, b: &RepoUnit) -> Ordering {
+    let is_another = |unit: &RepoUnit| nevra_file(unit).as_deref() != Some(text(unit, "filename"));
+    let right = is_another(a).cmp(&is_another(b));
+    right.then_with(|| by_arrival(a, b))
+}
+
+/// The names that were given away, as hashes: two that have one hash cost a file its name, and no more.
 #[derive(Default)]
 pub struct Names {
     state: RandomState,
@@ -25,51 +45,53 @@ pub struct Names {
 }
 
 impl Names {
-    /// The path, unless a file has it.
+    /// The path, unless a file has its last part.
     ///
     /// # Errors
     /// When it is no path.
     pub fn own(&mut self, path: String) -> Result<Option<RelativePath>, ContentError> {
         let path = RelativePath::new(path).map_err(ContentError::other)?;
-        let free = self.taken.insert(self.state.hash_one(path.as_str()));
+        let free = self.taken.insert(self.state.hash_one(path.file_name()));
         Ok(free.then_some(path))
     }
 
-    /// Another path for a package whose file name is taken: by its name, version and architecture, else below its
-    /// checksum, else below its id.
+    /// Another path for a package whose file name is taken: by its name, version and architecture, else with its checksum
+    /// before that, else by its id.
     ///
     /// # Errors
     /// When there is none.
     pub fn of_package(&mut self, unit: &RepoUnit) -> Result<RelativePath, ContentError> {
-        let file = text(unit, "filename");
-        let name = nevra_file(unit).unwrap_or_else(|| file.to_owned());
-        let wanted = [
-            published_path(&name),
-            within(&published_path(&name), text(unit, "checksum")),
-        ];
-        self.another(file, &wanted, &published_path(&name), unit)
+        let name = nevra_file(unit).unwrap_or_else(|| text(unit, "filename").to_owned());
+        let path = published_path(&name);
+        let others = by_itself(&path, unit);
+        self.first_free(unit, std::iter::once(path.clone()).chain(others))
     }
 
-    /// Another path for a file whose `path` is taken: below its checksum, else below its id.
+    /// A path for a package by its id.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub fn of_id(&mut self, unit: &RepoUnit) -> Result<RelativePath, ContentError> {
+        self.first_free(unit, std::iter::once(format!("Packages/{}.rpm", unit.id)))
+    }
+
+    /// Another path for a file whose `path` is taken: with its checksum before the name, else by its id.
     ///
     /// # Errors
     /// When there is none.
     pub fn of_file(&mut self, path: &str, unit: &RepoUnit) -> Result<RelativePath, ContentError> {
-        let wanted = [within(path, text(unit, "checksum"))];
-        self.another(text(unit, "filename"), &wanted, path, unit)
+        self.first_free(unit, by_itself(path, unit))
     }
 
-    fn another(
+    fn first_free(
         &mut self,
-        file: &str,
-        wanted: &[String],
-        last: &str,
         unit: &RepoUnit,
+        paths: impl Iterator<Item = String>,
     ) -> Result<RelativePath, ContentError> {
-        let last = within(last, &unit.id.to_string());
-        for path in wanted.iter().chain([&last]) {
+        let file = text(unit, "filename");
+        for path in paths {
             // What an upstream says can make no path; its own id always does.
-            if let Ok(Some(path)) = self.own(path.clone()) {
+            if let Ok(Some(path)) = self.own(path) {
                 self.moved += 1;
                 if self.examples.len() < NAMED {
                     self.examples.push(format!("{file} as {path}"));
@@ -77,7 +99,10 @@ impl Names {
                 return Ok(path);
             }
         }
-        Err(ContentError::other(format!("{last} is published already")))
+        let id = unit.id;
+        Err(ContentError::other(format!(
+            "no name is left for {file} ({id})"
+        )))
     }
 
     /// Which files were published under another name than their own; `None` when all have theirs.
@@ -107,12 +132,20 @@ pub(super) fn enumerated(examples: &[String], count: usize) -> Option<String> {
     Some(format!("{}{more}", examples.join(", ")))
 }
 
-/// `folder` put before the last segment of `path`.
-fn within(path: &str, folder: &str) -> String {
-    match path.rsplit_once('/') {
-        Some((before, name)) => format!("{before}/{folder}/{name}"),
-        None => format!("{folder}/{path}"),
-    }
+/// Names beside `path` that only this file can have: by its checksum, else by its id.
+fn by_itself(path: &str, unit: &RepoUnit) -> impl Iterator<Item = String> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+    let checksum = Some(text(unit, "checksum")).filter(|checksum| !checksum.is_empty());
+    let by_checksum = checksum.map(|checksum| {
+        [
+            format!("{folder}/{checksum}-{name}"),
+            // Where the name alone is as long as a name can be.
+            format!("{folder}/{checksum}.{kind}"),
+        ]
+    });
+    let last = format!("{folder}/{}.{kind}", unit.id);
+    by_checksum.into_iter().flatten().chain([last])
 }
 
 /// The usual file name of a package; `None` when its parts make no file name.
@@ -143,6 +176,7 @@ mod tests {
             promised: None,
             size: None,
             downloaded: true,
+            added: None,
             updated: Timestamp::UNIX_EPOCH,
             changed: Timestamp::UNIX_EPOCH,
             parts: Vec::new(),
@@ -150,13 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn every_package_gets_a_path_of_its_own() {
+    fn every_package_gets_a_name_of_its_own() {
         let mut names = Names::default();
         let taken = ["Packages/c/cli.rpm", "Packages/b/b-1-2.noarch.rpm"];
         for path in taken {
             assert!(names.own(path.to_owned()).unwrap().is_some());
         }
         assert_eq!(names.own(taken[0].to_owned()).unwrap(), None);
+        assert_eq!(names.own("Packages/x/cli.rpm".to_owned()).unwrap(), None);
         assert_eq!(names.report(), None);
         let path = |unit: &RepoUnit, names: &mut Names| names.of_package(unit).unwrap().to_string();
         assert_eq!(
@@ -164,17 +199,37 @@ mod tests {
             "Packages/a/a-1-2.noarch.rpm"
         );
         let b = package("b", "11");
-        assert_eq!(path(&b, &mut names), "Packages/b/11/b-1-2.noarch.rpm");
-        assert_eq!(
-            path(&b, &mut names),
-            format!("Packages/b/{}/b-1-2.noarch.rpm", b.id)
-        );
+        assert_eq!(path(&b, &mut names), "Packages/b/11-b-1-2.noarch.rpm");
+        assert_eq!(path(&b, &mut names), "Packages/b/11.rpm");
+        assert_eq!(path(&b, &mut names), format!("Packages/b/{}.rpm", b.id));
         assert_eq!(
             path(&package("a/b", "22"), &mut names),
-            "Packages/c/22/cli.rpm"
+            "Packages/c/22-cli.rpm"
         );
+        let long = package(&"l".repeat(250), "33");
+        assert_eq!(path(&long, &mut names), "Packages/l/33.rpm");
+        let taken = names.of_id(&b).unwrap_err().to_string();
+        assert!(taken.contains("cli.rpm"), "{taken}");
         let report = names.report().unwrap();
-        assert!(report.starts_with("4 files have the name"), "{report}");
+        assert!(report.starts_with("6 files have the name"), "{report}");
         assert!(report.contains("cli.rpm as Packages/a/a-1-2.noarch.rpm"));
+    }
+
+    #[test]
+    fn a_name_stays_with_the_package_that_is_called_so_then_with_the_one_that_came_first() {
+        let came = |second: i64, checksum: &str| RepoUnit {
+            added: Some(Timestamp::from_second(second).unwrap()),
+            ..package("a", checksum)
+        };
+        let mut called_so = came(9, "ff");
+        let name = nevra_file(&called_so).unwrap();
+        called_so.doc.insert("filename".to_owned(), name.into());
+        let order = [called_so, came(1, "dd"), came(2, "aa"), came(2, "bb")];
+        for (at, first) in order.iter().enumerate() {
+            for second in &order[at + 1..] {
+                assert_eq!(by_right(first, second), Ordering::Less);
+                assert_eq!(by_right(second, first), Ordering::Greater);
+            }
+        }
     }
 }

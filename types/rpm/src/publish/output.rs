@@ -106,11 +106,12 @@ impl Output {
             data: Data {
                 kind: self.kind,
                 href: RelativePath::new(path).map_err(io::Error::other)?,
-                outside: None,
+                given: None,
                 base: None,
                 open_checksum: open.as_ref().map(digest).transpose()?,
                 open_size: open.map(|o| o.size),
                 checksum: Some(checksum),
+                unusable: None,
                 size: Some(hashed.size),
                 timestamp: Some(now.as_second()),
             },

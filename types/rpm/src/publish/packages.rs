@@ -1,7 +1,7 @@
 //! Packages: links below `Packages/`, and primary, filelists and other written at the same time from one stream of units
 //! (reference: rpm §11.2, §12.2).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -17,13 +17,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::checksums::Learned;
 use super::chunks::{Chunk, Cutter, Placed};
 use super::known::Known;
-use super::names::Names;
+use super::names::{self, Names};
 use super::output::{Output, Written, join};
 use super::predecessor::Predecessor;
 use super::recount::recounted;
 use super::repeated::{Aside, Files, Repeated};
 use super::steps::{Step, Steps};
 use crate::metadata::members::Key;
+use crate::metadata::package_file::without_entries;
 use crate::metadata::primary::{self, published_path};
 use crate::metadata::snippet;
 use crate::metadata::writer::{Kind, PackageWriter};
@@ -210,7 +211,8 @@ impl Run<'_> {
         Ok((published, written))
     }
 
-    /// Sends one type's packages in the order of their file names. Those whose names are taken wait aside.
+    /// Sends one type's packages in the order of their file names. Those whose names are taken, and those that may be
+    /// published already, wait aside.
     async fn stream(&mut self, type_id: &'static str, feed: &mut Feed) -> Result<(), ContentError> {
         let fields = if self.known.is_some() && type_id == RPM {
             PATH_AND_NAME
@@ -219,44 +221,94 @@ impl Run<'_> {
         };
         let mut stream = self.ctx.outline(type_id, fields).await?;
         let mut cutter = Cutter::new(self.algorithm);
+        // Packages with one file name come one after the other.
+        let mut equals: Vec<RepoUnit> = Vec::new();
         while let Some(units) = stream.try_next().await? {
             let arrived = units.len() as u64;
             for unit in units {
-                if let Some(like) = self.files.like(&unit).filter(|_| self.aside.len() < ASIDE) {
-                    self.aside.push(Aside {
-                        type_id,
-                        unit,
-                        like,
-                    });
+                let before = equals.first().map(|before| text(before, "filename"));
+                let is_equal = before.map(|before| before == text(&unit, "filename"));
+                if is_equal == Some(false) {
+                    self.settle(type_id, &mut equals, &mut cutter, feed).await?;
+                } else if is_equal.is_some() && equals.len() + self.aside.len() >= ASIDE {
+                    let path = self.names.of_id(&unit)?;
+                    let placed = (unit, path, true);
+                    self.place(type_id, placed, &mut cutter, feed).await?;
                     continue;
                 }
-                let own = self.names.own(published_path(text(&unit, "filename")))?;
-                let (path, moved) = match own {
-                    Some(path) => (path, false),
-                    None if self.aside.len() < ASIDE => {
-                        let like = unit.id;
-                        self.aside.push(Aside {
-                            type_id,
-                            unit,
-                            like,
-                        });
-                        continue;
-                    }
-                    None => (self.names.of_package(&unit)?, true),
-                };
-                self.files.published(&unit);
-                let chunk = self.package(type_id, (unit, path, moved), &mut cutter);
-                if let Some(chunk) = chunk.await? {
-                    self.chunk(type_id, chunk, feed).await?;
-                }
+                equals.push(unit);
             }
             self.steps.advance(Step::Rpms, arrived);
             self.ctx.progress(self.steps.report());
         }
+        self.settle(type_id, &mut equals, &mut cutter, feed).await?;
         if let Some(chunk) = cutter.end() {
             self.chunk(type_id, chunk, feed).await?;
         }
         self.write(type_id, feed).await
+    }
+
+    /// Sends the one of packages with one file name that has it, and leaves the others aside.
+    async fn settle(
+        &mut self,
+        type_id: &'static str,
+        equals: &mut Vec<RepoUnit>,
+        cutter: &mut Cutter,
+        feed: &mut Feed,
+    ) -> Result<(), ContentError> {
+        if equals.len() > 1 {
+            *equals = self.identified(type_id, std::mem::take(equals)).await?;
+            equals.sort_by(names::by_right);
+        }
+        let Some(first) = equals.first() else {
+            return Ok(());
+        };
+        let like = self.files.like(first);
+        let like = like.filter(|_| self.aside.len() < ASIDE);
+        let own = match like {
+            None => self.names.own(published_path(text(first, "filename")))?,
+            Some(_) => None,
+        };
+        let like = like.unwrap_or(first.id);
+        let placed = usize::from(own.is_some());
+        self.aside.extend(equals.drain(placed..).map(|unit| Aside {
+            type_id,
+            unit,
+            like,
+        }));
+        match (equals.pop(), own) {
+            (Some(unit), Some(path)) => {
+                self.files.published(&unit);
+                self.place(type_id, (unit, path, false), cutter, feed).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// These packages with what tells them apart.
+    async fn identified(
+        &self,
+        type_id: &'static str,
+        units: Vec<RepoUnit>,
+    ) -> Result<Vec<RepoUnit>, ContentError> {
+        let mut identified = Vec::with_capacity(units.len());
+        for batch in units.chunks(READ) {
+            let select = Select {
+                fields: Some(IDENTITY),
+                ..Select::all(type_id)
+            };
+            let ids: Vec<UnitId> = batch.iter().map(|unit| unit.id).collect();
+            let mut whole = self.ctx.pick(select, &ids).await?.into_iter();
+            for unit in batch {
+                let identity = whole.next().filter(|whole| whole.id == unit.id);
+                let doc = identity.ok_or_else(|| lost(unit.id))?.doc;
+                identified.push(RepoUnit {
+                    doc,
+                    ..unit.clone()
+                });
+            }
+        }
+        Ok(identified)
     }
 
     /// Where a package is published, and whether that is another place than its file name says.
@@ -276,45 +328,54 @@ impl Run<'_> {
         feed: &mut Feed,
     ) -> Result<(), ContentError> {
         let aside = std::mem::take(&mut self.aside);
-        let (own, others) = aside.into_iter().partition(|one| one.type_id == type_id);
+        let (own, others): (Vec<_>, Vec<_>) =
+            aside.into_iter().partition(|one| one.type_id == type_id);
         self.aside = others;
-        let own: Vec<Aside> = own;
+        let likes: HashMap<UnitId, UnitId> =
+            own.iter().map(|one| (one.unit.id, one.like)).collect();
+        let own = own.into_iter().map(|one| one.unit).collect();
+        let mut own = self.identified(type_id, own).await?;
+        own.sort_by(names::by_arrival);
         let mut cutter = Cutter::new(self.algorithm);
         for batch in own.chunks(READ) {
-            let ids = batch.iter().flat_map(|one| [one.unit.id, one.like]);
-            let ids: BTreeSet<UnitId> = ids.collect();
-            let ids: Vec<UnitId> = ids.into_iter().collect();
-            let select = Select {
-                fields: Some(IDENTITY),
-                ..Select::all(type_id)
-            };
-            let whole = self.ctx.pick(select, &ids).await?;
-            let whole: HashMap<UnitId, RepoUnit> =
-                whole.into_iter().map(|unit| (unit.id, unit)).collect();
-            for Aside { unit, like, .. } in batch {
-                let identity = whole.get(&unit.id).ok_or_else(|| lost(unit.id))?;
-                let other = whole.get(like).filter(|_| self.repeated.is_new(*like));
-                if let Some(other) = other.filter(|other| other.id != unit.id) {
-                    self.is_repeated(*like, other).await?;
-                }
-                if *like != unit.id && self.is_repeated(*like, identity).await? {
+            let like = |unit: &RepoUnit| likes.get(&unit.id).copied();
+            self.note_published(type_id, batch.iter().filter_map(like).collect())
+                .await?;
+            for unit in batch {
+                let like = like(unit).filter(|like| *like != unit.id);
+                if let Some(like) = like
+                    && self.is_repeated(like, unit).await?
+                {
                     continue;
                 }
-                let unit = RepoUnit {
-                    doc: identity.doc.clone(),
-                    ..unit.clone()
-                };
-                let (path, moved) = self.path(&unit)?;
-                let chunk = self.package(type_id, (unit, path, moved), &mut cutter);
-                if let Some(chunk) = chunk.await? {
-                    self.chunk(type_id, chunk, feed).await?;
-                }
+                let (path, moved) = self.path(unit)?;
+                let placed = (unit.clone(), path, moved);
+                self.place(type_id, placed, &mut cutter, feed).await?;
             }
         }
         if let Some(chunk) = cutter.end() {
             self.chunk(type_id, chunk, feed).await?;
         }
         self.write(type_id, feed).await
+    }
+
+    /// Notes published packages that others may be the same as.
+    async fn note_published(
+        &mut self,
+        type_id: &'static str,
+        mut likes: Vec<UnitId>,
+    ) -> Result<(), ContentError> {
+        likes.sort_unstable();
+        likes.dedup();
+        likes.retain(|like| self.repeated.is_new(*like));
+        let select = Select {
+            fields: Some(IDENTITY),
+            ..Select::all(type_id)
+        };
+        for unit in self.ctx.pick(select, &likes).await? {
+            self.is_repeated(unit.id, &unit).await?;
+        }
+        Ok(())
     }
 
     /// Tells whether a package is the same as one of those `like` that were asked about before.
@@ -324,6 +385,20 @@ impl Run<'_> {
             .checksum(self.ctx, unit, self.algorithm)
             .await?;
         Ok(!self.repeated.note(like, unit, &checksum))
+    }
+
+    /// Publishes a package at its path and sends the chunk that it completes.
+    async fn place(
+        &mut self,
+        type_id: &'static str,
+        placed: (RepoUnit, RelativePath, bool),
+        cutter: &mut Cutter,
+        feed: &mut Feed,
+    ) -> Result<(), ContentError> {
+        match self.package(type_id, placed, cutter).await? {
+            Some(chunk) => self.chunk(type_id, chunk, feed).await,
+            None => Ok(()),
+        }
     }
 
     /// Publishes a package at its path; answers the chunk that it completes.
@@ -385,7 +460,7 @@ impl Run<'_> {
             for (id, moved) in placed {
                 let unit = units.next().filter(|unit| unit.id == id);
                 let unit = unit.ok_or_else(|| lost(id))?;
-                packages.push(self.render(unit, moved.as_ref()).await?);
+                packages.push(self.render(type_id, unit, moved.as_ref()).await?);
             }
             let room = Arc::clone(&feed.room).acquire_owned().await;
             let packages = Packages {
@@ -399,14 +474,24 @@ impl Run<'_> {
 
     async fn render(
         &mut self,
+        type_id: &'static str,
         mut unit: RepoUnit,
         moved: Option<&RelativePath>,
     ) -> Result<Rendered, ContentError> {
         let learned = &mut self.learned;
         let checksum = learned.checksum(self.ctx, &unit, self.algorithm).await?;
-        let mut parts = std::mem::take(&mut unit.parts).into_iter().flatten();
-        let mut part = || parts.next().ok_or_else(|| lost(unit.id));
-        let (filelists, other, mut primary) = (part()?, part()?, part()?);
+        let mut parts = std::mem::take(&mut unit.parts).into_iter();
+        let mut part = || parts.next().flatten();
+        let (filelists, other, primary) = (part(), part(), part());
+        let mut primary = primary.ok_or_else(|| lost(unit.id))?;
+        let (filelists, other) = match (filelists, other) {
+            (Some(filelists), Some(other)) => (filelists, other),
+            (filelists, other) => {
+                let nothing = self.without_entries(type_id, unit.id).await?;
+                let or_nothing = |part: Option<Bytes>| part.unwrap_or_else(|| nothing.clone());
+                (or_nothing(filelists), or_nothing(other))
+            }
+        };
         if let Some(path) = moved {
             let template = snippet::unpack(&primary)?;
             let template = primary::moved(&template, text(&unit, "filename"), path);
@@ -416,6 +501,24 @@ impl Run<'_> {
             checksum,
             snippets: [filelists, other, primary],
         })
+    }
+}
+
+impl Run<'_> {
+    /// What filelists or other say of a package of which nobody knows the files or the changes.
+    async fn without_entries(
+        &self,
+        type_id: &'static str,
+        id: UnitId,
+    ) -> Result<Bytes, ContentError> {
+        let select = Select {
+            fields: Some(IDENTITY),
+            ..Select::all(type_id)
+        };
+        let picked = self.ctx.pick(select, &[id]).await?;
+        let unit = picked.first().ok_or_else(|| lost(id))?;
+        let nevra = ["name", "epoch", "version", "release", "arch"].map(|field| text(unit, field));
+        Ok(without_entries(nevra).into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
-use super::others;
+use super::others::{self, Next};
 use super::outbox::Outbox;
 use super::packages::open;
 use super::spool::{Piece, Spool};
@@ -21,20 +21,27 @@ struct Waiting {
     pieces: Vec<Piece>,
 }
 
-/// Reads updateinfo.
+/// Reads updateinfo; answers whether it was read to its end.
 ///
 /// # Errors
-/// When the document is broken.
-pub fn read(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
+/// When it is another document.
+pub fn read(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<bool, MetadataError> {
     let state = RandomState::new();
     let opened = others::unless_empty(several(path, &state), "updateinfo", outbox.bent())?;
-    let Some(mut several) = opened else {
-        return Ok(());
+    let mut several = match opened {
+        Ok(several) => several,
+        Err(nothing) => return Ok(nothing.is_whole),
     };
     let mut spool = None;
     let mut stream = ErratumStream::open(open(path)?)?.noting(outbox.bent());
     let mut packer = Packer::new()?;
-    while let Some(mut erratum) = stream.next_erratum()? {
+    loop {
+        let next = others::up_to_fault(stream.next_erratum(), "updateinfo", outbox.bent())?;
+        let mut erratum = match next {
+            Next::One(erratum) => erratum,
+            Next::End => return Ok(true),
+            Next::Fault => return Ok(false),
+        };
         if let Some(waiting) = several.get_mut(&state.hash_one(&erratum.id)) {
             let spool = match &mut spool {
                 Some(spool) => spool,
@@ -51,14 +58,14 @@ pub fn read(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), Metad
         }
         outbox.push(advisories::unit(erratum, repo_id, &mut packer)?)?;
     }
-    Ok(())
 }
 
 /// The advisories that more than one element has, by hash of their id, with how many those are.
 fn several(path: &Path, state: &RandomState) -> Result<HashMap<u64, Waiting>, MetadataError> {
     let mut counts: HashMap<u64, Waiting> = HashMap::new();
     let mut stream = ErratumStream::open(open(path)?)?;
-    while let Some(erratum) = stream.next_erratum()? {
+    // Where it is broken is told when it is read again.
+    while let Ok(Some(erratum)) = stream.next_erratum() {
         counts.entry(state.hash_one(&erratum.id)).or_default().left += 1;
     }
     counts.retain(|_, waiting| waiting.left > 1);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use pith_content::base::{Base, shown};
-use pith_content::fetch::{Fetch, FetchFailure, Fetched};
+use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
 use pith_content::sync::SyncContext;
 use pith_content::{Bent, ContentError};
 use pith_core::Sha256;
@@ -70,10 +70,7 @@ impl<'a> Finder<'a> {
             .text("feed")
             .filter(|f| !f.is_empty())
             .ok_or_else(errors::no_feed)?;
-        let feed = Base::parse(feed).ok().filter(|base| {
-            let scheme = base.address().scheme();
-            ["http", "https", "file"].contains(&scheme)
-        });
+        let feed = Base::parse(feed).ok().filter(is_reachable);
         let feed = feed.ok_or_else(|| {
             ContentError::other("Invalid feed URL - scheme must be: ('http', 'https', 'file')")
         })?;
@@ -195,19 +192,30 @@ impl<'a> Finder<'a> {
     }
 }
 
+/// Whether files can be had from there.
+fn is_reachable(base: &Base) -> bool {
+    ["http", "https", "file"].contains(&base.address().scheme())
+}
+
 impl Feed {
     /// URLs of what a document calls `location`; another base replaces the repository's.
     #[must_use]
     pub fn urls(&self, base: Option<&str>, location: &str) -> Vec<Url> {
         let named = base.and_then(|base| self.bases[0].beside(base).ok());
-        if let Some(base) = named {
-            return base.join(location);
-        }
-        let mut urls = Vec::with_capacity(self.bases.len());
-        for url in self.bases.iter().flat_map(|base| base.join(location)) {
-            // A location that is a URL of its own is the same on every mirror.
-            if !urls.contains(&url) {
-                urls.push(url);
+        // Media that nobody can ask for files (`media://`) are copies of the repository.
+        let named = named.filter(|base| is_reachable(base));
+        let bases = match &named {
+            Some(base) => std::slice::from_ref(base),
+            None => &self.bases,
+        };
+        let mut urls = Vec::with_capacity(bases.len());
+        // Clients ask for blanks around a location too, and few servers have what they ask for then.
+        for spelling in [location, location.trim()] {
+            for url in bases.iter().flat_map(|base| base.join(spelling)) {
+                // A location that is a URL of its own is the same on every mirror.
+                if !urls.contains(&url) {
+                    urls.push(url);
+                }
             }
         }
         urls
@@ -220,41 +228,59 @@ impl Feed {
         urls.first().map(shown).unwrap_or_default()
     }
 
-    /// Notes a package whose file is not inside the repository.
-    pub fn note_outside(&self, package: &Package) {
-        if let Some(location) = &package.outside {
+    /// Notes a package whose file is not inside the repository, or whose location is odd.
+    pub fn note_location(&self, package: &Package) {
+        let location = package.location();
+        let base = package.base.as_deref();
+        let base = base.and_then(|base| self.bases[0].beside(base).ok());
+        if let Some(base) = base.filter(|base| !is_reachable(base)) {
+            let sentence = "addresses of packages that no server answers at were passed over";
+            self.bent.note("base_unknown", sentence, base.to_string());
+        }
+        if package.outside {
             let sentence = "packages lie outside of the repository's folder; they are published under their names";
             self.bent.note("locations_outside", sentence, location);
+        } else if location.trim() != location || location.chars().any(char::is_control) {
+            let sentence = "locations with blanks around them or control characters in them were tried without, too";
+            let shown = location.escape_debug().to_string();
+            self.bent.note("locations_odd", sentence, shown);
         }
     }
 
-    /// Downloads a metadata file, verified by what repomd.xml says of it.
+    /// Downloads a metadata file, verified by what repomd.xml says of it. That it says nothing is noted: whoever could change
+    /// the file on its way could change repomd.xml too, and packages are verified in any case.
     ///
     /// # Errors
-    /// RPM1004 when it cannot be had or is something else than promised.
+    /// RPM1004 when it cannot be had or is something else than promised, RPM1015 when nobody could tell.
     pub async fn download(
         &self,
         ctx: &dyn SyncContext,
         data: &Data,
     ) -> Result<Fetched, ContentError> {
-        let Some(digest) = data.checksum.clone() else {
+        if let Some(why) = &data.unusable {
             return Err(errors::malformed(&format!(
-                "repomd.xml of {} has no usable checksum for \"{}\"",
+                "repomd.xml of {} has no usable checksum for \"{}\": {why}",
                 self.bases[0], data.kind
             )));
-        };
+        }
+        if data.checksum.is_none() {
+            let sentence = "documents without a checksum in repomd.xml could not be verified";
+            self.bent.note("no_checksum", sentence, &data.kind);
+        }
         let what = Fetch {
             urls: self.urls(data.base.as_deref(), data.location()),
             max_size: data.size.unwrap_or(MAX_METADATA).min(MAX_METADATA),
             size: data.size,
-            digests: vec![digest],
+            digests: data.checksum.iter().cloned().collect(),
         };
-        ctx.fetch(what).await.map_err(|failure| {
-            errors::retrieving(&format!(
+        ctx.fetch(what).await.map_err(|failure| match failure.kind {
+            // No other mirror has a disk for us.
+            FetchFailureKind::Ours => ContentError::other(failure.message),
+            _ => errors::retrieving(&format!(
                 "Error '{}' for {}.",
                 failure.message,
                 self.url(data)
-            ))
+            )),
         })
     }
 }

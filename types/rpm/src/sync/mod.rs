@@ -24,18 +24,20 @@ use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstr
 use pith_content::unit::WantedUnit;
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, PluginDescriptor};
-use pith_core::Document;
+use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 
 use self::feed::{Feed, Finder};
 use self::others::Modules;
 use self::packages::{Files, Wanted};
 use self::progress::{Digests, Progress, Step};
+use crate::metadata::MetadataError;
+use crate::metadata::repomd::Data;
 use crate::modular::Artifacts;
 use crate::signature::SignaturePolicy;
 use crate::types::{
-    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS,
-    ON_DOWNLOAD_FAILURE, RPM, SRPM, YUM_IMPORTER,
+    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
+    MODULEMD, MODULEMD_DEFAULTS, ON_DOWNLOAD_FAILURE, RPM, SRPM, YUM_IMPORTER,
 };
 use crate::units::Origin;
 use crate::{config, copy, upload};
@@ -59,7 +61,7 @@ impl Importer for YumImporter {
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
-        let progress = Arc::new(progress_for(ctx.config()));
+        let progress = Arc::new(progress_for(ctx));
         ctx.progress(progress.report());
         let result = Sync {
             ctx,
@@ -94,7 +96,8 @@ impl Importer for YumImporter {
     }
 }
 
-fn progress_for(config: &Config) -> Progress {
+fn progress_for(ctx: &dyn SyncContext) -> Progress {
+    let config = ctx.config();
     let flag = |name: &str| config.flag(name) == Some(true);
     let digests = match (flag("validate"), flag("force_full")) {
         (true, _) => Digests::Usual,
@@ -105,8 +108,12 @@ fn progress_for(config: &Config) -> Progress {
         config.text(ON_DOWNLOAD_FAILURE) == Some("continue"),
         SignaturePolicy::of(config),
         digests,
+        ctx.bent().clone(),
     )
 }
+
+/// The documents about delta packages.
+const DELTAS: [&str; 2] = ["prestodelta", "deltainfo"];
 
 /// One sync.
 struct Sync<'a> {
@@ -141,12 +148,14 @@ impl Sync<'_> {
         self.progress.finish(Step::Modules);
         self.step(Step::Errata);
         if self.wants(ERRATUM) {
-            self.document(&downloads, "updateinfo", errata::read)
+            self.document(&downloads, "updateinfo", &[ERRATUM], errata::read)
                 .await?;
         }
         self.progress.finish(Step::Errata);
         self.step(Step::Comps);
-        self.document(&downloads, "group", others::comps).await?;
+        let types = [GROUP, CATEGORY, ENVIRONMENT, LANGPACKS];
+        self.document(&downloads, "group", &types, others::comps)
+            .await?;
         self.progress.finish(Step::Comps);
 
         self.step(Step::PurgeDuplicates);
@@ -154,7 +163,7 @@ impl Sync<'_> {
         if self.progress.failures().0 > 0 && !self.goes_on() {
             return Err(self.progress.missing_packages());
         }
-        self.purge(&modules, &handed).await?;
+        self.purge(&feed, &modules, &handed).await?;
         self.progress.finish(Step::PurgeDuplicates);
         // Trees for installers are not mirrored yet: the step has nothing to do.
         self.progress.finish(Step::Distribution);
@@ -232,51 +241,99 @@ impl Sync<'_> {
     }
 
     async fn download_metadata(&self, feed: &Feed) -> Result<Downloads, ContentError> {
-        for kind in ["primary", "filelists", "other"] {
+        if feed.repomd.get("primary").is_none() {
+            return Err(errors::malformed(&format!(
+                "\"primary\" metadata is not found in repomd.xml of {}",
+                feed.bases[0]
+            )));
+        }
+        for kind in ["filelists", "other"] {
             if feed.repomd.get(kind).is_none() {
-                return Err(errors::malformed(&format!(
-                    "\"{kind}\" metadata is not found in repomd.xml of {}",
-                    feed.bases[0]
-                )));
+                let sentence =
+                    "documents that repomd.xml does not list: packages have no files or no changes";
+                self.ctx.bent().note("document_missing", sentence, kind);
             }
         }
-        let deltas = ["prestodelta", "deltainfo"];
-        let deltas = deltas.into_iter().filter(|_| self.wants(DRPM));
+        let deltas = DELTAS.into_iter().filter(|_| self.wants(DRPM));
         let as_named = ["primary", "filelists", "other"].into_iter().chain(deltas);
-        let as_named = as_named.filter_map(|kind| Some((kind, feed.repomd.get(kind)?)));
+        let as_named =
+            as_named.map(|kind| (kind, feed.repomd.get(kind).into_iter().collect::<Vec<_>>()));
         let any_form = ["modules", "group", "updateinfo"].into_iter();
         let any_form = any_form
             .filter(|kind| *kind != "updateinfo" || self.wants(ERRATUM))
-            .filter_map(|kind| Some((kind, others::in_any_form(&feed.repomd, kind)?)));
-        let all = try_join_all(as_named.chain(any_form).map(|(kind, data)| async move {
-            let fetched = feed.download(self.ctx, data).await?;
-            Ok::<_, ContentError>((kind, (fetched, feed.url(data))))
-        }))
-        .await?;
-        Ok(all.into_iter().collect())
+            .map(|kind| (kind, others::in_any_form(&feed.repomd, kind)));
+        let all = as_named.chain(any_form);
+        let all = try_join_all(all.map(|(kind, forms)| self.first_of(feed, kind, forms))).await?;
+        Ok(all.into_iter().flatten().collect())
+    }
+
+    /// The first form of a document that can be had. Of the documents that repomd.xml lists, clients do without those about
+    /// delta packages alone.
+    async fn first_of(
+        &self,
+        feed: &Feed,
+        kind: &'static str,
+        forms: Vec<&Data>,
+    ) -> Result<Option<(&'static str, (Fetched, String))>, ContentError> {
+        let mut failure = None;
+        for data in forms {
+            match feed.download(self.ctx, data).await {
+                Ok(fetched) => {
+                    if let Some(failure) = failure {
+                        let sentence = "documents of which one form could not be had were taken in another one";
+                        let name = format!("{}: {failure}", data.kind);
+                        self.ctx.bent().note("document_form", sentence, name);
+                    }
+                    return Ok(Some((kind, (fetched, feed.url(data)))));
+                }
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            None => Ok(None),
+            Some(error @ ContentError::Coded(_)) if DELTAS.contains(&kind) => {
+                let detail = json!({"errors": [error.to_string()]});
+                let name = format!("{kind}: {error}");
+                self.progress.go_without(DRPM, &name, detail);
+                Ok(None)
+            }
+            Some(error) => Err(error),
+        }
     }
 
     async fn unknown_metadata(&self, feed: &Feed) -> Result<(), ContentError> {
-        let mut wanted: Vec<_> = Vec::new();
-        for data in feed
-            .repomd
-            .data
-            .iter()
-            .filter(|d| others::is_unknown(&d.kind))
-        {
+        let mut wanted: Vec<(&str, WantedUnit)> = Vec::new();
+        let unknown = feed.repomd.data.iter();
+        for data in unknown.filter(|data| others::is_unknown(&data.kind)) {
             if wanted.iter().any(|(kind, _)| *kind == data.kind) {
                 continue;
             }
-            let unit = others::metadata_file(data, feed, &self.ctx.repo().id).ok_or_else(|| {
-                errors::malformed(&format!(
-                    "repomd.xml of {} has no usable checksum for \"{}\"",
-                    feed.bases[0], data.kind
-                ))
-            })?;
-            wanted.push((data.kind.clone(), unit));
+            let digest = match &data.checksum {
+                Some(digest) => Ok(digest.clone()),
+                None => self.own_digest(feed, data).await,
+            };
+            match digest {
+                Ok(digest) => {
+                    let unit = others::metadata_file(data, digest, feed, &self.ctx.repo().id);
+                    wanted.extend(unit.map(|unit| (data.kind.as_str(), unit)));
+                }
+                Err(error @ ContentError::Coded(_)) => {
+                    let detail = json!({"errors": [error.to_string()]});
+                    let name = format!("{}: {error}", data.kind);
+                    self.progress.go_without(METADATA_FILE, &name, detail);
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.stage(wanted.into_iter().map(|(_, unit)| unit).collect())
             .await
+    }
+
+    /// The digest of a file of which repomd.xml says none: it is the file's name here.
+    async fn own_digest(&self, feed: &Feed, data: &Data) -> Result<Digest, ContentError> {
+        let fetched = feed.download(self.ctx, data).await?;
+        Digest::new(Algorithm::Sha256, &fetched.hashed.sha256.to_string())
+            .map_err(ContentError::other)
     }
 
     async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
@@ -297,7 +354,9 @@ impl Sync<'_> {
         let bent = self.ctx.bent();
         others::module_documents(std::fs::File::open(fetched.path())?, bent)
             .map(|documents| others::readable(documents, bent))
-            .and_then(|documents| others::modules(&documents, &self.ctx.repo().id, Origin::Feed))
+            .and_then(|documents| {
+                others::modules(&documents, &self.ctx.repo().id, Origin::Feed, bent)
+            })
             .map_err(|e| errors::malformed_document(url, &e))
     }
 
@@ -314,14 +373,12 @@ impl Sync<'_> {
             artifacts,
         };
         let path = |kind: &str| {
-            downloads
-                .get(kind)
-                .map(|(fetched, _)| fetched.path().to_path_buf())
-                .unwrap_or_default()
+            let found = downloads.get(kind);
+            found.map(|(fetched, _)| fetched.path().to_path_buf())
         };
         if wanted.rpm || wanted.srpm {
             let files = Files {
-                primary: path("primary"),
+                primary: path("primary").unwrap_or_default(),
                 filelists: path("filelists"),
                 other: path("other"),
             };
@@ -330,45 +387,50 @@ impl Sync<'_> {
                 Ok(packages::read(&files, &own, &wanted, out))
             })
             .await?;
-            outcome.map_err(|(kind, error)| match downloads.get(kind) {
-                Some((_, url)) => errors::malformed_document(url, &error),
-                None => errors::malformed(&format!("{} ({})", plain(&error), feed.bases[0])),
+            let left_out = outcome.map_err(|(kind, error)| {
+                let url = downloads.get(kind).map(|(_, url)| url.as_str());
+                errors::malformed_document(url.unwrap_or(kind), &error)
             })?;
-        }
-        for root in ["prestodelta", "deltainfo"] {
-            if let Some((fetched, url)) = downloads.get(root) {
-                let (path, own) = (fetched.path().to_path_buf(), feed.clone());
-                outbox::produce(
-                    self.ctx,
-                    &self.progress,
-                    |e| errors::malformed_document(url, &e),
-                    move |out| others::deltas(&path, root, &own, out),
-                )
-                .await?;
+            if left_out > 0 {
+                self.progress.partial(&[RPM, SRPM]);
             }
+        }
+        for root in DELTAS {
+            let own = feed.clone();
+            let read = move |path: &Path, _: &str, out: &mut outbox::Outbox| {
+                others::deltas(path, root, &own, out)
+            };
+            self.document(downloads, root, &[DRPM], read).await?;
         }
         Ok(())
     }
 
-    /// Reads this document, when there is one.
+    /// Reads this document, when there is one, which tells of `types`.
     async fn document(
         &self,
         downloads: &Downloads,
         kind: &str,
-        read: fn(&Path, &str, &mut outbox::Outbox) -> Result<(), crate::metadata::MetadataError>,
+        types: &[&'static str],
+        read: impl FnOnce(&Path, &str, &mut outbox::Outbox) -> Result<bool, MetadataError>
+        + Send
+        + 'static,
     ) -> Result<(), ContentError> {
         let Some((fetched, url)) = downloads.get(kind) else {
             return Ok(());
         };
         let path = fetched.path().to_path_buf();
         let repo_id = self.ctx.repo().id.clone();
-        outbox::produce(
+        let is_whole = outbox::produce(
             self.ctx,
             &self.progress,
             |e| errors::malformed_document(url, &e),
             move |out| read(&path, &repo_id, out),
         )
-        .await
+        .await?;
+        if !is_whole {
+            self.progress.partial(types);
+        }
+        Ok(())
     }
 
     fn retain_old(&self) -> Option<usize> {
@@ -383,7 +445,12 @@ impl Sync<'_> {
     }
 
     /// Takes out what is to go; `modules` is what upstream has, `handed` the digests of its documents.
-    async fn purge(&self, modules: &Modules, handed: &HashSet<String>) -> Result<(), ContentError> {
+    async fn purge(
+        &self,
+        feed: &Feed,
+        modules: &Modules,
+        handed: &HashSet<String>,
+    ) -> Result<(), ContentError> {
         if self.removes_missing() {
             let types: Vec<&'static str> = [
                 RPM,
@@ -393,14 +460,18 @@ impl Sync<'_> {
                 GROUP,
                 CATEGORY,
                 ENVIRONMENT,
+                LANGPACKS,
                 MODULEMD,
                 MODULEMD_DEFAULTS,
                 MODULE_DOCUMENT,
             ]
             .into_iter()
-            .filter(|t| self.wants(t))
+            .filter(|t| self.wants(t) && self.progress.is_whole(t))
             .collect();
             self.ctx.remove_missing(&types).await?;
+            if self.wants(METADATA_FILE) {
+                others::forget_metadata_files(self.ctx, feed).await?;
+            }
         }
         let (listed, kept) = modules::of_repository(self.ctx).await?;
         modules::forget(self.ctx, handed, &modules.streams, &kept).await?;
@@ -442,14 +513,6 @@ impl Sync<'_> {
     }
 }
 
-/// The bare reason of an error about several documents at once.
-fn plain(error: &crate::metadata::MetadataError) -> String {
-    match error {
-        crate::metadata::MetadataError::Structure(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn other_error(error: crate::metadata::MetadataError) -> ContentError {
+fn other_error(error: MetadataError) -> ContentError {
     ContentError::other(error)
 }

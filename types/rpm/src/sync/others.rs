@@ -3,15 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use pith_content::Bent;
+use futures::TryStreamExt;
+use pith_content::sync::SyncContext;
 use pith_content::text::Text;
-use pith_content::unit::{Existing, Source, WantedUnit};
+use pith_content::unit::{Existing, Select, Source, WantedUnit};
+use pith_content::{Bent, ContentError};
+use pith_core::Digest;
 use serde_json::json;
 
 use super::feed::Feed;
 use super::outbox::Outbox;
 use super::packages::open;
-use crate::metadata::comps::CompsStream;
+use crate::metadata::comps;
 use crate::metadata::modules::{self, Document, ModuleDefaults, Other};
 use crate::metadata::odd::Odd;
 use crate::metadata::prestodelta::DeltaStream;
@@ -59,23 +62,28 @@ pub fn is_unknown(kind: &str) -> bool {
         && !kind.is_empty()
 }
 
-/// The entry of a document in a form that can be read. Of groups a compressed one counts first (reference: rpm §6.9), as it
-/// does for dnf.
+/// The entries of a document in forms that can be read, in the order in which they count. Of groups a compressed one counts
+/// first (reference: rpm §6.9), as it does for dnf.
 #[must_use]
-pub fn in_any_form<'a>(repomd: &'a Repomd, kind: &str) -> Option<&'a Data> {
+pub fn in_any_form<'a>(repomd: &'a Repomd, kind: &str) -> Vec<&'a Data> {
     let mut forms = ["", "_gz", "_xz", "_zst", "_bz2"];
     if kind == "group" {
         forms.swap(0, 1);
     }
+    let forms = forms.iter();
     forms
-        .iter()
-        .find_map(|form| repomd.get(&format!("{kind}{form}")))
+        .filter_map(|form| repomd.get(&format!("{kind}{form}")))
+        .collect()
 }
 
-/// A metadata file as a unit of repository `repo_id`; `None` when repomd.xml does not say how to verify it.
+/// A metadata file as a unit of repository `repo_id`.
 #[must_use]
-pub fn metadata_file(data: &Data, feed: &Feed, repo_id: &str) -> Option<WantedUnit> {
-    let digest = data.checksum.clone()?;
+pub fn metadata_file(
+    data: &Data,
+    digest: Digest,
+    feed: &Feed,
+    repo_id: &str,
+) -> Option<WantedUnit> {
     let doc = json!({
         "data_type": data.kind, "repo_id": repo_id, "checksum": digest.hex(),
         "checksum_type": digest.algorithm().name(), "filename": data.href.file_name(),
@@ -94,26 +102,53 @@ pub fn metadata_file(data: &Data, feed: &Feed, repo_id: &str) -> Option<WantedUn
     })
 }
 
-/// Reads prestodelta or deltainfo.
+/// Removes the metadata files of which the feed lists none of the kind any more. One that it lists and does not have stays.
 ///
 /// # Errors
-/// When the document is broken.
+/// What the context fails with.
+pub async fn forget_metadata_files(ctx: &dyn SyncContext, feed: &Feed) -> Result<(), ContentError> {
+    let select = Select {
+        fields: Some(&["data_type"]),
+        ..Select::all(METADATA_FILE)
+    };
+    let mut gone = Vec::new();
+    let mut files = ctx.units_after(select).await?;
+    while let Some(batch) = files.try_next().await? {
+        let unlisted = batch.into_iter().filter(|unit| {
+            let kind = text(&unit.doc, "data_type");
+            feed.repomd.get(kind).is_none() || !is_unknown(kind)
+        });
+        gone.extend(unlisted.map(|unit| unit.id));
+    }
+    drop(files);
+    ctx.remove(METADATA_FILE, gone).await
+}
+
+/// Reads prestodelta or deltainfo; answers whether it was read to its end.
+///
+/// # Errors
+/// When it is another document.
 pub fn deltas(
     path: &Path,
     root: &str,
     feed: &Feed,
     outbox: &mut Outbox,
-) -> Result<(), MetadataError> {
-    let Some(stream) = unless_empty(DeltaStream::open(open(path)?, root), root, outbox.bent())?
-    else {
-        return Ok(());
+) -> Result<bool, MetadataError> {
+    let opened = DeltaStream::open(open(path)?, root);
+    let mut stream = match unless_empty(opened, root, outbox.bent())? {
+        Ok(stream) => stream.noting(outbox.bent()),
+        Err(nothing) => return Ok(nothing.is_whole),
     };
-    let mut stream = stream.noting(outbox.bent());
-    while let Some(delta) = stream.next_delta()? {
+    loop {
+        let delta = match up_to_fault(stream.next_delta(), root, outbox.bent())? {
+            Next::One(delta) => delta,
+            Next::End => return Ok(true),
+            Next::Fault => return Ok(false),
+        };
         let source = Source::Download {
             urls: feed.urls(
                 None,
-                delta.outside.as_deref().unwrap_or(delta.filename.as_str()),
+                delta.given.as_deref().unwrap_or(delta.filename.as_str()),
             ),
             size: Some(delta.size).filter(|size| *size > 0),
             digests: vec![delta.digest.clone()],
@@ -121,10 +156,16 @@ pub fn deltas(
         };
         outbox.push(units::delta(&delta, source))?;
     }
-    Ok(())
 }
 
-/// What opening a document that a repository can do without came to; `None`, and a note, when nothing is in it.
+/// A document of which nothing was read.
+pub struct Nothing {
+    /// Whether that is all there is of it.
+    pub is_whole: bool,
+}
+
+/// What opening a document that a repository can do without came to; nothing, and a note, when nothing is in it or it is
+/// another document.
 ///
 /// # Errors
 /// Any other failure.
@@ -132,41 +173,69 @@ pub fn unless_empty<T>(
     opened: Result<T, MetadataError>,
     what: &str,
     bent: &Bent,
-) -> Result<Option<T>, MetadataError> {
+) -> Result<Result<T, Nothing>, MetadataError> {
     match opened {
+        Ok(opened) => Ok(Ok(opened)),
         Err(MetadataError::Empty) => {
             let sentence = "documents with nothing in them were taken as without entries";
             bent.note("empty_document", sentence, what);
-            Ok(None)
+            Ok(Err(Nothing { is_whole: true }))
         }
-        other => other.map(Some),
+        Err(error) if error.is_broken_text() => {
+            Odd::new(bent).broken(&format!("{what} {error}"));
+            Ok(Err(Nothing { is_whole: false }))
+        }
+        Err(error) => Err(error),
     }
 }
 
-/// Reads comps.
+/// What comes next of a document that clients can do without.
+pub enum Next<T> {
+    /// An element.
+    One(T),
+    /// Nothing: this was all.
+    End,
+    /// Nothing that can be read.
+    Fault,
+}
+
+/// The next element of a document that clients can do without: they take what comes before a fault in its text, and so do
+/// we, with a note.
 ///
 /// # Errors
-/// When the document is broken.
-pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<(), MetadataError> {
-    let bent = outbox.bent().clone();
-    let Some(stream) = unless_empty(CompsStream::open(open(path)?), "comps", &bent)? else {
-        return Ok(());
-    };
-    let mut stream = stream.noting(&bent);
-    let mut seen = HashSet::new();
-    while let Some(element) = stream.next_comps()? {
-        let unit = units::comps(&element, repo_id);
-        let id = unit.doc.get("id").and_then(serde_json::Value::as_str);
-        let id = id.unwrap_or_default().to_owned();
-        let name = format!("{} {id}", unit.type_id);
-        if seen.insert((unit.type_id, id)) {
-            outbox.push(unit)?;
-        } else {
-            let sentence = "elements of comps with an id that came before were left out";
-            bent.note("comps_twice", sentence, name);
+/// Any other failure.
+pub fn up_to_fault<T>(
+    next: Result<Option<T>, MetadataError>,
+    what: &str,
+    bent: &Bent,
+) -> Result<Next<T>, MetadataError> {
+    match next {
+        Ok(Some(element)) => Ok(Next::One(element)),
+        Ok(None) => Ok(Next::End),
+        Err(error) if error.is_broken_text() => {
+            Odd::new(bent).broken(&format!("{what} {error}"));
+            Ok(Next::Fault)
         }
+        Err(error) => Err(error),
     }
-    Ok(())
+}
+
+/// Reads comps; answers whether it was read to its end.
+///
+/// # Errors
+/// When it is another document.
+pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<bool, MetadataError> {
+    let bent = outbox.bent().clone();
+    let push = |element| outbox.push(units::comps(&element, repo_id));
+    let read = comps::each(|| open(path), &bent, push);
+    let fault = match unless_empty(read, "comps", &bent)? {
+        Ok(fault) => fault,
+        Err(nothing) => return Ok(nothing.is_whole),
+    };
+    if let Some(error) = &fault {
+        Odd::new(&bent).broken(&format!("comps {error}"));
+    }
+    Ok(fault.is_none())
 }
 
 /// The documents of modules.yaml.
@@ -225,6 +294,7 @@ pub fn modules(
     documents: &[String],
     repo_id: &str,
     origin: Origin,
+    bent: &Bent,
 ) -> Result<Modules, MetadataError> {
     let mut found = Modules::default();
     let mut packer = Packer::new()?;
@@ -248,7 +318,14 @@ pub fn modules(
                 if builds.insert(build) {
                     found.wanted.push(units::modulemd(&m, text, &mut packer)?);
                 } else {
-                    others.push((beside("modulemd", &m.name, &m.stream), text));
+                    let sentence = "module documents about a build that another one before is about were kept beside it";
+                    let (name, stream, version) = (&m.name, &m.stream, m.version);
+                    bent.note(
+                        "module_twice",
+                        sentence,
+                        format!("{name}:{stream}:{version}"),
+                    );
+                    others.push((beside("modulemd", name, stream), text));
                 }
             }
             Document::Defaults(new) => {

@@ -15,8 +15,10 @@ use pith_content::unit::Source;
 use rpm_version::Evr;
 
 use super::feed::Feed;
+use super::others::unless_empty;
 use super::outbox::Outbox;
 use super::spool::{Piece, Spool};
+use crate::metadata::odd::Odd;
 use crate::metadata::package_file::IdStream;
 use crate::metadata::primary::{Package, PrimaryStream};
 use crate::metadata::snippet::Packer;
@@ -41,14 +43,14 @@ pub struct Wanted {
     pub artifacts: Artifacts,
 }
 
-/// The three documents, downloaded.
+/// The three documents, downloaded. Clients do without the last two, so do we.
 pub struct Files {
     /// primary.
     pub primary: PathBuf,
     /// filelists.
-    pub filelists: PathBuf,
+    pub filelists: Option<PathBuf>,
     /// other.
-    pub other: PathBuf,
+    pub other: Option<PathBuf>,
 }
 
 /// An error with the document it is about.
@@ -67,17 +69,32 @@ pub fn open(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>, MetadataErr
 
 type SideBatch = Result<Vec<(String, Bytes)>, MetadataError>;
 
-/// Reads filelists or other on a thread of its own.
-fn side_thread(path: PathBuf, root: &'static str, bent: Bent) -> Receiver<SideBatch> {
+/// Reads filelists or other on a thread of its own; without `path` there is nothing to read.
+fn side_thread(path: Option<PathBuf>, root: &'static str, bent: Bent) -> Receiver<SideBatch> {
     let (tx, rx) = sync_channel::<SideBatch>(4);
+    let Some(path) = path else {
+        return rx;
+    };
     std::thread::spawn(move || {
         let run = || -> Result<(), MetadataError> {
-            let mut stream = IdStream::open(open(&path)?, root)?.noting(&bent);
+            let opened = unless_empty(IdStream::open(open(&path)?, root), root, &bent)?;
+            let Ok(stream) = opened else {
+                return Ok(());
+            };
+            let mut stream = stream.noting(&bent);
             let mut packer = Packer::new()?;
             let mut snippet = Vec::new();
             let mut batch = Vec::with_capacity(BATCH);
-            while let Some(pkgid) = stream.next(&mut snippet)? {
-                let pkgid = pkgid.to_owned();
+            loop {
+                let pkgid = match stream.next(&mut snippet) {
+                    Ok(Some(pkgid)) => pkgid.to_owned(),
+                    Ok(None) => break,
+                    Err(error) if error.is_broken_text() => {
+                        Odd::new(&bent).broken(&format!("{root} {error}"));
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                };
                 batch.push((pkgid, packer.pack(&snippet)?));
                 if batch.len() >= BATCH && tx.send(Ok(std::mem::take(&mut batch))).is_err() {
                     return Ok(());
@@ -107,6 +124,7 @@ struct Side {
     spill: Option<Spill>,
     folder: PathBuf,
     root: &'static str,
+    is_there: bool,
     bent: Bent,
 }
 
@@ -115,9 +133,19 @@ struct Side {
 struct Asked {
     state: RandomState,
     ids: HashSet<u64>,
+    /// Those that were passed over for another build of the same package.
+    passed: HashSet<u64>,
 }
 
 impl Asked {
+    fn pass(&mut self, pkgid: &str) {
+        self.passed.insert(self.state.hash_one(pkgid));
+    }
+
+    fn has_passed(&self, pkgid: &str) -> bool {
+        self.passed.contains(&self.state.hash_one(pkgid))
+    }
+
     fn insert(&mut self, pkgid: &str) {
         self.ids.insert(self.state.hash_one(pkgid));
     }
@@ -137,13 +165,14 @@ fn twice(bent: &Bent, what: &str) {
 }
 
 impl Side {
-    fn new(path: PathBuf, root: &'static str, bent: &Bent) -> Self {
-        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+    /// `folder` is for what has to wait.
+    fn new(path: Option<PathBuf>, folder: &Path, root: &'static str, bent: &Bent) -> Self {
         Self {
+            is_there: path.is_some(),
             rx: side_thread(path, root, bent.clone()),
             ready: VecDeque::new(),
             spill: None,
-            folder,
+            folder: folder.to_owned(),
             root,
             bent: bent.clone(),
         }
@@ -176,11 +205,26 @@ impl Side {
                 .is_some_and(|s| s.index.contains_key(&id));
             if known || asked.has(&id) {
                 self.again(&id);
-            } else {
+            } else if !asked.has_passed(&id) {
                 self.keep(id, &snippet)?;
             }
         }
         Ok(None)
+    }
+
+    /// Notes a package that this document should list and does not.
+    fn lacks(&self, package: &Package) {
+        if self.is_there {
+            let sentence =
+                "packages that filelists or other do not list were taken without files or changes";
+            let document = if self.root == "filelists" {
+                "filelists"
+            } else {
+                "other"
+            };
+            let name = format!("{} in {document}", package.nevra());
+            self.bent.note("package_unlisted", sentence, name);
+        }
     }
 
     /// Passes over the snippet of a package that is not wanted, when it is next.
@@ -209,22 +253,30 @@ impl Side {
         twice(&self.bent, &format!("{pkgid} in {}", self.root));
     }
 
-    /// How many packages of this document primary did not have.
-    fn left(&mut self, asked: &Asked) -> Result<usize, MetadataError> {
+    /// Notes the packages of this document that primary did not have.
+    fn end(&mut self, asked: &Asked) -> Result<(), MetadataError> {
         let spilled = self
             .spill
             .take()
             .map(|spill| spill.index)
             .unwrap_or_default();
-        let mut left = spilled.keys().filter(|id| !asked.has(id)).count();
+        let (root, bent) = (self.root, self.bent.clone());
+        let extra = |id: &str| {
+            if !asked.has(id) && !asked.has_passed(id) {
+                let sentence = "packages that only filelists or other list were left out";
+                let name = format!("{id} in {root}");
+                bent.note("package_extra", sentence, name);
+            }
+        };
+        spilled.keys().for_each(|id| extra(id));
         while let Some((id, _)) = self.next()? {
             if asked.has(&id) {
                 self.again(&id);
             } else if !spilled.contains_key(&id) {
-                left += 1;
+                extra(&id);
             }
         }
-        Ok(left)
+        Ok(())
     }
 }
 
@@ -277,16 +329,16 @@ fn evr((epoch, version, release): &(String, String, String)) -> Evr<'_> {
     Evr::new(epoch.as_str(), version.as_str(), release.as_str())
 }
 
-/// Reads the three documents and hands over every wanted package.
+/// Reads the three documents and hands over every wanted package; answers how many primary lists that cannot be used.
 ///
 /// # Errors
-/// Which document is broken, and how; or that they do not list the same packages.
+/// Which document is broken, and how.
 pub fn read(
     files: &Files,
     feed: &Feed,
     wanted: &Wanted,
     outbox: &mut Outbox,
-) -> Result<(), Located> {
+) -> Result<u64, Located> {
     let bent = outbox.bent().clone();
     let primary = |e| ("primary", e);
     let state = RandomState::new();
@@ -295,8 +347,9 @@ pub fn read(
         .map(|old| newest(&files.primary, old + 1, &wanted.artifacts, &state))
         .transpose()
         .map_err(primary)?;
-    let mut filelists = Side::new(files.filelists.clone(), "filelists", &bent);
-    let mut other = Side::new(files.other.clone(), "otherdata", &bent);
+    let folder = files.primary.parent().unwrap_or(Path::new("."));
+    let mut filelists = Side::new(files.filelists.clone(), folder, "filelists", &bent);
+    let mut other = Side::new(files.other.clone(), folder, "otherdata", &bent);
     let mut stream = open(&files.primary)
         .and_then(PrimaryStream::open)
         .map_err(primary)?
@@ -314,8 +367,17 @@ pub fn read(
         } && newest.as_ref().is_none_or(|n| n.contains(&hash));
         if !seen.insert(hash) {
             // Of two packages with the same name and version the first wins (reference: rpm §6.5).
-            twice(&bent, &format!("{} in primary", package.nevra()));
-            asked.insert(&pkgid);
+            if asked.has(&pkgid) {
+                twice(&bent, &format!("{} in primary", package.nevra()));
+            } else {
+                let sentence = "of several files of one package, the same in name, version and architecture, the first was taken";
+                bent.note(
+                    "package_builds",
+                    sentence,
+                    format!("{} {pkgid}", package.nevra()),
+                );
+                asked.pass(&pkgid);
+            }
             filelists.skip(&pkgid).map_err(|e| ("filelists", e))?;
             other.skip(&pkgid).map_err(|e| ("other", e))?;
             continue;
@@ -325,34 +387,27 @@ pub fn read(
             .map_err(|e| ("filelists", e))?;
         let changes = other.take(&pkgid, &asked).map_err(|e| ("other", e))?;
         asked.insert(&pkgid);
-        let (Some(filelists), Some(other)) = (lists, changes) else {
-            return Err(("", MetadataError::structure(MISSING)));
-        };
         if chosen {
+            if lists.is_none() {
+                filelists.lacks(&package);
+            }
+            if changes.is_none() {
+                other.lacks(&package);
+            }
             let snippets = Snippets {
                 primary: packer.pack(&snippet).map_err(|e| primary(e.into()))?,
-                filelists,
-                other,
+                filelists: lists,
+                other: changes,
             };
             outbox
                 .push(unit(&package, snippets, feed, wanted))
                 .map_err(primary)?;
         }
     }
-    let left = (
-        filelists.left(&asked).map_err(|e| ("filelists", e))?,
-        other.left(&asked).map_err(|e| ("other", e))?,
-    );
-    if left != (0, 0) {
-        let text = if left.0 == left.1 { MISSING } else { DIFFERENT };
-        return Err(("", MetadataError::structure(text)));
-    }
-    Ok(())
+    filelists.end(&asked).map_err(|e| ("filelists", e))?;
+    other.end(&asked).map_err(|e| ("other", e))?;
+    Ok(stream.left_out())
 }
-
-const MISSING: &str = "metadata is missing for some packages in filelists.xml and in other.xml";
-const DIFFERENT: &str =
-    "metadata is specified for different set of packages in filelists.xml and in other.xml";
 
 fn unit(
     package: &Package,
@@ -360,7 +415,7 @@ fn unit(
     feed: &Feed,
     wanted: &Wanted,
 ) -> pith_content::unit::WantedUnit {
-    feed.note_outside(package);
+    feed.note_location(package);
     let head = package
         .header_range
         .and_then(|(_, end)| usize::try_from(end).ok())

@@ -1,10 +1,12 @@
 //! The progress report of a sync, its summary and its details (reference: rpm §6.12, §6.13).
 
+use std::collections::HashSet;
+
 use parking_lot::Mutex;
-use pith_content::ContentError;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::WantedUnit;
+use pith_content::{Bent, ContentError};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Document};
 use serde_json::{Map, Value, json};
@@ -13,7 +15,7 @@ use crate::learned::{self, SIGNING_KEY};
 use crate::metadata::header;
 use crate::modular::IS_MODULAR;
 use crate::signature::SignaturePolicy;
-use crate::types::{DRPM, RPM, SRPM};
+use crate::types::{DRPM, METADATA_FILE, RPM, SRPM};
 
 /// Failures beyond these are counted, not listed.
 const MAX_DETAILS: usize = 500;
@@ -62,7 +64,9 @@ struct Inner {
     failures: Vec<String>,
     failed: usize,
     /// Packages that the signature policy leaves out, by checksum.
-    refused: std::collections::HashSet<String>,
+    refused: HashSet<String>,
+    /// Types of which not everything that upstream lists could be read.
+    partial: HashSet<&'static str>,
 }
 
 /// Progress of one sync, shared with the downloads.
@@ -72,6 +76,7 @@ pub struct Progress {
     go_on: bool,
     signatures: SignaturePolicy,
     digests: Digests,
+    bent: Bent,
 }
 
 /// Which digests of packages a sync works out. Every package is checked in any case.
@@ -88,7 +93,7 @@ pub enum Digests {
 impl Progress {
     /// A report in which nothing has started.
     #[must_use]
-    pub fn new(go_on: bool, signatures: SignaturePolicy, digests: Digests) -> Self {
+    pub fn new(go_on: bool, signatures: SignaturePolicy, digests: Digests, bent: Bent) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 states: std::array::from_fn(|_| ("NOT_STARTED", None)),
@@ -96,11 +101,35 @@ impl Progress {
                 details: Vec::new(),
                 failures: Vec::new(),
                 failed: 0,
-                refused: std::collections::HashSet::new(),
+                refused: HashSet::new(),
+                partial: HashSet::new(),
             }),
             go_on,
             signatures,
             digests,
+            bent,
+        }
+    }
+
+    /// Not everything of these types that upstream lists could be read: what the repository has of them stays.
+    pub fn partial(&self, types: &[&'static str]) {
+        self.inner.lock().partial.extend(types);
+    }
+
+    /// Whether all of a type that upstream lists was read.
+    #[must_use]
+    pub fn is_whole(&self, type_id: &str) -> bool {
+        !self.inner.lock().partial.contains(type_id)
+    }
+
+    /// Something of this type that clients do without cannot be had. The next sync asks for it again.
+    pub fn go_without(&self, type_id: &'static str, name: &str, detail: Value) {
+        let sentence = "files that clients can do without could not be had; what the repository has of them stays";
+        self.bent.note("file_missing", sentence, name);
+        self.partial(&[type_id]);
+        let details = &mut self.inner.lock().details;
+        if details.len() < MAX_DETAILS {
+            details.push(detail);
         }
     }
 
@@ -323,9 +352,15 @@ impl StageObserver for Progress {
     fn failed(&self, unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
         let size = unit.doc.get("size").and_then(Value::as_u64).unwrap_or(0);
         self.one_less(unit.type_id, size);
+        let refused = self.inner.lock().refused.contains(field(unit, "checksum"));
+        // No client fails for want of these.
+        if matches!(unit.type_id, METADATA_FILE | DRPM) && !refused {
+            let name = format!("{}: {}", field(unit, "filename"), failure.message);
+            self.go_without(unit.type_id, &name, detail(unit, failure));
+            return Ok(());
+        }
         let mut inner = self.inner.lock();
         // The signature policy leaves packages out; that is its purpose and no failure.
-        let refused = inner.refused.contains(field(unit, "checksum"));
         if inner.details.len() < MAX_DETAILS {
             inner.details.push(if refused {
                 json!({"name": field(unit, "filename"), "error_code": "gpg_key_id_filter_failure"})

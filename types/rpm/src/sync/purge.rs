@@ -134,6 +134,7 @@ mod tests {
             promised: None,
             size: None,
             downloaded: true,
+            added: None,
             updated: pith_core::Timestamp::from_second(minute * 60).unwrap(),
             changed: pith_core::Timestamp::UNIX_EPOCH,
             parts: Vec::new(),

@@ -156,7 +156,20 @@ impl Fake {
     }
 
     fn get(&self, what: &Fetch) -> Result<(PathBuf, Vec<u8>, Hashed), FetchFailure> {
-        let url = what.urls[0].to_string();
+        let first = self.get_from(what, &what.urls[0]);
+        let mut others = what.urls[1..].iter();
+        first.or_else(|failure| {
+            let found = others.find_map(|url| self.get_from(what, url).ok());
+            found.ok_or(failure)
+        })
+    }
+
+    fn get_from(
+        &self,
+        what: &Fetch,
+        url: &url::Url,
+    ) -> Result<(PathBuf, Vec<u8>, Hashed), FetchFailure> {
+        let url = url.to_string();
         self.fetched.lock().push(url.clone());
         let fail = |kind: FetchFailureKind| FetchFailure {
             message: format!("{url}: {kind:?}"),
@@ -208,6 +221,7 @@ impl Fake {
                 blob: file.map(|f| f.0),
                 size: file.map(|f| f.1),
                 downloaded: true,
+                added: Some(self.clock.now()),
                 updated: self.clock.now(),
                 changed: self.clock.now(),
                 parts: Vec::new(),

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::fake::Fake;
 use crate::publish::open;
-use crate::spoil::{rewrite, split};
+use crate::spoil::{add_delta, add_document, rewrite, split, unlist};
 
 /// A feed of three packages whose documents are not compressed, so that they can be changed.
 fn plain() -> TempDir {
@@ -147,6 +147,278 @@ async fn packages_that_are_listed_twice_are_taken_once() {
             (repo.count_of("rpm"), noted(&repo, "package_twice")),
             (3, 1),
             "{kind}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_two_builds_of_one_package_the_first_is_taken_and_the_other_is_named() {
+    let feed = plain();
+    for kind in ["primary", "filelists", "other"] {
+        rewrite(feed.path(), kind, |text| {
+            let (head, packages, tail) = split(text);
+            let id = match packages[0].split_once("pkgid=\"YES\">") {
+                Some((_, rest)) => &rest[..64],
+                None => &packages[0].split_once("pkgid=\"").unwrap().1[..64],
+            };
+            let other = packages[0].replace(id, &"e".repeat(64));
+            let all = [head, packages[0], packages[1], &other, packages[2], tail];
+            all.concat().into_bytes()
+        });
+    }
+    let repo = synced(feed.path()).await;
+    assert_eq!(repo.count_of("rpm"), 3);
+    let notes = repo.bent.to_json().unwrap();
+    assert_eq!(notes.as_object().unwrap().len(), 1, "{notes}");
+    let name = notes["package_builds"]["names"][0].as_str().unwrap();
+    assert!(name.ends_with(&format!(" {}", "e".repeat(64))), "{name}");
+}
+
+#[tokio::test]
+async fn packages_that_filelists_or_other_do_not_list_have_no_files_or_changes() {
+    for kind in ["filelists", "other"] {
+        for (how, note, count) in [
+            ("unlisted", "document_missing", 1),
+            ("empty", "package_unlisted", 3),
+            ("short", "package_unlisted", 1),
+            ("long", "package_extra", 1),
+            ("broken", "broken_document", 1),
+            ("foreign", "broken_document", 1),
+        ] {
+            let feed = plain();
+            let mut kept = 0;
+            match how {
+                "unlisted" => unlist(feed.path(), kind),
+                _ => rewrite(feed.path(), kind, |text| {
+                    let (head, packages, tail) = split(text);
+                    let extra = packages[1].replace("pkgid=\"", "pkgid=\"0");
+                    let (all, tail) = match how {
+                        "empty" => (vec![], tail),
+                        "short" => (vec![packages[2], packages[0]], tail),
+                        "long" => (vec![packages[0], &extra, packages[1], packages[2]], tail),
+                        "broken" => (vec![packages[0], packages[1], &packages[2][..20]], ""),
+                        _ => return b"<html>gone</html>".to_vec(),
+                    };
+                    kept = match how {
+                        "long" => 3,
+                        "empty" => 0,
+                        _ => 2,
+                    };
+                    [head, &all.concat(), tail].concat().into_bytes()
+                }),
+            }
+            let repo = synced(feed.path()).await;
+            assert_eq!(repo.count_of("rpm"), 3, "{kind} {how}");
+            assert_eq!(noted(&repo, note), count, "{kind} {how}");
+            let text = published(&repo, kind);
+            assert_eq!(text.matches("<package ").count(), 3, "{kind} {how}");
+            let entries = text.split("<package ").skip(1);
+            let full = entries.filter(|p| p.contains("</file>") || p.contains("</changelog>"));
+            assert_eq!(full.count(), kept, "{kind} {how}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_clients_do_without_may_be_gone_and_is_asked_for_again() {
+    let feed = plain();
+    let [prestodelta, delta] = add_delta(feed.path());
+    let product = add_document(feed.path(), "productid", b"certificate");
+    let mut repo = Fake::new(feed.path(), json!({"remove_missing": true}));
+    let all = |repo: &Fake| {
+        [
+            repo.count_of("drpm"),
+            repo.count_of("yum_repo_metadata_file"),
+        ]
+    };
+    for gone in [&prestodelta, &delta, &product] {
+        let hidden = gone.with_extension("hidden");
+        std::fs::rename(gone, &hidden).unwrap();
+        // A new server misses what is gone, a second sync brings it though repomd.xml is the same.
+        let mut new = Fake::new(feed.path(), json!({}));
+        new.sync().await.unwrap();
+        assert_eq!(noted(&new, "file_missing"), 1, "{}", gone.display());
+        assert_eq!((new.count_of("rpm"), all(&new).iter().sum()), (3, 1));
+        std::fs::rename(&hidden, gone).unwrap();
+        new.sync().await.unwrap();
+        assert_eq!(all(&new), [1, 1], "{}", gone.display());
+        // What an old one has stays.
+        repo.sync().await.unwrap();
+        std::fs::rename(gone, &hidden).unwrap();
+        repo.force = true;
+        repo.sync().await.unwrap();
+        assert_eq!(all(&repo), [1, 1], "{}", gone.display());
+        std::fs::rename(&hidden, gone).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn documents_with_content_for_clients_must_be_there() {
+    for kind in ["primary", "filelists", "other", "updateinfo", "comps"] {
+        let feed = plain();
+        let mut repo = Fake::new(feed.path(), json!({"remove_missing": true}));
+        repo.sync().await.unwrap();
+        rewrite(feed.path(), kind, |text| {
+            format!("{text}<!-- new -->").into_bytes()
+        });
+        let gone = std::fs::read_dir(feed.path().join("repodata")).unwrap();
+        let mut gone = gone.map(|entry| entry.unwrap().path());
+        let suffix = format!("-{kind}.xml");
+        let gone = gone.find(|path| path.to_string_lossy().ends_with(&suffix));
+        std::fs::remove_file(gone.unwrap()).unwrap();
+        let error = repo.sync().await.unwrap_err().to_string();
+        assert!(error.contains(&suffix), "{error}");
+        assert_eq!(
+            (repo.count_of("rpm"), repo.count_of("erratum")),
+            (3, 1),
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_broken_document_takes_nothing_away() {
+    for kind in ["updateinfo", "comps"] {
+        for broken in ["<updates><update", "<html/>"] {
+            let feed = plain();
+            let mut repo = Fake::new(feed.path(), json!({"remove_missing": true}));
+            repo.sync().await.unwrap();
+            rewrite(feed.path(), kind, |_| broken.into());
+            repo.sync().await.unwrap();
+            let left = (repo.count_of("erratum"), repo.count_of("package_group"));
+            assert_eq!(
+                (left, noted(&repo, "broken_document")),
+                ((1, 1), 1),
+                "{kind}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_documents_of_one_kind_the_first_is_taken_and_groups_of_one_id_are_joined() {
+    let feed = plain();
+    add_document(feed.path(), "productid", b"one");
+    add_document(feed.path(), "productid", b"two");
+    add_document(feed.path(), "updateinfo", b"<updates/>");
+    rewrite(feed.path(), "comps", |text| {
+        let group = &text[text.find("<group>").unwrap()..];
+        let group = &group[..group.find("</group>").unwrap() + "</group>".len()];
+        let again = group.replace("<name>", "<name>Second ");
+        text.replace(group, &format!("{group}{again}")).into_bytes()
+    });
+    let repo = synced(feed.path()).await;
+    assert_eq!(
+        (repo.count_of("erratum"), noted(&repo, "document_twice")),
+        (1, 2)
+    );
+    assert_eq!(
+        (repo.count_of("package_group"), noted(&repo, "comps_twice")),
+        (1, 1)
+    );
+    assert!(published(&repo, "group").contains("<name>Second "));
+    assert_eq!(published(&repo, "productid"), "one");
+}
+
+#[tokio::test]
+async fn locations_inside_of_the_repository_are_read_however_they_are_written() {
+    for (location, noted_as) in [
+        ("./{}", None),
+        ("x/../{}", None),
+        ("double", None),
+        ("{}\" xml:base=\"media://1#1", Some("base_unknown")),
+        ("\n\t{} ", Some("locations_odd")),
+        ("{}&#10;", Some("locations_odd")),
+    ] {
+        let feed = plain();
+        rewrite(feed.path(), "primary", |text| {
+            let at = text.find("href=\"").unwrap() + "href=\"".len();
+            let end = text[at..].find('"').unwrap() + at;
+            let odd = match location {
+                "double" => text[at..end].replace('/', "//"),
+                _ => location.replace("{}", &text[at..end]),
+            };
+            format!("{}{odd}{}", &text[..at], &text[end..]).into_bytes()
+        });
+        let repo = synced(feed.path()).await;
+        assert_eq!(repo.count_of("rpm"), 3, "{location:?}");
+        let notes = repo.bent.to_json().unwrap_or(json!({}));
+        let kinds: Vec<&str> = notes
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(kinds, noted_as.as_slice(), "{location:?}");
+    }
+}
+
+#[tokio::test]
+async fn documents_without_a_checksum_are_read_and_noted() {
+    let feed = plain();
+    add_document(feed.path(), "productid", b"certificate");
+    let repomd = feed.path().join("repodata/repomd.xml");
+    let text = std::fs::read_to_string(&repomd).unwrap();
+    let mut parts = text.split("<checksum ");
+    let mut without = parts.next().unwrap().to_owned();
+    without.extend(parts.map(|part| part.split_once("</checksum>").unwrap().1));
+    std::fs::write(&repomd, &without).unwrap();
+    let repo = synced(feed.path()).await;
+    assert_eq!((repo.count_of("rpm"), noted(&repo, "no_checksum")), (3, 6));
+    assert_eq!(published(&repo, "productid"), "certificate");
+    let unknown = "<checksum type=\"crc32\">0</checksum><location href=\"repodata/";
+    std::fs::write(
+        &repomd,
+        without.replace("<location href=\"repodata/", unknown),
+    )
+    .unwrap();
+    let mut repo = Fake::new(feed.path(), json!({}));
+    let error = repo.sync().await.unwrap_err().to_string();
+    assert!(error.contains("no usable checksum"), "{error}");
+}
+
+#[tokio::test]
+async fn another_prefix_for_rpm_and_epochs_with_blanks_are_published_as_usual() {
+    let feed = plain();
+    rewrite(feed.path(), "primary", |text| {
+        let text = text.replace("rpm:", "r:").replace("xmlns:rpm", "xmlns:r");
+        text.replacen("epoch=\"0\"", "epoch=\" 0\"", 1).into_bytes()
+    });
+    let repo = synced(feed.path()).await;
+    let usual = synced(plain().path()).await;
+    let text = published(&repo, "primary").replace("></version>", "/>");
+    assert_eq!(text, published(&usual, "primary"));
+    assert_eq!(repo.bent.to_json(), None);
+}
+
+#[tokio::test]
+async fn a_package_that_nobody_could_fetch_or_verify_is_left_out_alone_and_stays_where_it_is() {
+    for (from, to) in [
+        ("href=\"Packages/", "href=\"\" other=\""),
+        ("<checksum type=\"sha256\" pkgid=\"YES\">", "<!-- "),
+        ("<location ", "<elsewhere "),
+    ] {
+        let feed = plain();
+        let mut repo = Fake::new(feed.path(), json!({"remove_missing": true}));
+        repo.sync().await.unwrap();
+        rewrite(feed.path(), "primary", |text| {
+            let text = text.replacen(from, to, 1);
+            match to {
+                "<!-- " => text.replacen("</checksum>", " -->", 1).into_bytes(),
+                _ => text.into_bytes(),
+            }
+        });
+        repo.sync().await.unwrap();
+        assert_eq!(
+            (repo.count_of("rpm"), noted(&repo, "left_out")),
+            (3, 1),
+            "{from}"
+        );
+        let new = synced(feed.path()).await;
+        assert_eq!(
+            (new.count_of("rpm"), noted(&new, "left_out")),
+            (2, 1),
+            "{from}"
         );
     }
 }

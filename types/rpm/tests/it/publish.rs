@@ -1,13 +1,13 @@
 //! Publishes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use pith_core::clock::SignedDuration;
 use pith_core::{Algorithm, Sha256, UnitId};
 use pith_testkit::repos::{Spec, write_repository};
 use pith_type_rpm::metadata::repomd::Repomd;
-use pith_type_rpm::metadata::{compression, primary, updateinfo};
+use pith_type_rpm::metadata::{compression, primary, snippet, updateinfo};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -202,7 +202,13 @@ async fn deltas_that_share_a_file_name_are_all_published() {
     }
     let report = repo.publish().await.unwrap();
     let served = repo.state.lock().served.clone();
-    let second = format!("drpms/{}/x.drpm", Sha256::of(b"b"));
+    // They came together: the smaller checksum keeps the name.
+    let [_, second] = {
+        let mut digests = [b"a", b"b"].map(|name| Sha256::of(name).to_string());
+        digests.sort();
+        digests
+    };
+    let second = format!("drpms/{second}-x.drpm");
     assert!(served.contains_key("drpms/x.drpm") && served.contains_key(&second));
     let mut deltas = String::new();
     open(&repo, "prestodelta")
@@ -276,44 +282,147 @@ async fn the_checksum_type_of_the_feed_is_used_unless_another_is_asked_for() {
     assert!(packages(&repo.state.lock()), "what was worked out is kept");
 }
 
+/// Adds a package like the first one of the repository, with another file, that differs in `fields` and came at `added`.
+fn add_like(repo: &Fake, checksum: &str, added: Option<&str>, fields: Value) {
+    let state = &mut *repo.state.lock();
+    let of_type = |key: &&Sha256| state.units[*key].type_id == "rpm";
+    let first = |key: &&Sha256| state.units[*key].order;
+    let like = *state.repo.iter().filter(of_type).min_by_key(first).unwrap();
+    let mut copy = state.units[&like].clone();
+    copy.unit.doc.insert("checksum".to_owned(), json!(checksum));
+    let fields: pith_core::Document = serde_json::from_value(fields).unwrap();
+    if let Some(new) = fields.get("filename").and_then(Value::as_str) {
+        let old = copy.unit.doc["filename"].as_str().unwrap();
+        let (_, part) = copy
+            .parts
+            .iter_mut()
+            .find(|(name, _)| name == "primary")
+            .unwrap();
+        let path = primary::published_path(new).parse().unwrap();
+        *part = primary::moved(&snippet::unpack(part).unwrap(), old, &path).unwrap();
+    }
+    copy.unit.doc.extend(fields);
+    copy.unit.doc.remove("checksums");
+    copy.unit.blob = None;
+    copy.unit.id = UnitId::new();
+    if let Some(added) = added {
+        copy.unit.added = Some(added.parse().unwrap());
+    }
+    let key = Sha256::of(checksum.as_bytes());
+    copy.order = state.units.len();
+    state.units.insert(key, copy);
+    state.repo.insert(key);
+}
+
+/// Where packages are, by the first characters of their checksums.
+fn paths(repo: &Fake) -> BTreeMap<String, String> {
+    let mut stream = primary::PrimaryStream::open(open(repo, "primary")).unwrap();
+    let (mut snippet, mut found) = (Vec::new(), BTreeMap::new());
+    while let Some(package) = stream.next(&mut snippet).unwrap() {
+        let checksum = package.digest.unwrap().hex()[..4].to_owned();
+        found.insert(checksum, package.href.unwrap().to_string());
+    }
+    found
+}
+
 #[tokio::test]
 async fn two_packages_that_agree_in_all_but_their_files_are_both_published() {
-    let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
-    let name = {
-        let state = &mut *repo.state.lock();
-        let key = *state
-            .repo
+    // The one that came first keeps the name; of those that came together the one with the smaller checksum.
+    for (added, checksum, moves) in [
+        (None, "f", true),
+        (None, "0", false),
+        (Some("2025-01-01T00:00:00Z"), "0", true),
+        (Some("2023-01-01T00:00:00Z"), "f", false),
+    ] {
+        let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
+        repo.publish().await.unwrap();
+        let before = paths(&repo);
+        let checksum = checksum.repeat(64);
+        add_like(&repo, &checksum, added, json!({}));
+        repo.publish().await.unwrap();
+        let after = paths(&repo);
+        let own = after[&checksum[..4]].clone();
+        let moved: Vec<_> = before
             .iter()
-            .find(|k| state.units[*k].type_id == "rpm")
-            .unwrap();
-        let mut copy = state.units[&key].clone();
-        copy.unit
-            .doc
-            .insert("checksum".to_owned(), json!("f".repeat(64)));
-        copy.unit.doc.remove("checksums");
-        copy.unit.blob = None;
-        copy.unit.id = pith_core::UnitId::new();
-        copy.unit.updated = "2025-01-01T00:00:00Z".parse().unwrap();
-        let other = pith_core::Sha256::of(b"other");
-        state.units.insert(other, copy);
-        state.repo.insert(other);
-        state.units[&key].unit.doc["filename"].clone()
-    };
-    repo.publish().await.unwrap();
-    let mut stream = primary::PrimaryStream::open(open(&repo, "primary")).unwrap();
-    let (mut snippet, mut found) = (Vec::new(), Vec::new());
-    while let Some(package) = stream.next(&mut snippet).unwrap() {
-        if name == package.filename() {
-            found.push(package.href.unwrap().to_string());
+            .filter(|(key, path)| after[*key] != **path)
+            .collect();
+        let (folder, name) = own.rsplit_once('/').unwrap();
+        if moves {
+            assert!(moved.is_empty(), "{moved:?}");
+            let plain = name.strip_prefix(&format!("{checksum}-")).unwrap();
+            assert!(
+                before
+                    .values()
+                    .any(|path| *path == format!("{folder}/{plain}"))
+            );
+        } else {
+            let [(key, path)] = moved[..] else {
+                panic!("{moved:?}")
+            };
+            assert_eq!(own, *path);
+            let other = after[key].strip_prefix(folder).unwrap();
+            assert!(other.starts_with(&format!("/{key}")) && other.ends_with(&format!("-{name}")));
         }
+        let served = repo.state.lock().served.clone();
+        assert!(after.values().all(|path| served.contains_key(path)));
+        let mut text = String::new();
+        open(&repo, "primary").read_to_string(&mut text).unwrap();
+        assert!(text.contains("packages=\"11\""));
     }
-    // Which of the two keeps the plain path is decided by their ids; the other lies below its digest.
-    assert_eq!(found.len(), 2);
-    let nested = found.iter().filter(|path| path.matches('/').count() == 3);
-    assert_eq!(nested.count(), 1, "{found:?}");
-    let served = repo.state.lock().served.clone();
-    assert!(found.iter().all(|path| served.contains_key(path)));
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut open(&repo, "primary"), &mut text).unwrap();
-    assert!(text.contains("packages=\"11\""));
+}
+
+#[tokio::test]
+async fn the_same_packages_have_the_same_paths_in_whatever_order_they_are_read() {
+    let digit = |at: usize| {
+        char::from_digit(u32::try_from(at).unwrap(), 16)
+            .unwrap()
+            .to_string()
+    };
+    // Three share a file name; one of them is called as the fourth is, which has that name by right; two agree in all.
+    let packages = [
+        json!({"name": "a", "filename": "cli.rpm"}),
+        json!({"name": "b", "filename": "cli.rpm"}),
+        json!({"name": "b", "filename": "cli.rpm"}),
+        json!({"name": "c", "filename": "b-1-1.noarch.rpm"}),
+        json!({"name": "b", "filename": "b-1-1.noarch.rpm"}),
+    ];
+    let mut seen = BTreeSet::new();
+    for turn in 0..packages.len() {
+        let (_feed, repo) = synced(&Spec::default(), json!({"http": true})).await;
+        // Half of them come with a second publish, which takes over what it can.
+        for at in 0..packages.len() {
+            let at = (at + turn) % packages.len();
+            if at == 2 {
+                repo.publish().await.unwrap();
+            }
+            let mut package = packages[at].clone();
+            let version = json!({"version": "1", "release": "1", "arch": "noarch", "epoch": "0"});
+            for (key, value) in version.as_object().unwrap() {
+                package[key] = value.clone();
+            }
+            add_like(&repo, &digit(at + 1).repeat(64), None, package);
+        }
+        repo.publish().await.unwrap();
+        let mut paths = paths(&repo);
+        let names: BTreeSet<&str> = (paths.values())
+            .map(|path| path.rsplit('/').next().unwrap())
+            .collect();
+        assert_eq!(
+            names.len(),
+            paths.len(),
+            "clients put files of all folders into one"
+        );
+        paths.retain(|key, _| key.chars().all(|c| key.starts_with(c)));
+        seen.insert(paths);
+    }
+    let of = |digit: &str, path: &str| (digit.repeat(4), path.to_owned());
+    let long = |digit: &str| format!("Packages/b/{}-b-1-1.noarch.rpm", digit.repeat(64));
+    let wanted = BTreeMap::from([
+        of("1", "Packages/c/cli.rpm"),
+        of("2", &long("2")),
+        of("3", &long("3")),
+        of("4", "Packages/c/c-1-1.noarch.rpm"),
+        of("5", "Packages/b/b-1-1.noarch.rpm"),
+    ]);
+    assert_eq!(seen, BTreeSet::from([wanted]));
 }

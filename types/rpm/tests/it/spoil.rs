@@ -10,8 +10,6 @@ use tempfile::TempDir;
 /// What is wrong with a feed.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// A location is empty.
-    EmptyLocation,
     /// primary.xml unpacks to more than anybody wants.
     Bomb,
     /// primary.xml declares and uses an entity.
@@ -24,8 +22,6 @@ pub enum Fault {
     WrongMetadata,
     /// repomd.xml has no primary.
     NoPrimary,
-    /// filelists.xml lacks the last package.
-    ShortFilelists,
     /// filelists.xml lists the packages backwards: unusual, and no error.
     ReversedFilelists,
 }
@@ -82,10 +78,6 @@ pub fn spoiled(fault: Fault, packages: usize) -> TempDir {
     let first = folder.path().join(made[0].location());
     let path = folder.path();
     match fault {
-        Fault::EmptyLocation => rewrite(path, "primary", |text| {
-            text.replacen("href=\"Packages/", "href=\"\" other=\"", 1)
-                .into_bytes()
-        }),
         Fault::Bomb => rewrite(path, "primary", |text| {
             let blanks = " ".repeat(20 << 20);
             let text = text.replacen("<package ", &format!("{blanks}<package "), 1);
@@ -114,11 +106,6 @@ pub fn spoiled(fault: Fault, packages: usize) -> TempDir {
             )
             .unwrap();
         }
-        Fault::ShortFilelists => rewrite(path, "filelists", |text| {
-            let (head, mut packages, tail) = split(text);
-            packages.pop();
-            [head, &packages.concat(), tail].concat().into_bytes()
-        }),
         Fault::ReversedFilelists => rewrite(path, "filelists", |text| {
             let (head, mut packages, tail) = split(text);
             packages.reverse();
@@ -126,4 +113,43 @@ pub fn spoiled(fault: Fault, packages: usize) -> TempDir {
         }),
     }
     folder
+}
+
+/// Puts a document into a feed and lists it; answers its path.
+pub fn add_document(folder: &Path, kind: &str, bytes: &[u8]) -> std::path::PathBuf {
+    let index = folder.join("repodata/repomd.xml");
+    let text = fs::read_to_string(&index).unwrap();
+    let digest = Sha256::of(bytes);
+    let path = folder.join(format!("repodata/{digest}-{kind}.xml"));
+    fs::write(&path, bytes).unwrap();
+    let entry = format!(
+        "<data type=\"{kind}\"><checksum type=\"sha256\">{digest}</checksum><location href=\"repodata/{digest}-{kind}.xml\"/>\
+         <size>{}</size></data></repomd>",
+        bytes.len()
+    );
+    fs::write(index, text.replace("</repomd>", &entry)).unwrap();
+    path
+}
+
+/// Takes a document out of the index of a feed.
+pub fn unlist(folder: &Path, kind: &str) {
+    let index = folder.join("repodata/repomd.xml");
+    let text = fs::read_to_string(&index).unwrap();
+    let start = text.find(&format!("<data type=\"{kind}\"")).unwrap();
+    let end = text[start..].find("</data>").unwrap() + start + "</data>".len();
+    fs::write(index, format!("{}{}", &text[..start], &text[end..])).unwrap();
+}
+
+/// Adds a delta package to a feed; answers the path of prestodelta and of the delta package.
+pub fn add_delta(folder: &Path) -> [std::path::PathBuf; 2] {
+    let delta = folder.join("drpms/x.drpm");
+    fs::create_dir_all(folder.join("drpms")).unwrap();
+    fs::write(&delta, b"delta").unwrap();
+    let text = format!(
+        "<prestodelta><newpackage name=\"x\" epoch=\"0\" version=\"2\" release=\"1\" arch=\"noarch\">\
+         <delta oldepoch=\"0\" oldversion=\"1\" oldrelease=\"1\"><filename>drpms/x.drpm</filename><sequence>x-1</sequence>\
+         <size>5</size><checksum type=\"sha256\">{}</checksum></delta></newpackage></prestodelta>",
+        Sha256::of(b"delta")
+    );
+    [add_document(folder, "prestodelta", text.as_bytes()), delta]
 }
