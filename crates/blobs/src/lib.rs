@@ -9,6 +9,7 @@
 
 mod cache;
 mod error;
+mod faults;
 mod folders;
 mod hash;
 mod local;

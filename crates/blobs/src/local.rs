@@ -7,7 +7,7 @@
 //! Times are those of the file system, read from files just created, so the machine's clock plays no part.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use tempfile::TempPath;
 use crate::error::blocking;
 use crate::folders::within;
 use crate::writer::Body;
-use crate::{Error, Listed, Result, paths};
+use crate::{Error, Listed, Result, faults, paths};
 
 /// Writes that are under way while a flush fails are in doubt for this long.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -127,8 +127,8 @@ impl LocalStore {
         let file = match body {
             Body::Memory(bytes) => {
                 let mut file = self.temporary()?;
-                file.write_all(&bytes)
-                    .map_err(Error::io("write", file.path()))?;
+                let path = file.path().to_owned();
+                faults::write_all(&mut file, &bytes, &path).map_err(Error::io("write", &path))?;
                 file.into_temp_path()
             }
             Body::File(file) => file.into_temp_path(),
@@ -162,11 +162,13 @@ impl LocalStore {
     }
 
     fn temporary(&self) -> Result<tempfile::NamedTempFile> {
-        within(&self.spool, || tempfile::NamedTempFile::new_in(&self.spool))
+        faults::step(&self.spool)
+            .and_then(|()| within(&self.spool, || tempfile::NamedTempFile::new_in(&self.spool)))
             .map_err(Error::io("create a file in", &self.spool))
     }
 
     fn rename(&self, file: TempPath, target: &Path) -> Result<()> {
+        faults::step(target).map_err(Error::io("rename a file to", target))?;
         let missing = match file.persist(target) {
             Ok(()) => return Ok(()),
             Err(error) if error.error.kind() == io::ErrorKind::NotFound => error.path,
@@ -183,11 +185,13 @@ impl LocalStore {
         let stamp = self.temporary()?;
         let before = modified(stamp.as_file(), stamp.path())?;
         let root = File::open(&self.root).map_err(Error::io("open", &self.root))?;
-        if let Err(error) = rustix::fs::syncfs(&root) {
+        let flushed = faults::step(&self.root).and_then(|()| Ok(rustix::fs::syncfs(&root)?));
+        if let Err(error) = flushed {
             self.doubt(before);
-            return Err(Error::io("flush", &self.root)(error.into()));
+            return Err(Error::io("flush", &self.root)(error));
         }
         let target = paths::durable_stamp(&self.root);
+        faults::step(&target).map_err(Error::io("rename a file to", &target))?;
         stamp
             .persist(&target)
             .map_err(|error| Error::io("rename a file to", &target)(error.error))?;
@@ -244,7 +248,9 @@ impl LocalStore {
 
 fn make_parent(target: &Path) -> Result<()> {
     let parent = target.parent().unwrap_or(target);
-    fs::create_dir_all(parent).map_err(Error::io("create", parent))
+    faults::step(parent)
+        .and_then(|()| fs::create_dir_all(parent))
+        .map_err(Error::io("create", parent))
 }
 
 fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>> {

@@ -22,7 +22,7 @@ use crate::room::space;
 use crate::writer::Body;
 use crate::{
     BlobStream, BlobWriter, Error, Result, Room, SpoolFile, StorageUrl, Stored, SyncBlobWriter,
-    Uploads, hash, paths, read,
+    Uploads, faults, hash, paths, read,
 };
 
 /// The blob store. Cheap to clone; all clones are one store.
@@ -370,7 +370,9 @@ impl Blobs {
 
     pub(crate) fn temporary(&self) -> Result<NamedTempFile> {
         let spool = &self.inner.spool;
-        within(spool, || NamedTempFile::new_in(spool)).map_err(Error::io("create a file in", spool))
+        faults::step(spool)
+            .and_then(|()| within(spool, || NamedTempFile::new_in(spool)))
+            .map_err(Error::io("create a file in", spool))
     }
 
     /// A scratch file without a name, for those who need only the open file.

@@ -3,7 +3,7 @@
 //! Up to [`CHUNK`] bytes stay in memory and cost one blocking hop at the end. Beyond that a scratch file takes the bytes,
 //! chunk by chunk; while one chunk is hashed and written, the next comes in.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use bytes::Bytes;
 pub use pith_core::digest::Hashed as Stored;
@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use tokio::task::JoinHandle;
 
 use crate::error::blocking;
-use crate::{Blobs, Error, Result};
+use crate::{Blobs, Error, Result, faults};
 
 /// What a writer holds in memory, in bytes (twice that while a chunk is being written).
 const CHUNK: usize = 256 * 1024;
@@ -48,8 +48,8 @@ impl Sink {
             Some(file) => file,
             None => self.blobs.temporary()?,
         };
-        file.write_all(chunk)
-            .map_err(Error::io("write", file.path()))?;
+        let path = file.path().to_owned();
+        faults::write_all(&mut file, chunk, &path).map_err(Error::io("write", &path))?;
         self.file = Some(file);
         Ok(())
     }
