@@ -1,6 +1,6 @@
 //! The two engines behind one face: pools, transactions, running statements.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -41,8 +41,41 @@ pub(crate) enum Db {
         /// One connection: writers queue here instead of failing on each other.
         writer: SqlitePool,
         readers: SqlitePool,
+        place: Place,
     },
     Postgres(PgPool),
+}
+
+/// Where the file of an SQLite database was when it was opened.
+#[derive(Debug)]
+pub(crate) struct Place {
+    path: PathBuf,
+    /// Device and number of the file.
+    file: (u64, u64),
+}
+
+impl Place {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            file: identity(path)?,
+        })
+    }
+
+    /// Makes sure that the file is still there: SQLite would go on writing to one that was moved or deleted, and the next
+    /// start would find nothing of it.
+    fn require(&self) -> Result<()> {
+        match identity(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            _ => Err(StoreError::Moved(self.path.display().to_string())),
+        }
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
 }
 
 /// Asks the server to end a transaction in which nothing happens: a process that stands still would hold its locks, and
@@ -137,7 +170,23 @@ impl Db {
                     .pragma("cache_size", "-1024")
                     .pragma("query_only", "on"),
             );
-        Ok(Self::Sqlite { writer, readers })
+        let place = Place::of(path).map_err(|source| StoreError::Folder {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(Self::Sqlite {
+            writer,
+            readers,
+            place,
+        })
+    }
+
+    /// Makes sure that the database is where it was opened.
+    pub(crate) fn require_place(&self) -> Result<()> {
+        match self {
+            Self::Sqlite { place, .. } => place.require(),
+            Self::Postgres(_) => Ok(()),
+        }
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -154,7 +203,10 @@ impl Db {
     /// A connection that may write.
     async fn writer(&self) -> Result<Connection> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Connection::Sqlite(writer.acquire().await?),
+            Self::Sqlite { writer, place, .. } => {
+                place.require()?;
+                Connection::Sqlite(writer.acquire().await?)
+            }
             Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
         })
     }
@@ -198,7 +250,9 @@ impl Db {
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite {
+                writer, readers, ..
+            } => {
                 readers.close().await;
                 writer.close().await;
             }

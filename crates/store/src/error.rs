@@ -86,6 +86,11 @@ pub enum StoreError {
     /// The database refused or is not reachable.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The file of the SQLite database is not where it was opened.
+    #[error(
+        "'{0}' was moved or deleted while pith runs: put it back, or stop pith before it is restored"
+    )]
+    Moved(String),
     /// A statement of the transaction failed before: what was done in it is undone.
     #[error("the transaction failed before, and nothing of it was done; try again")]
     TransactionOver,
@@ -157,7 +162,8 @@ impl StoreError {
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed,
-            ) => true,
+            )
+            | Self::Moved(_) => true,
             _ => false,
         }
     }

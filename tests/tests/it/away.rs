@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 
 use pith_e2e::tools::wait_for;
 use pith_e2e::{Api, Feed, Pith};
@@ -119,4 +120,65 @@ fn an_object_store_that_was_away_is_used_again_and_tasks_end() {
 
     runtime.block_on(store.start_again()).unwrap();
     assert_works(&api, &feed, 1);
+}
+
+/// The files of an SQLite database.
+fn database_files(folder: &Path) -> Vec<PathBuf> {
+    let names = ["pith.db", "pith.db-wal", "pith.db-shm"];
+    names.iter().map(|name| folder.join(name)).collect()
+}
+
+#[test]
+fn an_sqlite_file_that_was_moved_away_is_not_replaced_and_is_used_again() {
+    let feed = Feed::start().unwrap();
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    assert_works(&api, &feed, 0);
+    let elsewhere = server.data().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let (here, there) = (database_files(&server.data()), database_files(&elsewhere));
+    for round in 1..=2 {
+        for (here, there) in here.iter().zip(&there) {
+            std::fs::rename(here, there).unwrap();
+        }
+        let new = json!({"id": format!("new-{round}")});
+        let refused = api.call("POST", "/repositories/", Some(&new)).unwrap();
+        assert_eq!(refused.status, 503, "{}", refused.body);
+        let text = refused.body["error_message"].as_str().unwrap();
+        assert!(text.contains("the database does not work"), "{text}");
+        assert_serves(&api, round - 1);
+        assert!(!here[0].exists(), "an empty database in its place");
+        assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 503);
+
+        for (here, there) in here.iter().zip(&there) {
+            std::fs::rename(there, here).unwrap();
+        }
+        wait_for("the database to be used again", || {
+            let made = api.call("POST", "/repositories/", Some(&new))?;
+            Ok((made.status == 201).then_some(()))
+        })
+        .unwrap();
+        assert_works(&api, &feed, round);
+    }
+}
+
+#[test]
+fn an_sqlite_file_that_was_deleted_is_not_replaced_by_an_empty_one() {
+    let feed = Feed::start().unwrap();
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    assert_works(&api, &feed, 0);
+    let files = database_files(&server.data());
+    for file in &files {
+        std::fs::remove_file(file).unwrap();
+    }
+    for number in 0..3 {
+        let new = json!({"id": format!("new-{number}")});
+        let refused = api.call("POST", "/repositories/", Some(&new)).unwrap();
+        assert_eq!(refused.status, 503, "{}", refused.body);
+        assert_serves(&api, 0);
+    }
+    assert!(!files[0].exists(), "an empty database in its place");
 }
