@@ -6,13 +6,13 @@ use pith_content::publish::OtherDistributor;
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, TaskId};
-use pith_store::Distributor;
+use pith_store::{Distributor, Store, WholeTx};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::from_store;
 use crate::repositories::LONGEST_ID;
-use crate::{Engine, Job};
+use crate::{Engine, Job, Registry};
 
 /// The distributor as the API shows it.
 #[must_use]
@@ -44,28 +44,26 @@ pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
     distributors
 }
 
-/// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere.
+/// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere. They
+/// must not change before the configuration is saved: `store` stands for the transaction that saves it, in which the
+/// distributors are locked.
 ///
 /// # Errors
 /// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses.
-pub async fn check_config(
-    engine: &Engine,
+pub(crate) async fn check_config(
+    registry: &Registry,
+    store: &Store,
     repo_id: &str,
     type_id: &str,
     config: &Document,
 ) -> Result<(), PulpError> {
-    let plugin = engine
-        .registry
+    let plugin = registry
         .distributor(type_id)
         .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
-    let all = engine
-        .store
-        .distributor_list(None)
-        .await
-        .map_err(from_store)?;
-    let others: Vec<OtherDistributor> = all
+    let elsewhere = store.distributors_elsewhere(type_id, repo_id).await;
+    let others: Vec<OtherDistributor> = elsewhere
+        .map_err(from_store)?
         .into_iter()
-        .filter(|other| other.type_id == type_id && other.repo_id != repo_id)
         .map(|other| OtherDistributor {
             repo_id: other.repo_id,
             id: other.id,
@@ -100,12 +98,21 @@ pub(crate) fn is_distributor_id(id: &str) -> bool {
 }
 
 impl Engine {
-    /// Reads and checks a distributor that somebody wants for `repo_id`.
+    /// Starts a transaction in which distributors are given their settings.
+    pub(crate) async fn distributors_change(&self) -> Result<WholeTx, PulpError> {
+        let tx = self.store.begin_whole().await.map_err(from_store)?;
+        tx.distributors_lock().await.map_err(from_store)?;
+        Ok(tx)
+    }
+
+    /// Reads and checks a distributor that somebody wants for `repo_id`, to be saved in the transaction that `store` stands
+    /// for: see [`check_config`].
     ///
     /// # Errors
     /// 400 naming `distributor_type_id`, `distributor_config` or `distributor_id`, or the type's refusal.
-    pub async fn distributor_wanted(
+    pub(crate) async fn distributor_wanted(
         &self,
+        store: &Store,
         repo_id: &str,
         body: &Document,
     ) -> Result<Distributor, PulpError> {
@@ -125,7 +132,7 @@ impl Engine {
             Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
             Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
         };
-        check_config(self, repo_id, type_id, &config).await?;
+        check_config(&self.registry, store, repo_id, type_id, &config).await?;
         let now = self.clock.now();
         Ok(Distributor {
             repo_id: repo_id.to_owned(),
@@ -154,11 +161,12 @@ impl Engine {
             return Err(PulpError::missing_value(&["distributor_type_id"]));
         }
         self.repository_require(repo_id).await?;
-        let distributor = self.distributor_wanted(repo_id, body).await?;
-        self.store
-            .distributor_create(&distributor)
+        let tx = self.distributors_change().await?;
+        let distributor = self.distributor_wanted(&tx, repo_id, body).await?;
+        tx.distributor_create(&distributor)
             .await
             .map_err(from_store)?;
+        tx.commit().await.map_err(from_store)?;
         Ok(document(&distributor))
     }
 

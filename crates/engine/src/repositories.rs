@@ -362,17 +362,18 @@ impl Engine {
                 })
             }
         };
+        let tx = self.distributors_change().await?;
         let mut distributors: Vec<Distributor> = Vec::with_capacity(listed.len());
         for wanted in listed {
-            let distributor = self.distributor_wanted(id, wanted).await?;
+            let distributor = self.distributor_wanted(&tx, id, wanted).await?;
             // One of the same id replaces the earlier one, as if they had been added one after another.
             distributors.retain(|earlier| earlier.id != distributor.id);
             distributors.push(distributor);
         }
-        self.store
-            .repository_create_full(&repository, importer.as_ref(), &distributors)
+        tx.repository_create_full(&repository, importer.as_ref(), &distributors)
             .await
             .map_err(from_store)?;
+        tx.commit().await.map_err(from_store)?;
         Ok(document(&repository, None, Dates::Iso))
     }
 

@@ -130,6 +130,30 @@ impl Store {
             .collect()
     }
 
+    /// The distributors of a type in other repositories than `repo`, by repository and id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn distributors_elsewhere(
+        &self,
+        type_id: &str,
+        repo: &str,
+    ) -> Result<Vec<Distributor>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(COLUMNS)
+            .push(" FROM distributors WHERE type_id = ")
+            .bind(type_id)
+            .push(" AND repo_id <> ")
+            .bind(repo)
+            .push(" ORDER BY repo_id, id");
+        self.all(query.build())
+            .await?
+            .iter()
+            .map(distributor)
+            .collect()
+    }
+
     /// Adds the distributor, in place of one of the same id.
     ///
     /// # Errors

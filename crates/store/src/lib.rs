@@ -48,6 +48,7 @@ pub mod units;
 pub mod uploads;
 pub mod users;
 mod value;
+mod whole;
 pub mod workers;
 
 pub use content::{Committed, ContentState, Version};
@@ -76,6 +77,7 @@ pub use units::{
 };
 pub use uploads::Upload;
 pub use users::User;
+pub use whole::WholeTx;
 pub use workers::Worker;
 
 /// What every method of the store answers.

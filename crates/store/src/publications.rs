@@ -4,7 +4,7 @@ use pith_core::{Document, Sha256, Timestamp};
 use uuid::Uuid;
 
 use crate::blobs as blob_rows;
-use crate::dialect::{Kind, Sql, bulk, for_update, sql};
+use crate::dialect::{Kind, Sql, Stmt, bulk, for_update, sql};
 use crate::retired::{self, Retired};
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -65,6 +65,9 @@ pub struct NewMount {
     pub http: bool,
     /// Over HTTPS.
     pub https: bool,
+    /// Whether the path follows from the stored settings of the distributor, which were compared with those of all others:
+    /// whoever is still served there has moved and was not published since. A path that one run alone asked for must be free.
+    pub claimed: bool,
 }
 
 /// A served prefix and what is behind it.
@@ -163,6 +166,46 @@ async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -
     blob_rows::record(tx, blobs, now).await
 }
 
+/// The paths above `prefix`.
+fn above(prefix: &str) -> impl Iterator<Item = &str> {
+    prefix.match_indices('/').map(|(at, _)| &prefix[..at])
+}
+
+/// Makes sure that nothing of another repository is served above or below `prefix`.
+async fn require_apart(tx: &mut DbTx, repo: &str, prefix: &str) -> Result<()> {
+    let below = format!("{prefix}/");
+    let mut query = Sql::new(
+        tx.engine(),
+        "SELECT prefix, repo_id, distributor_id FROM mounts WHERE repo_id <> ",
+    );
+    query
+        .bind(repo)
+        .push(" AND (SUBSTR(prefix, 1, LENGTH(")
+        .bind(&below)
+        .push(")) = ")
+        .bind(&below)
+        .push(" OR ")
+        .bind_in("prefix", above(prefix))
+        .push(")");
+    match tx.optional(query.build()).await? {
+        Some(row) => Err(taken(row.get(0)?, Some((row.get(1)?, row.get(2)?)))),
+        None => Ok(()),
+    }
+}
+
+/// The error for a path that belongs to the distributor `owner`, a repository and its distributor.
+fn taken(prefix: String, owner: Option<(String, String)>) -> StoreError {
+    let owner = owner.map_or_else(
+        || "another distributor".to_owned(),
+        |(repo, distributor)| format!("distributor '{distributor}' of repository '{repo}'"),
+    );
+    StoreError::Conflict {
+        what: "path",
+        id: prefix,
+        owner,
+    }
+}
+
 /// Points one prefix at a publication.
 async fn set_mount(
     tx: &mut DbTx,
@@ -171,43 +214,44 @@ async fn set_mount(
     mount: &NewMount,
     now: Timestamp,
 ) -> Result<()> {
+    if !mount.claimed {
+        require_apart(tx, &new.repo_id, &mount.prefix).await?;
+    }
     let statement = sql("INSERT INTO mounts (prefix, repo_id, distributor_id, publication_id, http, https, updated) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (prefix) DO UPDATE SET \
+         repo_id = excluded.repo_id, distributor_id = excluded.distributor_id, \
          publication_id = excluded.publication_id, http = excluded.http, https = excluded.https, \
          updated = excluded.updated \
-         WHERE mounts.repo_id = excluded.repo_id AND mounts.distributor_id = excluded.distributor_id")
+         WHERE $8 OR (mounts.repo_id = excluded.repo_id AND mounts.distributor_id = excluded.distributor_id)")
     .bind(&mount.prefix)
     .bind(&new.repo_id)
     .bind(&new.distributor_id)
     .bind(id)
     .bind(mount.http)
     .bind(mount.https)
-    .bind(now);
+    .bind(now)
+    .bind(mount.claimed);
     if tx.execute(statement).await? > 0 {
         return Ok(());
     }
     let owner =
         sql("SELECT repo_id, distributor_id FROM mounts WHERE prefix = $1").bind(&mount.prefix);
     let owner = match tx.optional(owner).await? {
-        Some(row) => format!(
-            "distributor '{}' of repository '{}'",
-            row.get::<String>(1)?,
-            row.get::<String>(0)?
-        ),
-        None => "another distributor".to_owned(),
+        Some(row) => Some((row.get(0)?, row.get(1)?)),
+        None => None,
     };
-    Err(StoreError::Conflict {
-        what: "path",
-        id: mount.prefix.clone(),
-        owner,
-    })
+    Err(taken(mount.prefix.clone(), owner))
+}
+
+fn prefixes_of(repo: &str, distributor: &str) -> Stmt {
+    sql("SELECT prefix FROM mounts WHERE repo_id = $1 AND distributor_id = $2")
+        .bind(repo)
+        .bind(distributor)
 }
 
 /// Tells whether one of `mounts` is where the distributor was not: paths there were never served.
 async fn is_moved(tx: &mut DbTx, new: &NewPublication, mounts: &[NewMount]) -> Result<bool> {
-    let statement = sql("SELECT prefix FROM mounts WHERE repo_id = $1 AND distributor_id = $2")
-        .bind(&new.repo_id)
-        .bind(&new.distributor_id);
+    let statement = prefixes_of(&new.repo_id, &new.distributor_id);
     let rows = tx.all(statement).await?;
     let before: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
     Ok(mounts.iter().any(|mount| !before.contains(&mount.prefix)))
@@ -219,7 +263,8 @@ impl Store {
     /// and this one has not, is retired, in pieces of any size.
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] when a prefix belongs to another distributor, [`crate::StoreError::Missing`]
+    /// [`crate::StoreError::Conflict`] when a prefix that is not claimed belongs to another distributor, or stands above or
+    /// below one of another repository, [`crate::StoreError::Missing`]
     /// when the distributor is gone; nothing changed then.
     pub async fn publication_commit(
         &self,
@@ -303,6 +348,15 @@ impl Store {
             .iter()
             .map(publication)
             .collect()
+    }
+
+    /// The prefixes at which a distributor is served.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mounts_of(&self, repo: &str, distributor: &str) -> Result<Vec<String>> {
+        let rows = self.all(prefixes_of(repo, distributor)).await?;
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// Every mount, by prefix.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod absent;
+mod at_once;
 mod away;
 mod cli;
 mod clients;

@@ -3,7 +3,7 @@
 use pith_content::Config;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId};
-use pith_store::{Importer, LastTx};
+use pith_store::{Importer, LastTx, RepositoryChange, StoreError};
 use serde_json::{Value, json};
 
 use crate::error::{from_store, missing};
@@ -17,7 +17,7 @@ pub(super) async fn delete_repository(run: Run, repo_id: String) -> Result<Done,
     last.repository_delete(&repo_id)
         .await
         .map_err(|error| match error {
-            pith_store::StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
+            StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
             other => from_store(other),
         })?;
     Ok(run.finish(last, Done::default()).await?)
@@ -54,7 +54,7 @@ pub(super) async fn set_importer(
     last.importer_set(&importer)
         .await
         .map_err(|error| match error {
-            pith_store::StoreError::Missing { .. } => missing(&[("repository", json!(repo_id))]),
+            StoreError::Missing { .. } => missing(&[("repository", json!(repo_id))]),
             other => from_store(other),
         })?;
     let document = importers::document(&engine.registry, &importer);
@@ -69,14 +69,26 @@ pub(super) async fn update_importer(
     config: Document,
 ) -> Result<Done, Failure> {
     let engine = &run.engine;
-    let importer = present_importer(&run, &repo_id, &importer_id).await?;
-    let merged = merged(importer.config, config);
-    let config = importers::prepared_config(&engine.registry, &importer_id, merged)?;
     let last = run.last().await?;
-    let importer = last
-        .importer_update_config(&repo_id, &config)
-        .await
-        .map_err(from_store)?;
+    // With nobody in between: a change of the repository may change its importer too, and is no task.
+    let changed = last.repository_change(&repo_id, |_, importer| {
+        let importer = importer.filter(|importer| importer.type_id == importer_id);
+        let importer = importer.ok_or_else(|| no_importer(&repo_id, &importer_id))?;
+        let merged = merged(importer.config.clone(), config);
+        let prepared = importers::prepared_config(&engine.registry, &importer_id, merged)?;
+        Ok::<_, PulpError>(RepositoryChange {
+            importer_config: Some(prepared),
+            ..RepositoryChange::default()
+        })
+    });
+    match changed.await {
+        Ok(decided) => decided.map(drop)?,
+        Err(StoreError::Missing { .. }) => {
+            return Err(Failure::Error(no_importer(&repo_id, &importer_id)));
+        }
+        Err(error) => return Err(Failure::Error(from_store(error))),
+    }
+    let importer = present_importer(&last, &repo_id, &importer_id).await?;
     let document = importers::document(&engine.registry, &importer);
     with_result(&run, last, document).await
 }
@@ -87,28 +99,31 @@ pub(super) async fn remove_importer(
     repo_id: String,
     importer_id: String,
 ) -> Result<Done, Failure> {
-    present_importer(&run, &repo_id, &importer_id).await?;
     keep_promises(&run, &repo_id).await?;
     let last = run.last().await?;
+    present_importer(&last, &repo_id, &importer_id).await?;
     let removed = last.importer_remove(&repo_id).await;
     removed.map_err(from_store)?;
     Ok(run.finish(last, Done::default()).await?)
 }
 
+/// The importer of a repository, as the task's last transaction sees it.
 async fn present_importer(
-    run: &Run,
+    last: &LastTx,
     repo_id: &str,
     importer_id: &str,
 ) -> Result<Importer, PulpError> {
-    let importer = run.store.importer_get(repo_id).await.map_err(from_store)?;
+    let importer = last.importer_get(repo_id).await.map_err(from_store)?;
     importer
         .filter(|importer| importer.type_id == importer_id)
-        .ok_or_else(|| {
-            missing(&[
-                ("repo_id", json!(repo_id)),
-                ("importer_type_id", json!(importer_id)),
-            ])
-        })
+        .ok_or_else(|| no_importer(repo_id, importer_id))
+}
+
+fn no_importer(repo_id: &str, importer_id: &str) -> PulpError {
+    missing(&[
+        ("repo_id", json!(repo_id)),
+        ("importer_type_id", json!(importer_id)),
+    ])
 }
 
 /// Changes a distributor: keys of its configuration, and `auto_publish`.
@@ -119,15 +134,15 @@ pub(super) async fn update_distributor(
     config: Value,
     delta: Value,
 ) -> Result<Done, Failure> {
-    let engine = &run.engine;
     let gone = || {
         missing(&[
             ("repo_id", json!(repo_id)),
             ("distributor_id", json!(distributor_id)),
         ])
     };
-    let present = run
-        .store
+    let last = run.last().await?;
+    last.distributors_lock().await.map_err(from_store)?;
+    let present = last
         .distributor_get(&repo_id, &distributor_id)
         .await
         .map_err(from_store)?;
@@ -151,8 +166,8 @@ pub(super) async fn update_distributor(
     let merged = Config::new(merged(distributor.config, config))
         .document()
         .clone();
-    distributors::check_config(engine, &repo_id, &distributor.type_id, &merged).await?;
-    let last = run.last().await?;
+    let (registry, type_id) = (&run.engine.registry, &distributor.type_id);
+    distributors::check_config(registry, &last, &repo_id, type_id, &merged).await?;
     let updated = last
         .distributor_update(&repo_id, &distributor_id, Some(&merged), auto_publish)
         .await

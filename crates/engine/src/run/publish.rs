@@ -9,7 +9,7 @@ use futures::{FutureExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
 use pith_content::publish::{
-    Distributor as Plugin, Entry, GeneratedFile, PublishContext, PublishReport, ReadSeek,
+    Distributor as Plugin, Entry, GeneratedFile, Mount, PublishContext, PublishReport, ReadSeek,
 };
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
@@ -18,7 +18,8 @@ use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Algorithm, Clock, Document, MultiHasher, RelativePath, Sha256, Timestamp, UnitId};
 use pith_store::{
-    Distributor, History, HistoryKind, LastTx, NewMount, NewPublication, Repository, UnitQuery,
+    Distributor, History, HistoryKind, LastTx, NewMount, NewPublication, Repository, StoreError,
+    UnitQuery,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +69,9 @@ pub(super) async fn run(
     let content = content.map_err(from_store)?.ok_or_else(gone)?;
     let config = Config::with_override(distributor.config.clone(), overriding.clone());
     let made_from = basis::of_publication(&repo, content, &*plugin, &config);
-    let skipped = skip_reason(&run, &distributor, &overriding, &config, &made_from).await?;
+    let served_at = plugin.mounts(&repo_id, &config);
+    let basis = (&made_from, served_at.as_slice());
+    let skipped = skip_reason(&run, &distributor, &overriding, &config, basis).await?;
     let made_from = (content.version, made_from);
     let made = match skipped {
         Some(reason) => Ok(Made::nothing(reason)),
@@ -151,12 +154,22 @@ impl Ended<'_> {
         if last.is_canceled() {
             return Ok(None);
         }
+        let Distributor {
+            repo_id, id, oid, ..
+        } = self.distributor;
+        // Giving a repository a distributor is no task: another one may have taken this one's place.
+        let present = last.distributor_get(repo_id, id).await?;
+        if present.is_none_or(|present| present.oid != *oid) {
+            return Err(StoreError::Missing {
+                what: "distributor",
+                id: id.clone(),
+            });
+        }
         if let Some((publication, mounts, left_out)) = &made.publication {
             let (pieces, now) = (left_out.pieces(), entry.completed);
             last.publication_commit(publication, mounts, pieces, now)
                 .await?;
         }
-        let Distributor { repo_id, id, .. } = self.distributor;
         last.distributor_set_last_publish(repo_id, id, self.started, Some(self.overriding))
             .await?;
         last.history_add(HistoryKind::Publish, entry).await?;
@@ -201,13 +214,13 @@ impl Ended<'_> {
 }
 
 /// Why nothing needs to be done (reference: platform-api §4.5): nothing of what the publication now served was made from
-/// has changed. Beside that the rules of Pulp hold, which look at times.
+/// has changed, and it is served where it should be. Beside that the rules of Pulp hold, which look at times.
 async fn skip_reason(
     run: &Run,
     distributor: &Distributor,
     overriding: &Document,
     config: &Config,
-    made_from: &Document,
+    (made_from, served_at): (&Document, &[Mount]),
 ) -> Result<Option<&'static str>, PulpError> {
     let Some(last_publish) = distributor.last_publish else {
         return Ok(None);
@@ -223,9 +236,14 @@ async fn skip_reason(
         .publication_list(&distributor.repo_id, &distributor.id)
         .await
         .map_err(from_store)?;
-    let current = published
-        .first()
-        .is_some_and(|newest| newest.made_from.as_ref() == Some(made_from));
+    // Another distributor may be served in its place by now.
+    let held = run.store.mounts_of(&distributor.repo_id, &distributor.id);
+    let held = held.await.map_err(from_store)?;
+    let is_held = |mount: &Mount| held.iter().any(|prefix| *prefix == mount.prefix.as_str());
+    let current = served_at.iter().all(is_held)
+        && published
+            .first()
+            .is_some_and(|newest| newest.made_from.as_ref() == Some(made_from));
     Ok(current.then_some("Repository content has not changed since last publish."))
 }
 
@@ -251,10 +269,14 @@ async fn publish(
         config,
     };
     let report = plugin.publish(&ctx).await?;
+    let stored = Config::new(distributor.config.clone());
+    let claimed = plugin.mounts(&repo.id, &stored);
+    let is_claimed = |prefix: &RelativePath| claimed.iter().any(|mount| mount.prefix == *prefix);
     let mounts: Vec<NewMount> = plugin
         .mounts(&repo.id, &ctx.config)
         .into_iter()
         .map(|mount| NewMount {
+            claimed: is_claimed(&mount.prefix),
             prefix: mount.prefix.to_string(),
             http: mount.http,
             https: mount.https,

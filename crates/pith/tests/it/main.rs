@@ -18,6 +18,7 @@ mod mirrors;
 mod modules;
 mod mongo;
 mod odd;
+mod paths;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]
 mod published;

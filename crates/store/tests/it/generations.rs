@@ -26,6 +26,7 @@ async fn publish(f: &Fixture, number: u32) {
         prefix: "p".to_owned(),
         http: true,
         https: false,
+        claimed: false,
     };
     f.store
         .publication_commit(&publication, &[mount], [], f.now())

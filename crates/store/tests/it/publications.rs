@@ -34,6 +34,7 @@ fn mounts(prefixes: &[&str]) -> Vec<NewMount> {
             prefix: (*prefix).to_owned(),
             http: true,
             https: false,
+            claimed: false,
         })
         .collect()
 }

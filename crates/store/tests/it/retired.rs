@@ -41,6 +41,7 @@ async fn publish(f: &Fixture, index: &[u8], prefix: &str, left_out: Vec<Retired>
         prefix: prefix.to_owned(),
         http: true,
         https: false,
+        claimed: false,
     };
     f.store
         .publication_commit(&publication, &[mount], [left_out], f.now())

@@ -1,0 +1,109 @@
+//! Who is served at a path: whoever its settings give it to, or nobody who stands in somebody else's way.
+
+use pith_core::task::TaskState;
+use pith_store::Task;
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, On};
+
+crate::on_both!(
+    a_path_that_its_owner_has_left_is_free_for_the_next_at_once,
+    a_path_of_one_run_alone_stands_in_nobodys_way,
+    two_distributors_of_one_repository_share_a_path_and_the_last_publish_counts,
+);
+
+const YUM: &str = "yum_distributor";
+
+async fn start(on: On) -> Option<Harness> {
+    let h = Harness::start(on).await?;
+    for repo in ["a", "b"] {
+        h.repository(repo, "rpm", "/none/", json!({})).await;
+    }
+    Some(h)
+}
+
+async fn move_to(h: &Harness, repo: &str, path: &str) -> Task {
+    let body = json!({"distributor_config": {"relative_url": path}});
+    let body = serde_json::from_value(body).unwrap();
+    let task = h.engine.distributor_update(repo, YUM, &body).await.unwrap();
+    h.ended(task).await
+}
+
+/// The repository and the distributor that are served at a path below `pulp/repos`.
+async fn served_at(h: &Harness, path: &str) -> Option<(String, String)> {
+    let mounts = h.engine.store.mounts_all().await.unwrap();
+    let prefix = format!("pulp/repos/{path}");
+    let mount = mounts.into_iter().find(|mount| mount.prefix == prefix)?;
+    Some((mount.repo_id, mount.distributor_id))
+}
+
+fn owner(repo: &str, distributor: &str) -> Option<(String, String)> {
+    Some((repo.to_owned(), distributor.to_owned()))
+}
+
+fn assert_finished(task: &Task, result: &str) {
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    assert_eq!(task.result["result"], result, "{task:?}");
+}
+
+async fn a_path_that_its_owner_has_left_is_free_for_the_next_at_once(on: On) {
+    let Some(h) = start(on).await else {
+        return;
+    };
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    let refused = move_to(&h, "b", "a").await;
+    assert_eq!(refused.state, TaskState::Error, "{refused:?}");
+    assert_eq!(move_to(&h, "a", "z").await.state, TaskState::Finished);
+    assert_eq!(move_to(&h, "b", "a").await.state, TaskState::Finished);
+    assert_eq!(served_at(&h, "a").await, owner("a", YUM), "until then");
+    assert_finished(&h.publish("b", YUM, json!({})).await, "success");
+    assert_eq!(served_at(&h, "a").await, owner("b", YUM));
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    assert_eq!(served_at(&h, "z").await, owner("a", YUM));
+    assert_eq!(served_at(&h, "a").await, owner("b", YUM));
+}
+
+async fn a_path_of_one_run_alone_stands_in_nobodys_way(on: On) {
+    let Some(h) = start(on).await else {
+        return;
+    };
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    for taken in ["a", "a/b"] {
+        let task = h.publish("b", YUM, json!({"relative_url": taken})).await;
+        assert_eq!(task.state, TaskState::Error, "{taken}: {task:?}");
+        let error = task.error.unwrap().to_string();
+        assert!(error.contains("repository 'a'"), "{taken}: {error}");
+    }
+    let free = json!({"relative_url": "c/d"});
+    assert_finished(&h.publish("b", YUM, free.clone()).await, "success");
+    assert_finished(&h.publish("b", YUM, free).await, "skipped");
+    // It belongs to nobody: who gets it by the settings is served there.
+    assert_eq!(move_to(&h, "a", "c/d").await.state, TaskState::Finished);
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    assert_eq!(served_at(&h, "c/d").await, owner("a", YUM));
+    let above = h.publish("b", YUM, json!({"relative_url": "c"})).await;
+    assert_eq!(above.state, TaskState::Error, "{above:?}");
+}
+
+async fn add(h: &Harness, repo: &str, id: &str, path: &str) {
+    let wanted = json!({
+        "distributor_id": id,
+        "distributor_type_id": YUM,
+        "distributor_config": {"http": true, "https": true, "relative_url": path},
+    });
+    let wanted = serde_json::from_value(wanted).unwrap();
+    h.engine.distributor_create(repo, &wanted).await.unwrap();
+}
+
+async fn two_distributors_of_one_repository_share_a_path_and_the_last_publish_counts(on: On) {
+    let Some(h) = start(on).await else {
+        return;
+    };
+    add(&h, "a", "second", "a").await;
+    for id in [YUM, "second", YUM] {
+        assert_finished(&h.publish("a", id, Value::Null).await, "success");
+        assert_eq!(served_at(&h, "a").await, owner("a", id));
+    }
+    assert_finished(&h.publish("a", YUM, Value::Null).await, "skipped");
+    assert_eq!(served_at(&h, "a").await, owner("a", YUM));
+}
