@@ -143,7 +143,14 @@ impl Engine {
     /// When the database fails.
     pub async fn enqueue(&self, job: Job) -> Result<TaskId, PulpError> {
         let task = self.new_task(&job)?;
-        self.store.task_enqueue(&task).await.map_err(from_store)?;
+        let queued = match job.adds() {
+            true => self.store.task_enqueue(&task).await,
+            false => {
+                let queue = || self.store.task_enqueue(&task);
+                self.taking_away(queue).await
+            }
+        };
+        queued.map_err(from_store)?;
         Ok(task.id)
     }
 

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use pith_core::Sha256;
 use pith_core::error::PulpError;
+use pith_core::{Sha256, Timestamp};
 use pith_store::StoreError;
+use tokio::time::Instant;
 
 use crate::Engine;
 use crate::error::{from_blobs, from_store};
 
 /// How often a save that met deleted files is tried again.
 const ATTEMPTS: usize = 3;
-/// A deletion under way is looked at this often, at most this many times: it takes milliseconds.
+/// A deletion under way is looked at this often: it takes milliseconds.
 const LOOK: Duration = Duration::from_millis(20);
-const LOOKS: usize = 500;
 
 /// Runs `save`, which commits rows that name blobs. When some of the blobs were deleted since somebody last needed them
 /// (see `pith_store::blobs`), it is made sure that their files are there again before it is tried once more.
@@ -40,19 +40,33 @@ pub(crate) async fn saving<'a, T>(
 
 async fn bring_back(engine: &Engine, blob: Sha256) -> Result<(), StoreError> {
     let gone = || StoreError::BlobsGone(vec![blob]);
-    let mut looks = 0;
-    while engine.store.blob_is_leaving(blob).await? {
-        looks += 1;
-        if looks > LOOKS {
-            return Err(gone());
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    wait_for_deletion(engine, blob).await?;
     // Nobody deletes what is marked as deleted, so what is seen now stays.
     if !engine.blobs.contains(blob).await.is_ok_and(|there| there) {
         return Err(gone());
     }
     engine.store.blob_revive(blob).await.map(drop)
+}
+
+/// Waits until nobody is deleting the file any more. A claim that stands for as long as a worker may be silent is that of a
+/// process which was killed: one that lives deletes within a part of that time, or not at all (see `upkeep`).
+async fn wait_for_deletion(engine: &Engine, blob: Sha256) -> Result<(), StoreError> {
+    let mut seen: Option<(Timestamp, Instant)> = None;
+    while let Some(claimed) = engine.store.blob_claimed(blob).await? {
+        // The time since this process saw it first: clocks differ.
+        let now = Instant::now();
+        let since = match seen {
+            Some((known, since)) if known == claimed => since,
+            _ => now,
+        };
+        seen = Some((claimed, since));
+        if now.duration_since(since) > engine.lost_after.unsigned_abs() {
+            tracing::warn!(%blob, "a process was killed while it deleted a file that is needed again");
+            engine.store.blob_end_claim(blob, claimed).await?;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 impl Engine {

@@ -28,6 +28,7 @@ mod run;
 mod scheduler;
 pub mod schedules;
 pub mod search;
+mod supervise;
 mod task_groups;
 pub mod upkeep;
 mod upstream;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::from_store;
+use crate::supervise::supervised;
 use crate::{Engine, Job, schedules};
 
 /// Schedules are looked at this often (reference: platform-api §14).
@@ -129,14 +130,18 @@ pub async fn run_scheduler(engine: Arc<Engine>, shutdown: CancellationToken) {
     {
         tracing::warn!(%error, "cannot take the scheduler's lease over");
     }
-    let scheduler = Scheduler::new(engine);
-    loop {
-        if let Err(error) = scheduler.tick().await {
-            tracing::error!(%error, "the scheduler failed; it tries again");
+    let scheduler = &Scheduler::new(engine);
+    let shutdown = &shutdown;
+    supervised("scheduler", || async move {
+        loop {
+            if let Err(error) = scheduler.tick().await {
+                tracing::error!(%error, "the scheduler failed; it tries again");
+            }
+            let sleep = tokio::time::sleep(TICK);
+            if shutdown.run_until_cancelled(sleep).await.is_none() {
+                return scheduler.resign().await;
+            }
         }
-        let sleep = tokio::time::sleep(TICK);
-        if shutdown.run_until_cancelled(sleep).await.is_none() {
-            return scheduler.resign().await;
-        }
-    }
+    })
+    .await;
 }

@@ -31,9 +31,11 @@ pub const UPLOAD_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub const KEPT_VERSIONS: i64 = 10;
 /// The time between two looks for old versions.
 const VERSIONS_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// The time for which the right to delete a file lasts, of one who is busy with nothing else; far below the grace period, after which
-/// another one may have it.
-const CLAIM: SignedDuration = SignedDuration::from_mins(10);
+/// The part of the time after which a worker is lost that the right to delete a file lasts, and that its deletion may take:
+/// one over this.
+const CLAIM: i32 = 4;
+/// Way is made for the database after so many files, when the disk is full: what it notes of each takes room too.
+const WAY_EVERY: u64 = 64;
 /// Files without a row noted in one transaction.
 const BATCH: usize = 500;
 
@@ -148,11 +150,18 @@ impl Engine {
     pub(crate) async fn sweep_condemned(&self) -> Result<u64, PulpError> {
         self.note_strays(SignedDuration::ZERO).await?;
         self.judge().await?;
+        self.delete_condemned_by_now().await
+    }
+
+    /// Deletes now what was condemned: see [`Self::sweep_condemned`].
+    pub(crate) async fn delete_condemned_by_now(&self) -> Result<u64, PulpError> {
         let deleted = self.delete_ended(self.clock.now()).await?;
-        tracing::warn!(
-            deleted,
-            "removed files that nothing needs, because the disk is full"
-        );
+        if deleted > 0 {
+            tracing::warn!(
+                deleted,
+                "removed files that nothing needs, because the disk is full"
+            );
+        }
         Ok(deleted)
     }
 
@@ -208,21 +217,29 @@ impl Engine {
         page: Vec<Sha256>,
         ended: Timestamp,
     ) -> Result<u64, PulpError> {
-        let mut deleted = 0;
+        let mut deleted = 0_u64;
         for blob in self.not_published(page).await? {
             let asked = self.clock.now();
-            let claimed = self.store.blob_claim(blob, ended).await;
+            let claim = || self.store.blob_claim(blob, ended);
+            let claimed = self.taking_away(claim).await;
             if !claimed.map_err(from_store)? {
                 continue;
             }
             // A process that stood still since then leaves the file to the next sweep: the claim may be another's by now.
-            if self.clock.now().duration_since(asked) > CLAIM {
+            // So does one whose store is slow: whoever needs the file takes the claim for given up (see `files`).
+            if self.clock.now().duration_since(asked) > self.lost_after / CLAIM {
                 continue;
             }
-            let gone = self.blobs.delete(blob).await;
+            let patience = self.lost_after.unsigned_abs() / CLAIM.unsigned_abs();
+            let gone = tokio::time::timeout(patience, self.blobs.delete(blob)).await;
+            let Ok(gone) = gone else { continue };
             gone.map_err(|error| from_blobs(&error))?;
-            self.store.blob_gone(blob).await.map_err(from_store)?;
+            let note = || self.store.blob_gone(blob);
+            self.taking_away(note).await.map_err(from_store)?;
             deleted += 1;
+            if deleted.is_multiple_of(WAY_EVERY) {
+                self.make_way().await;
+            }
         }
         Ok(deleted)
     }

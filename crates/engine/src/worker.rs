@@ -2,10 +2,13 @@
 //! (reference: platform-api §11; design §7).
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use pith_content::ContentError;
 use pith_core::error::{ErrorDetail, PulpError};
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::from_store;
 use crate::progress::Progress;
+use crate::supervise::{said, supervised};
 use crate::{Engine, Job, run};
 
 /// Progress is written, and cancellation by other processes looked for, this often.
@@ -53,8 +57,27 @@ impl Running {
         }
     }
 
+    /// Lists a task for as long as the answer lives.
+    fn list(&self, fence: Fence, cancel: CancellationToken) -> Listed<'_> {
+        self.0.lock().insert(fence, cancel);
+        Listed(self, fence)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
     fn fences(&self) -> Vec<Fence> {
         self.0.lock().keys().copied().collect()
+    }
+}
+
+/// A running task in the list; gone from it with this value, however the task ends.
+struct Listed<'a>(&'a Running, Fence);
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().remove(&self.1);
     }
 }
 
@@ -187,6 +210,9 @@ fn worker_name(engine: &Engine, number: usize) -> String {
     }
 }
 
+/// A part of the workers, begun with what it needs.
+type Loop = Box<dyn Fn(Arc<Engine>, CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Runs `count` workers until `shutdown` fires; running tasks are then left to be taken over.
 ///
 /// # Errors
@@ -205,23 +231,39 @@ pub async fn run_workers(
         Database::Postgres => before(&engine),
     };
     take_over(&engine, since).await;
+    end_claims(&engine).await;
     beat(&engine, &names).await;
     let mut tasks = JoinSet::new();
+    let mut spawn = |part, work: Loop| {
+        let (engine, shutdown) = (Arc::clone(&engine), shutdown.clone());
+        let begin = move || work(Arc::clone(&engine), shutdown.clone());
+        tasks.spawn(async move { supervised(part, begin).await });
+    };
     for name in &names {
-        tasks.spawn(claim_loop(
-            Arc::clone(&engine),
-            name.clone(),
-            shutdown.clone(),
-        ));
+        let name = name.clone();
+        spawn(
+            "worker",
+            Box::new(move |engine, stop| claim_loop(engine, name.clone(), stop).boxed()),
+        );
     }
-    tasks.spawn(heartbeat_loop(
-        Arc::clone(&engine),
-        names.clone(),
-        shutdown.clone(),
-    ));
-    tasks.spawn(crate::upkeep::run(Arc::clone(&engine), shutdown.clone()));
-    tasks.spawn(crate::room::watch(Arc::clone(&engine), shutdown.clone()));
-    tasks.spawn(cancel_loop(Arc::clone(&engine), names.clone(), shutdown));
+    let all = names.clone();
+    spawn(
+        "signs of life",
+        Box::new(move |engine, stop| heartbeat_loop(engine, all.clone(), stop).boxed()),
+    );
+    let all = names.clone();
+    spawn(
+        "cancelling",
+        Box::new(move |engine, stop| cancel_loop(engine, all.clone(), stop).boxed()),
+    );
+    spawn(
+        "upkeep",
+        Box::new(|engine, stop| crate::upkeep::run(engine, stop).boxed()),
+    );
+    spawn(
+        "watch of the disks",
+        Box::new(|engine, stop| crate::room::watch(engine, stop).boxed()),
+    );
     while tasks.join_next().await.is_some() {}
     // Whoever is told to stop keeps nobody waiting for what it was at.
     match engine.store.tasks_hand_back(&names).await {
@@ -230,6 +272,16 @@ pub async fn run_workers(
         Err(error) => tracing::warn!(%error, "tasks that are not done wait until they are missed"),
     }
     Ok(())
+}
+
+/// Ends the claims on files that the last process left when it was killed.
+async fn end_claims(engine: &Engine) {
+    if engine.store.engine() == Database::Postgres {
+        return;
+    }
+    if let Err(error) = engine.store.blobs_end_claims().await {
+        tracing::error!(%error, "cannot end the deletions that the last process left");
+    }
 }
 
 fn before(engine: &Engine) -> Timestamp {
@@ -315,7 +367,7 @@ async fn cancel_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: Cancella
         .await
         .is_some()
     {
-        if engine.running.0.lock().is_empty() {
+        if engine.running.is_empty() {
             continue;
         }
         for name in &names {
@@ -342,7 +394,13 @@ async fn claim_loop(engine: Arc<Engine>, name: String, shutdown: CancellationTok
                 continue;
             }
             Ok(None) => {}
-            Err(error) => tracing::error!(%error, worker = name, "cannot claim a task"),
+            Err(error) => {
+                tracing::error!(%error, worker = name, "cannot claim a task");
+                if engine.makes_way_after(&error).await {
+                    tokio::time::sleep(TICK).await;
+                    continue;
+                }
+            }
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -354,8 +412,20 @@ async fn claim_loop(engine: Arc<Engine>, name: String, shutdown: CancellationTok
 
 /// Runs one task to its end, and writes that end.
 async fn run_task(engine: &Arc<Engine>, task: Task) {
+    let fence = task.fence();
+    let ended = AssertUnwindSafe(run_claimed(engine, task)).catch_unwind();
+    if let Err(panic) = ended.await {
+        // Nobody else would end it: its worker lives.
+        let text = format!("the worker panicked: {}", said(panic.as_ref()));
+        tracing::error!(task = %fence.task, "{text}: please report it");
+        let failure = Failure::Error(PulpError::execution(text));
+        until_written(engine, fence, &failure.outcome()).await;
+    }
+}
+
+async fn run_claimed(engine: &Arc<Engine>, task: Task) {
     let (fence, cancel) = (task.fence(), CancellationToken::new());
-    engine.running.0.lock().insert(fence, cancel.clone());
+    let _listed = engine.running.list(fence, cancel.clone());
     let run = Run {
         engine: Arc::clone(engine),
         task: task.id,
@@ -379,7 +449,6 @@ async fn run_task(engine: &Arc<Engine>, task: Task) {
         let outcome = ended.map_or_else(|failure| failure.outcome(), |done| done.outcome());
         until_written(engine, fence, &outcome).await;
     }
-    engine.running.0.lock().remove(&fence);
 }
 
 /// Writes a task's end, trying until the database takes it: until then its repository is not free.
@@ -395,6 +464,7 @@ async fn until_written(engine: &Engine, fence: Fence, outcome: &TaskOutcome) {
             }
             Err(error) => {
                 tracing::error!(%error, task = %fence.task, "cannot write the end of a task; trying again");
+                engine.makes_way_after(&error).await;
             }
         }
         tokio::time::sleep(wait).await;

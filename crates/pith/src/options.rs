@@ -99,7 +99,7 @@ pub(crate) struct ServerOptions {
     )]
     pub(crate) authority_key: Option<PathBuf>,
     /// Room kept free on the disks of files and database, such as `2G`: below it nothing more is taken in, and deleting
-    /// still works; 0 for none [default: a twentieth of the disk, at most 1G]
+    /// still works; 0 for none [default: a twentieth of the disk, at least 4M and at most 1G]
     #[arg(
         long,
         env = "PITH_RESERVE",

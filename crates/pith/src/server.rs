@@ -13,6 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures::future::select_all;
 use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SignedDuration, SystemClock};
@@ -191,6 +192,11 @@ impl Server {
             ended = &mut self.scheduler => {
                 ended.context("the scheduler failed")?;
                 anyhow::bail!("the scheduler stopped by itself");
+            }
+            // A listener, or what keeps certificates and mounts fresh: nothing in here could make it anew.
+            (ended, ..) = select_all(&mut self.others) => {
+                ended.context("a part of the server failed")?;
+                anyhow::bail!("a part of the server stopped by itself");
             }
         }
         tracing::info!("stopping");

@@ -6,7 +6,9 @@
 //! file is deleted, and its row stays as a mark (`gone`) for another grace period. Every transaction that saves a row with
 //! a blob locks the blob's row and takes the sentence back ([`record`]); so claiming, which looks once more, cannot pass
 //! between a saver's look and its commit. A saver who comes too late meets the mark, is refused with
-//! [`StoreError::BlobsGone`], makes sure of the file and revives the row: nobody relies on file times or on one clock.
+//! [`StoreError::BlobsGone`], makes sure of the file and revives the row: nobody relies on file times or on one clock. The
+//! claim of a process that was killed in between is ended by whoever needs the file, or at the start of the next process
+//! where there is only one.
 
 use pith_core::{Sha256, Timestamp};
 
@@ -242,16 +244,39 @@ impl Store {
         if self.execute(revive.bind(blob)).await? > 0 {
             return Ok(true);
         }
-        Ok(!self.blob_is_leaving(blob).await?)
+        Ok(self.blob_claimed(blob).await?.is_none())
     }
 
-    /// Whether the file of the blob is being deleted right now.
+    /// Since when a claim to delete the file of the blob stands; `None` when there is none. The instant tells this claim from
+    /// others.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn blob_is_leaving(&self, blob: Sha256) -> Result<bool> {
-        let statement = sql("SELECT 1 FROM blobs WHERE sha256 = $1 AND state = 'leaving'");
-        Ok(self.optional(statement.bind(blob)).await?.is_some())
+    pub async fn blob_claimed(&self, blob: Sha256) -> Result<Option<Timestamp>> {
+        let statement = sql("SELECT condemned FROM blobs WHERE sha256 = $1 AND state = 'leaving'");
+        let row = self.optional(statement.bind(blob)).await?;
+        row.map_or(Ok(None), |row| row.get(0))
+    }
+
+    /// Ends the claim that was made at `claimed`, of a process that is gone: the file may be there or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blob_end_claim(&self, blob: Sha256, claimed: Timestamp) -> Result<()> {
+        let statement = sql("UPDATE blobs SET state = 'gone', condemned = $1 \
+             WHERE sha256 = $2 AND state = 'leaving' AND condemned = $3");
+        let statement = statement.bind(self.now()).bind(blob).bind(claimed);
+        self.execute(statement).await.map(drop)
+    }
+
+    /// As [`Store::blob_end_claim`], for all claims: called by a process that has just begun and is alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_end_claims(&self) -> Result<u64> {
+        let statement =
+            sql("UPDATE blobs SET state = 'gone', condemned = $1 WHERE state = 'leaving'");
+        self.execute(statement.bind(self.now())).await
     }
 
     /// Forgets blobs deleted before `before`.

@@ -165,6 +165,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when the repository has no importer.
+    // tidy: allow(unused): tests change settings without a task
     pub async fn importer_update_config(&self, repo: &str, config: &Document) -> Result<Importer> {
         let statement = set_config(self.engine(), repo, config, self.now());
         let rows = self.write_all(statement).await?;

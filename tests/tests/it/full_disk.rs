@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use pith_e2e::disk::Disk;
 use pith_e2e::repodata::sha256;
-use pith_e2e::tools::{Scatter, wait_for};
+use pith_e2e::tools::{Scatter, pause, wait_for};
 use pith_e2e::{Api, Feed, Pith};
 use serde_json::{Value, json};
 
@@ -220,4 +220,75 @@ fn without_a_reserve_a_disk_that_was_full_to_any_degree_works_again() {
     }
     assert_no_leftovers(server);
     println!("full disks without a reserve: {rounds} rounds, writes that stayed broken: 0");
+}
+
+/// How many files the store has.
+fn stored(server: &Pith) -> usize {
+    let count = |folder: std::path::PathBuf| -> usize {
+        let below = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let files = below.flat_map(|second| std::fs::read_dir(second.path()).ok());
+        files.map(Iterator::count).sum()
+    };
+    let blobs = server.data().join("blobs");
+    let first = std::fs::read_dir(blobs).unwrap().flatten();
+    first
+        .filter(|folder| folder.file_name().len() == 2)
+        .map(|folder| count(folder.path()))
+        .sum()
+}
+
+/// Deletes many orphans while somebody else takes every byte that becomes free.
+fn orphans_are_deleted_however_full_the_disk(options: &[&str]) {
+    let Some(Small { server, disk }) = &server(64, options) else {
+        return;
+    };
+    let (api, feed) = (server.api().unwrap(), Feed::start().unwrap());
+    let files: Vec<_> = (0..600)
+        .map(|number| (format!("{number}.bin"), format!("{number}").into_bytes()))
+        .collect();
+    feed.put_files(&files);
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    api.create_files("uploads", &feed.url("/none/")).unwrap();
+    api.sync("files").unwrap();
+    delete(&api, "/repositories/files/");
+    assert!(stored(server) >= 600);
+    // The log is written back while nothing happens.
+    let deleted = std::time::SystemTime::now();
+    wait_for("the log of the database to be written back", || {
+        let file = std::fs::metadata(server.data().join("pith.db"))?;
+        Ok((file.modified()? > deleted).then_some(()))
+    })
+    .unwrap();
+
+    disk.fill(0).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                disk.fill(0).unwrap();
+                pause(std::time::Duration::from_millis(20));
+            }
+        });
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            delete(&api, "/content/orphans/");
+        }));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        outcome.unwrap();
+    });
+    let orphans = api.get("/content/orphans/").unwrap();
+    assert_eq!(orphans["iso"]["count"], 0);
+    assert!(stored(server) < 10, "{} files are left", stored(server));
+    disk.free().unwrap();
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    assert_all_works(&api, &feed, 1);
+}
+
+#[test]
+fn orphans_are_deleted_on_a_disk_that_others_fill_again_and_again() {
+    orphans_are_deleted_however_full_the_disk(&[]);
+}
+
+#[test]
+fn orphans_are_deleted_on_a_full_disk_without_a_reserve() {
+    orphans_are_deleted_however_full_the_disk(&["--reserve", "0"]);
 }

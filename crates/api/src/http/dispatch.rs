@@ -126,7 +126,7 @@ async fn admit(
     match route.disk() {
         Disk::Nothing => {}
         Disk::Room => shared.engine.require_room()?,
-        Disk::Reserve => shared.engine.make_way(),
+        Disk::Reserve => shared.engine.make_way().await,
     }
     Ok(Some(principal))
 }

@@ -15,6 +15,9 @@ use crate::Orphans;
 use crate::error::from_store;
 use crate::worker::{Done, Failure, Run};
 
+/// Units deleted at once on a full disk: the database has room for little.
+const FEW: usize = 64;
+
 /// Runs `Job::DeleteOrphans`.
 pub(super) async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> {
     let result = delete_units(&run, orphans).await?;
@@ -63,7 +66,7 @@ async fn sweep(run: &Run, type_id: Option<&str>) -> Result<BTreeMap<String, u64>
         };
         after = *last;
         let ids: Vec<UnitId> = page.iter().map(|(id, _)| *id).collect();
-        let gone = store.units_delete_orphans(&ids).await.map_err(from_store)?;
+        let gone = delete_orphans(run, &ids).await?;
         let gone: std::collections::HashSet<UnitId> = gone.into_iter().collect();
         for (_, type_id) in page.into_iter().filter(|(id, _)| gone.contains(id)) {
             *deleted.entry(type_id).or_default() += 1;
@@ -101,7 +104,29 @@ async fn delete_listed(run: &Run, units: &[(String, String)]) -> Result<(), Fail
         }
     }
     // Who names a unit wants its file gone. Who clears away all of them does not know what clients are in the middle of.
-    store.retired_withdraw(&ids).await.map_err(from_store)?;
-    store.units_delete_orphans(&ids).await.map_err(from_store)?;
+    let withdraw = || store.retired_withdraw(&ids);
+    let withdrawn = run.engine.taking_away(withdraw).await;
+    withdrawn.map_err(from_store)?;
+    delete_orphans(run, &ids).await?;
     Ok(())
+}
+
+/// Deletes those of these units that are orphans, in what room there is; answers which.
+async fn delete_orphans(run: &Run, ids: &[UnitId]) -> Result<Vec<UnitId>, PulpError> {
+    let mut gone = Vec::new();
+    let most = match run.engine.is_low_on_room() {
+        true => FEW,
+        false => ids.len().max(1),
+    };
+    for few in ids.chunks(most) {
+        run.engine.make_way().await;
+        let delete = || run.store.units_delete_orphans(few);
+        let deleted = run.engine.taking_away(delete).await;
+        gone.extend(deleted.map_err(from_store)?);
+        // The database may need more room than it has, and each file gives some back.
+        if run.engine.is_lowest_on_room() {
+            run.engine.delete_condemned_by_now().await?;
+        }
+    }
+    Ok(gone)
 }

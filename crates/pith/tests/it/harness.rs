@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pith_blobs::{Blobs, StorageUrl};
 use pith_content::ContentType;
-use pith_core::{Clock, Document, ObjectId, SystemClock, TaskId};
+use pith_core::{Clock, Document, ObjectId, SignedDuration, SystemClock, TaskId};
 use pith_engine::{Engine, Job, Registry, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher, RetryPolicy};
 use pith_store::{Distributor, Importer, Repository, Store, Task, UnitQuery};
@@ -49,6 +49,7 @@ pub(crate) struct Harness {
     database: String,
     clock: Arc<dyn Clock>,
     rpm: Arc<dyn ContentType>,
+    lost_after: SignedDuration,
     _postgres: Option<pith_testkit::postgres::Database>,
 }
 
@@ -83,7 +84,8 @@ impl Harness {
             }
         };
         let upstream = Upstream::start().await.unwrap();
-        let engine = open(&database, folder.path(), &clock, &rpm).await;
+        let lost_after = pith_engine::LOST_AFTER;
+        let engine = open(&database, folder.path(), (&clock, lost_after), &rpm).await;
         let shutdown = CancellationToken::new();
         let workers = work(&engine, &shutdown);
         Some(Self {
@@ -95,6 +97,7 @@ impl Harness {
             database,
             clock,
             rpm,
+            lost_after,
             _postgres: postgres,
         })
     }
@@ -120,7 +123,13 @@ impl Harness {
 
     /// An engine like this one's on the same database, without workers.
     pub(crate) async fn another_process(&self) -> Arc<Engine> {
-        open(&self.database, self.folder.path(), &self.clock, &self.rpm).await
+        let time = (&self.clock, self.lost_after);
+        open(&self.database, self.folder.path(), time, &self.rpm).await
+    }
+
+    /// From the next process on, workers are lost after this time.
+    pub(crate) fn lose_after(&mut self, lost_after: SignedDuration) {
+        self.lost_after = lost_after;
     }
 
     /// A repository with an importer for `feed` below the upstream and a distributor that publishes by itself.
@@ -324,7 +333,7 @@ fn content_sources(folder: &Path) -> std::path::PathBuf {
 async fn open(
     database: &str,
     folder: &Path,
-    clock: &Arc<dyn Clock>,
+    (clock, lost_after): (&Arc<dyn Clock>, SignedDuration),
     rpm: &Arc<dyn ContentType>,
 ) -> Arc<Engine> {
     let clock = Arc::clone(clock);
@@ -348,6 +357,7 @@ async fn open(
         Arc::new(pith_testkit::harness::Harness),
     ];
     let engine = Engine::new(store, blobs, fetcher, Registry::new(types), clock, "test");
+    let engine = engine.with_lost_after(lost_after);
     Arc::new(engine.with_content_sources(content_sources(folder)))
 }
 

@@ -12,12 +12,14 @@ mod feeds;
 mod filters;
 mod grace;
 mod harness;
+mod killed;
 mod life;
 mod locations;
 mod mirrors;
 mod modules;
 mod mongo;
 mod odd;
+mod panics;
 mod paths;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]

@@ -154,6 +154,7 @@ const WRITES: &[Write] = &writes! {
     task_progress(task.fence(), &json!({ "late": true }));
     task_finish(task.fence(), &FINISHED, task.now());
     begin_last();
+    begin_whole();
     begin();
 };
 

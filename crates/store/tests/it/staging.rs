@@ -273,7 +273,7 @@ async fn who_saves_a_row_for_a_deleted_file_is_told(f: Fixture) {
     judge(&f.store).await;
     let now = f.later(1);
     assert!(f.store.blob_claim(blob, now).await.unwrap());
-    assert!(f.store.blob_is_leaving(blob).await.unwrap());
+    assert!(f.store.blob_claimed(blob).await.unwrap().is_some());
     assert!(
         !f.store.blob_revive(blob).await.unwrap(),
         "not while it is being deleted"
