@@ -1,6 +1,8 @@
 //! pith: one binary that mirrors, publishes and serves software repositories.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+// Printing like this panics when nobody listens any more.
+#![cfg_attr(not(test), warn(clippy::print_stderr, clippy::print_stdout))]
 
 mod admin;
 mod authority;

@@ -70,14 +70,16 @@ pub(crate) async fn run(
         &mirrored.relative_url,
     )?;
     let mut out = std::io::stdout();
-    write!(out, "{text}")
-        .and_then(|()| out.flush())
-        .context("cannot print")?;
+    let printed = write!(out, "{text}").and_then(|()| out.flush());
+    let printed = printed.context("cannot print");
     match server {
-        None => {}
-        Some(server) if command.exit => server.stop().await?,
+        None => printed?,
+        Some(server) if command.exit => {
+            server.stop().await?;
+            printed?;
+        }
         Some(server) => {
-            // Nobody need read this for the server to serve.
+            // Nobody need read any of this for the server to serve.
             let _ = writeln!(
                 std::io::stderr(),
                 "serving on http://{}; stop with Ctrl-C",
