@@ -11,6 +11,7 @@ use pith_testkit::postgres;
 use serde_json::{Value, json};
 
 use crate::crash::{manifest, published};
+use crate::scale_out::Store;
 
 /// Rounds when nobody asks for more.
 const ROUNDS: usize = 6;
@@ -196,4 +197,15 @@ fn nothing_is_lost_mixed_or_stuck_whenever_a_server_on_postgres_is_killed() {
         return;
     };
     rounds(&["--database", &database.url, "--lost-after", "2"], 12);
+}
+
+#[test]
+fn nothing_is_lost_mixed_or_stuck_whenever_a_server_on_postgres_and_s3_is_killed() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let store = Store::start();
+    let options = ["--database", &database.url, "--storage", &store.url];
+    let options: Vec<&str> = options.into_iter().chain(["--lost-after", "2"]).collect();
+    rounds(&options, 13);
 }
