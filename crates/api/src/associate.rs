@@ -27,6 +27,12 @@ fn criteria(body: &mut Document) -> Result<Value, PulpError> {
     }
 }
 
+/// Refuses a source that the caller may not read: a copy shows what is in it.
+fn may_read(call: &Call, repo_id: &str) -> Result<(), PulpError> {
+    let resource = format!("/v2/repositories/{repo_id}/");
+    call.principal()?.permit(Operation::Read, &resource)
+}
+
 /// Makes sure that the repositories of `additional_repos` exist, and that the caller may read the sources and copy into the
 /// destinations. Null and an empty map are as if the key were not there.
 async fn check_additional(
@@ -51,8 +57,8 @@ async fn check_additional(
     }
     for (source, destination) in map {
         // Who may not look is not told what there is.
+        may_read(call, source)?;
         let principal = call.principal()?;
-        principal.permit(Operation::Read, &format!("/v2/repositories/{source}/"))?;
         if let Some(destination) = destination.as_str() {
             let copy = format!("/v2/repositories/{destination}/actions/associate/");
             principal.permit(Operation::Update, &copy)?;
@@ -81,6 +87,8 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
         Some(Value::String(id)) => id,
         Some(_) => return Err(invalid()),
     };
+    // Who may not look is not told whether there is such a repository.
+    may_read(&call, &source_repo_id)?;
     if let Err(error) = call.engine.repository_require(&source_repo_id).await {
         return Err(if error.status == 404 {
             invalid()

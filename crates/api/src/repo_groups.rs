@@ -7,6 +7,7 @@ use pith_engine::groups::{distributor_document, document};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
+use crate::routes::refuse_shadowing;
 use crate::search;
 
 /// Every group; what the query says does not count.
@@ -17,6 +18,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
 /// Makes a group.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
+    refuse_shadowing("/repo_groups/", &body, "id")?;
     Answer::created(&call.engine.group_create(&body).await?)
 }
 

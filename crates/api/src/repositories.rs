@@ -6,6 +6,7 @@ use pith_core::task::CallReport;
 use pith_engine::repositories::Expand;
 
 use crate::http::{Answer, Call};
+use crate::routes::refuse_shadowing;
 use crate::search;
 
 const OPTIONS: [&str; 3] = ["details", "importers", "distributors"];
@@ -27,6 +28,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
 /// Makes a repository.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
+    refuse_shadowing("/repositories/", &body, "id")?;
     Answer::created(&call.engine.repository_create(&body).await?)
 }
 

@@ -40,7 +40,10 @@ pub(crate) async fn members(call: Call) -> Result<Answer, PulpError> {
 /// Gives a user a role.
 pub(crate) async fn add_member(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
-    call.engine.role_member_add(call.param(0), &body).await?;
+    let by = call.principal()?;
+    call.engine
+        .role_member_add(call.param(0), &body, by)
+        .await?;
     Ok(Answer::null())
 }
 

@@ -1,9 +1,11 @@
 //! Every operation of the API, as data: for dispatch, permissions, coverage tests and API descriptions.
 
 use futures::future::BoxFuture;
+use pith_core::Document;
 use pith_core::error::PulpError;
 /// What a caller must be allowed to do.
 pub use pith_core::rights::Operation;
+use serde_json::Value;
 
 use crate::http::{Answer, Call};
 use crate::{
@@ -242,9 +244,47 @@ pub static ROUTES: &[Route] = &[
     route!(Delete "/users/<login>/", DELETE, 200 now, Ignored, users::delete),
 ];
 
+/// Refuses an id under which something new would be taken for an operation: rights on it would be rights on that operation.
+///
+/// # Errors
+/// 400 PLP0015 for `key`, when a path below `collection`, such as `/repositories/`, goes on with this very name.
+pub(crate) fn refuse_shadowing(
+    collection: &str,
+    body: &Document,
+    key: &str,
+) -> Result<(), PulpError> {
+    let Some(Value::String(id)) = body.get(key) else {
+        return Ok(());
+    };
+    let mut rests = ROUTES
+        .iter()
+        .filter_map(|route| route.path.strip_prefix(collection));
+    if rests.any(|rest| rest.split('/').next() == Some(id.as_str())) {
+        return Err(PulpError::invalid_value(&[key]));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_is_new_cannot_have_the_name_of_an_operation() {
+        let refused = |collection, id| {
+            let body = Document::from_iter([("id".to_owned(), json!(id))]);
+            refuse_shadowing(collection, &body, "id").is_err()
+        };
+        for collection in ["/repositories/", "/repo_groups/", "/users/"] {
+            assert!(refused(collection, "search"), "{collection}");
+            assert!(!refused(collection, "searches"), "{collection}");
+        }
+        assert!(refused("/repositories/", "actions"));
+        assert!(!refused("/users/", "actions"));
+        assert!(!refused("/repositories/", "<repo>x"));
+    }
 
     #[test]
     fn no_operation_stands_twice_and_every_path_has_both_slashes() {

@@ -3,6 +3,7 @@
 use pith_core::error::PulpError;
 
 use crate::http::{Answer, Call};
+use crate::routes::refuse_shadowing;
 use crate::search;
 
 /// Every user.
@@ -13,6 +14,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
 /// Makes a user.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
+    refuse_shadowing("/users/", &body, "login")?;
     Answer::created(&call.engine.user_create(&body).await?)
 }
 

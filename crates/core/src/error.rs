@@ -274,6 +274,25 @@ impl PulpError {
         Self::of(401, detail, json!({ "auth_error_code": legacy }))
     }
 
+    /// 403 PLP0026: asked in a way that pith does not take from anybody.
+    #[must_use]
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::of(
+            403,
+            ErrorDetail::new("PLP0026", message),
+            json!({ "args": [] }),
+        )
+    }
+
+    /// 415 PLP0000: a body of another kind than JSON.
+    #[must_use]
+    pub fn unsupported_media(message: impl Into<String>) -> Self {
+        Self {
+            status: 415,
+            ..Self::data(message)
+        }
+    }
+
     /// The body of the answer (reference: platform-api §1.6.1). `href` is the request URI as sent.
     #[must_use]
     pub fn to_body(&self, method: &str, href: &str) -> Value {

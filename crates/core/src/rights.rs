@@ -102,6 +102,16 @@ impl Rights {
                 .is_some_and(|granted| granted & bit != 0)
         })
     }
+
+    /// Every resource with the operations that were granted on it.
+    pub fn granted(&self) -> impl Iterator<Item = (&str, Operation)> {
+        self.0.iter().flat_map(|(resource, bits)| {
+            Operation::ALL
+                .into_iter()
+                .filter(move |operation| bits & 1 << operation.number() != 0)
+                .map(move |operation| (resource.as_str(), operation))
+        })
+    }
 }
 
 impl<R: Into<String>> FromIterator<(R, Vec<Operation>)> for Rights {
@@ -136,6 +146,12 @@ mod tests {
         rights.grant("/v2/tasks", &[Operation::Delete]);
         assert!(!rights.allow(Operation::Delete, "/v2/tasks/"));
         assert!(!rights.allow(Operation::Delete, "noslash"));
+        assert_eq!(rights.granted().count(), 4);
+        assert!(
+            rights
+                .granted()
+                .any(|granted| granted == ("/", Operation::Update))
+        );
     }
 
     #[test]

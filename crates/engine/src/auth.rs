@@ -75,6 +75,20 @@ impl Principal {
     }
 }
 
+impl Principal {
+    /// Whether they may do all of these themselves: who hands out rights, or takes over somebody who has them, gains none.
+    #[must_use]
+    pub fn may_all<'a>(&self, mut granted: impl Iterator<Item = (&'a str, Operation)>) -> bool {
+        granted.all(|(resource, operation)| self.may(operation, resource))
+    }
+
+    /// Whether they are a super-user.
+    #[must_use]
+    pub fn is_super_user(&self) -> bool {
+        matches!(self, Self::User(account) if account.super_user)
+    }
+}
+
 /// A consumer reads repositories and does as it likes with itself, and with nobody else.
 fn consumer_rights(id: &str) -> Rights {
     let mut rights = Rights::default();

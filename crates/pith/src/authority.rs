@@ -41,7 +41,7 @@ pub(crate) async fn open(engine: &Engine, options: &ServerOptions) -> anyhow::Re
     let path = certificate_file(data);
     let pem = authority.certificate_pem();
     if std::fs::read_to_string(&path).ok().as_deref() != Some(pem) {
-        replace(&path, pem.as_bytes(), 0o644)
+        replace(&path, pem.as_bytes(), 0o600)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(authority)

@@ -12,6 +12,7 @@ mod listener;
 mod memory;
 mod mirror;
 mod options;
+mod private;
 #[cfg(test)]
 mod said;
 mod server;

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
-use crate::{admin, authority, content, listener, types};
+use crate::{admin, authority, content, listener, private, types};
 
 /// The time for which a server that was told to stop waits for its parts.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -56,10 +56,8 @@ fn lock_sqlite(url: &str) -> anyhow::Result<Option<File>> {
     let Some(database) = url.strip_prefix("sqlite://") else {
         return Ok(None);
     };
+    private::database(Path::new(database))?;
     let path = PathBuf::from(format!("{database}.lock"));
-    if let Some(folder) = path.parent() {
-        make_data_folder(folder)?;
-    }
     let cannot = || format!("cannot lock {}", path.display());
     let file = File::create(&path).with_context(cannot)?;
     match file.try_lock() {
@@ -86,7 +84,8 @@ fn address_of(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
 impl Server {
     /// Opens everything and starts to listen and to work.
     pub(crate) async fn start(options: &ServerOptions) -> anyhow::Result<Self> {
-        make_data_folder(&options.data)?;
+        private::by_default();
+        private::data_folder(&options.data)?;
         let plain = bind(options.listen, "--listen").await?;
         if let Some(wrong) = options.idle() {
             anyhow::bail!(wrong);
@@ -235,20 +234,6 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-fn make_data_folder(data: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o750)
-        .create(data)
-        .with_context(|| {
-            format!(
-                "cannot make the data folder {}; give another --data",
-                data.display()
-            )
-        })
 }
 
 async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {

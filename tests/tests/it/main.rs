@@ -3,6 +3,7 @@
 
 mod absent;
 mod at_once;
+mod attack;
 mod away;
 mod cancel;
 mod cli;

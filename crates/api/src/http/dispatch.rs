@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer};
 use super::call::{Call, Payload};
 use super::credentials::authenticate;
+use super::cross_site::{refuse_foreign, refuse_text};
 use crate::Shared;
 use crate::routes::{BodyKind, Disk, Route};
 
@@ -99,6 +100,9 @@ async fn run(
         }
     };
     let query = request.uri.query().map(str::to_owned);
+    if !matches!(route.body, BodyKind::Ignored | BodyKind::Raw) {
+        refuse_text(&request.headers)?;
+    }
     let payload = read_body(route.body, body).await?;
     let call = Call {
         engine: Arc::clone(&shared.engine),
@@ -121,6 +125,7 @@ async fn admit(
     let Some(operation) = route.operation else {
         return Ok(None);
     };
+    refuse_foreign(request)?;
     let principal = authenticate(shared, request).await?;
     principal.permit(operation, &resource(inside))?;
     match route.disk() {
@@ -190,7 +195,7 @@ fn with_slash(path: &str, query: Option<&str>) -> Response {
     response
 }
 
-/// Reads a body as its route says. The content type does not matter.
+/// Reads a body as its route says.
 async fn read_body(kind: BodyKind, body: Body) -> Result<Payload, PulpError> {
     match kind {
         BodyKind::Ignored => return Ok(Payload::None),

@@ -3,6 +3,7 @@
 mod answer;
 mod call;
 mod credentials;
+mod cross_site;
 mod dispatch;
 mod json;
 mod matcher;

@@ -8,12 +8,13 @@ mod permissions;
 mod roles;
 mod users;
 
-use pith_core::Document;
-use pith_core::Operation;
-use pith_core::error::PulpError;
+use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::{Document, Operation, Rights};
+use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::Value;
 
+use crate::auth::Principal;
 use crate::error::from_store;
 
 pub use defaults::ensure_first_admin;
@@ -28,6 +29,51 @@ fn no_user(login: &str) -> PulpError {
 /// 404 PLP0009 for a role.
 fn no_role(id: &str) -> PulpError {
     PulpError::missing_resource(&[("resource_id", id)])
+}
+
+/// 401 PLP0026: somebody would gain rights that `by` does not have.
+fn beyond(by: &Principal, action: &str) -> PulpError {
+    let name = by.name();
+    let text =
+        format!("Permission denied: user {name} cannot {action} who may do more than {name}.");
+    let detail = ErrorDetail::new("PLP0026", text)
+        .with("user", name)
+        .with("operation", Operation::Update.name());
+    PulpError::unauthenticated(detail, "permission_denied")
+}
+
+/// Refuses to give out a role that grants what `by` may not do: membership would be a way to it.
+fn may_give(by: &Principal, role: &Role) -> Result<(), PulpError> {
+    let granted = role
+        .grants
+        .iter()
+        .flatten()
+        .flat_map(|(resource, operations)| {
+            let operations = operations.iter().copied();
+            operations.map(move |operation| (resource.as_str(), operation))
+        });
+    let is_above = role.id == SUPER_USERS && !by.is_super_user();
+    if is_above || !by.may_all(granted) {
+        return Err(beyond(by, "make members of a role"));
+    }
+    Ok(())
+}
+
+/// Refuses to set the password of somebody else who may do what `by` may not: it would be a way to act as them. The rights
+/// that every user has on themselves do not count.
+fn may_become(by: &Principal, user: &User, rights: &Rights) -> Result<(), PulpError> {
+    let is_own = matches!(by, Principal::User(account) if account.login == user.login);
+    if is_own || by.is_super_user() {
+        return Ok(());
+    }
+    let own = users::default_resources(&user.login);
+    let more = rights
+        .granted()
+        .filter(|(resource, _)| !own.iter().any(|own| own == resource));
+    if user.has_role(SUPER_USERS) || !by.may_all(more) {
+        return Err(beyond(by, "set the password of a user"));
+    }
+    Ok(())
 }
 
 /// `delta` of an update.

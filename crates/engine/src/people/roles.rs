@@ -7,8 +7,9 @@ use pith_store::{PeopleChange, Role, User};
 use serde_json::{Value, json};
 
 use super::users::{document as user_document, keep_a_super_user, last_member};
-use super::{delta, give_role, no_role, no_user, take_role};
+use super::{delta, give_role, may_give, no_role, no_user, take_role};
 use crate::Engine;
+use crate::auth::Principal;
 use crate::error::from_store;
 
 /// Letters, digits, `-` and `_`.
@@ -181,11 +182,16 @@ impl Engine {
         Ok(members.map(user_document).collect())
     }
 
-    /// Gives a user a role; nothing happens when they have it.
+    /// Gives a user a role in the name of `by`; nothing happens when they have it.
     ///
     /// # Errors
-    /// 404 when there is no such role, 400 when there is no such user.
-    pub async fn role_member_add(&self, id: &str, body: &Document) -> Result<(), PulpError> {
+    /// 404 when there is no such role, 400 when there is no such user, 401 when it grants what `by` may not do.
+    pub async fn role_member_add(
+        &self,
+        id: &str,
+        body: &Document,
+        by: &Principal,
+    ) -> Result<(), PulpError> {
         let login = match body.get("login") {
             None | Some(Value::Null) => return Err(PulpError::invalid_values(&[Value::Null])),
             Some(login) => login.as_str(),
@@ -197,6 +203,7 @@ impl Engine {
             None => None,
         };
         let mut user = user.ok_or_else(|| PulpError::invalid_value(&["login"]))?;
+        may_give(by, &role)?;
         give_role(&mut change, &mut user, &role).await?;
         change.commit().await.map_err(from_store)
     }

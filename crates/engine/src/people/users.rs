@@ -7,7 +7,7 @@ use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::{Value, json};
 
-use super::{delta, give_role, grant, no_role, no_user, take_role};
+use super::{delta, give_role, grant, may_become, may_give, no_role, no_user, take_role};
 use crate::Engine;
 use crate::auth::{Principal, hash_password};
 use crate::error::from_store;
@@ -97,17 +97,25 @@ fn wanted(body: &Document) -> Result<(&str, Option<String>, Option<&str>), PulpE
     }
 }
 
+/// The resources that every user has rights on.
+pub(super) fn default_resources(login: &str) -> [String; 3] {
+    [
+        "/v2/actions/login/".to_owned(),
+        "/v2/actions/logout/".to_owned(),
+        format!("/v2/users/{login}/"),
+    ]
+}
+
 /// What every user may do: log in, log out, read and change themselves.
 pub(super) async fn grant_defaults(
     change: &mut PeopleChange,
     login: &str,
 ) -> Result<(), PulpError> {
-    let own = format!("/v2/users/{login}/");
-    for resource in ["/v2/actions/login/", "/v2/actions/logout/", &own] {
+    for resource in default_resources(login) {
         grant(
             change,
             login,
-            resource,
+            &resource,
             &[Operation::Read, Operation::Update],
         )
         .await?;
@@ -188,6 +196,7 @@ async fn set_roles(
 ) -> Result<(), PulpError> {
     for role in wanted.iter().filter(|role| !user.has_role(&role.id)) {
         by.permit(Operation::Update, &format!("/v2/roles/{}/users/", role.id))?;
+        may_give(by, role)?;
     }
     let gone: Vec<String> = user
         .roles
@@ -260,7 +269,8 @@ impl Engine {
     /// Changes a user in the name of `by`. Everything is checked before anything is changed.
     ///
     /// # Errors
-    /// 404 when there is no such user or role, 400 for what cannot be, 401 for roles that `by` may not hand out.
+    /// 404 when there is no such user or role, 400 for what cannot be, 401 for roles that `by` may not hand out, and for the
+    /// password of somebody who may do more than `by`.
     pub async fn user_update(
         &self,
         login: &str,
@@ -287,6 +297,8 @@ impl Engine {
             set_roles(&mut change, &mut user, &roles, by).await?;
         }
         if update.password.is_some() {
+            let rights = self.store.user_rights(login).await.map_err(from_store)?;
+            may_become(by, &user, &rights.into_iter().collect())?;
             user.password_hash = hash;
             user.password_changed = changed(self.store.now(), user.password_changed);
         }

@@ -1,0 +1,115 @@
+//! A right does what its name says, and is no way to a greater one.
+
+use pith_e2e::Api;
+use serde_json::json;
+
+use super::{Scene, denied, refusal};
+
+#[test]
+fn who_may_change_users_does_not_become_somebody_who_may_do_more() {
+    Scene::on_each_database(|scene| {
+        let eve = scene.user("eve", &[("/v2/users/", &["READ", "UPDATE"])]);
+        let granter = [("/v2/permissions/", ["EXECUTE"].as_slice())];
+        scene.user("granter", &granter);
+        scene.user("plain", &[]);
+        let take = |by: &Api, login: &str| {
+            let body = json!({"delta": {"password": "taken"}});
+            refusal(by, "PUT", &format!("/users/{login}/"), &body)
+        };
+        assert_eq!(take(&eve, "admin"), denied());
+        assert_eq!(take(&eve, "granter"), denied());
+        assert!(scene.server.api().unwrap().get("/users/").is_ok());
+        // Who may do no more than she may, and herself.
+        assert_eq!(take(&eve, "plain").0, 200);
+        assert_eq!(take(&eve, "eve").0, 200);
+        assert_eq!(take(&scene.admin, "granter").0, 200);
+    });
+}
+
+#[test]
+fn who_may_change_roles_gives_none_that_grants_more() {
+    Scene::on_each_database(|scene| {
+        let eve = scene.user("eve", &[("/v2/roles/", &["READ", "UPDATE", "DELETE"])]);
+        for (role, resource) in [("readers", "/v2/roles/"), ("owners", "/v2/repositories/")] {
+            scene.admin_does("POST", "/roles/", &json!({"role_id": role}), 201);
+            let body = json!({"role_id": role, "resource": resource, "operations": ["READ"]});
+            scene.admin_does("POST", "/permissions/actions/grant_to_role/", &body, 200);
+        }
+        let join = |role: &str| {
+            let body = json!({"login": "eve"});
+            refusal(&eve, "POST", &format!("/roles/{role}/users/"), &body)
+        };
+        assert_eq!(join("super-users"), denied());
+        assert_eq!(join("owners"), denied());
+        assert_eq!(join("readers").0, 200);
+        let body = json!({"delta": {"roles": ["readers", "owners"]}});
+        assert_eq!(refusal(&eve, "PUT", "/users/eve/", &body), denied());
+        assert_eq!(refusal(&eve, "GET", "/repositories/", &json!({})), denied());
+    });
+}
+
+#[test]
+fn nothing_can_have_the_name_of_an_operation() {
+    Scene::on_each_database(|scene| {
+        for (path, key) in [
+            ("/repositories/", "id"),
+            ("/repo_groups/", "id"),
+            ("/users/", "login"),
+        ] {
+            let answer = refusal(&scene.admin, "POST", path, &json!({key: "search"}));
+            assert_eq!(answer, (400, "PLP0015".to_owned()), "{path}");
+        }
+    });
+}
+
+#[test]
+fn a_copy_takes_the_right_to_read_its_source_and_tells_nothing_without() {
+    Scene::on_each_database(|scene| {
+        scene
+            .admin
+            .create_rpm("own", "http://127.0.0.1:9/")
+            .unwrap();
+        let mallory = scene.user("mallory", &[("/v2/repositories/own/", &["UPDATE"])]);
+        let copy = |source: &str| {
+            let body = json!({"source_repo_id": source, "criteria": {}});
+            refusal(
+                &mallory,
+                "POST",
+                "/repositories/own/actions/associate/",
+                &body,
+            )
+        };
+        assert_eq!(copy("theirs"), denied());
+        assert_eq!(copy("nobodys"), denied());
+        scene.grant("mallory", "/v2/repositories/theirs/", &["READ"]);
+        assert_eq!(copy("theirs").0, 202);
+    });
+}
+
+#[test]
+fn what_a_page_of_another_site_has_a_browser_send_is_not_done() {
+    let scene = Scene::start(None);
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .new_agent();
+    let send = |headers: &[(&str, &str)]| {
+        let mut request = ureq::http::Request::builder()
+            .method("POST")
+            .uri(scene.server.url("/pulp/api/v2/users/"))
+            .header("Authorization", scene.admin.authorization().unwrap());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(r#"{"login":"intruder"}"#).unwrap();
+        agent.run(request).unwrap().status().as_u16()
+    };
+    let json = ("Content-Type", "application/json");
+    assert_eq!(send(&[json, ("Origin", "https://evil.example")]), 403);
+    assert_eq!(send(&[json, ("Sec-Fetch-Site", "cross-site")]), 403);
+    assert_eq!(send(&[("Content-Type", "text/plain")]), 415);
+    assert!(scene.admin.get("/users/intruder/").is_err());
+    let own = scene.server.url("");
+    assert_eq!(send(&[json, ("Origin", own.as_str())]), 201);
+}
