@@ -253,13 +253,14 @@ pub(crate) fn refuse_shadowing(
     body: &Document,
     key: &str,
 ) -> Result<(), PulpError> {
-    let Some(Value::String(id)) = body.get(key) else {
+    let id = body.get(key).and_then(Value::as_str);
+    let Some(id) = id.filter(|id| !id.is_empty()) else {
         return Ok(());
     };
     let mut rests = ROUTES
         .iter()
         .filter_map(|route| route.path.strip_prefix(collection));
-    if rests.any(|rest| rest.split('/').next() == Some(id.as_str())) {
+    if rests.any(|rest| rest.split('/').next() == Some(id)) {
         return Err(PulpError::invalid_value(&[key]));
     }
     Ok(())
@@ -283,6 +284,7 @@ mod tests {
         }
         assert!(refused("/repositories/", "actions"));
         assert!(!refused("/users/", "actions"));
+        assert!(!refused("/users/", ""), "another message says so");
         assert!(!refused("/repositories/", "<repo>x"));
     }
 

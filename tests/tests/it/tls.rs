@@ -122,7 +122,7 @@ fn curl_logs_in_once_and_comes_back_with_the_certificate() {
         let metadata = fs::metadata(secure.server.data().join(name)).unwrap();
         metadata.permissions().mode() & 0o777
     };
-    assert_eq!((mode("authority.pem"), mode("ca.crt")), (0o600, 0o644));
+    assert_eq!((mode("authority.pem"), mode("ca.crt")), (0o600, 0o600));
 }
 
 #[test]

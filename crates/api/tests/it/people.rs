@@ -119,13 +119,16 @@ async fn nobody_makes_themselves_a_super_user_by_changing_themselves() {
     assert_eq!(refused, (401, "PLP0026".to_owned()));
     let (_, ann) = ask(router, &ADMIN, "GET", "/users/ann/", None).await;
     assert_eq!((&ann["roles"], &ann["name"]), (&json!([]), &json!("Ann")));
-    // Whoever may change the members of the role by the call that is there for it may do so here.
-    grant(router, "/v2/roles/super-users/users/", &["UPDATE"]).await;
+    // Also who may change the members of roles makes nobody more than they are themselves.
+    grant(router, "/v2/roles/", &["UPDATE"]).await;
+    let refused = code(router, &ANN, "PUT", "/users/ann/", roles()).await;
+    assert_eq!(refused, (401, "PLP0026".to_owned()));
+    done(router, "POST", "/roles/", json!({ "role_id": "equals" })).await;
+    let equals = Some(json!({ "delta": { "roles": ["equals"] } }));
     assert_eq!(
-        code(router, &ANN, "PUT", "/users/ann/", roles()).await.0,
+        code(router, &ANN, "PUT", "/users/ann/", equals).await.0,
         200
     );
-    assert_eq!(status(router, &ANN, "GET", "/users/").await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -199,7 +199,8 @@ fn halves<'a>(map: &'a Document, key: &str) -> Result<Halves<'a>, CriteriaError>
     Ok((present(inner, "association"), present(inner, "unit")))
 }
 
-/// One text is wrapped; nothing or an empty list is every type; anything else names no type.
+/// One text is wrapped; nothing or an empty list is every type; a list of texts names them; anything else but a list names no
+/// type, as recorded.
 fn type_ids(value: Option<&Value>) -> Result<Option<Vec<String>>, CriteriaError> {
     let wrong = || CriteriaError::invalid("type_ids");
     match value {
@@ -211,7 +212,7 @@ fn type_ids(value: Option<&Value>) -> Result<Option<Vec<String>>, CriteriaError>
             .map(|one| one.as_str().map(str::to_owned).ok_or_else(wrong))
             .collect::<Result<_, _>>()
             .map(Some),
-        Some(_) => Err(wrong()),
+        Some(_) => Ok(Some(Vec::new())),
     }
 }
 
@@ -392,8 +393,8 @@ mod tests {
                 .type_ids,
             None
         );
-        for bad in [json!(5), json!({"$in": ["rpm"]}), json!(["rpm", 5])] {
-            assert_eq!(names(json!({ "type_ids": bad })), ["type_ids"]);
-        }
+        let number = UnitCriteria::parse(&json!({"type_ids": 5})).unwrap();
+        assert_eq!(number.type_ids, Some(vec![]));
+        assert_eq!(names(json!({"type_ids": ["rpm", 5]})), ["type_ids"]);
     }
 }
