@@ -136,31 +136,6 @@ impl LocalStore {
         self.rename(file, &self.path(sha256))
     }
 
-    /// Makes a blob of a file that lies elsewhere, perhaps on another file system. The file is gone afterwards.
-    pub(crate) fn adopt(&self, sha256: &Sha256, size: u64, path: &Path) -> Result<()> {
-        if self.reuse(sha256, size)? {
-            return fs::remove_file(path).map_err(Error::io("remove", path));
-        }
-        let target = self.path(sha256);
-        make_parent(&target)?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this crate is the one that renames"
-        )]
-        let renamed = fs::rename(path, &target);
-        match renamed {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                let mut copy = self.temporary()?;
-                let mut source = File::open(path).map_err(Error::io("open", path))?;
-                io::copy(&mut source, copy.as_file_mut()).map_err(Error::io("copy", path))?;
-                self.rename(copy.into_temp_path(), &target)?;
-                fs::remove_file(path).map_err(Error::io("remove", path))
-            }
-            Err(error) => Err(Error::io("rename", path)(error)),
-        }
-    }
-
     fn temporary(&self) -> Result<tempfile::NamedTempFile> {
         faults::step(&self.spool)
             .and_then(|()| within(&self.spool, || tempfile::NamedTempFile::new_in(&self.spool)))

@@ -18,7 +18,6 @@ use crate::error::blocking;
 use crate::folders::within;
 use crate::local::{LocalStore, file_system_now};
 use crate::remote::RemoteStore;
-use crate::room::space;
 use crate::writer::Body;
 use crate::{
     BlobStream, BlobWriter, Error, Result, Room, SpoolFile, StorageUrl, Stored, SyncBlobWriter,
@@ -322,15 +321,6 @@ impl Blobs {
         .await
     }
 
-    /// Room left, to stop accepting writes before the disk is full.
-    ///
-    /// # Errors
-    /// When the file system cannot be asked.
-    // tidy: allow(unused): the reserve for full disks asks it
-    pub fn free_space(&self) -> Result<Space> {
-        space(&self.inner.spool)
-    }
-
     /// Refuses to take anything in while one of the file systems of `room` has less than its reserve. The first call counts.
     pub fn keep_free(&self, room: Room) {
         let _ = self.inner.room.set(room);
@@ -426,14 +416,6 @@ impl Blobs {
         match &self.inner.backend {
             Backend::Local(_) => None,
             Backend::Remote(remote) => Some(remote),
-        }
-    }
-
-    /// Makes a blob of a file that lies outside of the spool, on the local disk only.
-    pub(crate) fn adopt_local(&self, stored: &Stored, path: &Path) -> Result<()> {
-        match &self.inner.backend {
-            Backend::Local(local) => local.adopt(&stored.sha256, stored.size, path),
-            Backend::Remote(_) => Ok(()),
         }
     }
 }

@@ -1,25 +1,21 @@
 //! Uploads in progress, addressed by id: a sparse file where blobs are files, an object for each segment where they are
 //! objects. They lie in the storage that all processes share and not beside one of them, because the process that takes a
 //! segment is not the one that imports it.
-//!
-//! Of a file, writers share a lock on the file, and [`Uploads::into_blob`] takes it alone: when it has the lock, nobody
-//! writes any more, and a writer that waited finds that the upload is gone instead of writing into a blob.
 
 use std::fs::{self, File};
 use std::io::{self, Seek as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
-use pith_core::Algorithm;
 use uuid::Uuid;
 
 use crate::error::blocking;
 use crate::folders::within;
 use crate::remote::RemoteStore;
-use crate::{Blobs, BoxError, Error, Result, Stored, hash, paths};
+use crate::{Blobs, BoxError, Error, Result, paths};
 
 /// Bytes gathered before they are written.
 const CHUNK: usize = 256 * 1024;
@@ -104,7 +100,7 @@ impl Uploads {
             }
             Place::File(path) => {
                 let opened = path.clone();
-                let file = blocking(move || open_locked(id, &opened, Access::Write)).await?;
+                let file = blocking(move || open_to_write(id, &opened)).await?;
                 (path, file, offset)
             }
         };
@@ -216,37 +212,6 @@ impl Uploads {
         })
         .await
     }
-
-    /// Turns an upload into a blob, without copying it where that is possible; the upload is gone afterwards.
-    ///
-    /// # Errors
-    /// When there is no such upload or it cannot be stored; then the upload stays.
-    // tidy: allow(unused): imports copy still; they are to adopt the file
-    pub async fn into_blob(&self, id: Uuid, also: &[Algorithm]) -> Result<Stored> {
-        let (blobs, also) = (self.blobs.clone(), also.to_vec());
-        let path = match self.place(id) {
-            Place::File(path) => path,
-            Place::Objects(remote) => {
-                let mut file = remote.upload_assemble(id, blobs.nameless()?).await?;
-                let stored = blocking(move || {
-                    file.rewind().map_err(Error::io("read", Path::new("")))?;
-                    let mut writer = blobs.sync_writer(&also);
-                    io::copy(&mut file, &mut writer).map_err(Error::io("copy", Path::new("")))?;
-                    writer.finish()
-                })
-                .await?;
-                remote.upload_delete(id).await?;
-                return Ok(stored);
-            }
-        };
-        blocking(move || {
-            let file = open_locked(id, &path, Access::Alone)?;
-            let stored = hash::file(&file, &path, &also)?;
-            blobs.adopt_local(&stored, &path)?;
-            Ok(stored)
-        })
-        .await
-    }
 }
 
 async fn write_out(
@@ -266,30 +231,12 @@ async fn write_out(
     .await
 }
 
-#[derive(Clone, Copy)]
-enum Access {
-    Write,
-    Alone,
-}
-
-fn open_locked(id: Uuid, path: &Path, access: Access) -> Result<File> {
-    let file = File::options()
+fn open_to_write(id: Uuid, path: &Path) -> Result<File> {
+    File::options()
         .read(true)
         .write(true)
         .open(path)
-        .map_err(no_upload("open", path, id))?;
-    match access {
-        Access::Write => file.lock_shared(),
-        Access::Alone => file.lock(),
-    }
-    .map_err(Error::io("lock", path))?;
-    let still_there = fs::metadata(path).map_err(no_upload("look at", path, id))?;
-    let locked = file.metadata().map_err(Error::io("look at", path))?;
-    if (still_there.dev(), still_there.ino()) == (locked.dev(), locked.ino()) {
-        Ok(file)
-    } else {
-        Err(Error::NoUpload(id))
-    }
+        .map_err(no_upload("open", path, id))
 }
 
 fn no_upload(verb: &str, path: &Path, id: Uuid) -> impl FnOnce(io::Error) -> Error {
