@@ -14,10 +14,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use pith_core::UnitId;
 
 /// A database of one's own. It goes away with the server, or at once when the server was there before.
 #[derive(Debug)]
@@ -60,15 +60,8 @@ pub fn database() -> Option<Database> {
         eprintln!("SKIPPED: PostgreSQL is not installed, half of this suite did not run");
         return None;
     };
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    // The id of a process alone is not enough: one long run of tests uses up all ids and begins anew.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let name = format!(
-        "pith_{}_{}_{}",
-        std::process::id(),
-        now.map_or(0, |now| now.as_nanos()),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    );
+    // Not the id of the process: one long run of tests uses up all of them and begins anew.
+    let name = format!("pith_{}", UnitId::new()).replace('-', "_");
     match server.psql("postgres", &format!("CREATE DATABASE {name}")) {
         Ok(()) => Some(Database {
             url: server.url(&name),
