@@ -27,7 +27,7 @@ impl LeftOut {
 
     /// The rest of `values`.
     #[must_use]
-    pub fn from<'a>(self, values: [&'a str; 5]) -> [Option<&'a str>; 5] {
+    pub fn from(self, values: [&str; 5]) -> [Option<&str>; 5] {
         let mut at = 0;
         values.map(|value| {
             let left_out = self.0 & (1 << at) != 0;

@@ -297,7 +297,7 @@ fn join(mut earlier: Element, later: Element) -> Element {
     earlier.children.retain(|child| {
         let once = ONCE.contains(&child.name.as_str());
         let replaced = once && later.child(&child.name).is_some();
-        !replaced && !(child.name == "match" && again(child))
+        !(replaced || child.name == "match" && again(child))
     });
     for list in &mut earlier.children {
         if ["packagelist", "grouplist", "optionlist"].contains(&list.name.as_str()) {

@@ -203,7 +203,7 @@ impl Feed {
     pub fn urls(&self, base: Option<&str>, location: &str) -> Vec<Url> {
         let named = base.and_then(|base| self.bases[0].beside(base).ok());
         // Media that nobody can ask for files (`media://`) are copies of the repository.
-        let named = named.filter(|base| is_reachable(base));
+        let named = named.filter(is_reachable);
         let bases = match &named {
             Some(base) => std::slice::from_ref(base),
             None => &self.bases,
