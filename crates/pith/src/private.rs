@@ -1,7 +1,7 @@
 //! What is on the disk is for the server alone: password hashes, keys, secrets of importers, content that is guarded.
 
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
@@ -19,6 +19,8 @@ const OWN: [&str; 8] = [
     "pith.db-wal",
     "pith.db.lock",
 ];
+/// The first bytes of an SQLite database (<https://www.sqlite.org/fileformat.html>, 1.3.1).
+const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Rights of the group and of others.
 const OTHERS: u32 = 0o077;
 
@@ -39,21 +41,48 @@ pub(crate) fn data_folder(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the folder of a database where there is none, and closes the files of the database. The folder may be a common one.
+/// Makes the folder of a database where there is none, and closes the files of the database. The folder may be a common one,
+/// and the file is looked at first: it may be anything that somebody named by mistake.
 ///
 /// # Errors
-/// When the folder cannot be made.
+/// When the folder cannot be made, or the file is no SQLite database.
 pub(crate) fn database(file: &Path) -> anyhow::Result<()> {
     if let Some(folder) = file.parent() {
         make(folder)?;
     }
+    if !is_database(file).with_context(|| format!("cannot read {}", file.display()))? {
+        anyhow::bail!(
+            "{} is no SQLite database; give another --database",
+            file.display()
+        );
+    }
     let closed = ["", "-shm", "-wal", ".lock"].iter().try_for_each(|end| {
         let mut name = file.as_os_str().to_owned();
         name.push(end);
-        close(Path::new(&name))
+        match fs::symlink_metadata(&name) {
+            Ok(found) if found.is_file() => close_one(Path::new(&name)),
+            _ => Ok(()),
+        }
     });
     warn(file, closed);
     Ok(())
+}
+
+/// Whether a file is an SQLite database, or none yet.
+fn is_database(file: &Path) -> io::Result<bool> {
+    let found = match fs::metadata(file) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    if !found.is_file() {
+        return Ok(false);
+    }
+    let mut head = Vec::new();
+    fs::File::open(file)?
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut head)?;
+    Ok(head.is_empty() || head == MAGIC)
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {
@@ -136,6 +165,12 @@ mod tests {
         assert_eq!(mode(&data.join("pith.db")), 0o600);
         assert_eq!(mode(&deep.join("cd")), 0o600);
         assert_eq!(mode(&data.join("other")), 0o644);
+        database(&data.join("new.db")).unwrap();
+        for wrong in [data.join("other"), data.clone(), folder.path().to_owned()] {
+            let before = mode(&wrong);
+            database(&wrong).unwrap_err();
+            assert_eq!(mode(&wrong), before);
+        }
         data_folder(&folder.path().join("new/data")).unwrap();
         assert_eq!(mode(&folder.path().join("new/data")), 0o700);
     }

@@ -128,6 +128,16 @@ fn database_files(folder: &Path) -> Vec<PathBuf> {
     names.iter().map(|name| folder.join(name)).collect()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a person moves the files, not pith"
+)]
+fn move_all(from: &[PathBuf], to: &[PathBuf]) {
+    for (from, to) in from.iter().zip(to) {
+        std::fs::rename(from, to).unwrap();
+    }
+}
+
 #[test]
 fn an_sqlite_file_that_was_moved_away_is_not_replaced_and_is_used_again() {
     let feed = Feed::start().unwrap();
@@ -139,9 +149,7 @@ fn an_sqlite_file_that_was_moved_away_is_not_replaced_and_is_used_again() {
     std::fs::create_dir(&elsewhere).unwrap();
     let (here, there) = (database_files(&server.data()), database_files(&elsewhere));
     for round in 1..=2 {
-        for (here, there) in here.iter().zip(&there) {
-            std::fs::rename(here, there).unwrap();
-        }
+        move_all(&here, &there);
         let new = json!({"id": format!("new-{round}")});
         let refused = api.call("POST", "/repositories/", Some(&new)).unwrap();
         assert_eq!(refused.status, 503, "{}", refused.body);
@@ -151,9 +159,7 @@ fn an_sqlite_file_that_was_moved_away_is_not_replaced_and_is_used_again() {
         assert!(!here[0].exists(), "an empty database in its place");
         assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 503);
 
-        for (here, there) in here.iter().zip(&there) {
-            std::fs::rename(there, here).unwrap();
-        }
+        move_all(&there, &here);
         wait_for("the database to be used again", || {
             let made = api.call("POST", "/repositories/", Some(&new))?;
             Ok((made.status == 201).then_some(()))

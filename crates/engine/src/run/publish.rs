@@ -73,9 +73,10 @@ pub(super) async fn run(
     let basis = (&made_from, served_at.as_slice());
     let skipped = skip_reason(&run, &distributor, &overriding, &config, basis).await?;
     let made_from = (content.version, made_from);
-    let made = match skipped {
-        Some(reason) => Ok(Made::nothing(reason)),
-        None => {
+    let made = match (check_override(&*plugin, &distributor, &overriding), skipped) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Some(reason)) => Ok(Made::nothing(reason)),
+        (Ok(()), None) => {
             let made = publish(&run, &repo, &distributor, plugin, config, made_from);
             run.until_cancelled(made).await
         }
@@ -95,6 +96,25 @@ pub(super) async fn run(
         Err(ContentError::Cancelled) => Err(Failure::Cancelled),
         Err(error) => Err(subject.badly(error).await?),
     }
+}
+
+/// Refuses an override that the distributor would not take as its configuration: what is served now would be taken away. Keys
+/// that it does not know have no effect, and paths of others are looked at when the publication is saved.
+fn check_override(
+    plugin: &dyn Plugin,
+    distributor: &Distributor,
+    overriding: &Document,
+) -> Result<(), ContentError> {
+    let settings = plugin.descriptor().settings;
+    let mut known = overriding.clone();
+    known.retain(|key, _| settings.iter().any(|setting| setting.name == key.as_str()));
+    if known.is_empty() {
+        return Ok(());
+    }
+    let config = Config::with_override(distributor.config.clone(), known);
+    plugin
+        .validate(&distributor.repo_id, &config, &[])
+        .map_err(ContentError::Other)
 }
 
 /// The outcome of a publish.

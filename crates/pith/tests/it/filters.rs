@@ -440,7 +440,7 @@ async fn compare(h: &Harness, searched: &Searched, runner: &mut TestRunner) {
             let odd = searched
                 .documents
                 .iter()
-                .find(|one| one["_id"].to_string() == *id);
+                .find(|one| one["_id"] == serde_json::from_str::<Value>(id).unwrap());
             panic!(
                 "{what} {asked}: found {}, by the rules {}: {odd:?}",
                 found.len(),

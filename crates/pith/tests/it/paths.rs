@@ -10,6 +10,7 @@ crate::on_both!(
     a_path_that_its_owner_has_left_is_free_for_the_next_at_once,
     a_path_of_one_run_alone_stands_in_nobodys_way,
     two_distributors_of_one_repository_share_a_path_and_the_last_publish_counts,
+    an_override_that_no_setting_could_be_takes_nothing_away,
 );
 
 const YUM: &str = "yum_distributor";
@@ -61,6 +62,26 @@ async fn a_path_that_its_owner_has_left_is_free_for_the_next_at_once(on: On) {
     assert_finished(&h.publish("a", YUM, json!({})).await, "success");
     assert_eq!(served_at(&h, "z").await, owner("a", YUM));
     assert_eq!(served_at(&h, "a").await, owner("b", YUM));
+}
+
+async fn an_override_that_no_setting_could_be_takes_nothing_away(on: On) {
+    let Some(h) = start(on).await else {
+        return;
+    };
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    for wrong in [
+        json!({"relative_url": "../x"}),
+        json!({"http": "x"}),
+        json!({"http": false, "https": false}),
+        json!({"force_full": "yes"}),
+        json!({"remove_old_repodata_threshold": "x"}),
+    ] {
+        let task = h.publish("a", YUM, wrong.clone()).await;
+        assert_eq!(task.state, TaskState::Error, "{wrong}: {task:?}");
+        assert_eq!(served_at(&h, "a").await, owner("a", YUM), "{wrong}");
+    }
+    let other = json!({"of_another_program": 1});
+    assert_finished(&h.publish("a", YUM, other).await, "success");
 }
 
 async fn a_path_of_one_run_alone_stands_in_nobodys_way(on: On) {

@@ -405,7 +405,8 @@ impl<'a, 'f> Walk<'a, 'f> {
         let mut open = self.state().open(need);
         let owner = self.universe.package(owner);
         open.retain_mut(|choice| {
-            choice.retain(|number| self.universe.package(*number).place != Place::There);
+            // Whatever was chosen already brings a solve no further.
+            choice.retain(|number| !self.solved.is_present(*number));
             let complete = |number: &u32| !self.facts.lacking.has(*number);
             if weak || choice.iter().any(complete) {
                 choice.retain(complete);

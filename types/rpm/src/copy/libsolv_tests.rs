@@ -476,3 +476,45 @@ fn a_condition_that_nobody_can_make_hold_brings_nothing() {
     set.target.push(2);
     assert_eq!(set.ours("relaxed").len(), 1, "it holds at the destination");
 }
+
+#[test]
+fn a_need_with_sides_of_several_packages_is_met_by_one_side() {
+    let package = |name: &str, requires: &[&str]| {
+        let value = json!({
+            "name": name, "evr": "1-1", "arch": "noarch", "provides": [], "requires": requires, "recommends": [],
+        });
+        (UnitId::new(), value)
+    };
+    let brought = |need: &str| {
+        let set = Set {
+            pool: vec![
+                package("x", &[need]),
+                package("a", &[]),
+                package("b", &[]),
+                package("c", &[]),
+                package("d", &[]),
+                package("bad", &["nothing"]),
+            ],
+            sources: vec![vec![0, 1, 2, 3, 4, 5]],
+            target: vec![],
+            chosen: vec![0],
+        };
+        let found = set.ours("conservative");
+        let names = found.iter().map(|(_, name)| name.replace("-1-1", ""));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    for (need, expected) in [
+        ("((a and b) or c)", "c"),
+        ("(c or (a and b))", "c"),
+        ("((a and b) or (c and d))", "a b"),
+        ("((a and b) or gone)", "a b"),
+        ("((a and gone) or c)", "c"),
+        ("((a and bad) or (c and d))", "c d"),
+        ("((a and bad) or gone)", "a bad"),
+        ("((a or b) and c)", "a c"),
+        ("(a if (b and gone) else (c and d))", "c d"),
+        ("(gone if (b and c) else gone)", ""),
+    ] {
+        assert_eq!(brought(need), expected, "{need}");
+    }
+}

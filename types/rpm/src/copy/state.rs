@@ -4,6 +4,9 @@ use super::lacking::Lacking;
 use super::rich::{Need, Rich, Word};
 use super::universe::{Sides, Universe};
 
+/// Choices that one need is taken apart into.
+const MOST_CHOICES: usize = 64;
+
 /// The packages of a universe of which some are present.
 pub(super) struct State<'a, P> {
     pub(super) universe: &'a Universe,
@@ -53,7 +56,7 @@ impl<P: Fn(u32) -> bool> State<'_, P> {
         self.universe.candidates(need, &|rich| self.sides(rich))
     }
 
-    /// The lists of which a package each is still to come for a need.
+    /// The lists of which a package each is still to come for a need. None of these packages is present.
     pub(super) fn open(&self, need: &Need) -> Vec<Vec<u32>> {
         let mut open = Vec::new();
         self.collect(need, &mut open);
@@ -63,6 +66,25 @@ impl<P: Fn(u32) -> bool> State<'_, P> {
     fn any_whole(&self, choice: &[u32]) -> bool {
         let lacks = |number| self.lacking.is_some_and(|lacking| lacking.has(number));
         choice.iter().any(|number| !lacks(*number))
+    }
+
+    /// What is to come for one of two sides: for `(a and b) or c` one of `a` and `c`, and one of `b` and `c`. Where that would be
+    /// too much, one of the sides.
+    fn either(&self, rich: &Rich) -> Vec<Vec<u32>> {
+        let (left, right) = (self.open(&rich.left), self.open(&rich.right));
+        if left.len() * right.len() > MOST_CHOICES {
+            let can = left.iter().all(|choice| self.any_whole(choice));
+            return if can { left } else { right };
+        }
+        let joined = |one: &Vec<u32>, other: &Vec<u32>| -> Vec<u32> {
+            let more = other.iter().filter(|number| !one.contains(number));
+            let mut all: Vec<u32> = one.iter().chain(more).copied().collect();
+            all.sort_unstable();
+            all
+        };
+        left.iter()
+            .flat_map(|one| right.iter().map(move |other| joined(one, other)))
+            .collect()
     }
 
     fn collect(&self, need: &Need, open: &mut Vec<Vec<u32>>) {
@@ -76,7 +98,8 @@ impl<P: Fn(u32) -> bool> State<'_, P> {
                     self.collect(&rich.left, open);
                     self.collect(&rich.right, open);
                 }
-                Word::Or | Word::With | Word::Without => open.push(self.candidates(need)),
+                Word::Or => open.extend(self.either(rich)),
+                Word::With | Word::Without => open.push(self.candidates(need)),
                 Word::If | Word::Unless => {
                     let sides = self.sides(rich);
                     if sides.left {
@@ -86,11 +109,14 @@ impl<P: Fn(u32) -> bool> State<'_, P> {
                         let before = open.len();
                         self.collect(otherwise, open);
                         // Where that cannot come, the condition can be made to hold.
-                        let condition = self.candidates(&rich.right);
-                        let can = |choice: &Vec<u32>| self.any_whole(choice);
-                        if !open[before..].iter().all(can) && can(&condition) {
+                        let condition = self.open(&rich.right);
+                        let can = |choices: &[Vec<u32>]| {
+                            !choices.is_empty() && choices.iter().all(|one| self.any_whole(one))
+                        };
+                        let then = self.candidates(&rich.left);
+                        if !can(&open[before..]) && can(&condition) && self.any_whole(&then) {
                             open.truncate(before);
-                            open.push(condition);
+                            open.extend(condition);
                         }
                     }
                 }

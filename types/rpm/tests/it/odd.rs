@@ -219,6 +219,14 @@ async fn packages_that_filelists_or_other_do_not_list_have_no_files_or_changes()
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "upstream moves the files, not pith"
+)]
+fn move_file(from: &Path, to: &Path) {
+    std::fs::rename(from, to).unwrap();
+}
+
 #[tokio::test]
 async fn what_clients_do_without_may_be_gone_and_is_asked_for_again() {
     let feed = plain();
@@ -233,22 +241,22 @@ async fn what_clients_do_without_may_be_gone_and_is_asked_for_again() {
     };
     for gone in [&prestodelta, &delta, &product] {
         let hidden = gone.with_extension("hidden");
-        std::fs::rename(gone, &hidden).unwrap();
+        move_file(gone, &hidden);
         // A new server misses what is gone, a second sync brings it though repomd.xml is the same.
         let mut new = Fake::new(feed.path(), json!({}));
         new.sync().await.unwrap();
         assert_eq!(noted(&new, "file_missing"), 1, "{}", gone.display());
         assert_eq!((new.count_of("rpm"), all(&new).iter().sum()), (3, 1));
-        std::fs::rename(&hidden, gone).unwrap();
+        move_file(&hidden, gone);
         new.sync().await.unwrap();
         assert_eq!(all(&new), [1, 1], "{}", gone.display());
         // What an old one has stays.
         repo.sync().await.unwrap();
-        std::fs::rename(gone, &hidden).unwrap();
+        move_file(gone, &hidden);
         repo.force = true;
         repo.sync().await.unwrap();
         assert_eq!(all(&repo), [1, 1], "{}", gone.display());
-        std::fs::rename(&hidden, gone).unwrap();
+        move_file(&hidden, gone);
     }
 }
 
