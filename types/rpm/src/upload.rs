@@ -450,11 +450,15 @@ async fn modules(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentErro
     let repo_id = ctx.repo().id.clone();
     let found = tokio::task::spawn_blocking(move || {
         let documents = others::module_documents(file, &bent)?;
-        others::modules(&documents, &repo_id, Origin::Upload, &bent)
+        if documents.is_empty() {
+            return Ok(None);
+        }
+        others::modules(&documents, &repo_id, Origin::Upload, &bent).map(Some)
     })
     .await
     .map_err(ContentError::other)?
     .map_err(invalid)?;
+    let found = found.ok_or_else(|| invalid("the file has no module document"))?;
     let handed = found.digests();
     ctx.stage(found.wanted).await?;
     let all = said::read(ctx.units_after(said::select()).await?).await?;

@@ -483,7 +483,8 @@ impl Sync<'_> {
     fn report(&self, feed: &Feed) -> SyncReport {
         let mut pad = Document::new();
         let overridden = self.ctx.config().overridden().contains_key("feed");
-        let good = !self.progress.has_details() && !overridden;
+        // What is broken is read and told again, until upstream mends it.
+        let good = !self.progress.has_details() && self.progress.all_whole() && !overridden;
         let (revision, checksum) = if good {
             (json!(feed.repomd.revision), json!(feed.checksum))
         } else if overridden {

@@ -122,6 +122,12 @@ impl Progress {
         !self.inner.lock().partial.contains(type_id)
     }
 
+    /// Whether all that upstream lists was read.
+    #[must_use]
+    pub fn all_whole(&self) -> bool {
+        self.inner.lock().partial.is_empty()
+    }
+
     /// Something of this type that clients do without cannot be had. The next sync asks for it again.
     pub fn go_without(&self, type_id: &'static str, name: &str, detail: Value) {
         let sentence = "files that clients can do without could not be had; what the repository has of them stays";

@@ -299,6 +299,8 @@ async fn a_broken_document_takes_nothing_away() {
                 ((1, 1), 1),
                 "{kind}"
             );
+            repo.sync().await.unwrap();
+            assert_eq!(noted(&repo, "broken_document"), 2, "{kind}: told again");
         }
     }
 }
