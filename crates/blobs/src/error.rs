@@ -17,12 +17,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The blob is not in the store.
     #[error(
-        "blob {0} is not in the store; `pith repo download ID --verify-all` fetches what can be fetched again"
+        "blob {0} is not in the store; `pith repo download ID --verify-all` fetches files of the feed again, a publish \
+         with --force-full writes what pith made"
     )]
     Missing(Sha256),
     /// A blob does not have the bytes that its name promises.
     #[error(
-        "blob {expected} is damaged, its bytes hash to {actual}; `pith repo download ID --verify-all` fetches it again"
+        "blob {expected} is damaged, its bytes hash to {actual}; `pith repo download ID --verify-all` fetches files of \
+         the feed again, a publish with --force-full writes what pith made"
     )]
     Damaged {
         /// The name.
@@ -133,18 +135,46 @@ impl Error {
         }
     }
 
-    /// Tells whether the object store cannot be reached or does not work now: the same call may succeed later.
+    /// Tells whether the store cannot be reached or written, or does not work now: the same call may succeed later.
     #[must_use]
     pub fn is_away(&self) -> bool {
+        use io::ErrorKind as Kind;
         use object_store::Error as Remote;
-        matches!(
-            self,
-            Self::Object {
-                source: Remote::Generic { .. } | Remote::JoinError { .. },
-                ..
+        match self {
+            Self::Object { source, .. } => {
+                matches!(source, Remote::Generic { .. } | Remote::JoinError { .. })
             }
-        )
+            // A disk that is not mounted, mounted only for reading, or broken; a server of files that is gone.
+            Self::Io { source, .. } => {
+                is_broken_disk(source)
+                    || matches!(
+                        source.kind(),
+                        Kind::NotFound
+                            | Kind::NotADirectory
+                            | Kind::PermissionDenied
+                            | Kind::ReadOnlyFilesystem
+                            | Kind::StaleNetworkFileHandle
+                            | Kind::TimedOut
+                    )
+            }
+            _ => false,
+        }
     }
+
+    /// Tells whether the blob that was asked for is gone or of no use any more, while the store works.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Missing(_) | Self::Damaged { .. } | Self::DamagedIndex(_) => true,
+            Self::Io { source, .. } => is_broken_disk(source),
+            _ => false,
+        }
+    }
+}
+
+/// Tells whether the disk failed to read or write.
+fn is_broken_disk(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// `tokio::task::spawn_blocking` with the errors of this crate.

@@ -296,6 +296,25 @@ impl Blobs {
         self.place_remote(stored, body).await
     }
 
+    /// Makes sure that the store can be reached and written. A full disk is no matter here.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn ping(&self) -> Result<()> {
+        let this = self.clone();
+        let written = blocking(move || this.nameless().map(drop)).await;
+        if let Err(error) = written
+            && !error.is_full()
+        {
+            return Err(error);
+        }
+        match &self.inner.backend {
+            Backend::Local(_) => Ok(()),
+            // Any name would do: the answer counts, and not what it is.
+            Backend::Remote(remote) => remote.size(&Sha256::of(b"")).await.map(drop),
+        }
+    }
+
     /// Removes scratch files that a killed process left behind; returns how many. Call it once at start, when no other
     /// process uses the spool, or with an age that no living scratch file has.
     ///
@@ -369,6 +388,12 @@ impl Blobs {
     pub(crate) fn nameless(&self) -> Result<std::fs::File> {
         let spool = &self.inner.spool;
         within(spool, || tempfile::tempfile_in(spool)).map_err(Error::io("create a file in", spool))
+    }
+
+    /// Makes sure that the folder of scratch files is there.
+    pub(crate) fn require_spool(&self) -> Result<()> {
+        let spool = &self.inner.spool;
+        within(spool, || std::fs::metadata(spool).map(drop)).map_err(Error::io("look at", spool))
     }
 
     pub(crate) fn spool_folder(&self) -> &Path {

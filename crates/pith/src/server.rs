@@ -32,6 +32,9 @@ use crate::{admin, authority, content, listener, private, types};
 /// The time for which a server that was told to stop waits for its parts.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// The longest wait for the file store when somebody asks whether it is ready.
+const FILES_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A server that runs in this process.
 pub(crate) struct Server {
     /// Where it listens for plain HTTP.
@@ -342,11 +345,18 @@ fn tls_source(options: &ServerOptions, host: &str) -> Source {
     Source::Authority(names)
 }
 
-/// Whether the database answers.
+/// Tells whether the database answers, and whether the file store can be written.
 async fn ready(State(engine): State<Arc<Engine>>) -> Response {
-    match engine.store.ping().await {
-        Ok(()) => "ok\n".into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    let away = |text: String| (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    if let Err(error) = engine.store.ping().await {
+        return away(format!("{error}\n"));
+    }
+    match tokio::time::timeout(FILES_PATIENCE, engine.blobs.ping()).await {
+        Ok(Ok(())) => "ok\n".into_response(),
+        Ok(Err(error)) => away(format!("the file store does not work: {error}\n")),
+        Err(_) => away(format!(
+            "the file store did not answer within {FILES_PATIENCE:?}\n"
+        )),
     }
 }
 

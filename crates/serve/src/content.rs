@@ -124,7 +124,8 @@ impl Content {
             Err(Error::Incoming(why)) if why.is::<Unavailable>() => unavailable(&why),
             Err(error) => {
                 tracing::error!(%error, path = path.path, "published content cannot be served");
-                if error.is_away() || error.is_full() {
+                // What is lost comes back with the next sync or publish.
+                if error.is_away() || error.is_full() || error.is_lost() {
                     return later();
                 }
                 plain(StatusCode::INTERNAL_SERVER_ERROR)

@@ -294,7 +294,7 @@ async fn what_is_not_there_is_404_and_what_is_lost_is_an_error() {
         ("/pulp/repos/fedora/43/ten/x", 404),
         ("/pulp/repos/fedora/44/", 404),
         ("/pulp/repos/fedora/43/elsewhere", 404),
-        ("/pulp/repos/fedora/43/lost", 500),
+        ("/pulp/repos/fedora/43/lost", 503),
         ("/pulp/isos/listing", 404),
         ("/pulp/isos/images/listing", 404),
         ("/pulp/repos/fedora/43/listing", 404),

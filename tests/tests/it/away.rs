@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use pith_e2e::tools::wait_for;
+use pith_e2e::repodata::{Repodata, sha256};
+use pith_e2e::tools::{sample_repo, wait_for};
 use pith_e2e::{Api, Feed, Pith};
 use pith_testkit::{postgres, s3};
 use serde_json::json;
@@ -187,4 +188,68 @@ fn an_sqlite_file_that_was_deleted_is_not_replaced_by_an_empty_one() {
         assert_serves(&api, 0);
     }
     assert!(!files[0].exists(), "an empty database in its place");
+}
+
+/// Downloads what a client of the repository `rpms` reads, and makes sure that it is what the metadata says.
+fn assert_serves_packages(api: &Api) {
+    let read = |path: &str| api.download(&format!("/pulp/repos/rpms/{path}"));
+    let metadata = Repodata::read(read).unwrap();
+    let locations = metadata.locations().unwrap();
+    assert!(!locations.is_empty());
+    for (digest, location) in locations {
+        let served = read(&location).unwrap();
+        assert_eq!(sha256(&served), digest, "{location}");
+    }
+}
+
+#[test]
+fn files_that_were_deleted_under_a_running_server_come_back() {
+    let feed = Feed::of(&sample_repo()).unwrap();
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    api.create_rpm("rpms", &feed.url("/feed/")).unwrap();
+    api.sync("rpms").unwrap();
+    api.publish("rpms").unwrap();
+    let blobs = server.data().join("blobs");
+    let download = json!({"verify_all_units": true});
+    let full = json!({"override_config": {"force_full": true}});
+    let again = [("download", &download), ("sync", &full)];
+    for (action, body) in again {
+        std::fs::remove_dir_all(&blobs).unwrap();
+        let started = api.call("POST", "/content/uploads/", Some(&json!({})));
+        started.unwrap().expect(201).unwrap();
+        assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 200);
+        let path = format!("/repositories/rpms/actions/{action}/");
+        api.run(&path, body).unwrap();
+        // Not skipped, although nothing of what it is made from has changed.
+        let published = api.publish("rpms").unwrap();
+        assert_eq!(published["result"]["result"], "success", "{published:#}");
+        assert_serves_packages(&api);
+    }
+}
+
+#[test]
+fn a_file_store_that_cannot_be_written_is_away_until_it_can() {
+    let feed = Feed::start().unwrap();
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    api.create_files("files", &feed.url("/feed/")).unwrap();
+    assert_works(&api, &feed, 0);
+    let (here, there) = (server.data().join("blobs"), server.data().join("elsewhere"));
+    std::fs::rename(&here, &there).unwrap();
+    std::fs::write(&here, "in its place").unwrap();
+    let refused = api.call("POST", "/content/uploads/", Some(&json!({})));
+    let refused = refused.unwrap();
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    let text = refused.body["error_message"].as_str().unwrap();
+    assert!(text.contains("the file store does not work"), "{text}");
+    let (status, text) = api.raw("GET", "/readyz", None).unwrap();
+    assert_eq!(status, 503);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("the file store does not work"), "{text}");
+
+    std::fs::remove_file(&here).unwrap();
+    std::fs::rename(&there, &here).unwrap();
+    assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 200);
+    assert_works(&api, &feed, 1);
 }

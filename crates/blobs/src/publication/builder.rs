@@ -241,6 +241,7 @@ impl Output {
         blob.write_all(MAGIC)
             .map_err(scratch_error("write the index"))?;
         // Ten bytes a path stay in memory for a million paths.
+        blobs.require_spool()?;
         let table = tempfile::spooled_tempfile_in(RUN, blobs.spool_folder());
         Ok(Self {
             blob,

@@ -25,10 +25,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::basis;
-use super::retire::LeftOut;
+use super::retire::{LeftOut, index_of};
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
 use super::units;
-use crate::error::{from_store, missing};
+use crate::error::{from_blobs, from_store, missing};
 use crate::history;
 use crate::worker::{Done, Failure, Run};
 
@@ -260,10 +260,16 @@ async fn skip_reason(
     let held = run.store.mounts_of(&distributor.repo_id, &distributor.id);
     let held = held.await.map_err(from_store)?;
     let is_held = |mount: &Mount| held.iter().any(|prefix| *prefix == mount.prefix.as_str());
-    let current = served_at.iter().all(is_held)
-        && published
-            .first()
-            .is_some_and(|newest| newest.made_from.as_ref() == Some(made_from));
+    let newest = published.first();
+    let newest = newest.filter(|newest| newest.made_from.as_ref() == Some(made_from));
+    let current = match newest {
+        // One that is lost cannot be served.
+        Some(newest) if served_at.iter().all(is_held) => {
+            let index = run.engine.blobs.size(newest.index_blob).await;
+            index.map_err(|error| from_blobs(&error))?.is_some()
+        }
+        _ => false,
+    };
     Ok(current.then_some("Repository content has not changed since last publish."))
 }
 
@@ -442,19 +448,31 @@ impl PublishContext for Context<'_> {
         let Some(newest) = list.first() else {
             return Ok(Vec::new());
         };
-        let index = pith_blobs::Publication::open(&self.run.engine.blobs, newest.index_blob).await;
-        let index = index.map_err(ContentError::other)?;
+        let Some(index) = index_of(self.run, newest).await? else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::new();
         for entry in index.iter() {
-            let entry = entry.map_err(ContentError::other)?;
+            let entry = match entry {
+                Err(error) if error.is_lost() => {
+                    tracing::warn!(%error, "the last publication is damaged: publishing as if there were none");
+                    return Ok(Vec::new());
+                }
+                entry => entry.map_err(ContentError::other)?,
+            };
             if !entry.path.starts_with(prefix) {
                 continue;
             }
             let kind = match entry.kind {
-                KindRef::Blob(sha256) => Entry::Blob {
-                    sha256,
-                    size: entry.size,
-                },
+                KindRef::Blob(sha256) => {
+                    let there = self.run.engine.blobs.size(sha256).await;
+                    if there.map_err(ContentError::other)?.is_none() {
+                        tracing::warn!(%sha256, path = entry.path, "a file of the last publication is lost");
+                        continue;
+                    }
+                    let size = entry.size;
+                    Entry::Blob { sha256, size }
+                }
                 KindRef::Inline(bytes) => Entry::Inline(bytes::Bytes::copy_from_slice(bytes)),
                 KindRef::Source { .. } => continue,
             };

@@ -14,6 +14,27 @@ use crate::worker::Run;
 /// Paths written by one statement, more or less.
 const PIECE: usize = 500;
 
+/// The index of a publication that was made before; `None` when it is lost. Then there is nothing to take over and nothing to
+/// keep, and the one that is being made is like a first one.
+pub(super) async fn index_of(
+    run: &Run,
+    before: &pith_store::Publication,
+) -> Result<Option<Publication>, ContentError> {
+    match Publication::open(&run.engine.blobs, before.index_blob).await {
+        Ok(index) => Ok(Some(index)),
+        Err(error) if error.is_lost() => {
+            tracing::warn!(
+                %error,
+                repo_id = before.repo_id,
+                distributor_id = before.distributor_id,
+                "the last publication is lost: publishing as if there were none"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(ContentError::other(error)),
+    }
+}
+
 /// The paths that a publication leaves out: where they stand in the index of the one before it, which is all that is kept
 /// of them in memory.
 #[derive(Default)]
@@ -26,7 +47,7 @@ impl LeftOut {
     /// The paths of what the distributor publishes now that `newer` leaves out. Nothing where there is no grace.
     ///
     /// # Errors
-    /// When the database fails or an index cannot be read.
+    /// When the database fails or the store does.
     pub(super) async fn of(
         run: &Run,
         plugin: &Arc<dyn Plugin>,
@@ -42,8 +63,9 @@ impl LeftOut {
         let Some(before) = list.first().filter(|before| before.index_blob != newer) else {
             return Ok(Self::default());
         };
-        let before = Publication::open(&engine.blobs, before.index_blob);
-        let before = before.await.map_err(ContentError::other)?;
+        let Some(before) = index_of(run, before).await? else {
+            return Ok(Self::default());
+        };
         let newer = Publication::open(&engine.blobs, newer).await;
         let newer = newer.map_err(ContentError::other)?;
         let plugin = Arc::clone(plugin);
@@ -64,9 +86,13 @@ impl LeftOut {
             })
         };
         let compared = tokio::task::spawn_blocking(compare).await;
-        compared
-            .map_err(ContentError::other)?
-            .map_err(ContentError::other)
+        match compared.map_err(ContentError::other)? {
+            Err(error) if error.is_lost() => {
+                tracing::warn!(%error, repo_id = owner.0, "the last publication is damaged: nothing of it is kept");
+                Ok(Self::default())
+            }
+            compared => compared.map_err(ContentError::other),
+        }
     }
 
     /// The entries that were at these paths, in pieces. Those that cannot be read any more are left out.
