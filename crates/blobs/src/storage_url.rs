@@ -49,16 +49,33 @@ impl FromStr for StorageUrl {
     fn from_str(text: &str) -> Result<Self> {
         let url = url::Url::parse(text).map_err(|error| Error::StorageUrl(error.to_string()))?;
         match url.scheme() {
-            "file" => url
-                .to_file_path()
-                .map(Self::Local)
-                .map_err(|()| Error::StorageUrl("a file URL is file:///absolute/path".to_owned())),
+            "file" => local(text, &url).map(Self::Local),
             "s3" => S3Settings::from_url(&url).map(Self::S3),
             other => Err(Error::StorageUrl(format!(
                 "'{other}' is neither 'file' nor 's3'"
             ))),
         }
     }
+}
+
+/// The folder of a file URL.
+fn local(text: &str, url: &url::Url) -> Result<PathBuf> {
+    let refused =
+        |why: &str| Error::StorageUrl(format!("a file URL is file:///absolute/path; {why}"));
+    // The parser takes what follows for a path below the root folder.
+    let written = text.trim().get("file:".len()..).unwrap_or_default();
+    if !written.starts_with('/') {
+        return Err(refused("this one names no folder from the root on"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("'?' is written %3F in it, '#' %23"));
+    }
+    let folder = url.to_file_path();
+    let folder = folder.map_err(|()| refused("this one names another machine"))?;
+    if folder.parent().is_none() {
+        return Err(refused("the root folder itself is not for files"));
+    }
+    Ok(folder)
 }
 
 impl S3Settings {
@@ -134,6 +151,14 @@ mod tests {
             "s3://b/?endpiont=x",
             "s3://key:secret@b/",
             "file://host/x",
+            "file:",
+            "file://",
+            "file:///",
+            "file:///x/..",
+            "file:relative",
+            "file:./relative",
+            "file:///x?y",
+            "file:///x#y",
         ] {
             assert!(bad.parse::<StorageUrl>().is_err(), "{bad:?} passed");
         }
