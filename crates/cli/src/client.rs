@@ -205,9 +205,11 @@ impl Client {
 
     /// The address of `/pulp/api/v2/<path>/`, each segment escaped.
     fn address(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Error> {
-        if let Some(bad) = path.iter().find(|s| matches!(**s, "" | "." | "..")) {
+        // A slash would be taken for the end of the id, however it is written, and what follows for something else.
+        let is_bad = |s: &&&str| matches!(**s, "" | "." | "..") || s.contains('/');
+        if let Some(bad) = path.iter().find(is_bad) {
             return Err(Error::usage(
-                format!("'{bad}' cannot be an id"),
+                format!("'{}' cannot be an id", clean(bad)),
                 "ids are letters, digits, '_', '-' and '.'",
             ));
         }
@@ -337,17 +339,17 @@ mod tests {
     #[test]
     fn every_segment_of_an_address_is_escaped_and_the_last_slash_is_there() {
         let url = client("http://127.0.0.1:1/base/")
-            .address(&["repositories", "a/b ?#"], &[("details", "true")])
+            .address(&["repositories", "a%b ?#"], &[("details", "true")])
             .unwrap();
         assert_eq!(
             url.as_str(),
-            "http://127.0.0.1:1/base/pulp/api/v2/repositories/a%2Fb%20%3F%23/?details=true"
+            "http://127.0.0.1:1/base/pulp/api/v2/repositories/a%25b%20%3F%23/?details=true"
         );
     }
 
     #[test]
-    fn an_id_that_would_climb_is_refused() {
-        for id in ["", ".", ".."] {
+    fn an_id_that_would_lead_elsewhere_is_refused() {
+        for id in ["", ".", "..", "a/b", "/"] {
             assert!(
                 client("http://127.0.0.1:1")
                     .address(&["repositories", id], &[])

@@ -110,17 +110,18 @@ fn missing(detail: &ErrorDetail, path: &[&str]) -> String {
     } else if has(&["repo_group"]) {
         "`pith repo group list` shows the groups".into()
     } else {
-        missing_at(path)
+        missing_at(path, has(&["resource_id"]))
     }
 }
 
-/// The same by the address alone, where the server does not say what is missing, or says `resource_id`.
-fn missing_at(path: &[&str]) -> String {
+/// The same by the address alone, where the server does not say what is missing, or names it as `resource_id`.
+fn missing_at(path: &[&str], is_named: bool) -> String {
     match path {
         ["tasks" | "task_groups", ..] => {
             "`pith task list --all` shows the tasks that are still known".into()
         }
-        // A user that is missing is a `login`; what else is missing there is a role.
+        ["users", ..] if !is_named => "`pith auth user list` shows the users".into(),
+        // A user that is missing is a `login`; what else is named there is a role.
         ["roles" | "users", ..] => "`pith auth role list` shows the roles".into(),
         ["content", "units", unit_type, ..] => {
             let unit_type = word(Some(unit_type)).replace("ID", "TYPE");
@@ -254,6 +255,7 @@ mod tests {
                 json!({"resource_id": "r"}),
                 "pith auth role list",
             ),
+            ("users/eve", Value::Null, "pith auth user list"),
             (
                 "roles/r/users",
                 json!({"resource_id": "r"}),

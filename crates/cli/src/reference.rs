@@ -51,7 +51,7 @@ user that it was stored for, and no password goes over plain HTTP to another mac
 A variable that is empty counts as not set.
 
 An upload is remembered in `$XDG_STATE_HOME/pith/uploads` (or below `~/.local/state`) until it is imported, so that
-`uploads resume` goes on where an interrupted one stopped.
+`pith rpm repo uploads resume` goes on where an interrupted one stopped.
 
 Ctrl-C while waiting leaves the task running: `pith task wait` waits again, `pith task cancel` cancels it.
 ";

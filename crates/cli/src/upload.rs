@@ -257,7 +257,7 @@ impl Upload {
         if SourceFile::at(&file.path)? != file {
             return Err(Error::usage(
                 format!("{} has changed since its upload began", file.path.display()),
-                "cancel the upload with `uploads cancel` and send the file again",
+                "cancel the upload with `pith rpm repo uploads cancel UPLOAD` and send the file again",
             ));
         }
         let failed = |e| Error::file(&file.path, e);

@@ -99,7 +99,7 @@ pub(super) async fn run<K: OfKind>(
             }
             Err(Error::missing(
                 format!("no upload {id} is known, on the server or on this machine"),
-                "`uploads list` shows the uploads there are",
+                "`pith rpm repo uploads list` shows the uploads there are",
             ))
         }
     }
@@ -240,7 +240,7 @@ fn not_ours(id: &str) -> Error {
     };
     Error::usage(
         what,
-        "`uploads list` shows all uploads, `uploads cancel` removes one",
+        "`pith rpm repo uploads list` shows all uploads, `pith rpm repo uploads cancel UPLOAD` removes one",
     )
 }
 
@@ -334,7 +334,7 @@ async fn given_up(upload: &Upload, error: Error, session: &mut Session<'_>) -> E
         discard(&upload.id, session).await;
     } else if session.begun.note(upload).is_ok() {
         session.ui.note(&format!(
-            "`uploads resume {}` goes on where this stopped",
+            "`pith rpm repo uploads resume {}` goes on where this stopped",
             upload.id
         ));
     }

@@ -56,7 +56,11 @@ async fn interrupted(place: &Place) -> Fake {
         .task("t1", "import_upload", &[], &Value::Null);
     let ran = place.upload(&fake).await;
     assert_eq!(ran.exit.code(), 6);
-    assert!(ran.err.contains("`uploads resume u1`"), "{}", ran.err);
+    assert!(
+        ran.err.contains("`pith rpm repo uploads resume u1`"),
+        "{}",
+        ran.err
+    );
     assert_eq!(place.notes(), 1);
     fake
 }
