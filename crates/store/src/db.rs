@@ -28,6 +28,9 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 /// The longest wait for a connection to a PostgreSQL server, whether it is busy or away.
 const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The pause between two attempts to reach a PostgreSQL server at start.
+const RETRY: Duration = Duration::from_millis(250);
+
 /// The longest wait for the one connection that writes an SQLite file, or for another process that writes it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -87,12 +90,71 @@ async fn end_idle_transactions(connection: &mut PgConnection) -> Result<(), sqlx
     set.await.map(drop)
 }
 
+/// Returns as soon as the server takes a connection. One that is away is given the same time as later; the pool would wait
+/// in silence and not say why in the end.
+async fn wait_for_server(options: &PgConnectOptions, patience: Duration) -> Result<()> {
+    let unreachable = |reason| StoreError::Unreachable {
+        place: place_of(options),
+        reason,
+    };
+    let deadline = tokio::time::Instant::now() + patience;
+    let mut last = None;
+    loop {
+        let error = match tokio::time::timeout_at(deadline, connect(options)).await {
+            Ok(Ok(connection)) => {
+                let _ = connection.close().await;
+                return Ok(());
+            }
+            Ok(Err(StoreError::Database(error))) => error,
+            Ok(Err(other)) => return Err(other),
+            Err(_) => {
+                let silent = format!("it does not answer within {patience:?}");
+                let silent = || sqlx::Error::Io(std::io::Error::other(silent));
+                return Err(unreachable(last.unwrap_or_else(silent)));
+            }
+        };
+        if !is_starting(&error) || tokio::time::Instant::now() >= deadline {
+            return Err(unreachable(error));
+        }
+        if last.is_none() {
+            tracing::warn!(%error, server = place_of(options), "waiting for the database");
+        }
+        last = Some(error);
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Tells whether the server may take connections in a moment: nobody listens yet, or it says that it starts or is full.
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => !matches!(
+            error.kind(),
+            std::io::ErrorKind::InvalidInput | std::io::ErrorKind::PermissionDenied
+        ),
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+        _ => false,
+    }
+}
+
+/// The address of a server, as people know it.
+fn place_of(options: &PgConnectOptions) -> String {
+    let port = options.get_port();
+    match options.get_socket() {
+        Some(folder) => format!("{} (port {port})", folder.display()),
+        None => format!("{}:{port}", options.get_host()),
+    }
+}
+
 impl Db {
     pub(crate) async fn open(url: &str) -> Result<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            // Without the URL, which may hold a password.
             let options = PgConnectOptions::from_str(url)
-                .map_err(|e| StoreError::BadUrl(format!("'{url}': {e}")))?;
+                .map_err(|e| StoreError::BadUrl(format!("cannot be read: {e}")))?;
             let options = options.application_name("pith");
+            wait_for_server(&options, POSTGRES_PATIENCE).await?;
             let pool = PgPoolOptions::new()
                 .max_connections(POSTGRES_CONNECTIONS)
                 .acquire_timeout(POSTGRES_PATIENCE)
@@ -105,9 +167,12 @@ impl Db {
             .strip_prefix("sqlite://")
             .filter(|path| !path.is_empty())
         else {
-            return Err(StoreError::BadUrl(format!(
-                "'{url}' names no engine that pith knows"
-            )));
+            let engine = url.split_once("://").map_or("", |(engine, _)| engine);
+            return Err(StoreError::BadUrl(match engine {
+                "" => "names no engine".to_owned(),
+                "sqlite" => "names no file".to_owned(),
+                other => format!("names the engine '{other}', which pith does not know"),
+            }));
         };
         Self::open_file(Path::new(path)).await
     }
@@ -355,4 +420,22 @@ pub(crate) async fn postgres_execute<'c>(
         .execute(on)
         .await?
         .rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_named_without_the_password() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = socket.local_addr().unwrap().to_string();
+        drop(socket);
+        let url = format!("postgres://user:hush@{place}/name");
+        let options = PgConnectOptions::from_str(&url).unwrap();
+        let refused = wait_for_server(&options, Duration::from_millis(100)).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(&place), "{refused}");
+        assert!(!refused.contains("hush"), "{refused}");
+    }
 }

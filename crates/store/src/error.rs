@@ -83,6 +83,14 @@ pub enum StoreError {
     /// A row holds what pith never writes.
     #[error("the database holds an unreadable {0}; restore it from a backup, or report it")]
     Corrupt(String),
+    /// The database server takes no connection at start.
+    #[error("the database server at {place} cannot be used: {reason}")]
+    Unreachable {
+        /// Host and port.
+        place: String,
+        /// The last reason.
+        reason: sqlx::Error,
+    },
     /// The database refused or is not reachable.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

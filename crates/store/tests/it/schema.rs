@@ -45,10 +45,26 @@ async fn a_url_of_no_engine_is_refused_with_the_forms_that_work() {
         "mysql://localhost/pith",
         "sqlite://",
         "postgres://[",
+        "postgres://user:hush@[/name",
+        "mysql://user:hush@host/name",
         "/var/lib/pith.db",
     ] {
         let error = Store::connect(url, clock.clone()).await.unwrap_err();
         assert!(matches!(error, StoreError::BadUrl(_)), "{url}: {error}");
         assert!(error.to_string().contains("sqlite:///"));
+        assert!(!error.to_string().contains("hush"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_a_connection_says_why_at_once() {
+    let Some(database) = pith_testkit::postgres::database() else {
+        return;
+    };
+    let clock = std::sync::Arc::new(pith_core::SystemClock);
+    let (place, query) = database.url.split_once('?').unwrap_or((&database.url, ""));
+    let url = format!("{place}-nowhere?{query}");
+    let error = Store::connect(&url, clock).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("does not exist"), "{error}");
 }
