@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::Context;
 use clap::Args;
 use pith_blobs::Reserve;
 use pith_core::SignedDuration;
@@ -79,6 +80,7 @@ pub(crate) struct ServerOptions {
         env = "PITH_TLS_NAMES",
         value_name = "NAME,…",
         value_delimiter = ',',
+        value_parser = host_name,
         conflicts_with = "tls_cert"
     )]
     pub(crate) tls_names: Vec<String>,
@@ -172,6 +174,29 @@ fn default_listen() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
 }
 
+/// Reads a name that a certificate can be for: an address, or a host name, whose first label may be `*`.
+fn host_name(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(fits)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    // What ends in a number is an address, or nothing.
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_host = text.len() <= 253
+        && name.split('.').all(is_label)
+        && !name.rsplit('.').next().is_some_and(is_number);
+    if is_host || text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "'{text}' is no host name; give names such as pith.example.org or *.example.org, or addresses"
+    ))
+}
+
 /// Reads a size in bytes, with `K`, `M`, `G` or `T` for powers of 1024.
 fn reserve(text: &str) -> Result<Reserve, String> {
     if text.eq_ignore_ascii_case("auto") {
@@ -228,6 +253,24 @@ impl ServerOptions {
         (tls && self.tls_address().is_none()).then_some(
             "--tls-cert, --tls-key and --tls-names are for TLS, which is off; give --tls-listen ADDR:PORT",
         )
+    }
+
+    /// Makes sure that a folder of content sources that was asked for is there.
+    ///
+    /// # Errors
+    /// When it is not, or is no folder.
+    pub(crate) fn require_content_sources(&self) -> anyhow::Result<()> {
+        let Some(folder) = &self.content_sources else {
+            return Ok(());
+        };
+        let shown = folder.display();
+        let found = std::fs::metadata(folder)
+            .with_context(|| format!("cannot use '{shown}' for --content-sources"))?;
+        anyhow::ensure!(
+            found.is_dir(),
+            "--content-sources takes a folder with files *.conf, and '{shown}' is none"
+        );
+        Ok(())
     }
 
     /// How many workers to run.
@@ -304,6 +347,45 @@ mod tests {
         for bad in ["", "G", "1.5G", "-1", "1GB", "99999999T"] {
             assert!(reserve(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn names_in_a_certificate_are_host_names() {
+        for good in [
+            "a",
+            "pith.example.org",
+            "*.example.org",
+            "xn--bcher-kva.example",
+            "3com.com",
+            "10.0.0.1",
+            "::1",
+        ] {
+            assert!(host_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "", "a b", "*", "*.", "a.*.b", "**.a", "a..b", "a.", "-a.b", "a_b", "1.2.3", "ä.de",
+            "a/b",
+        ] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
+        let listed = ["pith", "--tls-names", "a,,*"];
+        assert!(Options::try_parse_from(listed).is_err());
+    }
+
+    #[test]
+    fn content_sources_that_are_asked_for_are_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |path: &Path| {
+            let path = path.to_str().unwrap();
+            let options = Options::try_parse_from(["pith", "--content-sources", path]).unwrap();
+            options.server.require_content_sources()
+        };
+        of(folder.path()).unwrap();
+        let file = folder.path().join("sources.conf");
+        assert!(of(&file).is_err());
+        std::fs::write(&file, "").unwrap();
+        let refused = of(&file).unwrap_err().to_string();
+        assert!(refused.contains("--content-sources"), "{refused}");
     }
 
     #[test]

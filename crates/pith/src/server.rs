@@ -90,6 +90,7 @@ impl Server {
         private::by_default();
         private::data_folder(&options.data)?;
         let plain = bind(options.listen, "--listen").await?;
+        options.require_content_sources()?;
         if let Some(wrong) = options.idle() {
             anyhow::bail!(wrong);
         }
