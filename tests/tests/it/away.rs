@@ -235,9 +235,12 @@ fn a_file_store_that_cannot_be_written_is_away_until_it_can() {
     let api = server.api().unwrap();
     api.create_files("files", &feed.url("/feed/")).unwrap();
     assert_works(&api, &feed, 0);
-    let (here, there) = (server.data().join("blobs"), server.data().join("elsewhere"));
-    std::fs::rename(&here, &there).unwrap();
-    std::fs::write(&here, "in its place").unwrap();
+    let (here, there) = (
+        [server.data().join("blobs")],
+        [server.data().join("elsewhere")],
+    );
+    move_all(&here, &there);
+    std::fs::write(&here[0], "in its place").unwrap();
     let refused = api.call("POST", "/content/uploads/", Some(&json!({})));
     let refused = refused.unwrap();
     assert_eq!(refused.status, 503, "{}", refused.body);
@@ -248,8 +251,8 @@ fn a_file_store_that_cannot_be_written_is_away_until_it_can() {
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(text.contains("the file store does not work"), "{text}");
 
-    std::fs::remove_file(&here).unwrap();
-    std::fs::rename(&there, &here).unwrap();
+    std::fs::remove_file(&here[0]).unwrap();
+    move_all(&there, &here);
     assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 200);
     assert_works(&api, &feed, 1);
 }
