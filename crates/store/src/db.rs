@@ -1,5 +1,7 @@
 //! The two engines behind one face: pools, transactions, running statements.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,10 +10,11 @@ use futures::{Stream, TryStreamExt};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::query::Query;
 use sqlx::sqlite::{
-    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
-    SqliteSynchronous,
+    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection, PgPool, SqlitePool};
+use tokio::sync::Mutex;
 
 use crate::dialect::{Stmt, for_postgres};
 use crate::store::Engine;
@@ -49,36 +52,93 @@ pub(crate) enum Db {
     Postgres(PgPool),
 }
 
-/// Where the file of an SQLite database was when it was opened.
+/// Where the files of an SQLite database were when it was opened.
 #[derive(Debug)]
 pub(crate) struct Place {
-    path: PathBuf,
-    /// Device and number of the file.
-    file: (u64, u64),
+    /// The database itself, its log, and the index of the log.
+    files: [(PathBuf, Identity); 3],
+    /// A connection of its own that does nothing else: SQLite deletes the log with the last connection and makes another
+    /// one with the next, so there must be no last one before the end.
+    open: Mutex<Option<SqliteConnection>>,
 }
 
+/// Device and number of a file.
+type Identity = (u64, u64);
+
 impl Place {
-    fn of(path: &Path) -> std::io::Result<Self> {
+    fn of(path: &Path, open: SqliteConnection) -> Result<Self> {
+        let file = |suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            let path = PathBuf::from(name);
+            match std::fs::metadata(&path) {
+                Ok(found) => Ok((path, identity(&found))),
+                Err(source) => Err(StoreError::Folder {
+                    path: path.display().to_string(),
+                    source,
+                }),
+            }
+        };
         Ok(Self {
-            path: path.to_owned(),
-            file: identity(path)?,
+            files: [file("")?, file("-wal")?, file("-shm")?],
+            open: Mutex::new(Some(open)),
         })
     }
 
-    /// Makes sure that the file is still there: SQLite would go on writing to one that was moved or deleted, and the next
-    /// start would find nothing of it.
-    fn require(&self) -> Result<()> {
-        match identity(&self.path) {
-            Ok(file) if file == self.file => Ok(()),
-            _ => Err(StoreError::Moved(self.path.display().to_string())),
+    /// Makes sure that all files are still there: SQLite would go on writing to one that was moved, deleted or emptied, and
+    /// the next start would find nothing of it.
+    async fn require(&self) -> Result<()> {
+        let [database, beside @ ..] = &self.files;
+        let away = |path: &Path| Err(StoreError::Moved(path.display().to_string()));
+        // The log may be empty, the database never is.
+        if !is_there(database, 1) {
+            return away(&database.0);
+        }
+        match beside.iter().find(|file| !is_there(file, 0)) {
+            None => Ok(()),
+            Some((path, _)) => {
+                self.save_log().await;
+                away(path)
+            }
+        }
+    }
+
+    /// Returns what was read, or of a failure the reason, if it is that a file is away.
+    async fn explain<T>(&self, read: Result<T>) -> Result<T> {
+        if read.is_err() {
+            self.require().await?;
+        }
+        read
+    }
+
+    /// Writes the log that only this process still has into the database.
+    async fn save_log(&self) {
+        let mut open = self.open.lock().await;
+        let Some(connection) = open.as_mut() else {
+            return;
+        };
+        let script = sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)");
+        if let Err(error) = connection.execute(script).await {
+            tracing::warn!(%error, "the log of the database is not in its place, and could not be saved");
+        }
+    }
+
+    async fn close(&self) {
+        if let Some(connection) = self.open.lock().await.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::debug!(%error, "the last connection to the database did not close");
         }
     }
 }
 
-fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    let found = std::fs::metadata(path)?;
-    Ok((found.dev(), found.ino()))
+fn identity(found: &Metadata) -> Identity {
+    (found.dev(), found.ino())
+}
+
+/// Tells whether the file is the one that was opened, with at least `length` bytes.
+fn is_there((path, opened): &(PathBuf, Identity), length: u64) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| identity(&found) == *opened && found.len() >= length)
 }
 
 /// Asks the server to end a transaction in which nothing happens: a process that stands still would hold its locks, and
@@ -212,6 +272,10 @@ impl Db {
             .pragma("wal_autocheckpoint", "4096")
             // The log does not keep what it once needed: a small disk has better uses for it.
             .pragma("journal_size_limit", "8388608");
+        let mut kept = SqliteConnection::connect_with(&writing).await?;
+        // Until something is read a connection has the log of a new database not open.
+        kept.execute(sqlx::raw_sql("SELECT count(*) FROM sqlite_schema"))
+            .await?;
         let writer = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(1)
@@ -226,7 +290,6 @@ impl Db {
         let options = options.create_if_missing(false);
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
-            // The log and its index go away with the last connection, and making them again takes room.
             .min_connections(1)
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
@@ -235,10 +298,7 @@ impl Db {
                     .pragma("cache_size", "-1024")
                     .pragma("query_only", "on"),
             );
-        let place = Place::of(path).map_err(|source| StoreError::Folder {
-            path: path.display().to_string(),
-            source,
-        })?;
+        let place = Place::of(path, kept)?;
         Ok(Self::Sqlite {
             writer,
             readers,
@@ -246,10 +306,10 @@ impl Db {
         })
     }
 
-    /// Makes sure that the database is where it was opened.
-    pub(crate) fn require_place(&self) -> Result<()> {
+    /// Makes sure that the files of the database are where they were opened.
+    pub(crate) async fn require_place(&self) -> Result<()> {
         match self {
-            Self::Sqlite { place, .. } => place.require(),
+            Self::Sqlite { place, .. } => place.require().await,
             Self::Postgres(_) => Ok(()),
         }
     }
@@ -269,7 +329,7 @@ impl Db {
     async fn writer(&self) -> Result<Connection> {
         Ok(match self {
             Self::Sqlite { writer, place, .. } => {
-                place.require()?;
+                place.require().await?;
                 Connection::Sqlite(writer.acquire().await?)
             }
             Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
@@ -279,7 +339,10 @@ impl Db {
     /// Runs a statement that reads.
     pub(crate) async fn all(&self, statement: Stmt) -> Result<Vec<Row>> {
         match self {
-            Self::Sqlite { readers, .. } => sqlite_all(readers, statement).await,
+            Self::Sqlite { readers, place, .. } => {
+                let found = sqlite_all(readers, statement).await;
+                place.explain(found).await
+            }
             Self::Postgres(pool) => postgres_all(pool, statement).await,
         }
     }
@@ -292,9 +355,10 @@ impl Db {
         see: impl FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         match self {
-            Self::Sqlite { readers, .. } => {
+            Self::Sqlite { readers, place, .. } => {
                 let query = sqlite_query(statement)?;
-                see_all(query.fetch(readers).map_ok(Row::Sqlite), see).await
+                let seen = see_all(query.fetch(readers).map_ok(Row::Sqlite), see).await;
+                place.explain(seen).await
             }
             Self::Postgres(pool) => {
                 let query = postgres_query(statement)?;
@@ -316,10 +380,13 @@ impl Db {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite {
-                writer, readers, ..
+                writer,
+                readers,
+                place,
             } => {
                 readers.close().await;
                 writer.close().await;
+                place.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
         }

@@ -94,9 +94,9 @@ pub enum StoreError {
     /// The database refused or is not reachable.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// The file of the SQLite database is not where it was opened.
+    /// A file of the SQLite database is not where it was opened, or the database was emptied.
     #[error(
-        "'{0}' was moved or deleted while pith runs: put it back, or stop pith before it is restored"
+        "'{0}' was moved, deleted or emptied while pith runs: put it back, or stop pith before it is restored"
     )]
     Moved(String),
     /// A statement of the transaction failed before: what was done in it is undone.

@@ -320,7 +320,7 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.inner.db.require_place()?;
+        self.inner.db.require_place().await?;
         self.all(sql("SELECT 1")).await.map(drop)
     }
 

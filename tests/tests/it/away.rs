@@ -256,3 +256,59 @@ fn a_file_store_that_cannot_be_written_is_away_until_it_can() {
     assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 200);
     assert_works(&api, &feed, 1);
 }
+
+/// Makes a server's repository `before`, harms its database, and makes sure that no write is acknowledged any more; the
+/// folder of the server is left as a kill leaves it.
+fn assert_refuses_after(harm: impl FnOnce(&Path)) -> Pith {
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    let new = |id: &str| json!({"id": id});
+    let made = api.call("POST", "/repositories/", Some(&new("before")));
+    assert_eq!(made.unwrap().status, 201);
+    harm(&server.data());
+    for _ in 0..2 {
+        let refused = api.call("POST", "/repositories/", Some(&new("after")));
+        let refused = refused.unwrap();
+        assert_eq!(refused.status, 503, "{}", refused.body);
+        assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 503);
+    }
+    server
+}
+
+#[test]
+fn an_sqlite_log_that_was_deleted_or_replaced_takes_nothing_with_it() {
+    let delete: fn(&Path) = |log| std::fs::remove_file(log).unwrap();
+    let replace: fn(&Path) = |log| {
+        std::fs::remove_file(log).unwrap();
+        std::fs::write(log, b"").unwrap();
+    };
+    for (name, harm) in [
+        ("pith.db-wal", delete),
+        ("pith.db-wal", replace),
+        ("pith.db-shm", delete),
+    ] {
+        let mut server = assert_refuses_after(|data| harm(&data.join(name)));
+        server.kill().unwrap();
+        server.start_again().unwrap();
+        let api = server.api().unwrap();
+        let listed = api.get("/repositories/").unwrap();
+        let ids: Vec<_> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|repo| &repo["id"])
+            .collect();
+        assert_eq!(ids, ["before"], "{name}");
+    }
+}
+
+#[test]
+fn an_sqlite_file_that_was_emptied_takes_no_writes() {
+    let empty = |data: &Path| {
+        let file = std::fs::File::options()
+            .write(true)
+            .open(data.join("pith.db"));
+        file.unwrap().set_len(0).unwrap();
+    };
+    assert_refuses_after(empty);
+}
