@@ -333,6 +333,14 @@ pub(crate) fn for_update(engine: Engine) -> &'static str {
     }
 }
 
+/// ` FOR KEY SHARE` where there are several writers: the rows may change, but not go away.
+pub(crate) fn for_key_share(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR KEY SHARE",
+    }
+}
+
 /// ` FOR SHARE` where there are several writers.
 pub(crate) fn for_share(engine: Engine) -> &'static str {
     match engine {

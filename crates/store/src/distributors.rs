@@ -3,7 +3,7 @@
 use pith_core::{Document, ObjectId, Timestamp};
 
 use crate::dialect::{Sql, sql};
-use crate::importers::repository_exists;
+use crate::importers::{lock_repository, repository_exists};
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
@@ -192,7 +192,7 @@ impl Store {
             .bind(id)
             .push(" RETURNING ")
             .push(COLUMNS);
-        let rows = self.write_all(query.build()).await?;
+        let rows = self.write_all_of_repository(repo, query.build()).await?;
         rows.first()
             .map(distributor)
             .unwrap_or_else(|| Err(StoreError::missing("distributor", id)))
@@ -215,7 +215,10 @@ impl Store {
                 .bind(override_config)
                 .bind(repo)
                 .bind(id);
-        self.execute_one(statement, "distributor", id).await
+        match self.execute_of_repository(repo, statement).await? {
+            0 => Err(StoreError::missing("distributor", id)),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the distributor with its mounts and publications; whether there was one.
@@ -224,6 +227,7 @@ impl Store {
     /// When the database fails.
     pub async fn distributor_remove(&self, repo: &str, id: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
+        lock_repository(&mut tx.inner, repo).await?;
         let gone = delete(&mut tx, repo, id).await?;
         tx.commit().await?;
         Ok(gone)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;
 
-use crate::dialect::{CHUNK, Sql, Stmt, for_update, sql};
+use crate::dialect::{CHUNK, Sql, Stmt, for_key_share, for_update, sql};
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError};
@@ -108,6 +108,15 @@ async fn locked(tx: &mut DbTx, id: &str) -> Result<RepoGroup> {
 /// Adds repositories to a group one after another, which keeps their order; those that are not there or already in
 /// the group are passed over.
 async fn join(tx: &mut DbTx, group: &str, repos: &[String]) -> Result<()> {
+    // None of them may go away before the end: a row of `repos` that was only read is no longer there when it is needed.
+    for chunk in repos.chunks(CHUNK) {
+        let mut query = Sql::new(tx.engine(), "SELECT id FROM repos WHERE ");
+        query
+            .bind_in("id", chunk)
+            .push(" ORDER BY id")
+            .push(for_key_share(tx.engine()));
+        tx.all(query.build()).await?;
+    }
     for repo in repos {
         let statement = sql(
             "INSERT INTO repo_group_members (group_id, repo_id) SELECT $1, id FROM repos WHERE id = $2 \

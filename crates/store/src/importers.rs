@@ -112,12 +112,18 @@ pub(crate) async fn update_config(
 /// # Errors
 /// [`crate::StoreError::Missing`] when there is none.
 pub(crate) async fn repository_exists(tx: &mut DbTx, repo: &str) -> Result<()> {
+    match lock_repository(tx, repo).await? {
+        true => Ok(()),
+        false => Err(StoreError::missing("repository", repo)),
+    }
+}
+
+/// Locks the repository until the end of the transaction, before what belongs to it is locked (see `transaction.rs`).
+/// Answers whether there is one.
+pub(crate) async fn lock_repository(tx: &mut DbTx, repo: &str) -> Result<bool> {
     let mut query = Sql::new(tx.engine(), "SELECT 1 FROM repos WHERE id = ");
     query.bind(repo).push(for_update(tx.engine()));
-    match tx.optional(query.build()).await? {
-        Some(_) => Ok(()),
-        None => Err(StoreError::missing("repository", repo)),
-    }
+    Ok(tx.optional(query.build()).await?.is_some())
 }
 
 impl Store {
@@ -168,7 +174,7 @@ impl Store {
     // tidy: allow(unused): tests change settings without a task
     pub async fn importer_update_config(&self, repo: &str, config: &Document) -> Result<Importer> {
         let statement = set_config(self.engine(), repo, config, self.now());
-        let rows = self.write_all(statement).await?;
+        let rows = self.write_all_of_repository(repo, statement).await?;
         rows.first()
             .map(importer)
             .unwrap_or_else(|| Err(StoreError::missing("importer", repo)))
@@ -186,7 +192,7 @@ impl Store {
         let statement = sql("UPDATE importers SET scratchpad = jsonb($1) WHERE repo_id = $2")
             .bind(scratchpad)
             .bind(repo);
-        self.execute_one(statement, "importer", repo).await
+        self.importer_write(repo, statement).await
     }
 
     /// Notes the end of a sync and the override settings it ran with.
@@ -205,7 +211,7 @@ impl Store {
         .bind(at)
         .bind(override_config)
         .bind(repo);
-        self.execute_one(statement, "importer", repo).await
+        self.importer_write(repo, statement).await
     }
 
     /// Everything that the last good sync was made from; `None` when nobody knows.
@@ -226,7 +232,14 @@ impl Store {
         let statement = sql("UPDATE importers SET made_from = jsonb($1) WHERE repo_id = $2")
             .bind(made_from)
             .bind(repo);
-        self.execute_one(statement, "importer", repo).await
+        self.importer_write(repo, statement).await
+    }
+
+    async fn importer_write(&self, repo: &str, statement: Stmt) -> Result<()> {
+        match self.execute_of_repository(repo, statement).await? {
+            0 => Err(StoreError::missing("importer", repo)),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the importer with its entries in the catalog of deferred downloads; whether there was one.
@@ -235,6 +248,7 @@ impl Store {
     /// When the database fails.
     pub async fn importer_remove(&self, repo: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
+        lock_repository(&mut tx.inner, repo).await?;
         let removed = tx
             .inner
             .execute(sql("DELETE FROM importers WHERE repo_id = $1").bind(repo))

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::blobs as blob_rows;
 use crate::dialect::{Kind, Sql, Stmt, bulk, for_update, sql};
+use crate::importers::lock_repository;
 use crate::retired::{self, Retired};
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -275,6 +276,7 @@ impl Store {
     ) -> Result<Publication> {
         let mut tx = self.begin().await?;
         let (repo, distributor) = (&publication.repo_id, &publication.distributor_id);
+        lock_repository(&mut tx.inner, repo).await?;
         let mut lock = Sql::new(self.engine(), "SELECT 1 FROM distributors WHERE repo_id = ");
         lock.bind(repo)
             .push(" AND id = ")

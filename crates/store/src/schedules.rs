@@ -297,6 +297,8 @@ impl Store {
         task: &NewTask,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
+        // Before the schedule, as the end of a task does that queues others.
+        crate::tasks::lock_queue(&mut tx.inner).await?;
         let statement = sql(
             "UPDATE schedules SET last_run_at = $1, total_run_count = $2, remaining_runs = $3, enabled = $4, due = $5 \
              WHERE oid = $6 AND due = $7 AND last_updated = $8",

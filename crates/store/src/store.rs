@@ -15,6 +15,7 @@ use crate::db::Db;
 use crate::dialect::{Stmt, sql};
 use crate::fence::{self, Fence};
 use crate::generations::Watch;
+use crate::importers::lock_repository;
 use crate::migrate::migrate;
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -385,6 +386,28 @@ impl Store {
             return self.inner.db.write_all(statement).await;
         }
         let mut tx = self.begin().await?;
+        let rows = tx.inner.all(statement).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Runs a statement that changes what belongs to a repository, which is locked first; answers the rows affected.
+    pub(crate) async fn execute_of_repository(&self, repo: &str, statement: Stmt) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        lock_repository(&mut tx.inner, repo).await?;
+        let affected = tx.inner.execute(statement).await?;
+        tx.commit().await?;
+        Ok(affected)
+    }
+
+    /// As [`Self::execute_of_repository`]; answers the rows that the statement returns.
+    pub(crate) async fn write_all_of_repository(
+        &self,
+        repo: &str,
+        statement: Stmt,
+    ) -> Result<Vec<Row>> {
+        let mut tx = self.begin().await?;
+        lock_repository(&mut tx.inner, repo).await?;
         let rows = tx.inner.all(statement).await?;
         tx.commit().await?;
         Ok(rows)

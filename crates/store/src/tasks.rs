@@ -183,9 +183,14 @@ fn lost_error(id: TaskId) -> Value {
     json!(ErrorDetail::new("PLP0049", text).with("task_id", id.to_string()))
 }
 
+/// Takes the lock of whoever queues tasks, until the end of the transaction.
+pub(crate) async fn lock_queue(tx: &mut DbTx) -> Result<()> {
+    advisory_lock(tx, QUEUE_LOCK).await
+}
+
 /// Queues a task: its row, tags and resources.
 async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
-    advisory_lock(tx, QUEUE_LOCK).await?;
+    lock_queue(tx).await?;
     let mut query = Sql::new(
         tx.engine(),
         "INSERT INTO tasks (id, oid, kind, args, state, open, tags, group_id, \

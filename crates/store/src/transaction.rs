@@ -5,6 +5,20 @@
 //! leaves a connection behind that refuses every further one. So nothing here uses that count: `BEGIN`, `COMMIT` and
 //! `ROLLBACK` are statements like others, and a connection goes back to its pool only when it is known to be outside of a
 //! transaction. In every doubt it is closed, which ends the transaction on either engine, and the pool opens another.
+//!
+//! Transactions on PostgreSQL run side by side, and those that lock the same things in different orders end each other. So
+//! all lock in this order, and leave out what they do not need:
+//!
+//! 1. the row of the task whose attempt writes (`fence.rs`);
+//! 2. the advisory locks on the settings of distributors (`whole.rs`) and on changes of units (`unit_changes.rs`);
+//! 3. the row of a group;
+//! 4. the rows of repositories, several of them by id;
+//! 5. rows of importers, distributors and what hangs on them, and `generations`;
+//! 6. the lock on the queue (`tasks.rs`);
+//! 7. schedules.
+//!
+//! Whoever changes an importer or a distributor therefore locks its repository first (`importers::lock_repository`):
+//! the same transaction may need the repository later.
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::Postgres;

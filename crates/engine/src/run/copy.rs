@@ -159,7 +159,10 @@ async fn supported(run: &Run, subject: &Subject, source_id: &str) -> Result<(), 
 async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Failure> {
     let last = run.last().await?;
     let mut added = 0;
-    for (lane, repo_id) in (0u32..).zip(lanes) {
+    // By id, as whoever locks several repositories does.
+    let mut lanes: Vec<(u32, &String)> = (0..).zip(lanes).collect();
+    lanes.sort_by_key(|(_, repo_id)| *repo_id);
+    for (lane, repo_id) in lanes {
         let now = run.engine.clock.now();
         let committed = last.lane(lane).content_commit(repo_id, now).await;
         added += committed.map_err(from_store)?.added;

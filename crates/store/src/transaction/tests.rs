@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::db::Db;
 use crate::faults::{PLAN, Plan, WAYS, Way};
 use crate::{
-    Basis, Distributor, NewTask, NewUnit, OnConflict, Repository, RepositoryChange, Result, Store,
-    StoreError,
+    Basis, Distributor, History, HistoryKind, Importer, NewTask, NewUnit, OnConflict, RepoGroup,
+    Repository, RepositoryChange, Result, Store, StoreError,
 };
 
 struct Home {
@@ -294,4 +294,127 @@ async fn a_transaction_that_failed_takes_nothing_more() {
         Err(StoreError::TransactionOver)
     ));
     assert_writes_work(store, "after", "a failed transaction").await;
+}
+
+fn history(store: &Store) -> History {
+    History {
+        oid: ObjectId::new(store.now()),
+        repo_id: "r".to_owned(),
+        actor_id: "it".to_owned(),
+        actor_type: "yum_distributor".to_owned(),
+        started: store.now(),
+        completed: store.now(),
+        result: "success".to_owned(),
+        error_message: None,
+        exception: None,
+        traceback: Value::Null,
+        added: None,
+        updated: None,
+        removed: None,
+        summary: Value::Null,
+        details: Value::Null,
+    }
+}
+
+/// Waits until a session of the database waits for another one.
+async fn somebody_waits(store: &Store) {
+    loop {
+        let waiting = crate::dialect::sql(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        );
+        if store.optional(waiting).await.unwrap().is_some() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_run_and_what_replaces_its_actor_do_not_wait_in_a_circle() {
+    let Some(home) = postgres().await else {
+        return;
+    };
+    let store = &home.store;
+    let importer = Importer {
+        repo_id: "r".to_owned(),
+        oid: ObjectId::new(store.now()),
+        type_id: "yum_importer".to_owned(),
+        config: Document::new(),
+        scratchpad: None,
+        last_sync: None,
+        last_updated: store.now(),
+        last_override: None,
+    };
+    let distributor = distributor(store, "r");
+    let distributors = [distributor.clone()];
+    store
+        .repository_create_full(&repository(store, "r"), Some(&importer), &distributors)
+        .await
+        .unwrap();
+    let replace = |synced: bool| {
+        let (store, importer, distributor) = (store.clone(), importer.clone(), distributor.clone());
+        tokio::spawn(async move {
+            match synced {
+                true => store.importer_set(&importer).await,
+                false => store.distributor_create(&distributor).await,
+            }
+        })
+    };
+    for synced in [true, false] {
+        let whole = store.begin_whole().await.unwrap();
+        let now = store.now();
+        match synced {
+            true => whole.importer_set_last_sync("r", now, None).await,
+            false => {
+                whole
+                    .distributor_set_last_publish("r", "it", now, None)
+                    .await
+            }
+        }
+        .unwrap();
+        let replaced = replace(synced);
+        somebody_waits(store).await;
+        let entry = history(store);
+        let noted = whole.history_add(HistoryKind::Publish, &entry).await;
+        noted.unwrap();
+        whole.commit().await.unwrap();
+        replaced.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_that_is_deleted_while_it_joins_a_group_is_left_out() {
+    let Some(home) = postgres().await else {
+        return;
+    };
+    let store = &home.store;
+    let group = |id: &str| RepoGroup {
+        id: id.to_owned(),
+        oid: ObjectId::new(store.now()),
+        display_name: Value::Null,
+        description: Value::Null,
+        notes: json!({}),
+        members: vec!["r".to_owned()],
+    };
+    store.group_create(&group("old"), &[]).await.unwrap();
+    for id in ["old", "new"] {
+        store
+            .repository_create(&repository(store, "r"))
+            .await
+            .unwrap();
+        let whole = store.begin_whole().await.unwrap();
+        whole.repository_delete("r").await.unwrap();
+        let (joining, wanted) = (store.clone(), group(id));
+        let joined = tokio::spawn(async move {
+            match wanted.id.as_str() {
+                "old" => joining.group_join("old", &wanted.members).await.map(drop),
+                _ => joining.group_create(&wanted, &[]).await,
+            }
+        });
+        somebody_waits(store).await;
+        whole.commit().await.unwrap();
+        joined.await.unwrap().unwrap();
+        let found = store.group_get(id).await.unwrap().unwrap();
+        assert!(found.members.is_empty(), "{id}");
+    }
 }
