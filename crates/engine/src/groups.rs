@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::distributors::is_distributor_id;
 use crate::error::{from_store, missing};
 use crate::importers::merged;
-use crate::repositories::{LONGEST_ID, is_segment, objects_of};
+use crate::repositories::{LONGEST_ID, objects_of};
 use crate::search::{GROUPS, select};
 use crate::{Engine, Job};
 
@@ -169,7 +169,7 @@ impl Engine {
     pub async fn group_create(&self, body: &Document) -> Result<Value, PulpError> {
         let id = match body.get("id") {
             None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
-            Some(Value::String(id)) if is_segment(id) && id.len() <= LONGEST_ID => id.as_str(),
+            Some(Value::String(id)) if !id.is_empty() && id.len() <= LONGEST_ID => id.as_str(),
             Some(_) => return Err(PulpError::invalid_value(&["id"])),
         };
         only(

@@ -241,12 +241,6 @@ fn wanted(body: &Document, update: bool) -> Result<Wanted, PulpError> {
         }
     }
     wanted.overrides = body.get("override_config").cloned();
-    if let Some(overrides) = &wanted.overrides
-        && !overrides.is_null()
-        && !overrides.is_object()
-    {
-        wrong.push("override_config");
-    }
     if wrong.is_empty() {
         Ok(wanted)
     } else {
@@ -445,30 +439,17 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_named_in_one_order() {
-        let all =
-            json!({"enabled": 1, "failure_threshold": 0, "schedule": "x", "override_config": []});
-        let all = body(all);
+        let all = body(json!({"enabled": 1, "failure_threshold": 0, "schedule": "x"}));
         let names = |update| wanted(&all, update).unwrap_err().extra["property_names"].clone();
         assert_eq!(
             names(false),
-            json!([
-                "schedule",
-                "failure_threshold",
-                "enabled",
-                "override_config"
-            ])
+            json!(["schedule", "failure_threshold", "enabled"])
         );
         assert_eq!(
             names(true),
-            json!([
-                "iso_schedule",
-                "failure_threshold",
-                "enabled",
-                "override_config"
-            ])
+            json!(["iso_schedule", "failure_threshold", "enabled"])
         );
         assert_eq!(wanted(&body(json!({})), true).unwrap(), Wanted::default());
-        assert!(wanted(&body(json!({"override_config": null})), true).is_ok());
         assert!(wanted(&body(json!({})), false).is_err());
     }
 

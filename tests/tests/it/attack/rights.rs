@@ -63,24 +63,6 @@ fn nothing_can_have_the_name_of_an_operation() {
 }
 
 #[test]
-fn nothing_can_have_an_id_to_which_no_path_leads() {
-    Scene::on_each_database(|scene| {
-        let ids = [".", "..", "a/b"];
-        for (path, key) in [
-            ("/repositories/", "id"),
-            ("/repo_groups/", "id"),
-            ("/users/", "login"),
-            ("/roles/", "role_id"),
-        ] {
-            for id in ids {
-                let answer = refusal(&scene.admin, "POST", path, &json!({key: id}));
-                assert_eq!(answer, (400, "PLP0015".to_owned()), "{path} {id}");
-            }
-        }
-    });
-}
-
-#[test]
 fn a_copy_takes_the_right_to_read_its_source_and_tells_nothing_without() {
     Scene::on_each_database(|scene| {
         scene
