@@ -71,15 +71,17 @@ pub(super) async fn run(
     let made_from = basis::of_publication(&repo, content, &*plugin, &config);
     let served_at = plugin.mounts(&repo_id, &config);
     let basis = (&made_from, served_at.as_slice());
-    let skipped = skip_reason(&run, &distributor, &overriding, &config, basis).await?;
-    let made_from = (content.version, made_from);
-    let made = match (check_override(&*plugin, &distributor, &overriding), skipped) {
-        (Err(error), _) => Err(error),
-        (Ok(()), Some(reason)) => Ok(Made::nothing(reason)),
-        (Ok(()), None) => {
-            let made = publish(&run, &repo, &distributor, plugin, config, made_from);
-            run.until_cancelled(made).await
-        }
+    let made = match check_override(&*plugin, &distributor, &overriding) {
+        // One that was taken once, by an older version, is no reason to skip.
+        Err(error) => Err(error),
+        Ok(()) => match skip_reason(&run, &distributor, &overriding, &config, basis).await? {
+            Some(reason) => Ok(Made::nothing(reason)),
+            None => {
+                let made_from = (content.version, made_from);
+                let made = publish(&run, &repo, &distributor, plugin, config, made_from);
+                run.until_cancelled(made).await
+            }
+        },
     };
     let subject = Ended {
         run: &run,

@@ -11,6 +11,7 @@ crate::on_both!(
     a_path_of_one_run_alone_stands_in_nobodys_way,
     two_distributors_of_one_repository_share_a_path_and_the_last_publish_counts,
     an_override_that_no_setting_could_be_takes_nothing_away,
+    an_override_that_no_setting_could_be_is_no_reason_to_skip,
 );
 
 const YUM: &str = "yum_distributor";
@@ -82,6 +83,22 @@ async fn an_override_that_no_setting_could_be_takes_nothing_away(on: On) {
     }
     let other = json!({"of_another_program": 1});
     assert_finished(&h.publish("a", YUM, other).await, "success");
+}
+
+async fn an_override_that_no_setting_could_be_is_no_reason_to_skip(on: On) {
+    let Some(h) = start(on).await else {
+        return;
+    };
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    // As a version left it that took everything.
+    let wrong = json!({"relative_url": "../x"});
+    let taken = serde_json::from_value(wrong.clone()).unwrap();
+    let (store, now) = (&h.engine.store, h.engine.clock.now());
+    let noted = store.distributor_set_last_publish("a", YUM, now, Some(&taken));
+    noted.await.unwrap();
+    let task = h.publish("a", YUM, wrong).await;
+    assert_eq!(task.state, TaskState::Error, "{task:?}");
+    assert_eq!(served_at(&h, "a").await, owner("a", YUM));
 }
 
 async fn a_path_of_one_run_alone_stands_in_nobodys_way(on: On) {
