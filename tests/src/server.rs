@@ -147,6 +147,17 @@ impl Pith {
         self.wait_until_up()
     }
 
+    /// Starts the server again on the same folder with one more option, this once.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again_with(&mut self, option: &str) -> anyhow::Result<()> {
+        let mut options = self.options.clone();
+        options.push(option.into());
+        self.child = spawn(self.folder.path(), self.listen, &options)?;
+        self.wait_until_up()
+    }
+
     /// The REST API, as admin.
     ///
     /// # Errors

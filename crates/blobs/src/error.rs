@@ -48,6 +48,12 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// The folder of the store is not the one that it was: another disk is mounted there, or none.
+    #[error(
+        "the folder of files is not the one that it was: '{0}' is not there; mount its disk again, or, if its files are \
+         lost for good, start pith once with --accept-lost-files"
+    )]
+    NoMark(String),
     /// So little room is left that nothing more is taken in.
     #[error(
         "the disk that holds '{folder}' is full: {} MiB are free, and {} MiB are kept in reserve (--reserve); make it \
@@ -144,6 +150,7 @@ impl Error {
             Self::Object { source, .. } => {
                 matches!(source, Remote::Generic { .. } | Remote::JoinError { .. })
             }
+            Self::NoMark(_) => true,
             // A disk that is not mounted, mounted only for reading, or broken; a server of files that is gone.
             Self::Io { source, .. } => {
                 is_broken_disk(source)

@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use tempfile::TempPath;
 
 use crate::error::blocking;
-use crate::folders::within;
+use crate::folders::{mark, require_mark, within};
 use crate::writer::Body;
 use crate::{Error, Listed, Result, faults, paths};
 
@@ -43,6 +43,7 @@ impl LocalStore {
         for folder in [&spool, &uploads] {
             fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
+        mark(root)?;
         let stamp = paths::durable_stamp(root);
         let flushed = match fs::metadata(&stamp).and_then(|metadata| metadata.modified()) {
             Ok(time) => time,
@@ -76,7 +77,9 @@ impl LocalStore {
         let path = self.path(sha256);
         match fs::metadata(&path) {
             Ok(metadata) => Ok(Some(metadata)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                require_mark(&self.root).map(|()| None)
+            }
             Err(error) => Err(Error::io("look at", &path)(error)),
         }
     }
@@ -137,9 +140,11 @@ impl LocalStore {
     }
 
     fn temporary(&self) -> Result<tempfile::NamedTempFile> {
-        faults::step(&self.spool)
-            .and_then(|()| within(&self.spool, || tempfile::NamedTempFile::new_in(&self.spool)))
-            .map_err(Error::io("create a file in", &self.spool))
+        let (root, spool) = (&self.root, &self.spool);
+        faults::step(spool).map_err(Error::io("create a file in", spool))?;
+        within(Some(root), spool, "create a file in", || {
+            tempfile::NamedTempFile::new_in(spool)
+        })
     }
 
     fn rename(&self, file: TempPath, target: &Path) -> Result<()> {
@@ -149,6 +154,7 @@ impl LocalStore {
             Err(error) if error.error.kind() == io::ErrorKind::NotFound => error.path,
             Err(error) => return Err(Error::io("rename a file to", target)(error.error)),
         };
+        require_mark(&self.root)?;
         make_parent(target)?;
         missing
             .persist(target)
@@ -156,6 +162,8 @@ impl LocalStore {
     }
 
     pub(crate) fn durable(&self) -> Result<()> {
+        // What another disk took in, mounted in the place of the store's, is not to be relied on.
+        require_mark(&self.root)?;
         // Created before the flush, so everything older than it is in the flush.
         let stamp = self.temporary()?;
         let before = modified(stamp.as_file(), stamp.path())?;
@@ -191,7 +199,9 @@ impl LocalStore {
         let path = self.path(sha256);
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                require_mark(&self.root).map(|()| false)
+            }
             Err(error) => Err(Error::io("remove", &path)(error)),
         }
     }
@@ -202,7 +212,9 @@ impl LocalStore {
         let folders = stream::iter(0..=u8::MAX);
         let lists = folders.then(move |first| {
             let folder = root.join(hex::encode([first]));
+            let store = root.clone();
             blocking(move || {
+                require_mark(&store)?;
                 let mut found = Vec::new();
                 for second in entries(&folder)? {
                     for file in entries(&second.path())? {
@@ -347,27 +359,94 @@ mod tests {
     #[test]
     fn folders_that_are_gone_are_made_again() {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("disk").join("blobs");
-        let store = LocalStore::open(&root).unwrap();
+        let store = LocalStore::open(folder.path()).unwrap();
+        let first = put(&store, b"first");
         fs::remove_dir_all(store.spool()).unwrap();
-        put(&store, b"after");
-        store.durable().unwrap();
-        fs::remove_dir_all(folder.path().join("disk")).unwrap();
-        let again = put(&store, b"again");
-        store.durable().unwrap();
-        assert_eq!(fs::read(again).unwrap(), b"again");
+        fs::remove_dir_all(first.parent().unwrap()).unwrap();
+        for bytes in [b"first".as_slice(), b"after"] {
+            let path = put(&store, bytes);
+            store.durable().unwrap();
+            assert_eq!(fs::read(path).unwrap(), bytes);
+        }
+    }
+
+    /// Makes sure that every call says that the disk of a store is not there.
+    fn assert_away(store: &LocalStore, known: &Sha256) {
+        let new = Sha256::of(b"new");
+        let refused = [
+            store.place(&new, 3, Body::Memory(b"new".to_vec())).err(),
+            store.durable().err(),
+            store.metadata(known).err(),
+            store.delete(known).err(),
+            crate::read::open(store.root(), *known).err(),
+        ];
+        for refused in refused {
+            let refused = refused.unwrap();
+            assert!(refused.is_away() && !refused.is_lost(), "{refused}");
+            let text = refused.to_string();
+            assert!(text.contains("mount its disk again"), "{text}");
+        }
     }
 
     #[test]
-    fn a_store_that_cannot_be_written_is_away() {
+    fn a_disk_that_is_not_mounted_gets_nothing_in_its_place_and_is_used_again() {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("blobs");
+        let (root, away) = (folder.path().join("disk"), folder.path().join("away"));
         let store = LocalStore::open(&root).unwrap();
-        fs::remove_dir_all(&root).unwrap();
-        fs::write(&root, b"in its place").unwrap();
-        let bytes = Body::Memory(b"lost".to_vec());
-        let refused = store.place(&Sha256::of(b"lost"), 4, bytes).unwrap_err();
-        assert!(refused.is_away(), "{refused}");
+        let kept = put(&store, b"kept");
+        let known = Sha256::of(b"kept");
+        // A folder in a disk that is gone, and the folder that a disk is mounted at.
+        for mounted_at in [false, true] {
+            fs::rename(&root, &away).unwrap();
+            if mounted_at {
+                fs::create_dir(&root).unwrap();
+            }
+            assert_away(&store, &known);
+            assert_eq!(root.exists(), mounted_at);
+            if mounted_at {
+                assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+                fs::remove_dir(&root).unwrap();
+            }
+            fs::rename(&away, &root).unwrap();
+            put(&store, b"new");
+            store.durable().unwrap();
+            assert_eq!(fs::read(&kept).unwrap(), b"kept");
+        }
+    }
+
+    #[test]
+    fn another_disk_in_the_place_of_the_right_one_is_not_relied_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("disk");
+        let store = LocalStore::open(&root).unwrap();
+        let path = put(&store, b"kept");
+        fs::remove_file(path).unwrap();
+        fs::remove_file(paths::mark(&root)).unwrap();
+        // All the folders that work needs are there.
+        assert_away(&store, &Sha256::of(b"kept"));
+    }
+
+    #[test]
+    fn a_folder_is_bare_until_a_store_was_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("disk");
+        let url = crate::StorageUrl::Local(root.clone());
+        assert!(url.is_bare().unwrap());
+        fs::create_dir_all(root.join("lost+found")).unwrap();
+        fs::create_dir_all(paths::spool(&root)).unwrap();
+        assert!(url.is_bare().unwrap());
+        LocalStore::open(&root).unwrap();
+        assert!(!url.is_bare().unwrap());
+        // As versions before the mark leave it.
+        fs::remove_file(paths::mark(&root)).unwrap();
+        assert!(url.is_bare().unwrap());
+        let store = LocalStore::open(&root).unwrap();
+        put(&store, b"blob");
+        fs::remove_file(paths::mark(&root)).unwrap();
+        assert!(!url.is_bare().unwrap());
+        let adopted = LocalStore::open(&root).unwrap();
+        put(&adopted, b"more");
+        adopted.durable().unwrap();
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! <storage>/                        a local folder, or bucket and prefix
 //!   ab/c/abc0…                      a blob: two levels of folders, then the whole sha256
 //!   spool/                          local only: files being written, to be renamed or dropped
+//!   pith-files                      local only: the mark, without which this is not the folder that it was
 //!   durable                         local only: its time says until when everything is known to be on disk
 //!   uploads/<uuid>                  uploads in progress: a sparse file in a folder, below that name objects for the segments
 //!
@@ -37,6 +38,13 @@ pub fn parse_blob(path: &str) -> Option<Sha256> {
 
 pub(crate) fn spool(root: &Path) -> PathBuf {
     root.join("spool")
+}
+
+/// Name of the file by which the folder of a local store is known.
+pub(crate) const MARK: &str = "pith-files";
+
+pub(crate) fn mark(root: &Path) -> PathBuf {
+    root.join(MARK)
 }
 
 pub(crate) fn durable_stamp(root: &Path) -> PathBuf {

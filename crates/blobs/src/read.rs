@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +13,8 @@ use rustix::buffer::spare_capacity;
 use tokio::task::JoinHandle;
 
 use crate::error::blocking;
-use crate::{Error, Result};
+use crate::folders::require_mark;
+use crate::{Error, Result, paths};
 
 /// The bytes of a blob, in order, in pieces of up to 512 KiB.
 pub type BlobStream = BoxStream<'static, Result<Bytes>>;
@@ -21,19 +22,21 @@ pub type BlobStream = BoxStream<'static, Result<Bytes>>;
 /// One piece of a large read.
 const PIECE: u64 = 512 * 1024;
 
-/// Opens a blob's file; a missing one is [`Error::Missing`].
-pub(crate) fn open(path: &std::path::Path, sha256: Sha256) -> Result<File> {
-    File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::Missing(sha256),
-        _ => Error::io("open", path)(error),
+/// Opens a blob's file in the folder `store`; a missing one is [`Error::Missing`], unless the whole store is away.
+pub(crate) fn open(store: &Path, sha256: Sha256) -> Result<File> {
+    let path = store.join(paths::blob(&sha256));
+    File::open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => require_mark(store).err().unwrap_or(Error::Missing(sha256)),
+        _ => Error::io("open", &path)(error),
     })
 }
 
-/// The part `range` of the file at `path`; while one piece is on its way, the next is being read.
-pub(crate) fn stream_file(path: PathBuf, sha256: Sha256, range: Option<Range<u64>>) -> BlobStream {
+/// The part `range` of a blob's file in the folder `store`; while one piece is on its way, the next is being read.
+pub(crate) fn stream_file(store: PathBuf, sha256: Sha256, range: Option<Range<u64>>) -> BlobStream {
     // One hop opens and reads the first piece, which for most files is the whole.
     let opened = blocking(move || {
-        let file = open(&path, sha256)?;
+        let file = open(&store, sha256)?;
+        let path = store.join(paths::blob(&sha256));
         let size = file.metadata().map_err(Error::io("look at", &path))?.len();
         let range = range.unwrap_or(0..size);
         let mut pieces = Pieces {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use crate::{Error, Result};
+use crate::{Error, Result, folders};
 
 /// A place for blobs. The text forms are `file:///var/lib/pith/blobs` and
 /// `s3://bucket/prefix?endpoint=https://host&region=eu-1&access_key_id=…&secret_access_key=…`.
@@ -40,6 +40,18 @@ impl StorageUrl {
     #[must_use]
     pub fn default_in(data_dir: &Path) -> Self {
         Self::Local(data_dir.join("blobs"))
+    }
+
+    /// Tells whether this is a folder in which no store has ever been, or none at all. A store that was here before is lost,
+    /// or its disk is not mounted.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn is_bare(&self) -> Result<bool> {
+        match self {
+            Self::Local(root) => folders::is_bare(root),
+            Self::S3(_) => Ok(false),
+        }
     }
 }
 

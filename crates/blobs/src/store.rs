@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::cache::PublicationCache;
 use crate::error::blocking;
-use crate::folders::within;
+use crate::folders::{require_mark, within};
 use crate::local::{LocalStore, file_system_now};
 use crate::remote::RemoteStore;
 use crate::writer::Body;
@@ -64,7 +64,8 @@ pub struct Space {
 }
 
 impl Blobs {
-    /// Opens the store at `storage`, making folders as needed. `data_dir` holds caches and, for object stores, the
+    /// Opens the store at `storage`, making folders as needed; a local one is marked and from then on known by its mark, so
+    /// whoever expects files in it asks [`StorageUrl::is_bare`] before. `data_dir` holds caches and, for object stores, the
     /// spool. Must be called inside of a tokio runtime.
     ///
     /// # Errors
@@ -156,7 +157,7 @@ impl Blobs {
     #[must_use]
     pub fn read(&self, sha256: Sha256, range: Option<Range<u64>>) -> BlobStream {
         match &self.inner.backend {
-            Backend::Local(local) => read::stream_file(local.path(&sha256), sha256, range),
+            Backend::Local(local) => read::stream_file(local.root().to_owned(), sha256, range),
             Backend::Remote(remote) => remote.read(sha256, range),
         }
     }
@@ -217,8 +218,8 @@ impl Blobs {
     /// # Errors
     /// When it is missing or cannot be opened.
     pub fn open_local(&self, sha256: Sha256) -> Result<Option<std::fs::File>> {
-        self.local_path(sha256)
-            .map(|path| read::open(&path, sha256))
+        self.local_root()
+            .map(|root| read::open(root, sha256))
             .transpose()
     }
 
@@ -302,7 +303,11 @@ impl Blobs {
     /// When it cannot.
     pub async fn ping(&self) -> Result<()> {
         let this = self.clone();
-        let written = blocking(move || this.nameless().map(drop)).await;
+        let written = blocking(move || {
+            this.require_mark()?;
+            this.nameless().map(drop)
+        })
+        .await;
         if let Err(error) = written
             && !error.is_full()
         {
@@ -321,13 +326,13 @@ impl Blobs {
     /// # Errors
     /// When the spool cannot be listed.
     pub async fn sweep_spool(&self, older_than: std::time::Duration) -> Result<u64> {
-        let spool = self.inner.spool.clone();
+        let this = self.clone();
         blocking(move || {
-            let now = within(&spool, || file_system_now(&spool))
-                .map_err(Error::io("create a file in", &spool))?;
+            let spool = &this.inner.spool;
+            let now = this.in_spool("create a file in", || file_system_now(spool))?;
             let mut removed = 0;
-            for entry in std::fs::read_dir(&spool).map_err(Error::io("list", &spool))? {
-                let entry = entry.map_err(Error::io("list", &spool))?;
+            for entry in std::fs::read_dir(spool).map_err(Error::io("list", spool))? {
+                let entry = entry.map_err(Error::io("list", spool))?;
                 let written = entry.metadata().and_then(|metadata| metadata.modified());
                 let old = written.is_ok_and(|written| written + older_than <= now);
                 // A file that another process removed first is no trouble.
@@ -379,21 +384,30 @@ impl Blobs {
 
     pub(crate) fn temporary(&self) -> Result<NamedTempFile> {
         let spool = &self.inner.spool;
-        faults::step(spool)
-            .and_then(|()| within(spool, || NamedTempFile::new_in(spool)))
-            .map_err(Error::io("create a file in", spool))
+        faults::step(spool).map_err(Error::io("create a file in", spool))?;
+        self.in_spool("create a file in", || NamedTempFile::new_in(spool))
     }
 
     /// A scratch file without a name, for those who need only the open file.
     pub(crate) fn nameless(&self) -> Result<std::fs::File> {
         let spool = &self.inner.spool;
-        within(spool, || tempfile::tempfile_in(spool)).map_err(Error::io("create a file in", spool))
+        self.in_spool("create a file in", || tempfile::tempfile_in(spool))
     }
 
     /// Makes sure that the folder of scratch files is there.
     pub(crate) fn require_spool(&self) -> Result<()> {
         let spool = &self.inner.spool;
-        within(spool, || std::fs::metadata(spool).map(drop)).map_err(Error::io("look at", spool))
+        self.in_spool("look at", || std::fs::metadata(spool).map(drop))
+    }
+
+    /// Makes something in the folder of scratch files.
+    fn in_spool<T>(&self, verb: &str, make: impl Fn() -> std::io::Result<T>) -> Result<T> {
+        within(self.local_root(), &self.inner.spool, verb, make)
+    }
+
+    /// Makes sure that the folder of a local store is the one that it was.
+    pub(crate) fn require_mark(&self) -> Result<()> {
+        self.local_root().map_or(Ok(()), require_mark)
     }
 
     pub(crate) fn spool_folder(&self) -> &Path {

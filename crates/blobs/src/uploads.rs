@@ -13,7 +13,7 @@ use futures::{Stream, TryStreamExt as _};
 use uuid::Uuid;
 
 use crate::error::blocking;
-use crate::folders::within;
+use crate::folders::{require_mark, within};
 use crate::remote::RemoteStore;
 use crate::{Blobs, BoxError, Error, Result, paths};
 
@@ -56,10 +56,12 @@ impl Uploads {
             Place::Objects(remote) => return remote.upload_create(id).await,
             Place::File(path) => path,
         };
+        let blobs = self.blobs.clone();
         blocking(move || {
+            blobs.require_mark()?;
             let folder = path.parent().unwrap_or(&path);
             let create = || File::options().create(true).append(true).open(&path);
-            let file = within(folder, create).map_err(Error::io("create", &path))?;
+            let file = within(blobs.local_root(), folder, "create a file in", create)?;
             let synced = file
                 .sync_all()
                 .and_then(|()| File::open(folder)?.sync_all());
@@ -194,11 +196,12 @@ impl Uploads {
             ids.sort_unstable();
             return Ok(ids);
         };
-        let folder = paths::uploads(root);
+        let root = root.to_owned();
         blocking(move || {
+            let folder = paths::uploads(&root);
             let mut ids = Vec::new();
-            let entries = within(&folder, || fs::read_dir(&folder));
-            for entry in entries.map_err(Error::io("list", &folder))? {
+            let entries = within(Some(&root), &folder, "list", || fs::read_dir(&folder));
+            for entry in entries? {
                 let entry = entry.map_err(Error::io("list", &folder))?;
                 ids.extend(
                     entry
@@ -243,7 +246,9 @@ fn no_upload(verb: &str, path: &Path, id: Uuid) -> impl FnOnce(io::Error) -> Err
     let other = Error::io(verb, path);
     move |error| {
         if error.kind() == io::ErrorKind::NotFound {
-            Error::NoUpload(id)
+            // It lies in the folder of uploads, and that in the folder of the store.
+            let store = path.ancestors().nth(2).map_or(Ok(()), require_mark);
+            store.err().unwrap_or(Error::NoUpload(id))
         } else {
             other(error)
         }

@@ -111,6 +111,9 @@ pub(crate) struct ServerOptions {
         hide_default_value = true
     )]
     pub(crate) reserve: Reserve,
+    /// Start though the folder of files holds none of those that the database knows, because they are lost for good
+    #[arg(long)]
+    pub(crate) accept_lost_files: bool,
     /// Versions kept of each repository's content; the one that is published always stays, 0 keeps all
     #[arg(
         long,

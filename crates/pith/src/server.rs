@@ -252,6 +252,7 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         Some(url) => url.parse::<StorageUrl>().context("cannot use --storage")?,
         None => StorageUrl::default_in(&data),
     };
+    require_files(&storage, &store, options.accept_lost_files).await?;
     let blobs = Blobs::open(&storage, &data)
         .await
         .context("cannot open the file store")?;
@@ -291,6 +292,31 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         .with_reserve(options.reserve, database.as_deref())
         .with_kept_versions(options.keep_versions)
         .with_lost_after(SignedDuration::from_secs(options.lost_after)))
+}
+
+/// Makes sure that the file store is there when the database knows files: an empty folder may be the place of a disk that is
+/// not mounted, and whatever is written there would be hidden once it is.
+async fn require_files(
+    storage: &StorageUrl,
+    store: &Store,
+    accept_lost: bool,
+) -> anyhow::Result<()> {
+    let bare = storage.is_bare().context("cannot look at the file store")?;
+    let knows = store.knows_blobs().await;
+    if !bare || !knows.context("cannot ask the database for files")? {
+        return Ok(());
+    }
+    if accept_lost {
+        tracing::warn!(
+            "starting without the files that the database knows: `pith repo download ID --verify-all` fetches those of the \
+             feed again, a publish with --force-full writes what pith made"
+        );
+        return Ok(());
+    }
+    anyhow::bail!(
+        "the file store is empty, and the database knows files: mount its disk or give the right --storage; if the files are \
+         lost for good, start once with --accept-lost-files"
+    )
 }
 
 /// A server that starts on a full disk needs a little of it before it can make room.

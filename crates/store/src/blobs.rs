@@ -78,6 +78,15 @@ impl Store {
         tx.commit().await
     }
 
+    /// Tells whether any file should be in the store.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn knows_blobs(&self) -> Result<bool> {
+        let any = sql("SELECT 1 FROM blobs WHERE state = 'here' LIMIT 1");
+        Ok(self.optional(any).await?.is_some())
+    }
+
     /// Which of these blobs are recorded.
     ///
     /// # Errors

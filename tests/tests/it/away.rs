@@ -202,30 +202,116 @@ fn assert_serves_packages(api: &Api) {
     }
 }
 
-#[test]
-fn files_that_were_deleted_under_a_running_server_come_back() {
-    let feed = Feed::of(&sample_repo()).unwrap();
+/// Brings back the files that a server has lost.
+fn assert_comes_back(api: &Api, action: &str) {
+    let started = api.call("POST", "/content/uploads/", Some(&json!({})));
+    started.unwrap().expect(201).unwrap();
+    assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 200);
+    let body = match action {
+        "download" => json!({"verify_all_units": true}),
+        _ => json!({"override_config": {"force_full": true}}),
+    };
+    let path = format!("/repositories/rpms/actions/{action}/");
+    api.run(&path, &body).unwrap();
+    // Not skipped, although nothing of what it is made from has changed.
+    let published = api.publish("rpms").unwrap();
+    assert_eq!(published["result"]["result"], "success", "{published:#}");
+    assert_serves_packages(api);
+}
+
+/// A server with a repository `rpms`, synced and published.
+fn with_packages(feed: &Feed) -> Pith {
     let server = Pith::start().unwrap();
     let api = server.api().unwrap();
     api.create_rpm("rpms", &feed.url("/feed/")).unwrap();
     api.sync("rpms").unwrap();
     api.publish("rpms").unwrap();
-    let blobs = server.data().join("blobs");
-    let download = json!({"verify_all_units": true});
-    let full = json!({"override_config": {"force_full": true}});
-    let again = [("download", &download), ("sync", &full)];
-    for (action, body) in again {
-        std::fs::remove_dir_all(&blobs).unwrap();
-        let started = api.call("POST", "/content/uploads/", Some(&json!({})));
-        started.unwrap().expect(201).unwrap();
-        assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 200);
-        let path = format!("/repositories/rpms/actions/{action}/");
-        api.run(&path, body).unwrap();
-        // Not skipped, although nothing of what it is made from has changed.
-        let published = api.publish("rpms").unwrap();
-        assert_eq!(published["result"]["result"], "success", "{published:#}");
-        assert_serves_packages(&api);
+    server
+}
+
+#[test]
+fn files_that_were_deleted_under_a_running_server_come_back() {
+    let feed = Feed::of(&sample_repo()).unwrap();
+    let server = with_packages(&feed);
+    let api = server.api().unwrap();
+    for action in ["download", "sync"] {
+        for entry in std::fs::read_dir(server.data().join("blobs")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            }
+        }
+        assert_comes_back(&api, action);
     }
+}
+
+#[test]
+fn a_disk_of_files_that_is_not_mounted_gets_nothing_in_its_place() {
+    let feed = Feed::of(&sample_repo()).unwrap();
+    let mut server = with_packages(&feed);
+    let (here, there) = (server.data().join("blobs"), server.data().join("elsewhere"));
+    move_all(std::slice::from_ref(&here), std::slice::from_ref(&there));
+    let api = server.api().unwrap();
+    for empty_folder in [false, true] {
+        if empty_folder {
+            std::fs::create_dir(&here).unwrap();
+        }
+        let refused = api.call("POST", "/content/uploads/", Some(&json!({})));
+        let refused = refused.unwrap();
+        assert_eq!(refused.status, 503, "{}", refused.body);
+        let text = refused.body["error_message"].as_str().unwrap();
+        assert!(text.contains("mount its disk again"), "{text}");
+        assert_eq!(api.raw("GET", "/readyz", None).unwrap().0, 503);
+        let sync = json!({"override_config": {"force_full": true}});
+        let sync = api
+            .spawn("/repositories/rpms/actions/sync/", &sync)
+            .unwrap();
+        let ended = &api.wait(&sync).unwrap()[0];
+        assert_eq!(ended["state"], "error", "{ended:#}");
+        let text = ended["error"]["description"].as_str().unwrap();
+        assert!(text.contains("mount its disk again"), "{text}");
+        let served = std::fs::read_dir(&here).map(Iterator::count);
+        assert_eq!(served.ok(), empty_folder.then_some(0));
+    }
+    // A start does not make a store of the empty folder either.
+    server.kill().unwrap();
+    assert!(server.start_again().is_err());
+    let said = server.log().unwrap();
+    assert!(
+        said.contains("start once with --accept-lost-files"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_dir(&here).unwrap().count(), 0);
+
+    std::fs::remove_dir(&here).unwrap();
+    move_all(std::slice::from_ref(&there), std::slice::from_ref(&here));
+    server.start_again().unwrap();
+    assert_serves_packages(&server.api().unwrap());
+}
+
+#[test]
+fn a_folder_of_files_that_is_lost_for_good_is_begun_anew_when_the_start_says_so() {
+    let feed = Feed::of(&sample_repo()).unwrap();
+    let mut server = with_packages(&feed);
+    std::fs::remove_dir_all(server.data().join("blobs")).unwrap();
+    server.kill().unwrap();
+    server.start_again_with("--accept-lost-files").unwrap();
+    assert_comes_back(&server.api().unwrap(), "download");
+    server.kill().unwrap();
+    server.start_again().unwrap();
+    assert_serves_packages(&server.api().unwrap());
+}
+
+#[test]
+fn a_folder_of_files_of_an_earlier_version_is_adopted() {
+    let feed = Feed::of(&sample_repo()).unwrap();
+    let mut server = with_packages(&feed);
+    server.kill().unwrap();
+    let mark = server.data().join("blobs").join("pith-files");
+    std::fs::remove_file(&mark).unwrap();
+    server.start_again().unwrap();
+    assert!(mark.exists());
+    assert_serves_packages(&server.api().unwrap());
 }
 
 #[test]
