@@ -12,7 +12,7 @@ use http::Request;
 use pith_blobs::{Blobs, StorageUrl};
 use pith_content::descriptor::KeyField;
 use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
-use pith_core::{SystemClock, TaskId, UnitId};
+use pith_core::{SystemClock, TaskId};
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher};
 use pith_store::{Basis, NewTask, NewUnit, OnConflict, Store, TaskStore};
@@ -160,14 +160,10 @@ async fn main() {
     )
     .await;
     let units: Vec<NewUnit> = (0..10_000).map(package).collect();
-    let saved = engine
-        .store
-        .units_save(&units, OnConflict::Keep)
+    let task = running_task(&engine.store).await;
+    task.units_save_staged(&units, &[], OnConflict::Keep)
         .await
         .unwrap();
-    let staged: Vec<(UnitId, &str)> = saved.iter().map(|unit| (unit.id, "package")).collect();
-    let task = running_task(&engine.store).await;
-    task.stage_add(&staged).await.unwrap();
     task.content_commit("r", engine.store.now()).await.unwrap();
 
     let search = "/pulp/api/v2/repositories/r/search/units/";

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use object_store::ObjectStore;
 use pith_core::{Algorithm, Sha256};
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
@@ -81,21 +80,6 @@ impl Blobs {
             Self::new(backend, &data, runtime)
         })
         .await
-    }
-
-    /// As [`Self::open`], with an object store made by the caller; keys are put below `prefix`.
-    ///
-    /// # Errors
-    /// When the local folders cannot be made.
-    // tidy: allow(unused): tests put a store that fails in place of S3
-    pub async fn with_object_store(
-        store: Arc<dyn ObjectStore>,
-        prefix: &str,
-        data_dir: &Path,
-    ) -> Result<Self> {
-        let backend = Backend::Remote(RemoteStore::new(store, prefix));
-        let (data, runtime) = (data_dir.to_owned(), Handle::current());
-        blocking(move || Self::new(backend, &data, runtime)).await
     }
 
     fn new(backend: Backend, data: &Path, runtime: Handle) -> Result<Self> {
@@ -201,16 +185,6 @@ impl Blobs {
         }
         let metadata = self.local_metadata(sha256).await?;
         Ok(metadata.is_some_and(|(_, trusted)| trusted))
-    }
-
-    /// Where the blob lies on the local disk, for tools that want a path to *read*. `None` when blobs are objects. The
-    /// blob may be missing.
-    #[must_use]
-    pub fn local_path(&self, sha256: Sha256) -> Option<PathBuf> {
-        match &self.inner.backend {
-            Backend::Local(local) => Some(local.path(&sha256)),
-            Backend::Remote(_) => None,
-        }
     }
 
     /// Opens a blob for reading without an async hop. `None` when blobs are objects.

@@ -9,12 +9,10 @@ use reqwest::header::{
 use url::Url;
 
 use crate::error::ErrorKind;
-use crate::session::Validators;
 
 /// Facts about a complete body besides its bytes.
 pub(crate) struct Meta {
     pub(crate) url: Url,
-    pub(crate) validators: Validators,
     pub(crate) content_type: Option<String>,
     /// Is true when it was packed though nobody asked for that, and is unpacked.
     pub(crate) unpacked: bool,
@@ -23,14 +21,10 @@ pub(crate) struct Meta {
 impl Meta {
     /// Facts from the headers of an answer from `url`.
     pub(crate) fn of(headers: &HeaderMap, url: &Url) -> Self {
-        let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         Self {
             url: url.clone(),
-            validators: Validators {
-                etag: text(ETAG),
-                last_modified: text(LAST_MODIFIED),
-            },
-            content_type: text(CONTENT_TYPE),
+            content_type: content_type.map(str::to_owned),
             unpacked: false,
         }
     }

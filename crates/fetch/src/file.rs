@@ -4,7 +4,6 @@ use std::fs::{Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
@@ -12,8 +11,7 @@ use url::Url;
 
 use crate::answers::Meta;
 use crate::error::{ErrorKind, FetchError};
-use crate::session::Validators;
-use crate::transfer::{Failed, Outcome, Transfer};
+use crate::transfer::{Complete, Failed, Transfer};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -51,7 +49,7 @@ impl Unreadable {
 }
 
 /// Streams a local file into the transfer's sink.
-pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Outcome, Failed> {
+pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Complete, Failed> {
     let allowed = transfer.session.state.shared.policy.allow_file;
     // A document from a server must not have files of this machine read.
     let local = transfer.session.reads_files();
@@ -60,14 +58,6 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Ou
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error).into()));
     let (file, metadata) = opened.map_err(|error| error.explain(url))?;
-    let last_modified = metadata
-        .modified()
-        .ok()
-        .filter(|time| *time >= SystemTime::UNIX_EPOCH)
-        .map(httpdate::fmt_http_date);
-    if transfer.known.last_modified.is_some() && transfer.known.last_modified == last_modified {
-        return Ok(Outcome::NotModified);
-    }
     let total = Some(metadata.len());
     transfer.check_total(total, url)?;
     transfer.start(total, url).await?;
@@ -82,17 +72,12 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Ou
         transfer.take(buffer.freeze(), url).await?;
     }
     let hashed = transfer.check_complete(url)?;
-    let validators = Validators {
-        etag: None,
-        last_modified,
-    };
     let meta = Meta {
         url: url.clone(),
-        validators,
         content_type: None,
         unpacked: false,
     };
-    Ok(Outcome::Complete(Box::new(meta), hashed))
+    Ok(Complete(Box::new(meta), hashed))
 }
 
 fn path(url: &Url, allowed: bool, local: bool) -> Result<PathBuf, Unreadable> {

@@ -333,7 +333,7 @@ mod tests {
 
     use pith_testkit::upstream::{Fault, Upstream as Fake};
 
-    use crate::{Egress, ErrorKind, FetchPolicy, Fetcher, Upstream};
+    use crate::{Egress, ErrorKind, FetchPolicy, Fetcher, Request, Upstream, VecSink};
 
     /// 127.0.0.2 plays the internet.
     #[tokio::test]
@@ -367,7 +367,12 @@ mod tests {
             ..FetchPolicy::default()
         };
         let session = Fetcher::new(policy).session(Upstream::default()).unwrap();
-        let get = async |url: String| session.get_bytes(url.parse().unwrap(), 100).await;
+        let get = async |url: String| {
+            let mut sink = VecSink::default();
+            let request = Request::new([url.parse().unwrap()], 100);
+            let got = session.get(request, &mut sink).await;
+            got.map(|_| String::from_utf8(sink.bytes).unwrap())
+        };
         // Private hosts are fine from private hosts, and used before: no connection of then serves the internet.
         for n in 0..2 {
             assert_eq!(

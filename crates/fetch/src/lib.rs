@@ -3,8 +3,7 @@
 //! Nothing else in pith opens a connection to somebody else's server. A process has one [`Fetcher`]; it owns the
 //! [`FetchPolicy`] (which addresses may be reached, how often a request is tried), the limits per host over all
 //! repositories, and the connection pools. Each importer's settings ([`Upstream`]) become a [`Session`], which fetches
-//! documents whole ([`Session::get_bytes`]) or streams files into a [`Sink`] while it hashes and checks them
-//! ([`Session::get`]).
+//! streams documents and files into a [`Sink`] while it hashes and checks them ([`Session::get`]).
 //!
 //! What a fetch promises:
 //! - the body never exceeds [`Request::max_size`], whatever the server says or leaves out;
@@ -14,14 +13,14 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use pith_fetch::{FetchPolicy, Fetcher, NullSink, Request, Upstream};
+//! use pith_fetch::{FetchPolicy, Fetcher, Request, Upstream, VecSink};
 //!
 //! let fetcher = Fetcher::new(FetchPolicy::default());
 //! let session = fetcher.session(Upstream::default())?;
-//! let document = session.get_bytes("https://mirror.example.com/repodata/repomd.xml".parse()?, 1 << 20).await?;
-//! let request = Request::new(["https://mirror.example.com/Packages/a.rpm".parse()?], 1 << 30);
-//! let fetched = session.get(request, &mut NullSink).await?;
-//! println!("{} bytes, then {}", document.len(), fetched.hashed.sha256);
+//! let request = Request::new(["https://mirror.example.com/repodata/repomd.xml".parse()?], 1 << 20);
+//! let mut document = VecSink::default();
+//! let fetched = session.get(request, &mut document).await?;
+//! println!("{} bytes, {}", document.bytes.len(), fetched.hashed.sha256);
 //! # Ok(()) }
 //! ```
 
@@ -45,7 +44,7 @@ pub use egress::{AddressClass, Egress, Lookup, SystemLookup};
 pub use error::{ErrorKind, FetchError};
 pub use fetcher::Fetcher;
 pub use policy::{FetchPolicy, RetryPolicy, Slowest};
-pub use session::{Conditional, Fetched, Request, Session, Validators};
+pub use session::{Fetched, Request, Session};
 pub use sink::{NullSink, Sink, VecSink};
 pub use upstream::{BasicAuth, Upstream};
 pub use urls::clean;

@@ -8,9 +8,9 @@ use pith_core::digest::Hashed;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::error::{ErrorKind, FetchError};
+use crate::error::FetchError;
 use crate::fetcher::SessionState;
-use crate::sink::{Sink, VecSink};
+use crate::sink::Sink;
 
 /// What to fetch and what is known of it.
 #[derive(Debug, Clone)]
@@ -42,15 +42,6 @@ impl Request {
     }
 }
 
-/// What a server said about a version of a file; given back to it, it can say "not modified".
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Validators {
-    /// The `ETag` header.
-    pub etag: Option<String>,
-    /// The `Last-Modified` header.
-    pub last_modified: Option<String>,
-}
-
 /// A download that arrived and is what was expected.
 #[derive(Debug, Clone)]
 pub struct Fetched {
@@ -60,8 +51,6 @@ pub struct Fetched {
     pub url: Url,
     /// Index in [`Request::urls`] of the mirror that had it.
     pub mirror: usize,
-    /// What to send next time to be told "not modified".
-    pub validators: Validators,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
     /// The first [`Request::head_bytes`] bytes, or all when there are fewer.
@@ -74,16 +63,6 @@ pub struct Fetched {
     pub respelt: bool,
     /// Is true when the server packed it (`Content-Encoding`) though that was not asked for, and it was unpacked here.
     pub unpacked: bool,
-}
-
-/// The answer to a conditional download.
-#[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "moved once per download")]
-pub enum Conditional {
-    /// It changed; the new version went into the sink.
-    Fetched(Fetched),
-    /// It is still the version that the validators describe; the sink saw nothing.
-    NotModified,
 }
 
 /// Downloads with one importer's settings. Clones share connections and limits.
@@ -113,42 +92,6 @@ impl Session {
     /// # Errors
     /// [`FetchError`] of the last mirror tried, with those of the others in [`FetchError::earlier`].
     pub async fn get(&self, request: Request, sink: &mut dyn Sink) -> Result<Fetched, FetchError> {
-        match self.run(&request, &Validators::default(), sink).await? {
-            Conditional::Fetched(fetched) => Ok(fetched),
-            Conditional::NotModified => Err(unasked(&request)),
-        }
-    }
-
-    /// Like [`Session::get`], unless the file is still the version that `known` describes.
-    ///
-    /// # Errors
-    /// As [`Session::get`].
-    // tidy: allow(unused): repomd.xml is to be asked for so
-    pub async fn get_if_changed(
-        &self,
-        request: Request,
-        known: &Validators,
-        sink: &mut dyn Sink,
-    ) -> Result<Conditional, FetchError> {
-        self.run(&request, known, sink).await
-    }
-
-    /// A small document whole, of at most `max` bytes.
-    ///
-    /// # Errors
-    /// As [`Session::get`].
-    // tidy: allow(unused): tests fetch small documents with it
-    pub async fn get_bytes(&self, url: Url, max: u64) -> Result<Bytes, FetchError> {
-        let mut sink = VecSink::default();
-        self.get(Request::new([url], max), &mut sink).await?;
-        Ok(sink.bytes.into())
-    }
-}
-
-/// "Not modified" to a request that had no condition; the transfer treats that as a bad status before it gets here.
-fn unasked(request: &Request) -> FetchError {
-    match request.urls.first() {
-        Some(url) => FetchError::new(ErrorKind::Status { status: 304 }, url, ""),
-        None => FetchError::settings("there is no URL to fetch"),
+        self.run(&request, sink).await
     }
 }

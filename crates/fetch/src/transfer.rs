@@ -5,9 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use pith_core::digest::{Hashed, deciding};
 use pith_core::{Algorithm, MultiHasher};
-use reqwest::header::{
-    HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE,
-};
+use reqwest::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
@@ -18,7 +16,7 @@ use crate::error::{ErrorKind, FetchError};
 use crate::file;
 use crate::hops::explain;
 use crate::limits::Drip;
-use crate::session::{Conditional, Fetched, Request, Session, Validators};
+use crate::session::{Fetched, Request, Session};
 use crate::sink::Sink;
 use crate::urls::{clean, respelt};
 
@@ -45,16 +43,12 @@ impl From<FetchError> for Failed {
     }
 }
 
-/// What an attempt ended with.
-pub(crate) enum Outcome {
-    Complete(Box<Meta>, Hashed),
-    NotModified,
-}
+/// A body that arrived whole and as promised.
+pub(crate) struct Complete(pub(crate) Box<Meta>, pub(crate) Hashed);
 
 pub(crate) struct Transfer<'a> {
     pub(crate) session: &'a Session,
     pub(crate) request: &'a Request,
-    pub(crate) known: &'a Validators,
     sink: &'a mut dyn Sink,
     hasher: MultiHasher,
     received: u64,
@@ -70,16 +64,14 @@ impl Session {
     pub(crate) async fn run(
         &self,
         request: &Request,
-        known: &Validators,
         sink: &mut dyn Sink,
-    ) -> Result<Conditional, FetchError> {
+    ) -> Result<Fetched, FetchError> {
         let Some(first) = request.urls.first() else {
             return Err(FetchError::settings("there is no URL to fetch"));
         };
         let transfer = Transfer {
             session: self,
             request,
-            known,
             sink,
             hasher: hasher(request),
             received: 0,
@@ -118,7 +110,7 @@ fn hasher(request: &Request) -> MultiHasher {
 }
 
 impl Transfer<'_> {
-    async fn run(mut self) -> Result<Conditional, FetchError> {
+    async fn run(mut self) -> Result<Fetched, FetchError> {
         // Never closed, so this cannot fail; without a permit the download would merely not be counted.
         let _slot = self.session.state.downloads.acquire().await.ok();
         let mut failed_mirrors: Vec<FetchError> = Vec::new();
@@ -137,13 +129,12 @@ impl Transfer<'_> {
             }
             let last = urls[mirror..].iter().all(|later| self::respelt(url, later));
             match self.mirror(url, last).await {
-                Ok(Outcome::NotModified) => return Ok(Conditional::NotModified),
-                Ok(Outcome::Complete(meta, hashed)) => {
+                Ok(Complete(meta, hashed)) => {
                     if respelt {
                         failed_mirrors.truncate(before);
                     }
                     let fetched = self.finish(*meta, hashed, mirror, failed_mirrors);
-                    return Ok(Conditional::Fetched(Fetched { respelt, ..fetched }));
+                    return Ok(Fetched { respelt, ..fetched });
                 }
                 Err(Failed { error, fatal, .. }) => {
                     tracing::debug!(%error, "a mirror failed");
@@ -174,7 +165,6 @@ impl Transfer<'_> {
     ) -> Fetched {
         let Meta {
             url,
-            validators,
             content_type,
             unpacked,
         } = meta;
@@ -182,7 +172,6 @@ impl Transfer<'_> {
             hashed,
             url: clean(&url),
             mirror,
-            validators,
             content_type,
             head: self.head.freeze(),
             attempts: self.attempts,
@@ -193,7 +182,7 @@ impl Transfer<'_> {
     }
 
     /// One mirror, as often as the policy allows. A mirror that asks us to wait is left alone when there is another.
-    async fn mirror(&mut self, url: &Url, last: bool) -> Result<Outcome, Failed> {
+    async fn mirror(&mut self, url: &Url, last: bool) -> Result<Complete, Failed> {
         let policy = &self.session.state.shared.policy.retry;
         // Another mirror's copy may differ: nothing of it is kept.
         self.resume = None;
@@ -229,16 +218,13 @@ impl Transfer<'_> {
     }
 
     /// One request and its body.
-    async fn attempt(&mut self, url: &Url) -> Result<Outcome, Failed> {
+    async fn attempt(&mut self, url: &Url) -> Result<Complete, Failed> {
         let headers = self.headers();
         let resuming = headers.contains_key(RANGE);
         let answer = self.session.ask(url, &headers).await?;
         let (response, url) = (answer.response, answer.url);
         let mut unpacker = None;
         match response.status() {
-            StatusCode::NOT_MODIFIED if self.is_conditional(&headers) => {
-                return Ok(Outcome::NotModified);
-            }
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 let total = response.content_length();
                 unpacker = self.unpacker(response.headers(), &url, total);
@@ -290,7 +276,7 @@ impl Transfer<'_> {
         response: Response,
         mut unpacker: Option<Unpacker>,
         url: &Url,
-    ) -> Result<Outcome, Failed> {
+    ) -> Result<Complete, Failed> {
         let mut meta = Meta::of(response.headers(), url);
         let coded = Coding::of(response.headers()).is_some();
         self.body(response, unpacker.as_mut(), url).await?;
@@ -307,10 +293,10 @@ impl Transfer<'_> {
             return Err(FetchError::new(kind, url, "").into());
         }
         let hashed = self.check_complete(url)?;
-        Ok(Outcome::Complete(Box::new(meta), hashed))
+        Ok(Complete(Box::new(meta), hashed))
     }
 
-    /// Headers that resume, or else ask only for changes.
+    /// Headers that resume what was begun.
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let (Some(resume), 1..) = (&self.resume, self.received) {
@@ -318,26 +304,8 @@ impl Transfer<'_> {
             if let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.received)) {
                 headers.insert(RANGE, range);
             }
-            return headers;
-        }
-        let mut set = |name: HeaderName, value: &Option<String>| {
-            if let Some(value) = value
-                .as_deref()
-                .and_then(|value| HeaderValue::from_str(value).ok())
-            {
-                headers.insert(name, value);
-            }
-        };
-        // Once the sink saw bytes, "not modified" would leave it with half a file.
-        if !self.begun {
-            set(IF_NONE_MATCH, &self.known.etag);
-            set(IF_MODIFIED_SINCE, &self.known.last_modified);
         }
         headers
-    }
-
-    fn is_conditional(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE)
     }
 
     /// Refuses a body whose announced size is wrong before any of it is read.

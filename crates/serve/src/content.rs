@@ -31,7 +31,6 @@ const LISTING: &str = "listing";
 pub struct Root {
     prefix: RelativePath,
     listing: bool,
-    index: Vec<String>,
 }
 
 impl Root {
@@ -41,7 +40,6 @@ impl Root {
         Self {
             prefix,
             listing: false,
-            index: Vec::new(),
         }
     }
 
@@ -49,14 +47,6 @@ impl Root {
     #[must_use]
     pub fn with_listing(mut self) -> Self {
         self.listing = true;
-        self
-    }
-
-    /// With files that are shown in place of a publication's directory, the first that exists.
-    #[must_use]
-    // tidy: allow(unused): trees for Python and Docker need it; tests show that it works
-    pub fn with_index(mut self, names: &[&str]) -> Self {
-        self.index = names.iter().map(|&name| name.to_owned()).collect();
         self
     }
 
@@ -143,14 +133,13 @@ impl Content {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
         match self.mounts.resolve(&path.path, protocol).await? {
-            Some(found) => self.in_publication(root, request, path, &found).await,
+            Some(found) => self.in_publication(request, path, &found).await,
             None => self.above_mounts(root, protocol, request, path).await,
         }
     }
 
     async fn in_publication(
         &self,
-        root: &Root,
         request: &Parts,
         path: &RequestPath,
         found: &Resolved,
@@ -174,16 +163,6 @@ impl Content {
         }
         if !path.is_dir {
             return Ok(redirect_to_directory(request, path));
-        }
-        for name in &root.index {
-            let index = if rest.is_empty() {
-                name.clone()
-            } else {
-                format!("{rest}/{name}")
-            };
-            if let Some(entry) = publication.get(&index)? {
-                return self.file(request, publication, &entry).await;
-            }
         }
         of_publication(publication, rest, &path.path).map(html)
     }

@@ -76,7 +76,6 @@ impl Server {
         let roots = vec![
             Root::new(path("pulp/repos")).with_listing(),
             Root::new(path("pulp/isos")),
-            Root::new(path("pulp/python/web")).with_index(&["index.html"]),
         ];
         let small = blobs.put(Bytes::from_static(b"retired")).await.unwrap();
         let entry = Entry::blob(small.sha256, small.size, MTIME);
@@ -114,7 +113,7 @@ impl Server {
         builder.finish().await.unwrap().sha256
     }
 
-    /// A little of everything, at `pulp/repos/fedora/43`, `pulp/isos/images` and `pulp/python/web/py`.
+    /// A little of everything, at `pulp/repos/fedora/43` and `pulp/isos/images`.
     async fn with_everything() -> Self {
         let this = Self::start().await;
         let large = this.blobs.put(large()).await.unwrap();
@@ -152,10 +151,10 @@ impl Server {
         ];
         let publication = this.publication(&files).await;
         let isos = this
-            .publication(&[("PULP_MANIFEST", Entry::inline("a,b,1\n", MTIME))])
-            .await;
-        let python = this
-            .publication(&[("index.html", Entry::inline("<p>", MTIME))])
+            .publication(&[
+                ("PULP_MANIFEST", Entry::inline("a,b,1\n", MTIME)),
+                ("page.html", Entry::inline("<p>", MTIME)),
+            ])
             .await;
         let row = |prefix: &str, publication, http| MountRow {
             prefix: path(prefix),
@@ -169,7 +168,6 @@ impl Server {
             row("pulp/repos/centos/9", publication, true),
             row("pulp/repos/secret/9", publication, false),
             row("pulp/isos/images", isos, true),
-            row("pulp/python/web/py", python, true),
         ]);
         this
     }
@@ -361,7 +359,10 @@ async fn directories_are_listed_above_and_below_the_mounts() {
         ("/pulp/repos/", vec!["../", "centos/", "fedora/", "listing"]),
         ("/pulp/repos/fedora/", vec!["../", "43/", "listing"]),
         ("/pulp/isos/", vec!["../", "images/"]),
-        ("/pulp/isos/images/", vec!["../", "PULP_MANIFEST"]),
+        (
+            "/pulp/isos/images/",
+            vec!["../", "PULP_MANIFEST", "page.html"],
+        ),
         (
             "/pulp/repos/fedora/43/",
             vec![
@@ -401,15 +402,6 @@ async fn directories_are_listed_above_and_below_the_mounts() {
     assert!(
         page.contains("<td>2001-09-09 01:46</td><td>10</td>"),
         "{page}"
-    );
-    assert_eq!(
-        server
-            .get("/pulp/python/web/py/")
-            .await
-            .text()
-            .await
-            .unwrap(),
-        "<p>"
     );
 }
 
@@ -559,7 +551,7 @@ async fn a_publish_is_seen_whole_by_the_next_request_while_the_last_one_goes_on(
 #[tokio::test]
 async fn pages_of_strangers_run_no_scripts() {
     let server = Server::with_everything().await;
-    let answer = server.get("/pulp/python/web/py/index.html").await;
+    let answer = server.get("/pulp/isos/images/page.html").await;
     assert_eq!(header(&answer, "content-security-policy"), "sandbox");
 }
 

@@ -67,26 +67,20 @@ async fn main() -> Result<()> {
         serde_json::to_string(&units[0].doc)?.len()
     );
 
+    let task = running_task(&store).await?;
     let start = Instant::now();
     let mut saved = Vec::with_capacity(count);
     for batch in units.chunks(BATCH) {
-        saved.extend(store.units_save(batch, OnConflict::Keep).await?);
+        saved.extend(task.units_save_staged(batch, &[], OnConflict::Keep).await?);
     }
-    report("save", start, count);
+    report("save and stage", start, count);
 
     let start = Instant::now();
     for batch in units.chunks(BATCH) {
-        store.units_save(batch, OnConflict::Keep).await?;
+        task.units_save_staged(batch, &[], OnConflict::Keep).await?;
     }
-    report("save again", start, count);
-
-    let task = running_task(&store).await?;
+    report("save and stage again", start, count);
     let staged: Vec<_> = saved.iter().map(|unit| (unit.id, "rpm")).collect();
-    let start = Instant::now();
-    for batch in staged.chunks(BATCH) {
-        task.stage_add(batch).await?;
-    }
-    report("stage", start, count);
     let start = Instant::now();
     let query = UnitQuery {
         repo: Some(&repo),

@@ -67,17 +67,6 @@ pub(crate) async fn record(
 }
 
 impl Store {
-    /// Notes that a blob is in the store, outside a unit or publication.
-    ///
-    /// # Errors
-    /// [`StoreError::BlobsGone`]; when the database fails.
-    // tidy: allow(unused): tests look at rows that nothing else shows
-    pub async fn blob_record(&self, blob: Sha256, size: i64) -> Result<()> {
-        let mut tx = self.begin().await?;
-        record(&mut tx.inner, vec![(blob, size)], self.now()).await?;
-        tx.commit().await
-    }
-
     /// Tells whether any file should be in the store.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pith_core::{Timestamp, UnitId};
+use pith_core::Timestamp;
 
 use crate::dialect::{Sql, Stmt, for_update, sql};
 use crate::fence::{Fence, TaskStore, of_attempt};
@@ -10,7 +10,7 @@ use crate::store::Engine;
 use crate::transaction::DbTx;
 use crate::unit_query::Plan;
 use crate::unit_stream;
-use crate::units::{PAGE, StreamedUnit, UnitQuery};
+use crate::units::{StreamedUnit, UnitQuery};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -24,19 +24,6 @@ pub struct Committed {
     /// Associations that were there and were staged again.
     pub updated: i64,
     /// Associations ended.
-    pub removed: i64,
-}
-
-/// A numbered state of a repository's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Version {
-    /// 1, 2, 3…
-    pub number: i64,
-    /// When it was committed.
-    pub created: Timestamp,
-    /// Units added against the version before.
-    pub added: i64,
-    /// Units removed against the version before.
     pub removed: i64,
 }
 
@@ -257,66 +244,6 @@ impl Store {
         };
         let row = self.optional(statement).await?;
         row.as_ref().map(state).transpose()
-    }
-
-    /// The versions of a repository, oldest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    // tidy: allow(unused): tests look at versions that no call shows yet
-    pub async fn version_list(&self, repo: &str) -> Result<Vec<Version>> {
-        let statement =
-            sql("SELECT number, created, added, removed FROM repo_versions WHERE repo_id = $1 ORDER BY number").bind(repo);
-        let version = |row: &Row| {
-            Ok(Version {
-                number: row.get(0)?,
-                created: row.get(1)?,
-                added: row.get(2)?,
-                removed: row.get(3)?,
-            })
-        };
-        self.all(statement).await?.iter().map(version).collect()
-    }
-
-    /// The units that the repository had in a version, by type and id.
-    ///
-    /// # Errors
-    /// Items are errors when the database fails on the way.
-    #[must_use]
-    // tidy: allow(unused): tests look at versions that no call shows yet
-    pub fn version_units(&self, repo: &str, number: i64) -> BatchStream<(UnitId, String)> {
-        let start = Some((String::new(), UnitId(uuid::Uuid::nil())));
-        Box::pin(futures::stream::try_unfold(
-            (self.clone(), repo.to_owned(), start),
-            move |(store, repo, after)| async move {
-                let Some((after_type, after_id)) = after else {
-                    return Ok(None);
-                };
-                let mut query = Sql::new(
-                    store.engine(),
-                    "SELECT unit_id, type_id FROM repo_units WHERE repo_id = ",
-                );
-                query
-                    .bind(&repo)
-                    .push(" AND added_in <= ")
-                    .bind(number)
-                    .push(" AND (removed_in IS NULL OR removed_in > ")
-                    .bind(number)
-                    .push(") AND (type_id, unit_id) > (")
-                    .bind(&after_type)
-                    .push(", ")
-                    .bind(after_id)
-                    .push(") ORDER BY type_id, unit_id")
-                    .limit(PAGE);
-                let rows = store.all(query.build()).await?;
-                let units = rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?)));
-                let units: Vec<(UnitId, String)> = units.collect::<Result<_>>()?;
-                let next = units.last().map(|(id, type_id)| (type_id.clone(), *id));
-                Ok(Some(units)
-                    .filter(|units| !units.is_empty())
-                    .map(|units| (units, (store, repo, next))))
-            },
-        ))
     }
 
     /// The repositories that have versions beyond the newest `keep`: for each its oldest version, and the first that must be

@@ -80,30 +80,23 @@ fn of_repository(engine: Engine, repo: &str) -> Stmt {
 }
 
 /// Replaces the settings, sets `last_updated` to `now`.
-fn set_config(engine: Engine, repo: &str, config: &Document, now: Timestamp) -> Stmt {
-    let mut query = Sql::new(engine, "UPDATE importers SET config = jsonb(");
-    query
-        .bind(config)
-        .push("), last_updated = ")
-        .bind(now)
-        .push(" WHERE repo_id = ")
-        .bind(repo)
-        .push(" RETURNING ")
-        .push(COLUMNS);
-    query.build()
-}
-
-/// As [`Store::importer_update_config`], in a transaction.
+///
+/// # Errors
+/// [`crate::StoreError::Missing`] when the repository has no importer.
 pub(crate) async fn update_config(
     tx: &mut DbTx,
     repo: &str,
     config: &Document,
     now: Timestamp,
 ) -> Result<()> {
-    let rows = tx.all(set_config(tx.engine(), repo, config, now)).await?;
-    match rows.is_empty() {
-        true => Err(StoreError::missing("importer", repo)),
-        false => Ok(()),
+    let statement =
+        sql("UPDATE importers SET config = jsonb($1), last_updated = $2 WHERE repo_id = $3")
+            .bind(config)
+            .bind(now)
+            .bind(repo);
+    match tx.execute(statement).await? {
+        0 => Err(StoreError::missing("importer", repo)),
+        _ => Ok(()),
     }
 }
 
@@ -165,19 +158,6 @@ impl Store {
         let mut tx = self.begin().await?;
         insert(&mut tx.inner, importer).await?;
         tx.commit().await
-    }
-
-    /// Replaces the settings, sets `last_updated` to now, answers the importer as it is then.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Missing`] when the repository has no importer.
-    // tidy: allow(unused): tests change settings without a task
-    pub async fn importer_update_config(&self, repo: &str, config: &Document) -> Result<Importer> {
-        let statement = set_config(self.engine(), repo, config, self.now());
-        let rows = self.write_all_of_repository(repo, statement).await?;
-        rows.first()
-            .map(importer)
-            .unwrap_or_else(|| Err(StoreError::missing("importer", repo)))
     }
 
     /// Replaces the plugin data.

@@ -51,7 +51,7 @@ mod value;
 mod whole;
 pub mod workers;
 
-pub use content::{Committed, ContentState, Version};
+pub use content::{Committed, ContentState};
 pub use criteria_sql::{Held, UnitFilter};
 pub use distributors::Distributor;
 pub use error::StoreError;
@@ -70,7 +70,7 @@ pub use schedules::{Schedule, ScheduleOwner};
 pub use sources::{Alternate, FileSource, UnitFile};
 pub use staging::StagedId;
 pub use store::{BatchStream, Engine, Store, Tx};
-pub use tasks::{Blocker, Lost, NewTask, Task, TaskOutcome};
+pub use tasks::{Lost, NewTask, Task, TaskOutcome};
 pub use units::{
     Basis, KnownUnit, NewUnit, OnConflict, Part, RawDocument, SavedUnit, StreamedUnit, Unit,
     UnitQuery,

@@ -125,18 +125,6 @@ impl Store {
         self.all(query.build()).await?.iter().map(source).collect()
     }
 
-    /// How many files a repository's importer is the source of.
-    ///
-    /// # Errors
-    /// When the database fails.
-    // tidy: allow(unused): tests count rows that nothing else shows
-    pub async fn sources_count(&self, repo: &str) -> Result<i64> {
-        let statement = sql("SELECT COUNT(*) FROM sources WHERE repo_id = $1").bind(repo);
-        self.optional(statement)
-            .await?
-            .map_or(Ok(0), |row| row.get(0))
-    }
-
     /// What is known of the file of a unit; `None` when there is no such unit.
     ///
     /// # Errors

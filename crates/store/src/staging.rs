@@ -108,11 +108,12 @@ impl TaskStore {
         tx.commit().await
     }
 
-    /// Saves many units as [`Store::units_save`] does, stages them in the same transaction, and notes there where their
-    /// files can be had: `sources` has one entry a unit, and what it says of the unit's id is left aside.
+    /// Saves many units with their parts, stages them in the same transaction, and notes there where their files can be had:
+    /// `sources` has one entry a unit, and what it says of the unit's id is left aside. Answers in the order given. A key
+    /// that occurs twice in one call is saved once.
     ///
     /// # Errors
-    /// As [`Store::units_save`]; nothing was saved or staged then.
+    /// [`StoreError::UnitsChanged`]; when the database fails. Nothing was saved or staged then.
     pub async fn units_save_staged(
         &self,
         units: &[NewUnit],

@@ -297,19 +297,7 @@ impl Store {
         Ok(())
     }
 
-    /// Tells every process on this database that there is something to look at: tasks or mounts.
-    // tidy: allow(unused): tests of waking; transactions wake by themselves
-    pub async fn wake(&self) {
-        self.inner.bump();
-        if self.engine() == Engine::Postgres
-            && let Err(error) = self.inner.db.all(notify()).await
-        {
-            // Others poll slowly besides: late, not lost.
-            tracing::warn!(%error, "could not wake other processes");
-        }
-    }
-
-    /// A number that moves whenever somebody calls [`Store::wake`], here or in another process. It also moves now and
+    /// A number that moves whenever there is something new to look at, made here or in another process: tasks or mounts. It also moves now and
     /// then for nothing. Wait with `changed()`.
     #[must_use]
     pub fn wakeups(&self) -> watch::Receiver<u64> {

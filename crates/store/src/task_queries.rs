@@ -5,8 +5,7 @@ use pith_core::{TaskId, Timestamp};
 use uuid::Uuid;
 
 use crate::dialect::{CHUNK, Sql, sql};
-use crate::tasks::{Blocker, COLUMNS, Task, task};
-use crate::value::Row;
+use crate::tasks::{COLUMNS, Task, task};
 use crate::{Result, Store};
 
 impl Store {
@@ -112,30 +111,6 @@ impl Store {
     pub async fn task_delete_before(&self, before: Timestamp) -> Result<u64> {
         self.execute(sql("DELETE FROM tasks WHERE NOT open AND created < $1").bind(before))
             .await
-    }
-
-    /// What stands in the way of a waiting task.
-    ///
-    /// # Errors
-    /// When the database fails.
-    // tidy: allow(unused): tests tell by it what a task waits for
-    pub async fn task_blockers(&self, id: TaskId) -> Result<Vec<Blocker>> {
-        let statement = sql(
-            "SELECT mine.resource, t.id, t.kind, t.state FROM task_resources mine \
-             JOIN task_resources other ON other.resource = mine.resource AND other.seq < mine.seq \
-             AND (other.exclusive OR mine.exclusive) JOIN tasks t ON t.id = other.task_id \
-             WHERE mine.task_id = $1 ORDER BY other.seq, mine.resource",
-        )
-        .bind(id);
-        let blocker = |row: &Row| {
-            Ok(Blocker {
-                resource: row.get(0)?,
-                task: row.get(1)?,
-                kind: row.get(2)?,
-                state: row.get(3)?,
-            })
-        };
-        self.all(statement).await?.iter().map(blocker).collect()
     }
 
     fn select_tasks(&self) -> Sql {

@@ -111,19 +111,6 @@ pub enum TaskOutcome {
     Canceled,
 }
 
-/// Why a task waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blocker {
-    /// What it waits for.
-    pub resource: String,
-    /// Who holds it, or is before it in the queue.
-    pub task: TaskId,
-    /// What that task does.
-    pub kind: String,
-    /// Whether that one runs or waits itself.
-    pub state: TaskState,
-}
-
 /// What became of the tasks of dead workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lost {

@@ -266,4 +266,4 @@ impl Drop for DbTx {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

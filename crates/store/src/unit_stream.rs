@@ -472,6 +472,7 @@ pub(crate) fn document_of(text: &str, fields: &[String]) -> Result<Document> {
 }
 
 /// What the database says about the statement behind the first page.
+#[cfg(test)]
 pub(crate) async fn explain(store: &Store, plan: &Plan) -> Result<String> {
     let scope = Scope {
         types: &plan.type_ids,
@@ -494,3 +495,6 @@ pub(crate) async fn explain(store: &Store, plan: &Plan) -> Result<String> {
         .collect::<Result<_>>()?;
     Ok(lines.join("\n"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,6 @@ use crate::migrate::lock_schema;
 use crate::store::Engine;
 use crate::unit_changes;
 use crate::unit_query::{Plan, index_name};
-use crate::unit_save;
 use crate::unit_stream;
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
@@ -247,24 +246,6 @@ impl Store {
         Ok(known)
     }
 
-    /// Saves many units with their parts in one transaction; answers in the order given. A key that occurs twice in
-    /// one call is saved once.
-    ///
-    /// # Errors
-    /// [`StoreError::UnitsChanged`]; when the database fails. Nothing was saved then.
-    // tidy: allow(unused): tests save units outside of a sync
-    pub async fn units_save(
-        &self,
-        units: &[NewUnit],
-        on_conflict: OnConflict,
-    ) -> Result<Vec<SavedUnit>> {
-        let mut tx = self.begin().await?;
-        let saved = unit_save::save(&mut tx.inner, units, on_conflict, self.now()).await?;
-        unit_changes::mark(&mut tx.inner, &saved.changed, self.now()).await?;
-        tx.commit().await?;
-        Ok(saved.units)
-    }
-
     /// One unit.
     ///
     /// # Errors
@@ -339,18 +320,6 @@ impl Store {
         }
         blobs::record(&mut tx.inner, vec![(blob, size)], self.now()).await?;
         tx.commit().await
-    }
-
-    /// Notes whether the file of the unit is here, without touching its digest.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Missing`] when there is no such unit.
-    // tidy: allow(unused): tests make files missing
-    pub async fn unit_set_downloaded(&self, id: UnitId, downloaded: bool) -> Result<()> {
-        let statement = sql("UPDATE units SET downloaded = $1 WHERE id = $2")
-            .bind(downloaded)
-            .bind(id);
-        self.execute_one(statement, "unit", id).await
     }
 
     /// Replaces `pulp_user_metadata` in the document. `last_updated` moves on, to now.
@@ -483,16 +452,6 @@ impl Store {
 }
 
 impl Store {
-    /// How the database would run the first page of [`Store::units_stream`], in its own words: for tests of plans and
-    /// for reports of slowness.
-    ///
-    /// # Errors
-    /// As [`Store::units_stream`].
-    // tidy: allow(unused): tests look at the plans of the databases
-    pub async fn units_explain(&self, query: &UnitQuery<'_>) -> Result<String> {
-        unit_stream::explain(self, &Plan::new(query, None)?).await
-    }
-
     /// Refreshes the statistics that the database plans with. Worth calling after large changes.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pith_content::UnitKey;
 use pith_core::{Document, UnitId};
-use pith_store::{Basis, NewUnit, OnConflict};
+use pith_store::{Basis, NewUnit};
 use serde_json::{Value, json};
 
 use crate::plugins::recorded;
@@ -188,9 +188,7 @@ async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
         downloaded: true,
         parts: Vec::new(),
     };
-    let store = &server.engine.store;
-    let saved = store.units_save(&[unit], OnConflict::Keep).await;
-    saved.unwrap()[0].id
+    server.save(&[unit]).await[0]
 }
 
 /// What the recorded server had before: packages in the source repository, and two orphans.

@@ -9,7 +9,7 @@ use pith_core::task::TaskState;
 use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher};
-use pith_store::{NewTask, Store, TaskOutcome};
+use pith_store::{NewTask, NewUnit, OnConflict, Store, TaskOutcome, TaskStore};
 use pith_trust::Authority;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -61,9 +61,25 @@ impl Server {
 
     /// Gives a repository these units, by a task that leaves no trace.
     pub(crate) async fn fill(&self, repo: &str, units: &[(UnitId, &str)]) {
-        let (store, now) = (&self.engine.store, self.engine.clock.now());
+        let task = self.task().await;
+        task.stage_add(units).await.unwrap();
+        task.content_commit(repo, task.now()).await.unwrap();
+        self.forget(&task).await;
+    }
+
+    /// Saves units that come into no repository, by a task that leaves no trace; their ids.
+    pub(crate) async fn save(&self, units: &[NewUnit]) -> Vec<UnitId> {
+        let task = self.task().await;
+        let saved = task.units_save_staged(units, &[], OnConflict::Keep).await;
+        self.forget(&task).await;
+        saved.unwrap().iter().map(|unit| unit.id).collect()
+    }
+
+    /// A task that runs and does nothing by itself.
+    async fn task(&self) -> TaskStore {
+        let store = &self.engine.store;
         // The server's own worker may be faster; it makes nothing of such a task.
-        let claimed = loop {
+        loop {
             let task = NewTask {
                 id: TaskId::new(),
                 kind: "fill".to_owned(),
@@ -73,16 +89,18 @@ impl Server {
                 group: None,
             };
             store.task_enqueue(&task).await.unwrap();
-            if let Some(claimed) = store.task_claim("fill", now).await.unwrap() {
-                break claimed;
+            let claimed = store.task_claim("fill", store.now()).await.unwrap();
+            if let Some(claimed) = claimed {
+                return store.for_task(claimed.fence());
             }
-        };
-        let task = store.for_task(claimed.fence());
-        task.stage_add(units).await.unwrap();
-        task.content_commit(repo, now).await.unwrap();
-        let ended = task.task_finish(claimed.fence(), &TaskOutcome::Canceled, now);
+        }
+    }
+
+    async fn forget(&self, task: &TaskStore) {
+        let ended = task.task_finish(task.fence(), &TaskOutcome::Canceled, task.now());
         ended.await.unwrap();
         let all = [TaskState::Canceled, TaskState::Error];
+        let store = &self.engine.store;
         store.task_delete_in_states(&all).await.unwrap();
     }
 

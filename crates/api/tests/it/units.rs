@@ -11,7 +11,7 @@ use pith_content::descriptor::KeyField;
 use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
 use pith_core::criteria::{Filter, compare};
 use pith_core::{Document, UnitId};
-use pith_store::{Basis, NewUnit, OnConflict};
+use pith_store::{Basis, NewUnit};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -104,9 +104,8 @@ async fn server() -> Server {
             }
         })
         .collect();
-    let store = &server.engine.store;
-    let saved = store.units_save(&units, OnConflict::Keep).await.unwrap();
-    let staged: Vec<(UnitId, &str)> = saved.iter().map(|unit| (unit.id, "toy")).collect();
+    let saved = server.save(&units).await;
+    let staged: Vec<(UnitId, &str)> = saved.into_iter().map(|id| (id, "toy")).collect();
     server.fill("box", &staged).await;
     server
 }

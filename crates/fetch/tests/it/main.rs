@@ -74,6 +74,12 @@ async fn fetch(session: &Session, request: Request) -> Result<(Fetched, Vec<u8>)
     Ok((fetched, sink.bytes))
 }
 
+/// A small document, of at most `max` bytes.
+async fn bytes(session: &Session, url: Url, max: u64) -> Result<Vec<u8>, FetchError> {
+    let (_, bytes) = fetch(session, Request::new([url], max)).await?;
+    Ok(bytes)
+}
+
 /// Bytes of which every part is different.
 fn body(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n / 251 + n % 251) as u8).collect()

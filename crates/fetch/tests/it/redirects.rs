@@ -142,10 +142,8 @@ async fn the_settings_can_close_loopback() {
         .session(patient())
         .unwrap();
     for address in [fake.url(), fake.named_url()] {
-        let error = session
-            .get_bytes(url(format!("{address}/f")), 10)
-            .await
-            .unwrap_err();
+        let file = url(format!("{address}/f"));
+        let error = bytes(&session, file, 10).await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
     }
     assert_eq!(fake.connections(), 0);

@@ -134,11 +134,8 @@ async fn a_proxy_is_asked_for_everything() {
         ..patient()
     };
     let session = Fetcher::new(policy()).session(upstream).unwrap();
-    let got = session
-        .get_bytes(url("http://mirror.invalid/x"), 100)
-        .await
-        .unwrap();
-    assert_eq!(got, "through the proxy");
+    let got = bytes(&session, url("http://mirror.invalid/x"), 100).await;
+    assert_eq!(got.unwrap(), b"through the proxy");
     let sent = &proxy.log("/x")[0];
     assert_eq!(sent.header("host"), Some("mirror.invalid"));
     assert_eq!(sent.header("proxy-authorization"), Some(BASIC));

@@ -64,11 +64,14 @@ async fn digests(h: &Harness, feed: &Feed, repo: &str) -> BTreeSet<String> {
 }
 
 async fn synced_with(h: &Harness, repo: &str, feed: &str, config: Value) {
-    let mut config: pith_core::Document = serde_json::from_value(config).unwrap();
     let feed = format!("{}{feed}", h.upstream.url());
-    config.insert("feed".to_owned(), json!(feed));
-    let store = &h.engine.store;
-    store.importer_update_config(repo, &config).await.unwrap();
+    let mut changes = json!({"feed": feed});
+    for absent in ["validate", "force_full", "download_policy"] {
+        changes[absent] = Value::Null;
+    }
+    let config = config.as_object().unwrap().clone();
+    changes.as_object_mut().unwrap().extend(config);
+    h.set_config(repo, changes).await;
     let task = h.sync(repo).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
 }

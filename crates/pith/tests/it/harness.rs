@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pith_blobs::{Blobs, StorageUrl};
 use pith_content::ContentType;
+use pith_core::task::TaskState;
 use pith_core::{Clock, Document, ObjectId, SignedDuration, SystemClock, TaskId};
 use pith_engine::{Engine, Job, Registry, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher, RetryPolicy};
@@ -190,6 +191,14 @@ impl Harness {
             .repository_create_full(&repository, Some(&importer), &[distributor])
             .await
             .unwrap();
+    }
+
+    /// Changes the settings of a yum importer; those that are null go back to their defaults.
+    pub(crate) async fn set_config(&self, repo: &str, changes: Value) {
+        let body = serde_json::from_value(json!({ "importer_config": changes })).unwrap();
+        let task = self.engine.importer_update(repo, "yum_importer", &body);
+        let task = self.ended(task.await.unwrap()).await;
+        assert_eq!(task.state, TaskState::Finished, "{task:?}");
     }
 
     pub(crate) async fn enqueue_sync(&self, repo: &str) -> TaskId {

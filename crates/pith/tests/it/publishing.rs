@@ -205,10 +205,8 @@ async fn digests_that_were_worked_out_are_kept(on: On) {
     let four = vec!["md5", "sha1", "sha256", "sha512"];
     assert_eq!(checksums(&h, "other").await, std::slice::from_ref(&four));
     // A sync that validates knows them all, also of packages that were there without their files.
-    let config = json!({"feed": format!("{}/r/", h.upstream.url()), "validate": true});
-    let config = serde_json::from_value(config).unwrap();
-    let store = &h.engine.store;
-    store.importer_update_config("zoo", &config).await.unwrap();
+    h.set_config("zoo", json!({"validate": true, "download_policy": null}))
+        .await;
     let task = h.sync("zoo").await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
     assert_eq!(checksums(&h, "zoo").await, [four.clone(), four.clone()]);

@@ -460,10 +460,7 @@ async fn a_failed_sync_does_not_hide_what_the_next_one_must_do(on: On) {
     h.repository("zoo", "rpm", "/r/", skip).await;
     h.sync("zoo").await;
     assert_eq!(h.units("zoo", "rpm", "name").await.len(), 0);
-    let feed = json!({"feed": format!("{}/r/", h.upstream.url())});
-    let config = serde_json::from_value(feed).unwrap();
-    let store = &h.engine.store;
-    store.importer_update_config("zoo", &config).await.unwrap();
+    h.set_config("zoo", json!({"type_skip_list": null})).await;
     // The feed is away for a while, with what was said of the settings since.
     std::fs::rename(&folder, keep.path().join("away")).unwrap();
     assert_eq!(h.sync("zoo").await.state, TaskState::Error);

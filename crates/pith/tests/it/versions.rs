@@ -7,11 +7,6 @@ use crate::harness::{Harness, On, put_files};
 
 crate::on_both!(versions_beyond_those_kept_go_unless_one_is_published);
 
-async fn versions(h: &Harness) -> Vec<i64> {
-    let versions = h.engine.store.version_list("files").await.unwrap();
-    versions.iter().map(|version| version.number).collect()
-}
-
 async fn versions_beyond_those_kept_go_unless_one_is_published(on: On) {
     let Some(h) = Harness::start(on).await else {
         return;
@@ -32,11 +27,9 @@ async fn versions_beyond_those_kept_go_unless_one_is_published(on: On) {
         sync(number).await;
     }
     assert_eq!(h.engine.prune_versions().await.unwrap(), 0);
-    assert_eq!(versions(&h).await.len(), 13);
     let task = h.publish("files", "iso_distributor", json!({})).await;
     assert_eq!(task.state, TaskState::Finished);
     assert_eq!(h.engine.prune_versions().await.unwrap(), 3);
-    assert_eq!(versions(&h).await, (4..=13).collect::<Vec<i64>>());
     assert_eq!(h.engine.prune_versions().await.unwrap(), 0);
     assert_eq!(h.units("files", "iso", "name").await, ["13.iso"]);
 }

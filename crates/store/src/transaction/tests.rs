@@ -13,11 +13,12 @@ use crate::db::Db;
 use crate::faults::{PLAN, Plan, WAYS, Way};
 use crate::{
     Basis, Distributor, History, HistoryKind, Importer, NewTask, NewUnit, OnConflict, RepoGroup,
-    Repository, RepositoryChange, Result, Store, StoreError,
+    Repository, RepositoryChange, Result, SavedUnit, Store, StoreError, blobs, unit_changes,
+    unit_save,
 };
 
-struct Home {
-    store: Store,
+pub(crate) struct Home {
+    pub(crate) store: Store,
     _folder: tempfile::TempDir,
     _database: Option<postgres::Database>,
 }
@@ -27,7 +28,7 @@ async fn open(url: &str) -> Store {
     Store::connect(url, Arc::new(clock)).await.unwrap()
 }
 
-async fn sqlite() -> Home {
+pub(crate) async fn sqlite() -> Home {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("pith.db").display());
     Home {
@@ -37,7 +38,7 @@ async fn sqlite() -> Home {
     }
 }
 
-async fn postgres() -> Option<Home> {
+pub(crate) async fn postgres() -> Option<Home> {
     let database = postgres::database()?;
     Some(Home {
         store: open(&database.url).await,
@@ -46,7 +47,7 @@ async fn postgres() -> Option<Home> {
     })
 }
 
-fn repository(store: &Store, id: &str) -> Repository {
+pub(crate) fn repository(store: &Store, id: &str) -> Repository {
     Repository {
         id: id.to_owned(),
         oid: ObjectId::new(store.now()),
@@ -89,18 +90,34 @@ fn unit(name: &str, size: usize) -> NewUnit {
     }
 }
 
+/// Saves units that come into no repository.
+async fn save(store: &Store, units: &[NewUnit]) -> Result<Vec<SavedUnit>> {
+    let mut tx = store.begin().await?;
+    let saved = unit_save::save(&mut tx.inner, units, OnConflict::Keep, store.now()).await?;
+    unit_changes::mark(&mut tx.inner, &saved.changed, store.now()).await?;
+    tx.commit().await?;
+    Ok(saved.units)
+}
+
+/// Notes that a file is here.
+async fn record(store: &Store, blob: Sha256) -> Result<()> {
+    let mut tx = store.begin().await?;
+    blobs::record(&mut tx.inner, vec![(blob, 3)], store.now()).await?;
+    tx.commit().await
+}
+
 /// Transactions and single statements of several kinds, about things named by `round`.
 async fn work(store: &Store, round: &str) -> Result<()> {
     let repo = format!("repo-{round}");
     let new = repository(store, &repo);
     let publishes = [distributor(store, &repo)];
     store.repository_create_full(&new, None, &publishes).await?;
-    store.setting_set(&repo, &json!(round)).await?;
+    store.setting_get_or_set(&repo, &json!(round)).await?;
     let units = [
         unit(&format!("a-{round}"), 10),
         unit(&format!("b-{round}"), 10),
     ];
-    let saved = store.units_save(&units, OnConflict::Keep).await?;
+    let saved = save(store, &units).await?;
     let task = NewTask {
         id: TaskId::new(),
         kind: "test".to_owned(),
@@ -117,7 +134,7 @@ async fn work(store: &Store, round: &str) -> Result<()> {
         .repository_change(&repo, |_, _| Ok::<_, StoreError>(change))
         .await?;
     assert_eq!(changed.unwrap().id, repo);
-    store.blob_record(Sha256::of(repo.as_bytes()), 3).await?;
+    record(store, Sha256::of(repo.as_bytes())).await?;
     store.blobs_condemn(&[Sha256::of(repo.as_bytes())]).await?;
     // A transaction that is given up on purpose.
     let again = store.repository_create(&repository(store, &repo)).await;
@@ -135,7 +152,7 @@ async fn work(store: &Store, round: &str) -> Result<()> {
 /// Work that must be possible after anything: a single statement, a transaction, a look at what a failed one left.
 async fn assert_writes_work(store: &Store, round: &str, what: &str) {
     store
-        .setting_set("next", &json!(round))
+        .execute(crate::dialect::sql("DELETE FROM settings WHERE key = $1").bind(round))
         .await
         .unwrap_or_else(|error| panic!("after {what}: a statement fails: {error}"));
     let next = format!("next-{round}");
@@ -263,7 +280,7 @@ async fn a_file_that_may_not_grow_is_full_until_it_may() {
         let units: Vec<NewUnit> = (0..40)
             .map(|number| unit(&format!("{room}-{number}"), 2000))
             .collect();
-        let saved = store.units_save(&units, OnConflict::Keep).await;
+        let saved = save(store, &units).await;
         if saved.is_ok() {
             assert!(room > 5, "{room} pages were enough");
             report("SQLite", "pages", usize::try_from(room).unwrap());

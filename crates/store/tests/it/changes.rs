@@ -4,7 +4,7 @@ use pith_core::{Sha256, UnitId};
 use pith_store::{ContentState, NewUnit, OnConflict};
 use serde_json::json;
 
-use crate::fixture::{Fixture, unit};
+use crate::fixture::{Fixture, SaveUnits, unit};
 use crate::on_both_engines;
 
 on_both_engines!(

@@ -12,7 +12,7 @@ on_both_engines!(
     the_last_word_of_staging_counts,
     removing_what_is_missing_upstream_spares_the_staged,
     the_content_after_a_commit_can_be_read_before_it,
-    old_versions_can_be_read_until_they_are_pruned,
+    old_versions_are_kept_until_they_are_pruned,
     staging_of_one_task_is_nothing_to_another,
     a_commit_to_a_deleted_repository_fails,
     two_commits_to_one_repository_follow_each_other,
@@ -72,12 +72,8 @@ async fn a_commit_adds_refreshes_and_removes_at_once(f: Fixture) {
         BTreeMap::from([("t".to_owned(), 2)])
     );
     assert_eq!(f.store.unit_memberships(&ids).await.unwrap().len(), 2);
-    let versions = f.store.version_list(REPO).await.unwrap();
-    let numbers: Vec<_> = versions
-        .iter()
-        .map(|v| (v.number, v.added, v.removed))
-        .collect();
-    assert_eq!(numbers, [(1, 2, 0), (2, 1, 1)]);
+    let versions = f.store.versions_beyond(1).await.unwrap();
+    assert_eq!(versions, [(REPO.to_owned(), 1, 2)]);
 }
 
 async fn a_commit_without_a_difference_makes_no_version(f: Fixture) {
@@ -176,7 +172,7 @@ async fn the_content_after_a_commit_can_be_read_before_it(f: Fixture) {
     assert!(matches!(no_repo, Err(StoreError::Missing { .. })));
 }
 
-async fn old_versions_can_be_read_until_they_are_pruned(f: Fixture) {
+async fn old_versions_are_kept_until_they_are_pruned(f: Fixture) {
     f.repository(REPO).await;
     let ids = f.units("t", &["a", "b"]).await;
     f.add(REPO, "t", &ids[..1]).await;
@@ -185,20 +181,13 @@ async fn old_versions_can_be_read_until_they_are_pruned(f: Fixture) {
     task.stage_remove(&pairs(&ids[..1])).await.unwrap();
     task.content_commit(REPO, f.now()).await.unwrap();
     f.add(REPO, "t", &ids[..1]).await;
-    let of = async |number| {
-        collect(f.store.version_units(REPO, number))
-            .await
-            .into_iter()
-            .map(|(id, _)| id)
-    };
-    assert_eq!(of(1).await.collect::<Vec<_>>(), [ids[0]]);
-    assert_eq!(of(2).await.collect::<Vec<_>>(), [ids[1]]);
-    assert_eq!(of(3).await.collect::<Vec<_>>(), ids);
+    let versions = async |keep| f.store.versions_beyond(keep).await.unwrap();
+    assert_eq!(versions(2).await, [(REPO.to_owned(), 1, 2)]);
+    assert_eq!(versions(3).await, []);
     assert_eq!(f.store.version_prune(REPO, 2).await.unwrap(), 1);
-    assert_eq!(f.store.version_list(REPO).await.unwrap().len(), 2);
-    assert_eq!(of(1).await.count(), 0);
-    assert_eq!(of(2).await.collect::<Vec<_>>(), [ids[1]]);
-    assert_eq!(of(3).await.collect::<Vec<_>>(), ids);
+    assert_eq!(versions(2).await, []);
+    assert_eq!(f.store.version_prune(REPO, 2).await.unwrap(), 0);
+    assert_eq!(content(&f).await, ["a", "b"]);
 }
 
 async fn staging_of_one_task_is_nothing_to_another(f: Fixture) {

@@ -10,7 +10,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, REPO, collect, unit};
+use crate::fixture::{Fixture, REPO, SaveUnits, collect, unit};
 use crate::on_both_engines;
 
 on_both_engines!(

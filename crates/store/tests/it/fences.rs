@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use pith_core::task::{Resource, TaskState};
 use pith_core::{ObjectId, Sha256, TaskId};
 use pith_store::{
-    FileSource, History, HistoryKind, Importer, NewPublication, NewTask, OnConflict, StoreError,
-    TaskOutcome, TaskStore, UnitQuery,
+    FileSource, History, HistoryKind, Importer, NewPublication, NewTask, OnConflict,
+    RepositoryChange, StoreError, TaskOutcome, TaskStore, UnitQuery,
 };
 use serde_json::{Value, json};
 
@@ -125,7 +125,6 @@ const WRITES: &[Write] = &writes! {
     stage_remove_missing(REPO, &["t"]);
     stage_clear_earlier();
     units_save_staged(&[unit("t", "late", json!({}))], &[None], OnConflict::Replace);
-    units_save(&[unit("t", "late", json!({}))], OnConflict::Replace);
     unit_set_blob(pith_core::UnitId::new(), Sha256::of(b"late"), 4);
     units_set_blob_here(Sha256::of(b"late"), false);
     units_set_field("t", "f", &[(pith_core::UnitId::new(), json!(1))]);
@@ -138,7 +137,7 @@ const WRITES: &[Write] = &writes! {
     history_add(HistoryKind::Sync, &history());
     history_delete_before(HistoryKind::Sync, task.now());
     importer_set(&importer());
-    importer_update_config(REPO, &document(json!({})));
+    repository_change(REPO, |_, _| Ok::<_, StoreError>(RepositoryChange::default()));
     importer_set_scratchpad(REPO, None);
     importer_set_last_sync(REPO, task.now(), None);
     importer_remove(REPO);

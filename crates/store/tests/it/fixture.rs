@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use pith_core::{Clock, Document, ManualClock, ObjectId, Sha256, TaskId, Timestamp, UnitId};
 use pith_store::{
-    Basis, BatchStream, Distributor, NewTask, NewUnit, OnConflict, Repository, Store, StreamedUnit,
-    TaskOutcome, TaskStore, UnitQuery,
+    Basis, BatchStream, Distributor, NewTask, NewUnit, OnConflict, Repository, RepositoryChange,
+    SavedUnit, Store, StoreError, StreamedUnit, TaskOutcome, TaskStore, UnitQuery,
 };
 use pith_testkit::postgres::{Database, database};
 use serde_json::{Value, json};
@@ -65,6 +65,19 @@ impl Fixture {
         repository
     }
 
+    /// Changes the settings of a repository's importer.
+    pub(crate) async fn set_config(&self, repo: &str, config: Document) {
+        let change = RepositoryChange {
+            importer_config: Some(config),
+            ..RepositoryChange::default()
+        };
+        let changed = self
+            .store
+            .repository_change(repo, |_, _| Ok::<_, StoreError>(change))
+            .await;
+        changed.unwrap().unwrap();
+    }
+
     /// Saves units of these names; their ids.
     pub(crate) async fn units(&self, type_id: &str, names: &[&str]) -> Vec<UnitId> {
         let units: Vec<NewUnit> = names
@@ -87,6 +100,11 @@ impl Fixture {
         task.content_commit(repo, self.now()).await.unwrap();
     }
 
+    /// Queues a task that needs nothing.
+    pub(crate) async fn queue(&self) {
+        self.store.task_enqueue(&task_of_nothing()).await.unwrap();
+    }
+
     /// A task that runs.
     pub(crate) async fn task(&self) -> TaskStore {
         claimed(&self.store).await
@@ -103,19 +121,45 @@ impl Fixture {
     }
 }
 
+/// Saving units that come into no repository.
+pub(crate) trait SaveUnits {
+    /// Saves them in a task that leaves no trace.
+    async fn units_save(
+        &self,
+        units: &[NewUnit],
+        on_conflict: OnConflict,
+    ) -> Result<Vec<SavedUnit>, StoreError>;
+}
+
+impl SaveUnits for Store {
+    async fn units_save(
+        &self,
+        units: &[NewUnit],
+        on_conflict: OnConflict,
+    ) -> Result<Vec<SavedUnit>, StoreError> {
+        let task = claimed(self).await;
+        let saved = task.units_save_staged(units, &[], on_conflict).await;
+        end(&task).await;
+        saved
+    }
+}
+
 /// The store as a task sees it that needs nothing and has been claimed.
 pub(crate) async fn claimed(store: &Store) -> TaskStore {
-    let new = NewTask {
+    store.task_enqueue(&task_of_nothing()).await.unwrap();
+    let claimed = store.task_claim("w", store.now()).await.unwrap().unwrap();
+    store.for_task(claimed.fence())
+}
+
+fn task_of_nothing() -> NewTask {
+    NewTask {
         id: TaskId::new(),
         kind: "test".to_owned(),
         args: Value::Null,
         tags: Vec::new(),
         resources: Vec::new(),
         group: None,
-    };
-    store.task_enqueue(&new).await.unwrap();
-    let claimed = store.task_claim("w", store.now()).await.unwrap().unwrap();
-    store.for_task(claimed.fence())
+    }
 }
 
 /// Ends a task that runs.

@@ -11,7 +11,6 @@ mod groups;
 mod listings;
 mod outlines;
 mod people;
-mod plans;
 mod publications;
 mod repositories;
 mod retired;

@@ -2,7 +2,7 @@ use pith_core::{Sha256, UnitId};
 use pith_store::{NewUnit, OnConflict, UnitQuery};
 use serde_json::json;
 
-use crate::fixture::{Fixture, REPO, collect, document, names, unit};
+use crate::fixture::{Fixture, REPO, SaveUnits, collect, document, names, unit};
 use crate::on_both_engines;
 
 on_both_engines!(

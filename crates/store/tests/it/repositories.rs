@@ -181,7 +181,8 @@ async fn an_importer_replaces_the_one_before(f: Fixture) {
     f.store.importer_set(&other).await.unwrap();
     let config = document(json!({ "feed": null }));
     let at = f.later(5);
-    let updated = f.store.importer_update_config("a", &config).await.unwrap();
+    f.set_config("a", config.clone()).await;
+    let updated = f.store.importer_get("a").await.unwrap().unwrap();
     assert_eq!((&updated.config, updated.last_updated), (&config, at));
     f.store
         .importer_set_scratchpad("a", Some(&config))

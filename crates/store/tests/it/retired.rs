@@ -97,7 +97,10 @@ async fn what_is_left_out_can_be_had_for_as_long_as_the_caller_says(f: Fixture) 
 async fn files_of_retired_paths_are_needed_until_they_expire(f: Fixture) {
     prepared(&f).await;
     let blob = Sha256::of(b"old");
-    f.store.blob_record(blob, 7).await.unwrap();
+    f.store
+        .blobs_condemn_unknown(vec![(blob, 7)])
+        .await
+        .unwrap();
     publish(&f, b"2", "p", vec![file("x", b"old")]).await;
     let judged = async || {
         let mut after = None;

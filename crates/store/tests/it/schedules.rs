@@ -101,10 +101,7 @@ async fn schedules_go_with_what_they_run_on(f: Fixture) {
     f.store.importer_set(&importer(f.now())).await.unwrap();
     assert_eq!(left().await, (vec![], vec![publish]));
     f.store.schedule_create(&sync).await.unwrap();
-    f.store
-        .importer_update_config(REPO, &Document::new())
-        .await
-        .unwrap();
+    f.set_config(REPO, Document::new()).await;
     assert_eq!(left().await.0, std::slice::from_ref(&sync));
     f.store.distributor_remove(REPO, "dist").await.unwrap();
     assert_eq!(left().await, (vec![sync.clone()], vec![]));

@@ -21,7 +21,8 @@ async fn several_processes_may_start_at_once(f: Fixture) {
     let starts = (0..4).map(|_| f.other());
     let stores: Vec<Store> = futures::future::join_all(starts).await;
     for store in stores {
-        store.setting_set("seen", &true.into()).await.unwrap();
+        let seen = store.setting_get_or_set("seen", &true.into()).await;
+        assert_eq!(seen.unwrap(), true);
     }
 }
 
@@ -33,7 +34,7 @@ async fn wake_up_calls_arrive(f: Fixture) {
     };
     let mut wakeups = other.wakeups();
     wakeups.mark_unchanged();
-    f.store.wake().await;
+    f.queue().await;
     wakeups.changed().await.unwrap();
 }
 

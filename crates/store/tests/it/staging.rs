@@ -6,7 +6,7 @@ use pith_core::{Sha256, TaskId, UnitId};
 use pith_store::{Held, OnConflict, Store, StoreError, UnitQuery};
 use serde_json::json;
 
-use crate::fixture::{Fixture, REPO, collect, unit};
+use crate::fixture::{Fixture, REPO, SaveUnits, collect, unit};
 use crate::on_both_engines;
 
 on_both_engines!(
@@ -263,13 +263,23 @@ async fn a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over(f: Fixture
         [blob]
     );
     // Somebody finds the file and needs it again.
-    f.store.blob_record(blob, 1).await.unwrap();
+    let mut again = unit("t", "b", json!({ "name": "b" }));
+    (again.blob, again.size) = (Some(blob), Some(1));
+    f.store
+        .units_save(&[again], OnConflict::Keep)
+        .await
+        .unwrap();
+    let condemned = f.store.blobs_condemned(f.now(), None).await;
+    assert!(condemned.unwrap().is_empty());
     assert!(!f.store.blob_claim(blob, f.now()).await.unwrap());
 }
 
 async fn who_saves_a_row_for_a_deleted_file_is_told(f: Fixture) {
     let blob = Sha256::of(b"x");
-    f.store.blob_record(blob, 1).await.unwrap();
+    f.store
+        .blobs_condemn_unknown(vec![(blob, 1)])
+        .await
+        .unwrap();
     judge(&f.store).await;
     let now = f.later(1);
     assert!(f.store.blob_claim(blob, now).await.unwrap());

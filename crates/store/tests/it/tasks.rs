@@ -156,16 +156,6 @@ async fn an_earlier_task_for_the_repository_goes_first_and_others_do_not_wait(f:
     );
     assert_eq!(claim(&f).await, Some(free));
     assert_eq!(claim(&f).await, None);
-    let blockers = f.store.task_blockers(third).await.unwrap();
-    assert_eq!(
-        (blockers.len(), blockers[0].task, blockers[0].state),
-        (1, second, TaskState::Waiting)
-    );
-    let blockers = f.store.task_blockers(second).await.unwrap();
-    assert_eq!(
-        (blockers[0].task, blockers[0].resource.as_str()),
-        (first, "repository:a")
-    );
     f.store
         .task_finish(fence(&f, first).await, &finished(Value::Null), f.now())
         .await

@@ -2,7 +2,7 @@ use pith_core::{Sha256, UnitId};
 use pith_store::{Basis, NewUnit, OnConflict, Store, StoreError, UnitQuery};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, REPO, collect, document, names, unit};
+use crate::fixture::{Fixture, REPO, SaveUnits, collect, document, names, unit};
 use crate::on_both_engines;
 
 on_both_engines!(
@@ -571,10 +571,7 @@ async fn a_file_that_arrived_is_noted(f: Fixture) {
         (known.blob, known.size, known.downloaded),
         (Some(blob), Some(5), true)
     );
-    f.store
-        .unit_set_downloaded(saved[0].id, false)
-        .await
-        .unwrap();
+    f.store.units_set_blob_here(blob, false).await.unwrap();
     assert_eq!(
         f.store.repository_units_not_downloaded(REPO).await.unwrap(),
         1
