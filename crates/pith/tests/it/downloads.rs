@@ -93,7 +93,7 @@ async fn verifying_mends_what_is_broken_and_marks_what_is_lost(on: On) {
     put_files(&h.upstream, "/f/", &files);
     h.repository("r", "iso", "/f/", json!({})).await;
     h.sync("r").await;
-    let path = |bytes: &[u8]| h.engine.blobs.local_path(Sha256::of(bytes)).unwrap();
+    let path = |bytes: &[u8]| h.file_of(Sha256::of(bytes));
     let spoil = |bytes: &[u8]| {
         std::fs::remove_file(path(bytes)).unwrap();
         std::fs::write(path(bytes), b"TO BE BROKEN").unwrap();

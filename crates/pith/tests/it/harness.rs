@@ -1,13 +1,13 @@
 //! A running engine on a temporary folder, without HTTP.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use pith_blobs::{Blobs, StorageUrl};
 use pith_content::ContentType;
 use pith_core::task::TaskState;
-use pith_core::{Clock, Document, ObjectId, SignedDuration, SystemClock, TaskId};
+use pith_core::{Clock, Document, ObjectId, Sha256, SignedDuration, SystemClock, TaskId};
 use pith_engine::{Engine, Job, Registry, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher, RetryPolicy};
 use pith_store::{Distributor, Importer, Repository, Store, Task, UnitQuery};
@@ -305,6 +305,12 @@ impl Harness {
             found.push((entry.path.to_owned(), bytes));
         }
         found
+    }
+
+    /// Where a blob lies.
+    pub(crate) fn file_of(&self, blob: Sha256) -> PathBuf {
+        let blobs = self.folder.path().join("blobs");
+        blobs.join(pith_blobs::paths::blob(&blob))
     }
 
     /// Where content sources are described.
