@@ -71,6 +71,7 @@ const TREE_RULES: &[TreeRule] = &[
     words::nobody_shells_out,
     words::only_types_know_types,
     used::public_functions_have_users,
+    files::doc_comments_are_no_questions,
 ];
 
 /// Rules about crates.

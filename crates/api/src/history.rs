@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::http::{Answer, Call};
 
-/// What the query asks for.
+/// The parameters of the query.
 #[derive(Debug, Default, PartialEq)]
 struct Asked {
     limit: Option<u64>,
@@ -85,14 +85,14 @@ async fn entries(
     Answer::json(&found)
 }
 
-/// What syncs did.
+/// Returns what syncs did.
 pub(crate) async fn sync(call: Call) -> Result<Answer, PulpError> {
     let asked = asked(&call.query())?;
     call.engine.repository_require(call.param(0)).await?;
     entries(&call, HistoryKind::Sync, asked, None).await
 }
 
-/// What publishes of one distributor did.
+/// Returns what publishes of one distributor did.
 pub(crate) async fn publish(call: Call) -> Result<Answer, PulpError> {
     let asked = asked(&call.query())?;
     let (repo, distributor) = (call.param(0), call.param(1));

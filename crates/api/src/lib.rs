@@ -43,7 +43,7 @@ use pith_engine::auth::Authenticator;
 
 use crate::http::Matcher;
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) authenticator: Authenticator,

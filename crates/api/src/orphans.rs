@@ -10,7 +10,7 @@ async fn queued(call: &Call, orphans: Orphans) -> Result<Answer, PulpError> {
     Answer::queued(call.engine.enqueue(Job::DeleteOrphans { orphans }).await?)
 }
 
-/// How many there are of every type.
+/// Returns how many there are of every type.
 pub(crate) async fn summary(call: Call) -> Result<Answer, PulpError> {
     Answer::json(&call.engine.orphan_counts().await?)
 }

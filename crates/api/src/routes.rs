@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use pith_core::Document;
 use pith_core::error::PulpError;
-/// What a caller must be allowed to do.
+/// The right that a caller must have.
 pub use pith_core::rights::Operation;
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ impl Verb {
     }
 }
 
-/// What body an operation takes.
+/// The kind of body that an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyKind {
     /// Whatever comes is not read.
@@ -76,13 +76,13 @@ pub struct Route {
     pub verb: Verb,
     /// Its path below `/pulp/api/v2`, with `<name>` for a variable segment.
     pub path: &'static str,
-    /// What the caller must be allowed to do; `None` for what everybody may.
+    /// The right that the caller needs; `None` for what everybody may.
     pub operation: Option<Operation>,
     /// Status of a successful call.
     pub success: u16,
-    /// Whether it queues a task.
+    /// Is true when it queues a task.
     pub queues: bool,
-    /// What body it takes.
+    /// The body that it takes.
     pub body: BodyKind,
     pub(crate) handler: Handler,
 }

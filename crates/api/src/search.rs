@@ -55,7 +55,7 @@ pub(crate) fn plain_query(
     Ok(Criteria::parse(&of_query(pairs, options, true)?)?)
 }
 
-/// What of unit association criteria a POST body has; the repository is looked for before they are parsed.
+/// Returns what of unit association criteria a POST body has; the repository is looked for before they are parsed.
 pub(crate) fn units_body(body: &mut Document) -> Result<Value, PulpError> {
     of_body(body)
 }

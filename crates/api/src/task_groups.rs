@@ -32,7 +32,7 @@ pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
     }
 }
 
-/// How many tasks of a group are in which state; all zero for a group that has none.
+/// Returns how many tasks of a group are in which state; all zero for a group that has none.
 pub(crate) async fn state_summary(call: Call) -> Result<Answer, PulpError> {
     let states = call.engine.store.task_group_states(group(&call)?).await;
     let states = states.map_err(from_store)?;

@@ -29,7 +29,7 @@ pub enum Error {
     Damaged {
         /// The name.
         expected: Sha256,
-        /// What the bytes are.
+        /// The digest that the bytes have.
         actual: Sha256,
     },
     /// A blob is larger than its reader takes.
@@ -43,7 +43,7 @@ pub enum Error {
     /// The file system refused.
     #[error("cannot {action}: {source}")]
     Io {
-        /// What was tried, with the path.
+        /// The step that was tried, with the path.
         action: String,
         /// Why not.
         source: io::Error,
@@ -72,7 +72,7 @@ pub enum Error {
     /// The object store refused.
     #[error("cannot {action} in the object store: {source}")]
     Object {
-        /// What was tried, with the key.
+        /// The step that was tried, with the key.
         action: String,
         /// Why not.
         source: object_store::Error,
@@ -128,7 +128,7 @@ impl Error {
         move |source| Self::Object { action, source }
     }
 
-    /// Whether the disk is full, or the quota used up: the one error that goes away when somebody makes room.
+    /// Tells whether the disk is full, or the quota used up: the one error that goes away when somebody makes room.
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {

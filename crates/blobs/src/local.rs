@@ -72,7 +72,7 @@ impl LocalStore {
         self.root.join(paths::blob(sha256))
     }
 
-    /// What the file system says about a blob, `None` when it is missing.
+    /// Returns what the file system says about a blob, `None` when it is missing.
     pub(crate) fn metadata(&self, sha256: &Sha256) -> Result<Option<Metadata>> {
         let path = self.path(sha256);
         match fs::metadata(&path) {
@@ -84,7 +84,7 @@ impl LocalStore {
         }
     }
 
-    /// Whether a file may be relied on without reading it.
+    /// Tells whether a file may be relied on without reading it.
     pub(crate) fn is_trusted(&self, metadata: &Metadata) -> bool {
         let doubtful = self.doubtful.read();
         metadata.modified().is_ok_and(|written| {
@@ -95,7 +95,7 @@ impl LocalStore {
         })
     }
 
-    /// Whether the blob is there already; then it also becomes young again in the eyes of garbage collection.
+    /// Tells whether the blob is there already; then it also becomes young again in the eyes of garbage collection.
     fn reuse(&self, sha256: &Sha256, size: u64) -> Result<bool> {
         let usable = |metadata: &Metadata| metadata.len() == size && self.is_trusted(metadata);
         if !self.metadata(sha256)?.as_ref().is_some_and(usable) {
@@ -287,7 +287,7 @@ fn modified(file: &File, path: &Path) -> Result<SystemTime> {
         .map_err(Error::io("look at", path))
 }
 
-/// What the file system takes for the present time.
+/// Returns what the file system takes for the present time.
 pub(crate) fn file_system_now(folder: &Path) -> io::Result<SystemTime> {
     let probe = tempfile::NamedTempFile::new_in(folder)?;
     probe.as_file().metadata()?.modified()

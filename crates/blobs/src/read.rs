@@ -86,7 +86,7 @@ enum Next {
 }
 
 impl Pieces {
-    /// How to read the next piece; `None` at the end.
+    /// Returns the way to read the next piece; `None` at the end.
     fn read(&mut self) -> Option<impl FnOnce() -> io::Result<Bytes> + Send + 'static> {
         if self.at >= self.end {
             return None;

@@ -56,7 +56,7 @@ pub struct Listed {
 /// Room on the file system that holds the blobs, or that holds the spool when blobs are objects. In bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// What an ordinary user may still write.
+    /// The room for an ordinary user.
     pub free: u64,
     /// Size of the file system.
     pub total: u64,
@@ -175,7 +175,7 @@ impl Blobs {
         Ok(metadata.map(|(size, _)| size))
     }
 
-    /// Whether the blob is there and may be relied on (see `local.rs` on power cuts).
+    /// Tells whether the blob is there and may be relied on (see `local.rs` on power cuts).
     ///
     /// # Errors
     /// When the store cannot be asked.

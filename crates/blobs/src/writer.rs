@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::error::blocking;
 use crate::{Blobs, Error, Result, faults};
 
-/// What a writer holds in memory, in bytes (twice that while a chunk is being written).
+/// The most that a writer holds in memory, in bytes (twice that while a chunk is being written).
 const CHUNK: usize = 256 * 1024;
 
 /// Finished bytes that have no name yet.

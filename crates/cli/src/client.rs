@@ -18,7 +18,7 @@ const MOST_ANSWER_BYTES: usize = 512 * 1024 * 1024;
 /// Longest silence before a connection counts as broken.
 const SILENCE: Duration = Duration::from_secs(120);
 
-/// How a user shows who they are.
+/// The proof of who a user is.
 #[derive(Debug, Clone)]
 pub enum Proof {
     /// The password, with every request.
@@ -32,7 +32,7 @@ pub enum Proof {
 pub struct Credentials {
     /// Login of the user.
     pub user: String,
-    /// What shows it.
+    /// The proof.
     pub proof: Proof,
 }
 
@@ -47,7 +47,7 @@ impl Credentials {
     }
 }
 
-/// How far the server is trusted.
+/// The trust in the server.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     /// Certificate authorities in PEM form, beside the system's.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::hint;
 use crate::output::clean;
 
-/// How a command ended, as the exit code of the process.
+/// The end of a command, as the exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -86,7 +86,7 @@ pub struct Answer {
 pub struct FailedTask {
     /// Its id.
     pub id: String,
-    /// What it was doing, such as `sync of demo`.
+    /// The work that it did, such as `sync of demo`.
     pub what: String,
     /// `error` or `canceled`.
     pub state: String,
@@ -100,9 +100,9 @@ pub enum Error {
     /// Something the person wrote cannot be used.
     #[error("{what}")]
     Usage {
-        /// What is wrong.
+        /// The fault.
         what: String,
-        /// What to write instead.
+        /// Advice on what to write instead.
         hint: String,
     },
     /// Nothing of that name is there, as other answers of the server show.
@@ -124,7 +124,7 @@ pub enum Error {
     Unreachable {
         /// The server's address.
         url: String,
-        /// What the network said.
+        /// The network's own words.
         reason: String,
     },
     /// The server answered with an error.
@@ -135,7 +135,7 @@ pub enum Error {
     Nonsense {
         /// Method and path.
         request: String,
-        /// What is wrong with it.
+        /// The fault in it.
         reason: String,
     },
     /// Tasks failed; there is at least one.
@@ -241,7 +241,7 @@ impl Error {
         }
     }
 
-    /// Whether the server answered with this HTTP status.
+    /// Tells whether the server answered with this HTTP status.
     #[must_use]
     pub fn is_status(&self, status: u16) -> bool {
         matches!(self, Self::Answer(answer) if answer.status == status)
@@ -272,7 +272,7 @@ impl Error {
         }
     }
 
-    /// What the person can do about it.
+    /// Returns what the person can do about it.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {

@@ -120,7 +120,7 @@ impl Globals {
         Client::new(url, credentials, &self.trust(ca_file.as_deref())?)
     }
 
-    /// How far the server is trusted, with the certificate authority of `ca_file`.
+    /// Returns how far the server is trusted, with the certificate authority of `ca_file`.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ pub fn parse_url(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// Whether the address is this machine's own, so that nobody else sees the traffic.
+/// Tells whether the address is this machine's own, so that nobody else sees the traffic.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -191,8 +191,16 @@ mod tests {
         })
     }
 
+    /// The hint after a refused value.
+    fn refused(path: &str, name: &str) -> String {
+        let mut detail = ErrorDetail::new("PLP0015", "Invalid properties");
+        detail.data.insert("property_names".into(), json!([name]));
+        let path: Vec<&str> = path.split('/').collect();
+        invalid(&detail, &path)
+    }
+
     #[test]
-    fn what_is_missing_is_answered_with_the_command_that_lists_what_is_there() {
+    fn what_is_missing_or_refused_is_answered_with_the_command_that_lists_what_would_do() {
         let cases = [
             (
                 "repositories/r",
@@ -279,13 +287,31 @@ mod tests {
             ),
             ("frob", Value::Null, "--url"),
         ];
-        for (request, resources, command) in cases {
+        let missing = cases.map(|(request, resources, command)| {
             let hint = hint(request, resources);
-            assert!(
-                hint.contains(&format!("`{command}`"))
-                    || command == "--url" && hint.contains(command),
-                "{request}: {hint}"
-            );
+            (request, hint, command)
+        });
+        let invalid = [
+            ("roles/r/users", "login", "pith auth user list"),
+            ("users", "login", "--help"),
+            (
+                "repositories/r/actions/associate",
+                "source_repo_id",
+                "pith repo list",
+            ),
+            (
+                "repositories/r/distributors",
+                "distributor_type_id",
+                "pith server distributors",
+            ),
+        ]
+        .map(|(path, name, command)| (path, refused(path, name), command));
+        for (request, hint, command) in missing.into_iter().chain(invalid) {
+            let wanted = match command.starts_with("--") {
+                true => command.to_owned(),
+                false => format!("`{command}`"),
+            };
+            assert!(hint.contains(&wanted), "{request}: {hint}");
         }
     }
 
@@ -301,30 +327,5 @@ mod tests {
             detail: Some(detail),
         };
         assert!(after_tasks(&[task]).starts_with("`pith repo distributor list files`"));
-    }
-
-    #[test]
-    fn a_refused_value_is_answered_with_what_would_do() {
-        let of = |path: &[&str], name: &str| {
-            let mut detail = ErrorDetail::new("PLP0015", "Invalid properties");
-            detail.data.insert("property_names".into(), json!([name]));
-            invalid(&detail, path)
-        };
-        assert!(of(&["roles", "r", "users"], "login").contains("`pith auth user list`"));
-        assert!(of(&["users"], "login").contains("--help"));
-        assert!(
-            of(
-                &["repositories", "r", "actions", "associate"],
-                "source_repo_id"
-            )
-            .contains("`pith repo list`")
-        );
-        assert!(
-            of(
-                &["repositories", "r", "distributors"],
-                "distributor_type_id"
-            )
-            .contains("`pith server distributors`")
-        );
     }
 }

@@ -17,7 +17,7 @@ pub struct UnitType {
 }
 
 impl UnitType {
-    /// Whether the units keep a sort index of this field, since versions do not compare as texts.
+    /// Tells whether the units keep a sort index of this field, since versions do not compare as texts.
     pub(crate) fn has_sort_index(&self, field: &str) -> bool {
         matches!(self.id, "rpm" | "srpm") && matches!(field, "version" | "release")
     }
@@ -67,7 +67,7 @@ pub struct Kind {
     pub http_key: &'static str,
     /// Setting that serves over HTTPS.
     pub https_key: &'static str,
-    /// Whether the distributor refuses to be without `relative_url`.
+    /// Is true when the distributor refuses to be without `relative_url`.
     pub needs_relative_url: bool,
     /// Where published repositories appear below the server's root.
     pub served_below: &'static [&'static str],
@@ -222,7 +222,7 @@ impl Kind {
     }
 }
 
-/// What a mirror holds.
+/// The content of a mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentType {
     /// RPM packages and their repodata.

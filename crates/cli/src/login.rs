@@ -12,14 +12,14 @@ use crate::private;
 /// More than a login file can hold.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// What `pith login` keeps.
+/// The login that `pith login` keeps.
 #[derive(Debug, Clone)]
 pub struct Login {
     /// Address of the server.
     pub url: String,
     /// User to act as.
     pub user: String,
-    /// What shows that it is them: a certificate where the server gives one and TLS carries it, else the password.
+    /// The proof that it is them: a certificate where the server gives one and TLS carries it, else the password.
     pub proof: Proof,
     /// File with the certificate authority of the server.
     pub ca_cert: Option<PathBuf>,

@@ -16,12 +16,12 @@ use crate::wait::{check, wait};
 /// Longest id that is derived from a feed.
 const LONGEST_ID: usize = 120;
 
-/// What to mirror.
+/// Options of a mirror.
 #[derive(Debug, Clone, Default)]
 pub struct MirrorOptions {
     /// Address of the repository, or a local folder.
     pub feed: String,
-    /// What it holds; guessed when absent, see [`guess_type`].
+    /// The content; guessed when absent, see [`guess_type`].
     pub content_type: Option<ContentType>,
     /// Id of the repository; derived from the feed when absent, see [`derive_repo_id`].
     pub repo_id: Option<String>,
@@ -38,7 +38,7 @@ pub struct Mirrored {
     pub repo_id: String,
     /// Where clients find it.
     pub url: String,
-    /// What it holds.
+    /// The content.
     pub content_type: ContentType,
     /// Path below which it is served.
     pub relative_url: String,
@@ -205,7 +205,7 @@ fn distributor<'a>(repository: &'a Value, kind: &Kind) -> Option<&'a Value> {
         .find(|one| one["distributor_type_id"] == kind.distributor)
 }
 
-/// What a feed holds: files when it names a PULP_MANIFEST or is a local folder with one, packages otherwise.
+/// Returns what a feed holds: files when it names a PULP_MANIFEST or is a local folder with one, packages otherwise.
 #[must_use]
 pub fn guess_type(feed: &str) -> ContentType {
     let holds = |content_type: &ContentType| {
@@ -315,7 +315,7 @@ fn served_url(base: &Url, kind: &Kind, relative_url: &str) -> String {
     url.to_string().replace('\'', "%27")
 }
 
-/// What a person pastes on a client machine: a dnf `.repo` file, or commands that fetch the files.
+/// Returns what a person pastes on a client machine: a dnf `.repo` file, or commands that fetch the files.
 ///
 /// `base_url` is the root of the server as clients reach it.
 ///

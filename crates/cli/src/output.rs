@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Names shown of one kind of what a sync had to bend.
 const BENT_NAMES: usize = 5;
 
-/// How results are printed.
+/// The form in which results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Tables and sentences.
@@ -22,7 +22,7 @@ pub enum Format {
     Json,
 }
 
-/// How progress is shown, on the standard error stream.
+/// The form in which progress is shown, on the standard error stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// Live bars.
@@ -37,15 +37,15 @@ pub enum Progress {
 pub struct Ui {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    /// How results are printed.
+    /// The form of results.
     pub format: Format,
-    /// How progress is shown.
+    /// The form of progress.
     pub progress: Progress,
-    /// Whether escape sequences for colours may be written to `err`.
+    /// Is true when escape sequences for colours may be written to `err`.
     pub color: bool,
     /// The zone that times are shown in.
     pub zone: TimeZone,
-    /// Whether tables fit the width of the terminal; elsewhere each row is one line.
+    /// Is true when tables fit the width of the terminal; elsewhere each row is one line.
     pub fit: bool,
 }
 
@@ -98,7 +98,7 @@ impl Ui {
         (ui, captured)
     }
 
-    /// Whether results are JSON.
+    /// Tells whether results are JSON.
     #[must_use]
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
@@ -182,7 +182,7 @@ impl Ui {
     }
 }
 
-/// What a captured [`Ui`] wrote.
+/// The output of a captured [`Ui`].
 #[derive(Debug, Default, Clone)]
 pub struct Captured {
     out: Buffer,

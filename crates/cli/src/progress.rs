@@ -55,14 +55,14 @@ impl StepState {
         }
     }
 
-    /// Whether nothing more will happen.
+    /// Tells whether nothing more will happen.
     #[must_use]
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Waiting | Self::Running)
     }
 }
 
-/// How much of something is done.
+/// The part of something that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// Done so far, never more than `total`.
@@ -85,7 +85,7 @@ impl Count {
 pub struct Step {
     /// The same from poll to poll, unique in the task.
     pub key: String,
-    /// What it does, as a sentence without a full stop.
+    /// The work, as a sentence without a full stop.
     pub label: String,
     /// Where it is.
     pub state: StepState,
@@ -100,7 +100,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// What is known beyond the state: `12 of 39, 1.2 MiB of 5.4 MiB, 2 failed`.
+    /// Returns what is known beyond the state: `12 of 39, 1.2 MiB of 5.4 MiB, 2 failed`.
     #[must_use]
     pub fn counts(&self) -> String {
         let mut parts = Vec::new();

@@ -8,12 +8,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::output::{Progress, Ui};
 use crate::progress::{Count, Step, StepState};
 
-/// What a task looks like at one moment.
+/// The state of a task at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     /// Its id.
     pub id: String,
-    /// What it does, such as `sync of demo`.
+    /// The work, such as `sync of demo`.
     pub what: String,
     /// Its state on the wire.
     pub state: String,
@@ -192,7 +192,7 @@ impl Bars {
     }
 }
 
-/// What stands behind a bar: counts, or the state of a step that counts nothing.
+/// Returns what stands behind a bar: counts, or the state of a step that counts nothing.
 fn bar_text(step: &Step) -> String {
     let counts = step.counts();
     match (&step.error, step.state) {

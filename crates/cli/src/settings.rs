@@ -44,7 +44,7 @@ pub(crate) struct AboutArgs {
     /// Name for people
     #[arg(long, value_name = "TEXT")]
     pub display_name: Option<String>,
-    /// What it is for
+    /// Purpose, for people
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
     /// A note of your own; can be repeated, and an empty value removes the note
@@ -169,7 +169,7 @@ pub struct IsoArgs {
     pub auth_ca: Option<PathBuf>,
 }
 
-/// What options say about an importer, the main distributor and the extra one. An absent option is an absent key.
+/// The settings that options give for an importer, the main distributor and the extra one. An absent option is an absent key.
 #[derive(Debug, Default, PartialEq)]
 pub struct Settings {
     /// Importer configuration.

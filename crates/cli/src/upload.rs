@@ -155,7 +155,7 @@ impl Plan {
         plans.collect()
     }
 
-    /// What people call it.
+    /// Returns what people call it.
     pub(crate) fn name(&self) -> &str {
         self.file
             .as_ref()
@@ -206,7 +206,7 @@ pub(crate) struct Upload {
     pub id: String,
     /// Id of the repository that gets the unit.
     pub repo_id: String,
-    /// What is uploaded.
+    /// The things that are uploaded.
     pub plan: Plan,
     /// Bytes that the server has acknowledged.
     pub sent: u64,
@@ -315,7 +315,7 @@ impl Upload {
     }
 }
 
-/// Whether a text is like an upload's id: it names a file of ours and stands in addresses.
+/// Tells whether a text is like an upload's id: it names a file of ours and stands in addresses.
 pub(crate) fn is_id(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     !text.is_empty() && text.len() <= 64 && text.chars().all(allowed)

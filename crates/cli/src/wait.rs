@@ -18,7 +18,7 @@ use crate::render::{Renderer, Snapshot};
 const SHORTEST: Duration = Duration::from_millis(50);
 /// Longest pause between two polls.
 const LONGEST: Duration = Duration::from_millis(500);
-/// How often in a row the server may not answer: a restart must not end a wait.
+/// The number of times in a row that the server may not answer: a restart must not end a wait.
 const MOST_SILENCES: u32 = 20;
 /// More tasks than one request can spawn; a loop of the server must end.
 const MOST_TASKS: usize = 10_000;
@@ -153,7 +153,7 @@ fn snapshot(task: &Value) -> Snapshot {
     }
 }
 
-/// What a task does, from its tags: `sync of demo`.
+/// Returns what a task does, from its tags: `sync of demo`.
 #[must_use]
 pub(crate) fn what(task: &Value) -> String {
     let tags: Vec<&str> = task["tags"]

@@ -21,7 +21,7 @@ pub trait Cataloger: Send + Sync {
     async fn refresh(&self, ctx: &dyn CatalogContext) -> Result<(), ContentError>;
 }
 
-/// What a cataloger sees.
+/// The platform as a cataloger sees it.
 #[async_trait]
 pub trait CatalogContext: Send + Sync {
     /// The folder to list.

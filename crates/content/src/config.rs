@@ -91,7 +91,7 @@ impl Config {
         &self.merged
     }
 
-    /// What this call overrides.
+    /// Returns what this call overrides.
     #[must_use]
     pub fn overridden(&self) -> &Document {
         &self.overridden

@@ -18,14 +18,14 @@ use crate::{Config, ContentError};
 /// Units in batches.
 pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
 
-/// What a type says at the end of a copy.
+/// The report of a type at the end of a copy.
 #[derive(Debug, Clone, Default)]
 pub struct CopyReport {
     /// Keys of the task's result beside `units_successful`, each with units as type and document: shown as type and key.
     pub lists: Vec<(&'static str, Vec<(&'static str, Document)>)>,
 }
 
-/// What an importer sees while units are copied into its repository.
+/// The platform as an importer sees it while units are copied into its repository.
 #[async_trait]
 pub trait CopyContext: Send + Sync {
     /// Where units come from.
@@ -46,13 +46,13 @@ pub trait CopyContext: Send + Sync {
     /// The units that are to come, as noted so far, in the order of their ids (`select.sort` is not looked at).
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// What the source has.
+    /// Returns what the source has.
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
     /// The units that the destination holds now.
     async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// What the destination will hold when this commits.
+    /// Returns what the destination will hold when this commits.
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
     /// Further sources, each with the destination of what comes from it and the configuration of that one's importer:
@@ -86,7 +86,7 @@ pub trait CopyContext: Send + Sync {
     ) -> Result<(), ContentError>;
 }
 
-/// What an importer sees while units are taken out of its repository.
+/// The platform as an importer sees it while units are taken out of its repository.
 #[async_trait]
 pub trait RemoveContext: Send + Sync {
     /// The repository.
@@ -95,7 +95,7 @@ pub trait RemoveContext: Send + Sync {
     /// The units that are to go, as noted so far, in the order of their ids (`select.sort` is not looked at).
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// What the repository will hold when this commits.
+    /// Returns what the repository will hold when this commits.
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
     /// These units are to go too.

@@ -20,7 +20,7 @@ pub struct UnitType {
     pub search_indexes: &'static str,
     /// Fields with an index of their own in pith's database: those that people look units up by.
     pub indexed: &'static [&'static str],
-    /// Whether a unit has a file, and so `downloaded` and `_storage_path`.
+    /// Is true when a unit has a file, and so `downloaded` and `_storage_path`.
     pub file_backed: bool,
 }
 
@@ -50,7 +50,7 @@ impl UnitType {
     }
 }
 
-/// What an importer or a distributor says of itself.
+/// The description of an importer or a distributor.
 #[derive(Debug, Clone)]
 pub struct PluginDescriptor {
     /// `yum_importer`, …
@@ -68,11 +68,11 @@ pub struct PluginDescriptor {
 pub struct Setting {
     /// The key in the configuration.
     pub name: &'static str,
-    /// What values it takes.
+    /// The values that it takes.
     pub kind: SettingKind,
     /// One line of help.
     pub help: &'static str,
-    /// Whether its value must not be shown.
+    /// Is true when its value must not be shown.
     pub secret: bool,
     /// Is true when it changes anything. One that does not is taken because clients send it, and its help says so.
     pub works: bool,

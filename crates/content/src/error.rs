@@ -16,7 +16,7 @@ pub enum ContentError {
     /// `Importer indicated a failed response` (or PLP0034, PLP0047). `summary` and `details` go into the history.
     #[error("{message}")]
     Failed {
-        /// What went wrong, for people and logs.
+        /// The failure, for people and logs.
         message: String,
         /// `summary` of the history entry.
         summary: Value,

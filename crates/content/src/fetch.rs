@@ -75,9 +75,9 @@ pub struct FetchFailure {
     pub url: String,
     /// HTTP status, when the server answered with one.
     pub status: Option<u16>,
-    /// What went wrong and with which URL, for people.
+    /// The failure and its URL, for people.
     pub message: String,
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub kind: FetchFailureKind,
 }
 
@@ -104,7 +104,7 @@ impl FetchFailure {
     }
 }
 
-/// What kind of failure a download ended with.
+/// The kind of failure that a download ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchFailureKind {
     /// The server has no such thing (404, 410; no such file).

@@ -14,7 +14,7 @@ use crate::{Config, ContentError, PluginDescriptor};
 /// Publishes a group of repositories.
 #[async_trait]
 pub trait GroupDistributor: Send + Sync {
-    /// What it says of itself.
+    /// Returns what it says of itself.
     fn descriptor(&self) -> &'static PluginDescriptor;
 
     /// Checks a configuration that somebody wants to store for the group `group_id`.
@@ -31,7 +31,7 @@ pub trait GroupDistributor: Send + Sync {
     async fn publish(&self, ctx: &dyn GroupPublishContext) -> Result<(), ContentError>;
 }
 
-/// What a group distributor sees during a publish.
+/// The platform as a group distributor sees it during a publish.
 #[async_trait]
 pub trait GroupPublishContext: Send + Sync {
     /// The group's id.

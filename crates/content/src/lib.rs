@@ -61,7 +61,7 @@ pub trait ContentType: Send + Sync {
         Vec::new()
     }
 
-    /// Whether files of `type_id` come during the sync whatever the download policy says: files that upstream renames
+    /// Tells whether files of `type_id` come during the sync whatever the download policy says: files that upstream renames
     /// with every change, so that they could not be had later.
     fn always_downloaded(&self, _type_id: &str) -> bool {
         false
@@ -77,7 +77,7 @@ pub trait ContentType: Send + Sync {
     /// document because they are large. `parts` holds the named parts that exist, as they are stored.
     fn present(&self, _type_id: &str, _doc: &mut Document, _parts: &[(String, Vec<u8>)]) {}
 
-    /// What [`ContentType::present`] adds, as JSON text: appends `,"name":value` for each field. A type whose parts are
+    /// Writes what [`ContentType::present`] adds, as JSON text: appends `,"name":value` for each field. A type whose parts are
     /// large writes it straight from them; listings show thousands of units.
     fn present_text(&self, type_id: &str, parts: &[(String, Vec<u8>)], out: &mut Vec<u8>) {
         let mut doc = Document::new();
@@ -128,7 +128,7 @@ pub trait ContentType: Send + Sync {
         None
     }
 
-    /// What becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to
+    /// Decides what becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to
     /// what is to be stored. `parts` holds all parts of the known unit as they are stored. Most types replace.
     fn merge(
         &self,

@@ -17,7 +17,7 @@ use crate::{Config, ContentError, PluginDescriptor};
 /// Publishes a repository's content.
 #[async_trait]
 pub trait Distributor: Send + Sync {
-    /// What it says of itself.
+    /// Returns what it says of itself.
     fn descriptor(&self) -> &'static PluginDescriptor;
 
     /// Checks a configuration that somebody wants to store for repository `repo_id`. `others` are the distributors of
@@ -69,13 +69,13 @@ pub struct OtherDistributor {
 pub struct Mount {
     /// The path below the server's root, such as `pulp/repos/zoo`.
     pub prefix: RelativePath,
-    /// Whether it is served over plain HTTP.
+    /// Is true when it is served over plain HTTP.
     pub http: bool,
-    /// Whether it is served over HTTPS.
+    /// Is true when it is served over HTTPS.
     pub https: bool,
 }
 
-/// What a distributor says at the end of a publish that went well.
+/// The report of a distributor at the end of a publish that went well.
 #[derive(Debug, Clone, Default)]
 pub struct PublishReport {
     /// `summary` of the history entry.
@@ -84,7 +84,7 @@ pub struct PublishReport {
     pub details: Value,
 }
 
-/// What stands at a path of a publication.
+/// The thing that stands at a path of a publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A blob of the store.
@@ -107,7 +107,7 @@ pub enum Entry {
     Inline(Bytes),
 }
 
-/// What a distributor sees during a publish.
+/// The platform as a distributor sees it during a publish.
 #[async_trait]
 pub trait PublishContext: Send + Sync {
     /// The repository.
@@ -125,7 +125,7 @@ pub trait PublishContext: Send + Sync {
     /// Fires when the task is cancelled. The engine drops the publish soon after; blocking loops must look at it.
     fn cancelled(&self) -> &CancellationToken;
 
-    /// How many units of the type the repository has.
+    /// Returns how many units of the type the repository has.
     async fn count(&self, type_id: &str) -> Result<u64, ContentError>;
 
     /// Streams the repository's units in batches.

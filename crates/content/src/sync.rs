@@ -18,7 +18,7 @@ use crate::{Bent, Config, ContentError, PluginDescriptor};
 /// Brings content into a repository.
 #[async_trait]
 pub trait Importer: Send + Sync {
-    /// What it says of itself.
+    /// Returns what it says of itself.
     fn descriptor(&self) -> &'static PluginDescriptor;
 
     /// Checks a configuration that somebody wants to store.
@@ -72,7 +72,7 @@ pub trait Importer: Send + Sync {
     }
 }
 
-/// How to reach a feed. Every importer reads it from the platform's own setting names (reference: platform-api §14)
+/// The way to reach a feed. Every importer reads it from the platform's own setting names (reference: platform-api §14)
 /// through [`Upstream::from_config`].
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -93,7 +93,7 @@ impl Upstream {
     }
 }
 
-/// What an importer says at the end of a sync that went well. The engine counts added, updated and removed units.
+/// The report of an importer at the end of a sync that went well. The engine counts added, updated and removed units.
 #[derive(Debug, Clone, Default)]
 pub struct SyncReport {
     /// `summary` of the history entry.
@@ -106,7 +106,7 @@ pub struct SyncReport {
     pub repo_scratchpad: Document,
 }
 
-/// What a type knows of the repository it works on.
+/// The repository as a type sees it: the one that it works on.
 #[derive(Debug, Clone, Default)]
 pub struct RepoInfo {
     /// The repository's id.
@@ -117,7 +117,7 @@ pub struct RepoInfo {
     pub scratchpad: Document,
 }
 
-/// What an importer sees during a sync.
+/// The platform as an importer sees it during a sync.
 #[async_trait]
 pub trait SyncContext: Send + Sync {
     /// The repository.
@@ -129,11 +129,11 @@ pub trait SyncContext: Send + Sync {
     /// The importer's scratchpad as the last good sync left it.
     fn scratchpad(&self) -> &Document;
 
-    /// Tells whether the platform demands that nothing is skipped: `force_full`, never synced, a unit added or removed since the
-    /// last good sync, or another configuration, override or [`Importer::format`] than then (reference: rpm §6.3).
+    /// Tells whether the platform demands that nothing is skipped: `force_full`, never synced, a unit added or removed since
+    /// the last good sync, or another configuration, override or [`Importer::format`] than then (reference: rpm §6.3).
     fn full_sync_required(&self) -> bool;
 
-    /// How many units of the repository miss their file.
+    /// Returns how many units of the repository miss their file.
     async fn units_not_downloaded(&self) -> Result<u64, ContentError>;
 
     /// Time.
@@ -180,7 +180,7 @@ pub trait SyncContext: Send + Sync {
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError>;
 
-    /// What the repository will hold when this run commits, in batches.
+    /// Returns what the repository will hold when this run commits, in batches.
     async fn units_after(
         &self,
         select: Select,

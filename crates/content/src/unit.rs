@@ -90,17 +90,17 @@ pub struct Part {
 pub struct WantedUnit {
     /// Its type.
     pub type_id: &'static str,
-    /// What the REST API shows of it, without the `_` fields and without presented fields.
+    /// The document that the REST API shows, without the `_` fields and without presented fields.
     pub doc: Document,
     /// Large pieces beside the document.
     pub parts: Vec<Part>,
     /// Where its file is, for types with files.
     pub source: Option<Source>,
-    /// What happens to a unit of the same key that is already known.
+    /// The fate of a unit of the same key that is already known.
     pub existing: Existing,
 }
 
-/// What happens when a unit of the same key is already known.
+/// The ways to go on when a unit of the same key is already known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
     /// It is used as it is; parts that it lacks are added.
@@ -121,7 +121,7 @@ pub enum Source {
         size: Option<u64>,
         /// The digests they must have; the strongest decides.
         digests: Vec<Digest>,
-        /// How many leading bytes the observer's `inspect` wants to see.
+        /// The number of leading bytes that the observer's `inspect` wants to see.
         head: usize,
     },
     /// They are in the blob store already.
@@ -146,7 +146,7 @@ pub struct RepoUnit {
     pub promised: Option<Sha256>,
     /// The size of its file.
     pub size: Option<u64>,
-    /// Whether its file is here.
+    /// Is true when its file is here.
     pub downloaded: bool,
     /// When the unit came into the repository, the same for all that came together; `None` outside of repositories.
     pub added: Option<Timestamp>,

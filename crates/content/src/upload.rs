@@ -10,7 +10,7 @@ use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select, WantedUnit};
 use crate::{Config, ContentError};
 
-/// What a client asks to import (reference: platform-api §4.8).
+/// An import that a client asks for (reference: platform-api §4.8).
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// The type the client names.
@@ -21,7 +21,7 @@ pub struct Upload {
     pub metadata: Document,
 }
 
-/// What an import says: the result of its task.
+/// The report of an import: the result of its task.
 #[derive(Debug, Clone, Default)]
 pub struct UploadReport {
     /// `summary` of the result.
@@ -30,7 +30,7 @@ pub struct UploadReport {
     pub details: Value,
 }
 
-/// What an importer sees during an upload.
+/// The platform as an importer sees it during an upload.
 #[async_trait]
 pub trait UploadContext: Send + Sync {
     /// The repository.
@@ -72,7 +72,7 @@ pub trait UploadContext: Send + Sync {
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError>;
 
-    /// What the repository will hold when this upload commits, in batches.
+    /// Returns what the repository will hold when this upload commits, in batches.
     async fn units_after(
         &self,
         select: Select,

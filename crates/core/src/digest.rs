@@ -67,9 +67,9 @@ pub enum DigestError {
     /// Not the right number of hexadecimal digits.
     #[error("'{text}' is not a {algorithm} digest")]
     Malformed {
-        /// What the digest should be.
+        /// The algorithm that the digest should be of.
         algorithm: Algorithm,
-        /// What it is.
+        /// The text as it came.
         text: String,
     },
 }
@@ -291,7 +291,7 @@ impl MultiHasher {
     }
 }
 
-/// What a [`MultiHasher`] saw.
+/// The digests and the size of what a [`MultiHasher`] saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashed {
     /// The name of the blob.
@@ -322,7 +322,7 @@ impl Hashed {
         std::iter::once((Algorithm::Sha256, self.sha256.to_string())).chain(others)
     }
 
-    /// Whether these bytes have `expected` as their digest; false when that algorithm was not computed.
+    /// Tells whether these bytes have `expected` as their digest; false when that algorithm was not computed.
     #[must_use]
     pub fn matches(&self, expected: &Digest) -> bool {
         self.hex(expected.algorithm())

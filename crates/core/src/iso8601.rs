@@ -18,9 +18,9 @@ const NANOS: i128 = 1_000_000_000;
 /// A date with a time, and the offset from UTC if the text has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime {
-    /// What a clock on the wall shows.
+    /// The time that a clock on the wall shows.
     pub civil: civil::DateTime,
-    /// How far that clock is from UTC; `None` stands for UTC.
+    /// The distance of that clock from UTC; `None` stands for UTC.
     pub offset: Option<Offset>,
 }
 
@@ -100,13 +100,13 @@ impl Period {
         (period.years <= 9999 && period.months <= 120_000).then_some(period)
     }
 
-    /// Whether it is as long as nothing.
+    /// Tells whether it is as long as nothing.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether its length depends on when it begins.
+    /// Tells whether its length depends on when it begins.
     #[must_use]
     pub fn is_calendar(&self) -> bool {
         self.years != 0 || self.months != 0

@@ -22,7 +22,7 @@ pub struct RelativePath(String);
 pub struct UnsafePath {
     /// The text as it came.
     pub path: String,
-    /// What is wrong with it.
+    /// The fault in it.
     pub reason: &'static str,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-/// What a caller must be allowed to do.
+/// The right that a caller must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// `CREATE`
@@ -92,7 +92,7 @@ impl Rights {
         *self.0.entry(resource.into()).or_default() |= bits;
     }
 
-    /// Whether `operation` may be done on `path`, which starts and ends with a slash.
+    /// Tells whether `operation` may be done on `path`, which starts and ends with a slash.
     #[must_use]
     pub fn allow(&self, operation: Operation, path: &str) -> bool {
         let bit = 1 << operation.number();

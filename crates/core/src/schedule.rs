@@ -11,7 +11,7 @@ const MAX_TEXT: usize = 300;
 /// `[R<n>/][<start>/]P<duration>`, in any order, separated by `/` or `--`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interval {
-    /// How often it runs at most.
+    /// The most runs that it has.
     pub recurrences: Option<i64>,
     /// When it runs first.
     pub start: Option<DateTime>,
@@ -126,7 +126,7 @@ impl Timetable {
         }
     }
 
-    /// What `next_run` shows at `now` (reference: platform-api §1.12.4): the first run while that is to come, now when
+    /// Returns what `next_run` shows at `now` (reference: platform-api §1.12.4): the first run while that is to come, now when
     /// there was none, else the next instant. The end of time when that is never.
     #[must_use]
     pub fn next_run(&self, total_run_count: i64, now: Timestamp) -> Timestamp {

@@ -59,7 +59,7 @@ impl TaskState {
         }
     }
 
-    /// Whether nothing more will happen.
+    /// Tells whether nothing more will happen.
     #[must_use]
     pub fn is_complete(self) -> bool {
         matches!(
@@ -96,7 +96,7 @@ impl FromStr for TaskState {
 pub struct Resource {
     /// `repository:<id>`, `repository_group:<id>`, …
     pub name: String,
-    /// Whether nobody else may hold it at the same time.
+    /// Is true when nobody else may hold it at the same time.
     pub exclusive: bool,
 }
 
@@ -137,7 +137,7 @@ impl Resource {
         }
     }
 
-    /// Whether the two cannot be held at once.
+    /// Tells whether the two cannot be held at once.
     #[must_use]
     pub fn conflicts_with(&self, other: &Self) -> bool {
         self.name == other.name && (self.exclusive || other.exclusive)

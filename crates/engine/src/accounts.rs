@@ -23,9 +23,9 @@ pub struct Account {
     pub login: String,
     /// `_id` on the wire.
     pub oid: ObjectId,
-    /// Whether they may do everything.
+    /// Is true when they may do everything.
     pub super_user: bool,
-    /// What they may do otherwise.
+    /// The rights that they have otherwise.
     pub rights: Rights,
     /// Login certificates from before do not count.
     pub password_changed: Timestamp,

@@ -48,7 +48,7 @@ impl Principal {
         }
     }
 
-    /// Whether they may do `operation` on `resource`, a path such as `/v2/repositories/foo/`: what nobody granted is
+    /// Tells whether they may do `operation` on `resource`, a path such as `/v2/repositories/foo/`: what nobody granted is
     /// refused.
     #[must_use]
     pub fn may(&self, operation: Operation, resource: &str) -> bool {
@@ -76,13 +76,14 @@ impl Principal {
 }
 
 impl Principal {
-    /// Whether they may do all of these themselves: who hands out rights, or takes over somebody who has them, gains none.
+    /// Tells whether they may do all of these themselves: who hands out rights, or takes over somebody who has them, gains
+    /// none.
     #[must_use]
     pub fn may_all<'a>(&self, mut granted: impl Iterator<Item = (&'a str, Operation)>) -> bool {
         granted.all(|(resource, operation)| self.may(operation, resource))
     }
 
-    /// Whether they are a super-user.
+    /// Tells whether they are a super-user.
     #[must_use]
     pub fn is_super_user(&self) -> bool {
         matches!(self, Self::User(account) if account.super_user)

@@ -114,17 +114,17 @@ impl Sessions {
     }
 }
 
-/// How to get a file through one importer or content source.
+/// The way to get a file through one importer or content source.
 pub(crate) struct Way {
     /// Its connections.
     pub(crate) session: Session,
-    /// What to ask for and what must come.
+    /// The files to ask for and what must come.
     pub(crate) request: Request,
-    /// Whether nobody has credentials any more, because the importer is gone.
+    /// Is true when nobody has credentials any more, because the importer is gone.
     pub(crate) is_openly: bool,
 }
 
-/// What a catalog entry promises, without where it is.
+/// Returns what a catalog entry promises, without where it is.
 pub(crate) fn request(source: &FileSource, urls: Vec<Url>) -> Request {
     let size = source.size.and_then(|size| u64::try_from(size).ok());
     Request {
@@ -137,7 +137,7 @@ pub(crate) fn request(source: &FileSource, urls: Vec<Url>) -> Request {
 }
 
 impl Engine {
-    /// How to follow a catalog entry with the settings and credentials that the importer has now; `None` when the
+    /// Returns the way to follow a catalog entry with the settings and credentials that the importer has now; `None` when the
     /// importer is gone or its settings cannot be used any more, which the log tells.
     pub(crate) async fn way(&self, source: &FileSource) -> pith_store::Result<Option<Way>> {
         if source.repo_id.is_empty() {
@@ -182,7 +182,7 @@ impl Engine {
         }
     }
 
-    /// How to follow an entry whose importer is gone: without any settings.
+    /// Returns the way to follow an entry whose importer is gone: without any settings.
     fn open_way(&self, source: &FileSource) -> Option<Way> {
         let urls = source.urls.iter().filter_map(|url| Url::parse(url).ok());
         let session = self

@@ -75,7 +75,7 @@ pub(crate) async fn check_config(
         .map_err(PulpError::data)
 }
 
-/// Whether Pulp's language counted the value as true.
+/// Tells whether Pulp's language counted the value as true.
 #[must_use]
 pub fn truthy(value: Option<&Value>) -> bool {
     match value {

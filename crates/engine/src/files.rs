@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::Engine;
 use crate::error::{from_blobs, from_store};
 
-/// How often a save that met deleted files is tried again.
+/// The number of times that a save is tried again when it met deleted files.
 const ATTEMPTS: usize = 3;
 /// A deletion under way is looked at this often: it takes milliseconds.
 const LOOK: Duration = Duration::from_millis(20);

@@ -18,7 +18,7 @@ use crate::repositories::{LONGEST_ID, objects_of};
 use crate::search::{GROUPS, select};
 use crate::{Engine, Job};
 
-/// What stays as it is in a segment of `_href`.
+/// The characters that are escaped in a segment of `_href`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -72,7 +72,7 @@ fn no_distributor(group: &str, id: &str) -> PulpError {
     PulpError::missing_resource(&[("distributor", id), ("repo_group", group)])
 }
 
-/// What the store says of a group that is not there, as the API says it.
+/// Returns what the store says of a group that is not there, as the API says it.
 fn of_group(error: StoreError, id: &str) -> PulpError {
     match error {
         StoreError::Missing { .. } => no_group(id),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::error::from_store;
 use crate::{Engine, Job, Registry};
 
-/// What is shown in place of a secret.
+/// The text that is shown in place of a secret.
 pub const MASK: &str = "*****";
 
 /// The address of the upstream, in which a query may be a token.

@@ -90,7 +90,7 @@ pub enum Job {
     DownloadRepository {
         /// The repository.
         repo_id: String,
-        /// Whether files that are here are hashed again, and those that are broken downloaded.
+        /// Is true when files that are here are hashed again, and those that are broken downloaded.
         #[serde(default)]
         verify_all_units: bool,
     },
@@ -333,7 +333,7 @@ impl Job {
         tags
     }
 
-    /// What the job must hold while it runs. A copy holds its source too, together with other readers: what it selects
+    /// Returns what the job must hold while it runs. A copy holds its source too, together with other readers: what it selects
     /// must not leave the source, and so become an orphan, before it arrives.
     #[must_use]
     pub fn resources(&self) -> Vec<Resource> {

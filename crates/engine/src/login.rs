@@ -9,7 +9,7 @@ use crate::Engine;
 use crate::auth::Account;
 use crate::error::from_store;
 
-/// How long a login certificate counts, in days.
+/// The time for which a login certificate counts, in days.
 const LOGIN_DAYS: u32 = 7;
 
 fn failed(error: impl std::fmt::Display) -> PulpError {

@@ -16,7 +16,7 @@ pub fn href(type_id: &str) -> String {
     format!("/pulp/api/v2/content/orphans/{type_id}/")
 }
 
-/// What the listing of orphans shows of one: id, type, key by its stored names, and where it is.
+/// Returns what the listing of orphans shows of one: id, type, key by its stored names, and where it is.
 fn shown(kind: &UnitType, id: UnitId, doc: &Document) -> Document {
     let mut out = Document::new();
     for field in kind.key {
@@ -31,7 +31,7 @@ fn shown(kind: &UnitType, id: UnitId, doc: &Document) -> Document {
 }
 
 impl Engine {
-    /// How many orphans there are of every known type.
+    /// Returns how many orphans there are of every known type.
     ///
     /// # Errors
     /// When the database fails.

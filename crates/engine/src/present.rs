@@ -55,8 +55,8 @@ pub(crate) fn named(parts: Vec<Part>) -> Vec<(String, Vec<u8>)> {
     parts.map(|part| (part.name, part.data)).collect()
 }
 
-/// What [`unit_document`] adds to a stored document without looking at its parts, given the document's plain fields: for
-/// those who have it as text.
+/// Returns what [`unit_document`] adds to a stored document without looking at its parts, given the document's plain fields:
+/// for those who have it as text.
 #[must_use]
 pub fn unit_beside(registry: &Registry, unit: Unit, plain: &Document) -> Document {
     let type_id = unit.type_id.clone();

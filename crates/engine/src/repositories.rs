@@ -13,7 +13,7 @@ use crate::error::from_store;
 use crate::importers::{self, merged, without_masks};
 use crate::{Engine, Job, distributors};
 
-/// What goes along with a repository.
+/// The things that go along with a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Expand {
     /// Its importers.
@@ -22,7 +22,7 @@ pub struct Expand {
     pub distributors: bool,
 }
 
-/// How a document shows its dates (reference: platform-api §1.3).
+/// The form of dates in a document (reference: platform-api §1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dates {
     /// `YYYY-MM-DDTHH:MM:SSZ`.
@@ -160,7 +160,7 @@ fn object<'a>(key: &str, body: &'a Document) -> Result<Option<&'a Document>, Pul
     }
 }
 
-/// What `delta` of a request changes (reference: platform-api §4.2). Keys that cannot be changed are passed over.
+/// Returns what `delta` of a request changes (reference: platform-api §4.2). Keys that cannot be changed are passed over.
 fn update_of(delta: &Document, old: &Repository) -> Result<RepositoryUpdate, PulpError> {
     let text = |key: &str| match delta.get(key) {
         None => Ok(None),
@@ -228,7 +228,7 @@ impl Engine {
             .ok_or_else(|| PulpError::missing_resource(&[("repository", id)]))
     }
 
-    /// What `expand` asks for, of these repositories or of all.
+    /// Returns what `expand` asks for, of these repositories or of all.
     pub(crate) async fn expanded(
         &self,
         repos: Option<&[String]>,

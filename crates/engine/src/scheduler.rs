@@ -33,7 +33,7 @@ struct Periodic {
     job: fn() -> Job,
 }
 
-/// What comes round by itself (reference: platform-api §6.4, §14).
+/// The work that comes round by itself (reference: platform-api §6.4, §14).
 const PERIODIC: [Periodic; 1] = [Periodic {
     name: "reaper",
     every: SignedDuration::from_hours(6),

@@ -13,7 +13,7 @@ use crate::error::from_store;
 use crate::importers::{is_masked, shown};
 use crate::{Engine, Job, Registry};
 
-/// What schedules of a path run.
+/// The runs that schedules of a path start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
     /// Syncs of a repository.
@@ -181,7 +181,7 @@ pub(crate) fn job(schedule: &Schedule) -> Job {
     }
 }
 
-/// What a request says of a schedule; `None` for what it leaves out.
+/// The wishes of a request for a schedule; `None` for what it leaves out.
 #[derive(Debug, Default, PartialEq)]
 struct Wanted {
     schedule: Option<(String, Interval)>,

@@ -16,16 +16,16 @@ use tokio_util::sync::CancellationToken;
 use crate::Engine;
 use crate::error::{from_blobs, from_store};
 
-/// How often a process looks for chores.
+/// The time between two looks for chores.
 const LOOK: Duration = Duration::from_mins(10);
-/// How often files are looked through.
+/// The time between two sweeps of the files.
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_hours(6);
-/// How often uploads are looked through.
+/// The time between two sweeps of the uploads.
 const UPLOADS_EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// How long a file that nothing needs stays. Longer than any task takes from finding a file to saving the row that needs
-/// it, and long enough to come back from a mistake.
+/// The time for which a file stays that nothing needs. Longer than any task takes from finding a file to saving the row that
+/// needs it, and long enough to come back from a mistake.
 pub const BLOB_GRACE: SignedDuration = SignedDuration::from_hours(24);
-/// How long an upload waits for its next segment or its import.
+/// The time for which an upload waits for its next segment or its import.
 pub const UPLOAD_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The number of versions of each repository that are kept when nothing else is said.
 pub const KEPT_VERSIONS: i64 = 10;
@@ -39,7 +39,7 @@ const WAY_EVERY: u64 = 64;
 /// Files without a row noted in one transaction.
 const BATCH: usize = 500;
 
-/// What a sweep did.
+/// The outcome of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Files found without a row: left by work that never saved it.
@@ -123,7 +123,8 @@ impl Engine {
     }
 
     /// One round of removing files: forgets retired paths whose own grace is over, condemns what nothing needs, and deletes
-    /// what was condemned `grace` ago and is still not needed by any unit, publication or retired path. Safe beside everything else that runs.
+    /// what was condemned `grace` ago and is still not needed by any unit, publication or retired path. Safe beside
+    /// everything else that runs.
     ///
     /// # Errors
     /// When the database or the file store fails, or an index of a publication cannot be read: then nothing is deleted

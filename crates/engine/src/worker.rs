@@ -81,7 +81,7 @@ impl Drop for Listed<'_> {
     }
 }
 
-/// What a job did.
+/// The outcome of a job.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// `result` of the task.
@@ -130,7 +130,7 @@ impl From<PulpError> for Failure {
     }
 }
 
-/// What a running job has at hand.
+/// The things that a running job has at hand.
 pub(crate) struct Run {
     pub(crate) engine: Arc<Engine>,
     pub(crate) task: TaskId,
@@ -138,7 +138,7 @@ pub(crate) struct Run {
     pub(crate) store: TaskStore,
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: Progress,
-    /// Whether the job has written the end of its task itself.
+    /// Is true when the job has written the end of its task itself.
     ended: Arc<AtomicBool>,
 }
 

@@ -30,7 +30,7 @@ impl Meta {
     }
 }
 
-/// What the body of a `200` can be resumed by.
+/// The means by which the body of a `200` can be resumed.
 pub(crate) struct Resume {
     /// A strong entity tag, or a date that is strong enough.
     pub(crate) validator: HeaderValue,
@@ -39,7 +39,7 @@ pub(crate) struct Resume {
 }
 
 impl Resume {
-    /// How the body of an answer with these headers could be resumed safely.
+    /// Returns how the body of an answer with these headers could be resumed safely.
     pub(crate) fn new(headers: &HeaderMap, total: Option<u64>) -> Option<Self> {
         if let Some(etag) = headers
             .get(ETAG)
@@ -62,7 +62,7 @@ impl Resume {
         })
     }
 
-    /// Whether a partial answer goes on after `received` bytes, in the same version of the file.
+    /// Tells whether a partial answer goes on after `received` bytes, in the same version of the file.
     pub(crate) fn continues(&self, received: u64, headers: &HeaderMap) -> Result<(), &'static str> {
         let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let Some((start, total)) = header(CONTENT_RANGE).and_then(content_range) else {
@@ -107,7 +107,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     date(text)?.duration_since(now).ok()
 }
 
-/// What a status that is no success means.
+/// Returns what a status that is no success means.
 pub(crate) fn status_kind(status: u16) -> ErrorKind {
     match status {
         404 | 410 => ErrorKind::NotFound { status },

@@ -28,7 +28,7 @@ pub(crate) struct Recipe {
     validate: bool,
     proxy: Option<(Url, Option<BasicAuth>)>,
     connect_timeout: Duration,
-    /// Of everything but the identity.
+    /// The digest of everything but the identity.
     digest: Sha256,
     identity_digest: Option<Sha256>,
 }
@@ -189,7 +189,7 @@ fn proxy(upstream: &Upstream) -> Result<Option<(Url, Option<BasicAuth>)>, FetchE
     Ok(Some((url, upstream.proxy_auth.clone())))
 }
 
-/// What the innermost cause of an error says.
+/// Returns what the innermost cause of an error says.
 pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

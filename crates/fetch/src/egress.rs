@@ -14,7 +14,7 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// What kind of network an address belongs to.
+/// The kind of network that an address belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressClass {
     /// The internet.
@@ -124,9 +124,9 @@ impl Lookup for SystemLookup {
 /// Which addresses may be reached. [`AddressClass::Never`] never may.
 #[derive(Clone)]
 pub struct Egress {
-    /// Whether this machine's own services may be reached.
+    /// Is true when this machine's own services may be reached.
     pub allow_loopback: bool,
-    /// Whether private networks may be reached. A redirect from the internet into them is refused anyway.
+    /// Is true when private networks may be reached. A redirect from the internet into them is refused anyway.
     pub allow_private: bool,
     /// Name resolution.
     pub lookup: Arc<dyn Lookup>,

@@ -132,7 +132,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the same request may well succeed a little later.
+    /// Tells whether the same request may well succeed a little later.
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
@@ -151,13 +151,13 @@ impl ErrorKind {
 pub struct FetchError {
     /// Why.
     pub kind: ErrorKind,
-    /// What was asked for, or where its redirects led; without secrets (empty when the settings are wrong).
+    /// The URL that was asked for, or where its redirects led; without secrets (empty when the settings are wrong).
     pub url: Box<str>,
     /// Tries made, over all mirrors (in [`FetchError::earlier`]: at that mirror).
     pub attempts: u32,
-    /// What the layers below say; without secrets, may be empty.
+    /// The words of the layers below; without secrets, may be empty.
     pub message: Box<str>,
-    /// How the mirrors tried before this one failed, in order.
+    /// The failures of the mirrors tried before this one, in order.
     pub earlier: Vec<FetchError>,
 }
 
@@ -195,7 +195,7 @@ impl FetchError {
         })
     }
 
-    /// Whether the same request may well succeed a little later; a [`crate::Session`] has tried that already.
+    /// Tells whether the same request may well succeed a little later; a [`crate::Session`] has tried that already.
     #[must_use]
     pub fn retryable(&self) -> bool {
         self.kind.retryable()

@@ -20,7 +20,7 @@ pub struct Fetcher {
     shared: Arc<Shared>,
 }
 
-/// What all sessions of a process share.
+/// The state that all sessions of a process share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) policy: FetchPolicy,
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
 }
 
-/// What the clones of a session share.
+/// The state that the clones of a session share.
 pub(crate) struct SessionState {
     pub(crate) shared: Arc<Shared>,
     pub(crate) upstream: Upstream,

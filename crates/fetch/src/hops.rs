@@ -38,7 +38,7 @@ struct Hop {
     trusted: bool,
     /// Is true when the request's own server is the feed's, and so gets the session's secrets.
     at_home: bool,
-    /// Whether the chain came from the internet, so that it may not enter private networks.
+    /// Is true when the chain came from the internet, so that it may not enter private networks.
     from_internet: bool,
 }
 
@@ -238,7 +238,7 @@ impl Session {
         })
     }
 
-    /// Whether the answer came from the internet, as far as that can be known.
+    /// Tells whether the answer came from the internet, as far as that can be known.
     fn is_public(&self, url: &Url, response: &Response) -> bool {
         let peer = match self.state.recipe.proxy() {
             Some(_) => literal(url),
@@ -296,7 +296,7 @@ pub(crate) fn explain(error: reqwest::Error, url: &Url) -> FetchError {
     FetchError::new(kind, url, message)
 }
 
-/// Whether the peer said something that is not HTTP (as opposed to falling silent too early).
+/// Tells whether the peer said something that is not HTTP (as opposed to falling silent too early).
 fn is_protocol(error: &reqwest::Error) -> bool {
     let malformed = |error: &io::Error| {
         matches!(

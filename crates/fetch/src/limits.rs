@@ -14,7 +14,7 @@ use crate::policy::Slowest;
 /// Hosts remembered before idle ones are forgotten.
 const MAX_HOSTS: usize = 1024;
 
-/// How many requests may be in flight to each host and port.
+/// The number of requests that may be in flight to each host and port.
 #[derive(Debug)]
 pub(crate) struct HostLimits {
     per_host: usize,
@@ -98,7 +98,7 @@ impl Drip {
         }
     }
 
-    /// Whether the body is still fast enough after another read of `bytes` that took `waited`.
+    /// Tells whether the body is still fast enough after another read of `bytes` that took `waited`.
     pub(crate) fn goes_on(&mut self, bytes: usize, waited: Duration) -> bool {
         self.waited += waited;
         self.bytes += bytes as u64;

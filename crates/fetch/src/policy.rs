@@ -9,11 +9,11 @@ use crate::egress::Egress;
 pub struct FetchPolicy {
     /// Which addresses may be reached.
     pub egress: Egress,
-    /// Whether `file://` feeds are allowed.
+    /// Is true when `file://` feeds are allowed.
     pub allow_file: bool,
     /// Requests in flight to one host and port, over all importers.
     pub max_per_host: usize,
-    /// How often and when a request is tried again.
+    /// The rules that say how often and when a request is tried again.
     pub retry: RetryPolicy,
     /// Redirects followed for one request.
     pub max_redirects: usize,
@@ -53,7 +53,7 @@ impl Default for FetchPolicy {
     }
 }
 
-/// How often and when a request is tried again.
+/// The rules that say how often and when a request is tried again.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
     /// Tries per mirror, the first one included; at least one is made.
@@ -79,7 +79,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait after `failed` tries (from 1), when the server asked for `asked`; `jitter` is drawn from 0 to 1.
+    /// Returns how long to wait after `failed` tries (from 1), when the server asked for `asked`; `jitter` is drawn from 0
+    /// to 1.
     #[must_use]
     pub fn wait(&self, failed: u32, asked: Option<Duration>, jitter: f64) -> Duration {
         let doublings = failed.saturating_sub(1).min(16);

@@ -12,7 +12,7 @@ use crate::error::FetchError;
 use crate::fetcher::SessionState;
 use crate::sink::Sink;
 
-/// What to fetch and what is known of it.
+/// A file to fetch and what is known of it.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The same file on each mirror, best first. Another spelling of a name at the same server comes right behind the
@@ -24,7 +24,7 @@ pub struct Request {
     pub expect_size: Option<u64>,
     /// The digests promised. All are worked out; those of the strongest algorithm must match.
     pub expect: Vec<Digest>,
-    /// How many of the first bytes to hand back in [`Fetched::head`].
+    /// The number of first bytes to hand back in [`Fetched::head`].
     pub head_bytes: usize,
 }
 
@@ -57,7 +57,7 @@ pub struct Fetched {
     pub head: Bytes,
     /// Requests made, over all mirrors.
     pub attempts: u32,
-    /// How the mirrors tried before this one failed, in order.
+    /// The failures of the mirrors tried before this one, in order.
     pub failed_mirrors: Vec<FetchError>,
     /// Is true when the server had it under another spelling of its name only.
     pub respelt: bool,

@@ -43,9 +43,9 @@ impl Sink for NullSink {
 /// Keeps everything in memory: for small documents.
 #[derive(Debug, Default, Clone)]
 pub struct VecSink {
-    /// What arrived.
+    /// The bytes that arrived.
     pub bytes: Vec<u8>,
-    /// How often the download started over.
+    /// The number of times that the download started over.
     pub restarts: u32,
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Transfer<'a> {
     hasher: MultiHasher,
     received: u64,
     head: BytesMut,
-    /// Whether the sink was told of a body.
+    /// Is true when the sink was told of a body.
     begun: bool,
     resume: Option<Resume>,
     reading: Reading,
@@ -452,7 +452,7 @@ impl Transfer<'_> {
             .map_err(|error| ours(&error, url))
     }
 
-    /// Whether all of it is there, and is what was promised.
+    /// Tells whether all of it is there, and is what was promised.
     pub(crate) fn check_complete(&mut self, url: &Url) -> Result<Hashed, Failed> {
         let actual = self.received;
         if self

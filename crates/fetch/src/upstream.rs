@@ -32,7 +32,7 @@ pub struct Upstream {
     pub ssl_client_cert: Option<String>,
     /// PEM key of the client certificate; may be left out when the certificate's text holds it too.
     pub ssl_client_key: Option<SecretString>,
-    /// Whether the server's certificate is verified.
+    /// Is true when the server's certificate is verified.
     pub ssl_validation: bool,
     /// Proxy, with or without a scheme (`http`, `https`, `socks5`, `socks5h`); `http` when there is none.
     pub proxy_host: Option<String>,

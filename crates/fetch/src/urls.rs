@@ -14,7 +14,7 @@ pub fn clean(url: &Url) -> Url {
     shown
 }
 
-/// Whether secrets meant for `from` may go to `to` as well: the same scheme, host and port, or the same host's step from
+/// Tells whether secrets meant for `from` may go to `to` as well: the same scheme, host and port, or the same host's step from
 /// HTTP to HTTPS on the usual ports.
 pub(crate) fn same_site(from: &Url, to: &Url) -> bool {
     if from.host() != to.host() || to.host().is_none() {

@@ -16,7 +16,7 @@ use crate::server::{Server, start_log};
 /// Options of `pith mirror`.
 #[derive(Debug, Args)]
 pub(crate) struct MirrorCommand {
-    /// What to mirror: an http, https or file URL, or the path of a local folder
+    /// Source of the mirror: an http, https or file URL, or the path of a local folder
     feed: String,
     /// Kind of content, `rpm` or `file` [default: seen from the feed]
     #[arg(long = "type", value_name = "TYPE")]

@@ -48,7 +48,7 @@ pub(crate) struct ServerOptions {
     /// Tasks run at once [default: the number of cores, at least two]
     #[arg(long, env = "PITH_WORKERS", value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
-    /// How long files that a publish leaves out can still be fetched, such as `36h` or `7d`; `0` for not at all
+    /// Time for which files that a publish leaves out can still be fetched, such as `36h` or `7d`; `0` for not at all
     #[arg(
         long,
         env = "PITH_PUBLICATION_GRACE",
@@ -250,7 +250,7 @@ impl ServerOptions {
         }
     }
 
-    /// What is wrong with options that would count for nothing; `None` for nothing.
+    /// Returns what is wrong with options that would count for nothing; `None` for nothing.
     pub(crate) fn idle(&self) -> Option<&'static str> {
         let tls = self.tls_cert.is_some() || !self.tls_names.is_empty();
         (tls && self.tls_address().is_none()).then_some(
@@ -276,7 +276,7 @@ impl ServerOptions {
         Ok(())
     }
 
-    /// How many workers to run.
+    /// Returns how many workers to run.
     pub(crate) fn worker_count(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
         self.workers.map_or(cores.max(2), NonZeroUsize::get)

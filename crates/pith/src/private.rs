@@ -68,7 +68,7 @@ pub(crate) fn database(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a file is an SQLite database, or none yet.
+/// Tells whether a file is an SQLite database, or none yet.
 fn is_database(file: &Path) -> io::Result<bool> {
     let found = match fs::metadata(file) {
         Ok(found) => found,

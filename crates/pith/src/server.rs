@@ -44,7 +44,7 @@ pub(crate) struct Server {
     shutdown: CancellationToken,
     workers: JoinHandle<Result<(), PulpError>>,
     scheduler: JoinHandle<()>,
-    /// What else runs until told to stop.
+    /// The other parts, which run until told to stop.
     others: Vec<JoinHandle<()>>,
     /// Held as long as the server runs.
     _alone: Option<File>,

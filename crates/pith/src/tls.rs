@@ -26,7 +26,7 @@ use crate::authority;
 
 /// A client that has not finished its handshake by then is let go.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the server's certificate is looked at.
+/// The time between two looks at the server's certificate.
 const LOOK: Duration = Duration::from_secs(60 * 60);
 /// A certificate that we make is replaced when it counts for less than this.
 const RENEW: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -106,7 +106,7 @@ impl ClientCertVerifier for AnyClient {
     }
 }
 
-/// What a TLS listener needs.
+/// The things that a TLS listener needs.
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
     authority: Arc<Authority>,
@@ -158,7 +158,7 @@ impl Tls {
         }
     }
 
-    /// What the client showed, if anything.
+    /// Returns what the client showed, if anything.
     pub(crate) fn peer(&self, stream: &TlsStream<TcpStream>) -> Option<PeerCertificate> {
         let chain = stream.get_ref().1.peer_certificates()?;
         let trusted = self.authority.verify_client(chain, self.clock.now());

@@ -51,7 +51,7 @@ impl Origin {
         Ok(Body::from_stream(watched(parts.boxed())))
     }
 
-    /// What can be read up to `end`.
+    /// Returns what can be read up to `end`.
     async fn open(&self, end: u64) -> Result<Readable> {
         let (on_demand, unit) = match self {
             Self::Memory(bytes) => return Ok(Readable::Memory(bytes.clone())),

@@ -8,7 +8,7 @@ use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMO
 /// The last second that a date in a header can say.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// What tells one state of a file from another.
+/// The marks that tell one state of a file from another.
 pub(crate) struct Validators {
     /// With its quotes; always strong.
     pub(crate) etag: String,
@@ -22,7 +22,7 @@ pub(crate) fn time(seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// What the conditions of a request come down to.
+/// The verdict on the conditions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Proceed,
@@ -58,7 +58,7 @@ impl Validators {
         }
     }
 
-    /// Whether a `Range` header counts: no `If-Range`, or one that names exactly this state.
+    /// Tells whether a `Range` header counts: no `If-Range`, or one that names exactly this state.
     pub(crate) fn allow_range(&self, headers: &HeaderMap) -> bool {
         let Some(value) = headers.get(IF_RANGE) else {
             return true;

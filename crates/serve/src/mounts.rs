@@ -9,7 +9,7 @@ use pith_blobs::{Blobs, Entry, Publication, Result};
 use pith_core::{RelativePath, Sha256, Timestamp};
 use tokio::sync::OnceCell;
 
-/// How a request came; some content is published for one way only.
+/// The protocol by which a request came; some content is published for one way only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Without TLS.
@@ -40,7 +40,8 @@ pub trait Mounts: Send + Sync {
     /// When the publication cannot be opened.
     async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>>;
 
-    /// The file that stood at `path` below the mount before the publication that is there now, as long as it can still be fetched.
+    /// The file that stood at `path` below the mount before the publication that is there now, as long as it can still be
+    /// fetched.
     ///
     /// # Errors
     /// When that cannot be found out.

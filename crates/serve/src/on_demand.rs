@@ -30,6 +30,6 @@ pub struct Opened {
 pub struct Unavailable {
     /// The status of the answer.
     pub status: u16,
-    /// What is wrong, for the log.
+    /// The fault, for the log.
     pub message: String,
 }

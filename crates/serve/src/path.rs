@@ -20,7 +20,7 @@ pub struct RequestPath {
     /// The same without decoding, where that is another path: what a client asks for that takes a published name for a
     /// piece of a URL.
     pub literal: Option<String>,
-    /// Whether the request named a directory, by a slash at its end.
+    /// Is true when the request named a directory, by a slash at its end.
     pub is_dir: bool,
 }
 

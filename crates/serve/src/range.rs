@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Clients that fetch chunks ask for a few hundred ranges at once; more get the whole file.
 const MOST_RANGES: usize = 512;
 
-/// What a `Range` header comes down to.
+/// The bytes that a `Range` header asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// No range, or one that is to be ignored.

@@ -8,7 +8,7 @@ use pith_core::Sha256;
 
 /// Blobs up to this size are kept, in bytes.
 pub(crate) const SMALL: u64 = 64 * 1024;
-/// What is counted for a blob beside its bytes.
+/// The bytes that are counted for a blob beside its bytes.
 const OVERHEAD: usize = 160;
 
 /// Bounded by bytes. The one dropped is the one that a hand, going round, finds not used since it last came by.

@@ -14,7 +14,7 @@ use crate::units::{StreamedUnit, UnitQuery};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
-/// What a commit did.
+/// The outcome of a commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Committed {
     /// The new version; `None` when nothing was added or removed.
@@ -36,7 +36,7 @@ pub struct ContentState {
     pub changes: i64,
 }
 
-/// What a commit will do to one type.
+/// The outcome of a commit for one type.
 #[derive(Debug, Default)]
 struct Change {
     added: i64,
@@ -151,7 +151,7 @@ impl TaskStore {
         Ok(i64::try_from(staged).unwrap_or(i64::MAX))
     }
 
-    /// What `query.repo` will have when the task commits: present, less removals, plus additions (whose `updated` is
+    /// Returns what `query.repo` will have when the task commits: present, less removals, plus additions (whose `updated` is
     /// the store's now).
     ///
     /// # Errors

@@ -24,7 +24,7 @@ const POSTGRES_ROWS: usize = 2000;
 pub(crate) struct Stmt {
     pub(crate) text: Cow<'static, str>,
     pub(crate) binds: Vec<Value>,
-    /// Whether the prepared form is worth keeping.
+    /// Is true when the prepared form is worth keeping.
     pub(crate) keep: bool,
 }
 

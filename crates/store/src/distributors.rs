@@ -21,7 +21,7 @@ pub struct Distributor {
     pub type_id: String,
     /// Settings.
     pub config: Document,
-    /// Whether a sync publishes it.
+    /// Is true when a sync publishes it.
     pub auto_publish: bool,
     /// Start of the last publish that succeeded or was skipped.
     pub last_publish: Option<Timestamp>,

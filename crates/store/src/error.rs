@@ -72,9 +72,9 @@ pub enum StoreError {
         "the database has schema {found}, this pith knows up to {known}: start the newer pith, or restore a backup"
     )]
     TooNew {
-        /// What the database has.
+        /// The version that the database has.
         found: i64,
-        /// What this program knows.
+        /// The version that this program knows.
         known: i64,
     },
     /// A name that may not be part of a statement.
@@ -151,7 +151,8 @@ impl StoreError {
         }
     }
 
-    /// Tells whether the database cannot be reached, or cannot work now, for a reason that passes: the same call may succeed later.
+    /// Tells whether the database cannot be reached, or cannot work now, for a reason that passes: the same call may succeed
+    /// later.
     #[must_use]
     pub fn is_away(&self) -> bool {
         match self {

@@ -59,7 +59,7 @@ impl Field {
         format!("json_type({doc},'${path}')")
     }
 
-    /// What an index on the field indexes, with the kind of index.
+    /// Returns what an index on the field indexes, with the kind of index.
     pub(crate) fn index_on(&self, engine: Engine) -> String {
         match engine {
             Engine::Sqlite => format!("(({}))", self.scalar("doc")),

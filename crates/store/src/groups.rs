@@ -52,7 +52,7 @@ const GROUP: &str = "id, oid, json(display_name), json(description), json(notes)
 /// The columns of a [`GroupDistributor`], in the order of `distributor`.
 const DISTRIBUTOR: &str =
     "group_id, id, oid, type_id, json(config), last_publish, json(scratchpad)";
-/// What is missing, for errors.
+/// The name of what is missing, for errors.
 const WHAT: &str = "repo_group";
 
 fn group(row: &Row) -> Result<RepoGroup> {

@@ -11,9 +11,9 @@ use crate::{Result, Store};
 /// Which history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryKind {
-    /// Of syncs; the actor is the importer.
+    /// Entries of syncs; the actor is the importer.
     Sync,
-    /// Of publishes; the actor is a distributor.
+    /// Entries of publishes; the actor is a distributor.
     Publish,
 }
 
@@ -57,7 +57,7 @@ pub struct History {
 pub struct HistoryQuery<'a> {
     /// Whose history.
     pub repo_id: &'a str,
-    /// Of this importer or distributor only.
+    /// Only entries of this importer or distributor only.
     pub actor_id: Option<&'a str>,
     /// At most this many.
     pub limit: Option<u64>,

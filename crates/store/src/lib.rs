@@ -80,5 +80,5 @@ pub use users::User;
 pub use whole::WholeTx;
 pub use workers::Worker;
 
-/// What every method of the store answers.
+/// The answer of every method of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

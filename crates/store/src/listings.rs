@@ -41,11 +41,11 @@ pub struct Window {
 /// Which distributors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DistributorListing {
-    /// Of these repositories.
+    /// Only those of these repositories.
     pub repos: Texts,
-    /// Of these ids.
+    /// Only those of these ids.
     pub ids: Texts,
-    /// Of these types.
+    /// Only those of these types.
     pub types: Texts,
 }
 
@@ -217,7 +217,7 @@ fn by_id_first(by_id: bool) -> &'static str {
     if by_id { "+seq" } else { "seq" }
 }
 
-/// What `select` finds, a page at a time, each after the key of the last row of the page before.
+/// Returns what `select` finds, a page at a time, each after the key of the last row of the page before.
 fn pages<T, K, S, R>(store: Store, window: Window, select: S, read: R) -> BatchStream<T>
 where
     T: Send + 'static,

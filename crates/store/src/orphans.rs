@@ -59,7 +59,7 @@ impl Store {
             .collect()
     }
 
-    /// How many orphans there are of each type that has some.
+    /// Returns how many orphans there are of each type that has some.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,7 +72,7 @@ impl Store {
             .collect()
     }
 
-    /// Whether there is such a unit and it is an orphan.
+    /// Tells whether there is such a unit and it is an orphan.
     ///
     /// # Errors
     /// When the database fails.

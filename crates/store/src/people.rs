@@ -70,7 +70,7 @@ impl Store {
         })
     }
 
-    /// What a user may do, by resource.
+    /// Returns what a user may do, by resource.
     ///
     /// # Errors
     /// When the database fails.
@@ -115,7 +115,7 @@ impl Store {
 }
 
 impl PeopleChange {
-    /// What a user may do on a resource, in the order in which it was granted.
+    /// Returns what a user may do on a resource, in the order in which it was granted.
     ///
     /// # Errors
     /// When the database fails.

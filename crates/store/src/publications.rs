@@ -66,7 +66,7 @@ pub struct NewMount {
     pub http: bool,
     /// Over HTTPS.
     pub https: bool,
-    /// Whether the path follows from the stored settings of the distributor, which were compared with those of all others:
+    /// Is true when the path follows from the stored settings of the distributor, which were compared with those of all others:
     /// whoever is still served there has moved and was not published since. A path that one run alone asked for must be free.
     pub claimed: bool,
 }
@@ -80,7 +80,7 @@ pub struct Mount {
     pub repo_id: String,
     /// Which distributor serves it.
     pub distributor_id: String,
-    /// What is served.
+    /// The publication that is served.
     pub publication_id: Uuid,
     /// The blob that holds the index of that publication.
     pub index_blob: Sha256,

@@ -60,7 +60,7 @@ pub struct RepositoryChange {
 pub(crate) const COLUMNS: &str = "id, oid, display_name, description, json(notes), json(scratchpad), last_unit_added, \
      last_unit_removed, version";
 
-/// How many columns those are.
+/// The number of those columns.
 pub(crate) const WIDTH: usize = 9;
 
 /// Repository id -> type id -> number of units.
@@ -312,7 +312,7 @@ impl Store {
         unit_counts(&self.all(statement).await?)
     }
 
-    /// How many units of the repository have files that are not here.
+    /// Returns how many units of the repository have files that are not here.
     ///
     /// # Errors
     /// When the database fails.

@@ -8,7 +8,7 @@ use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{NewTask, Result, Store, StoreError, TaskOutcome};
 
-/// What a schedule runs on, and goes away with.
+/// The thing that a schedule runs on, and goes away with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScheduleOwner {
     /// The importer of a repository.
@@ -32,7 +32,7 @@ pub struct Schedule {
     pub oid: ObjectId,
     /// `pulp:importer:<repo>:<importer>` and the like.
     pub resource: String,
-    /// What it runs on.
+    /// The thing that it runs on.
     pub owner: ScheduleOwner,
     /// The name of what it runs.
     pub task: String,
@@ -44,15 +44,15 @@ pub struct Schedule {
     pub schedule: String,
     /// The first run, as text with the offset that was given.
     pub first_run: String,
-    /// Whether it runs at all.
+    /// Is true when it runs at all.
     pub enabled: bool,
     /// After so many failures in a row it is switched off.
     pub failure_threshold: Option<i64>,
     /// Failures in a row.
     pub consecutive_failures: i64,
-    /// How often it ran.
+    /// The number of times that it ran.
     pub total_run_count: i64,
-    /// How often it may still run.
+    /// The number of times that it may still run.
     pub remaining_runs: Option<i64>,
     /// When it last ran.
     pub last_run_at: Option<Timestamp>,

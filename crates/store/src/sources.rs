@@ -41,7 +41,7 @@ pub struct UnitFile {
     pub blob: Option<Sha256>,
     /// Bytes.
     pub size: Option<i64>,
-    /// Whether the file is here.
+    /// Is true when the file is here.
     pub downloaded: bool,
 }
 
@@ -125,7 +125,7 @@ impl Store {
         self.all(query.build()).await?.iter().map(source).collect()
     }
 
-    /// What is known of the file of a unit; `None` when there is no such unit.
+    /// Returns what is known of the file of a unit; `None` when there is no such unit.
     ///
     /// # Errors
     /// When the database fails.
@@ -284,7 +284,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// What content sources have of these units, by unit key; nothing that has expired.
+    /// Returns what content sources have of these units, by unit key; nothing that has expired.
     ///
     /// # Errors
     /// When the database fails.
@@ -318,7 +318,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Whether a content source has anything that has not expired.
+    /// Tells whether a content source has anything that has not expired.
     ///
     /// # Errors
     /// When the database fails.

@@ -24,7 +24,7 @@ use crate::units::{NewUnit, OnConflict, SavedUnit, UnitQuery};
 use crate::value::Value;
 use crate::{Result, Store, StoreError};
 
-/// How often saving starts over because units were deleted under it.
+/// The number of times that saving starts over because units were deleted under it.
 const ATTEMPTS: usize = 5;
 
 /// A unit by id and type.
@@ -178,7 +178,7 @@ impl TaskStore {
         self.execute(statement).await
     }
 
-    /// What the task has staged to add (or to remove), by type and id, a page at a time; `types` empty means all.
+    /// Returns what the task has staged to add (or to remove), by type and id, a page at a time; `types` empty means all.
     ///
     /// # Errors
     /// When the database fails.

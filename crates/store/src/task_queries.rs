@@ -65,7 +65,7 @@ impl Store {
         self.all(query.build()).await?.iter().map(task).collect()
     }
 
-    /// How many tasks of a group are in which state; states without tasks are left out.
+    /// Returns how many tasks of a group are in which state; states without tasks are left out.
     ///
     /// # Errors
     /// When the database fails.

@@ -46,7 +46,7 @@ pub struct Task {
     pub heartbeat: Option<Timestamp>,
     /// Pulp's progress report.
     pub progress: Value,
-    /// What it answered; null until then.
+    /// Its answer; null until then.
     pub result: Value,
     /// Why it failed, or partly failed.
     pub error: Option<Value>,
@@ -54,9 +54,9 @@ pub struct Task {
     pub traceback: Option<String>,
     /// Tasks it queued.
     pub spawned: Vec<TaskId>,
-    /// How often it was started.
+    /// The number of times that it was started.
     pub attempt: i64,
-    /// Whether somebody asked to cancel it.
+    /// Is true when somebody asked to cancel it.
     pub cancel_requested: bool,
 }
 
@@ -82,18 +82,18 @@ pub struct NewTask {
     pub args: Value,
     /// Tags.
     pub tags: Vec<String>,
-    /// What it must hold while it runs.
+    /// The resources that it must hold while it runs.
     pub resources: Vec<Resource>,
     /// The task group it belongs to.
     pub group: Option<Uuid>,
 }
 
-/// How a task ended.
+/// The end of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskOutcome {
     /// Normally, perhaps with a partial failure.
     Finished {
-        /// What it answers.
+        /// Its answer.
         result: Value,
         /// The partial failure.
         error: Option<Value>,
@@ -111,7 +111,7 @@ pub enum TaskOutcome {
     Canceled,
 }
 
-/// What became of the tasks of dead workers.
+/// The fate of the tasks of dead workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lost {
     /// Waiting again.
@@ -162,7 +162,7 @@ const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM task_resources mine JOIN task_r
      ON other.resource = mine.resource AND other.seq < mine.seq AND (other.exclusive OR mine.exclusive) \
      WHERE mine.task_id = t.id)";
 
-/// What the report of a lost task says: Pulp's PLP0049.
+/// Returns what the report of a lost task says: Pulp's PLP0049.
 fn lost_error(id: TaskId) -> Value {
     let text = format!(
         "Worker terminated abnormally while processing task {id}.  Check the logs for details"

@@ -19,10 +19,10 @@ use crate::{Result, Store};
 pub(crate) struct Plan {
     pub(crate) type_ids: Vec<String>,
     pub(crate) repo: Option<String>,
-    /// What a task has staged on top of the repository, and what "now" is for it.
+    /// The units that a task has staged on top of the repository, and what "now" is for it.
     pub(crate) staged: Option<(Fence, Timestamp)>,
     pub(crate) equals: Vec<(String, Field, Vec<Json>)>,
-    /// What else must hold.
+    /// The conditions that must hold besides.
     pub(crate) filter: Node,
     pub(crate) ids: Option<Vec<UnitId>>,
     pub(crate) sort: Vec<(Field, bool)>,
@@ -72,7 +72,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) types: &'a [String],
     pub(crate) after: Option<UnitId>,
     pub(crate) ids: Option<&'a [UnitId]>,
-    /// Whether sort keys are selected.
+    /// Is true when sort keys are selected.
     pub(crate) sorted: bool,
 }
 

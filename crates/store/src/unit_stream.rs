@@ -59,7 +59,7 @@ pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<Stream
     ))
 }
 
-/// How many units `plan` finds.
+/// Returns how many units `plan` finds.
 pub(crate) async fn count(store: &Store, plan: &Plan) -> Result<i64> {
     let chunks: Vec<Option<&[UnitId]>> = match &plan.ids {
         None => vec![None],
@@ -78,7 +78,7 @@ pub(crate) async fn count(store: &Store, plan: &Plan) -> Result<i64> {
     Ok(total)
 }
 
-/// How many units `plan` finds in `scope`.
+/// Returns how many units `plan` finds in `scope`.
 async fn count_in(store: &Store, plan: &Plan, scope: Scope<'_>) -> Result<i64> {
     let mut query = plan.select(store, scope).build();
     query.text = format!("SELECT COUNT(*) FROM ({}) AS found", query.text).into();
@@ -314,7 +314,7 @@ pub(crate) const BETWEEN: char = '\n';
 /// Some of the units that a statement found.
 struct Page<D> {
     units: Vec<StreamedUnit<D>>,
-    /// How many were found.
+    /// The number that was found.
     found: u64,
     /// The last of those.
     last: Option<UnitId>,
@@ -406,7 +406,7 @@ fn load_query(engine: Engine, plan: &Plan, hits: &[Hit]) -> Sql {
     query
 }
 
-/// What `select` finds with the units behind it; the association's times and the id last.
+/// Returns what `select` finds with the units behind it; the association's times and the id last.
 fn page_query(plan: &Plan, select: Sql) -> Sql {
     let columns = unit_columns(plan);
     let mut query = select.within(
@@ -417,7 +417,7 @@ fn page_query(plan: &Plan, select: Sql) -> Sql {
     query
 }
 
-/// What the columns of a document become.
+/// The value that the columns of a document become.
 pub(crate) trait FromRow: Send + 'static + Sized {
     /// Reads the document at column `first`: whole, or only `fields` of it.
     fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self>;
@@ -471,7 +471,7 @@ pub(crate) fn document_of(text: &str, fields: &[String]) -> Result<Document> {
     Ok(document)
 }
 
-/// What the database says about the statement behind the first page.
+/// Returns what the database says about the statement behind the first page.
 #[cfg(test)]
 pub(crate) async fn explain(store: &Store, plan: &Plan) -> Result<String> {
     let scope = Scope {

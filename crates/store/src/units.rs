@@ -27,13 +27,13 @@ pub struct Unit<D = Document> {
     pub id: UnitId,
     /// Its type.
     pub type_id: String,
-    /// What the REST API shows.
+    /// The document that the REST API shows.
     pub doc: D,
     /// Its file, when it is known.
     pub blob: Option<Sha256>,
     /// Bytes of the file.
     pub size: Option<i64>,
-    /// Whether the file is here (true for units without a file).
+    /// Is true when the file is here (true for units without a file).
     pub downloaded: bool,
     /// Last change of the document.
     pub last_updated: Timestamp,
@@ -46,13 +46,13 @@ pub struct NewUnit {
     pub type_id: String,
     /// SHA-256 of the unit key in canonical form; unique in the type.
     pub key_digest: Sha256,
-    /// What the REST API shows.
+    /// The document that the REST API shows.
     pub doc: Document,
     /// Its file, when it is here or its digest is known. Recorded in `blobs` when `downloaded`.
     pub blob: Option<Sha256>,
     /// Bytes of the file.
     pub size: Option<i64>,
-    /// Whether the file is here (true for units without a file).
+    /// Is true when the file is here (true for units without a file).
     pub downloaded: bool,
     /// Big parts, kept beside the document: name and bytes (compressed by the caller).
     pub parts: Vec<(String, Vec<u8>)>,
@@ -77,7 +77,7 @@ pub enum Basis {
     },
 }
 
-/// What to do when the key is there already.
+/// The way to go on when the key is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
     /// Leave the stored unit as it is.
@@ -88,16 +88,16 @@ pub enum OnConflict {
     Replace,
 }
 
-/// What became of one [`NewUnit`].
+/// The fate of one [`NewUnit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedUnit {
     /// The id, new or old.
     pub id: UnitId,
-    /// Whether the unit was not there before.
+    /// Is true when the unit was not there before.
     pub new: bool,
 }
 
-/// What a sync must know of a unit that is there already.
+/// All that a sync must know of a unit that is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownUnit {
     /// Its id.
@@ -106,7 +106,7 @@ pub struct KnownUnit {
     pub blob: Option<Sha256>,
     /// Bytes of the file.
     pub size: Option<i64>,
-    /// Whether the file is here.
+    /// Is true when the file is here.
     pub downloaded: bool,
     /// The names of its parts.
     pub parts: Vec<String>,
@@ -150,7 +150,7 @@ pub struct UnitQuery<'a> {
     /// Field (dots lead into objects) and the values of which it must equal one; all pairs must hold. Values are text,
     /// numbers, booleans or null (null also matches a missing field). Kinds do not mix: text `"3"` is not number `3`.
     pub equals: Vec<(&'a str, Vec<Value>)>,
-    /// What the database decides of a filter.
+    /// The part of a filter that the database decides.
     pub filter: Option<&'a UnitFilter>,
     /// Only these.
     pub ids: Option<Vec<UnitId>>,
@@ -193,7 +193,7 @@ pub(crate) fn moved_on(query: &mut Sql, now: Timestamp) {
         .push(" ELSE last_updated + 1 END");
 }
 
-/// What makes a field of a type quick to look up.
+/// Returns what makes a field of a type quick to look up.
 fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
     let index = index_name(type_id, field);
     let on = field.index_on(engine);
@@ -420,7 +420,7 @@ impl Store {
         Ok(unit_stream::stream(self.clone(), Plan::new(&query, None)?))
     }
 
-    /// How many units `query` describes, its limit and skip left aside.
+    /// Returns how many units `query` describes, its limit and skip left aside.
     ///
     /// # Errors
     /// As [`Store::units_stream`].

@@ -28,7 +28,7 @@ pub struct User {
 }
 
 impl User {
-    /// Whether they have a role.
+    /// Tells whether they have a role.
     #[must_use]
     pub fn has_role(&self, id: &str) -> bool {
         self.roles.iter().any(|role| role == id)
@@ -45,7 +45,7 @@ impl std::fmt::Debug for User {
 }
 
 pub(crate) const COLUMNS: &str = "login, oid, name, password_hash, password_changed, json(roles)";
-/// How many columns those are.
+/// The number of those columns.
 pub(crate) const WIDTH: usize = 6;
 
 pub(crate) fn user(row: &Row) -> Result<User> {
@@ -114,7 +114,7 @@ impl Store {
             .collect()
     }
 
-    /// Whether anybody has the role [`SUPER_USERS`].
+    /// Tells whether anybody has the role [`SUPER_USERS`].
     ///
     /// # Errors
     /// When the database fails.

@@ -121,7 +121,7 @@ impl Row {
     }
 }
 
-/// What can be read from a column.
+/// A value that can be read from a column.
 pub(crate) trait Column: Sized {
     fn read(row: &Row, index: usize) -> Result<Self>;
 }

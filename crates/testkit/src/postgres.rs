@@ -28,7 +28,7 @@ pub struct Database {
     server: &'static Server,
 }
 
-/// How to reach a server.
+/// The way to reach a server.
 #[derive(Debug)]
 struct Server {
     /// Where `psql` is.
@@ -37,7 +37,7 @@ struct Server {
     before: String,
     /// Goes after the name of a database.
     after: String,
-    /// Whether the server outlives the run.
+    /// Is true when the server outlives the run.
     foreign: bool,
 }
 

@@ -19,13 +19,13 @@ pub use live::Live;
 pub struct Exchange {
     /// Its place in the recording.
     pub n: u32,
-    /// What it tries.
+    /// The behaviour that it tries.
     pub step: String,
     /// Its method.
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// What was sent.
+    /// The body that was sent.
     pub request_body: Value,
     /// The recorded status.
     pub status: u16,
@@ -51,7 +51,7 @@ pub fn read(text: &str) -> Vec<Exchange> {
     lines.map(exchange).collect()
 }
 
-/// What a replay found.
+/// The findings of a replay.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Lines that answer as recorded.
@@ -172,7 +172,7 @@ pub async fn replay_with(
     report
 }
 
-/// Whether a document is no task, or one that has ended.
+/// Tells whether a document is no task, or one that has ended.
 fn is_complete(task: &Value) -> bool {
     let state = task["state"].as_str();
     state.is_none_or(|state| ["finished", "error", "canceled", "skipped"].contains(&state))

@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub use packages::{BUILD_TIME, MadePackage, PackageSpec, build};
 
-/// How repodata documents are compressed.
+/// The compression of repodata documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// Not at all.
@@ -28,7 +28,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What a compressed file's name ends with.
+    /// Returns what a compressed file's name ends with.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl Compression {
     }
 }
 
-/// What a repository is to hold.
+/// The content that a repository is to have.
 #[derive(Debug, Clone)]
 pub struct Spec {
     /// Binary packages.
@@ -82,11 +82,11 @@ pub struct Spec {
     pub errata: usize,
     /// Package groups; with any there are a category and langpacks too.
     pub groups: usize,
-    /// Whether there is an environment where there are groups.
+    /// Is true when there is an environment where there are groups.
     pub environment: bool,
     /// Modules, each with a default stream.
     pub modules: usize,
-    /// Whether there is a `productid` document, which no tool knows.
+    /// Is true when there is a `productid` document, which no tool knows.
     pub product_id: bool,
     /// Digest algorithm of packages and documents: `sha1`, `sha256`, `sha384` or `sha512`.
     pub checksum: pith_core::Algorithm,

@@ -126,7 +126,7 @@ pub struct Recorded {
     pub query: Option<String>,
     /// Names in lower case, in order of arrival.
     pub headers: Vec<(String, String)>,
-    /// Whether the peer showed a client certificate.
+    /// Is true when the peer showed a client certificate.
     pub client_cert: bool,
 }
 
@@ -324,7 +324,7 @@ impl Upstream {
         self.shared.state.lock().object_store = true;
     }
 
-    /// How many requests there were for `path`, whatever their query.
+    /// Returns how many requests there were for `path`, whatever their query.
     #[must_use]
     pub fn requests(&self, path: &str) -> usize {
         self.shared
@@ -336,7 +336,7 @@ impl Upstream {
             .count()
     }
 
-    /// How many requests there were.
+    /// Returns how many requests there were.
     #[must_use]
     pub fn total_requests(&self) -> usize {
         self.shared.state.lock().log.len()

@@ -53,7 +53,7 @@ pub struct Issued {
     pub key: SecretString,
 }
 
-/// What the server shows to its clients.
+/// The certificate and key that the server shows to its clients.
 #[derive(Debug)]
 pub struct ServerIdentity {
     /// The certificate, then the authority's.
@@ -238,7 +238,7 @@ impl Authority {
         })
     }
 
-    /// What the first certificate of a chain says, when the chain leads here, is meant for clients and counts at `now`.
+    /// Returns what the first certificate of a chain says, when the chain leads here, is meant for clients and counts at `now`.
     /// That the client has the key is for the TLS handshake to prove.
     #[must_use]
     pub fn verify_client(

@@ -23,7 +23,7 @@ pub struct ClientCertificate {
 pub struct PeerCertificate {
     /// The client's own certificate first, then what it sent along, DER.
     pub chain: Arc<[CertificateDer<'static>]>,
-    /// What it says, if the authority has issued it; `None` for any other certificate, which proves nothing here.
+    /// Its content, if the authority has issued it; `None` for any other certificate, which proves nothing here.
     pub trusted: Option<Arc<ClientCertificate>>,
 }
 
@@ -46,7 +46,7 @@ impl ClientCertificate {
         })
     }
 
-    /// Whether it has not run out: a connection may outlive its certificate.
+    /// Tells whether it has not run out: a connection may outlive its certificate.
     #[must_use]
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         now <= self.not_after

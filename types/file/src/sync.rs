@@ -251,7 +251,7 @@ fn wanted(base: &Base, line: &Line) -> WantedUnit {
     }
 }
 
-/// How to look for units of equal names: neighbours, the one to keep last.
+/// Returns how to look for units of equal names: neighbours, the one to keep last.
 pub(crate) fn by_name() -> Select {
     Select {
         type_id: "iso",
@@ -261,7 +261,7 @@ pub(crate) fn by_name() -> Select {
     }
 }
 
-/// Of units with equal names all but the one associated last: a repository holds a name once.
+/// Returns all units with equal names but the one associated last: a repository holds a name once.
 pub(crate) async fn same_names(
     mut units: futures::stream::BoxStream<
         '_,

@@ -365,7 +365,7 @@ fn wrong_kind(key: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a text is a certificate in PEM form: the frame, and base64 of a DER sequence inside.
+/// Tells whether a text is a certificate in PEM form: the frame, and base64 of a DER sequence inside.
 fn is_certificate(text: &str) -> bool {
     let Some((_, rest)) = text.split_once("-----BEGIN CERTIFICATE-----") else {
         return false;

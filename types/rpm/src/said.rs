@@ -57,7 +57,7 @@ impl Said {
     }
 }
 
-/// What [`read`] reads of documents.
+/// Returns what [`read`] reads of documents.
 pub(crate) fn select() -> Select {
     Select {
         fields: Some(&["document", "name", "stream", "checksum", ORIGIN]),
@@ -100,9 +100,9 @@ pub(crate) fn settle(all: Vec<Said>, handed: &HashSet<String>) -> (Vec<UnitId>, 
     outdated(&known, &fresh)
 }
 
-/// The documents of `known` and of `fresh` that do not count beside each other. Of one subject the fresh ones count, unless what
-/// is known was changed later, or is an upload and no earlier. What is in both lists counts as fresh, and what the feed has stays
-/// with it.
+/// The documents of `known` and of `fresh` that do not count beside each other. Of one subject the fresh ones count, unless
+/// what is known was changed later, or is an upload and no earlier. What is in both lists counts as fresh, and what the feed
+/// has stays with it.
 pub(crate) fn outdated(known: &[Said], fresh: &[Said]) -> (Vec<UnitId>, Vec<UnitId>) {
     let texts: HashSet<&str> = fresh.iter().map(|said| said.checksum.as_str()).collect();
     let mut subjects: HashMap<&[String; 6], (Vec<&Said>, Vec<&Said>)> = HashMap::new();

@@ -5,7 +5,7 @@ use pith_content::Config;
 /// The policy of a repository.
 #[derive(Debug, Clone, Default)]
 pub struct SignaturePolicy {
-    /// Whether unsigned packages are left out.
+    /// Is true when unsigned packages are left out.
     pub required: bool,
     /// Short key ids, lower case; empty means any.
     pub allowed: Vec<String>,
@@ -22,13 +22,13 @@ impl SignaturePolicy {
         }
     }
 
-    /// Whether every package passes.
+    /// Tells whether every package passes.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.required && self.allowed.is_empty()
     }
 
-    /// Whether a package with this key, or with none, passes. Unsigned ones pass unless a signature is required.
+    /// Tells whether a package with this key, or with none, passes. Unsigned ones pass unless a signature is required.
     #[must_use]
     pub fn accepts(&self, key: Option<&str>) -> bool {
         match key {

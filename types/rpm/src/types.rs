@@ -254,7 +254,7 @@ pub static YUM_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
 
 use SettingKind::{Bool, Choice, Integer, List, Number, Pem, Text};
 
-/// What happens when packages cannot be downloaded or do not verify: pith's own setting.
+/// The setting for what happens when packages cannot be downloaded or do not verify: pith's own setting.
 pub const ON_DOWNLOAD_FAILURE: &str = "on_download_failure";
 
 const IMPORTER_SETTINGS: &[Setting] = &[

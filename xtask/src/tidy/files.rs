@@ -42,6 +42,32 @@ pub(crate) fn every_module_says_what_it_is(tree: &Tree) -> Vec<Problem> {
         .collect()
 }
 
+/// A doc comment says what an item is: it begins with a noun phrase, or with a verb in the third person, and not as a
+/// question does.
+pub(crate) fn doc_comments_are_no_questions(tree: &Tree) -> Vec<Problem> {
+    const QUESTIONS: &[&str] = &["What", "Whether", "Of", "How"];
+    let mut problems = Vec::new();
+    for (file, _) in tree.rust() {
+        if !file.home().starts_with("crates/") && !file.home().starts_with("types/") {
+            continue;
+        }
+        let mut before = "";
+        for (index, line) in file.text.lines().map(str::trim_start).enumerate() {
+            let begins = line.starts_with("///") && !before.starts_with("///");
+            before = line;
+            let word = line.trim_start_matches('/').split_whitespace().next();
+            let Some(word) = word.filter(|word| begins && QUESTIONS.contains(word)) else {
+                continue;
+            };
+            let text = format!(
+                "the comment begins with `{word}`: begin with a noun phrase or a verb (\"The key of…\", \"Returns…\")"
+            );
+            problems.push(Problem::at(&file.path, index + 1, text));
+        }
+    }
+    problems
+}
+
 /// Files hold one thing.
 pub(crate) fn files_stay_short(tree: &Tree) -> Vec<Problem> {
     tree.rust()
@@ -258,5 +284,14 @@ mod tests {
             places(&members_inherit_versions(&tree)),
             ["crates/core/Cargo.toml:5"]
         );
+    }
+
+    #[test]
+    fn a_doc_comment_that_asks_is_found_where_it_begins() {
+        let text = "//! A.\n/// What it is.\nfn a() {}\n\n/// The size.\n/// What else.\nfn b() {}\n    /// Whether so.\n    fn c() {}\n/// Whatever.\nfn d() {}\n";
+        let tree = Tree::of(&[("crates/a/src/a.rs", text), ("tests/src/a.rs", text)]);
+        let found = doc_comments_are_no_questions(&tree);
+        let places: Vec<&str> = found.iter().map(|problem| &*problem.place).collect();
+        assert_eq!(places, ["crates/a/src/a.rs:2", "crates/a/src/a.rs:8"]);
     }
 }

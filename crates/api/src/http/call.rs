@@ -74,7 +74,7 @@ impl Call {
         }
     }
 
-    /// Whether the last value of a query parameter is `true`, in any case.
+    /// Tells whether the last value of a query parameter is `true`, in any case.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.query()
             .iter()

@@ -48,7 +48,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     Some((login.to_owned(), password.into()))
 }
 
-/// Whether a request brings Basic credentials, readable or not.
+/// Tells whether a request brings Basic credentials, readable or not.
 fn is_basic(headers: &HeaderMap) -> bool {
     let scheme = b"basic";
     headers

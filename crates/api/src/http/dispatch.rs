@@ -176,7 +176,7 @@ fn collapse(path: &str) -> String {
     joined
 }
 
-/// What is below the mount point, decoded; an encoded slash is a slash, as it was for Pulp.
+/// Returns what is below the mount point, decoded; an encoded slash is a slash, as it was for Pulp.
 fn below_mount(path: &str) -> Option<String> {
     let inside = path.strip_prefix(MOUNT)?;
     let decoded = percent_decode_str(inside).decode_utf8().ok()?;

@@ -4,7 +4,7 @@
 
 use crate::routes::Verb;
 
-/// What a body looks like.
+/// The shape of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// A schema of `schemas.json`.
@@ -27,7 +27,7 @@ pub(super) struct Param {
     pub(super) name: &'static str,
     /// Its JSON type.
     pub(super) kind: &'static str,
-    /// Whether it may be given more than once.
+    /// Is true when it may be given more than once.
     pub(super) many: bool,
     pub(super) help: &'static str,
 }

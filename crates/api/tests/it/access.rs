@@ -50,7 +50,7 @@ fn may_read(principal: Option<Principal>) -> Option<bool> {
     principal.map(|principal| principal.may(Operation::Read, "/v2/tasks/"))
 }
 
-/// What ann may do with her old and with her new password, when changes are made through `writer`.
+/// The list of all that ann may do with her old and with her new password, when changes are made through `writer`.
 async fn changes_count(writer: &Store, reader: &Store, clock: &ManualClock) {
     let authenticator = Authenticator::default();
     let check = |password: &'static str| authenticator.check(reader, "ann", password);

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::client::{ADMIN, Who, ask, code};
 use crate::server::Server;
 
-/// What the TLS listener would say of the certificate that a login answers.
+/// Returns what the TLS listener would say of the certificate that a login answers.
 async fn logged_in(server: &Server, who: &Who) -> ClientCertificate {
     let (status, answer) = ask(&server.router, who, "POST", "/actions/login/", None).await;
     assert_eq!(status, 200, "{answer}");

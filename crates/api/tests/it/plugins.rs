@@ -23,7 +23,7 @@ use crate::replay::Exchange;
 /// Configurations and what the recorded server said of them: a refusal, or nothing.
 type Verdicts = Vec<(Document, Option<String>)>;
 
-/// What the recorded runs of each repository came to, in their order; by repository and kind of run.
+/// The ends of the recorded runs of each repository, in their order; by repository and kind of run.
 type Outcomes = HashMap<(String, Kind), VecDeque<Outcome>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ struct Plugin {
 }
 
 impl Plugin {
-    /// What the next run of the repository comes to: summary and details. Nothing for one that was not recorded.
+    /// Returns what the next run of the repository comes to: summary and details. Nothing for one that was not recorded.
     fn outcome(&self, repo: &str, kind: Kind) -> Result<(Value, Value), ContentError> {
         let mut outcomes = self.outcomes.lock().unwrap();
         let runs = outcomes.get_mut(&(repo.to_owned(), kind));
@@ -65,7 +65,7 @@ impl Plugin {
         }
     }
 
-    /// What the recorded server said of the same configuration; else it is refused when it has all of the values that
+    /// Returns what the recorded server said of the same configuration; else it is refused when it has all of the values that
     /// stand in a refused one and in no accepted one.
     fn judge(&self, config: &Config) -> Result<(), String> {
         let config = config.document();
@@ -254,7 +254,7 @@ fn unit_type(described: &Value) -> UnitType {
     }
 }
 
-/// What is described below `/plugins/<kind>/`, each once.
+/// Returns what is described below `/plugins/<kind>/`, each once.
 fn described(plugins: &[Exchange], kind: &str) -> BTreeMap<String, Value> {
     let below = format!("/pulp/api/v2/plugins/{kind}/");
     let ours = plugins
@@ -316,7 +316,7 @@ fn verdicts(exchanges: &[Exchange], kind: &str, id: &str) -> Verdicts {
     found
 }
 
-/// What the recorded runs came to, as far as a plugin had a say in it.
+/// Returns what the recorded runs came to, as far as a plugin had a say in it.
 fn outcomes(exchanges: &[Exchange]) -> Outcomes {
     let mut found = Outcomes::new();
     let mut seen = HashSet::new();

@@ -30,7 +30,7 @@ const UNIT: &str = include_str!("../recordings/07_unit.jsonl");
 /// Lines that differ, with the reason.
 pub(crate) type Known = &'static [(u32, &'static str)];
 
-/// What this file replays: the recording, its text, the lines that differ.
+/// All that this file replays: the recording, its text, the lines that differ.
 pub(crate) const RECORDINGS: &[(&str, &str, Known)] = &[
     ("01", PLUGINS, &[]),
     ("02", REPOSITORIES, KNOWN_REPOSITORIES),
@@ -191,7 +191,7 @@ async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
     server.save(&[unit]).await[0]
 }
 
-/// What the recorded server had before: packages in the source repository, and two orphans.
+/// Makes what the recorded server had before: packages in the source repository, and two orphans.
 async fn seed(server: &Server) {
     let mut packages = Vec::new();
     for name in ["bear", "whale"] {

@@ -92,7 +92,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// What an administrator is answered.
+/// Returns what an administrator is answered.
 async fn ask(server: &Server, method: &str, path: &str) -> (u16, Value) {
     let path = path.strip_prefix(API).unwrap_or(path);
     client::ask(&server.router, &client::ADMIN, method, path, None).await

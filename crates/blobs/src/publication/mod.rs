@@ -18,7 +18,7 @@ pub use reader::{Children, Entries, Publication};
 /// Most bytes that an entry may keep inside of the index.
 pub const MAX_INLINE: usize = 64 * 1024;
 
-/// What a published path shows.
+/// The thing that a published path shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where the bytes are.
@@ -146,7 +146,7 @@ pub enum KindRef<'a> {
 pub struct Child<'a> {
     /// The name, one segment.
     pub name: &'a str,
-    /// Whether it is a directory; then size and time are those of nothing: 0.
+    /// Is true when it is a directory; then size and time are those of nothing: 0.
     pub is_dir: bool,
     /// Bytes.
     pub size: u64,

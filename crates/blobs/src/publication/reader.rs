@@ -65,7 +65,7 @@ impl Publication {
         self.frame.count as u64
     }
 
-    /// Whether nothing is published.
+    /// Tells whether nothing is published.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.frame.count == 0
@@ -83,7 +83,7 @@ impl Publication {
         self.entry(position).map(Some)
     }
 
-    /// Whether there are paths below `dir`. The empty text is the root, which always is a directory.
+    /// Tells whether there are paths below `dir`. The empty text is the root, which always is a directory.
     ///
     /// # Errors
     /// When the index is damaged.

@@ -107,7 +107,7 @@ fn owned(entry: &EntryRef<'_>) -> Entry {
     }
 }
 
-/// What a directory listing shows, from the model.
+/// Returns what a directory listing shows, from the model.
 fn children(model: &BTreeMap<String, Entry>, dir: &str) -> Vec<(String, bool, u64)> {
     let prefix = if dir.is_empty() {
         String::new()

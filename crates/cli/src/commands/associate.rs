@@ -30,7 +30,7 @@ impl CopyOptions for NoCopyOptions {
     }
 }
 
-/// How RPM copies follow dependencies.
+/// Options that say how RPM copies follow dependencies.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Dependencies")]
 pub struct RecursiveArgs {

@@ -23,7 +23,7 @@ pub struct Target {
 
 /// Uploads that a kind of repository has beside files.
 pub trait Metadata {
-    /// What to send, and where.
+    /// Returns what to send, and where.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Subcommand for NoMetadata {
     }
 }
 
-/// What RPM repositories take beside packages.
+/// The metadata that RPM repositories take beside packages.
 #[derive(Debug, Clone, Subcommand)]
 pub enum RpmMetadata {
     // Its `--version` is that of the erratum, as pulp-admin has it.
@@ -100,7 +100,7 @@ pub struct ErratumArgs {
     /// Title
     #[arg(long, short = 'n', value_name = "TEXT")]
     title: String,
-    /// What it is about
+    /// Text for people
     #[arg(long, short = 'd', value_name = "TEXT", default_value = "")]
     description: String,
     /// Version of the erratum
@@ -109,7 +109,7 @@ pub struct ErratumArgs {
     /// Release that it belongs to
     #[arg(long, value_name = "TEXT", default_value = "")]
     release: String,
-    /// What kind of change it is
+    /// Kind of change
     #[arg(long = "type", short = 't', value_name = "TYPE", value_parser = ["enhancement", "bugfix", "security"])]
     kind: String,
     /// Status
@@ -121,7 +121,7 @@ pub struct ErratumArgs {
     /// When it was issued
     #[arg(long, value_name = "YYYY-MM-DD HH:MM:SS", default_value = "")]
     issued: String,
-    /// How bad it is
+    /// Severity of the problem
     #[arg(long, value_name = "TEXT", default_value = "")]
     severity: String,
     /// Rights
@@ -130,13 +130,13 @@ pub struct ErratumArgs {
     /// Summary
     #[arg(long, value_name = "TEXT", default_value = "")]
     summary: String,
-    /// What to do
+    /// Advice to the administrator
     #[arg(long, value_name = "TEXT", default_value = "")]
     solution: String,
     /// Who it comes from
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     from: String,
-    /// How often it was published
+    /// Number of times that it was published
     #[arg(long, value_name = "N", default_value_t = 1)]
     pushcount: u32,
     /// A reboot is needed
@@ -215,7 +215,7 @@ struct Described {
     /// Name for people
     #[arg(long, short = 'n', value_name = "TEXT")]
     name: String,
-    /// What it is for
+    /// Purpose, for people
     #[arg(long, short = 'd', value_name = "TEXT", default_value = "")]
     description: String,
     /// Place in lists, smallest first
@@ -258,10 +258,10 @@ pub struct GroupArgs {
     /// Package that is installed when another one is; can be repeated
     #[arg(long = "cond-name", value_name = "NAME=OTHER", value_parser = pair)]
     conditional: Vec<(String, String)>,
-    /// Whether the group is chosen from the start
+    /// Group is chosen from the start
     #[arg(long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     default: bool,
-    /// Whether people see the group
+    /// Group is shown to people
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     user_visible: bool,
     /// Language that the group is only for

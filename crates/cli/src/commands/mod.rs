@@ -99,7 +99,7 @@ impl RepoRef {
     }
 }
 
-/// Whether to wait for the tasks of a command.
+/// Options that say whether to wait for the tasks of a command.
 #[derive(Debug, Clone, Default, Args)]
 // The heading of the options before would go on.
 #[command(next_help_heading = None::<&'static str>)]
@@ -117,7 +117,7 @@ pub trait Prompt: Send {
     fn secret(&mut self, question: &str) -> Option<SecretString>;
 }
 
-/// What a command may touch beside the network.
+/// All that a command may touch beside the network.
 pub struct Context {
     /// Where it writes.
     pub ui: Ui,
@@ -351,7 +351,7 @@ fn signatures_refused(failed: &Value) -> String {
     format!("; refused for their signature: {}", by_type(&packages))
 }
 
-/// How many orphans a task removed: a number, or numbers by type.
+/// Returns how many orphans a task removed: a number, or numbers by type.
 fn removed(result: &Value) -> String {
     match result {
         Value::Object(counts) if counts.is_empty() => "nothing".to_owned(),

@@ -88,7 +88,7 @@ async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
         .table(&["unit", "key"], rows, "no orphans of this type")
 }
 
-/// What identifies a unit to people: every field that is not the server's own.
+/// Returns what identifies a unit to people: every field that is not the server's own.
 fn key(unit: &Value) -> String {
     let fields = unit.as_object().into_iter().flatten();
     let parts: Vec<String> = fields

@@ -13,7 +13,7 @@ use crate::criteria::{SearchArgs, object};
 use crate::error::Error;
 use crate::output::clean;
 
-/// What has distributors: a repository or a group.
+/// A thing that has distributors: a repository or a group.
 pub trait Owner: Args + Clone + std::fmt::Debug + Send + Sync {
     /// The first part of its address.
     const COLLECTION: &'static str;
@@ -26,17 +26,17 @@ pub trait Owner: Args + Clone + std::fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
 }
 
-/// Whether a distributor publishes after each sync.
+/// An option that says whether a distributor publishes after each sync.
 pub trait AutoPublish {
-    /// What was asked for.
+    /// Returns what was asked for.
     fn auto_publish(&self) -> Option<bool> {
         None
     }
 }
 
-/// Whether to wait for tasks.
+/// An option that says whether to wait for tasks.
 pub trait Waits {
-    /// What was asked for.
+    /// Returns what was asked for.
     fn wait(&self) -> WaitArgs {
         WaitArgs::default()
     }

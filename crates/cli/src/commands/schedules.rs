@@ -58,13 +58,13 @@ pub struct UpdateArgs {
     options: Options,
 }
 
-/// What a schedule may have beside its times.
+/// All that a schedule may have beside its times.
 #[derive(Debug, Clone, Args)]
 struct Options {
     /// Switch the schedule off after this many failures in a row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     failure_threshold: Option<u32>,
-    /// Whether the schedule runs
+    /// Schedule runs
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     enabled: Option<bool>,
     /// Look at everything again at each run, even if nothing has changed (which every sync of files does)

@@ -33,7 +33,7 @@ pub trait OfKind: fmt::Debug + Clone + Send + Sync + 'static {
     /// Other names of `uploads upload`.
     const UPLOAD_ALIASES: &'static [&'static str];
 
-    /// What is the same for all options: names and types.
+    /// Returns what is the same for all options: names and types.
     fn kind() -> &'static Kind;
 }
 
@@ -82,7 +82,8 @@ pub enum Section<K: OfKind> {
 pub enum RepoOf<K: OfKind> {
     /// Create a repository
     Create(Box<CreateArgs<K>>),
-    /// Change a repository; an empty text removes a setting, and `pith repo importer update` and `pith repo distributor update` remove any
+    /// Change a repository; an empty text removes a setting, and `pith repo importer update` and `pith repo distributor
+    /// update` remove any
     Update(Box<UpdateArgs<K>>),
     /// List the repositories of this kind
     List(ListArgs),

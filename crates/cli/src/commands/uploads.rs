@@ -105,7 +105,7 @@ pub(super) async fn run<K: OfKind>(
     }
 }
 
-/// Whether the server's list of uploads has this one.
+/// Tells whether the server's list of uploads has this one.
 fn keeps(document: &Value, id: &str) -> bool {
     let ids = document["upload_ids"].as_array();
     ids.is_some_and(|ids| ids.iter().any(|other| other == id))
@@ -132,7 +132,7 @@ impl UploadArgs {
     }
 }
 
-/// What the server keeps; uploads that this machine began say what they are.
+/// Returns what the server keeps; uploads that this machine began say what they are.
 async fn list(session: &mut Session<'_>) -> Result<(), Error> {
     let document = session.client.get(&["content", "uploads"], &[]).await?;
     if session.ui.is_json() {
@@ -326,7 +326,7 @@ fn remember(upload: &Upload, session: &mut Session<'_>) {
     }
 }
 
-/// What becomes of an upload that failed: one that the server refused is removed, one that could go on stays.
+/// Returns what becomes of an upload that failed: one that the server refused is removed, one that could go on stays.
 async fn given_up(upload: &Upload, error: Error, session: &mut Session<'_>) -> Error {
     let refused =
         matches!(&error, Error::Answer(answer) if matches!(answer.status, 400 | 404 | 409 | 413));

@@ -120,7 +120,7 @@ pub(crate) fn create_body(
     })
 }
 
-/// What changes of name, text and notes; empty when nothing does.
+/// Returns what changes of name, text and notes; empty when nothing does.
 pub(super) fn delta(about: &AboutArgs) -> Map<String, Value> {
     let mut delta = Map::new();
     if let Some(name) = &about.display_name {

@@ -222,7 +222,7 @@ struct Program {
     command: ClientCommand,
 }
 
-/// Whether a whole command line is one of ours.
+/// Tells whether a whole command line is one of ours.
 pub(crate) fn understood(line: &str) -> bool {
     Program::try_parse_from(line.split(' ')).is_ok()
 }
@@ -243,7 +243,7 @@ impl Prompt for Scripted {
     }
 }
 
-/// What a command did.
+/// The result of a command.
 pub(crate) struct Ran {
     pub(crate) exit: Exit,
     pub(crate) out: String,

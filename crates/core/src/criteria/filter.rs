@@ -29,7 +29,7 @@ pub enum Filter {
     Field {
         /// The names on the way to the value.
         path: Vec<String>,
-        /// What it must pass.
+        /// The test that it must pass.
         test: Test,
     },
 }
@@ -61,9 +61,9 @@ pub enum Test {
     ElementPasses(Vec<Test>),
     /// Is a number that leaves this remainder.
     Remainder {
-        /// What it is divided by; not zero.
+        /// The divisor; not zero.
         divisor: i64,
-        /// What must be left.
+        /// The remainder that must be left.
         remainder: i64,
     },
     /// Is of this kind.
@@ -131,7 +131,7 @@ impl Filter {
         Parser::new(false).document(value, 0)
     }
 
-    /// What must hold of single fields for the filter to hold at all: each field with the values of which it must
+    /// Returns what must hold of single fields for the filter to hold at all: each field with the values of which it must
     /// equal one, or hold it as an element. A database may use it to look at fewer documents.
     #[must_use]
     pub fn narrow(&self) -> Vec<(String, Vec<Value>)> {

@@ -9,7 +9,7 @@ use super::order::{Class, class, compare};
 use crate::Document;
 
 impl Filter {
-    /// Whether `document` fulfils the filter.
+    /// Tells whether `document` fulfils the filter.
     #[must_use]
     pub fn matches(&self, document: &Document) -> bool {
         match self {
@@ -24,7 +24,7 @@ impl Filter {
     }
 }
 
-/// How deep a walk looks into the last value of a path.
+/// The depth to which a walk looks into the last value of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaf {
     /// The value, and if it is an array each of its elements.
@@ -67,7 +67,7 @@ fn any_at(
 }
 
 impl Test {
-    /// Whether the values at `path` below `value` pass.
+    /// Tells whether the values at `path` below `value` pass.
     fn holds(&self, value: Option<&Value>, path: &[String]) -> bool {
         let any =
             |leaf, test: &mut dyn FnMut(Option<&Value>) -> bool| any_at(value, path, leaf, test);

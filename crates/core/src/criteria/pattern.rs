@@ -96,13 +96,13 @@ impl Pattern {
         Ok(Self { regex, required })
     }
 
-    /// Whether the expression is found in `text`.
+    /// Tells whether the expression is found in `text`.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text)
     }
 
-    /// What every text has in which the expression is found.
+    /// Returns what every text has in which the expression is found.
     #[must_use]
     pub fn required(&self) -> &Required {
         &self.required

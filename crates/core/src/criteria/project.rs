@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::Document;
 
-/// What `document` has of `fields`. A dotted field keeps only that piece of an object, in every element of an array on
+/// Returns what `document` has of `fields`. A dotted field keeps only that piece of an object, in every element of an array on
 /// the way; fields that are not there are left out.
 #[must_use]
 pub fn project(document: &Document, fields: &[impl AsRef<str>]) -> Document {

@@ -26,7 +26,7 @@ use crate::{Engine, Job};
 
 pub use settings::ContentSource;
 
-/// What has expired is kept this much longer (reference: platform-api §5.4).
+/// The time for which entries are kept after they expired (reference: platform-api §5.4).
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Largest file of settings, in bytes.
 const MAX_SETTINGS: u64 = 1 << 20;
@@ -251,7 +251,7 @@ impl Engine {
     }
 }
 
-/// What a cataloger sees.
+/// The platform as a cataloger sees it.
 struct Context<'a> {
     engine: &'a Engine,
     session: Session,

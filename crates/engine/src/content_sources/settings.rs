@@ -17,7 +17,7 @@ use crate::upstream::upstream;
 
 /// Settings that are not shown.
 const SECRETS: [&str; 2] = ["basic_auth_password", "proxy_password"];
-/// What counts where nothing is set.
+/// The values where nothing is set.
 const DEFAULTS: [(&str, &str); 4] = [
     ("priority", "0"),
     ("expires", "24h"),
@@ -102,7 +102,7 @@ impl ContentSource {
         duration(self.get("expires")?)
     }
 
-    /// How long what was read of it is good.
+    /// Returns how long what was read of it is good.
     pub(super) fn expires(&self) -> SignedDuration {
         self.given_expires()
             .unwrap_or(SignedDuration::from_hours(24))

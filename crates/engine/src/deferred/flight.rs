@@ -35,7 +35,7 @@ pub(super) struct State {
     stored: Option<Result<Hashed, Unavailable>>,
 }
 
-/// What somebody who wants to read is told first.
+/// The first news for somebody who wants to read.
 pub(super) enum Started {
     /// The file was in the store.
     Here(Hashed),
@@ -106,7 +106,7 @@ impl Flight {
     }
 }
 
-/// What a reader does next.
+/// The next step of a reader.
 enum Next {
     Read(Arc<File>, Range<u64>),
     Wait,
@@ -118,7 +118,7 @@ struct Reader {
     follow: watch::Receiver<State>,
     at: u64,
     end: u64,
-    /// How many of the breaks are known.
+    /// The number of breaks that are known.
     breaks: usize,
 }
 

@@ -25,7 +25,7 @@ use crate::Engine;
 use crate::catalog::Sessions;
 use flight::Flight;
 
-/// What the deferred downloads of a process share.
+/// The state that the deferred downloads of a process share.
 #[derive(Default)]
 pub(crate) struct Deferred {
     flights: Mutex<HashMap<UnitId, Arc<Flight>>>,
@@ -156,7 +156,7 @@ impl Engine {
         self.flight(unit).stored().await
     }
 
-    /// Whether `sha256` is in the store.
+    /// Tells whether `sha256` is in the store.
     async fn has(&self, sha256: Sha256) -> Result<bool, Unavailable> {
         self.blobs
             .contains(sha256)

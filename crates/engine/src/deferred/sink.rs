@@ -54,7 +54,7 @@ impl<'a> FlightSink<'a> {
             .ok_or_else(|| io::Error::other("bytes came before the body began"))
     }
 
-    /// How many of `bytes` are there already; where they differ from what is there, that is forgotten.
+    /// Returns how many of `bytes` are there already; where they differ from what is there, that is forgotten.
     fn agreeing(&mut self, file: &File, bytes: &[u8]) -> io::Result<usize> {
         let overlap = self.filled.saturating_sub(self.at);
         let overlap = usize::try_from(overlap).map_or(bytes.len(), |len| len.min(bytes.len()));

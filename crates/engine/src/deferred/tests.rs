@@ -46,7 +46,7 @@ async fn follow(flight: Arc<Flight>, start: u64, end: u64) -> Result<Vec<u8>, Un
     Ok(pieces.concat())
 }
 
-/// What each reader got: one for each range.
+/// Returns what each reader got: one for each range.
 async fn fly(
     size: usize,
     attempts: &[Attempt],

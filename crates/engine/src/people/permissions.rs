@@ -11,7 +11,7 @@ use crate::Engine;
 use crate::auth::SYSTEM;
 use crate::error::from_store;
 
-/// Whether something is given or taken.
+/// The two changes of rights: something is given or taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// Granted.
@@ -40,7 +40,7 @@ pub(super) fn document(permission: &Permission) -> Value {
     })
 }
 
-/// What a request to grant or revoke says.
+/// A request to grant or revoke.
 struct Request<'a> {
     /// Login or role id.
     whose: &'a Value,
@@ -89,7 +89,7 @@ fn request<'a>(
     })
 }
 
-/// What a role grants after a request.
+/// Returns what a role grants after a request.
 fn changed(role: &mut Role, way: Way, resource: &str, operations: &[Operation]) {
     let had = role.operations(resource).to_vec();
     let has = match way {

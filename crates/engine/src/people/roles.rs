@@ -20,7 +20,7 @@ fn is_role_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// What the two forms of a role have in common.
+/// Returns what the two forms of a role have in common.
 fn common(role: &Role) -> Value {
     json!({
         "_id": role.oid.to_json(),

@@ -106,7 +106,7 @@ pub(super) fn default_resources(login: &str) -> [String; 3] {
     ]
 }
 
-/// What every user may do: log in, log out, read and change themselves.
+/// Returns what every user may do: log in, log out, read and change themselves.
 pub(super) async fn grant_defaults(
     change: &mut PeopleChange,
     login: &str,
@@ -144,7 +144,7 @@ pub(super) fn last_member(login: &str) -> String {
     format!("super-users cannot be empty, and {login} is the last member")
 }
 
-/// What an update asks for.
+/// The changes that an update asks for.
 struct Update<'a> {
     /// A new name, which may be none.
     name: Option<Option<String>>,

@@ -256,7 +256,7 @@ async fn staged_page(
     Ok(Some((units.map_err(ContentError::other)?, last)))
 }
 
-/// What is staged of a type, as types read it.
+/// Returns what is staged of a type, as types read it.
 fn chosen(store: &TaskStore, select: &Select, remove: bool) -> Units<'static> {
     let start = (store.clone(), select.clone(), None);
     stream::try_unfold(start, move |(store, select, after)| async move {

@@ -95,7 +95,7 @@ async fn one(run: &Run, unit: &Unit) -> Result<Result<(), Unavailable>, PulpErro
     Ok(engine.deferred_store(unit.id).await.map(drop))
 }
 
-/// Whether the blob is there and is what its name says.
+/// Tells whether the blob is there and is what its name says.
 async fn is_whole(engine: &Engine, blob: Sha256) -> Result<bool, PulpError> {
     let read = hashed(engine, blob, &[], 0).await?;
     Ok(read.is_some_and(|(_, hashed)| hashed.sha256 == blob))

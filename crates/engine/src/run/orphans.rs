@@ -74,7 +74,7 @@ async fn sweep(run: &Run, type_id: Option<&str>) -> Result<BTreeMap<String, u64>
     }
 }
 
-/// What a client listed: pairs of type and unit.
+/// Returns what a client listed: pairs of type and unit.
 fn listed(units: &Value) -> Result<Vec<(String, String)>, PulpError> {
     let wrong = || PulpError::invalid_value(&["content_type_id", "unit_id"]);
     let text = |each: &Value, key: &str| each[key].as_str().map(str::to_owned);

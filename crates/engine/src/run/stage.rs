@@ -45,7 +45,7 @@ pub(super) struct Moving {
     pub(super) unit: WantedUnit,
     /// For a unit that replaces what is known: what is to be stored of it, when that was found already.
     pub(super) candidate: Option<Candidate>,
-    /// Whether it adds parts to a known unit that otherwise stays as it is.
+    /// Is true when it adds parts to a known unit that otherwise stays as it is.
     pub(super) completes: bool,
     pub(super) key_digest: Sha256,
     pub(super) file_backed: bool,
@@ -87,7 +87,7 @@ impl Shared {
         }
     }
 
-    /// What alternate content sources have of these units.
+    /// Returns what alternate content sources have of these units.
     async fn nearby(
         &self,
         type_id: &str,
@@ -112,7 +112,7 @@ impl Shared {
     }
 }
 
-/// What a run's stages work with.
+/// The things that a run's stages work with.
 pub(crate) struct Plan<'a> {
     /// The part of the content that the task may change.
     pub(crate) store: TaskStore,
@@ -410,8 +410,8 @@ impl Stages {
     }
 }
 
-/// Whether a unit that leaves what is known as it is has parts that the known one lacks: whoever handed that one over did not
-/// have them.
+/// Tells whether a unit that leaves what is known as it is has parts that the known one lacks: whoever handed that one over
+/// did not have them.
 fn completes(unit: &WantedUnit, known: &KnownUnit) -> bool {
     let has = |name: &str| known.parts.iter().any(|part| part == name);
     unit.existing == Existing::Keep && !unit.parts.iter().all(|part| has(part.name))

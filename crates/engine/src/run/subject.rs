@@ -51,7 +51,7 @@ pub(super) fn not_installed(kind: &str, type_id: &str) -> PulpError {
     PulpError::execution(format!("the {kind} type {type_id} is not installed"))
 }
 
-/// What a type sees of a repository.
+/// Returns what a type sees of a repository.
 pub(super) fn info(repo: &Repository) -> RepoInfo {
     RepoInfo {
         id: repo.id.clone(),
@@ -105,7 +105,7 @@ pub(super) fn failed_entry(error: &ContentError, base: History) -> History {
     }
 }
 
-/// Whether this run's override is that of the last one, `force_full` aside.
+/// Tells whether this run's override is that of the last one, `force_full` aside.
 pub(super) fn same_override(last: Option<&Document>, this: &Document) -> bool {
     let without_force = |doc: &Document| {
         let mut doc = doc.clone();

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// A stream of units as types read it.
 pub(crate) type UnitStream = BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>;
 
-/// What `select` asks of the database.
+/// Returns what `select` asks of the database.
 pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a> {
     UnitQuery {
         type_ids: vec![select.type_id],
@@ -23,7 +23,7 @@ pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a>
     }
 }
 
-/// What the repository has.
+/// Returns what the repository has.
 pub(crate) fn present(
     store: &Store,
     repo: &str,

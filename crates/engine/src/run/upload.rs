@@ -24,7 +24,7 @@ use super::units;
 use crate::error::{from_blobs, from_store};
 use crate::worker::{Done, Failure, Run};
 
-/// What the client sent; any JSON.
+/// The values that the client sent; any JSON.
 pub(super) struct Request {
     pub(super) upload_id: Value,
     pub(super) unit_type_id: Value,
@@ -157,7 +157,7 @@ struct Context<'a> {
     config: Config,
     stages: Stages,
     file: Option<File>,
-    /// What the client notes about the new units.
+    /// The client's notes about the new units.
     user_metadata: Option<Value>,
 }
 

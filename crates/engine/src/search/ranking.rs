@@ -14,7 +14,7 @@ pub struct Ranking<T> {
     items: Vec<(Vec<Value>, u64, T)>,
 }
 
-/// How many more than wanted are held before the worst are dropped.
+/// The number of hits beyond those wanted that are held before the worst are dropped.
 const SLACK: usize = 4096;
 
 impl<T> Ranking<T> {

@@ -18,7 +18,7 @@ use crate::error::from_store;
 use crate::present;
 
 impl Search {
-    /// Whether units of the answer have all their fields and the database alone decides which they are.
+    /// Tells whether units of the answer have all their fields and the database alone decides which they are.
     pub(super) fn passes_through(&self) -> bool {
         self.unit_fields.is_none() && !self.include_repos
     }

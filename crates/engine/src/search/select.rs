@@ -13,8 +13,8 @@ use crate::Engine;
 use crate::error::from_store;
 
 impl Engine {
-    /// Notes for the task of `store` that what `criteria` select in the repository is to come (or to go). One statement when the
-    /// database can decide the criteria alone, else a search whose ids are noted as they come.
+    /// Notes for the task of `store` that what `criteria` select in the repository is to come (or to go). One statement when
+    /// the database can decide the criteria alone, else a search whose ids are noted as they come.
     ///
     /// # Errors
     /// As [`Engine::repository_units`].
@@ -65,7 +65,7 @@ impl Engine {
 }
 
 impl Search {
-    /// Whether it finds all that fulfils the filter on the unit, in any order.
+    /// Tells whether it finds all that fulfils the filter on the unit, in any order.
     fn is_whole(&self) -> bool {
         self.association.is_none() && self.limit.is_none() && self.skip == 0
     }

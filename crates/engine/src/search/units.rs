@@ -52,13 +52,13 @@ pub(super) struct Search {
     pub(super) unit_fields: Option<Vec<String>>,
     pub(super) association_fields: Option<Vec<String>>,
     pub(super) include_repos: bool,
-    /// Whether the database decides the filter on the unit alone; found out when the search runs.
+    /// Is true when the database decides the filter on the unit alone; found out when the search runs.
     pub(super) exact: bool,
     /// Names that units of the repository list, once somebody asks.
     pub(super) listed: Listing,
 }
 
-/// What of the units must be read, given the fields that somebody looks at.
+/// The parts of units that must be read, given the fields that somebody looks at.
 pub(super) struct Needs {
     fields: Option<Vec<String>>,
     parts: Vec<&'static str>,
@@ -95,7 +95,7 @@ impl Search {
             .filter_map(|id| self.engine.registry.unit_type(id))
     }
 
-    /// Whether `field` holds a plain value in every type searched, so that the database decides it as we would.
+    /// Tells whether `field` holds a plain value in every type searched, so that the database decides it as we would.
     fn is_plain(&self, field: &str) -> bool {
         self.kinds().all(|kind| {
             kind.key.iter().any(|key| key.name == field) || kind.indexed.contains(&field)
@@ -170,7 +170,7 @@ impl Search {
         roots
     }
 
-    /// How stored documents of the types searched hold `field`, for the database's part of the filter.
+    /// Returns how stored documents of the types searched hold `field`, for the database's part of the filter.
     fn held(&self, field: &str) -> Held {
         let first = root(field);
         let beside = match first {
@@ -189,7 +189,7 @@ impl Search {
         }
     }
 
-    /// What the database decides of the filter on the unit.
+    /// Returns what the database decides of the filter on the unit.
     pub(super) fn translated(&self) -> Option<UnitFilter> {
         let store = &self.engine.store;
         self.unit
@@ -197,7 +197,7 @@ impl Search {
             .map(|filter| store.unit_filter(filter, &|field| self.held(field)))
     }
 
-    /// What must be read to judge and show a unit.
+    /// Returns what must be read to judge and show a unit.
     pub(super) fn shown_needs(&self) -> Needs {
         let roots = self.unit_fields.as_ref().map(|fields| {
             let mut roots = self.judged_roots();
@@ -430,7 +430,7 @@ impl Search {
         Ok(stream::try_unfold(state, Running::step).boxed())
     }
 
-    /// Whether the filter names the ids of the units that can fulfil it.
+    /// Tells whether the filter names the ids of the units that can fulfil it.
     fn names_units(&self) -> bool {
         let narrowed = self.unit.as_ref().map(Filter::narrow).unwrap_or_default();
         narrowed.iter().any(|(field, _)| field == "_id")

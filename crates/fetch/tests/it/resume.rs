@@ -4,7 +4,7 @@ use pith_testkit::upstream::Fault;
 
 use crate::*;
 
-/// What the second request asked for after the first broke off at byte 4000 of 10,000, and whether it all arrived.
+/// Returns what the second request asked for after the first broke off at byte 4000 of 10,000, and whether it all arrived.
 async fn second_request(
     first: Fault,
     second: Option<Fault>,

@@ -48,7 +48,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// What the binary serves, as it serves it.
+    /// Returns what the binary serves, as it serves it.
     pub(crate) fn of(engine: &Arc<Engine>) -> Self {
         let published = Published::new(Arc::clone(engine));
         Self {

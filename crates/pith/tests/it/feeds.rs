@@ -112,7 +112,7 @@ pub(crate) fn obsoletes(name: &str, stream: &str, message: &str) -> String {
     obsoletes_of(2020, name, stream, message)
 }
 
-/// What was said in a year.
+/// Returns what was said in a year.
 pub(crate) fn obsoletes_of(year: u32, name: &str, stream: &str, message: &str) -> String {
     format!(
         "---\ndocument: modulemd-obsoletes\nversion: 1\ndata:\n  modified: {year}-05-01T00:00Z\n  module: {name}\n  \

@@ -143,7 +143,7 @@ async fn every_sample_of_the_seeds_is_answered_as_the_seeds_say_or_a_reason_is_g
     );
 }
 
-/// How many fields the sample has, and those that differ.
+/// Returns how many fields the sample has, and those that differ.
 async fn differences(client: &Client, sample: &Sample, reply: Reply) -> (usize, Vec<Difference>) {
     let mut found = Comparison::default();
     found.exactly("status", &json!(sample.status), &json!(reply.status));
@@ -234,7 +234,7 @@ impl Comparison {
     }
 }
 
-/// What a value looks like.
+/// Returns what a value looks like.
 fn form(value: &Value) -> &'static str {
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match value {

@@ -19,7 +19,7 @@ use crate::dialect::Sql;
 use crate::field::Field;
 use crate::store::Engine;
 
-/// How documents hold a field, as far as their types say.
+/// The form in which documents hold a field, as far as their types say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     /// Always a plain value: never a list or an object.
@@ -40,13 +40,13 @@ pub struct UnitFilter {
 }
 
 impl UnitFilter {
-    /// Whether the database lets exactly those units through that the filter does.
+    /// Tells whether the database lets exactly those units through that the filter does.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.exact
     }
 
-    /// Whether the units that can fulfil it are named by plain fields, so that few are visited where those have an
+    /// Tells whether the units that can fulfil it are named by plain fields, so that few are visited where those have an
     /// index.
     #[must_use]
     pub fn looks_up(&self) -> bool {
@@ -55,7 +55,7 @@ impl UnitFilter {
 }
 
 impl Store {
-    /// What of `filter` this store's database can decide, given how documents hold each field (named with dots).
+    /// Returns what of `filter` this store's database can decide, given how documents hold each field (named with dots).
     #[must_use]
     pub fn unit_filter(&self, filter: &Filter, held: &dyn Fn(&str) -> Held) -> UnitFilter {
         let mut translated = translate::Translator::new(self.engine(), held).filter(filter);

@@ -133,7 +133,7 @@ impl<'a> Translator<'a> {
         Translated::all(tests.iter().map(|test| self.field(path, test)).collect())
     }
 
-    /// What must hold of the elements one by one for one element to fulfil `filter`.
+    /// Returns what must hold of the elements one by one for one element to fulfil `filter`.
     fn element(&mut self, path: &[String], filter: &Filter) -> Translated {
         use criteria::Test as T;
         match filter {
@@ -186,7 +186,7 @@ impl<'a> Translator<'a> {
         Translated { node, exact }
     }
 
-    /// Whether the engine has a form of `test` for values at `path`.
+    /// Tells whether the engine has a form of `test` for values at `path`.
     fn can_say(&self, path: &[String], held: Held, test: &Test) -> bool {
         // A number in a path may be a place in a list.
         let named = path
@@ -229,7 +229,7 @@ fn plain_test(test: &criteria::Test) -> Option<(Test, bool)> {
     }
 }
 
-/// Whether both engines and the evaluator take the value for the same.
+/// Tells whether both engines and the evaluator take the value for the same.
 fn is_sayable(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(_) => true,

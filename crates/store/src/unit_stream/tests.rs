@@ -64,7 +64,7 @@ async fn fill(store: &Store) {
     store.analyze().await.unwrap();
 }
 
-/// What the database says of the first page of a query.
+/// Returns what the database says of the first page of a query.
 async fn plan_of(store: &Store, query: &UnitQuery<'_>) -> String {
     let plan = Plan::new(query, None).unwrap();
     explain(store, &plan).await.unwrap()

@@ -17,7 +17,7 @@ pub(crate) struct Fixture {
     pub(crate) store: Store,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) url: String,
-    /// What goes away with the test.
+    /// Things that go away with the test.
     _home: (Option<tempfile::TempDir>, Option<Database>),
 }
 

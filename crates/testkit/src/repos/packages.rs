@@ -19,7 +19,7 @@ const SECOND: [&str; 25] = [
     "urchin", "violet", "walrus", "yarrow", "zephyr",
 ];
 
-/// What one package is to be.
+/// The description of one package.
 #[derive(Debug, Clone)]
 pub struct PackageSpec {
     /// Name.
@@ -91,7 +91,7 @@ fn name(number: usize) -> String {
 /// A package that was made, with what repodata says of it.
 #[derive(Debug, Clone)]
 pub struct MadePackage {
-    /// What it was made from.
+    /// The description that it was made from.
     pub spec: PackageSpec,
     /// Digest of the file, hexadecimal.
     pub digest: String,

@@ -29,7 +29,7 @@ pub enum ManifestError {
     Form {
         /// The line, from one.
         line: u64,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A name that must not become a path.
@@ -37,7 +37,7 @@ pub enum ManifestError {
     Name {
         /// The line, from one.
         line: u64,
-        /// What is wrong with it.
+        /// The fault in it.
         source: pith_core::path::UnsafePath,
     },
     /// The manifest lists its own name.

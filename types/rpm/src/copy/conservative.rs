@@ -102,7 +102,7 @@ impl<'a> Search<'a, '_> {
         }
     }
 
-    /// Whether so much was tried that what was found must do.
+    /// Tells whether so much was tried that what was found must do.
     fn has_enough(&self) -> bool {
         self.effort.get() > ENOUGH
     }
@@ -144,7 +144,7 @@ impl<'a> Search<'a, '_> {
     }
 }
 
-/// What does not change during a walk.
+/// The facts that do not change during a walk.
 struct Facts<'a> {
     universe: &'a Universe,
     lacking: Lacking,
@@ -217,7 +217,7 @@ struct Walk<'a, 'f> {
     universe: &'a Universe,
     facts: &'f Facts<'a>,
     solved: Solved<'a>,
-    /// What to choose at the first choices.
+    /// The choices to begin with.
     settled: Vec<u32>,
     /// Choices that were made, and what there was to choose from.
     branches: Vec<Branch>,
@@ -399,8 +399,8 @@ impl<'a, 'f> Walk<'a, 'f> {
         }
     }
 
-    /// What is still to be chosen for a need: of each list one. Nothing where it is satisfied, or nobody can satisfy it; for
-    /// a weak one what lacks something itself does not come.
+    /// Returns what is still to be chosen for a need: of each list one. Nothing where it is satisfied, or nobody can satisfy
+    /// it; for a weak one what lacks something itself does not come.
     fn open(&self, owner: u32, need: &Need, weak: bool) -> Vec<Vec<u32>> {
         let mut open = self.state().open(need);
         let owner = self.universe.package(owner);
@@ -418,7 +418,7 @@ impl<'a, 'f> Walk<'a, 'f> {
         open
     }
 
-    /// Of the same version of a package in several sources, or for several architectures, one is enough.
+    /// Keeps one of the same version of a package in several sources, or for several architectures.
     fn one_a_package(&self, owner: &Package, choice: &mut Vec<u32>) {
         let mut best: HashMap<(Symbol, Symbol), u32> = HashMap::new();
         for number in &*choice {
@@ -475,7 +475,7 @@ impl<'a, 'f> Walk<'a, 'f> {
         self.facts.newest.get(&name).copied().unwrap_or_default()
     }
 
-    /// Whether the destination has the package in older versions only.
+    /// Tells whether the destination has the package in older versions only.
     fn is_update(&self, number: u32) -> bool {
         let version = self.universe.package(number).version;
         let older = |there| self.universe.table.compare(there, version).is_lt();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::rich::{Need, Word};
 use super::universe::{Place, Sides, Universe};
 
-/// What is known to lack something, of all that a solve may lead to.
+/// The packages that are known to lack something, of all that a solve may lead to.
 pub(super) struct Lacking {
     reached: Vec<u32>,
     lacking: HashSet<u32>,
@@ -27,7 +27,7 @@ impl Lacking {
         found
     }
 
-    /// Whether a package is known to lack something.
+    /// Tells whether a package is known to lack something.
     pub(super) fn has(&self, number: u32) -> bool {
         self.lacking.contains(&number)
     }
@@ -53,7 +53,7 @@ impl Lacking {
         }
     }
 
-    /// Whether packages that are complete could satisfy a need, under whatever condition.
+    /// Tells whether packages that are complete could satisfy a need, under whatever condition.
     fn can(&self, universe: &Universe, need: &Need) -> bool {
         let complete = |number: u32| !self.lacking.contains(&number);
         match need {

@@ -39,7 +39,7 @@ impl Dice {
     }
 }
 
-/// What a set may have.
+/// The packages that a set may have.
 #[derive(Clone, Copy)]
 struct Kind {
     rich: bool,
@@ -184,7 +184,7 @@ impl Set {
         json!({"mode": mode, "sources": sources, "target": list(&self.target), "chosen": self.chosen})
     }
 
-    /// What is copied beside what was chosen, as libsolv says.
+    /// Returns what is copied beside what was chosen, as libsolv says.
     fn theirs(&self, answer: &Value) -> BTreeSet<(usize, String)> {
         let found = answer["found"].clone();
         let found: Vec<(usize, usize)> = serde_json::from_value(found).unwrap();

@@ -34,7 +34,7 @@ const BATCH: usize = 500;
 /// The key of the result that lists what was not copied.
 const FAILED: &str = "units_failed_signature_filter";
 
-/// How far a copy follows relations.
+/// The extent to which a copy follows relations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Only packages of selected modules.
@@ -62,7 +62,7 @@ impl Mode {
     }
 }
 
-/// Whether further sources are named; an empty map names none.
+/// Tells whether further sources are named; an empty map names none.
 fn names_additional(config: &Config) -> bool {
     let map = config.get("additional_repos").and_then(Value::as_object);
     map.is_some_and(|map| !map.is_empty())

@@ -86,7 +86,7 @@ impl Pass<'_> {
         self.needs.push((owner, need, strength));
     }
 
-    /// Whether a need is satisfied without these and what went before.
+    /// Tells whether a need is satisfied without these and what went before.
     fn satisfied(&self, need: &Need, without: &HashSet<u32>) -> bool {
         let present = |number: u32| {
             let is_there = self.universe.package(number).place == Place::There;

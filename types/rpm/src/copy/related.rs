@@ -88,7 +88,7 @@ async fn groups(ctx: &dyn CopyContext) -> Result<(), ContentError> {
     add(ctx, GROUP, &found).await
 }
 
-/// What is left of a package's name.
+/// The parts that are left of a package's name.
 type Parts = [Option<String>; 5];
 
 fn owned(left_out: LeftOut, values: [&str; 5]) -> Parts {
@@ -117,7 +117,7 @@ impl Wanted {
             || listed.any(|(left_out, names)| names.contains(&owned(*left_out, of_unit(doc))))
     }
 
-    /// What chosen advisories list.
+    /// Returns what chosen advisories list.
     async fn of_errata(&mut self, ctx: &dyn CopyContext) -> Result<(), ContentError> {
         let select = Select {
             fields: Some(&["id"]),

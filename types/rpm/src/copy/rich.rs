@@ -7,7 +7,7 @@ use super::version::{Bound, Dependency, Range, Table};
 /// Parentheses within parentheses that are looked into.
 const DEPTH: usize = 32;
 
-/// What a package needs.
+/// A need of a package.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Need {
     /// A name, perhaps with versions.
@@ -22,11 +22,11 @@ pub(super) struct Rich {
     pub(super) word: Word,
     pub(super) left: Need,
     pub(super) right: Need,
-    /// What stands behind `else`.
+    /// The need behind `else`.
     pub(super) otherwise: Option<Need>,
 }
 
-/// What joins two sides.
+/// The word that joins two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     /// Both.
@@ -56,7 +56,7 @@ impl Word {
         })
     }
 
-    /// Whether a third side may follow with the same word.
+    /// Tells whether a third side may follow with the same word.
     fn chains(self) -> bool {
         matches!(self, Self::And | Self::Or | Self::With)
     }
@@ -77,7 +77,7 @@ impl Need {
         table.dependency(entry).map(Self::Plain)
     }
 
-    /// Whether it depends on what else there is.
+    /// Tells whether it depends on what else there is.
     pub(super) fn is_conditional(&self) -> bool {
         match self {
             Self::Plain(_) => false,
@@ -159,7 +159,7 @@ impl<'a> Parser<'a> {
         self.rest = self.rest.trim_start();
     }
 
-    /// What stands up to a blank, or to a parenthesis that was opened outside.
+    /// Returns what stands up to a blank, or to a parenthesis that was opened outside.
     fn token(&mut self) -> &'a str {
         self.skip();
         let mut open = 0;
@@ -229,7 +229,7 @@ impl<'a> Parser<'a> {
         token
     }
 
-    /// What stands between parentheses.
+    /// Returns what stands between parentheses.
     fn inside(&mut self, depth: usize) -> Option<Need> {
         let left = self.operand(depth)?;
         let word = self.peek();

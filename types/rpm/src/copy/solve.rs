@@ -25,7 +25,7 @@ struct Build {
     name: String,
     packages: Vec<u32>,
     chosen: bool,
-    /// Whether a destination has it, where that counts.
+    /// Is true when a destination has it, where that counts.
     there: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Modules {
     listed: HashMap<u32, Vec<usize>>,
 }
 
-/// What a solve has chosen so far.
+/// The choices of a solve so far.
 pub(super) struct Solved<'a> {
     universe: &'a Universe,
     modules: &'a Modules,
@@ -89,12 +89,12 @@ impl<'a> Solved<'a> {
         }
     }
 
-    /// Whether a destination has the package, or it was chosen.
+    /// Tells whether a destination has the package, or it was chosen.
     pub(super) fn is_present(&self, number: u32) -> bool {
         self.universe.package(number).place == Place::There || self.chosen.contains(&number)
     }
 
-    /// Whether a build of a module that comes lists the package.
+    /// Tells whether a build of a module that comes lists the package.
     pub(super) fn is_of_module(&self, number: u32) -> bool {
         let listing = self.modules.listed.get(&number).into_iter().flatten();
         listing.into_iter().any(|at| self.builds.contains(at))
@@ -175,7 +175,7 @@ pub(super) async fn follow(routes: &[&dyn CopyContext], mode: Mode) -> Result<()
     Ok(())
 }
 
-/// What is chosen of a type.
+/// Returns what is chosen of a type.
 async fn ids(ctx: &dyn CopyContext, type_id: &'static str) -> Result<Vec<UnitId>, ContentError> {
     let select = Select {
         fields: Some(&[]),

@@ -16,12 +16,12 @@ pub(super) struct State<'a, P> {
 }
 
 impl<P: Fn(u32) -> bool> State<'_, P> {
-    /// Whether a package is present.
+    /// Tells whether a package is present.
     pub(super) fn is_present(&self, number: u32) -> bool {
         (self.present)(number)
     }
 
-    /// Whether the packages that are present satisfy a need.
+    /// Tells whether the packages that are present satisfy a need.
     pub(super) fn satisfied(&self, need: &Need) -> bool {
         let rich = match need {
             Need::Plain(plain) => return self.universe.providers(plain).any(&self.present),
@@ -68,8 +68,8 @@ impl<P: Fn(u32) -> bool> State<'_, P> {
         choice.iter().any(|number| !lacks(*number))
     }
 
-    /// What is to come for one of two sides: for `(a and b) or c` one of `a` and `c`, and one of `b` and `c`. Where that would be
-    /// too much, one of the sides.
+    /// Returns what is to come for one of two sides: for `(a and b) or c` one of `a` and `c`, and one of `b` and `c`. Where
+    /// that would be too much, one of the sides.
     fn either(&self, rich: &Rich) -> Vec<Vec<u32>> {
         let (left, right) = (self.open(&rich.left), self.open(&rich.right));
         if left.len() * right.len() > MOST_CHOICES {

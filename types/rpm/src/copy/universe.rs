@@ -29,7 +29,7 @@ pub(super) enum Place {
     Source(usize),
 }
 
-/// What a solve reads of packages.
+/// Returns what a solve reads of packages.
 pub(super) fn select() -> Select {
     Select {
         fields: Some(&[
@@ -46,7 +46,7 @@ pub(super) fn select() -> Select {
     }
 }
 
-/// What tells the files of packages.
+/// Returns what tells the files of packages.
 pub(super) fn select_files() -> Select {
     Select {
         fields: Some(&["name"]),
@@ -262,8 +262,8 @@ impl Universe {
 /// Which sides of a condition count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sides {
-    /// What stands before the word.
+    /// The truth of what stands before the word.
     pub(super) left: bool,
-    /// What stands behind `else`.
+    /// The truth of what stands behind `else`.
     pub(super) otherwise: bool,
 }

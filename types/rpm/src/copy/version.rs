@@ -107,8 +107,8 @@ impl Table {
         Evr::new(a[0], a[1], &*ra).cmp(&Evr::new(b[0], b[1], &*rb))
     }
 
-    /// Whether providing `have` satisfies `need` of the same name. What is provided, or needed, without a version is so in
-    /// every version, as RPM has it.
+    /// Tells whether providing `have` satisfies `need` of the same name. What is provided, or needed, without a version is
+    /// so in every version, as RPM has it.
     pub(super) fn satisfies(&self, have: Option<Bound>, need: Option<Bound>) -> bool {
         let (have, need) = match (have, need) {
             (_, None) | (None, Some(_)) => return true,
@@ -146,7 +146,7 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// What stands between a name and a version.
+    /// Returns what stands between a name and a version.
     pub(super) fn of(flags: &str) -> Option<Self> {
         let (less, equal, greater) = match flags {
             "EQ" | "=" | "==" => (false, true, false),

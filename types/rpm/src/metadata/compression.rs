@@ -52,9 +52,9 @@ impl<R: Read> Read for Capped<R> {
 
 /// The decoder of one member of a stream that may have several.
 trait Member: Read {
-    /// What members begin with.
+    /// The bytes that members begin with.
     const MAGIC: &'static [u8];
-    /// What it reads from.
+    /// The input that it reads from.
     type Input: BufRead;
 
     fn begin(input: Self::Input) -> Self;
@@ -152,7 +152,7 @@ pub fn open(input: impl Read + Send + 'static, max: u64) -> io::Result<Box<dyn B
     )))
 }
 
-/// Whether a frame of zstd begins here, or one that it passes over.
+/// Tells whether a frame of zstd begins here, or one that it passes over.
 fn is_zstd(magic: &[u8]) -> bool {
     let skipped = matches!(magic, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
     skipped || magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])

@@ -30,9 +30,9 @@ pub struct Group {
     /// Description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether installers choose it unasked.
+    /// Is true when installers choose it unasked.
     pub default: bool,
-    /// Whether people see it.
+    /// Is true when people see it.
     pub user_visible: bool,
     /// Where it stands in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,7 @@ pub struct Category {
 pub struct EnvironmentOption {
     /// The group.
     pub group: String,
-    /// Whether it is chosen unasked.
+    /// Is true when it is chosen unasked.
     #[serde(default)]
     pub default: serde_json::Value,
 }
@@ -115,7 +115,7 @@ pub struct Environment {
 /// A rule of language packs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
-    /// What is installed, with a place for the language.
+    /// The name of the package that is installed, with a place for the language.
     pub install: String,
     /// The package that wants it.
     pub name: String,
@@ -172,7 +172,7 @@ impl<R: BufRead> CompsStream<R> {
     }
 }
 
-/// What an element of comps means; `None` when that is nothing that is known here.
+/// Returns what an element of comps means; `None` when that is nothing that is known here.
 fn understood(element: &Element) -> Option<Comps> {
     Some(match element.name.as_str() {
         "group" => Comps::Group(group(element)),
@@ -308,7 +308,7 @@ fn join(mut earlier: Element, later: Element) -> Element {
     earlier
 }
 
-/// What groups, categories and environments share.
+/// The fields that groups, categories and environments share.
 struct Common {
     id: String,
     name: Option<String>,

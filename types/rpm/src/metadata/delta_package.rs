@@ -14,7 +14,7 @@ const MAX_TEXT: u32 = 1 << 20;
 /// Most that is unpacked of a delta, in bytes: both texts and what is around them.
 const MAX_OPEN: u64 = 4 << 20;
 
-/// What the file of a delta package says of itself.
+/// The facts that the file of a delta package tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeltaFile {
     /// Name of the package it leads to.
@@ -25,9 +25,9 @@ pub struct DeltaFile {
     pub new: [String; 3],
     /// Epoch, version and release it starts from.
     pub old: [String; 3],
-    /// What it was made of: the package it starts from, and the order of that package's files.
+    /// The base that it was made of: the package it starts from, and the order of that package's files.
     pub sequence: String,
-    /// What its header says.
+    /// The facts of its header.
     pub facts: HeadFacts,
 }
 

@@ -20,7 +20,7 @@ pub struct Description {
     pub other: Vec<u8>,
 }
 
-/// What of a package file is not in its header.
+/// The facts of a package file that are not in its header.
 #[derive(Debug, Clone, Copy)]
 pub struct FileFacts<'a> {
     /// SHA-256 of the file.

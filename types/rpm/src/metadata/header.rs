@@ -6,17 +6,17 @@ const SIGNATURES: [u32; 4] = [267, 268, 1005, 1002];
 const MODULARITYLABEL: u32 = 5096;
 const DISTTAG: u32 = 1155;
 const LEAD: usize = 96;
-/// How much of a file is looked at when the metadata does not say where its header ends, in bytes.
+/// The part of a file that is looked at when the metadata does not say where its header ends, in bytes.
 pub const DEFAULT_HEAD: usize = 64 << 10;
 /// Most that is looked at, in bytes.
 pub const MAX_HEAD: usize = 2 << 20;
 
-/// What was learnt of a package file.
+/// The facts learnt of a package file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeadFacts {
     /// Short id of the signing key: eight lower-case hexadecimal digits.
     pub signing_key: Option<String>,
-    /// Whether the package belongs to a module.
+    /// Is true when the package belongs to a module.
     pub modular: bool,
 }
 

@@ -17,7 +17,7 @@ pub struct Location {
     pub path: RelativePath,
     /// The location as it stands, where that is something else.
     pub given: Option<String>,
-    /// Whether it leads outside of the repository: above it, or to another address.
+    /// Is true when it leads outside of the repository: above it, or to another address.
     pub outside: bool,
 }
 

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// What a member was made from: a digest over all that decides what is in it.
+/// The key of all that a member was made from: a digest over all that decides what is in it.
 pub type Key = [u8; 32];
 
 /// The key of members that nobody looks for.
@@ -89,7 +89,7 @@ impl Packer {
     }
 }
 
-/// What a member says of itself.
+/// The header of a member.
 struct Header {
     size: u64,
     key: Key,

@@ -57,7 +57,7 @@ pub enum MetadataError {
     /// Larger than pith is willing to read.
     #[error("is too large: {what} exceeds {limit}")]
     Limit {
-        /// What is too large.
+        /// The thing that is too large.
         what: &'static str,
         /// The limit, in the unit of `what`.
         limit: u64,
@@ -68,7 +68,7 @@ pub enum MetadataError {
 }
 
 impl MetadataError {
-    /// Whether what was read before the fault, if anything, stands for itself.
+    /// Tells whether what was read before the fault, if anything, stands for itself.
     pub(crate) fn is_broken_text(&self) -> bool {
         matches!(self, Self::Xml(_) | Self::Foreign { .. })
     }

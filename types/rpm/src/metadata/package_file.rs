@@ -15,7 +15,7 @@ use super::xml::{Token, XmlReader, attribute, check_bytes, push_escaped};
 
 const RPM_NAMESPACE: &str = "http://linux.duke.edu/metadata/rpm";
 
-/// What is done with an element.
+/// The step that is taken with an element.
 pub(crate) enum Action {
     /// It is copied.
     Copy,
@@ -29,7 +29,7 @@ pub(crate) enum Action {
 
 /// Looks at the elements of a package. Levels: 1 is the package, 2 its children, and so on.
 pub(crate) trait Visitor {
-    /// Whether [`Visitor::close`] wants the text of elements.
+    /// Is true when [`Visitor::close`] wants the text of elements.
     const TEXT: bool;
 
     /// An element starts.

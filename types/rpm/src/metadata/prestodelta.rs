@@ -25,7 +25,7 @@ pub struct Delta {
     pub filename: RelativePath,
     /// The location as it stands, where that is something else.
     pub given: Option<String>,
-    /// What it was made of.
+    /// The base that it was made of.
     pub sequence: String,
     /// Size in bytes; 0 when nobody says.
     pub size: u64,

@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 200_000;
 /// A dependency as primary.xml has it; absent attributes are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// What is provided or required.
+    /// The name that is provided or required.
     pub name: String,
     /// `EQ`, `LT`, `GT`, `LE` or `GE`.
     pub flags: Option<String>,
@@ -61,7 +61,7 @@ pub struct Package {
     pub href: Option<RelativePath>,
     /// The location as it stands, where that is something else.
     pub given: Option<String>,
-    /// Whether the location leads outside of the repository.
+    /// Is true when the location leads outside of the repository.
     pub outside: bool,
     /// Another place than the repository (`xml:base`).
     pub base: Option<String>,
@@ -108,7 +108,7 @@ impl Package {
         self.given.as_deref().unwrap_or_else(href)
     }
 
-    /// Whether it is a source package (reference: rpm §2.1).
+    /// Tells whether it is a source package (reference: rpm §2.1).
     #[must_use]
     pub fn is_source(&self) -> bool {
         self.arch.eq_ignore_ascii_case("src")

@@ -70,7 +70,7 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What stands for the token at the start of `rest`, and how long the token is.
+/// Returns what stands for the token at the start of `rest`, and how long the token is.
 fn token<'a>(rest: &[u8], checksum: &'a str, checksum_type: &'a str) -> (&'a [u8], usize) {
     for (token, value) in [
         ("{{ pkgid }}", checksum),

@@ -59,7 +59,7 @@ pub struct Erratum {
     /// Severity.
     #[serde(deserialize_with = "loose::as_text")]
     pub severity: String,
-    /// How often it was pushed.
+    /// The number of times that it was pushed.
     #[serde(deserialize_with = "loose::as_text")]
     pub pushcount: String,
     /// Who issued it.
@@ -76,13 +76,13 @@ pub struct Erratum {
     pub solution: String,
     /// References.
     pub references: Vec<Reference>,
-    /// Whether a reboot is suggested.
+    /// Is true when a reboot is suggested.
     #[serde(deserialize_with = "loose::as_flag")]
     pub reboot_suggested: bool,
-    /// Whether logging in again is suggested.
+    /// Is true when logging in again is suggested.
     #[serde(deserialize_with = "loose::as_flag")]
     pub relogin_suggested: bool,
-    /// Whether restarting is suggested.
+    /// Is true when restarting is suggested.
     #[serde(deserialize_with = "loose::as_flag")]
     pub restart_suggested: bool,
     /// Packages; kept beside the document.

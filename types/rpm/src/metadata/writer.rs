@@ -9,11 +9,11 @@ use super::snippet::{Unpacker, render};
 /// One of the three documents that hold packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// What the package is.
+    /// The packages themselves.
     Primary,
-    /// What files it has.
+    /// Their files.
     Filelists,
-    /// How it changed.
+    /// Their changes.
     Other,
 }
 

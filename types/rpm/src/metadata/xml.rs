@@ -54,7 +54,7 @@ impl<R: BufRead> BufRead for TokenCap<R> {
     }
 }
 
-/// What the reader meets next.
+/// The next thing that the reader meets.
 pub(crate) enum Token<'a> {
     /// `<a …>`.
     Start(BytesStart<'a>),
@@ -151,7 +151,8 @@ impl<R: BufRead> XmlReader<R> {
     }
 }
 
-/// Whether a document type declares entities: in comments, processing instructions and quoted values the word means nothing.
+/// Tells whether a document type declares entities: in comments, processing instructions and quoted values the word means
+/// nothing.
 fn declares_entities(text: &[u8]) -> bool {
     let text = text.to_ascii_uppercase();
     let mut rest = text.as_slice();
@@ -302,7 +303,7 @@ pub(crate) fn attribute(
     Ok(None)
 }
 
-/// Whether `bytes` can stand in an XML document: UTF-8 without control characters.
+/// Tells whether `bytes` can stand in an XML document: UTF-8 without control characters.
 pub(crate) fn check_bytes(bytes: &[u8]) -> Result<&str, MetadataError> {
     if bytes
         .iter()

@@ -39,7 +39,7 @@ const MODULE_TYPES: [&str; 3] = [MODULEMD, MODULEMD_DEFAULTS, MODULE_DOCUMENT];
 /// Batches that wait for the writer of a document.
 const WAITING: usize = 2;
 
-/// What all documents of one publication share.
+/// The state that all documents of one publication share.
 #[derive(Clone, Copy)]
 pub struct Common<'a> {
     /// The publish.

@@ -31,7 +31,7 @@ use crate::config;
 use crate::metadata::repomd::Repomd;
 use crate::types::YUM_DISTRIBUTOR;
 
-/// How long replaced metadata is kept when nothing is said, in seconds: 14 days.
+/// The time for which replaced metadata is kept when nothing is said, in seconds: 14 days.
 const THRESHOLD: f64 = 1_209_600.0;
 const REPOMD: &str = "repodata/repomd.xml";
 

@@ -173,7 +173,7 @@ pub fn inline(bytes: Vec<u8>) -> Entry {
     Entry::Inline(Bytes::from(bytes))
 }
 
-/// What a writing thread ended with.
+/// Returns what a writing thread ended with.
 ///
 /// # Errors
 /// What it failed with.

@@ -31,7 +31,7 @@ use crate::metadata::writer::{Kind, PackageWriter};
 use crate::types::{ERRATUM, RPM, SRPM};
 use crate::units::{FILELISTS, OTHER, PRIMARY};
 
-/// What the paths of packages need.
+/// The fields that the paths of packages need.
 const PATH: &[&str] = &["filename"];
 /// As [`PATH`], and what advisories name packages by.
 const PATH_AND_NAME: &[&str] = &["filename", "name", "epoch", "version", "release", "arch"];
@@ -505,7 +505,7 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
-    /// What filelists or other say of a package of which nobody knows the files or the changes.
+    /// Returns what filelists or other say of a package of which nobody knows the files or the changes.
     async fn without_entries(
         &self,
         type_id: &'static str,
@@ -533,7 +533,7 @@ type Member = (UnitId, Option<RelativePath>);
 
 /// The way of chunks to the three writers.
 struct Feed {
-    /// What can be taken over.
+    /// The keys of what can be taken over.
     old: HashSet<Key>,
     senders: Vec<mpsc::Sender<Piece>>,
     room: Arc<Semaphore>,

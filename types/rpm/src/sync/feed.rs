@@ -180,7 +180,7 @@ impl<'a> Finder<'a> {
         Ok((feed, rank))
     }
 
-    /// What the feed lists when it is no repository itself; nothing when it is no list either.
+    /// Returns what the feed lists when it is no repository itself; nothing when it is no list either.
     async fn list(&self) -> Result<Mirrors, ContentError> {
         let what = Fetch::one(self.feed.address().clone(), mirrors::MAX_SIZE);
         let Ok(list) = self.ctx.fetch(what).await else {
@@ -192,7 +192,7 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Whether files can be had from there.
+/// Tells whether files can be had from there.
 fn is_reachable(base: &Base) -> bool {
     ["http", "https", "file"].contains(&base.address().scheme())
 }

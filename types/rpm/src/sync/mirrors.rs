@@ -28,7 +28,7 @@ pub struct Mirrors {
     pub expected: Vec<Expected>,
 }
 
-/// What a metalink says of one version of a file.
+/// The promises of a metalink for one version of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expected {
     size: Option<u64>,
@@ -50,7 +50,7 @@ impl Expected {
         }
     }
 
-    /// Whether `file` is this version: the strongest digest that is given and known here decides.
+    /// Tells whether `file` is this version: the strongest digest that is given and known here decides.
     fn is(&self, file: &[u8]) -> bool {
         let algorithms: Vec<Algorithm> = self.digests.iter().map(Digest::algorithm).collect();
         let mut hasher = MultiHasher::new(&algorithms);

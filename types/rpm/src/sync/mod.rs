@@ -225,7 +225,7 @@ impl Sync<'_> {
         result
     }
 
-    /// Whether everything can be skipped (reference: rpm §6.3): the feed has the very repomd.xml that the last good sync
+    /// Tells whether everything can be skipped (reference: rpm §6.3): the feed has the very repomd.xml that the last good sync
     /// read to its end. Revisions say nothing: who rolls back, or writes anew within a second, may change all behind one.
     async fn nothing_changed(&self, feed: &Feed) -> Result<bool, ContentError> {
         let read = self.ctx.scratchpad().get("repomd_checksum");
@@ -346,7 +346,7 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// What upstream's modules.yaml has.
+    /// Returns what upstream's modules.yaml has.
     fn modules(&self, downloads: &Downloads) -> Result<Modules, ContentError> {
         let Some((fetched, url)) = downloads.get("modules") else {
             return Ok(Default::default());

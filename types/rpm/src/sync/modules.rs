@@ -35,7 +35,7 @@ pub async fn mark(ctx: &dyn SyncContext, listed: &Artifacts) -> Result<(), Conte
     Ok(())
 }
 
-/// What the modules of the repository list, and their streams.
+/// Returns what the modules of the repository list, and their streams.
 ///
 /// # Errors
 /// What the context fails with.
@@ -54,7 +54,7 @@ pub async fn of_repository(
     Ok((listed, streams))
 }
 
-/// Whether there is a stream that a document about `module` and `stream` is about; an empty name is about any.
+/// Tells whether there is a stream that a document about `module` and `stream` is about; an empty name is about any.
 fn is_about(streams: &HashSet<Stream>, module: &str, stream: &str) -> bool {
     let any = |(m, s): &Stream| m == module && (stream.is_empty() || s == stream);
     !module.is_empty() && streams.iter().any(any)

@@ -40,7 +40,7 @@ const KNOWN: [&str; 9] = [
     "deltainfo",
     "susedata",
 ];
-/// What upstreams call the same document in another form.
+/// The endings by which upstreams name the same document in another form.
 const FORMS: [&str; 8] = ["db", "gz", "bz2", "xz", "lzma", "zst", "zck", "zchunk"];
 
 /// The document of which `kind` is another form, through several (`group_gz_zck`); `kind` itself when it is none.
@@ -51,7 +51,7 @@ fn plain_kind(kind: &str) -> &str {
     }
 }
 
-/// Whether an entry of repomd.xml becomes a unit as it is. Documents that are written anew here do not, in none of their
+/// Tells whether an entry of repomd.xml becomes a unit as it is. Documents that are written anew here do not, in none of their
 /// forms: beside the new one they would be stale. `filelists-ext` is made of filelists in the same way.
 #[must_use]
 pub fn is_unknown(kind: &str) -> bool {
@@ -160,12 +160,12 @@ pub fn deltas(
 
 /// A document of which nothing was read.
 pub struct Nothing {
-    /// Whether that is all there is of it.
+    /// Is true when that is all there is of it.
     pub is_whole: bool,
 }
 
-/// What opening a document that a repository can do without came to; nothing, and a note, when nothing is in it or it is
-/// another document.
+/// Returns what opening a document that a repository can do without came to; nothing, and a note, when nothing is in it or
+/// it is another document.
 ///
 /// # Errors
 /// Any other failure.
@@ -189,7 +189,7 @@ pub fn unless_empty<T>(
     }
 }
 
-/// What comes next of a document that clients can do without.
+/// The next piece of a document that clients can do without.
 pub enum Next<T> {
     /// An element.
     One(T),
@@ -264,7 +264,7 @@ pub fn readable(mut documents: Vec<String>, bent: &Bent) -> Vec<String> {
     documents
 }
 
-/// What modules.yaml has.
+/// The content of modules.yaml.
 #[derive(Debug, Default)]
 pub struct Modules {
     /// Its documents as units.

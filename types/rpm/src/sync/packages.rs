@@ -30,14 +30,14 @@ use crate::units::{self, Snippets};
 /// Packages in one batch between the threads that read.
 const BATCH: usize = 100;
 
-/// What is wanted of the packages upstream has.
+/// The documents that are wanted of the packages upstream has.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Whether binary packages are wanted.
+    /// Is true when binary packages are wanted.
     pub rpm: bool,
-    /// Whether source packages are wanted.
+    /// Is true when source packages are wanted.
     pub srpm: bool,
-    /// How many old versions beside the newest.
+    /// The number of old versions kept beside the newest.
     pub retain_old: Option<usize>,
     /// Packages that modules list, as `name-epoch:version-release.arch`.
     pub artifacts: Artifacts,

@@ -72,7 +72,7 @@ struct Inner {
 /// Progress of one sync, shared with the downloads.
 pub struct Progress {
     inner: Mutex<Inner>,
-    /// Whether the sync goes on without packages that cannot be had.
+    /// Is true when the sync goes on without packages that cannot be had.
     go_on: bool,
     signatures: SignaturePolicy,
     digests: Digests,
@@ -116,13 +116,13 @@ impl Progress {
         self.inner.lock().partial.extend(types);
     }
 
-    /// Whether all of a type that upstream lists was read.
+    /// Tells whether all of a type that upstream lists was read.
     #[must_use]
     pub fn is_whole(&self, type_id: &str) -> bool {
         !self.inner.lock().partial.contains(type_id)
     }
 
-    /// Whether all that upstream lists was read.
+    /// Tells whether all that upstream lists was read.
     #[must_use]
     pub fn all_whole(&self) -> bool {
         self.inner.lock().partial.is_empty()
@@ -189,14 +189,14 @@ impl Progress {
         Value::Object(steps)
     }
 
-    /// How many packages could not be had, and the first few of them.
+    /// Returns how many packages could not be had, and the first few of them.
     #[must_use]
     pub fn failures(&self) -> (usize, Vec<String>) {
         let inner = self.inner.lock();
         (inner.failed, inner.failures.clone())
     }
 
-    /// Whether anything is in `error_details`.
+    /// Tells whether anything is in `error_details`.
     #[must_use]
     pub fn has_details(&self) -> bool {
         !self.inner.lock().details.is_empty()

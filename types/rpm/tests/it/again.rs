@@ -128,7 +128,7 @@ impl Zoo {
         self.repo.picked.load(Ordering::Relaxed)
     }
 
-    /// What a client sees: digest of each document, and every path outside of `repodata/`.
+    /// Returns what a client sees: digest of each document, and every path outside of `repodata/`.
     fn seen(&self) -> (BTreeMap<String, Data>, BTreeMap<String, (Entry, Timestamp)>) {
         let listed = repomd(&self.repo).data.into_iter().map(|mut data| {
             data.timestamp = None;

@@ -190,7 +190,7 @@ async fn createrepo_c_reads_documents_that_were_partly_taken_over() {
     assert_eq!(reader.iter_packages().unwrap().count(), packages);
 }
 
-/// How many packages the primary.xml of a repository has.
+/// Returns how many packages the primary.xml of a repository has.
 fn primaries(folder: &Path) -> usize {
     let repomd = std::fs::read(folder.join("repodata/repomd.xml")).unwrap();
     let repomd = Repomd::read(repomd.as_slice()).unwrap();

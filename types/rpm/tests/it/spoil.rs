@@ -7,7 +7,7 @@ use pith_core::Sha256;
 use pith_testkit::repos::{Compression, Spec, write_repository};
 use tempfile::TempDir;
 
-/// What is wrong with a feed.
+/// A fault of a feed.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
     /// primary.xml unpacks to more than anybody wants.

@@ -34,7 +34,7 @@ pub struct ChangeArgs {
     resource: String,
     #[command(flatten)]
     subject: Subject,
-    /// What may be done; can be repeated
+    /// Operation that is allowed; can be repeated
     #[arg(
         long = "operation",
         short = 'o',

@@ -67,7 +67,7 @@ pub struct DescribedRole {
     /// Name for people
     #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
-    /// What it is for
+    /// Purpose, for people
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-/// What the page says of the answer.
+/// The answer as the page gives it.
 pub(super) enum Want {
     /// Nothing that could be compared.
     Any,

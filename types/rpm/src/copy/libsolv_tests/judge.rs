@@ -53,7 +53,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What is not met where these packages were copied: requirements, and recommendations of what was copied.
+    /// Returns what is not met where these packages were copied: requirements, and recommendations of what was copied.
     pub(super) fn unmet(&self, copied: &Packages) -> (Unmet, Unmet) {
         let present = copied | &self.there;
         let (mut strong, mut weak) = (Unmet::new(), Unmet::new());
@@ -86,7 +86,7 @@ impl<'a> Judge<'a> {
         may_go.filter(needless).copied().collect()
     }
 
-    /// Whether `other` has a package in an older version than `copied` has it.
+    /// Tells whether `other` has a package in an older version than `copied` has it.
     pub(super) fn is_older(&self, other: &Packages, copied: &Packages) -> bool {
         let package = |number: &u32| self.universe.package(*number);
         let table = &self.universe.table;
