@@ -96,7 +96,10 @@ pub enum Error {
     #[error("the publication has two files named '{0}'")]
     DuplicatePath(RelativePath),
     /// A path of a publication is a file and a directory.
-    #[error("the publication has a file and a directory named '{0}'")]
+    #[error(
+        "'{0}' is a file of the repository, and others are below '{0}/': no folder can hold both; remove one of them, or sync \
+         with remove_missing when upstream has made a folder of the file"
+    )]
     FileAndDirectory(RelativePath),
     /// An entry of a publication is too large to be kept in the index.
     #[error("'{path}' has {size} bytes, too many to be kept inside of a publication's index")]

@@ -42,7 +42,7 @@ impl LeftOut {
 pub fn values(package: &ErratumPackage) -> [&str; 5] {
     [
         &package.name,
-        package.epoch.as_deref().unwrap_or_default(),
+        package.plain_epoch(),
         &package.version,
         &package.release,
         &package.arch,

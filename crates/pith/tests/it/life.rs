@@ -1,6 +1,7 @@
 //! What tasks do to repositories when all goes well, and when somebody interferes.
 
 use pith_core::task::TaskState;
+use pith_engine::Job;
 use pith_store::{HistoryKind, HistoryQuery};
 use pith_testkit::upstream::Fault;
 use serde_json::json;
@@ -11,6 +12,7 @@ crate::on_both!(
     a_sync_mirrors_publishes_and_writes_history,
     a_second_sync_adds_nothing_and_its_publish_is_skipped,
     files_that_left_the_feed_stay_unless_asked_to_go,
+    a_file_that_became_a_folder_upstream_is_named_until_it_is_removed,
     a_name_with_new_content_replaces_the_old_file,
     cancelling_a_running_sync_stops_it_and_changes_nothing,
     a_task_whose_process_died_runs_again,
@@ -125,6 +127,38 @@ async fn files_that_left_the_feed_stay_unless_asked_to_go(on: On) {
     assert_eq!(h.units("mirror", "iso", "name").await, ["a.iso"]);
     assert_eq!(task.result["removed_count"], 1);
     assert_eq!(h.published("pulp/isos/mirror").await.len(), 2);
+}
+
+async fn a_file_that_became_a_folder_upstream_is_named_until_it_is_removed(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    put_files(&h.upstream, "/f/", &[("a.iso", b"aaa"), ("a.iso-", b"")]);
+    h.repository("files", "iso", "/f/", json!({})).await;
+    h.sync("files").await;
+    let before = h.published("pulp/isos/files").await;
+    put_files(&h.upstream, "/f/", &[("a.iso/x", b"below")]);
+    let task = h.sync("files").await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    let publish = h.engine.store.task_get(task.spawned[0]).await;
+    let publish = publish.unwrap().unwrap();
+    assert_eq!(publish.state, TaskState::Error, "{publish:?}");
+    let said = publish.error.unwrap().to_string();
+    assert!(
+        said.contains("'a.iso' is a file of the repository"),
+        "{said}"
+    );
+    assert!(said.contains("sync with remove_missing"), "{said}");
+    assert_eq!(h.published("pulp/isos/files").await, before);
+    let mirror = Job::Sync {
+        repo_id: "files".to_owned(),
+        override_config: json!({"remove_missing": true}),
+    };
+    let task = h.ended(h.engine.enqueue(mirror).await.unwrap()).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    let published = h.published("pulp/isos/files").await;
+    let paths: Vec<&str> = published.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["PULP_MANIFEST", "a.iso/x"]);
 }
 
 async fn a_name_with_new_content_replaces_the_old_file(on: On) {

@@ -309,7 +309,7 @@ async fn an_advisory_is_published_with_what_it_says_of_its_packages(on: On) {
     let packages = json!([
         {"name": "bear", "epoch": "0", "version": "1.0", "release": "1"},
         {"name": "wolf", "epoch": null, "version": "2.0", "release": "1", "arch": null},
-        {"name": "lion", "version": "3.0", "arch": "noarch"},
+        {"name": "lion", "epoch": " ", "version": "3.0", "arch": "noarch"},
         {"name": "fox"},
         {"name": "bear", "version": "7"},
         {"name": "absent"},

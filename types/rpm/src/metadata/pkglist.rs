@@ -174,13 +174,19 @@ impl Serialize for ErratumPackage {
 }
 
 impl ErratumPackage {
+    /// The epoch without blanks around it; empty when there is none. One of blanks alone is none, for libsolv too.
+    #[must_use]
+    pub fn plain_epoch(&self) -> &str {
+        self.epoch.as_deref().unwrap_or_default().trim()
+    }
+
     /// The epoch as packages have it: an absent or empty one is `0`.
     #[must_use]
     pub fn epoch_or_zero(&self) -> &str {
-        self.epoch
-            .as_deref()
-            .filter(|epoch| !epoch.is_empty())
-            .unwrap_or("0")
+        match self.plain_epoch() {
+            "" => "0",
+            epoch => epoch,
+        }
     }
 }
 
@@ -272,7 +278,9 @@ mod tests {
         let loose = package(json!({"name": "a", "epoch": 3, "reboot_suggested": false}));
         assert_eq!((loose.epoch_or_zero(), loose.arch.as_str()), ("3", ""));
         assert_eq!(loose.reboot_suggested, None);
-        assert_eq!(package(json!({"epoch": ""})).epoch_or_zero(), "0");
+        for (epoch, read) in [("", "0"), (" \t", "0"), (" 2 ", "2")] {
+            assert_eq!(package(json!({"epoch": epoch})).epoch_or_zero(), read);
+        }
     }
 
     #[test]
