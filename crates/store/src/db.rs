@@ -4,6 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::{Stream, TryStreamExt};
@@ -40,6 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest time that a transaction on PostgreSQL may wait for its next statement, which comes in milliseconds.
 const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
 
+/// The bytes of room that the log of an SQLite file keeps when it begins anew.
+const KEPT_LOG: u64 = 8 << 20;
+
 /// An open database.
 #[derive(Debug)]
 pub(crate) enum Db {
@@ -57,6 +61,8 @@ pub(crate) enum Db {
 pub(crate) struct Place {
     /// The database itself, its log, and the index of the log.
     files: [(PathBuf, Identity); 3],
+    /// The greatest length that the log was seen with.
+    log_length: AtomicU64,
     /// A connection of its own that does nothing else: SQLite deletes the log with the last connection and makes another
     /// one with the next, so there must be no last one before the end.
     open: Mutex<Option<SqliteConnection>>,
@@ -81,6 +87,7 @@ impl Place {
         };
         Ok(Self {
             files: [file("")?, file("-wal")?, file("-shm")?],
+            log_length: AtomicU64::new(0),
             open: Mutex::new(Some(open)),
         })
     }
@@ -95,12 +102,26 @@ impl Place {
             return away(&database.0);
         }
         match beside.iter().find(|file| !is_there(file, 0)) {
+            // What is left of it must not be written into the database: that could be half of a transaction.
+            None if self.log_was_cut() => away(&beside[0].0),
             None => Ok(()),
             Some((path, _)) => {
                 self.save_log().await;
                 away(path)
             }
         }
+    }
+
+    /// Tells whether somebody has made the log shorter. SQLite begins it anew in its own room, and shortens it to
+    /// [`KEPT_LOG`] at most.
+    fn log_was_cut(&self) -> bool {
+        // Before the length is asked for, so that it can only have grown since.
+        let seen = self.log_length.load(Ordering::Acquire);
+        let Ok(found) = std::fs::metadata(&self.files[1].0) else {
+            return false;
+        };
+        self.log_length.fetch_max(found.len(), Ordering::AcqRel);
+        found.len() < seen.min(KEPT_LOG)
     }
 
     /// Returns what was read, or of a failure the reason, if it is that a file is away.
@@ -271,7 +292,7 @@ impl Db {
             // A checkpoint per 32 MB instead of per 4 MB: pages that change often are copied less often.
             .pragma("wal_autocheckpoint", "4096")
             // The log does not keep what it once needed: a small disk has better uses for it.
-            .pragma("journal_size_limit", "8388608");
+            .pragma("journal_size_limit", KEPT_LOG.to_string());
         let mut kept = SqliteConnection::connect_with(&writing).await?;
         // Until something is read a connection has the log of a new database not open.
         kept.execute(sqlx::raw_sql("SELECT count(*) FROM sqlite_schema"))

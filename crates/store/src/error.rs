@@ -96,7 +96,8 @@ pub enum StoreError {
     Database(#[from] sqlx::Error),
     /// A file of the SQLite database is not where it was opened, or the database was emptied.
     #[error(
-        "'{0}' was moved, deleted or emptied while pith runs: put it back, or stop pith before it is restored"
+        "'{0}' was moved, deleted, emptied or cut short while pith runs: put it back, or stop pith before it is restored; a log \
+         that was cut short ends with a restart"
     )]
     Moved(String),
     /// A statement of the transaction failed before: what was done in it is undone.

@@ -389,12 +389,11 @@ fn an_sqlite_log_that_was_deleted_or_replaced_takes_nothing_with_it() {
 }
 
 #[test]
-fn an_sqlite_file_that_was_emptied_takes_no_writes() {
-    let empty = |data: &Path| {
-        let file = std::fs::File::options()
-            .write(true)
-            .open(data.join("pith.db"));
-        file.unwrap().set_len(0).unwrap();
-    };
-    assert_refuses_after(empty);
+fn an_sqlite_file_or_log_that_was_emptied_takes_no_writes() {
+    for name in ["pith.db", "pith.db-wal"] {
+        assert_refuses_after(|data| {
+            let file = std::fs::File::options().write(true).open(data.join(name));
+            file.unwrap().set_len(0).unwrap();
+        });
+    }
 }
