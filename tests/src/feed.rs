@@ -3,7 +3,7 @@
 use std::path::Path;
 
 pub use pith_testkit::upstream::Fault;
-use pith_testkit::upstream::Upstream;
+use pith_testkit::upstream::{Recorded, Upstream};
 use tokio::runtime::Runtime;
 
 use crate::tools::wait_for;
@@ -109,6 +109,12 @@ impl Feed {
         wait_for(&format!("a request for {path}"), || {
             Ok((self.requests_for(path) >= count).then_some(()))
         })
+    }
+
+    /// The requests for `path`, in order.
+    #[must_use]
+    pub fn log(&self, path: &str) -> Vec<Recorded> {
+        self.upstream.log(path)
     }
 
     /// How many requests there were for `path`.

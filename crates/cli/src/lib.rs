@@ -32,7 +32,7 @@ pub use globals::{DEFAULT_URL, Globals, is_loopback, parse_url};
 pub use kind::{ContentType, NotAType};
 pub use login::default_path as login_file;
 pub use mirror::{
-    MirrorOptions, Mirrored, client_configuration, derive_repo_id, guess_type, mirror,
+    MirrorOptions, Mirrored, client_configuration, derive_repo_id, guess_type, local_folder, mirror,
 };
 pub use output::{Format, Progress, Ui};
 pub use reference::reference;

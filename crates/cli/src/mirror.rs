@@ -219,8 +219,15 @@ pub fn guess_type(feed: &str) -> ContentType {
         .unwrap_or(ContentType::Rpm)
 }
 
-/// The folder that a feed names on this machine, if it is one.
-fn local_folder(feed: &str) -> Option<PathBuf> {
+/// The folder that a feed names on this machine, itself or by its marker file, if it is one.
+#[must_use]
+pub fn local_folder(feed: &str) -> Option<PathBuf> {
+    let markers = ContentType::ALL.map(|content_type| content_type.kind().marker);
+    let marker = markers
+        .into_iter()
+        .find_map(|marker| feed.strip_suffix(marker));
+    let feed = marker.unwrap_or(feed);
+    let feed = if feed.is_empty() { "." } else { feed };
     let path = match Url::parse(feed) {
         Ok(url) if url.scheme() == "file" => url.to_file_path().ok()?,
         Ok(_) => return None,

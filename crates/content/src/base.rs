@@ -85,6 +85,15 @@ impl Base {
         &self.address
     }
 
+    /// The site that it is at: scheme, host and port, or `file://` for this machine.
+    #[must_use]
+    pub fn site(&self) -> String {
+        match self.folder.scheme() {
+            "file" => "file://".to_owned(),
+            _ => self.folder.origin().ascii_serialization(),
+        }
+    }
+
     /// Where a file is that a document calls `location`, spellings in the order in which they are to be tried. A
     /// location may lead above the folder, and it may be a URL of its own.
     #[must_use]

@@ -78,6 +78,14 @@ pub struct Setting {
     pub works: bool,
 }
 
+/// Servers that get an importer's secrets besides the feed's own.
+pub const AUTH_SITES: Setting = Setting::new(
+    "auth_sites",
+    SettingKind::List,
+    "sites (scheme, host and port) that get user, password, token and client certificate besides the feed's own, such as its \
+     mirrors",
+);
+
 impl Setting {
     /// A setting that is not secret.
     #[must_use]

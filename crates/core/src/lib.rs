@@ -12,6 +12,7 @@ pub mod iso8601;
 pub mod path;
 pub mod rights;
 pub mod schedule;
+pub mod secrets;
 pub mod task;
 
 pub use clock::{Clock, ManualClock, SignedDuration, SystemClock, Timestamp};

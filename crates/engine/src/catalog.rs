@@ -23,6 +23,7 @@ pub(crate) struct Cataloger(Option<Of>);
 struct Of {
     repo_id: String,
     feed: Option<Base>,
+    site: String,
 }
 
 impl Cataloger {
@@ -31,11 +32,12 @@ impl Cataloger {
         Self(None)
     }
 
-    /// For the importer of `repo_id`, whose configured feed is `feed`.
-    pub(crate) fn of(repo_id: &str, feed: Option<Base>) -> Self {
+    /// For the importer of `repo_id`, whose configured feed is `feed`, in a run that reads `read`.
+    pub(crate) fn of(repo_id: &str, feed: Option<Base>, read: Option<Base>) -> Self {
         Self(Some(Of {
             repo_id: repo_id.to_owned(),
             feed,
+            site: read.map(|read| read.site()).unwrap_or_default(),
         }))
     }
 
@@ -55,6 +57,7 @@ impl Cataloger {
             unit: id,
             path: String::new(),
             repo_id: of.repo_id.clone(),
+            site: of.site.clone(),
             urls: urls.iter().map(|url| kept(of.feed.as_ref(), url)).collect(),
             size: size.and_then(|size| i64::try_from(size).ok()),
             digests: digests.clone(),
@@ -71,12 +74,23 @@ pub(crate) fn kept(feed: Option<&Base>, url: &Url) -> String {
     }
 }
 
-/// Where a URL that was kept leads with the feed of now.
-fn followed(feed: Option<&Base>, kept: &str) -> Option<Url> {
-    match feed {
-        Some(feed) => feed.follow(kept),
-        None => Url::parse(kept).ok(),
+/// Tells whether entries of a feed at `site` may follow a feed that is there now: what came over the network never leads to
+/// files of this machine, nor the other way round. Of old entries from servers nobody knows the site.
+fn follows(site: &str, feed: &Base) -> bool {
+    let is_local = |site: &str| site.starts_with("file:");
+    is_local(site) == is_local(&feed.site())
+}
+
+/// Splits kept URLs into those of their own and those relative to a feed.
+fn split(urls: &[String]) -> (Vec<Url>, Vec<&String>) {
+    let (mut own, mut relative) = (Vec::new(), Vec::new());
+    for kept in urls {
+        match Url::parse(kept) {
+            Ok(url) => own.push(url),
+            Err(_) => relative.push(kept),
+        }
     }
+    (own, relative)
 }
 
 /// Entries rewritten at once.
@@ -122,6 +136,23 @@ pub(crate) struct Way {
     pub(crate) request: Request,
     /// Is true when nobody has credentials any more, because the importer is gone.
     pub(crate) is_openly: bool,
+    /// Is true when the repository that is read named it, or the server's own settings.
+    pub(crate) is_own: bool,
+    /// Is true when nothing of it leaves before all of it is verified.
+    pub(crate) is_held: bool,
+}
+
+impl Way {
+    fn new(session: Session, source: &FileSource, urls: Vec<Url>) -> Self {
+        Self {
+            // Readers are told what failed, and may be anybody.
+            session: session.discreet(true),
+            request: request(source, urls),
+            is_openly: source.repo_id.is_empty(),
+            is_own: false,
+            is_held: true,
+        }
+    }
 }
 
 /// Returns what a catalog entry promises, without where it is.
@@ -137,65 +168,88 @@ pub(crate) fn request(source: &FileSource, urls: Vec<Url>) -> Request {
 }
 
 impl Engine {
-    /// Returns the way to follow a catalog entry with the settings and credentials that the importer has now; `None` when the
-    /// importer is gone or its settings cannot be used any more, which the log tells.
-    pub(crate) async fn way(&self, source: &FileSource) -> pith_store::Result<Option<Way>> {
+    /// Returns the ways to follow a catalog entry with the settings and credentials that the importer has now; none when the importer is
+    /// gone, or its settings cannot be used any more, which the log tells.
+    ///
+    /// What an entry keeps relative to the feed follows it to another place of the same kind. A URL of its own belongs to the
+    /// site that it came from: once the feed is another one's, it is asked for without its credentials.
+    pub(crate) async fn ways_of(&self, source: &FileSource) -> pith_store::Result<Vec<Way>> {
+        let (own, relative) = split(&source.urls);
         if source.repo_id.is_empty() {
-            return Ok(self.open_way(source));
+            let open = self.open_way(source, own, Upstream::default());
+            return Ok(open.into_iter().collect());
         }
         let Some(importer) = self.store.importer_get(&source.repo_id).await? else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let Some(plugin) = self.registry.importer(&importer.type_id) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let plugin: &Arc<dyn Plugin> = plugin;
         let fingerprint = format!("{} {}", importer.oid, importer.last_updated);
         let reached = plugin.upstream(&Config::new(importer.config));
         let feed = feed_base(&reached);
-        let follow = |kept: &String| followed(feed.as_ref(), kept);
-        let urls: Vec<Url> = source.urls.iter().filter_map(follow).collect();
-        if urls.is_empty() {
+        let feed = feed.filter(|feed| follows(&source.site, feed));
+        let is_at_home = |feed: &Base| source.site.is_empty() || source.site == feed.site();
+        let (mut at_feed, mut elsewhere) = (Vec::new(), own);
+        if let Some(feed) = &feed {
+            if is_at_home(feed) {
+                let urls = source.urls.iter();
+                (at_feed, elsewhere) = (
+                    urls.filter_map(|kept| feed.follow(kept)).collect(),
+                    Vec::new(),
+                );
+            } else {
+                at_feed = relative
+                    .iter()
+                    .filter_map(|kept| feed.follow(kept))
+                    .collect();
+            }
+        }
+        if at_feed.is_empty() && elsewhere.is_empty() {
             let repo_id = &source.repo_id;
             tracing::warn!(
                 repo_id,
-                "a catalog entry cannot be followed: the importer has no feed"
+                "a catalog entry cannot be followed: the importer has no feed of its kind; sync it again"
             );
-            return Ok(None);
         }
-        let session = self.deferred.sessions.of(
-            self,
-            &format!("importer {}", source.repo_id),
-            Sha256::of(fingerprint.as_bytes()),
-            || upstream(&reached),
-        );
-        match session {
-            Ok(session) => Ok(Some(Way {
-                session,
-                request: request(source, urls),
-                is_openly: false,
-            })),
-            Err(error) => {
-                tracing::warn!(repo_id = source.repo_id, %error, "an importer's settings cannot be used");
-                Ok(None)
+        let mut ways = Vec::new();
+        if !at_feed.is_empty() {
+            let owner = format!("importer {}", source.repo_id);
+            let fingerprint = Sha256::of(fingerprint.as_bytes());
+            let session = self
+                .deferred
+                .sessions
+                .of(self, &owner, fingerprint, || upstream(&reached));
+            match session {
+                Ok(session) => ways.push(Way::new(session, source, at_feed)),
+                Err(error) => {
+                    tracing::warn!(repo_id = source.repo_id, %error, "an importer's settings cannot be used");
+                }
             }
         }
+        if !elsewhere.is_empty() {
+            ways.extend(self.open_way(source, elsewhere, upstream(&reached)));
+        }
+        Ok(ways)
     }
 
-    /// Returns the way to follow an entry whose importer is gone: without any settings.
-    fn open_way(&self, source: &FileSource) -> Option<Way> {
-        let urls = source.urls.iter().filter_map(|url| Url::parse(url).ok());
+    /// Returns the way to ask for URLs of an entry that nobody has credentials for (any more): what its site's documents could name.
+    fn open_way(&self, source: &FileSource, urls: Vec<Url>, settings: Upstream) -> Option<Way> {
+        let home = Url::parse(&source.site).ok();
+        let settings = settings.openly(home);
+        // Nothing in there is a secret.
+        let fingerprint = Sha256::of(format!("{settings:?} {:?}", settings.ssl_ca_cert).as_bytes());
+        let owner = format!("{} openly at {}", source.repo_id, source.site);
         let session = self
             .deferred
             .sessions
-            .of(self, "nobody", Sha256::of(b""), Upstream::default);
-        let failed =
-            |error: &_| tracing::warn!(%error, "a file of a feed that is gone cannot be asked for");
-        Some(Way {
-            session: session.inspect_err(failed).ok()?,
-            request: request(source, urls.collect()),
-            is_openly: true,
-        })
+            .of(self, &owner, fingerprint, || settings);
+        let failed = |error: &_| {
+            tracing::warn!(%error, "a file of a feed that is gone cannot be asked for");
+        };
+        let session = session.inspect_err(failed).ok()?;
+        Some(Way::new(session, source, urls))
     }
 
     /// Keeps the entries of a repository's importer for files that other repositories promise, before the importer goes: as
@@ -221,12 +275,16 @@ impl Engine {
             after = Some(last.unit);
             for source in &mut batch {
                 source.repo_id.clear();
+                let feed = feed.as_ref().filter(|feed| follows(&source.site, feed));
                 let urls = source.urls.iter();
-                let open = |kept: &String| match &feed {
+                let open = |kept: &String| match feed {
                     Some(feed) => feed.follow_openly(kept),
                     None => Url::parse(kept).ok().map(without_password),
                 };
                 source.urls = urls.filter_map(open).map(String::from).collect();
+                if let (true, Some(feed)) = (source.site.is_empty(), feed) {
+                    source.site = feed.site();
+                }
             }
             batch.retain(|source| !source.urls.is_empty());
             store.sources_put(&batch).await?;

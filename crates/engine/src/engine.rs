@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::deferred::Deferred;
 use crate::error::from_store;
-use crate::{Job, Registry};
+use crate::{Job, Registry, acting};
 
 /// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
 pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -168,8 +168,11 @@ impl Engine {
     }
 
     pub(crate) fn new_task(&self, job: &Job) -> Result<NewTask, PulpError> {
-        let args =
+        let mut args =
             serde_json::to_value(job).map_err(|error| PulpError::execution(error.to_string()))?;
+        if acting::is_discreet() {
+            args[acting::DISCREET] = true.into();
+        }
         Ok(NewTask {
             id: TaskId::new(),
             kind: job.task_type().to_owned(),

@@ -5,18 +5,23 @@ use percent_encoding::percent_decode_str;
 use pith_content::{Config, PluginDescriptor};
 use pith_core::clock::iso;
 use pith_core::error::{ErrorDetail, PulpError, printed};
+use pith_core::secrets::{holds_secret, names_secret};
 use pith_core::{Document, TaskId};
 use pith_store::Importer;
 use serde_json::{Value, json};
 
 use crate::error::from_store;
+use crate::secrets::{PROXY, require_given};
 use crate::{Engine, Job, Registry};
 
 /// The text that is shown in place of a secret.
 pub const MASK: &str = "*****";
 
 /// The address of the upstream, in which a query may be a token.
-const FEED: &str = "feed";
+pub(crate) const FEED: &str = "feed";
+
+/// Settings that are addresses.
+const ADDRESSES: [&str; 2] = [FEED, PROXY];
 
 /// Settings of every importer that are not shown, whatever its type says.
 const SECRETS: [&str; 2] = ["basic_auth_password", "proxy_password"];
@@ -64,9 +69,10 @@ const SELECTORS: [&str; 14] = [
     "redirect",
 ];
 
-/// An address with asterisks in place of what may be a token in its query.
+/// An address with asterisks in place of its password, and of what may be a token in its query.
 #[must_use]
 pub fn shown_address(address: &str) -> String {
+    let address = &without_password(address);
     let Some((folder, query)) = address
         .split_once('?')
         .filter(|(_, query)| !query.is_empty())
@@ -81,25 +87,49 @@ pub fn shown_address(address: &str) -> String {
     format!("{folder}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
+/// An address with asterisks in place of its password.
+fn without_password(address: &str) -> String {
+    let start = address.find("://").map_or(0, |at| at + 3);
+    let end = address[start..].find(['/', '?', '#']);
+    let end = end.map_or(address.len(), |at| start + at);
+    let authority = &address[start..end];
+    match authority.rsplit_once('@') {
+        Some((user, host)) => {
+            let shown = match user.split_once(':') {
+                Some((user, _)) => format!("{user}:{MASK}"),
+                None => user.to_owned(),
+            };
+            format!("{}{shown}@{host}{}", &address[..start], &address[end..])
+        }
+        None => address.to_owned(),
+    }
+}
+
 /// A setting as it may be shown.
 fn shown_setting(key: &str, value: &Value, descriptor: Option<&PluginDescriptor>) -> Value {
     match value {
         Value::Null => Value::Null,
-        _ if is_secret(key, descriptor) => json!(MASK),
-        Value::String(address) if key == FEED => json!(shown_address(address)),
+        _ if is_secret(key, value, descriptor) => json!(MASK),
+        Value::String(address) if ADDRESSES.contains(&key) => json!(shown_address(address)),
         _ => value.clone(),
     }
 }
 
 /// Tells whether a client sends back what it was shown in place of a secret.
 pub(crate) fn is_masked(key: &str, given: &Value, stored: &Value) -> bool {
-    let masked = |stored: &str| key == FEED && given.as_str() == Some(&shown_address(stored)[..]);
+    let masked = |stored: &str| {
+        ADDRESSES.contains(&key) && given.as_str() == Some(&shown_address(stored)[..])
+    };
     given.as_str() == Some(MASK) || stored.as_str().is_some_and(masked)
 }
 
-fn is_secret(key: &str, descriptor: Option<&PluginDescriptor>) -> bool {
-    SECRETS.contains(&key)
-        || descriptor.is_some_and(|d| d.settings.iter().any(|s| s.secret && s.name == key))
+/// A setting of this type that nobody here knows is a secret when its name says so and its value can be one.
+fn is_secret(key: &str, value: &Value, descriptor: Option<&PluginDescriptor>) -> bool {
+    let named = |d: &PluginDescriptor| d.settings.iter().find(|s| s.name == key).map(|s| s.secret);
+    let sounds_secret = || names_secret(key) && !value.is_number() && !value.is_boolean();
+    // A certificate may come with its key.
+    let has_key = !ADDRESSES.contains(&key) && holds_secret(key, value);
+    SECRETS.contains(&key) || has_key || descriptor.and_then(named).unwrap_or_else(sounds_secret)
 }
 
 /// A configuration with asterisks in place of its secrets.
@@ -134,23 +164,29 @@ pub fn merged(mut stored: Document, changes: Document) -> Document {
     stored
 }
 
-/// Makes `config` what is stored for an importer of `type_id`: without nulls, with the credentials of the feed's URL in
-/// settings of their own, and checked by the type.
+/// Makes `config` what is stored for an importer of `type_id` in place of `stored`: without nulls, with the credentials of the
+/// feed's URL in settings of their own, and checked by the type and by the server's settings.
 ///
 /// # Errors
-/// PLP1008 for an unknown type, 400 with the type's words for a configuration it refuses.
-pub fn prepared_config(
-    registry: &Registry,
+/// PLP1008 for an unknown type, 400 with the type's words for a configuration it refuses, 400 for a feed that is not allowed.
+pub(crate) fn prepared_config(
+    engine: &Engine,
     type_id: &str,
     mut config: Document,
+    stored: Option<&Document>,
 ) -> Result<Document, PulpError> {
-    let importer = registry
+    let importer = engine
+        .registry
         .importer(type_id)
         .ok_or_else(|| unknown_type(&json!(type_id)))?;
     config.retain(|_, value| !value.is_null());
     split_feed(&mut config);
     let config = Config::new(config);
     importer.validate(&config).map_err(PulpError::data)?;
+    engine.require_feed(config.document(), stored)?;
+    if let Some(stored) = stored {
+        require_given(stored, config.document())?;
+    }
     Ok(config.document().clone())
 }
 
@@ -196,23 +232,26 @@ fn split_feed(config: &mut Document) {
 /// Reads the type and the configuration of an importer that somebody wants.
 ///
 /// # Errors
-/// PLP1008 for an unknown type, 400 naming `importer_config` when it is no object, or the type's refusal.
-pub fn wanted(
-    registry: &Registry,
+/// PLP1008 for an unknown type, 400 naming `importer_config` when it is no object, or the refusal of the type or the server.
+pub(crate) fn wanted(
+    engine: &Engine,
     type_id: Option<&Value>,
     config: Option<&Value>,
 ) -> Result<(String, Document), PulpError> {
     let type_id = type_id.unwrap_or(&Value::Null);
     let known = type_id
         .as_str()
-        .filter(|type_id| registry.importer(type_id).is_some())
+        .filter(|type_id| engine.registry.importer(type_id).is_some())
         .ok_or_else(|| unknown_type(type_id))?;
     let config = match config {
         None | Some(Value::Null) => Document::new(),
         Some(Value::Object(config)) => config.clone(),
         Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
     };
-    Ok((known.to_owned(), prepared_config(registry, known, config)?))
+    Ok((
+        known.to_owned(),
+        prepared_config(engine, known, config, None)?,
+    ))
 }
 
 impl Engine {
@@ -253,7 +292,7 @@ impl Engine {
     pub async fn importer_add(&self, repo_id: &str, body: &Document) -> Result<TaskId, PulpError> {
         self.repository_require(repo_id).await?;
         let (importer_type_id, config) = wanted(
-            &self.registry,
+            self,
             body.get("importer_type_id"),
             body.get("importer_config"),
         )?;
@@ -368,6 +407,9 @@ mod tests {
             ),
             ("http://a/m?repo=f&arch=x", "http://a/m?repo=f&arch=x"),
             ("http://a/p?", "http://a/p?"),
+            ("http://u:p@a/p@q", "http://u:*****@a/p@q"),
+            ("u:p@proxy:1", "u:*****@proxy:1"),
+            ("http://u@a?x", "http://u@a?*****"),
         ] {
             assert_eq!(shown_address(feed), shown);
             let stored = Document::from_iter([("feed".to_owned(), json!(feed))]);

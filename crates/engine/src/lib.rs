@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod accounts;
+mod acting;
 mod applicability;
 pub mod auth;
 mod catalog;
@@ -11,6 +12,7 @@ pub mod deferred;
 pub mod distributors;
 mod engine;
 pub mod error;
+mod feeds;
 mod files;
 pub mod groups;
 pub mod history;
@@ -28,12 +30,14 @@ mod run;
 mod scheduler;
 pub mod schedules;
 pub mod search;
+mod secrets;
 mod supervise;
 mod task_groups;
 pub mod upkeep;
 mod upstream;
 mod worker;
 
+pub use acting::on_behalf;
 pub use engine::{Engine, PUBLICATION_GRACE};
 pub use job::{ADDITIONAL_REPOS, Job, Orphans};
 pub use registry::Registry;

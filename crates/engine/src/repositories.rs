@@ -349,7 +349,7 @@ impl Engine {
             None | Some(Value::Null) => None,
             wanted_type => {
                 let (type_id, config) =
-                    importers::wanted(&self.registry, wanted_type, body.get("importer_config"))?;
+                    importers::wanted(self, wanted_type, body.get("importer_config"))?;
                 Some(Importer {
                     repo_id: id.to_owned(),
                     oid: ObjectId::new(now),
@@ -442,7 +442,8 @@ impl Engine {
             importer.ok_or_else(|| PulpError::missing_resource(&[("repo_id", repo_id)]))?;
         let changes = without_masks(&importer.config, changes.clone());
         let config = merged(importer.config.clone(), changes);
-        importers::prepared_config(&self.registry, &importer.type_id, config)
+        let stored = Some(&importer.config);
+        importers::prepared_config(self, &importer.type_id, config, stored)
     }
 
     /// Queues the task that deletes a repository.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::error::from_store;
 use crate::supervise::supervised;
-use crate::{Engine, Job, schedules};
+use crate::{Engine, Job, acting, schedules};
 
 /// Schedules are looked at this often (reference: platform-api §14).
 const TICK: Duration = Duration::from_secs(6);
@@ -93,7 +93,9 @@ impl Scheduler {
         let due = store.schedules_due(now, BATCH).await.map_err(from_store)?;
         let mut queued = 0;
         for seen in &due {
-            let task = self.engine.new_task(&schedules::job(seen))?;
+            // Whoever made the schedule need not be a super-user.
+            let task = || self.engine.new_task(&schedules::job(seen));
+            let task = acting::on_behalf_now(false, task)?;
             let next = schedules::advanced(seen, now);
             let dispatched = store.schedule_dispatch(seen, &next, &task).await;
             if dispatched.map_err(from_store)? {

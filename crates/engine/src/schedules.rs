@@ -318,6 +318,16 @@ impl Engine {
             .ok_or_else(|| missing(id))
     }
 
+    /// Refuses an override with a feed that the server's settings do not allow.
+    fn require_overrides(&self, target: Target<'_>, wanted: &Wanted) -> Result<(), PulpError> {
+        match (target, &wanted.overrides) {
+            (Target::Sync { .. }, Some(Value::Object(overrides))) => {
+                self.require_feed(overrides, None)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn schedule_document(&self, target: Target<'_>, schedule: &Schedule) -> Value {
         target.document(&self.registry, schedule, self.clock.now())
     }
@@ -348,6 +358,7 @@ impl Engine {
         supported(body, false)?;
         self.target_require(target).await?;
         let wanted = wanted(body, false)?;
+        self.require_overrides(target, &wanted)?;
         let now = self.clock.now();
         let mut schedule = Schedule {
             oid: ObjectId::new(now),
@@ -398,6 +409,7 @@ impl Engine {
         self.target_require(target).await?;
         supported(body, true)?;
         let wanted = wanted(body, true)?;
+        self.require_overrides(target, &wanted)?;
         let schedule = self.schedule_require(target, id).await?;
         let now = self.clock.now();
         let changed = self

@@ -6,6 +6,9 @@ use pith_content::Config;
 use pith_content::base::Base;
 use pith_content::sync::Upstream as Reached;
 use pith_fetch::{BasicAuth, Upstream};
+use url::Url;
+
+use crate::secrets::SITES;
 
 /// The folder that a feed is; `None` without one, and for a text that is no URL.
 pub(crate) fn feed_base(reached: &Reached) -> Option<Base> {
@@ -32,6 +35,12 @@ pub(crate) fn upstream(reached: &Reached) -> Upstream {
     let default = Upstream::default();
     Upstream {
         home: feed_base(reached).map(|feed| feed.address().clone()),
+        also: config
+            .list(SITES)
+            .iter()
+            .filter_map(|site| Url::parse(site).ok())
+            .collect(),
+        by_operator: default.by_operator,
         ssl_ca_cert: text("ssl_ca_cert"),
         ssl_client_cert: text("ssl_client_cert"),
         ssl_client_key: text("ssl_client_key").map(Into::into),
@@ -90,7 +99,7 @@ mod tests {
             "ssl_ca_cert": "CA", "ssl_client_cert": "CERT", "ssl_client_key": "KEY", "ssl_validation": "false",
             "proxy_host": "http://p", "proxy_port": "3128", "proxy_username": "pu", "proxy_password": "pp",
             "basic_auth_username": "bu", "basic_auth_password": "bp", "query_auth_token": "t",
-            "max_downloads": "7", "max_speed": 0.5, "connect_timeout": 3, "read_timeout": "4.5",
+            "auth_sites": ["https://cdn.example"], "max_downloads": "7", "max_speed": 0.5, "connect_timeout": 3, "read_timeout": "4.5",
         });
         let secret = |secret: &Option<secrecy::SecretString>| {
             use secrecy::ExposeSecret as _;
@@ -103,7 +112,7 @@ mod tests {
                 "ssl_client_key": secret(&u.ssl_client_key), "ssl_validation": u.ssl_validation,
                 "proxy_host": u.proxy_host, "proxy_port": u.proxy_port, "proxy": auth(&u.proxy_auth),
                 "basic": auth(&u.basic_auth), "query_auth_token": secret(&u.query_auth_token),
-                "max_downloads": u.max_downloads, "max_speed": u.max_speed,
+                "auth_sites": u.also.iter().map(Url::as_str).collect::<Vec<_>>(), "max_downloads": u.max_downloads, "max_speed": u.max_speed,
                 "connect_timeout": u.connect_timeout, "read_timeout": u.read_timeout,
             })
         };

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::from_store;
 use crate::progress::Progress;
 use crate::supervise::{said, supervised};
-use crate::{Engine, Job, run};
+use crate::{Engine, Job, acting, run};
 
 /// Progress is written, and cancellation by other processes looked for, this often.
 const TICK: Duration = Duration::from_millis(500);
@@ -483,7 +483,12 @@ async fn work(run: Run, task: &Task, cancel: &CancellationToken) -> Result<Done,
         cleared.map_err(from_store)?;
     }
     // In a task of its own, so that a panic in a plugin ends the task and not the worker.
-    let mut running = tokio::spawn(run::job(run, job));
+    let is_discreet = task.args[acting::DISCREET] == true;
+    let job = run::job(run, job);
+    let mut running = match is_discreet {
+        true => tokio::spawn(acting::on_behalf(false, job)),
+        false => tokio::spawn(job),
+    };
     let aborted = running.abort_handle();
     let _abort_on_drop = AbortOnDrop(aborted.clone());
     tokio::select! {

@@ -10,7 +10,7 @@ use reqwest::{Certificate, Client, Identity, Proxy};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::egress::{Egress, GuardedResolver};
+use crate::egress::{Egress, GuardedResolver, Reach};
 use crate::error::FetchError;
 use crate::upstream::{BasicAuth, Upstream};
 
@@ -40,8 +40,8 @@ pub(crate) struct Variant {
     pub(crate) identity: bool,
     /// Needs trusted roots. Loading the system's is slow, and plain HTTP works on machines that have none.
     pub(crate) tls: bool,
-    /// Refuses private networks: a redirect came from the internet.
-    pub(crate) public_only: bool,
+    /// Which addresses names may have.
+    pub(crate) reach: Reach,
 }
 
 impl Recipe {
@@ -127,7 +127,7 @@ impl Recipe {
             .pool_max_idle_per_host(MAX_IDLE)
             .dns_resolver(GuardedResolver {
                 egress: egress.clone(),
-                public_only: variant.public_only,
+                reach: variant.reach,
             });
         if !variant.tls {
             builder = builder.tls_certs_only([]);
@@ -320,7 +320,7 @@ mod tests {
         let variant = Variant {
             identity: false,
             tls: false,
-            public_only: false,
+            reach: Reach::Settings,
         };
         for n in 0..MAX_CLIENTS + 10 {
             let connect_timeout = Duration::from_millis(n as u64 / 2);

@@ -121,6 +121,17 @@ impl Lookup for SystemLookup {
     }
 }
 
+/// The networks that a request may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Reach {
+    /// The internet alone: a redirect or a document came from there, or the feed is there.
+    Public,
+    /// As far as the settings allow.
+    Settings,
+    /// Private networks too: the server's own settings name the place.
+    Anywhere,
+}
+
 /// Which addresses may be reached. [`AddressClass::Never`] never may.
 #[derive(Clone)]
 pub struct Egress {
@@ -170,30 +181,35 @@ impl Egress {
         AddressClass::of(address)
     }
 
-    /// Judges one address; `public_only` is set once a redirect or a document came from the internet.
-    pub(crate) fn check(&self, address: IpAddr, public_only: bool) -> Result<(), Refusal> {
+    /// Judges one address.
+    pub(crate) fn check(&self, address: IpAddr, reach: Reach) -> Result<(), Refusal> {
         let why = match self.class(address) {
             AddressClass::Public => return Ok(()),
             AddressClass::Never => {
                 "is link-local, multicast, reserved or a cloud's metadata service"
             }
-            _ if public_only => {
+            _ if reach == Reach::Public => {
                 "is in a private network, and what comes from the internet may not lead there"
             }
+            _ if reach == Reach::Anywhere => return Ok(()),
             AddressClass::Private if self.allow_private => return Ok(()),
             AddressClass::Loopback if self.allow_loopback => return Ok(()),
             AddressClass::Private => {
-                "is in a private network; the server's settings do not allow that"
+                "is in a private network; the server's settings do not allow that (--allow-private-feeds)"
             }
-            AddressClass::Loopback => "is this machine; the server's settings do not allow that",
+            AddressClass::Loopback => {
+                "is this machine; the server's settings do not allow that (--allow-private-feeds)"
+            }
         };
-        Err(Refusal(format!("the address {address} {why}")))
+        // Which one it is may be what somebody wants to find out.
+        tracing::info!(%address, why, "an address is not asked");
+        Err(Refusal(format!("its address {why}")))
     }
 
     /// Judges a URL whose host is an address; names are judged when they are resolved.
-    pub(crate) fn check_literal(&self, url: &Url, public_only: bool) -> Result<(), Refusal> {
+    pub(crate) fn check_literal(&self, url: &Url, reach: Reach) -> Result<(), Refusal> {
         match literal(url) {
-            Some(address) => self.check(address, public_only),
+            Some(address) => self.check(address, reach),
             None => Ok(()),
         }
     }
@@ -211,12 +227,12 @@ pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
 /// Name resolution that hands out only addresses that may be reached.
 pub(crate) struct GuardedResolver {
     pub(crate) egress: Egress,
-    pub(crate) public_only: bool,
+    pub(crate) reach: Reach,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (egress, public_only) = (self.egress.clone(), self.public_only);
+        let (egress, reach) = (self.egress.clone(), self.reach);
         Box::pin(async move {
             let found = egress.lookup.lookup(name.as_str()).await?;
             if found.is_empty() {
@@ -227,7 +243,7 @@ impl Resolve for GuardedResolver {
             let mut allowed = Vec::with_capacity(found.len());
             let mut refusal = None;
             for address in found {
-                match egress.check(address, public_only) {
+                match egress.check(address, reach) {
                     Ok(()) => allowed.push(SocketAddr::new(address, 0)),
                     Err(why) => refusal = Some(why),
                 }
@@ -311,13 +327,15 @@ mod tests {
             ..Egress::default()
         };
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(open.check(ip("10.0.0.1"), false).is_ok());
-        assert!(open.check(ip("127.0.0.1"), false).is_ok());
-        assert!(open.check(ip("10.0.0.1"), true).is_err());
-        assert!(open.check(ip("169.254.169.254"), false).is_err());
-        assert!(shut.check(ip("10.0.0.1"), false).is_err());
-        assert!(shut.check(ip("::1"), false).is_err());
-        assert!(shut.check(ip("1.1.1.1"), true).is_ok());
+        assert!(open.check(ip("10.0.0.1"), Reach::Settings).is_ok());
+        assert!(open.check(ip("127.0.0.1"), Reach::Settings).is_ok());
+        assert!(open.check(ip("10.0.0.1"), Reach::Public).is_err());
+        assert!(open.check(ip("169.254.169.254"), Reach::Settings).is_err());
+        assert!(shut.check(ip("10.0.0.1"), Reach::Settings).is_err());
+        assert!(shut.check(ip("::1"), Reach::Settings).is_err());
+        assert!(shut.check(ip("1.1.1.1"), Reach::Public).is_ok());
+        assert!(shut.check(ip("10.0.0.1"), Reach::Anywhere).is_ok());
+        assert!(shut.check(ip("169.254.169.254"), Reach::Anywhere).is_err());
     }
 
     #[test]
@@ -330,7 +348,8 @@ mod tests {
             "http://[::ffff:a9fe:a9fe]/",
         ] {
             assert!(
-                open.check_literal(&text.parse().unwrap(), false).is_err(),
+                open.check_literal(&text.parse().unwrap(), Reach::Settings)
+                    .is_err(),
                 "{text}"
             );
         }

@@ -147,7 +147,7 @@ impl ErrorKind {
 
 /// A download that failed: what, where, after how many tries, and why.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("cannot fetch {url}: {kind}{}", self.details())]
+#[error("cannot fetch {url}: {}{}", self.reason(), self.details())]
 pub struct FetchError {
     /// Why.
     pub kind: ErrorKind,
@@ -159,6 +159,8 @@ pub struct FetchError {
     pub message: Box<str>,
     /// The failures of the mirrors tried before this one, in order.
     pub earlier: Vec<FetchError>,
+    /// Is true when whoever reads this is not to learn why: the server is not in the internet.
+    pub hushed: bool,
 }
 
 impl FetchError {
@@ -170,6 +172,7 @@ impl FetchError {
             attempts: 0,
             message: message.into().into(),
             earlier: Vec::new(),
+            hushed: false,
         }
     }
 
@@ -181,6 +184,7 @@ impl FetchError {
             attempts: 0,
             message: "".into(),
             earlier: Vec::new(),
+            hushed: false,
         }
     }
 
@@ -201,17 +205,43 @@ impl FetchError {
         self.kind.retryable()
     }
 
+    /// Takes away what the error tells of the server. What a setting of this one refuses is told all the same.
+    pub(crate) fn hush(&mut self) {
+        self.hushed = !matches!(
+            self.kind,
+            ErrorKind::Refused(_) | ErrorKind::Settings(_) | ErrorKind::Cancelled
+        );
+    }
+
+    /// Tells why it failed, as far as that may be told.
+    fn reason(&self) -> String {
+        match self.hushed {
+            true => {
+                "a server that is not in the internet did not give it; the log of this one says why"
+                    .to_owned()
+            }
+            false => self.kind.to_string(),
+        }
+    }
+
     fn details(&self) -> String {
         let mut text = String::new();
+        if self.hushed {
+            return self.beside();
+        }
         if !self.message.is_empty() {
             text.push_str(&format!(" ({})", self.message));
         }
         if self.attempts > 1 {
             text.push_str(&format!(" [{} attempts]", self.attempts));
         }
-        for other in &self.earlier {
-            text.push_str(&format!("; before that {}: {}", other.url, other.kind));
-        }
+        text.push_str(&self.beside());
         text
+    }
+
+    /// Tells how other mirrors failed.
+    fn beside(&self) -> String {
+        let other = |other: &Self| format!("; before that {}: {}", other.url, other.reason());
+        self.earlier.iter().map(other).collect()
     }
 }

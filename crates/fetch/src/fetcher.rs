@@ -6,9 +6,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::clients::{Clients, Recipe};
+use crate::egress::{Reach, Refusal};
 use crate::error::FetchError;
+use crate::file::path_of;
 use crate::limits::{Bucket, HostLimits};
 use crate::policy::FetchPolicy;
 use crate::session::Session;
@@ -81,6 +84,21 @@ impl Fetcher {
         Ok(Session {
             state: Arc::new(state),
             cancel: CancellationToken::new(),
+            is_discreet: false,
         })
+    }
+
+    /// Tells whether a feed may be there, as far as its address tells: names are judged when they are resolved.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn check_feed(&self, feed: &Url) -> Result<(), String> {
+        let policy = &self.shared.policy;
+        if feed.scheme() == "file" {
+            let path = path_of(feed)?;
+            return policy.files.check(&path).map_err(str::to_owned);
+        }
+        let judged = policy.egress.check_literal(feed, Reach::Settings);
+        judged.map_err(|Refusal(why)| why)
     }
 }

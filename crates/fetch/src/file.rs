@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::answers::Meta;
 use crate::error::{ErrorKind, FetchError};
+use crate::file_feeds::FileFeeds;
 use crate::transfer::{Complete, Failed, Transfer};
 
 /// Bytes read at a time.
@@ -50,16 +51,17 @@ impl Unreadable {
 
 /// Streams a local file into the transfer's sink.
 pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Complete, Failed> {
-    let allowed = transfer.session.state.shared.policy.allow_file;
     // A document from a server must not have files of this machine read.
     let local = transfer.session.reads_files();
-    let path = path(url, allowed, local).map_err(|error| error.explain(url))?;
-    let opened = tokio::task::spawn_blocking(move || open(&path))
+    let path = path(url, local).map_err(|error| error.explain(url))?;
+    let feeds = transfer.session.file_feeds();
+    let opened = tokio::task::spawn_blocking(move || open(&feeds, &path))
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error).into()));
     let (file, metadata) = opened.map_err(|error| error.explain(url))?;
     let total = Some(metadata.len());
     transfer.check_total(total, url)?;
+    transfer.hold(true);
     transfer.start(total, url).await?;
     let mut file = tokio::fs::File::from_std(file);
     file.set_max_buf_size(CHUNK);
@@ -80,31 +82,30 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Co
     Ok(Complete(Box::new(meta), hashed))
 }
 
-fn path(url: &Url, allowed: bool, local: bool) -> Result<PathBuf, Unreadable> {
+fn path(url: &Url, local: bool) -> Result<PathBuf, Unreadable> {
     if !local {
         return Err(Unreadable::Refused(
             "a feed that is no file:// URL names a file on this machine",
         ));
     }
-    if !allowed {
-        return Err(Unreadable::Refused(
-            "the server's settings do not allow file:// feeds",
-        ));
-    }
+    path_of(url).map_err(Unreadable::Refused)
+}
+
+/// The path that a `file://` URL names on this machine.
+pub(crate) fn path_of(url: &Url) -> Result<PathBuf, &'static str> {
     if url
         .host_str()
         .is_some_and(|host| !host.is_empty() && host != "localhost")
     {
-        return Err(Unreadable::Refused(
-            "a file:// URL names another machine; write file:///path",
-        ));
+        return Err("a file:// URL names another machine; write file:///path");
     }
     url.to_file_path()
-        .map_err(|()| Unreadable::Refused("the URL is not an absolute path"))
+        .map_err(|()| "the URL is not an absolute path")
 }
 
-/// Opens a regular file and nothing else; a pipe in its place does not make us wait.
-fn open(path: &Path) -> Result<(std::fs::File, Metadata), Unreadable> {
+/// Opens a regular file below a folder that is allowed and nothing else; a pipe in its place does not make us wait.
+fn open(feeds: &FileFeeds, path: &Path) -> Result<(std::fs::File, Metadata), Unreadable> {
+    feeds.check(path).map_err(Unreadable::Refused)?;
     let regular = |metadata: &Metadata| match metadata.is_file() {
         true => Ok(()),
         false => Err(Unreadable::Refused("it is not a regular file")),
@@ -116,6 +117,7 @@ fn open(path: &Path) -> Result<(std::fs::File, Metadata), Unreadable> {
         .read(true)
         .custom_flags(nonblock)
         .open(path)?;
+    feeds.check_opened(&file).map_err(Unreadable::Refused)?;
     let metadata = file.metadata()?;
     regular(&metadata)?;
     Ok((file, metadata))

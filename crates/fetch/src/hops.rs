@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::error::Error as _;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
@@ -14,8 +13,10 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::clients::{Variant, innermost};
-use crate::egress::{AddressClass, Refusal, literal};
+use crate::egress::{AddressClass, Reach, Refusal, literal};
 use crate::error::{ErrorKind, FetchError};
+use crate::file::path_of;
+use crate::file_feeds::FileFeeds;
 use crate::session::Session;
 use crate::upstream::BasicAuth;
 use crate::urls::same_site;
@@ -27,6 +28,8 @@ const DISCARD: u64 = 16 * 1024;
 pub(crate) struct Answer {
     pub(crate) response: Response,
     pub(crate) url: Url,
+    /// Is true when the body comes from a private network, of a server that is not the feed's.
+    pub(crate) is_foreign: bool,
     /// The place at the host; held until the body is read.
     pub(crate) _place: Option<OwnedSemaphorePermit>,
 }
@@ -55,8 +58,9 @@ impl Session {
             url: start.clone(),
             trusted: true,
             at_home,
-            // Another server than the feed's is one that a document names: what a redirect may not do it may not either.
-            from_internet: !at_home && self.home_is_public().await,
+            // Where the feed is in the internet, so is all that its documents name, and it does not move: what a redirect may
+            // not do they may not either.
+            from_internet: self.home_is_public().await,
         };
         let mut visited = HashSet::new();
         loop {
@@ -74,9 +78,11 @@ impl Session {
             let place = self.state.shared.hosts.enter(&hop.url).await;
             let response = self.ask_once(&hop, headers, auth.as_ref()).await?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                let is_foreign = !self.is_at_feed(&hop.url) && !self.is_public(&hop.url, &response);
                 return Ok(Answer {
                     response,
                     url: hop.url,
+                    is_foreign,
                     _place: place,
                 });
             }
@@ -85,10 +91,35 @@ impl Session {
         }
     }
 
-    /// Tells whether a URL is at the server that the session's secrets are meant for.
+    /// Tells whether a URL is at a server that the session's secrets are meant for.
     fn is_home(&self, url: &Url) -> bool {
+        let also = &self.state.upstream.also;
+        self.is_at_feed(url) || also.iter().any(|site| same_site(site, url))
+    }
+
+    /// Tells whether a URL is at the feed's own server.
+    fn is_at_feed(&self, url: &Url) -> bool {
         let home = self.state.upstream.home.as_ref();
         home.is_some_and(|home| same_site(home, url))
+    }
+
+    /// The folders of which files may be read.
+    pub(crate) fn file_feeds(&self) -> FileFeeds {
+        let (upstream, policy) = (&self.state.upstream, &self.state.shared.policy);
+        let home = upstream.home.as_ref().filter(|_| upstream.by_operator);
+        match home.and_then(|home| path_of(home).ok()) {
+            Some(folder) => policy.files.and(folder),
+            None => policy.files.clone(),
+        }
+    }
+
+    /// Tells how far a request may reach, as far as its feed tells.
+    fn reach(&self, from_internet: bool) -> Reach {
+        match (from_internet, self.state.upstream.by_operator) {
+            (true, _) => Reach::Public,
+            (false, true) => Reach::Anywhere,
+            (false, false) => Reach::Settings,
+        }
     }
 
     /// Tells whether the feed is a folder of this machine.
@@ -103,19 +134,38 @@ impl Session {
         let Some(home) = state.upstream.home.as_ref().filter(|home| home.has_host()) else {
             return false;
         };
-        let egress = &state.shared.policy.egress;
-        let is_public = |address: IpAddr| egress.class(address) == AddressClass::Public;
-        let look = async || match (literal(home), home.host_str()) {
-            (Some(address), _) => Ok(is_public(address)),
-            // A proxy resolves names itself.
-            (None, Some(host)) if state.recipe.proxy().is_none() => {
-                let addresses = egress.lookup.lookup(host).await?;
-                Ok::<_, io::Error>(addresses.into_iter().any(is_public))
-            }
-            (None, _) => Ok(true),
+        let look = async || {
+            let classes = self.classes(home).await?;
+            Ok::<_, io::Error>(classes.is_empty() || classes.contains(&AddressClass::Public))
         };
         let known = state.home_is_public.get_or_try_init(look).await;
         known.copied().unwrap_or(true)
+    }
+
+    /// Tells what kinds of network a URL's host is in; nothing where a proxy resolves its name.
+    async fn classes(&self, url: &Url) -> io::Result<Vec<AddressClass>> {
+        let egress = &self.state.shared.policy.egress;
+        let addresses = match (literal(url), url.host_str()) {
+            (Some(address), _) => vec![address],
+            (None, Some(host)) if self.state.recipe.proxy().is_none() => {
+                egress.lookup.lookup(host).await?
+            }
+            (None, _) => Vec::new(),
+        };
+        let classes = addresses.into_iter().map(|address| egress.class(address));
+        Ok(classes.collect())
+    }
+
+    /// Tells whether the server of a URL is one that is not in the internet.
+    pub(crate) async fn is_inner(&self, url: &str) -> bool {
+        let Some(url) = Url::parse(url).ok().filter(Url::has_host) else {
+            return false;
+        };
+        let classes = self.classes(&url).await;
+        // A name that nobody knows any more may have been known before.
+        classes.map_or(true, |classes| {
+            classes.iter().any(|class| *class != AddressClass::Public)
+        })
     }
 
     /// The URL as it goes to the server, and the user and password that it carried.
@@ -188,18 +238,19 @@ impl Session {
         let refused =
             |Refusal(why): Refusal| FetchError::new(ErrorKind::Refused(why), &hop.url, "");
         egress
-            .check_literal(&hop.url, hop.from_internet)
+            .check_literal(&hop.url, self.reach(hop.from_internet))
             .map_err(refused)?;
         let proxy = state.recipe.proxy();
+        // A proxy resolves names itself, and it may well be in a private network.
+        let reach = self.reach(hop.from_internet && proxy.is_none());
         if let Some(proxy) = proxy {
-            egress.check_literal(proxy, false).map_err(refused)?;
+            egress.check_literal(proxy, reach).map_err(refused)?;
         }
         let variant = Variant {
             identity: hop.trusted && hop.at_home,
             tls: hop.url.scheme() == "https"
                 || proxy.is_some_and(|proxy| proxy.scheme() == "https"),
-            // A proxy resolves names itself, and it may well be in a private network.
-            public_only: hop.from_internet && proxy.is_none(),
+            reach,
         };
         state.shared.clients.get(&state.recipe, variant, egress)
     }

@@ -9,7 +9,9 @@
 //! - the body never exceeds [`Request::max_size`], whatever the server says or leaves out;
 //! - a body that arrives is the body that was expected: size and digests are checked, and a wrong body is never kept;
 //! - it ends: every read has a time limit, bodies have a lowest speed, attempts and redirects are counted;
-//! - secrets go to the server they are meant for ([`Upstream::home`]) and never into an error, a log line or a `Debug` text.
+//! - secrets go to the server they are meant for ([`Upstream::home`]) and never into an error, a log line or a `Debug` text;
+//! - files of this machine are read only below folders that [`FetchPolicy::files`] allows, and addresses that are not in the
+//!   internet are reached only where [`FetchPolicy::egress`] and the address of the feed allow it.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,6 +33,7 @@ mod egress;
 mod error;
 mod fetcher;
 mod file;
+mod file_feeds;
 mod hops;
 mod limits;
 mod policy;
@@ -43,6 +46,7 @@ mod urls;
 pub use egress::{AddressClass, Egress, Lookup, SystemLookup};
 pub use error::{ErrorKind, FetchError};
 pub use fetcher::Fetcher;
+pub use file_feeds::FileFeeds;
 pub use policy::{FetchPolicy, RetryPolicy, Slowest};
 pub use session::{Fetched, Request, Session};
 pub use sink::{NullSink, Sink, VecSink};

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use crate::egress::Egress;
+use crate::file_feeds::FileFeeds;
 
 /// The rules of one process, the same for every importer.
 #[derive(Debug, Clone)]
 pub struct FetchPolicy {
     /// Which addresses may be reached.
     pub egress: Egress,
-    /// Is true when `file://` feeds are allowed.
-    pub allow_file: bool,
+    /// Which folders of this machine may be feeds.
+    pub files: FileFeeds,
     /// Requests in flight to one host and port, over all importers.
     pub max_per_host: usize,
     /// The rules that say how often and when a request is tried again.
@@ -44,7 +45,7 @@ impl Default for FetchPolicy {
     fn default() -> Self {
         Self {
             egress: Egress::default(),
-            allow_file: true,
+            files: FileFeeds::default(),
             max_per_host: 32,
             retry: RetryPolicy::default(),
             max_redirects: 5,

@@ -70,6 +70,7 @@ pub struct Fetched {
 pub struct Session {
     pub(crate) state: Arc<SessionState>,
     pub(crate) cancel: CancellationToken,
+    pub(crate) is_discreet: bool,
 }
 
 impl Session {
@@ -79,6 +80,16 @@ impl Session {
     pub fn with_cancel(&self, cancel: CancellationToken) -> Self {
         Self {
             cancel,
+            ..self.clone()
+        }
+    }
+
+    /// The same session, whose errors tell whoever reads them nothing of servers that are not in the internet: neither which of
+    /// their ports are open nor what is there. The log has it.
+    #[must_use]
+    pub fn discreet(&self, is_discreet: bool) -> Self {
+        Self {
+            is_discreet,
             ..self.clone()
         }
     }

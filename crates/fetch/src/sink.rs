@@ -6,10 +6,16 @@ use bytes::Bytes;
 
 /// Takes a download's bytes in order.
 ///
-/// The calls are `begin write* [restart begin write*]*`. What was written counts only when [`crate::Session::get`]
+/// The calls are `hold begin write* [hold restart begin write*]*`. What was written counts only when [`crate::Session::get`]
 /// returns success: on an error the caller drops what the sink holds.
 #[async_trait::async_trait]
 pub trait Sink: Send {
+    /// Tells, before a body starts, whether its bytes are for nobody's eyes until they are verified: they are those of a file
+    /// of this machine, or of a server in a private network that is not the feed's.
+    fn hold(&mut self, held: bool) {
+        let _ = held;
+    }
+
     /// A body starts; `total` is its size when the server or the request says it (a hint: it is checked later).
     async fn begin(&mut self, total: Option<u64>) -> io::Result<()> {
         let _ = total;

@@ -81,10 +81,34 @@ impl Session {
             reading: Reading::default(),
             attempts: 0,
         };
-        tokio::select! {
+        let done = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(FetchError::new(ErrorKind::Cancelled, first, "")),
             done = transfer.run() => done,
+        };
+        match done {
+            Ok(mut fetched) => {
+                self.hush(&mut fetched.failed_mirrors).await;
+                Ok(fetched)
+            }
+            Err(mut error) => {
+                self.hush(&mut error.earlier).await;
+                self.hush(std::slice::from_mut(&mut error)).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes from the errors of a discreet session what they tell of servers that are not in the internet.
+    async fn hush(&self, errors: &mut [FetchError]) {
+        if !self.is_discreet {
+            return;
+        }
+        for error in errors {
+            if self.is_inner(&error.url).await {
+                tracing::info!(%error, "a server that is not in the internet did not give a file");
+                error.hush();
+            }
         }
     }
 }
@@ -222,6 +246,7 @@ impl Transfer<'_> {
         let headers = self.headers();
         let resuming = headers.contains_key(RANGE);
         let answer = self.session.ask(url, &headers).await?;
+        self.hold(answer.is_foreign);
         let (response, url) = (answer.response, answer.url);
         let mut unpacker = None;
         match response.status() {
@@ -327,6 +352,11 @@ impl Transfer<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Tells the sink whether what comes now is to be kept back until it is verified.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.sink.hold(held);
     }
 
     /// A body starts from its first byte.

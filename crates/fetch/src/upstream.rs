@@ -22,10 +22,15 @@ pub struct BasicAuth {
 /// The default is an importer with nothing set. Its `Debug` text shows no secret.
 #[derive(Clone)]
 pub struct Upstream {
-    /// The address that a person gave, the feed's. Its server alone gets user name, password, token and client
+    /// The address that a person gave, the feed's. Its server alone, and those in [`Upstream::also`], get user name, password, token and client
     /// certificate: servers that its documents name get none, and nobody does when this is not set. Only where it is
     /// a `file://` URL are files of this machine read.
     pub home: Option<Url>,
+    /// Further servers that get the secrets, such as mirrors that the feed's documents name.
+    pub also: Vec<Url>,
+    /// Is true for what the server's own settings name: it may be in a private network, or a folder of this machine, whatever
+    /// is allowed to feeds.
+    pub by_operator: bool,
     /// PEM certificates that *replace* the system's roots.
     pub ssl_ca_cert: Option<String>,
     /// PEM client certificate with its chain.
@@ -56,10 +61,28 @@ pub struct Upstream {
     pub user_agent: String,
 }
 
+impl Upstream {
+    /// The same ways for a feed at `home`, which gets no secret.
+    #[must_use]
+    pub fn openly(self, home: Option<Url>) -> Self {
+        Self {
+            home,
+            also: Vec::new(),
+            ssl_client_cert: None,
+            ssl_client_key: None,
+            basic_auth: None,
+            query_auth_token: None,
+            ..self
+        }
+    }
+}
+
 impl Default for Upstream {
     fn default() -> Self {
         Self {
             home: None,
+            also: Vec::new(),
+            by_operator: false,
             ssl_ca_cert: None,
             ssl_client_cert: None,
             ssl_client_key: None,
@@ -86,6 +109,8 @@ impl fmt::Debug for Upstream {
                 "home",
                 &self.home.as_ref().map(|home| String::from(clean(home))),
             )
+            .field("also", &self.also.len())
+            .field("by_operator", &self.by_operator)
             .field("ssl_ca_cert", &self.ssl_ca_cert.is_some())
             .field("ssl_client_cert", &self.ssl_client_cert.is_some())
             .field("ssl_validation", &self.ssl_validation)

@@ -194,8 +194,9 @@ struct Deferred(Arc<Engine>);
 
 #[async_trait]
 impl OnDemand for Deferred {
-    async fn open(&self, unit: [u8; 16]) -> Result<Opened, Unavailable> {
-        let file = self.0.deferred_open(UnitId(uuid::Uuid::from_bytes(unit)));
+    async fn open(&self, unit: [u8; 16], repo_id: &str) -> Result<Opened, Unavailable> {
+        let unit = UnitId(uuid::Uuid::from_bytes(unit));
+        let file = self.0.deferred_open(unit, repo_id);
         Ok(match file.await.map_err(|why| unavailable(&why))? {
             DeferredFile::Here(stored) => {
                 let blobs = self.0.blobs.clone();
@@ -229,6 +230,7 @@ fn row(mount: pith_store::Mount) -> Option<MountRow> {
     let prefix = RelativePath::new(mount.prefix).ok()?;
     Some(MountRow {
         prefix,
+        repo_id: mount.repo_id.into(),
         publication,
         http: mount.http,
         https: mount.https,

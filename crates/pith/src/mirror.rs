@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use pith_cli::{
-    Client, ContentType, Credentials, MirrorOptions, Trust, Ui, client_configuration, mirror,
+    Client, ContentType, Credentials, MirrorOptions, Trust, Ui, client_configuration, local_folder,
+    mirror,
 };
 
 use crate::admin;
@@ -39,7 +40,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let server = match globals.server() {
         Some(_) => None,
-        None => Some(start(&command.server).await?),
+        None => Some(start(&command).await?),
     };
     let client = match &server {
         // Nobody is asked for a password: a mirror is often made by a script.
@@ -108,7 +109,10 @@ fn own_client(server: &Server, options: &ServerOptions) -> anyhow::Result<Client
     Ok(Client::new(base, Some(credentials), &Trust::default())?)
 }
 
-async fn start(options: &ServerOptions) -> anyhow::Result<Server> {
+/// Starts the server of the command, which may read the folder that the command names.
+async fn start(command: &MirrorCommand) -> anyhow::Result<Server> {
     start_log("warn");
-    Server::start(options).await
+    let mut options = command.server.clone();
+    options.allow_file_feeds.extend(local_folder(&command.feed));
+    Server::start(&options).await
 }

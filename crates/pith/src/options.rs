@@ -122,6 +122,26 @@ pub(crate) struct ServerOptions {
         default_value_t = 10
     )]
     pub(crate) keep_versions: u32,
+    /// Folder of this machine below which `file://` feeds may be; may be given several times. The server's own files are none,
+    /// wherever they lie [default: no folder]
+    #[arg(
+        long,
+        env = "PITH_ALLOW_FILE_FEEDS",
+        value_name = "DIR,…",
+        value_delimiter = ','
+    )]
+    pub(crate) allow_file_feeds: Vec<PathBuf>,
+    /// Let feeds and proxies be on this machine and in private networks. Even then a feed in the internet leads nowhere
+    /// else [default: true when only this machine can reach the server, else false]
+    #[arg(
+        long,
+        env = "PITH_ALLOW_PRIVATE_FEEDS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    pub(crate) allow_private_feeds: Option<bool>,
     /// Let clients on other machines use the API over plain HTTP, passwords included
     #[arg(long, env = "PITH_ALLOW_PLAIN_HTTP")]
     pub(crate) allow_plain_http: bool,
@@ -276,6 +296,31 @@ impl ServerOptions {
         Ok(())
     }
 
+    /// Makes sure that folders that may be feeds are there.
+    ///
+    /// # Errors
+    /// When one is not, or is no folder.
+    pub(crate) fn require_file_feeds(&self) -> anyhow::Result<()> {
+        for folder in &self.allow_file_feeds {
+            let shown = folder.display();
+            let found = std::fs::metadata(folder)
+                .with_context(|| format!("cannot use '{shown}' for --allow-file-feeds"))?;
+            anyhow::ensure!(
+                found.is_dir(),
+                "--allow-file-feeds takes folders, and '{shown}' is none"
+            );
+        }
+        Ok(())
+    }
+
+    /// Tells whether feeds may be in private networks: by themselves only where nobody else reaches the server.
+    pub(crate) fn private_feeds(&self) -> bool {
+        let addresses = [Some(self.listen), self.tls_address()];
+        let is_alone = |address: SocketAddr| address.ip().is_loopback();
+        let alone = addresses.into_iter().flatten().all(is_alone);
+        self.allow_private_feeds.unwrap_or(alone)
+    }
+
     /// Returns how many workers to run.
     pub(crate) fn worker_count(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
@@ -389,6 +434,29 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let refused = of(&file).unwrap_err().to_string();
         assert!(refused.contains("--content-sources"), "{refused}");
+    }
+
+    #[test]
+    fn feeds_in_private_networks_are_for_servers_of_this_machine_alone_unless_allowed() {
+        let allowed = |arguments: &[&str]| {
+            let all = ["pith"].into_iter().chain(arguments.iter().copied());
+            Options::try_parse_from(all).unwrap().server.private_feeds()
+        };
+        assert!(allowed(&[]));
+        assert!(allowed(&[
+            "--listen",
+            "[::1]:80",
+            "--tls-listen",
+            "127.0.0.1:443"
+        ]));
+        assert!(!allowed(&["--listen", "0.0.0.0:80"]));
+        assert!(!allowed(&["--tls-listen", "10.0.0.1:443"]));
+        assert!(allowed(&[
+            "--listen",
+            "0.0.0.0:80",
+            "--allow-private-feeds"
+        ]));
+        assert!(!allowed(&["--allow-private-feeds=false"]));
     }
 
     #[test]

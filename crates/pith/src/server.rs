@@ -18,7 +18,7 @@ use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
-use pith_fetch::{FetchPolicy, Fetcher};
+use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds};
 use pith_serve::Protocol;
 use pith_store::Store;
 use tokio::net::TcpListener;
@@ -91,6 +91,7 @@ impl Server {
         private::data_folder(&options.data)?;
         let plain = bind(options.listen, "--listen").await?;
         options.require_content_sources()?;
+        options.require_file_feeds()?;
         if let Some(wrong) = options.idle() {
             anyhow::bail!(wrong);
         }
@@ -280,11 +281,12 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         .ensure_unit_indexes(&indexes)
         .await
         .context("cannot index the units")?;
-    let fetcher = Fetcher::new(FetchPolicy::default());
     let content_sources = match &options.content_sources {
         Some(folder) => folder.clone(),
         None => data.join("content-sources"),
     };
+    let own = [data.clone(), content_sources.clone()];
+    let fetcher = Fetcher::new(fetch_policy(options, own.into(), &storage)?);
     let engine = Engine::new(store, blobs, fetcher, registry, clock, host_name());
     Ok(engine
         .with_content_sources(content_sources)
@@ -317,6 +319,38 @@ async fn require_files(
         "the file store is empty, and the database knows files: mount its disk or give the right --storage; if the files are \
          lost for good, start once with --accept-lost-files"
     )
+}
+
+/// Tells where feeds may be: never among what the server keeps for itself, in the folders `own` and elsewhere.
+fn fetch_policy(
+    options: &ServerOptions,
+    mut own: Vec<PathBuf>,
+    storage: &StorageUrl,
+) -> anyhow::Result<FetchPolicy> {
+    if let StorageUrl::Local(folder) = storage {
+        own.push(folder.clone());
+    }
+    let keys = [&options.tls_key, &options.authority_key];
+    own.extend(keys.into_iter().flatten().cloned());
+    if let Some(database) = options.database_url().strip_prefix("sqlite://") {
+        own.extend(["", "-shm", "-wal"].map(|end| PathBuf::from(format!("{database}{end}"))));
+    }
+    let absolute = |paths: &[PathBuf]| {
+        let paths = paths.iter().map(std::path::absolute);
+        paths.collect::<Result<Vec<_>, _>>()
+    };
+    let failed = "cannot resolve a path of the options";
+    let allowed = absolute(&options.allow_file_feeds).context(failed)?;
+    let private = options.private_feeds();
+    Ok(FetchPolicy {
+        files: FileFeeds::below(allowed).without(absolute(&own).context(failed)?),
+        egress: Egress {
+            allow_loopback: private,
+            allow_private: private,
+            ..Egress::default()
+        },
+        ..FetchPolicy::default()
+    })
 }
 
 /// A server that starts on a full disk needs a little of it before it can make room.

@@ -36,6 +36,7 @@ async fn main() -> anyhow::Result<()> {
     let mounts = Arc::new(MountTable::new(blobs.clone()));
     mounts.refresh(vec![MountRow {
         prefix: RelativePath::new("pulp/repos/x")?,
+        repo_id: "x".into(),
         publication,
         http: true,
         https: false,

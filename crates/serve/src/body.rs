@@ -16,8 +16,8 @@ use crate::on_demand::{OnDemand, Opened, Unavailable};
 pub(crate) enum Origin {
     Memory(Bytes),
     Store(Blobs, Sha256),
-    /// The file of a unit that somebody else gets first.
-    Later(Arc<dyn OnDemand>, [u8; 16]),
+    /// The file of a unit, read in a repository, that somebody else gets first.
+    Later(Arc<dyn OnDemand>, [u8; 16], Arc<str>),
 }
 
 impl Origin {
@@ -53,12 +53,12 @@ impl Origin {
 
     /// Returns what can be read up to `end`.
     async fn open(&self, end: u64) -> Result<Readable> {
-        let (on_demand, unit) = match self {
+        let (on_demand, unit, repo_id) = match self {
             Self::Memory(bytes) => return Ok(Readable::Memory(bytes.clone())),
             Self::Store(blobs, sha256) => return Ok(Readable::Store(blobs.clone(), *sha256)),
-            Self::Later(on_demand, unit) => (on_demand, *unit),
+            Self::Later(on_demand, unit, repo_id) => (on_demand, *unit, repo_id),
         };
-        let opened = on_demand.open(unit).await;
+        let opened = on_demand.open(unit, repo_id).await;
         let opened = opened.map_err(|why| Error::Incoming(why.into()))?;
         if opened.size < end {
             let message = format!("it has {} bytes, fewer than were published", opened.size);

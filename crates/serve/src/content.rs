@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
-use pith_blobs::{Blobs, EntryRef, Error, KindRef, Publication, Result};
+use pith_blobs::{Blobs, EntryRef, Error, KindRef, Result};
 use pith_core::{RelativePath, Sha256};
 
 use crate::body::Origin;
@@ -155,7 +155,7 @@ impl Content {
             return if path.is_dir {
                 Ok(plain(StatusCode::NOT_FOUND))
             } else {
-                self.file(request, publication, &entry).await
+                self.file(request, found, &entry).await
             };
         }
         if !publication.is_dir(rest)? {
@@ -182,7 +182,7 @@ impl Content {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
         let entry = retired.at(&found.rest);
-        self.file(request, &found.publication, &entry).await
+        self.file(request, found, &entry).await
     }
 
     /// A directory on the way to mounts, or its `listing`.
@@ -247,13 +247,14 @@ impl Content {
     async fn file(
         &self,
         request: &Parts,
-        publication: &Publication,
+        found: &Resolved,
         entry: &EntryRef<'_>,
     ) -> Result<Response> {
         let (sha256, origin) = match entry.kind {
             KindRef::Blob(sha256) => (sha256, self.origin(request, entry, sha256).await?),
             KindRef::Inline(bytes) => {
-                let shared = publication
+                let shared = found
+                    .publication
                     .inline(entry)
                     .unwrap_or_else(|| Bytes::copy_from_slice(bytes));
                 (Sha256::of(bytes), Origin::Memory(shared))
@@ -266,14 +267,15 @@ impl Content {
                     };
                     // Where nobody told the digest, the unit stands for it: its bytes never change.
                     let sha256 = sha256.unwrap_or_else(|| Sha256::of(&id));
-                    (sha256, Origin::Later(Arc::clone(on_demand), id))
+                    let repo_id = Arc::clone(&found.mount.repo_id);
+                    (sha256, Origin::Later(Arc::clone(on_demand), id, repo_id))
                 }
             },
         };
         let size = match &origin {
             // Nobody told the size when this was published: it is known when the bytes begin to come.
-            Origin::Later(on_demand, unit) if entry.size == 0 => {
-                let opened = on_demand.open(*unit).await;
+            Origin::Later(on_demand, unit, repo_id) if entry.size == 0 => {
+                let opened = on_demand.open(*unit, repo_id).await;
                 opened.map_err(|why| Error::Incoming(why.into()))?.size
             }
             _ => entry.size,

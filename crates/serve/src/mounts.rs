@@ -56,6 +56,8 @@ pub trait Mounts: Send + Sync {
 pub struct MountRow {
     /// Where, such as `pulp/repos/fedora/43`.
     pub prefix: RelativePath,
+    /// The repository whose content it is.
+    pub repo_id: Arc<str>,
     /// The index that is shown there.
     pub publication: Sha256,
     /// Shown without TLS.
@@ -223,6 +225,7 @@ mod tests {
     fn row(prefix: &str, number: u8, http: bool, https: bool) -> MountRow {
         MountRow {
             prefix: RelativePath::new(prefix).unwrap(),
+            repo_id: "r".into(),
             publication: Sha256([number; 32]),
             http,
             https,

@@ -8,11 +8,11 @@ use pith_blobs::BlobStream;
 /// Who gets files that are not in the store yet.
 #[async_trait]
 pub trait OnDemand: Send + Sync {
-    /// Begins to get the file of a unit, once for everybody who asks meanwhile. Returns when the first bytes are here.
+    /// Begins to get the file of a unit, for somebody who reads it in the repository `repo_id`, once for everybody who asks meanwhile. Returns when the first bytes are here.
     ///
     /// # Errors
     /// When it cannot be had.
-    async fn open(&self, unit: [u8; 16]) -> Result<Opened, Unavailable>;
+    async fn open(&self, unit: [u8; 16], repo_id: &str) -> Result<Opened, Unavailable>;
 }
 
 /// A file that is coming, or came meanwhile.

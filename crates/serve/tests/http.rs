@@ -158,6 +158,7 @@ impl Server {
             .await;
         let row = |prefix: &str, publication, http| MountRow {
             prefix: path(prefix),
+            repo_id: "r".into(),
             publication,
             http,
             https: true,
@@ -534,6 +535,7 @@ async fn a_publish_is_seen_whole_by_the_next_request_while_the_last_one_goes_on(
         .await;
     let row = MountRow {
         prefix: path("pulp/repos/fedora/43"),
+        repo_id: "r".into(),
         publication,
         http: true,
         https: true,

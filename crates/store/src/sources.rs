@@ -22,6 +22,8 @@ pub struct FileSource {
     pub path: String,
     /// The repository whose importer has the settings and the credentials; empty when that is gone and nobody has any.
     pub repo_id: String,
+    /// The site of the feed that named them: scheme, host and port; empty when nobody knows.
+    pub site: String,
     /// URLs, absolute or relative to the importer's feed, best first.
     pub urls: Vec<String>,
     /// Bytes it must have.
@@ -65,6 +67,7 @@ fn source(row: &Row) -> Result<FileSource> {
         urls: texts(&urls),
         size: row.get(4)?,
         digests: texts(&digests).iter().filter_map(digest).collect(),
+        site: row.get(6)?,
     })
 }
 
@@ -89,7 +92,7 @@ impl Store {
     /// When the database fails.
     pub async fn sources_of(&self, unit: UnitId, path: &str) -> Result<Vec<FileSource>> {
         let statement = sql(
-            "SELECT unit_id, path, repo_id, json(urls), size, json(digests) FROM sources \
+            "SELECT unit_id, path, repo_id, json(urls), size, json(digests), site FROM sources \
              WHERE unit_id = $1 AND path = $2 ORDER BY repo_id = '', updated DESC, revision DESC, repo_id",
         )
         .bind(unit)
@@ -110,7 +113,7 @@ impl Store {
     ) -> Result<Vec<FileSource>> {
         let mut query = Sql::new(
             self.engine(),
-            "SELECT s.unit_id, s.path, s.repo_id, json(s.urls), s.size, json(s.digests) FROM sources s WHERE s.repo_id = ",
+            "SELECT s.unit_id, s.path, s.repo_id, json(s.urls), s.size, json(s.digests), s.site FROM sources s WHERE s.repo_id = ",
         );
         query.bind(repo);
         if let Some(after) = after {
@@ -190,14 +193,14 @@ pub(crate) async fn put<'a>(
             (&json!(digests)).into(),
             1i64.into(),
             now.into(),
+            (&source.site).into(),
         ]
     };
     let rows = distinct
         .iter()
         .map(|((unit, ..), source)| row(*unit, source))
         .collect();
-    let head =
-        "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated)";
+    let head = "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated, site)";
     let kinds = [
         Kind::Bytes,
         Kind::Text,
@@ -207,9 +210,11 @@ pub(crate) async fn put<'a>(
         Kind::Json,
         Kind::Int,
         Kind::Int,
+        Kind::Text,
     ];
     let tail = "ON CONFLICT (unit_id, path, repo_id) DO UPDATE SET urls = excluded.urls, size = excluded.size, \
-         digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated";
+         digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated, \
+         site = excluded.site";
     tx.execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
         .await
         .map(drop)

@@ -203,7 +203,8 @@ fn replay_all(options: impl Fn() -> Option<Vec<String>>) {
 /// A server whose worker, scheduler and resource manager have said that they live.
 fn started(options: &[String]) -> Pith {
     let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
-    options.extend(["--workers", "1"]);
+    // Feeds of any folder were stored.
+    options.extend(["--workers", "1", "--allow-file-feeds", "/"]);
     let server = Pith::start_with(&options).unwrap();
     let api = server.api().unwrap();
     wait_for("the worker, the scheduler and the resource manager", || {

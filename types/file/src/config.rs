@@ -47,7 +47,9 @@ pub(crate) fn check_importer(config: &Config) -> Result<(), String> {
     needs(config, "basic_auth_password", "basic_auth_username")?;
     text(config, "basic_auth_username")?;
     text(config, "basic_auth_password")?;
-    match pith_content::config::timeouts(config).into_iter().next() {
+    let mut errors = pith_content::config::timeouts(config);
+    errors.extend(pith_content::config::auth_sites(config));
+    match errors.into_iter().next() {
         Some(message) => Err(message),
         None => Ok(()),
     }

@@ -14,7 +14,9 @@ mod upload;
 
 use std::sync::Arc;
 
-use pith_content::descriptor::{KeyField, PluginDescriptor, Setting, SettingKind, UnitType};
+use pith_content::descriptor::{
+    AUTH_SITES, KeyField, PluginDescriptor, Setting, SettingKind, UnitType,
+};
 use pith_content::{ContentType, Distributor, Importer};
 use pith_core::Document;
 
@@ -73,6 +75,7 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
         Setting::secret("proxy_password", "password at the proxy"),
         Setting::new("basic_auth_username", SettingKind::Text, "user at the feed"),
         Setting::secret("basic_auth_password", "password at the feed"),
+        AUTH_SITES,
         Setting::new(
             "ssl_ca_cert",
             SettingKind::Pem,

@@ -197,6 +197,7 @@ fn proxy_and_limits(config: &Config, errors: &mut Vec<String>) {
     }
     positive_integer(config, "max_downloads", errors);
     errors.extend(pith_content::config::timeouts(config));
+    errors.extend(pith_content::config::auth_sites(config));
 }
 
 fn content_policy(config: &Config, errors: &mut Vec<String>) {

@@ -1,6 +1,8 @@
 //! Descriptors: what the rpm family says of itself (reference: rpm §1, §2).
 
-use pith_content::descriptor::{KeyField, PluginDescriptor, Setting, SettingKind, UnitType};
+use pith_content::descriptor::{
+    AUTH_SITES, KeyField, PluginDescriptor, Setting, SettingKind, UnitType,
+};
 
 const NEVRA_KEY: &[KeyField] = &[
     KeyField::same("name"),
@@ -349,6 +351,7 @@ const IMPORTER_SETTINGS: &[Setting] = &[
         "query_auth_token",
         "query string sent with every request to the feed",
     ),
+    AUTH_SITES,
     Setting::new(
         "force_full",
         Bool,

@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use pith_core::Document;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::auth::Principal;
+use pith_engine::on_behalf;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
@@ -104,6 +105,7 @@ async fn run(
         refuse_text(&request.headers)?;
     }
     let payload = read_body(route.body, body).await?;
+    let is_super_user = principal.as_ref().is_some_and(Principal::is_super_user);
     let call = Call {
         engine: Arc::clone(&shared.engine),
         href,
@@ -112,7 +114,7 @@ async fn run(
         payload,
         principal,
     };
-    (route.handler)(call).await
+    on_behalf(is_super_user, (route.handler)(call)).await
 }
 
 /// Who asks, when they may and there is room for it.

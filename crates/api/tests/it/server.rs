@@ -8,7 +8,7 @@ use pith_content::ContentType;
 use pith_core::task::TaskState;
 use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry, auth};
-use pith_fetch::{FetchPolicy, Fetcher};
+use pith_fetch::{FetchPolicy, Fetcher, FileFeeds};
 use pith_store::{NewTask, NewUnit, OnConflict, Store, TaskOutcome, TaskStore};
 use pith_trust::Authority;
 use serde_json::Value;
@@ -35,7 +35,10 @@ impl Server {
         auth::ensure_first_admin(&store, clock.as_ref(), password)
             .await
             .unwrap();
-        let fetcher = Fetcher::new(FetchPolicy::default());
+        let fetcher = Fetcher::new(FetchPolicy {
+            files: FileFeeds::below(["/".into()]),
+            ..FetchPolicy::default()
+        });
         let registry = Registry::new(types);
         let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");
         let engine = Arc::new(engine.with_content_sources(folder.path()));

@@ -162,6 +162,7 @@ impl ContentSource {
         config.insert("feed".to_owned(), json!(self.get("base_url")));
         let reached = pith_content::sync::Upstream::from_config(&Config::new(config));
         let mut settings = upstream(&reached);
+        settings.by_operator = true;
         // It is there to be quick; a slow one is not waited for as long as a feed.
         settings.connect_timeout = settings.connect_timeout.min(Duration::from_secs(10));
         Ok(settings)
@@ -179,7 +180,7 @@ impl ContentSource {
             .chain(given)
             .map(|(key, value)| {
                 let shown = match key {
-                    "base_url" => shown_address(value),
+                    "base_url" | "proxy_url" => shown_address(value),
                     key if SECRETS.contains(&key) => MASK.to_owned(),
                     _ => value.to_owned(),
                 };

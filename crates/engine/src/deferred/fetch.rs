@@ -16,10 +16,10 @@ use crate::content_sources::Supply;
 use crate::files::saving;
 use crate::run::learn::from_files;
 
-/// Brings the file of `unit` into the store.
+/// Brings the file of a unit into the store, for whoever reads it in a repository.
 pub(super) async fn fetch(
     engine: &Arc<Engine>,
-    unit: UnitId,
+    (unit, repo_id): (UnitId, &str),
     flight: &Flight,
 ) -> Result<Hashed, Unavailable> {
     let store = &engine.store;
@@ -32,10 +32,13 @@ pub(super) async fn fetch(
         .sources_of(unit, "")
         .await
         .map_err(Unavailable::internal)?;
-    let ways = ways(engine, &file, &sources).await?;
+    let ways = ways(engine, repo_id, &file, &sources).await?;
     let mut sink = FlightSink::new(&engine.blobs, flight);
     let mut failure = Unavailable::NotFound("the catalog has no entry for it".to_owned());
     for way in ways {
+        if way.is_held {
+            sink.keep_back();
+        }
         match way.session.get(way.request, &mut sink).await {
             Ok(fetched) => {
                 flight.verify(fetched.hashed.clone());
@@ -85,15 +88,20 @@ async fn here(
     Ok(Some(hashed))
 }
 
-/// Where to ask, in this order: alternate content sources, then the feeds, the one synced last first.
+/// Where to ask, in this order: alternate content sources, then the feed of the repository that is read, then others', the one
+/// synced last first. Those can be anybody's, so they are asked only when it can be told whether what they send is the file.
 async fn ways(
     engine: &Arc<Engine>,
+    repo_id: &str,
     file: &UnitFile,
     sources: &[FileSource],
 ) -> Result<Vec<Way>, Unavailable> {
+    let is_own = |source: &&FileSource| source.repo_id == repo_id;
+    let own = sources.iter().find(is_own);
+    let promised = own.is_some_and(|own| own.size.is_some() && !own.digests.is_empty());
     let mut ways = Vec::new();
     // Without an entry nobody knows what must come.
-    if let Some(first) = sources.first() {
+    if let Some(first) = own.or(sources.first()) {
         let supply = Supply::load(engine).await;
         let mut nearby = supply
             .find(engine, &file.type_id, &[file.key_digest])
@@ -104,12 +112,23 @@ async fn ways(
                 session: one.session,
                 request: request(first, vec![one.url]),
                 is_openly: false,
+                is_own: true,
+                is_held: !promised,
             });
         }
     }
-    for source in sources {
-        let way = engine.way(source).await.map_err(Unavailable::internal)?;
-        ways.extend(way);
+    for source in sources.iter().filter(is_own) {
+        let own = engine.ways_of(source).await;
+        let own = own.map_err(Unavailable::internal)?.into_iter();
+        ways.extend(own.map(|way| Way {
+            is_own: true,
+            is_held: !promised,
+            ..way
+        }));
+    }
+    for source in sources.iter().filter(|source| !is_own(source)) {
+        let others = engine.ways_of(source).await;
+        ways.extend(others.map_err(Unavailable::internal)?);
     }
     let family = engine.registry.content_type_of(&file.type_id);
     let head = family.map_or(0, |family| family.head(&file.type_id));
@@ -127,6 +146,7 @@ async fn ways(
             way.request.expect.extend(digest.ok());
         }
     }
+    ways.retain(|way| way.is_own || !way.request.expect.is_empty());
     Ok(ways)
 }
 

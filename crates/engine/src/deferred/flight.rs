@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) total: Option<u64>,
     /// Bytes in the scratch file that may be read.
     pub(super) written: u64,
+    /// Nothing more of it is read before all of it is verified.
+    pub(super) is_held: bool,
     /// Where a later attempt brought other bytes than those that were there: who has read beyond is to be cut off.
     pub(super) breaks: Vec<u64>,
     /// All bytes are here and are what was promised, or there is nothing more to hope for.
@@ -81,7 +83,7 @@ impl Flight {
             (Some(Ok(hashed)), None, _) => Some(Ok(Started::Here(hashed.clone()))),
             (Some(Ok(hashed)), Some(_), _) => Some(Ok(Started::Coming(hashed.size))),
             (Some(Err(error)), ..) => Some(Err(error.clone())),
-            (None, Some(_), Some(total)) => Some(Ok(Started::Coming(total))),
+            (None, Some(_), Some(total)) if !state.is_held => Some(Ok(Started::Coming(total))),
             (None, ..) => None,
         })
         .await
@@ -139,6 +141,7 @@ impl Reader {
             }
             Some(Ok(_)) if at >= end => return Ok(Next::End),
             Some(Ok(_)) => end,
+            None if state.is_held => return Ok(Next::Wait),
             // The last byte waits for the whole file to be verified.
             None => state.written.min(end.saturating_sub(1)),
         };

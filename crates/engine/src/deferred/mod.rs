@@ -1,8 +1,11 @@
 //! Files that are not here yet, fetched when somebody asks (reference: platform-api §12; design §10).
 //!
-//! One [`flight::Flight`] a file and process: it fetches into a scratch file, which everybody who waits reads as it grows.
-//! Nobody gets the last byte of an answer before the whole file is verified, so that a broken or lying upstream breaks
-//! the answer instead of ending it well. The flight runs to its end whoever goes away, and what it brought is stored.
+//! One [`flight::Flight`] a file, repository and process: it fetches into a scratch file, which everybody who waits reads as it
+//! grows. The sources of the repository that is read come first, others only where it has none that works. Bytes leave before
+//! the file is verified only when the repository's own metadata promised its size and its digest and a server on the network
+//! sends them; even then nobody gets the last byte before, so that a broken or lying upstream breaks the answer instead of
+//! ending it well. What others' sources, files of this machine and servers in private networks that only a document names send
+//! is kept back until it is verified, whichever part of it is asked for. The flight runs to its end whoever goes away, and what it brought is stored.
 
 mod fetch;
 mod flight;
@@ -25,10 +28,13 @@ use crate::Engine;
 use crate::catalog::Sessions;
 use flight::Flight;
 
+/// A unit, and the repository through which its file is read: what it may be served from depends on both.
+type Reading = (UnitId, Arc<str>);
+
 /// The state that the deferred downloads of a process share.
 #[derive(Default)]
 pub(crate) struct Deferred {
-    flights: Mutex<HashMap<UnitId, Arc<Flight>>>,
+    flights: Mutex<HashMap<Reading, Arc<Flight>>>,
     /// Connections; an importer's `max_downloads` bounds how many of its files are on their way at once.
     pub(crate) sessions: Sessions,
 }
@@ -132,7 +138,7 @@ impl Coming {
 }
 
 impl Engine {
-    /// The file of a unit, for somebody who wants to read it: starts the download unless it is under way. Returns when
+    /// The file of a unit, for somebody who wants to read it in a repository: starts the download unless it is under way. Returns when
     /// the first bytes are here.
     ///
     /// # Errors
@@ -140,20 +146,25 @@ impl Engine {
     pub async fn deferred_open(
         self: &Arc<Self>,
         unit: UnitId,
+        repo_id: &str,
     ) -> Result<DeferredFile, Unavailable> {
-        let flight = self.flight(unit);
+        let flight = self.flight((unit, repo_id.into()));
         flight.started().await.map(|started| match started {
             flight::Started::Here(stored) => DeferredFile::Here(stored),
             flight::Started::Coming(size) => DeferredFile::Coming(Coming { flight, size }),
         })
     }
 
-    /// Gets the file of a unit into the store, unless it is there.
+    /// Gets the file of a unit of a repository into the store, unless it is there.
     ///
     /// # Errors
     /// See [`Unavailable`].
-    pub async fn deferred_store(self: &Arc<Self>, unit: UnitId) -> Result<Hashed, Unavailable> {
-        self.flight(unit).stored().await
+    pub async fn deferred_store(
+        self: &Arc<Self>,
+        unit: UnitId,
+        repo_id: &str,
+    ) -> Result<Hashed, Unavailable> {
+        self.flight((unit, repo_id.into())).stored().await
     }
 
     /// Tells whether `sha256` is in the store.
@@ -165,23 +176,25 @@ impl Engine {
     }
 
     /// The flight of a unit's file; takes off when there is none.
-    fn flight(self: &Arc<Self>, unit: UnitId) -> Arc<Flight> {
+    fn flight(self: &Arc<Self>, reading: Reading) -> Arc<Flight> {
         let mut flights = self.deferred.flights.lock();
-        if let Some(flight) = flights.get(&unit) {
+        if let Some(flight) = flights.get(&reading) {
             return Arc::clone(flight);
         }
         let flight = Arc::new(Flight::default());
-        flights.insert(unit, Arc::clone(&flight));
+        flights.insert(reading.clone(), Arc::clone(&flight));
         let landing = Landing {
             engine: Arc::clone(self),
-            unit,
+            reading,
             flight: Arc::clone(&flight),
         };
         // A task of its own: it goes on when those who asked go away.
         tokio::spawn(async move {
-            let stored = fetch::fetch(&landing.engine, unit, &landing.flight).await;
+            let (unit, repo_id) = &landing.reading;
+            let read = (*unit, &**repo_id);
+            let stored = fetch::fetch(&landing.engine, read, &landing.flight).await;
             if let Err(error) = &stored {
-                tracing::warn!(%error, %unit, "a file could not be fetched on demand");
+                tracing::warn!(%error, %unit, %repo_id, "a file could not be fetched on demand");
             }
             landing.end(stored);
         });
@@ -192,7 +205,7 @@ impl Engine {
 /// Takes the flight off the list, however it ends.
 struct Landing {
     engine: Arc<Engine>,
-    unit: UnitId,
+    reading: Reading,
     flight: Arc<Flight>,
 }
 
@@ -201,10 +214,10 @@ impl Landing {
     fn end(&self, stored: Result<Hashed, Unavailable>) {
         let mut flights = self.engine.deferred.flights.lock();
         if flights
-            .get(&self.unit)
+            .get(&self.reading)
             .is_some_and(|listed| Arc::ptr_eq(listed, &self.flight))
         {
-            flights.remove(&self.unit);
+            flights.remove(&self.reading);
         }
         drop(flights);
         self.flight.land(stored);

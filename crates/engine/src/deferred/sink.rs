@@ -37,6 +37,12 @@ impl<'a> FlightSink<'a> {
         }
     }
 
+    /// Keeps back what comes from now on, and what came before, until it is verified. There is no way back: what is in the
+    /// scratch file is of several attempts.
+    pub(super) fn keep_back(&self) {
+        self.flight.change(|state| state.is_held = true);
+    }
+
     /// The scratch file with the `size` bytes of the last attempt.
     pub(super) fn finish(self, size: u64) -> io::Result<SpoolFile> {
         let (spool, file) = self
@@ -75,6 +81,12 @@ impl<'a> FlightSink<'a> {
 
 #[async_trait]
 impl Sink for FlightSink<'_> {
+    fn hold(&mut self, held: bool) {
+        if held {
+            self.keep_back();
+        }
+    }
+
     async fn begin(&mut self, total: Option<u64>) -> io::Result<()> {
         self.at = 0;
         if let (Some(told), Some(total)) = (self.total, total)

@@ -38,7 +38,7 @@ pub(super) async fn set_importer(
 ) -> Result<Done, Failure> {
     let engine = &run.engine;
     let now = engine.clock.now();
-    let config = importers::prepared_config(&engine.registry, &importer_type_id, config)?;
+    let config = importers::prepared_config(engine, &importer_type_id, config, None)?;
     let importer = Importer {
         repo_id: repo_id.clone(),
         oid: ObjectId::new(now),
@@ -75,7 +75,8 @@ pub(super) async fn update_importer(
         let importer = importer.filter(|importer| importer.type_id == importer_id);
         let importer = importer.ok_or_else(|| no_importer(&repo_id, &importer_id))?;
         let merged = merged(importer.config.clone(), config);
-        let prepared = importers::prepared_config(&engine.registry, &importer_id, merged)?;
+        let stored = Some(&importer.config);
+        let prepared = importers::prepared_config(engine, &importer_id, merged, stored)?;
         Ok::<_, PulpError>(RepositoryChange {
             importer_config: Some(prepared),
             ..RepositoryChange::default()

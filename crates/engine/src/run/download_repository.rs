@@ -42,7 +42,7 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
     let total = u64::try_from(total.map_err(from_store)?).unwrap_or_default();
     let step = Step::new("background_download", "Download Repository Content", total);
     let step = Mutex::new(step);
-    let (run, step, progress) = (&run, &step, &run.progress);
+    let (run, step, progress, repo_id) = (&run, &step, &run.progress, repo_id.as_str());
     progress.report(step.lock().report());
     // Alternate content sources of which nothing is known any more are read again.
     Supply::fresh(engine).await;
@@ -57,7 +57,7 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
             futures::future::ready(wanted)
         })
         .try_for_each_concurrent(AT_ONCE, |streamed| async move {
-            let outcome = one(run, &streamed.unit).await?;
+            let outcome = one(run, repo_id, &streamed.unit).await?;
             let report = {
                 let mut step = step.lock();
                 match outcome {
@@ -81,7 +81,7 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
 }
 
 /// Makes sure of one file: checks it when it is here, gets it when it is not or is broken.
-async fn one(run: &Run, unit: &Unit) -> Result<Result<(), Unavailable>, PulpError> {
+async fn one(run: &Run, repo_id: &str, unit: &Unit) -> Result<Result<(), Unavailable>, PulpError> {
     let engine = &run.engine;
     if unit.downloaded {
         let Some(blob) = unit.blob else {
@@ -92,7 +92,7 @@ async fn one(run: &Run, unit: &Unit) -> Result<Result<(), Unavailable>, PulpErro
         }
         forget(engine, &run.store, blob).await?;
     }
-    Ok(engine.deferred_store(unit.id).await.map(drop))
+    Ok(engine.deferred_store(unit.id, repo_id).await.map(drop))
 }
 
 /// Tells whether the blob is there and is what its name says.

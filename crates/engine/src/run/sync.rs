@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use pith_content::fetch::{Fetch, FetchFailure, Fetched};
-use pith_content::sync::{Importer as Plugin, RepoInfo, StageObserver, SyncContext, SyncReport};
+use pith_content::sync::{
+    Importer as Plugin, RepoInfo, StageObserver, SyncContext, SyncReport, Upstream as Reached,
+};
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
 use pith_content::{Bent, Config, ContentError};
 use pith_core::error::PulpError;
@@ -24,9 +26,10 @@ use super::units;
 use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
 use crate::error::from_store;
+use crate::secrets::effective;
 use crate::upstream::{feed_base, upstream};
 use crate::worker::{Done, Failure, Run};
-use crate::{Job, history};
+use crate::{Job, acting, history};
 
 /// Runs `Job::Sync`.
 pub(super) async fn run(
@@ -132,7 +135,7 @@ impl Ended<'_> {
     }
 
     fn config(&self) -> Config {
-        Config::with_override(self.importer.config.clone(), self.overriding.clone())
+        effective(&self.importer.config, self.overriding).0
     }
 
     fn blank(&self, completed: Timestamp) -> History {
@@ -248,8 +251,15 @@ async fn sync(
     (overriding, bent): (&Document, &Bent),
 ) -> Result<SyncReport, ContentError> {
     let engine = &run.engine;
-    let config = Config::with_override(importer.config.clone(), overriding.clone());
+    let (config, withheld) = effective(&importer.config, overriding);
+    for secret in withheld {
+        let sentence =
+            "stored secrets were not used, since the override names another feed or proxy";
+        bent.note("secrets_withheld", sentence, secret);
+    }
     plugin.validate(&config).map_err(ContentError::Other)?;
+    let feed = engine.feed_of(config.document());
+    feed.map_err(ContentError::Other)?;
     let reached = plugin.upstream(&config);
     let settings = upstream(&reached);
     let downloads = settings.max_downloads;
@@ -258,6 +268,7 @@ async fn sync(
         .session(settings)
         .map_err(|error| ContentError::Fetch(failure(&error)))?;
     let session = session.with_cancel(run.cancel.clone());
+    let session = session.discreet(acting::is_discreet());
     let policy = match config.text("download_policy") {
         None | Some("immediate") => Policy::Immediate,
         Some(_) => Policy::Deferred,
@@ -272,7 +283,7 @@ async fn sync(
         downloads,
         session: &session,
         bent,
-        catalog: cataloger(&**plugin, importer),
+        catalog: cataloger(&**plugin, importer, &reached),
         supply,
     };
     let stages = Stages::start(Arc::clone(engine), plan);
@@ -298,10 +309,11 @@ async fn sync(
     Ok(report)
 }
 
-/// Notes where files are: relative to the stored feed, so that they are found at a new one too.
-fn cataloger(plugin: &dyn Plugin, importer: &Importer) -> Cataloger {
+/// Notes where files are: relative to the stored feed, so that they are found at a new one too, and with the site that they
+/// came from, which an override may have named.
+fn cataloger(plugin: &dyn Plugin, importer: &Importer, reached: &Reached) -> Cataloger {
     let stored = plugin.upstream(&Config::new(importer.config.clone()));
-    Cataloger::of(&importer.repo_id, feed_base(&stored))
+    Cataloger::of(&importer.repo_id, feed_base(&stored), feed_base(reached))
 }
 
 /// Tells whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).

@@ -1,6 +1,6 @@
 //! `file://` feeds.
 
-use pith_fetch::{ErrorKind, FetchPolicy, Fetcher};
+use pith_fetch::{ErrorKind, FetchPolicy, Fetcher, FileFeeds};
 
 use crate::*;
 
@@ -16,8 +16,16 @@ fn local() -> Upstream {
     }
 }
 
+/// A process on which any folder may be a feed.
+fn open() -> Fetcher {
+    Fetcher::new(FetchPolicy {
+        files: FileFeeds::below(["/".into()]),
+        ..policy()
+    })
+}
+
 fn session() -> Session {
-    Fetcher::new(policy()).session(local()).unwrap()
+    open().session(local()).unwrap()
 }
 
 async fn kind_of(url: Url) -> ErrorKind {
@@ -105,18 +113,41 @@ async fn a_missing_file_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_settings_can_forbid_files() {
+async fn files_are_read_only_below_folders_that_the_settings_allow() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("f"), "x").unwrap();
-    let session = Fetcher::new(FetchPolicy {
-        allow_file: false,
-        ..policy()
-    })
-    .session(local())
-    .unwrap();
-    let file = file_url(&folder.path().join("f"));
-    let error = bytes(&session, file, 10).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["feeds", "own", "other"] {
+        std::fs::create_dir(at(name)).unwrap();
+        std::fs::write(at(name).join("f"), "x").unwrap();
+    }
+    std::os::unix::fs::symlink(at("other/f"), at("feeds/link")).unwrap();
+    let get = async |files: FileFeeds, upstream: Upstream, name: &str| {
+        let fetcher = Fetcher::new(FetchPolicy { files, ..policy() });
+        let session = fetcher.session(upstream).unwrap();
+        bytes(&session, file_url(&at(name)), 10).await
+    };
+    let feeds = || FileFeeds::below([at("feeds"), at("own")]).without([at("own")]);
+    assert_eq!(get(feeds(), local(), "feeds/f").await.unwrap(), b"x");
+    for name in ["other/f", "other/none", "feeds/link", "own/f"] {
+        let error = get(feeds(), local(), name).await.unwrap_err();
+        assert!(
+            matches!(error.kind, ErrorKind::Refused(_)),
+            "{name}: {error}"
+        );
+    }
+    let none = get(FileFeeds::default(), local(), "feeds/f").await;
+    assert!(matches!(none.unwrap_err().kind, ErrorKind::Refused(_)));
+    // What the server's own settings name needs no other, and leads nowhere else.
+    let ours = || Upstream {
+        home: Some(file_url(&at("other"))),
+        by_operator: true,
+        ..patient()
+    };
+    assert_eq!(
+        get(FileFeeds::default(), ours(), "other/f").await.unwrap(),
+        b"x"
+    );
+    assert!(get(FileFeeds::default(), ours(), "feeds/f").await.is_err());
 }
 
 #[tokio::test]
@@ -126,7 +157,7 @@ async fn a_document_from_a_server_cannot_have_files_of_this_machine_read() {
     std::fs::write(&path, "x").unwrap();
     for home in [None, Some(url("http://mirror.example/os/"))] {
         let upstream = Upstream { home, ..patient() };
-        let session = Fetcher::new(policy()).session(upstream).unwrap();
+        let session = open().session(upstream).unwrap();
         let error = bytes(&session, file_url(&path), 10).await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
     }

@@ -27,6 +27,8 @@ crate::on_both!(
     heads_and_ranges_are_answered_as_if_the_file_were_here,
     a_broken_or_lying_upstream_breaks_the_answer_and_leaves_nothing,
     a_failure_before_the_first_byte_has_a_status,
+    the_sources_of_the_repository_that_is_read_are_asked_first_and_alone,
+    nothing_of_anothers_source_leaves_before_it_is_verified,
     another_source_goes_on_where_the_first_broke_off,
     another_source_with_other_bytes_cuts_off_who_has_the_first_ones,
     a_client_that_goes_away_does_not_stop_the_download,
@@ -306,11 +308,48 @@ async fn read_some(
     read
 }
 
-/// One file in two repositories, the second of which was synced last and is asked first.
+/// One file in two repositories, the second of which was synced last.
 async fn at_two_upstreams(h: &Harness, big: &[u8]) {
     mirrored(h, "good", "/good/", &[("big.iso", big)]).await;
     mirrored(h, "bad", "/bad/", &[("big.iso", big)]).await;
     assert_eq!(ids(h, "good").await, ids(h, "bad").await);
+}
+
+async fn the_sources_of_the_repository_that_is_read_are_asked_first_and_alone(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let big = text(300_000);
+    at_two_upstreams(&h, &big).await;
+    let front = Front::of(&h.engine);
+    let answer = front.get("/pulp/isos/good/big.iso").await;
+    assert!(whole(answer).await.unwrap() == big);
+    assert_eq!(h.upstream.requests("/bad/big.iso"), 0);
+}
+
+async fn nothing_of_anothers_source_leaves_before_it_is_verified(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let big = text(300_000);
+    at_two_upstreams(&h, &big).await;
+    h.upstream.fault("/good/big.iso", Fault::Status(404));
+    h.upstream.put("/bad/big.iso", vec![b'E'; big.len()]);
+    let slow = Fault::Slow {
+        chunk: 30_000,
+        every: Duration::from_millis(10),
+    };
+    h.upstream.fault("/bad/big.iso", slow);
+    let front = Front::of(&h.engine);
+    for range in ["bytes=0-", "bytes=0-9", "bytes=5-5,7-7"] {
+        let answer = front.range("/pulp/isos/good/big.iso", range).await;
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY, "{range}");
+    }
+    assert!(h.upstream.requests("/bad/big.iso") > 0);
+    // What is the file is passed on, once that is known.
+    h.upstream.put("/bad/big.iso", big.clone());
+    let answer = front.get("/pulp/isos/good/big.iso").await;
+    assert!(whole(answer).await.unwrap() == big);
 }
 
 async fn another_source_goes_on_where_the_first_broke_off(on: On) {
@@ -322,7 +361,7 @@ async fn another_source_goes_on_where_the_first_broke_off(on: On) {
     h.upstream
         .fault("/bad/big.iso", Fault::WeakCutAfter(700_000));
     let front = Front::of(&h.engine);
-    let answer = front.get("/pulp/isos/good/big.iso").await;
+    let answer = front.get("/pulp/isos/bad/big.iso").await;
     assert!(whole(answer).await.unwrap() == big);
     assert!(h.upstream.requests("/bad/big.iso") > 0);
     assert_eq!(h.upstream.requests("/good/big.iso"), 1);
@@ -343,14 +382,14 @@ async fn another_source_with_other_bytes_cuts_off_who_has_the_first_ones(on: On)
     };
     h.upstream.fault("/good/big.iso", slow);
     let front = Front::of(&h.engine);
-    let answer = front.get("/pulp/isos/good/big.iso").await;
+    let answer = front.get("/pulp/isos/bad/big.iso").await;
     assert_eq!(answer.status(), StatusCode::OK);
     if let Some(body) = whole(answer).await {
         assert!(body == big, "nobody may get a mixture");
     }
     complete(&h, "good").await;
     assert!(
-        whole(front.get("/pulp/isos/bad/big.iso").await)
+        whole(front.get("/pulp/isos/good/big.iso").await)
             .await
             .unwrap()
             == big
@@ -464,7 +503,7 @@ async fn what_was_copied_can_be_fetched_when_its_source_is_gone(on: On) {
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     let mut said = Vec::new();
     for id in ids(&h, "copy").await {
-        let stored = h.engine.deferred_store(id).await;
+        let stored = h.engine.deferred_store(id, "copy").await;
         said.extend(stored.err().map(|why| why.to_string()));
     }
     assert_eq!(said.len(), 1, "{said:?}");

@@ -103,7 +103,7 @@ async fn digests_are_kept_as_they_become_known(on: On) {
     };
     let first = h.engine.store.units_stream(&query).unwrap();
     let first = first.try_concat().await.unwrap().remove(0);
-    h.engine.deferred_store(first.unit.id).await.unwrap();
+    h.engine.deferred_store(first.unit.id, "zoo").await.unwrap();
     let two: BTreeSet<String> = ["sha1", "sha1 sha256"].map(str::to_owned).into();
     assert_eq!(digests(&h, &feed, "zoo").await, two);
     synced_with(&h, "zoo", "/r/", json!({})).await;

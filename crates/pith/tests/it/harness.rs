@@ -9,7 +9,7 @@ use pith_content::ContentType;
 use pith_core::task::TaskState;
 use pith_core::{Clock, Document, ObjectId, Sha256, SignedDuration, SystemClock, TaskId};
 use pith_engine::{Engine, Job, Registry, run_workers};
-use pith_fetch::{FetchPolicy, Fetcher, RetryPolicy};
+use pith_fetch::{FetchPolicy, Fetcher, FileFeeds, RetryPolicy};
 use pith_store::{Distributor, Importer, Repository, Store, Task, UnitQuery};
 use pith_testkit::upstream::Upstream;
 use serde_json::{Value, json};
@@ -364,6 +364,7 @@ async fn open(
     };
     let fetcher = Fetcher::new(FetchPolicy {
         retry,
+        files: FileFeeds::below([std::env::temp_dir()]),
         ..FetchPolicy::default()
     });
     let types: Vec<Arc<dyn ContentType>> = vec![

@@ -163,6 +163,17 @@ async fn secrets_stay_at_the_feed_and_its_documents_lead_to_no_files_here() {
         (asked[0].header("authorization"), &asked[0].query),
         (None, &None)
     );
+    // The importer may say that it belongs to the feed.
+    let sites = json!({
+        "auth_sites": [other.url()],
+        "basic_auth_username": "u", "basic_auth_password": "p", "query_auth_token": "T0ken",
+    });
+    h.repository("trusted", "rpm", "/list", sites).await;
+    synced(&h, "trusted").await;
+    let asked = other.log("/os/repodata/repomd.xml");
+    let last = asked.last().unwrap();
+    assert!(last.header("authorization").is_some());
+    assert_eq!(last.query.as_deref(), Some("T0ken"));
     // A package that is said to be a file of this machine.
     let spec = Spec {
         location: |_| "file:///etc/hostname".to_owned(),

@@ -32,6 +32,7 @@ const WORKS: &[(&str, &[&str], &str)] = &[
         "proxy_username", "proxy_password", "basic_auth_username", "basic_auth_password", "max_downloads", "max_speed",
         "connect_timeout", "read_timeout"], NETWORK),
     ("yum_importer", &["query_auth_token"], NETWORK),
+    ("*_importer", &["auth_sites"], "crates/pith/tests/it/mirrors.rs::secrets_stay_at_the_feed_and_its_documents_lead_to_no_files_here"),
     ("*_importer", &["feed"], "crates/pith/tests/it/settings.rs::a_feed_that_is_no_url_is_refused_in_pulps_words"),
     ("iso_importer", &["remove_missing"], "crates/pith/tests/it/life.rs::files_that_left_the_feed_stay_unless_asked_to_go"),
     ("yum_importer", &["remove_missing"], "crates/pith/tests/it/rpm.rs::old_packages_go_when_the_feed_drops_them"),

@@ -103,6 +103,7 @@ fn source() -> FileSource {
         unit: pith_core::UnitId::new(),
         path: String::new(),
         repo_id: REPO.to_owned(),
+        site: String::new(),
         urls: vec!["a".to_owned()],
         size: None,
         digests: Vec::new(),

@@ -88,7 +88,7 @@ fn a_copy_takes_the_right_to_read_its_source_and_tells_nothing_without() {
 
 #[test]
 fn what_a_page_of_another_site_has_a_browser_send_is_not_done() {
-    let scene = Scene::start(None);
+    let scene = Scene::start(None, &[]);
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .proxy(None)
