@@ -215,6 +215,12 @@ impl Kind {
         [&RPM, &ISO].into_iter().find(|kind| kind.note == note)
     }
 
+    /// The kind whose repositories have this importer.
+    pub(crate) fn of_importer(type_id: &str) -> Option<&'static Self> {
+        let all = [&RPM, &ISO];
+        all.into_iter().find(|kind| kind.importer == type_id)
+    }
+
     /// The words of all unit types.
     #[must_use]
     pub fn words(&self) -> Vec<&'static str> {

@@ -4,6 +4,7 @@ use std::fs::File;
 
 use pith_e2e::Pith;
 use pith_e2e::tools::sample_files;
+use serde_json::json;
 
 /// No unit, upload or task has it.
 const ID: &str = "00000000-0000-4000-8000-000000000000";
@@ -101,6 +102,7 @@ const REFUSED: &[(i32, &str, &str)] = &[
     (2, "rpm repo uploads resume no", "pith rpm repo uploads list"),
     (2, "rpm repo update files --retain-old-count 3", "pith iso repo update files"),
     (2, "iso repo update rpms --serve-http true", "pith rpm repo update rpms"),
+    (2, "rpm repo update plain --feed http://x/", "pith iso repo update plain"),
     (6, "rpm repo copy rpm -f no -t rpms", "pith repo list"),
     (6, "repo importer create rpms --type no", "pith server importers"),
     (6, "repo distributor create rpms --type no", "pith server distributors"),
@@ -120,6 +122,13 @@ fn an_id_that_is_nowhere_is_an_error_that_leads_on() {
     ] {
         server.client(line).unwrap().done().unwrap();
     }
+    // As clients of other makes do it: without the note that says what kind it is.
+    let plain = json!({"id": "plain", "importer_type_id": "iso_importer", "importer_config": {}});
+    let made = server
+        .api()
+        .unwrap()
+        .call("POST", "/repositories/", Some(&plain));
+    made.unwrap().expect(201).unwrap();
     let file = std::fs::read_dir(sample_files()).unwrap().next();
     let file = file.unwrap().unwrap().path().display().to_string();
     let absent = ABSENT.iter().map(|(line, hint)| (3, *line, *hint));

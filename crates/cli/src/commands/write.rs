@@ -180,8 +180,17 @@ async fn is_of_kind(kind: &Kind, id: &str, session: &Session<'_>) -> Result<(), 
         other => other?,
     };
     let other = match repository["notes"]["_repo-type"].as_str() {
-        Some(note) if note != kind.note => Kind::of_note(note),
-        _ => return Ok(()),
+        Some(note) if note == kind.note => return Ok(()),
+        Some(note) => Kind::of_note(note),
+        // One that was made in another way: its importer tells.
+        None => {
+            let path = ["repositories", id, "importers"];
+            let importers = session.client.get(&path, &[]).await?;
+            match importers[0]["importer_type_id"].as_str() {
+                Some(type_id) if type_id != kind.importer => Kind::of_importer(type_id),
+                _ => return Ok(()),
+            }
+        }
     };
     let id = clean(id);
     Err(match other {
