@@ -467,6 +467,11 @@ fn spawn(folder: &Path, listen: SocketAddr, options: &[OsString]) -> anyhow::Res
         "--listen".as_ref(),
         listen.as_ref(),
     ])?;
+    // Processes on one database share what seals its secrets.
+    let is_shared = |option: &OsString| option.to_string_lossy().starts_with("postgres://");
+    if options.iter().any(is_shared) && !options.iter().any(|option| option == "--secrets-key") {
+        command.arg("--secrets-key").arg(shared_key()?);
+    }
     command
         .args(options)
         .stdout(log(folder)?)
@@ -474,6 +479,18 @@ fn spawn(folder: &Path, listen: SocketAddr, options: &[OsString]) -> anyhow::Res
     command
         .spawn()
         .with_context(|| format!("{command:?} did not start"))
+}
+
+/// The key file of servers that share a database.
+fn shared_key() -> anyhow::Result<PathBuf> {
+    let path = std::env::temp_dir().join("pith-e2e-secrets.key");
+    if !path.exists() {
+        // Whole from the beginning, whoever else makes it.
+        let mut file = tempfile::NamedTempFile::new()?;
+        writeln!(file, "pith-secrets-key:1:{}", "5a".repeat(32))?;
+        file.persist(&path)?;
+    }
+    Ok(path)
 }
 
 fn data(folder: &Path) -> PathBuf {

@@ -106,7 +106,7 @@ async fn in_database(engine: &Engine) -> anyhow::Result<Authority> {
     clippy::disallowed_methods,
     reason = "the server's own file, not content"
 )]
-fn replace(path: &Path, text: &[u8], mode: u32) -> std::io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &[u8], mode: u32) -> std::io::Result<()> {
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
     let write = || {
         let _ = std::fs::remove_file(&beside);

@@ -15,6 +15,7 @@ mod options;
 mod private;
 #[cfg(test)]
 mod said;
+mod secrets;
 mod server;
 mod tls;
 mod types;

@@ -100,6 +100,13 @@ pub(crate) struct ServerOptions {
         requires = "authority_cert"
     )]
     pub(crate) authority_key: Option<PathBuf>,
+    /// File with the key that seals passwords and keys in the database; made at the first start. Processes on one database need
+    /// the same one [default: `secrets.key` in the data folder]
+    #[arg(long, env = "PITH_SECRETS_KEY", value_name = "FILE")]
+    pub(crate) secrets_key: Option<PathBuf>,
+    /// Start although the key of the secrets in the database is lost: they are forgotten
+    #[arg(long)]
+    pub(crate) accept_lost_secrets: bool,
     /// Room kept free on the disks of files and database, such as `2G`: below it nothing more is taken in, and deleting
     /// still works; 0 for none [default: a twentieth of the disk, at least 4M and at most 1G]
     #[arg(

@@ -9,7 +9,7 @@ use anyhow::Context;
 use rustix::fs::Mode;
 
 /// The names that pith gives in its data folder. What else lies there is not its own.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "authority.pem",
     "ballast",
     "blobs",
@@ -18,6 +18,7 @@ const OWN: [&str; 8] = [
     "pith.db-shm",
     "pith.db-wal",
     "pith.db.lock",
+    "secrets.key",
 ];
 /// The first bytes of an SQLite database (<https://www.sqlite.org/fileformat.html>, 1.3.1).
 const MAGIC: &[u8] = b"SQLite format 3\0";

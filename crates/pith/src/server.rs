@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
-use crate::{admin, authority, content, listener, private, types};
+use crate::{admin, authority, content, listener, private, secrets, types};
 
 /// The time for which a server that was told to stop waits for its parts.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -249,6 +249,7 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
     let store = Store::connect(&options.database_url(), Arc::clone(&clock))
         .await
         .context("cannot open the database")?;
+    secrets::seal(&store, options).await?;
     let storage = match &options.storage {
         Some(url) => url.parse::<StorageUrl>().context("cannot use --storage")?,
         None => StorageUrl::default_in(&data),
@@ -330,7 +331,11 @@ fn fetch_policy(
     if let StorageUrl::Local(folder) = storage {
         own.push(folder.clone());
     }
-    let keys = [&options.tls_key, &options.authority_key];
+    let keys = [
+        &options.tls_key,
+        &options.authority_key,
+        &options.secrets_key,
+    ];
     own.extend(keys.into_iter().flatten().cloned());
     if let Some(database) = options.database_url().strip_prefix("sqlite://") {
         own.extend(["", "-shm", "-wal"].map(|end| PathBuf::from(format!("{database}{end}"))));

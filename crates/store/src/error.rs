@@ -83,6 +83,9 @@ pub enum StoreError {
     /// A row holds what pith never writes.
     #[error("the database holds an unreadable {0}; restore it from a backup, or report it")]
     Corrupt(String),
+    /// Secrets in the database cannot be sealed or opened.
+    #[error("a secret in the database cannot be sealed or opened: {0}")]
+    Sealed(String),
     /// The database server takes no connection at start.
     #[error("the database server at {place} cannot be used: {reason}")]
     Unreachable {

@@ -3,6 +3,7 @@
 use pith_core::{Document, ObjectId, Timestamp};
 
 use crate::dialect::{Sql, Stmt, for_update, sql};
+use crate::secrets::Secrets;
 use crate::sources::forget_repository;
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -32,21 +33,24 @@ pub struct Importer {
 /// The columns of an [`Importer`], in the order of `importer`.
 const COLUMNS: &str = "repo_id, oid, type_id, json(config), json(scratchpad), last_sync, last_updated, json(last_override)";
 
-fn importer(row: &Row) -> Result<Importer> {
+fn importer(row: &Row, secrets: &Secrets) -> Result<Importer> {
+    let last_override: Option<Document> = row.get(7)?;
     Ok(Importer {
         repo_id: row.get(0)?,
         oid: row.get(1)?,
         type_id: row.get(2)?,
-        config: row.get(3)?,
+        config: secrets.opened(row.get(3)?)?,
         scratchpad: row.get(4)?,
         last_sync: row.get(5)?,
         last_updated: row.get(6)?,
-        last_override: row.get(7)?,
+        last_override: last_override.map(|last| secrets.opened(last)).transpose()?,
     })
 }
 
 /// Gives a repository this importer in place of the one it has.
-pub(crate) async fn insert(tx: &mut DbTx, importer: &Importer) -> Result<()> {
+pub(crate) async fn insert(tx: &mut DbTx, importer: &Importer, secrets: &Secrets) -> Result<()> {
+    let last_override = importer.last_override.as_ref();
+    let last_override = last_override.map(|last| secrets.sealed(last)).transpose()?;
     repository_exists(tx, &importer.repo_id).await?;
     tx.execute(sql("DELETE FROM importers WHERE repo_id = $1").bind(&importer.repo_id))
         .await?;
@@ -56,17 +60,18 @@ pub(crate) async fn insert(tx: &mut DbTx, importer: &Importer) -> Result<()> {
     .bind(&importer.repo_id)
     .bind(&importer.oid)
     .bind(&importer.type_id)
-    .bind(&importer.config)
+    .bind(&secrets.sealed(&importer.config)?)
     .bind(&importer.scratchpad)
     .bind(importer.last_sync)
     .bind(importer.last_updated)
-    .bind(&importer.last_override);
+    .bind(&last_override);
     tx.execute(statement).await.map(drop)
 }
 
 /// The importer of a repository, as the transaction sees it.
-pub(crate) async fn get(tx: &mut DbTx, repo: &str) -> Result<Option<Importer>> {
+pub(crate) async fn get(tx: &mut DbTx, repo: &str, secrets: &Secrets) -> Result<Option<Importer>> {
     let row = tx.optional(of_repository(tx.engine(), repo)).await?;
+    let importer = |row| importer(row, secrets);
     row.as_ref().map(importer).transpose()
 }
 
@@ -87,11 +92,11 @@ pub(crate) async fn update_config(
     tx: &mut DbTx,
     repo: &str,
     config: &Document,
-    now: Timestamp,
+    (secrets, now): (&Secrets, Timestamp),
 ) -> Result<()> {
     let statement =
         sql("UPDATE importers SET config = jsonb($1), last_updated = $2 WHERE repo_id = $3")
-            .bind(config)
+            .bind(&secrets.sealed(config)?)
             .bind(now)
             .bind(repo);
     match tx.execute(statement).await? {
@@ -128,7 +133,7 @@ impl Store {
         self.optional(of_repository(self.engine(), repo))
             .await?
             .as_ref()
-            .map(importer)
+            .map(|row| importer(row, &self.inner.secrets))
             .transpose()
     }
 
@@ -146,7 +151,7 @@ impl Store {
         self.all(query.build())
             .await?
             .iter()
-            .map(importer)
+            .map(|row| importer(row, &self.inner.secrets))
             .collect()
     }
 
@@ -156,7 +161,7 @@ impl Store {
     /// [`crate::StoreError::Missing`] when there is no such repository.
     pub async fn importer_set(&self, importer: &Importer) -> Result<()> {
         let mut tx = self.begin().await?;
-        insert(&mut tx.inner, importer).await?;
+        insert(&mut tx.inner, importer, &self.inner.secrets).await?;
         tx.commit().await
     }
 
@@ -185,11 +190,12 @@ impl Store {
         at: Timestamp,
         override_config: Option<&Document>,
     ) -> Result<()> {
+        let sealed = override_config.map(|config| self.inner.secrets.sealed(config));
         let statement = sql(
             "UPDATE importers SET last_sync = $1, last_override = jsonb($2) WHERE repo_id = $3",
         )
         .bind(at)
-        .bind(override_config)
+        .bind(&sealed.transpose()?)
         .bind(repo);
         self.importer_write(repo, statement).await
     }

@@ -32,6 +32,7 @@ pub mod repositories;
 pub mod retired;
 pub mod roles;
 pub mod schedules;
+pub mod secrets;
 pub mod settings;
 pub mod sources;
 pub mod staging;
@@ -67,6 +68,7 @@ pub use repositories::{Repository, RepositoryChange, RepositoryUpdate, UnitCount
 pub use retired::{Held as HeldByGrace, Retired};
 pub use roles::Role;
 pub use schedules::{Schedule, ScheduleOwner};
+pub use secrets::Seal;
 pub use sources::{Alternate, FileSource, UnitFile};
 pub use staging::StagedId;
 pub use store::{BatchStream, Engine, Store, Tx};

@@ -157,7 +157,7 @@ impl Store {
         let mut tx = self.begin().await?;
         insert(&mut tx.inner, repository).await?;
         if let Some(importer) = importer {
-            crate::importers::insert(&mut tx.inner, importer).await?;
+            crate::importers::insert(&mut tx.inner, importer, &self.inner.secrets).await?;
         }
         for distributor in distributors {
             crate::distributors::insert(&mut tx.inner, distributor).await?;
@@ -232,7 +232,7 @@ impl Store {
         let row = tx.inner.optional(query.build()).await?;
         let row = row.ok_or_else(|| StoreError::missing("repository", id))?;
         let mut repository = self::repository(&row)?;
-        let importer = crate::importers::get(&mut tx.inner, id).await?;
+        let importer = crate::importers::get(&mut tx.inner, id, &self.inner.secrets).await?;
         let change = match decide(&repository, importer.as_ref()) {
             Ok(change) => change,
             Err(error) => return Ok(Err(error)),
@@ -247,7 +247,8 @@ impl Store {
             }
         }
         if let Some(config) = &change.importer_config {
-            crate::importers::update_config(&mut tx.inner, id, config, self.now()).await?;
+            let writing = (&self.inner.secrets, self.now());
+            crate::importers::update_config(&mut tx.inner, id, config, writing).await?;
         }
         for task in &change.tasks {
             self.task_enqueue_in(&mut tx, task).await?;

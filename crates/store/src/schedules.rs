@@ -4,6 +4,7 @@ use pith_core::{Document, ObjectId, TaskId, Timestamp};
 use serde_json::Value;
 
 use crate::dialect::{Kind, Sql, bulk, for_update, sql};
+use crate::secrets::Secrets;
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{NewTask, Result, Store, StoreError, TaskOutcome};
@@ -67,7 +68,7 @@ const COLUMNS: &str = "oid, resource, importer_of, distributor_of, distributor_i
      iso_schedule, first_run, enabled, failure_threshold, consecutive_failures, total_run_count, remaining_runs, \
      last_run_at, last_updated, due";
 
-fn schedule(row: &Row) -> Result<Schedule> {
+fn schedule(row: &Row, secrets: &Secrets) -> Result<Schedule> {
     let owner: (Option<String>, Option<String>, Option<String>) =
         (row.get(2)?, row.get(3)?, row.get(4)?);
     let owner = match owner {
@@ -84,7 +85,7 @@ fn schedule(row: &Row) -> Result<Schedule> {
         owner,
         task: row.get(5)?,
         args: row.get(6)?,
-        kwargs: row.get(7)?,
+        kwargs: secrets.opened(row.get(7)?)?,
         schedule: row.get(8)?,
         first_run: row.get(9)?,
         enabled: row.get(10)?,
@@ -172,7 +173,7 @@ impl Store {
         .bind(&distributor_id)
         .bind(&schedule.task)
         .bind(&schedule.args)
-        .bind(&schedule.kwargs)
+        .bind(&self.inner.secrets.sealed(&schedule.kwargs)?)
         .bind(&schedule.schedule)
         .bind(&schedule.first_run)
         .bind(schedule.enabled)
@@ -197,7 +198,9 @@ impl Store {
         let mut query = select(self);
         query.push(" WHERE oid = ").bind(oid);
         let row = self.optional(query.build()).await?;
-        row.as_ref().map(schedule).transpose()
+        row.as_ref()
+            .map(|row| schedule(row, &self.inner.secrets))
+            .transpose()
     }
 
     /// The schedules of a resource, oldest first.
@@ -213,7 +216,7 @@ impl Store {
         self.all(query.build())
             .await?
             .iter()
-            .map(schedule)
+            .map(|row| schedule(row, &self.inner.secrets))
             .collect()
     }
 
@@ -236,12 +239,12 @@ impl Store {
         let Some(row) = tx.inner.optional(query.build()).await? else {
             return Ok(None);
         };
-        let mut changed = schedule(&row)?;
+        let mut changed = schedule(&row, &self.inner.secrets)?;
         change(&mut changed);
         let statement = sql("UPDATE schedules SET kwargs = jsonb($1), iso_schedule = $2, first_run = $3, enabled = $4, \
              failure_threshold = $5, consecutive_failures = $6, total_run_count = $7, remaining_runs = $8, \
              last_run_at = $9, last_updated = $10, due = $11 WHERE oid = $12")
-        .bind(&changed.kwargs)
+        .bind(&self.inner.secrets.sealed(&changed.kwargs)?)
         .bind(&changed.schedule)
         .bind(&changed.first_run)
         .bind(changed.enabled)
@@ -281,7 +284,7 @@ impl Store {
         self.all(query.build())
             .await?
             .iter()
-            .map(schedule)
+            .map(|row| schedule(row, &self.inner.secrets))
             .collect()
     }
 

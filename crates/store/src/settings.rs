@@ -17,6 +17,18 @@ impl Store {
         row.map(|row| row.get(0)).transpose()
     }
 
+    /// Sets the value of a key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn setting_set(&self, key: &str, value: &Value) -> Result<()> {
+        let statement = sql("INSERT INTO settings (key, value) VALUES ($1, jsonb($2)) \
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        .bind(key)
+        .bind(value);
+        self.execute(statement).await.map(drop)
+    }
+
     /// The value of a key, which becomes `value` if it has none: every process sees the same one.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use crate::fence::{self, Fence};
 use crate::generations::Watch;
 use crate::importers::lock_repository;
 use crate::migrate::migrate;
+use crate::secrets::Secrets;
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, StoreError};
@@ -140,6 +141,7 @@ pub(crate) struct Inner {
     wakeups: Arc<watch::Sender<u64>>,
     listener: Option<JoinHandle<()>>,
     pub(crate) watch: Watch,
+    pub(crate) secrets: Secrets,
     /// (type, field) pairs with an index.
     pub(crate) indexed: RwLock<HashSet<(String, String)>>,
 }
@@ -193,6 +195,7 @@ impl Store {
             wakeups,
             listener,
             watch,
+            secrets: Secrets::default(),
             indexed: RwLock::default(),
         };
         Ok(Self {

@@ -24,7 +24,7 @@ pub struct Task {
     pub oid: ObjectId,
     /// Which code runs it.
     pub kind: String,
-    /// Its arguments, typed by the kind.
+    /// Its arguments, typed by the kind; with secrets in them only for whoever runs it.
     pub args: Value,
     /// Where it is in its life.
     pub state: TaskState,
@@ -330,7 +330,11 @@ impl Store {
     /// # Errors
     /// [`crate::StoreError::Duplicate`] when the id is taken.
     pub async fn task_enqueue_in(&self, tx: &mut Tx, task: &NewTask) -> Result<Task> {
-        let queued = enqueue(&mut tx.inner, task, self.now()).await?;
+        let sealed = NewTask {
+            args: self.inner.secrets.sealed_json(&task.args)?,
+            ..task.clone()
+        };
+        let queued = enqueue(&mut tx.inner, &sealed, self.now()).await?;
         tx.wake_at_commit();
         Ok(queued)
     }
@@ -355,11 +359,14 @@ impl Store {
             .push(for_update_skip_locked(engine))
             .push(") RETURNING ");
         query.push(COLUMNS);
-        self.write_all(query.build())
-            .await?
-            .first()
-            .map(self::task)
-            .transpose()
+        let rows = self.write_all(query.build()).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let mut claimed = self::task(row)?;
+        // Nobody else needs to know what the arguments were.
+        claimed.args = self.inner.secrets.opened_json(claimed.args)?;
+        Ok(Some(claimed))
     }
 
     /// Ends a running attempt and frees its resources. A normal end never overwrites a complete state, a failing end

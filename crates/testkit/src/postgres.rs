@@ -93,6 +93,17 @@ pub struct Locked {
 }
 
 impl Database {
+    /// Everything that is in it, as text.
+    ///
+    /// # Errors
+    /// When `pg_dump` does not start or fails.
+    pub fn dump(&self) -> Result<Vec<u8>> {
+        let mut dump = Command::new(self.server.programs.join("pg_dump"));
+        let output = dump.arg(&self.url).output().context("pg_dump")?;
+        ensure!(output.status.success(), "pg_dump: {}", output.status);
+        Ok(output.stdout)
+    }
+
     /// Locks a table as soon as nobody uses it.
     ///
     /// # Errors

@@ -1,15 +1,17 @@
 //! pith's certificate authority: it issues the certificates that people and consumers log in with and the server's own,
-//! and tells which client certificates are its own (reference: platform-api §2.3, §2.4).
+//! and tells which client certificates are its own (reference: platform-api §2.3, §2.4). It seals secrets, too.
 //!
 //! Nothing here reads a file, a database or the clock; keys never leave in a type that prints or serialises them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod authority;
 mod client;
+mod sealing;
 mod subject;
 
 pub use authority::{Authority, Issued, ServerIdentity};
 pub use client::{ClientCertificate, PeerCertificate};
+pub use sealing::SealingKey;
 pub use subject::Subject;
 
 /// Why a certificate cannot be made or an authority not be used.
@@ -20,6 +22,12 @@ pub enum TrustError {
         "the certificate authority cannot be used: {0}; give a CA certificate and its own unencrypted key, both in PEM form"
     )]
     Unusable(String),
+    /// A text is no key for secrets.
+    #[error("it holds no key for secrets; give the file that pith made")]
+    NoKey,
+    /// A secret was sealed with another key, or changed.
+    #[error("it was sealed with another key, or changed")]
+    NotOurs,
     /// A certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Failed(String),

@@ -16,6 +16,7 @@ mod repositories;
 mod retired;
 mod schedules;
 mod schema;
+mod secrets;
 mod small;
 mod sources;
 mod staging;

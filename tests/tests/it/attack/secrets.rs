@@ -152,3 +152,91 @@ fn no_answer_shows_a_password_or_token() {
         assert_eq!(task["result"]["config"], shown["config"]);
     });
 }
+
+/// Bytes of the database, wherever they are.
+fn at_rest(scene: &Scene) -> Vec<u8> {
+    match &scene._database {
+        None => ["pith.db", "pith.db-wal"]
+            .iter()
+            .flat_map(|name| std::fs::read(scene.server.data().join(name)).unwrap_or_default())
+            .collect(),
+        Some(database) => database.dump().unwrap(),
+    }
+}
+
+#[test]
+fn the_database_has_no_secret_in_the_clear_and_no_other_key_opens_it() {
+    Scene::on_each_database(|scene| {
+        let secrets = json!({
+            "feed": "http://127.0.0.1:9/?sesame-query", "basic_auth_username": "bob",
+            "basic_auth_password": "sesame-password", "proxy_host": "http://p:sesame-proxy@127.0.0.1:9",
+        });
+        scene.admin.create_rpm_with("paid", &secrets).unwrap();
+        let importer = "/repositories/paid/importers/yum_importer/";
+        let schedule = json!({"schedule": "P1D", "override_config": secrets});
+        scene.admin_does(
+            "POST",
+            &format!("{importer}schedules/sync/"),
+            &schedule,
+            201,
+        );
+        ended(
+            &scene.admin,
+            &scene.admin,
+            "PUT",
+            importer,
+            &json!({"importer_config": secrets}),
+        );
+        let body = json!({"override_config": secrets});
+        ended(
+            &scene.admin,
+            &scene.admin,
+            "POST",
+            "/repositories/paid/actions/sync/",
+            &body,
+        );
+        let stored = at_rest(scene);
+        let has = |text: &[u8]| stored.windows(text.len()).any(|at| at == text);
+        assert!(has(b"pith-sealed:1:") && has(b"paid"));
+        assert!(!has(b"sesame"));
+    });
+}
+
+#[test]
+fn a_key_that_is_lost_stops_the_start_and_loses_nothing() {
+    let mut server = pith_e2e::Pith::start().unwrap();
+    let (feed, _, hears) = listener();
+    let api = server.api().unwrap();
+    let importer = json!({"feed": feed.replace("http://", "http://bob:sesame@")});
+    api.create_rpm_with("paid", &importer).unwrap();
+    server.kill().unwrap();
+    let (key, away) = (
+        server.data().join("secrets.key"),
+        server.data().join("away"),
+    );
+    std::fs::copy(&key, &away).unwrap();
+    for other in [
+        None,
+        Some(format!("pith-secrets-key:1:{}\n", "00".repeat(32))),
+    ] {
+        std::fs::remove_file(&key).unwrap();
+        if let Some(other) = &other {
+            std::fs::write(&key, other).unwrap();
+        }
+        assert!(server.start_again().is_err());
+        let said = server.log().unwrap();
+        assert!(
+            said.lines().last().unwrap().contains("--secrets-key"),
+            "{said}"
+        );
+        std::fs::copy(&away, &key).unwrap();
+    }
+    server.start_again().unwrap();
+    let path = "/repositories/paid/actions/sync/";
+    ended(&api, &api, "POST", path, &json!({}));
+    assert!(
+        hears
+            .try_iter()
+            .any(|request| request.contains("Ym9iOnNlc2FtZQ=="))
+    );
+}
