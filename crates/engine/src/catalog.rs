@@ -176,7 +176,7 @@ impl Engine {
     pub(crate) async fn ways_of(&self, source: &FileSource) -> pith_store::Result<Vec<Way>> {
         let (own, relative) = split(&source.urls);
         if source.repo_id.is_empty() {
-            let open = self.open_way(source, own, Upstream::default());
+            let open = self.open_way(source, own, Upstream::default(), "");
             return Ok(open.into_iter().collect());
         }
         let Some(importer) = self.store.importer_get(&source.repo_id).await? else {
@@ -216,11 +216,11 @@ impl Engine {
         let mut ways = Vec::new();
         if !at_feed.is_empty() {
             let owner = format!("importer {}", source.repo_id);
-            let fingerprint = Sha256::of(fingerprint.as_bytes());
+            let digest = Sha256::of(fingerprint.as_bytes());
             let session = self
                 .deferred
                 .sessions
-                .of(self, &owner, fingerprint, || upstream(&reached));
+                .of(self, &owner, digest, || upstream(&reached));
             match session {
                 Ok(session) => ways.push(Way::new(session, source, at_feed)),
                 Err(error) => {
@@ -229,17 +229,23 @@ impl Engine {
             }
         }
         if !elsewhere.is_empty() {
-            ways.extend(self.open_way(source, elsewhere, upstream(&reached)));
+            let settings = upstream(&reached);
+            ways.extend(self.open_way(source, elsewhere, settings, &fingerprint));
         }
         Ok(ways)
     }
 
     /// Returns the way to ask for URLs of an entry that nobody has credentials for (any more): what its site's documents could name.
-    fn open_way(&self, source: &FileSource, urls: Vec<Url>, settings: Upstream) -> Option<Way> {
+    fn open_way(
+        &self,
+        source: &FileSource,
+        urls: Vec<Url>,
+        settings: Upstream,
+        fingerprint: &str,
+    ) -> Option<Way> {
         let home = Url::parse(&source.site).ok();
         let settings = settings.openly(home);
-        // Nothing in there is a secret.
-        let fingerprint = Sha256::of(format!("{settings:?} {:?}", settings.ssl_ca_cert).as_bytes());
+        let fingerprint = Sha256::of(fingerprint.as_bytes());
         let owner = format!("{} openly at {}", source.repo_id, source.site);
         let session = self
             .deferred

@@ -146,7 +146,8 @@ async fn ways(
             way.request.expect.extend(digest.ok());
         }
     }
-    ways.retain(|way| way.is_own || !way.request.expect.is_empty());
+    let is_known = |way: &Way| way.request.expect_size.is_some() && !way.request.expect.is_empty();
+    ways.retain(|way| way.is_own || is_known(way));
     Ok(ways)
 }
 

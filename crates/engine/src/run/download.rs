@@ -31,7 +31,7 @@ pub(crate) fn unreachable_file(url: &str, message: &str) -> FetchFailure {
 pub(crate) fn note(bent: &Bent, fetched: &pith_fetch::Fetched) {
     for error in &fetched.failed_mirrors {
         let sentence = "mirrors failed where another one had the file";
-        let status = error.kind.status();
+        let status = error.kind.status().filter(|_| !error.hushed);
         let name = match (error.mirror(), status) {
             (Some(mirror), Some(status)) => format!("{mirror} (status {status})"),
             (Some(mirror), None) => mirror,
@@ -83,6 +83,12 @@ pub(crate) fn failure(error: &FetchError) -> FetchFailure {
         }
         ErrorKind::Io => (None, FetchFailureKind::Ours),
         _ => (None, FetchFailureKind::Unreachable),
+    };
+    let (status, kind) = match (error.hushed, kind) {
+        (false, kind) => (status, kind),
+        // What is missing may be left out; nothing else is told.
+        (true, FetchFailureKind::NotFound) => (None, FetchFailureKind::NotFound),
+        (true, _) => (None, FetchFailureKind::Unreachable),
     };
     FetchFailure {
         url: error.url.to_string(),

@@ -122,6 +122,23 @@ fn errors_tell_super_users_alone_what_inner_hosts_have() {
         assert_eq!(said(&eve, &nothing_there), told);
         assert_eq!(said(&eve, &no_http), told);
         assert!(said(&scene.admin, &nothing_there).contains("404"));
+        // Nor are sizes and digests told, of files that are not what was promised.
+        let digest = "ab".repeat(32);
+        let package = Forged {
+            sha256: &digest,
+            size: Some(5),
+            base: "",
+            href: "f.rpm",
+        };
+        forge(&feed, "/wrong/", &package);
+        feed.replace("/wrong/f.rpm", b"7 bytes");
+        let wrong = feed.url("/wrong/");
+        assert!(said(&scene.admin, &wrong).contains("limit of 5"));
+        let told = said(&eve, &wrong);
+        assert!(
+            !told.contains("actual") && !told.contains("limit"),
+            "{told}"
+        );
         let history = eve
             .get("/repositories/own/history/sync/")
             .unwrap()
