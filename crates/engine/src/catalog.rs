@@ -24,6 +24,7 @@ struct Of {
     repo_id: String,
     feed: Option<Base>,
     site: String,
+    in_internet: bool,
 }
 
 impl Cataloger {
@@ -32,12 +33,17 @@ impl Cataloger {
         Self(None)
     }
 
-    /// For the importer of `repo_id`, whose configured feed is `feed`, in a run that reads `read`.
-    pub(crate) fn of(repo_id: &str, feed: Option<Base>, read: Option<Base>) -> Self {
+    /// For the importer of `repo_id`, whose configured feed is `feed`, in a run that reads `read`, perhaps in the internet.
+    pub(crate) fn of(
+        repo_id: &str,
+        feed: Option<Base>,
+        (read, in_internet): (Option<Base>, bool),
+    ) -> Self {
         Self(Some(Of {
             repo_id: repo_id.to_owned(),
             feed,
             site: read.map(|read| read.site()).unwrap_or_default(),
+            in_internet,
         }))
     }
 
@@ -58,6 +64,7 @@ impl Cataloger {
             path: String::new(),
             repo_id: of.repo_id.clone(),
             site: of.site.clone(),
+            in_internet: of.in_internet,
             urls: urls.iter().map(|url| kept(of.feed.as_ref(), url)).collect(),
             size: size.and_then(|size| i64::try_from(size).ok()),
             digests: digests.clone(),
@@ -138,6 +145,8 @@ pub(crate) struct Way {
     pub(crate) is_openly: bool,
     /// Is true when the repository that is read named it, or the server's own settings.
     pub(crate) is_own: bool,
+    /// Is true when it is at another site than the one that named it.
+    pub(crate) is_moved: bool,
     /// Is true when nothing of it leaves before all of it is verified.
     pub(crate) is_held: bool,
 }
@@ -150,6 +159,7 @@ impl Way {
             request: request(source, urls),
             is_openly: source.repo_id.is_empty(),
             is_own: false,
+            is_moved: false,
             is_held: true,
         }
     }
@@ -191,6 +201,7 @@ impl Engine {
         let feed = feed_base(&reached);
         let feed = feed.filter(|feed| follows(&source.site, feed));
         let is_at_home = |feed: &Base| source.site.is_empty() || source.site == feed.site();
+        let has_moved = !feed.as_ref().is_some_and(|feed| source.site == feed.site());
         let (mut at_feed, mut elsewhere) = (Vec::new(), own);
         if let Some(feed) = &feed {
             if is_at_home(feed) {
@@ -215,14 +226,20 @@ impl Engine {
         }
         let mut ways = Vec::new();
         if !at_feed.is_empty() {
-            let owner = format!("importer {}", source.repo_id);
+            // At its own site only: another feed may be anywhere that the settings allow.
+            let in_internet = source.in_internet && !has_moved;
+            let owner = format!("importer {} {in_internet}", source.repo_id);
+            let settings = || Upstream {
+                in_internet,
+                ..upstream(&reached)
+            };
             let digest = Sha256::of(fingerprint.as_bytes());
-            let session = self
-                .deferred
-                .sessions
-                .of(self, &owner, digest, || upstream(&reached));
+            let session = self.deferred.sessions.of(self, &owner, digest, settings);
             match session {
-                Ok(session) => ways.push(Way::new(session, source, at_feed)),
+                Ok(session) => ways.push(Way {
+                    is_moved: has_moved,
+                    ..Way::new(session, source, at_feed)
+                }),
                 Err(error) => {
                     tracing::warn!(repo_id = source.repo_id, %error, "an importer's settings cannot be used");
                 }
@@ -244,9 +261,15 @@ impl Engine {
         fingerprint: &str,
     ) -> Option<Way> {
         let home = Url::parse(&source.site).ok();
-        let settings = settings.openly(home);
+        let settings = Upstream {
+            in_internet: source.in_internet,
+            ..settings.openly(home)
+        };
         let fingerprint = Sha256::of(fingerprint.as_bytes());
-        let owner = format!("{} openly at {}", source.repo_id, source.site);
+        let owner = format!(
+            "{} openly at {} {}",
+            source.repo_id, source.site, source.in_internet
+        );
         let session = self
             .deferred
             .sessions
@@ -288,8 +311,9 @@ impl Engine {
                     None => Url::parse(kept).ok().map(without_password),
                 };
                 source.urls = urls.filter_map(open).map(String::from).collect();
-                if let (true, Some(feed)) = (source.site.is_empty(), feed) {
-                    source.site = feed.site();
+                if let Some(feed) = feed.filter(|feed| source.site != feed.site()) {
+                    // Where it is promised from now on, nobody knows of its network.
+                    (source.site, source.in_internet) = (feed.site(), false);
                 }
             }
             batch.retain(|source| !source.urls.is_empty());

@@ -40,6 +40,7 @@ pub(crate) fn upstream(reached: &Reached) -> Upstream {
             .iter()
             .filter_map(|site| Url::parse(site).ok())
             .collect(),
+        in_internet: default.in_internet,
         by_operator: default.by_operator,
         ssl_ca_cert: text("ssl_ca_cert"),
         ssl_client_cert: text("ssl_client_cert"),

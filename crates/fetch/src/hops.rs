@@ -129,8 +129,11 @@ impl Session {
     }
 
     /// Tells whether the feed's server is in the internet, as far as that can be known.
-    async fn home_is_public(&self) -> bool {
+    pub(crate) async fn home_is_public(&self) -> bool {
         let state = &self.state;
+        if state.upstream.in_internet {
+            return true;
+        }
         let Some(home) = state.upstream.home.as_ref().filter(|home| home.has_host()) else {
             return false;
         };
@@ -385,6 +388,51 @@ mod tests {
     use pith_testkit::upstream::{Fault, Upstream as Fake};
 
     use crate::{Egress, ErrorKind, FetchPolicy, Fetcher, Request, Upstream, VecSink};
+
+    /// 127.0.0.2 plays the internet.
+    #[tokio::test]
+    async fn a_feed_in_the_internet_stays_there_with_all_that_its_documents_name() {
+        let internet: IpAddr = "127.0.0.2".parse().unwrap();
+        let (public, private) = (
+            Fake::start_on(internet).await.unwrap(),
+            Fake::start().await.unwrap(),
+        );
+        for fake in [&public, &private] {
+            fake.put("/f", "bytes");
+        }
+        let egress = Egress {
+            pretend_public: vec![internet],
+            ..Egress::default()
+        };
+        let fetcher = Fetcher::new(FetchPolicy {
+            egress,
+            ..FetchPolicy::default()
+        });
+        let get = async |home: String, in_internet: bool, at: String| {
+            let upstream = Upstream {
+                home: Some(home.parse().unwrap()),
+                in_internet,
+                ..Upstream::default()
+            };
+            let session = fetcher.session(upstream).unwrap();
+            let request = Request::new([format!("{at}/f").parse().unwrap()], 100);
+            session.get(request, &mut VecSink::default()).await
+        };
+        // From private feeds to anywhere, and from public ones to public places.
+        for at in [public.url(), private.url(), private.named_url()] {
+            assert!(get(private.url(), false, at).await.is_ok());
+        }
+        assert!(get(public.url(), false, public.url()).await.is_ok());
+        // A name that leads into the private network since the feed was last read is one more way in.
+        for (home, in_internet, at) in [
+            (public.url(), false, private.url()),
+            (public.url(), false, private.named_url()),
+            (private.named_url(), true, private.named_url()),
+        ] {
+            let error = get(home, in_internet, at).await.unwrap_err();
+            assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");
+        }
+    }
 
     /// 127.0.0.2 plays the internet.
     #[tokio::test]

@@ -94,6 +94,11 @@ impl Session {
         }
     }
 
+    /// Tells whether the feed is in the internet, as far as that can be known.
+    pub async fn is_in_internet(&self) -> bool {
+        self.home_is_public().await
+    }
+
     /// Streams a file into `sink`, from the first mirror that has it as promised.
     ///
     /// Failures that may pass are tried again with growing waits, resuming where the server can do that safely; a mirror

@@ -26,6 +26,8 @@ pub struct Upstream {
     /// certificate: servers that its documents name get none, and nobody does when this is not set. Only where it is
     /// a `file://` URL are files of this machine read.
     pub home: Option<Url>,
+    /// Is true when that is known to be in the internet: a name that leads elsewhere now is not followed.
+    pub in_internet: bool,
     /// Further servers that get the secrets, such as mirrors that the feed's documents name.
     pub also: Vec<Url>,
     /// Is true for what the server's own settings name: it may be in a private network, or a folder of this machine, whatever
@@ -81,6 +83,7 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             home: None,
+            in_internet: false,
             also: Vec::new(),
             by_operator: false,
             ssl_ca_cert: None,
@@ -109,6 +112,7 @@ impl fmt::Debug for Upstream {
                 "home",
                 &self.home.as_ref().map(|home| String::from(clean(home))),
             )
+            .field("in_internet", &self.in_internet)
             .field("also", &self.also.len())
             .field("by_operator", &self.by_operator)
             .field("ssl_ca_cert", &self.ssl_ca_cert.is_some())

@@ -24,6 +24,8 @@ pub struct FileSource {
     pub repo_id: String,
     /// The site of the feed that named them: scheme, host and port; empty when nobody knows.
     pub site: String,
+    /// Is true when that was in the internet.
+    pub in_internet: bool,
     /// URLs, absolute or relative to the importer's feed, best first.
     pub urls: Vec<String>,
     /// Bytes it must have.
@@ -68,6 +70,7 @@ fn source(row: &Row) -> Result<FileSource> {
         size: row.get(4)?,
         digests: texts(&digests).iter().filter_map(digest).collect(),
         site: row.get(6)?,
+        in_internet: row.get(7)?,
     })
 }
 
@@ -92,7 +95,7 @@ impl Store {
     /// When the database fails.
     pub async fn sources_of(&self, unit: UnitId, path: &str) -> Result<Vec<FileSource>> {
         let statement = sql(
-            "SELECT unit_id, path, repo_id, json(urls), size, json(digests), site FROM sources \
+            "SELECT unit_id, path, repo_id, json(urls), size, json(digests), site, in_internet FROM sources \
              WHERE unit_id = $1 AND path = $2 ORDER BY repo_id = '', updated DESC, revision DESC, repo_id",
         )
         .bind(unit)
@@ -113,7 +116,7 @@ impl Store {
     ) -> Result<Vec<FileSource>> {
         let mut query = Sql::new(
             self.engine(),
-            "SELECT s.unit_id, s.path, s.repo_id, json(s.urls), s.size, json(s.digests), s.site FROM sources s WHERE s.repo_id = ",
+            "SELECT s.unit_id, s.path, s.repo_id, json(s.urls), s.size, json(s.digests), s.site, s.in_internet FROM sources s WHERE s.repo_id = ",
         );
         query.bind(repo);
         if let Some(after) = after {
@@ -194,13 +197,14 @@ pub(crate) async fn put<'a>(
             1i64.into(),
             now.into(),
             (&source.site).into(),
+            source.in_internet.into(),
         ]
     };
     let rows = distinct
         .iter()
         .map(|((unit, ..), source)| row(*unit, source))
         .collect();
-    let head = "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated, site)";
+    let head = "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated, site, in_internet)";
     let kinds = [
         Kind::Bytes,
         Kind::Text,
@@ -211,10 +215,11 @@ pub(crate) async fn put<'a>(
         Kind::Int,
         Kind::Int,
         Kind::Text,
+        Kind::Bool,
     ];
     let tail = "ON CONFLICT (unit_id, path, repo_id) DO UPDATE SET urls = excluded.urls, size = excluded.size, \
          digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated, \
-         site = excluded.site";
+         site = excluded.site, in_internet = excluded.in_internet";
     tx.execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
         .await
         .map(drop)

@@ -113,6 +113,7 @@ async fn ways(
                 request: request(first, vec![one.url]),
                 is_openly: false,
                 is_own: true,
+                is_moved: false,
                 is_held: !promised,
             });
         }
@@ -122,7 +123,8 @@ async fn ways(
         let own = own.map_err(Unavailable::internal)?.into_iter();
         ways.extend(own.map(|way| Way {
             is_own: true,
-            is_held: !promised,
+            // Whoever promised it did so for another site.
+            is_held: !promised || way.is_moved,
             ..way
         }));
     }

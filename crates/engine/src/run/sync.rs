@@ -283,7 +283,11 @@ async fn sync(
         downloads,
         session: &session,
         bent,
-        catalog: cataloger(&**plugin, importer, &reached),
+        catalog: cataloger(
+            &**plugin,
+            importer,
+            (&reached, session.is_in_internet().await),
+        ),
         supply,
     };
     let stages = Stages::start(Arc::clone(engine), plan);
@@ -311,9 +315,14 @@ async fn sync(
 
 /// Notes where files are: relative to the stored feed, so that they are found at a new one too, and with the site that they
 /// came from, which an override may have named.
-fn cataloger(plugin: &dyn Plugin, importer: &Importer, reached: &Reached) -> Cataloger {
+fn cataloger(
+    plugin: &dyn Plugin,
+    importer: &Importer,
+    (reached, in_internet): (&Reached, bool),
+) -> Cataloger {
     let stored = plugin.upstream(&Config::new(importer.config.clone()));
-    Cataloger::of(&importer.repo_id, feed_base(&stored), feed_base(reached))
+    let read = (feed_base(reached), in_internet);
+    Cataloger::of(&importer.repo_id, feed_base(&stored), read)
 }
 
 /// Tells whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).

@@ -29,6 +29,7 @@ crate::on_both!(
     a_failure_before_the_first_byte_has_a_status,
     the_sources_of_the_repository_that_is_read_are_asked_first_and_alone,
     nothing_of_anothers_source_leaves_before_it_is_verified,
+    what_one_feed_promised_is_kept_back_from_another_until_it_is_verified,
     another_source_goes_on_where_the_first_broke_off,
     another_source_with_other_bytes_cuts_off_who_has_the_first_ones,
     a_client_that_goes_away_does_not_stop_the_download,
@@ -350,6 +351,37 @@ async fn nothing_of_anothers_source_leaves_before_it_is_verified(on: On) {
     h.upstream.put("/bad/big.iso", big.clone());
     let answer = front.get("/pulp/isos/good/big.iso").await;
     assert!(whole(answer).await.unwrap() == big);
+}
+
+async fn what_one_feed_promised_is_kept_back_from_another_until_it_is_verified(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let big = text(300_000);
+    mirrored(&h, "r", "/f/", &[("big.iso", &big)]).await;
+    let elsewhere = pith_testkit::upstream::Upstream::start().await.unwrap();
+    elsewhere.put("/f/big.iso", vec![b'E'; big.len()]);
+    let slow = Fault::Slow {
+        chunk: 30_000,
+        every: Duration::from_millis(10),
+    };
+    elsewhere.fault("/f/big.iso", slow);
+    let change = Job::UpdateImporter {
+        repo_id: "r".to_owned(),
+        importer_id: "iso_importer".to_owned(),
+        config: serde_json::from_value(json!({"feed": format!("{}/f/", elsewhere.url())})).unwrap(),
+    };
+    let task = h.ended(h.engine.enqueue(change).await.unwrap()).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    let front = Front::of(&h.engine);
+    for range in ["bytes=0-", "bytes=0-9"] {
+        let answer = front.range("/pulp/isos/r/big.iso", range).await;
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY, "{range}");
+    }
+    elsewhere.put("/f/big.iso", big.clone());
+    let answer = front.get("/pulp/isos/r/big.iso").await;
+    assert!(whole(answer).await.unwrap() == big);
+    assert_eq!(h.upstream.requests("/f/big.iso"), 0);
 }
 
 async fn another_source_goes_on_where_the_first_broke_off(on: On) {

@@ -104,6 +104,7 @@ fn source() -> FileSource {
         path: String::new(),
         repo_id: REPO.to_owned(),
         site: String::new(),
+        in_internet: false,
         urls: vec!["a".to_owned()],
         size: None,
         digests: Vec::new(),

@@ -21,6 +21,7 @@ fn source(unit: pith_core::UnitId, repo: &str, url: &str) -> FileSource {
         path: String::new(),
         repo_id: repo.to_owned(),
         site: "http://a.example".to_owned(),
+        in_internet: true,
         urls: vec![url.to_owned()],
         size: Some(3),
         digests: vec![Digest::new(Algorithm::Sha1, &"ab".repeat(20)).unwrap()],
