@@ -82,8 +82,8 @@ pub enum Section<K: OfKind> {
 pub enum RepoOf<K: OfKind> {
     /// Create a repository
     Create(Box<CreateArgs<K>>),
-    /// Change a repository; an empty text removes a setting, and `pith repo importer update` and `pith repo distributor
-    /// update` remove any
+    /// Change a repository; an empty text removes a setting, and `pith repo importer update` and
+    /// `pith repo distributor update` remove any
     Update(Box<UpdateArgs<K>>),
     /// List the repositories of this kind
     List(ListArgs),
