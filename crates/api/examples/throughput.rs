@@ -12,10 +12,10 @@ use http::Request;
 use pith_blobs::{Blobs, StorageUrl};
 use pith_content::descriptor::KeyField;
 use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
-use pith_core::{SystemClock, TaskId};
+use pith_core::{Sha256, SystemClock, TaskId};
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher};
-use pith_store::{Basis, NewTask, NewUnit, OnConflict, Store, TaskStore};
+use pith_store::{NewTask, NewUnit, Store, TaskStore};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -66,9 +66,9 @@ fn package(number: u32) -> NewUnit {
         unreachable!()
     };
     NewUnit {
-        basis: Basis::Any,
         type_id: "package".to_owned(),
         key_digest: UnitKey::of(&PACKAGE, &doc).unwrap().digest(&PACKAGE),
+        said: Sha256::of(b"said"),
         doc,
         blob: None,
         size: None,
@@ -161,9 +161,7 @@ async fn main() {
     .await;
     let units: Vec<NewUnit> = (0..10_000).map(package).collect();
     let task = running_task(&engine.store).await;
-    task.units_save_staged(&units, &[], OnConflict::Keep)
-        .await
-        .unwrap();
+    task.units_save_staged(&units, &[]).await.unwrap();
     task.content_commit("r", engine.store.now()).await.unwrap();
 
     let search = "/pulp/api/v2/repositories/r/search/units/";

@@ -111,6 +111,12 @@ pub trait ContentType: Send + Sync {
         &[]
     }
 
+    /// Fields that are no part of what is said of units of `type_id`: two that differ in nothing else are one unit. Where a
+    /// file was found, flags that depend on the repository, and [`ContentType::learned_fields`] are such.
+    fn unsaid_fields(&self, type_id: &str) -> &'static [&'static str] {
+        self.learned_fields(type_id)
+    }
+
     /// The [`ContentType::learned_fields`] of a unit whose file came without a sync or an upload, which tell themselves:
     /// `head` is its beginning, `hashed` has the digests that were worked out.
     fn learn(&self, _type_id: &str, _head: &[u8], _hashed: &Hashed) -> Document {
@@ -128,8 +134,9 @@ pub trait ContentType: Send + Sync {
         None
     }
 
-    /// Decides what becomes of a known unit that is handed over again with [`unit::Existing::Replace`]: `wanted` is changed to
-    /// what is to be stored. `parts` holds all parts of the known unit as they are stored. Most types replace.
+    /// Merges a unit of the repository into one of the same key that is handed over with [`unit::Existing::Replace`] and says
+    /// something else: `wanted` is changed to what the repository is to have. `parts` holds all parts of the known unit
+    /// as they are stored. Most types replace.
     fn merge(
         &self,
         _type_id: &str,

@@ -96,17 +96,18 @@ pub struct WantedUnit {
     pub parts: Vec<Part>,
     /// Where its file is, for types with files.
     pub source: Option<Source>,
-    /// The fate of a unit of the same key that is already known.
+    /// The fate of a unit of the same key that the repository has.
     pub existing: Existing,
 }
 
-/// The ways to go on when a unit of the same key is already known.
+/// The ways to go on when the repository has a unit of the same key of which something else is said. What other repositories
+/// have is theirs and stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
-    /// It is used as it is; parts that it lacks are added.
+    /// The repository keeps it as it is.
     #[default]
     Keep,
-    /// Its document, parts and file are replaced.
+    /// The wanted one comes in its place, after [`crate::ContentType::merge`].
     Replace,
 }
 

@@ -54,7 +54,7 @@ pub trait UploadContext: Send + Sync {
     /// Puts the uploaded bytes into the blob store and tells SHA-256, size and the other digests.
     async fn store(&self, also: &[Algorithm]) -> Result<Hashed, ContentError>;
 
-    /// The document of the unit with the key of `unit`, whichever repositories have it; `None` when nobody knows it.
+    /// The document of the repository's unit with the key of `unit`; `None` when it has none.
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError>;
 
     /// Hands over units the repository should have; a source must be [`crate::unit::Source::Blob`] or none.

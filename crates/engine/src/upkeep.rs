@@ -78,6 +78,11 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: CancellationToken) {
             if let Err(error) = engine.store.stage_clear_ended().await {
                 tracing::error!(%error, "cannot forget what killed tasks staged");
             }
+            match engine.store.units_delete_replaced().await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "removed units in whose place others came"),
+                Err(error) => tracing::error!(%error, "cannot remove replaced units"),
+            }
             let swept = shutdown
                 .run_until_cancelled(engine.sweep_blobs(BLOB_GRACE))
                 .await;

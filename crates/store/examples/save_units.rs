@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
 use pith_core::{Clock, Document, ObjectId, Sha256, SystemClock, TaskId};
-use pith_store::{Basis, NewTask, NewUnit, OnConflict, Repository, Store, TaskStore, UnitQuery};
+use pith_store::{NewTask, NewUnit, Repository, Store, TaskStore, UnitQuery};
 use serde_json::json;
 
 const BATCH: usize = 500;
@@ -24,9 +24,9 @@ fn package(number: usize) -> NewUnit {
         "size": 4096 + number,
     });
     NewUnit {
-        basis: Basis::Any,
         type_id: "rpm".to_owned(),
         key_digest: Sha256::of(format!("key {number}").as_bytes()),
+        said: Sha256::of(b"said"),
         doc: doc.as_object().cloned().unwrap_or_default(),
         blob: Some(Sha256::of(&number.to_be_bytes())),
         size: Some(4096),
@@ -71,13 +71,13 @@ async fn main() -> Result<()> {
     let start = Instant::now();
     let mut saved = Vec::with_capacity(count);
     for batch in units.chunks(BATCH) {
-        saved.extend(task.units_save_staged(batch, &[], OnConflict::Keep).await?);
+        saved.extend(task.units_save_staged(batch, &[]).await?);
     }
     report("save and stage", start, count);
 
     let start = Instant::now();
     for batch in units.chunks(BATCH) {
-        task.units_save_staged(batch, &[], OnConflict::Keep).await?;
+        task.units_save_staged(batch, &[]).await?;
     }
     report("save and stage again", start, count);
     let staged: Vec<_> = saved.iter().map(|unit| (unit.id, "rpm")).collect();

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pith_core::Timestamp;
+use pith_core::{Timestamp, UnitId};
 
 use crate::dialect::{Sql, Stmt, for_update, sql};
 use crate::fence::{Fence, TaskStore, of_attempt};
+use crate::orphans;
+use crate::staging::settle;
 use crate::store::Engine;
 use crate::transaction::DbTx;
 use crate::unit_query::Plan;
@@ -21,7 +23,7 @@ pub struct Committed {
     pub version: Option<i64>,
     /// Associations made.
     pub added: i64,
-    /// Associations that were there and were staged again.
+    /// Associations that were there and were staged again, or in whose place came another unit of the same key.
     pub updated: i64,
     /// Associations ended.
     pub removed: i64,
@@ -42,11 +44,13 @@ struct Change {
     added: i64,
     updated: i64,
     removed: i64,
+    /// Units in whose place others of the same keys come: they are among those that are added and removed.
+    replaced: i64,
 }
 
 /// Compares what is staged with what is there. Costs what is staged, not what the repository has.
 async fn changes(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<BTreeMap<String, Change>> {
-    let statement = sql("SELECT s.type_id, s.remove, COUNT(r.unit_id), COUNT(*) FROM staged_units s \
+    let statement = sql("SELECT s.type_id, s.remove, COUNT(r.unit_id), COUNT(*), COUNT(s.instead) FROM staged_units s \
          LEFT JOIN repo_units r ON r.repo_id = $1 AND r.type_id = s.type_id AND r.unit_id = s.unit_id \
          AND r.removed_in IS NULL WHERE s.task_id = $2 AND s.attempt = $3 GROUP BY s.type_id, s.remove")
     .bind(repo)
@@ -58,6 +62,7 @@ async fn changes(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<BTreeMap<Str
         let change = changes.entry(row.get(0)?).or_default();
         if row.get(1)? {
             change.removed = present;
+            change.replaced = row.get(4)?;
         } else {
             change.updated = present;
             change.added = staged - present;
@@ -94,6 +99,17 @@ async fn apply(
     tx.execute(attempt(add.bind(repo).bind(version).bind(now)))
         .await
         .map(drop)
+}
+
+/// Units without a file in whose place others come. Unless somebody else has them they go at once. Those with files stay for as
+/// long as something that is published may promise the files (`Store::units_delete_replaced`).
+async fn replaced_documents(tx: &mut DbTx, fence: Fence) -> Result<Vec<UnitId>> {
+    let text = "SELECT s.unit_id FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE ";
+    let mut query = Sql::new(tx.engine(), text);
+    of_attempt(&mut query, "s.", fence);
+    query.push(" AND s.instead IS NOT NULL AND u.blob IS NULL AND u.downloaded ORDER BY s.unit_id");
+    let rows = tx.all(query.build()).await?;
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// Keeps `repo_counts` right.
@@ -180,9 +196,12 @@ impl TaskStore {
             return Err(StoreError::missing("repository", repo));
         };
         let next = row.get::<i64>(0)? + 1;
+        settle(&mut tx.inner, fence, repo).await?;
         let changes = changes(&mut tx.inner, fence, repo).await?;
         let sum = |of: fn(&Change) -> i64| changes.values().map(of).sum::<i64>();
-        let (added, updated, removed) = (sum(|c| c.added), sum(|c| c.updated), sum(|c| c.removed));
+        let (added, removed) = (sum(|c| c.added), sum(|c| c.removed));
+        let replaced = sum(|c| c.replaced);
+        let updated = sum(|c| c.updated) + replaced;
         apply(&mut tx.inner, fence, repo, next, now).await?;
         crate::sources::forget_removed(&mut tx.inner, fence, repo).await?;
         if added + removed > 0 {
@@ -196,7 +215,7 @@ impl TaskStore {
                         .bind(next)
                         .bind(added)
                         .bind(now)
-                        .bind(removed)
+                        .bind(removed - replaced)
                         .bind(repo),
                 )
                 .await?;
@@ -215,15 +234,17 @@ impl TaskStore {
                 )
                 .await?;
         }
+        let replaced_documents = replaced_documents(&mut tx.inner, fence).await?;
         let mut clear = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
         of_attempt(&mut clear, "", fence);
         tx.inner.execute(clear.build()).await?;
+        orphans::delete_documents(&mut tx.inner, &replaced_documents).await?;
         tx.commit().await?;
         Ok(Committed {
             version: (added + removed > 0).then_some(next),
-            added,
+            added: added - replaced,
             updated,
-            removed,
+            removed: removed - replaced,
         })
     }
 }

@@ -333,6 +333,15 @@ pub(crate) fn for_update(engine: Engine) -> &'static str {
     }
 }
 
+/// ` FOR NO KEY UPDATE` where there are several writers: for changes that leave alone what other rows refer to, so that
+/// nobody waits who only needs the row to stay.
+pub(crate) fn for_update_of_values(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR NO KEY UPDATE",
+    }
+}
+
 /// ` FOR KEY SHARE` where there are several writers: the rows may change, but not go away.
 pub(crate) fn for_key_share(engine: Engine) -> &'static str {
     match engine {

@@ -53,14 +53,6 @@ pub enum StoreError {
         .0.first().map(ToString::to_string).unwrap_or_default()
     )]
     BlobsGone(Vec<pith_core::Sha256>),
-    /// Units (type and digest of the key) are not any more what those that should replace them were made from: see
-    /// [`crate::Basis`].
-    #[error(
-        "{} unit(s) changed while they were being replaced, {} first: run it again",
-        .0.len(),
-        .0.first().map(|(type_id, key)| format!("{type_id} {key}")).unwrap_or_default()
-    )]
-    UnitsChanged(Vec<(String, pith_core::Sha256)>),
     /// Another attempt at the task has begun, or the task has ended: this one must stop and writes nothing more.
     #[error("attempt {} at the task {} was given up: another worker has taken it over, or it has ended", .0.attempt, .0.task)]
     Superseded(crate::Fence),

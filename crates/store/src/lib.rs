@@ -73,10 +73,7 @@ pub use sources::{Alternate, FileSource, UnitFile};
 pub use staging::StagedId;
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Lost, NewTask, Task, TaskOutcome};
-pub use units::{
-    Basis, KnownUnit, NewUnit, OnConflict, Part, RawDocument, SavedUnit, StreamedUnit, Unit,
-    UnitQuery,
-};
+pub use units::{KnownUnit, NewUnit, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery};
 pub use uploads::Upload;
 pub use users::User;
 pub use whole::WholeTx;

@@ -9,7 +9,7 @@ use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_content.sql"),
     include_str!("../migrations/0003_sources.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0010_fences.sql"),
     include_str!("../migrations/0011_sites.sql"),
     include_str!("../migrations/0012_networks.sql"),
+    include_str!("../migrations/0013_said.sql"),
 ];
 
 /// The schema this program knows.

@@ -6,12 +6,41 @@ use pith_core::{Sha256, UnitId};
 
 use crate::dialect::{CHUNK, Sql};
 use crate::store::Engine;
+use crate::transaction::DbTx;
 use crate::units::{COLUMNS, PAGE, Unit, unit};
 use crate::{BatchStream, Result, Store};
 
 /// True for rows of `units` that nobody has or is about to have.
-const IS_ORPHAN: &str = "NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = units.id AND r.removed_in IS NULL) \
-     AND id NOT IN (SELECT unit_id FROM staged_units)";
+macro_rules! is_nobodys {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM repo_units r WHERE r.unit_id = units.id AND r.removed_in IS NULL) \
+         AND id NOT IN (SELECT unit_id FROM staged_units)"
+    };
+}
+
+/// True for rows of `units` beside one of the same key that somebody has. Clients know one unit of a key, so to them it is none
+/// without a repository.
+macro_rules! has_twin {
+    () => {
+        "EXISTS (SELECT 1 FROM units o JOIN repo_units t ON t.unit_id = o.id AND t.removed_in IS NULL \
+         WHERE o.type_id = units.type_id AND o.key_digest = units.key_digest AND o.id <> units.id)"
+    };
+}
+
+const IS_NOBODYS: &str = is_nobodys!();
+
+const IS_ORPHAN: &str = concat!(is_nobodys!(), " AND NOT ", has_twin!());
+
+/// True for rows of `units` in whose place others came and that nothing that is served refers to: no publication is older than
+/// that, and no retired path needs them.
+const IS_REPLACED: &str = concat!(
+    is_nobodys!(),
+    " AND ",
+    has_twin!(),
+    " AND NOT EXISTS (SELECT 1 FROM retired_paths p WHERE p.unit_id = units.id) \
+     AND NOT EXISTS (SELECT 1 FROM repo_units r JOIN publications p ON p.repo_id = r.repo_id AND p.repo_version < r.removed_in \
+     WHERE r.unit_id = units.id)"
+);
 
 impl Store {
     /// Units that no repository has now and no task has staged, of one type or of all, by id.
@@ -93,32 +122,8 @@ impl Store {
         let mut blobs: Vec<Sha256> = Vec::new();
         for chunk in ids.chunks(CHUNK) {
             let mut tx = self.begin().await?;
-            if self.engine() == Engine::Postgres {
-                // Waits for those who are staging these units; the next statement then sees what they staged.
-                let mut lock = Sql::new(self.engine(), "SELECT id FROM units WHERE ");
-                lock.bind_in("id", chunk.iter().copied())
-                    .push(" ORDER BY id FOR UPDATE");
-                tx.inner.all(lock.build()).await?;
-            }
-            let mut query = Sql::new(self.engine(), "DELETE FROM units WHERE ");
-            query
-                .bind_in("id", chunk.iter().copied())
-                .push(" AND ")
-                .push(IS_ORPHAN)
-                .push(" RETURNING id, blob");
-            let mut gone: Vec<UnitId> = Vec::with_capacity(chunk.len());
-            for row in tx.inner.all(query.build()).await? {
-                gone.push(row.get(0)?);
-                blobs.extend(row.get::<Option<Sha256>>(1)?);
-            }
-            for table in ["unit_parts", "repo_units", "sources"] {
-                let mut query = Sql::new(self.engine(), "DELETE FROM ");
-                query
-                    .push(table)
-                    .push(" WHERE ")
-                    .bind_in("unit_id", gone.iter().copied());
-                tx.inner.execute(query.build()).await?;
-            }
+            let (gone, files) = delete(&mut tx.inner, chunk, IS_ORPHAN).await?;
+            blobs.extend(files);
             tx.commit().await?;
             deleted.extend(gone);
         }
@@ -126,6 +131,78 @@ impl Store {
         self.blobs_condemn(&blobs).await?;
         Ok(deleted)
     }
+
+    /// Deletes units in whose place others of the same key came, once nothing that is served refers to them; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_delete_replaced(&self) -> Result<usize> {
+        let (mut count, mut after) = (0, UnitId(uuid::Uuid::nil()));
+        loop {
+            let mut query = Sql::new(self.engine(), "SELECT id FROM units WHERE id > ");
+            query
+                .bind(after)
+                .push(" AND ")
+                .push(IS_REPLACED)
+                .push(" ORDER BY id")
+                .limit(PAGE);
+            let rows = self.all(query.build()).await?;
+            let ids: Vec<UnitId> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
+            let Some(last) = ids.last() else {
+                return Ok(count);
+            };
+            after = *last;
+            let mut tx = self.begin().await?;
+            let (gone, files) = delete(&mut tx.inner, &ids, IS_REPLACED).await?;
+            tx.commit().await?;
+            count += gone.len();
+            self.blobs_condemn(&files).await?;
+        }
+    }
+}
+
+/// Deletes those of these documents that nobody has.
+pub(crate) async fn delete_documents(tx: &mut DbTx, ids: &[UnitId]) -> Result<()> {
+    delete(tx, ids, IS_NOBODYS).await.map(drop)
+}
+
+/// Deletes those of these units for which `condition` holds; answers which, and what their files were.
+async fn delete(
+    tx: &mut DbTx,
+    ids: &[UnitId],
+    condition: &str,
+) -> Result<(Vec<UnitId>, Vec<Sha256>)> {
+    let (mut gone, mut files) = (Vec::with_capacity(ids.len()), Vec::new());
+    for chunk in ids.chunks(CHUNK) {
+        if tx.engine() == Engine::Postgres {
+            // Waits for those who are staging these units; the next statement then sees what they staged.
+            let mut lock = Sql::new(tx.engine(), "SELECT id FROM units WHERE ");
+            lock.bind_in("id", chunk.iter().copied())
+                .push(" ORDER BY id FOR UPDATE");
+            tx.all(lock.build()).await?;
+        }
+        let mut query = Sql::new(tx.engine(), "DELETE FROM units WHERE ");
+        query
+            .bind_in("id", chunk.iter().copied())
+            .push(" AND ")
+            .push(condition)
+            .push(" RETURNING id, blob");
+        let mut ids: Vec<UnitId> = Vec::with_capacity(chunk.len());
+        for row in tx.all(query.build()).await? {
+            ids.push(row.get(0)?);
+            files.extend(row.get::<Option<Sha256>>(1)?);
+        }
+        for table in ["unit_parts", "repo_units", "sources"] {
+            let mut query = Sql::new(tx.engine(), "DELETE FROM ");
+            query
+                .push(table)
+                .push(" WHERE ")
+                .bind_in("unit_id", ids.iter().copied());
+            tx.execute(query.build()).await?;
+        }
+        gone.extend(ids);
+    }
+    Ok((gone, files))
 }
 
 /// Writes what follows the list of columns.

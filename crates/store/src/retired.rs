@@ -124,6 +124,10 @@ fn retired(row: &Row) -> Result<Retired> {
     })
 }
 
+/// True for rows of `units` whose file no unit of a repository has.
+const IS_NOBODYS: &str = "NOT EXISTS (SELECT 1 FROM units o JOIN repo_units r ON r.unit_id = o.id \
+     WHERE o.blob = units.blob AND r.removed_in IS NULL)";
+
 impl Store {
     /// The content that the path `path` below the mount at `prefix` showed last, if it was retired after `since`.
     ///
@@ -178,6 +182,8 @@ impl Store {
                 "INSERT INTO withdrawn_blobs (blob) SELECT DISTINCT blob FROM units WHERE blob IS NOT NULL AND ",
             );
             note.bind_in("id", chunk.iter().copied())
+                .push(" AND ")
+                .push(IS_NOBODYS)
                 .push(" ON CONFLICT (blob) DO NOTHING");
             tx.inner.execute(note.build()).await?;
             let mut forget = Sql::new(self.engine(), "DELETE FROM retired_paths WHERE ");
@@ -187,7 +193,11 @@ impl Store {
                 self.engine(),
                 "DELETE FROM retired_paths WHERE blob IN (SELECT blob FROM units WHERE blob IS NOT NULL AND ",
             );
-            forget.bind_in("id", chunk.iter().copied()).push(")");
+            forget
+                .bind_in("id", chunk.iter().copied())
+                .push(" AND ")
+                .push(IS_NOBODYS)
+                .push(")");
             tx.inner.execute(forget.build()).await?;
             tx.commit().await?;
         }

@@ -7,20 +7,19 @@
 //! orphans first locks them for itself and then judges in a later statement (see `orphans`): either the deleter waits and
 //! then sees the staged rows, or the stager waits and then misses the units.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use pith_core::{Document, UnitId};
+use pith_core::{Document, Sha256, UnitId};
 
 use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
 use crate::fence::{Fence, TaskStore, of_attempt};
 use crate::sources::{self, FileSource};
 use crate::store::Engine;
 use crate::transaction::DbTx;
-use crate::unit_changes;
 use crate::unit_query::{Plan, Scope};
 use crate::unit_save;
 use crate::unit_stream;
-use crate::units::{NewUnit, OnConflict, SavedUnit, UnitQuery};
+use crate::units::{KnownUnit, NewUnit, SavedUnit, UnitQuery};
 use crate::value::Value;
 use crate::{Result, Store, StoreError};
 
@@ -30,21 +29,51 @@ const ATTEMPTS: usize = 5;
 /// A unit by id and type.
 pub type StagedId = (UnitId, String);
 
-/// Which of these units exist; they stay until the transaction ends.
-async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashSet<UnitId>> {
-    let mut there = HashSet::with_capacity(ids.len());
+/// The type and the key digest of those units that exist; they stay until the transaction ends.
+async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashMap<UnitId, (String, Sha256)>> {
+    let mut there = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
-        let mut query = Sql::new(tx.engine(), "SELECT id FROM units WHERE ");
+        let text = "SELECT id, type_id, key_digest FROM units WHERE ";
+        let mut query = Sql::new(tx.engine(), text);
         query.bind_in("id", chunk.iter().copied());
         if tx.engine() == Engine::Postgres {
             // In one order for everybody, so that nobody waits in a circle.
             query.push(" ORDER BY id FOR KEY SHARE");
         }
         for row in tx.all(query.build()).await? {
-            there.insert(row.get(0)?);
+            there.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
         }
     }
     Ok(there)
+}
+
+/// Stages units of which the keys are known. Of several with one key the last counts, whenever it was staged.
+async fn add(
+    tx: &mut DbTx,
+    fence: Fence,
+    units: &[(UnitId, &str)],
+    there: &HashMap<UnitId, (String, Sha256)>,
+) -> Result<()> {
+    let last: HashMap<&(String, Sha256), UnitId> = units
+        .iter()
+        .filter_map(|(id, _)| Some((there.get(id)?, *id)))
+        .collect();
+    let is_last = |id: &UnitId| there.get(id).and_then(|key| last.get(key)) == Some(id);
+    let units = units.iter().copied().filter(|(id, _)| is_last(id));
+    let units: Vec<(UnitId, &str)> = units.collect();
+    for chunk in units.chunks(CHUNK) {
+        let mut query = Sql::new(tx.engine(), "DELETE FROM staged_units WHERE ");
+        of_attempt(&mut query, "", fence);
+        query.push(
+            " AND NOT remove AND unit_id IN (SELECT o.id FROM units n JOIN units o \
+             ON o.type_id = n.type_id AND o.key_digest = n.key_digest AND o.id <> n.id WHERE ",
+        );
+        query
+            .bind_in("n.id", chunk.iter().map(|(id, _)| *id))
+            .push(")");
+        tx.execute(query.build()).await?;
+    }
+    write(tx, fence, &units, false).await
 }
 
 /// Sets what the task wants of these units; the last word counts.
@@ -66,10 +95,30 @@ async fn write(tx: &mut DbTx, fence: Fence, units: &[(UnitId, &str)], remove: bo
         .collect();
     let kinds = [Kind::Bytes, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bool];
     let head = "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove)";
-    let tail =
-        "ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove";
+    let tail = "ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove, instead = NULL";
     let statements = bulk(tx.engine(), head, &kinds, rows, tail);
     tx.execute_each(statements).await.map(drop)
+}
+
+/// [`TaskStore::stage_settle`].
+pub(crate) async fn settle(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<()> {
+    let text = "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove, instead) \
+         SELECT s.task_id, s.attempt, o.type_id, o.id, true, s.unit_id FROM staged_units s \
+         JOIN units n ON n.id = s.unit_id \
+         JOIN units o ON o.type_id = n.type_id AND o.key_digest = n.key_digest AND o.id <> n.id \
+         JOIN repo_units r ON r.repo_id = ";
+    let mut query = Sql::new(tx.engine(), text);
+    query
+        .bind(repo)
+        .push(" AND r.type_id = o.type_id AND r.unit_id = o.id AND r.removed_in IS NULL WHERE ");
+    of_attempt(&mut query, "s.", fence);
+    query.push(" AND NOT s.remove AND NOT EXISTS (SELECT 1 FROM staged_units a WHERE ");
+    of_attempt(&mut query, "a.", fence);
+    query.push(
+        " AND a.type_id = o.type_id AND a.unit_id = o.id AND NOT a.remove) \
+         ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET instead = excluded.instead",
+    );
+    tx.execute(query.build()).await.map(drop)
 }
 
 /// An attempt as two columns of a statement: hexadecimal digits and a number.
@@ -91,11 +140,12 @@ impl TaskStore {
         let ids: Vec<UnitId> = units.iter().map(|(id, _)| *id).collect();
         let mut tx = self.begin().await?;
         let there = hold(&mut tx.inner, &ids).await?;
-        let wanted = units.iter().copied().filter(|(id, _)| there.contains(id));
-        let wanted: Vec<(UnitId, &str)> = wanted.collect();
-        write(&mut tx.inner, self.fence(), &wanted, false).await?;
+        add(&mut tx.inner, self.fence(), units, &there).await?;
         tx.commit().await?;
-        Ok(ids.into_iter().filter(|id| !there.contains(id)).collect())
+        Ok(ids
+            .into_iter()
+            .filter(|id| !there.contains_key(id))
+            .collect())
     }
 
     /// Notes that the task wants these units out of its repository.
@@ -118,16 +168,15 @@ impl TaskStore {
         &self,
         units: &[NewUnit],
         sources: &[Option<FileSource>],
-        on_conflict: OnConflict,
     ) -> Result<Vec<SavedUnit>> {
         for _ in 0..ATTEMPTS {
             let mut tx = self.begin().await?;
-            let saved = unit_save::save(&mut tx.inner, units, on_conflict, self.now()).await?;
-            let (saved, changed) = (saved.units, saved.changed);
+            let saved = unit_save::save(&mut tx.inner, units, self.now()).await?;
             let mut ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
             ids.sort_unstable();
             ids.dedup();
-            if hold(&mut tx.inner, &ids).await?.len() < ids.len() {
+            let there = hold(&mut tx.inner, &ids).await?;
+            if there.len() < ids.len() {
                 // One that was found by its key was deleted as an orphan meanwhile; now it is new.
                 continue;
             }
@@ -135,11 +184,10 @@ impl TaskStore {
             let staged: Vec<(UnitId, &str)> = staged
                 .map(|(saved, unit)| (saved.id, unit.type_id.as_str()))
                 .collect();
-            write(&mut tx.inner, self.fence(), &staged, false).await?;
+            add(&mut tx.inner, self.fence(), &staged, &there).await?;
             let entries = saved.iter().zip(sources);
             let entries = entries.filter_map(|(unit, source)| Some((unit.id, source.as_ref()?)));
             sources::put(&mut tx.inner, entries, self.now()).await?;
-            unit_changes::mark(&mut tx.inner, &changed, self.now()).await?;
             tx.commit().await?;
             return Ok(saved);
         }
@@ -170,7 +218,7 @@ impl TaskStore {
         statement.text = format!(
             "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove) \
              SELECT {attempt}, found.type_id, found.unit_id, {remove} FROM ({}) AS found WHERE true \
-             ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove",
+             ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove, instead = NULL",
             statement.text
         )
         .into();
@@ -269,21 +317,86 @@ impl TaskStore {
             .collect()
     }
 
-    /// Takes back what the task said of these units.
+    /// Takes back what the task said of these units, and that others go for them.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn stage_forget(&self, type_id: &str, ids: &[UnitId]) -> Result<()> {
         for chunk in ids.chunks(CHUNK) {
-            let mut query = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
-            of_attempt(&mut query, "", self.fence());
-            query.push(" AND type_id = ").bind(type_id);
-            query
-                .push(" AND ")
-                .bind_in("unit_id", chunk.iter().copied());
-            self.execute(query.build()).await?;
+            for column in ["unit_id", "instead"] {
+                let mut query = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
+                of_attempt(&mut query, "", self.fence());
+                query.push(" AND type_id = ").bind(type_id);
+                query.push(" AND ").bind_in(column, chunk.iter().copied());
+                self.execute(query.build()).await?;
+            }
         }
         Ok(())
+    }
+
+    /// The units of this type that have one of these keys, by key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_known(
+        &self,
+        repo: &str,
+        type_id: &str,
+        keys: &[Sha256],
+    ) -> Result<HashMap<Sha256, Vec<KnownUnit>>> {
+        let mut known: HashMap<Sha256, Vec<KnownUnit>> = HashMap::with_capacity(keys.len());
+        for chunk in keys.chunks(CHUNK) {
+            let text = "SELECT u.key_digest, u.id, u.said, u.blob, u.size, u.downloaded, ";
+            let mut query = Sql::new(self.engine(), text);
+            let staged = |query: &mut Sql, column: &str| {
+                query.push(&format!("(SELECT {column} FROM staged_units s WHERE "));
+                of_attempt(query, "s.", self.fence());
+                query.push(" AND s.type_id = u.type_id AND s.unit_id = u.id)");
+            };
+            query.push("EXISTS ");
+            staged(&mut query, "1");
+            query.push(", COALESCE(");
+            staged(&mut query, "NOT s.remove");
+            query
+                .push(", EXISTS (SELECT 1 FROM repo_units r WHERE r.repo_id = ")
+                .bind(repo)
+                .push(" AND r.type_id = u.type_id AND r.unit_id = u.id AND r.removed_in IS NULL)) ")
+                .push("FROM units u WHERE u.type_id = ")
+                .bind(type_id)
+                .push(" AND ")
+                .bind_in("u.key_digest", chunk.iter().copied())
+                .push(" ORDER BY u.id");
+            for row in self.all(query.build()).await? {
+                let (staged, own): (bool, bool) = (row.get(6)?, row.get(7)?);
+                let unit = KnownUnit {
+                    id: row.get(1)?,
+                    said: row.get(2)?,
+                    own,
+                    blob: row.get(3)?,
+                    size: row.get(4)?,
+                    downloaded: row.get(5)?,
+                };
+                let units = known.entry(row.get(0)?).or_default();
+                // What is staged goes before what is there: it comes in its place.
+                if staged && own {
+                    units.insert(0, unit);
+                } else {
+                    units.push(unit);
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Stages the removal of units that the repository has and in whose place the task has staged others of the same keys.
+    /// Whoever looks at what the repository will have calls it before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stage_settle(&self, repo: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        settle(&mut tx.inner, self.fence(), repo).await?;
+        tx.commit().await
     }
 }
 

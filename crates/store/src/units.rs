@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::blobs;
 use crate::criteria_sql::UnitFilter;
-use crate::dialect::{CHUNK, Sql, for_update, plain_name, sql, top_level};
+use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
 use crate::field::Field;
 use crate::migrate::lock_schema;
 use crate::store::Engine;
-use crate::unit_changes;
 use crate::unit_query::{Plan, index_name};
+use crate::unit_save;
 use crate::unit_stream;
 use crate::value::Row;
-use crate::{BatchStream, Result, Store, StoreError};
+use crate::{BatchStream, Result, Store};
 
 /// Rows per batch of a stream.
 pub(crate) const PAGE: u64 = CHUNK as u64;
@@ -44,9 +44,11 @@ pub struct Unit<D = Document> {
 pub struct NewUnit {
     /// Its type.
     pub type_id: String,
-    /// SHA-256 of the unit key in canonical form; unique in the type.
+    /// SHA-256 of the unit key in canonical form.
     pub key_digest: Sha256,
-    /// The document that the REST API shows.
+    /// Digest of what is said of the unit; unique in type and key.
+    pub said: Sha256,
+    /// What the REST API shows.
     pub doc: Document,
     /// Its file, when it is here or its digest is known. Recorded in `blobs` when `downloaded`.
     pub blob: Option<Sha256>,
@@ -56,36 +58,6 @@ pub struct NewUnit {
     pub downloaded: bool,
     /// Big parts, kept beside the document: name and bytes (compressed by the caller).
     pub parts: Vec<(String, Vec<u8>)>,
-    /// The units that it may replace.
-    pub basis: Basis,
-}
-
-/// The state of a stored unit that a new one was made from, and that [`OnConflict::Replace`] may replace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Basis {
-    /// Any: nothing of what is stored is in the new one.
-    #[default]
-    Any,
-    /// None was there.
-    Absent,
-    /// This unit as it was after its last change.
-    Unit {
-        /// Its id.
-        id: UnitId,
-        /// Its [`Unit::last_updated`].
-        last_updated: Timestamp,
-    },
-}
-
-/// The way to go on when the key is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnConflict {
-    /// Leave the stored unit as it is.
-    Keep,
-    /// Replace document, file and parts where they differ; the id stays. The repositories that have such a unit know that
-    /// their content changed. Nothing is saved when one is not what its [`Basis`] says
-    /// ([`StoreError::UnitsChanged`]).
-    Replace,
 }
 
 /// The fate of one [`NewUnit`].
@@ -97,19 +69,21 @@ pub struct SavedUnit {
     pub new: bool,
 }
 
-/// All that a sync must know of a unit that is there already.
+/// What a task must know of a unit that is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownUnit {
     /// Its id.
     pub id: UnitId,
+    /// Digest of what is said of it.
+    pub said: Sha256,
+    /// Is true when the repository will have it as things stand: it has it now, or the task has staged it.
+    pub own: bool,
     /// Its file, when it is known.
     pub blob: Option<Sha256>,
     /// Bytes of the file.
     pub size: Option<i64>,
     /// Is true when the file is here.
     pub downloaded: bool,
-    /// The names of its parts.
-    pub parts: Vec<String>,
 }
 
 /// One big part of a unit.
@@ -183,7 +157,7 @@ pub(crate) fn unit(row: &Row) -> Result<Unit> {
 }
 
 /// The value of `last_updated` after a change: later than before whatever the clock says. What was made of the unit is kept
-/// by that time, and [`Basis`] knows the unit by it.
+/// by that time.
 pub(crate) fn moved_on(query: &mut Sql, now: Timestamp) {
     query
         .push("CASE WHEN last_updated < ")
@@ -211,41 +185,6 @@ fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
 }
 
 impl Store {
-    /// The units of this type that have one of these keys, by key.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn units_by_key(
-        &self,
-        type_id: &str,
-        keys: &[Sha256],
-    ) -> Result<HashMap<Sha256, KnownUnit>> {
-        let mut known = HashMap::with_capacity(keys.len());
-        for chunk in keys.chunks(CHUNK) {
-            let text = "SELECT key_digest, id, blob, size, downloaded, \
-                 (SELECT string_agg(p.part, ' ') FROM unit_parts p WHERE p.unit_id = units.id) \
-                 FROM units WHERE type_id = ";
-            let mut query = Sql::new(self.engine(), text);
-            query
-                .bind(type_id)
-                .push(" AND ")
-                .bind_in("key_digest", chunk.iter().copied());
-            for row in self.all(query.build()).await? {
-                let parts: Option<String> = row.get(5)?;
-                let parts = parts.unwrap_or_default();
-                let unit = KnownUnit {
-                    id: row.get(1)?,
-                    blob: row.get(2)?,
-                    size: row.get(3)?,
-                    downloaded: row.get(4)?,
-                    parts: parts.split_ascii_whitespace().map(str::to_owned).collect(),
-                };
-                known.insert(row.get(0)?, unit);
-            }
-        }
-        Ok(known)
-    }
-
     /// One unit.
     ///
     /// # Errors
@@ -304,20 +243,7 @@ impl Store {
     /// [`crate::StoreError::Missing`] when there is no such unit.
     pub async fn unit_set_blob(&self, id: UnitId, blob: Sha256, size: i64) -> Result<()> {
         let mut tx = self.begin().await?;
-        let mut query = Sql::new(self.engine(), "SELECT blob, size FROM units WHERE id = ");
-        query.bind(id).push(for_update(self.engine()));
-        let row = tx.inner.optional(query.build()).await?;
-        let row = row.ok_or_else(|| StoreError::missing("unit", id))?;
-        let expected: (Option<Sha256>, Option<i64>) = (row.get(0)?, row.get(1)?);
-        let statement = sql("UPDATE units SET blob = $1, size = $2, downloaded = $3 WHERE id = $4")
-            .bind(blob)
-            .bind(size)
-            .bind(true)
-            .bind(id);
-        tx.inner.execute(statement).await?;
-        if expected.0.is_some_and(|expected| expected != blob) || expected.1 != Some(size) {
-            unit_changes::mark(&mut tx.inner, &[id], self.now()).await?;
-        }
+        unit_save::set_file(&mut tx.inner, id, (blob, size), self.now()).await?;
         blobs::record(&mut tx.inner, vec![(blob, size)], self.now()).await?;
         tx.commit().await
     }

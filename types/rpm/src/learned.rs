@@ -6,12 +6,22 @@ use pith_core::{Algorithm, Document};
 use serde_json::Value;
 
 use crate::metadata::header;
+use crate::modular::IS_MODULAR;
 use crate::types::{DRPM, RPM, SRPM};
 
 /// The field with the digests.
 pub const CHECKSUMS: &str = "checksums";
 /// The field with the key that signed the file.
 pub const SIGNING_KEY: &str = "signing_key";
+/// Fields of a package that are no part of its description: what is worked out of the file, where the file was found, and
+/// what the modules of a repository make of it.
+pub const UNSAID: &[&str] = &[
+    CHECKSUMS,
+    SIGNING_KEY,
+    IS_MODULAR,
+    "relativepath",
+    "base_url",
+];
 /// The digests that packages are known by, as in Pulp.
 pub const USUAL: [Algorithm; 4] = [
     Algorithm::Md5,

@@ -102,6 +102,13 @@ impl ContentType for Rpm {
         }
     }
 
+    fn unsaid_fields(&self, type_id: &str) -> &'static [&'static str] {
+        match learned::is_package(type_id) {
+            true => learned::UNSAID,
+            false => &[],
+        }
+    }
+
     fn listed(&self, type_id: &str) -> Option<&'static Listed> {
         (type_id == types::RPM).then_some(&modular::LISTED)
     }
@@ -131,6 +138,9 @@ impl ContentType for Rpm {
                 .map(|(_, data)| units::pkglists(data))
                 .unwrap_or_default();
             advisories::merge(known, &lists, wanted);
+        }
+        if matches!(type_id, types::RPM | types::SRPM) {
+            units::keep_parts(parts, wanted);
         }
     }
 

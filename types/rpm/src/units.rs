@@ -151,12 +151,23 @@ pub fn package(package: &Package, snippets: Snippets, source: Source) -> WantedU
     WantedUnit {
         type_id: package_type(package),
         doc: package_document(package),
-        // A part that is missing is added once somebody has it.
         parts: parts
             .filter_map(|(name, data)| Some(Part { name, data: data? }))
             .collect(),
         source: Some(source),
-        existing: Existing::Keep,
+        existing: Existing::Replace,
+    }
+}
+
+/// Keeps the parts of a known package that the feed does not have any more: a feed that has lost its file lists for a while
+/// takes none away.
+pub fn keep_parts(known: &[(String, Vec<u8>)], wanted: &mut WantedUnit) {
+    for name in [PRIMARY, FILELISTS, OTHER] {
+        let known = known.iter().find(|(known, _)| known == name);
+        if let Some((_, data)) = known.filter(|_| wanted.parts.iter().all(|p| p.name != name)) {
+            let data = data.clone().into();
+            wanted.parts.push(Part { name, data });
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pith_content::UnitKey;
-use pith_core::{Document, UnitId};
-use pith_store::{Basis, NewUnit};
+use pith_core::{Document, Sha256, UnitId};
+use pith_store::NewUnit;
 use serde_json::{Value, json};
 
 use crate::plugins::recorded;
@@ -179,9 +179,9 @@ async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
     let doc: Document = serde_json::from_value(doc).unwrap();
     let kind = server.engine.registry.unit_type(type_id).unwrap();
     let unit = NewUnit {
-        basis: Basis::Any,
         type_id: type_id.to_owned(),
         key_digest: UnitKey::of(kind, &doc).unwrap().digest(kind),
+        said: Sha256::of(b"said"),
         doc,
         blob: None,
         size: None,

@@ -9,7 +9,7 @@ use pith_core::task::TaskState;
 use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry, auth};
 use pith_fetch::{FetchPolicy, Fetcher, FileFeeds};
-use pith_store::{NewTask, NewUnit, OnConflict, Store, TaskOutcome, TaskStore};
+use pith_store::{NewTask, NewUnit, Store, TaskOutcome, TaskStore};
 use pith_trust::Authority;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ impl Server {
     /// Saves units that come into no repository, by a task that leaves no trace; their ids.
     pub(crate) async fn save(&self, units: &[NewUnit]) -> Vec<UnitId> {
         let task = self.task().await;
-        let saved = task.units_save_staged(units, &[], OnConflict::Keep).await;
+        let saved = task.units_save_staged(units, &[]).await;
         self.forget(&task).await;
         saved.unwrap().iter().map(|unit| unit.id).collect()
     }

@@ -10,8 +10,8 @@ use http::Request;
 use pith_content::descriptor::KeyField;
 use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
 use pith_core::criteria::{Filter, compare};
-use pith_core::{Document, UnitId};
-use pith_store::{Basis, NewUnit};
+use pith_core::{Document, Sha256, UnitId};
+use pith_store::NewUnit;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -93,9 +93,9 @@ async fn server() -> Server {
             });
             let Value::Object(doc) = doc else { unreachable!() };
             NewUnit {
-                basis: Basis::Any,
                 type_id: "toy".to_owned(),
                 key_digest: UnitKey::of(&TOY, &doc).unwrap().digest(&TOY),
+                said: Sha256::of(b"said"),
                 doc,
                 blob: None,
                 size: None,

@@ -56,7 +56,7 @@ pub(super) async fn associate(
         source: info(&source.repo),
         repo: info(&subject.repo),
         config: Config::with_override(subject.importer.config.clone(), overriding),
-        stages: Stages::local(Arc::clone(&engine), run.store.clone())?,
+        stages: Stages::local(Arc::clone(&engine), run.store.clone(), &repo_id)?,
         store: run.store.clone(),
         cancelled: &run.cancel,
         additional,
@@ -103,7 +103,7 @@ async fn additional<'a>(
             source: info(&source.repo),
             repo: info(&subject.repo),
             config: Config::with_override(subject.importer.config.clone(), overriding.clone()),
-            stages: Stages::local(Arc::clone(&run.engine), store.clone())?,
+            stages: Stages::local(Arc::clone(&run.engine), store.clone(), to)?,
             store,
             cancelled: &run.cancel,
             additional: Vec::new(),
@@ -328,7 +328,7 @@ impl CopyContext for Copy<'_> {
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::after(&self.store, &self.repo.id, &select)
+        units::after(&self.store, &self.repo.id, &select).await
     }
 
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
@@ -382,7 +382,7 @@ impl RemoveContext for Removal<'_> {
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::after(&self.run.store, &self.repo.id, &select)
+        units::after(&self.run.store, &self.repo.id, &select).await
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {

@@ -8,6 +8,7 @@ use pith_core::{Document, UnitId};
 use pith_store::Store;
 use serde_json::Value;
 
+use super::stage::Moving;
 use crate::Engine;
 
 /// Adds to known units of a type what `told`, the documents that were handed over again, say of their files.
@@ -38,6 +39,34 @@ pub(crate) async fn from_files(
         }
         let set = store.units_set_field(type_id, field, &learned);
         set.await.map_err(ContentError::other)?;
+    }
+    Ok(())
+}
+
+/// Adds to units of a type that are to be saved what is known of their files from other units: those with these ids, of which
+/// something else is said.
+pub(super) async fn of_others(
+    (engine, store): (&Engine, &Store),
+    type_id: &str,
+    wanted: &mut [(Moving, UnitId)],
+) -> Result<(), ContentError> {
+    let family = engine.registry.content_type_of(type_id);
+    let fields = family.map_or(&[] as &[&str], |family| family.learned_fields(type_id));
+    if wanted.is_empty() || fields.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<UnitId> = wanted.iter().map(|(_, id)| *id).collect();
+    let known = store.units_pick(type_id, &ids, Some(fields), &[]).await;
+    let known = known.map_err(ContentError::other)?.into_iter();
+    let known: HashMap<UnitId, Document> = known.map(|one| (one.unit.id, one.unit.doc)).collect();
+    for (moving, id) in wanted {
+        let Some(known) = known.get(id) else { continue };
+        for field in fields {
+            let doc = &mut moving.unit.doc;
+            if let Some(value) = joined(doc.get(*field), known.get(*field)) {
+                doc.insert((*field).to_owned(), value);
+            }
+        }
     }
     Ok(())
 }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use futures::FutureExt;
 use pith_content::ContentError;
 use pith_content::sync::StageObserver;
-use pith_content::unit::{Existing, Source};
+use pith_content::unit::Source;
 use pith_core::{Digest, Document, UnitId};
-use pith_store::{Basis, FileSource, NewUnit, OnConflict};
+use pith_store::{FileSource, NewUnit};
 use tokio::sync::mpsc;
 
 use super::learn;
-use super::merge::{self, Candidate};
 use super::stage::{Moving, Shared};
 use crate::files::saving;
 
@@ -42,32 +41,29 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
     engine.blobs.durable().await.map_err(ContentError::other)?;
     complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());
-    let mut kept = Group::default();
-    let mut replacing = Group::default();
-    let mut sources: Vec<FileSource> = Vec::new();
+    let mut units = Vec::with_capacity(batch.len());
+    let mut sources = Vec::with_capacity(batch.len());
+    let mut completed: Vec<FileSource> = Vec::new();
     for moving in batch {
         done.push(Saved::of(&moving));
         if let (Some(id), Some(_)) = (moving.known, moving.file) {
-            sources.extend(shared.catalog.entry(id, &moving.unit));
+            completed.extend(moving.entry_of(id));
             continue;
         }
-        let group = match moving.unit.existing {
-            Existing::Keep if !moving.completes => &mut kept,
-            _ => &mut replacing,
-        };
         // The unit gets its id when it is saved.
-        let source = shared.catalog.entry(UnitId::new(), &moving.unit);
-        group.sources.push(source);
-        group.units.push(moving);
+        sources.push(moving.entry.clone());
+        units.push(new_unit(moving)?);
     }
-    kept.save_kept(shared).await?;
-    if !replacing.units.is_empty() {
-        merge::save(shared, replacing.units, &replacing.sources).await?;
+    if !units.is_empty() {
+        let (units, sources) = (&units, &sources);
+        let save = move || shared.store.units_save_staged(units, sources).boxed();
+        let saved = saving(engine, save).await;
+        saved.map_err(ContentError::other)?;
     }
     // Those of units that got their files only now.
     shared
         .store
-        .sources_put(&sources)
+        .sources_put(&completed)
         .await
         .map_err(ContentError::other)?;
     for saved in done {
@@ -120,42 +116,6 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
     Ok(())
 }
 
-/// Units of one batch that are saved in one way.
-#[derive(Default)]
-struct Group {
-    units: Vec<Moving>,
-    sources: Vec<Option<FileSource>>,
-}
-
-impl Group {
-    /// Saves and stages units that leave what is known as it is.
-    async fn save_kept(self, shared: &Shared) -> Result<(), ContentError> {
-        if self.units.is_empty() {
-            return Ok(());
-        }
-        let units = self.units.into_iter().map(|mut moving| {
-            let candidate = Candidate {
-                doc: std::mem::take(&mut moving.unit.doc),
-                parts: std::mem::take(&mut moving.unit.parts),
-                basis: Basis::Any,
-            };
-            new_unit(&moving, candidate)
-        });
-        let units: Vec<NewUnit> = units.collect::<Result<_, _>>()?;
-        let (units, sources) = (&units, &self.sources);
-        let save = move || {
-            let saved = shared
-                .store
-                .units_save_staged(units, sources, OnConflict::Keep);
-            saved.boxed()
-        };
-        saving(&shared.engine, save)
-            .await
-            .map(drop)
-            .map_err(ContentError::other)
-    }
-}
-
 /// Whom to tell of a saved unit, and what.
 struct Saved {
     observer: Arc<dyn StageObserver>,
@@ -189,30 +149,30 @@ impl Saved {
 }
 
 /// The stored state of a unit.
-pub(super) fn new_unit(moving: &Moving, candidate: Candidate) -> Result<NewUnit, ContentError> {
-    let (promised, blob) = match &moving.unit.source {
+fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
+    let unit = moving.unit;
+    let (promised, blob) = match &unit.source {
         Some(Source::Download { size, digests, .. }) => {
             (*size, digests.iter().find_map(Digest::as_sha256))
         }
         _ => (None, None),
     };
     let size = moving.file.map(|(_, size)| size).or(promised);
+    let parts = unit.parts.into_iter();
     Ok(NewUnit {
-        type_id: moving.unit.type_id.to_owned(),
+        type_id: unit.type_id.to_owned(),
         key_digest: moving.key_digest,
-        doc: candidate.doc,
+        said: moving.said,
+        doc: unit.doc,
         blob: moving.file.map(|(blob, _)| blob).or(blob),
         size: size
             .map(i64::try_from)
             .transpose()
             .map_err(ContentError::other)?,
         // A unit without a source keeps its text among its parts: nothing of it is missing.
-        downloaded: moving.file.is_some() || !moving.file_backed || moving.unit.source.is_none(),
-        parts: candidate
-            .parts
-            .into_iter()
+        downloaded: moving.file.is_some() || !moving.file_backed || unit.source.is_none(),
+        parts: parts
             .map(|part| (part.name.to_owned(), part.data.to_vec()))
             .collect(),
-        basis: candidate.basis,
     })
 }

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::download::unreachable_file;
 use super::download_repository::{forget, hashed};
 use super::learn;
-use super::stage::{Moving, Shared};
+use super::stage::{Found, Moving, Shared};
 
 /// Files read at once.
 const AT_ONCE: usize = 4;
@@ -35,25 +35,25 @@ type Stored = (Document, Option<(Sha256, u64)>);
 pub(super) async fn known(
     shared: &Shared,
     type_id: &str,
-    served: Vec<(UnitId, Moving)>,
-) -> Result<Vec<(UnitId, Moving, Verdict)>, ContentError> {
-    let mut stored = stored(shared, type_id, &served).await?;
-    let judged = futures::stream::iter(served).map(|(id, mut moving)| {
-        let stored = stored.remove(&id);
+    found: Vec<(Found, Moving)>,
+) -> Result<Vec<(Found, Moving, Verdict)>, ContentError> {
+    let mut stored = stored(shared, type_id, &found).await?;
+    let judged = futures::stream::iter(found).map(|(found, mut moving)| {
+        let stored = stored.remove(&found.unit.id);
         async move {
             let verdict = match stored {
                 None => Verdict::Accepted,
                 Some(stored) => judge(shared, &mut moving, stored).await?,
             };
-            Ok::<_, ContentError>((id, moving, verdict))
+            Ok::<_, ContentError>((found, moving, verdict))
         }
     });
-    let judged: Vec<(UnitId, Moving, Verdict)> = judged.buffered(AT_ONCE).try_collect().await?;
+    let judged: Vec<(Found, Moving, Verdict)> = judged.buffered(AT_ONCE).try_collect().await?;
     // Those that are taken say it when they are.
     let refused = judged
         .iter()
         .filter(|(_, moving, verdict)| moving.learned && matches!(verdict, Verdict::Refused));
-    let told = refused.map(|(id, moving, _)| (*id, &moving.unit.doc));
+    let told = refused.map(|(found, moving, _)| (found.unit.id, &moving.unit.doc));
     learn::from_files((&shared.engine, &shared.store), type_id, told.collect()).await?;
     Ok(judged)
 }
@@ -62,14 +62,14 @@ pub(super) async fn known(
 async fn stored(
     shared: &Shared,
     type_id: &str,
-    served: &[(UnitId, Moving)],
+    found: &[(Found, Moving)],
 ) -> Result<HashMap<UnitId, Stored>, ContentError> {
     let screened = |moving: &Moving| {
         let downloads = matches!(moving.unit.source, Some(Source::Download { .. }));
         downloads && moving.observer.screens(type_id)
     };
-    let asked = served.iter().filter(|(_, moving)| screened(moving));
-    let ids: Vec<UnitId> = asked.map(|(id, _)| *id).collect();
+    let asked = found.iter().filter(|(_, moving)| screened(moving));
+    let ids: Vec<UnitId> = asked.map(|(found, _)| found.unit.id).collect();
     let mut stored = HashMap::with_capacity(ids.len());
     if ids.is_empty() {
         return Ok(stored);

@@ -11,18 +11,19 @@ use pith_content::base::shown;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
-use pith_content::{Bent, ContentError, UnitKey};
+use pith_content::{Bent, ContentError, UnitKey, UnitType};
 use pith_core::error::PulpError;
-use pith_core::{Sha256, UnitId};
+use pith_core::{Digest, Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
-use pith_store::{KnownUnit, TaskStore};
+use pith_store::{FileSource, KnownUnit, TaskStore};
+use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
 use super::learn;
-use super::merge::{self, Candidate};
+use super::said;
 use super::save::{SAVE_BATCH, save_loop};
 use super::screen::{self, Verdict};
 use crate::Engine;
@@ -43,14 +44,16 @@ pub(crate) enum Policy {
 /// A unit on its way through the stages.
 pub(super) struct Moving {
     pub(super) unit: WantedUnit,
-    /// For a unit that replaces what is known: what is to be stored of it, when that was found already.
-    pub(super) candidate: Option<Candidate>,
-    /// Is true when it adds parts to a known unit that otherwise stays as it is.
-    pub(super) completes: bool,
     pub(super) key_digest: Sha256,
+    /// The digest of what is said of it.
+    pub(super) said: Sha256,
+    /// Where its file can be had later.
+    pub(super) entry: Option<FileSource>,
     pub(super) file_backed: bool,
+    /// Is true when the key names a digest of the file: units of one key have one file.
+    is_keyed_by_file: bool,
     pub(super) file: Option<(Sha256, u64)>,
-    /// A known unit that only lacks its file.
+    /// The known unit of which the same is said.
     pub(super) known: Option<UnitId>,
     /// Is true when the document says what was worked out of the file.
     pub(super) learned: bool,
@@ -63,8 +66,10 @@ pub(super) struct Shared {
     pub(super) engine: Arc<Engine>,
     /// The part of the content that the task may change.
     pub(super) store: TaskStore,
+    /// The repository whose content it is.
+    repo: String,
     /// Notes where files can be had.
-    pub(super) catalog: Cataloger,
+    catalog: Cataloger,
     /// Alternate content sources.
     supply: Supply,
     /// Units handed over and not yet saved or dropped.
@@ -116,6 +121,8 @@ impl Shared {
 pub(crate) struct Plan<'a> {
     /// The part of the content that the task may change.
     pub(crate) store: TaskStore,
+    /// The repository whose content it is.
+    pub(crate) repo: &'a str,
     /// When files come.
     pub(crate) policy: Policy,
     /// Downloads at once.
@@ -144,6 +151,7 @@ impl Stages {
     pub(crate) fn start(engine: Arc<Engine>, plan: Plan<'_>) -> Self {
         let Plan {
             store,
+            repo,
             policy,
             downloads,
             session,
@@ -155,6 +163,7 @@ impl Stages {
         let shared = Arc::new(Shared {
             engine,
             store,
+            repo: repo.to_owned(),
             catalog,
             supply,
             open: AtomicUsize::new(0),
@@ -187,14 +196,19 @@ impl Stages {
         }
     }
 
-    /// Starts the stages for units whose files are in the store already: nothing is downloaded or catalogued.
-    pub(crate) fn local(engine: Arc<Engine>, store: TaskStore) -> Result<Self, PulpError> {
+    /// Starts the stages for units of `repo` whose files are in the store already: nothing is downloaded or catalogued.
+    pub(crate) fn local(
+        engine: Arc<Engine>,
+        store: TaskStore,
+        repo: &str,
+    ) -> Result<Self, PulpError> {
         let session = engine
             .fetcher
             .session(Upstream::default())
             .map_err(|error| PulpError::execution(error.to_string()))?;
         let plan = Plan {
             store,
+            repo,
             policy: Policy::Immediate,
             downloads: 1,
             session: &session,
@@ -242,60 +256,85 @@ impl Stages {
     ) -> Result<(), ContentError> {
         let shared = &self.shared;
         let store = &shared.store;
-        let file_backed = shared
-            .engine
-            .registry
-            .unit_type(type_id)
-            .is_some_and(|kind| kind.file_backed);
+        let kind = shared.engine.registry.unit_type(type_id);
+        let file_backed = kind.is_some_and(|kind| kind.file_backed);
         let policy = self.policy_of(type_id);
         let keys: Vec<Sha256> = group.iter().map(|(_, digest)| *digest).collect();
-        let known = store
-            .units_by_key(type_id, &keys)
-            .await
-            .map_err(ContentError::other)?;
+        let known = store.units_known(&shared.repo, type_id, &keys).await;
+        let known = known.map_err(ContentError::other)?;
         let mut nearby = shared.nearby(type_id, &keys, policy).await?;
-        let mut served: Vec<(UnitId, Moving)> = Vec::new();
-        for (unit, key_digest) in group {
-            let found = known.get(&key_digest);
-            let completes = found.is_some_and(|found| completes(&unit, found));
-            let (serves, candidate) = match found {
-                Some(found) => self.as_known(&unit, found, policy).await?,
-                None => (false, None),
-            };
-            let known = found.filter(|_| unit.existing == Existing::Keep && !completes);
+        let mut found = Vec::new();
+        for (mut unit, key_digest) in group {
+            let known = known.get(&key_digest).map_or(&[] as &[_], Vec::as_slice);
+            let said = self.settle(&mut unit, known).await?;
+            let same = known.iter().find(|known| known.said == said);
+            let is_keyed_by_file = kind.is_some_and(|kind| is_keyed_by_file(kind, &unit));
             let moving = Moving {
-                known: known.map(|found| found.id).filter(|_| !serves),
+                known: same.map(|same| same.id),
                 learned: matches!(unit.source, Some(Source::Blob { .. })),
                 nearby: nearby.remove(&key_digest).unwrap_or_default(),
+                entry: shared.catalog.entry(UnitId::new(), &unit),
                 unit,
-                candidate,
-                completes,
                 key_digest,
+                said,
                 file_backed,
+                is_keyed_by_file,
                 file: None,
                 observer: Arc::clone(observer),
             };
-            match found.filter(|_| serves) {
-                Some(found) => served.push((found.id, moving)),
+            match Found::of(&moving, same, known, policy) {
+                Some(of) => found.push((of, moving)),
                 None => self.send(moving, policy).await?,
             }
         }
-        let mut accepted = Vec::with_capacity(served.len());
-        for (id, mut moving, verdict) in screen::known(shared, type_id, served).await? {
-            match verdict {
-                Verdict::Accepted if moving.completes => {
-                    if let Some(found) = known.get(&moving.key_digest) {
-                        with_file_of(&mut moving.unit, found);
-                    }
-                    self.send(moving, policy).await?;
+        self.use_found(type_id, found, policy).await
+    }
+
+    /// Makes of a wanted unit what the repository is to have, by what it has of the same key; the digest of what is said of it.
+    async fn settle(
+        &self,
+        unit: &mut WantedUnit,
+        known: &[KnownUnit],
+    ) -> Result<Sha256, ContentError> {
+        let shared = &self.shared;
+        let said = said::digest(&shared.engine, unit)?;
+        let Some(own) = known.iter().find(|known| known.own) else {
+            return Ok(said);
+        };
+        if own.said == said || unit.existing == Existing::Keep {
+            return Ok(own.said);
+        }
+        let same = said::merge(&shared.engine, &shared.store, unit, own.id).await?;
+        if same {
+            return Ok(own.said);
+        }
+        said::digest(&shared.engine, unit)
+    }
+
+    /// Takes units that are known, or whose file is.
+    async fn use_found(
+        &self,
+        type_id: &'static str,
+        found: Vec<(Found, Moving)>,
+        policy: Policy,
+    ) -> Result<(), ContentError> {
+        let shared = &self.shared;
+        let mut accepted = Vec::with_capacity(found.len());
+        let mut with_file = Vec::new();
+        for (found, mut moving, verdict) in screen::known(shared, type_id, found).await? {
+            match (verdict, found.serves) {
+                (Verdict::Refused, _) => {}
+                (Verdict::Accepted, true) => accepted.push((found.unit.id, moving)),
+                (Verdict::Accepted, false) => {
+                    with_file_of(&mut moving.unit, &found.unit);
+                    with_file.push((moving, found.unit.id));
                 }
-                Verdict::Accepted => accepted.push((id, moving)),
-                Verdict::Fetch => {
-                    moving.known = Some(id).filter(|_| !moving.completes);
-                    self.send(moving, policy).await?;
-                }
-                Verdict::Refused => {}
+                (Verdict::Fetch, _) => self.send(moving, policy).await?,
             }
+        }
+        learn::of_others((&shared.engine, &shared.store), type_id, &mut with_file).await?;
+        for (moving, _) in with_file {
+            self.send(moving, policy).await?;
         }
         self.associate(type_id, accepted, policy).await
     }
@@ -322,9 +361,10 @@ impl Stages {
         let mut sources = Vec::new();
         for (id, moving) in served {
             if gone.contains(&id) {
-                self.send(moving, policy).await?;
+                let known = None;
+                self.send(Moving { known, ..moving }, policy).await?;
             } else {
-                sources.extend(self.shared.catalog.entry(id, &moving.unit));
+                sources.extend(moving.entry_of(id));
                 moving.observer.known(type_id);
             }
         }
@@ -341,33 +381,6 @@ impl Stages {
         match family.is_some_and(|family| family.always_downloaded(type_id)) {
             true => Policy::Immediate,
             false => self.policy,
-        }
-    }
-
-    /// Tells whether the known unit serves as it is; otherwise also what is to be stored, when that can be known now.
-    async fn as_known(
-        &self,
-        unit: &WantedUnit,
-        found: &KnownUnit,
-        policy: Policy,
-    ) -> Result<(bool, Option<Candidate>), ContentError> {
-        let lacks_file = match unit.source {
-            Some(Source::Download { .. }) => !found.downloaded && policy == Policy::Immediate,
-            Some(Source::Blob { sha256, .. }) => !found.downloaded || found.blob != Some(sha256),
-            None => false,
-        };
-        match unit.existing {
-            Existing::Keep => Ok((!lacks_file, None)),
-            Existing::Replace => {
-                let shared = &self.shared;
-                let merged = merge::with_known(&shared.engine, &shared.store, unit, found.id);
-                let merged = merged.await?;
-                let serves = !lacks_file && merged.as_ref().is_some_and(|merged| merged.same);
-                // What its file says is still to come into a unit that is downloaded.
-                let whole = !matches!(unit.source, Some(Source::Download { .. }));
-                let candidate = merged.map(|merged| merged.candidate);
-                Ok((serves, candidate.filter(|_| whole)))
-            }
         }
     }
 
@@ -410,11 +423,66 @@ impl Stages {
     }
 }
 
-/// Tells whether a unit that leaves what is known as it is has parts that the known one lacks: whoever handed that one over
-/// did not have them.
-fn completes(unit: &WantedUnit, known: &KnownUnit) -> bool {
-    let has = |name: &str| known.parts.iter().any(|part| part == name);
-    unit.existing == Existing::Keep && !unit.parts.iter().all(|part| has(part.name))
+/// Tells whether a promised digest of the file is in the key of the unit.
+fn is_keyed_by_file(kind: &UnitType, unit: &WantedUnit) -> bool {
+    let Some(Source::Download { digests, .. }) = &unit.source else {
+        return false;
+    };
+    let value = |name: &str| unit.doc.get(name).and_then(Value::as_str);
+    let mut values = kind.key.iter().filter_map(|field| value(field.name));
+    values.any(|value| digests.iter().any(|digest| digest.hex() == value))
+}
+
+/// A known unit that serves a wanted one, by itself or by its file.
+pub(super) struct Found {
+    /// The unit that serves as it is, or one of the same key whose file serves.
+    pub(super) unit: KnownUnit,
+    /// Is true when the unit serves as it is.
+    pub(super) serves: bool,
+}
+
+impl Found {
+    /// Looks through the units of the same key, of which one, `same`, is said the same of. `None` when neither a unit nor a
+    /// file serves.
+    fn of(
+        moving: &Moving,
+        same: Option<&KnownUnit>,
+        known: &[KnownUnit],
+        policy: Policy,
+    ) -> Option<Self> {
+        let source = moving.unit.source.as_ref();
+        let serves = same.filter(|same| match source {
+            Some(Source::Download { .. }) => same.downloaded || policy == Policy::Deferred,
+            Some(Source::Blob { sha256, .. }) => same.downloaded && same.blob == Some(*sha256),
+            None => true,
+        });
+        let unit = match source {
+            Some(Source::Download { digests, .. }) => serves.or_else(|| {
+                let is_promised = |blob: Sha256| {
+                    let mut sha256 = digests.iter().filter_map(Digest::as_sha256);
+                    sha256
+                        .next()
+                        .map_or(moving.is_keyed_by_file, |one| one == blob)
+                };
+                let has_file =
+                    |known: &&KnownUnit| known.downloaded && known.blob.is_some_and(is_promised);
+                known.iter().find(has_file)
+            }),
+            _ => serves,
+        };
+        Some(Self {
+            unit: unit?.clone(),
+            serves: serves.is_some(),
+        })
+    }
+}
+
+impl Moving {
+    /// Where the file of the unit, which has this id now, can be had later.
+    pub(super) fn entry_of(&self, id: UnitId) -> Option<FileSource> {
+        let entry = self.entry.clone()?;
+        Some(FileSource { unit: id, ..entry })
+    }
 }
 
 /// Takes the file of a known unit instead of downloading it again.

@@ -279,6 +279,7 @@ async fn sync(
     };
     let plan = Plan {
         store: run.store.clone(),
+        repo: &repo.id,
         policy,
         downloads,
         session: &session,
@@ -440,6 +441,6 @@ impl SyncContext for Context<'_> {
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::after(&self.run.store, &self.repo.id, &select)
+        units::after(&self.run.store, &self.repo.id, &select).await
     }
 }

@@ -49,11 +49,13 @@ pub(crate) fn outline(
 }
 
 /// The units that the repository will have when the task of `store` commits.
-pub(crate) fn after(
+pub(crate) async fn after(
     store: &TaskStore,
     repo: &str,
     select: &Select,
 ) -> Result<UnitStream, ContentError> {
+    let settled = store.stage_settle(repo).await;
+    settled.map_err(ContentError::other)?;
     let stream = store
         .units_stream_after(&query(Some(repo), select))
         .map_err(ContentError::other)?;

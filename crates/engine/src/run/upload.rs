@@ -17,7 +17,7 @@ use pith_core::{Algorithm, Clock, Document, UnitId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::merge::USER_METADATA;
+use super::said::USER_METADATA;
 use super::stage::Stages;
 use super::subject::{Subject, document, info};
 use super::units;
@@ -67,7 +67,7 @@ pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<D
         run: &run,
         repo: info(&repo),
         config: Config::with_override(importer.config.clone(), overriding),
-        stages: Stages::local(Arc::clone(&engine), run.store.clone())?,
+        stages: Stages::local(Arc::clone(&engine), run.store.clone(), &repo_id)?,
         file,
         user_metadata,
     };
@@ -218,11 +218,13 @@ impl UploadContext for Context<'_> {
         };
         let key = UnitKey::of(kind, &unit.doc).map_err(ContentError::other)?;
         let key = key.digest(kind);
-        let found = self.run.store.units_by_key(unit.type_id, &[key]).await;
-        let Some(found) = found.map_err(ContentError::other)?.remove(&key) else {
+        let store = &self.run.store;
+        let found = store.units_known(&self.repo.id, unit.type_id, &[key]).await;
+        let found = found.map_err(ContentError::other)?.remove(&key);
+        let Some(own) = found.unwrap_or_default().into_iter().find(|unit| unit.own) else {
             return Ok(None);
         };
-        let unit = self.run.store.unit_get(unit.type_id, found.id).await;
+        let unit = store.unit_get(unit.type_id, own.id).await;
         Ok(unit.map_err(ContentError::other)?.map(|unit| unit.doc))
     }
 
@@ -254,7 +256,7 @@ impl UploadContext for Context<'_> {
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::after(&self.run.store, &self.repo.id, &select)
+        units::after(&self.run.store, &self.repo.id, &select).await
     }
 }
 

@@ -1,186 +1,166 @@
-//! Units that several repositories share: advisories that several tasks change at the same time, packages that one
-//! repository takes and another does not.
-
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+//! Units of which several repositories have one of the same key: each has what its own source says of it.
 
 use futures::TryStreamExt;
-use pith_content::unit::WantedUnit;
-use pith_content::{ContentType, Distributor, Importer, UnitType};
 use pith_core::task::TaskState;
-use pith_core::{Document, SystemClock};
-use pith_engine::Job;
 use pith_store::UnitQuery;
 use pith_testkit::repos::Spec;
-use pith_type_rpm::{Rpm, advisories, units};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, On};
 use crate::rpm::Feed;
+use crate::stale::{copy_all, publish, served};
 
 crate::on_both!(
-    repositories_that_are_synced_at_once_keep_their_package_lists,
-    an_upload_during_a_sync_keeps_the_package_lists_of_both,
+    what_the_feed_of_one_repository_says_changes_no_other,
+    a_copied_advisory_joins_the_one_that_is_there,
     known_packages_pass_the_signature_policy_of_a_sync_too,
 );
 
-/// As much of the RPM family as syncs and uploads need. The next two merges happen at the same time once it is armed: both
-/// tasks have read what is stored, and neither has written.
-struct Meeting {
-    barrier: Barrier,
-    left: AtomicUsize,
+/// Makes the feed say other things of the same packages, modules and advisories.
+fn forge(feed: &Feed) {
+    for (kind, ending, before, after) in [
+        (
+            "primary",
+            "primary.xml.gz",
+            "<rpm:provides>",
+            "<rpm:provides><rpm:entry name=\"forged\"/>",
+        ),
+        (
+            "filelists",
+            "filelists.xml.gz",
+            "<file>",
+            "<file>/forged</file><file>",
+        ),
+        (
+            "updateinfo",
+            "updateinfo.xml.gz",
+            "<severity>Important",
+            "<severity>forged",
+        ),
+        (
+            "modules",
+            "modules.yaml.gz",
+            "summary: Module",
+            "summary: forged",
+        ),
+    ] {
+        let text = feed.plain(ending);
+        assert!(text.contains(before), "{kind}");
+        let text = text.replace(before, after);
+        let text = text.replace("2026-01-03 03:04:05", "9999-01-03 03:04:05");
+        let old = feed.document_file(ending);
+        std::fs::remove_file(old).unwrap();
+        feed.replace(kind, ending.trim_end_matches(".gz"), &text);
+    }
 }
 
-impl Meeting {
-    async fn harness(on: On) -> Option<(Harness, Arc<Self>)> {
-        let meeting = Arc::new(Self {
-            barrier: Barrier::new(2),
-            left: AtomicUsize::new(0),
-        });
-        let rpm = Arc::clone(&meeting);
-        let harness = Harness::start_with(on, Arc::new(SystemClock), rpm).await;
-        Some((harness?, meeting))
-    }
+const KINDS: [&str; 4] = ["primary", "filelists", "updateinfo", "modules"];
 
-    fn arm(&self) {
-        self.left.store(2, Ordering::SeqCst);
+async fn documents(h: &Harness, repo: &str) -> Vec<String> {
+    let mut documents = Vec::new();
+    for kind in KINDS {
+        // Collections are called by the repository that publishes them.
+        let text = served(h, repo, kind).await;
+        documents.push(text.replace(&format!("{repo}_"), "_"));
     }
-
-    fn assert_met(&self) {
-        assert_eq!(self.left.load(Ordering::SeqCst), 0);
-    }
+    documents
 }
 
-impl ContentType for Meeting {
-    fn name(&self) -> &'static str {
-        Rpm.name()
-    }
-
-    fn unit_types(&self) -> &'static [UnitType] {
-        Rpm.unit_types()
-    }
-
-    fn importers(&self) -> Vec<Arc<dyn Importer>> {
-        Rpm.importers()
-    }
-
-    fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
-        Rpm.distributors()
-    }
-
-    fn presented_fields(
-        &self,
-        type_id: &str,
-    ) -> &'static [(&'static str, &'static [&'static str])] {
-        Rpm.presented_fields(type_id)
-    }
-
-    fn merge(
-        &self,
-        type_id: &str,
-        known: &Document,
-        parts: &[(String, Vec<u8>)],
-        wanted: &mut WantedUnit,
-    ) {
-        let step = |left: usize| left.checked_sub(1);
-        let order = Ordering::SeqCst;
-        let waits = type_id == "erratum" && self.left.fetch_update(order, order, step).is_ok();
-        if waits {
-            tokio::task::block_in_place(|| self.barrier.wait());
+async fn what_the_feed_of_one_repository_says_changes_no_other(on: On) {
+    for policy in ["immediate", "on_demand"] {
+        let Some(h) = Harness::start(on).await else {
+            return;
+        };
+        let feed = Feed::new(&h, "/true/", &Spec::full());
+        let forged = Feed::new(&h, "/forged/", &Spec::full());
+        forge(&forged);
+        let policy = json!({"download_policy": policy});
+        for (repo, path) in [
+            ("before", "/true/"),
+            ("forged", "/forged/"),
+            ("after", "/true/"),
+        ] {
+            h.repository(repo, "rpm", path, policy.clone()).await;
+            assert_eq!(h.sync(repo).await.state, TaskState::Finished);
+            publish(&h, repo).await;
         }
-        Rpm.merge(type_id, known, parts, wanted);
+        let (before, after) = (documents(&h, "before").await, documents(&h, "after").await);
+        for (at, kind) in KINDS.iter().enumerate() {
+            assert!(
+                before[at].contains("<package")
+                    || before[at].contains("Fixes")
+                    || before[at].contains("modulemd")
+            );
+            assert!(!before[at].contains("forged"), "{kind}");
+            assert_eq!(before[at], after[at], "{kind}");
+        }
+        for (kind, text) in KINDS.iter().zip(documents(&h, "forged").await) {
+            assert!(text.contains("forged"), "{kind}: {text}");
+        }
+        assert_eq!(publish(&h, "before").await, "skipped");
+        // What is corrected later arrives, whatever date others gave.
+        let text = feed.plain("updateinfo.xml.gz");
+        let text = text.replace("2026-01-03 03:04:05", "2026-02-03 03:04:05");
+        std::fs::remove_file(feed.document_file("updateinfo.xml.gz")).unwrap();
+        let text = text.replace("Fixes bug", "Corrects bug");
+        feed.replace("updateinfo", "updateinfo.xml", &text);
+        assert_eq!(h.sync("before").await.state, TaskState::Finished);
+        assert!(
+            served(&h, "before", "updateinfo")
+                .await
+                .contains("Corrects bug")
+        );
+        assert_eq!(publish(&h, "after").await, "skipped");
+        // A copy brings what its source says.
+        h.repository("copy", "rpm", "/none/", json!({})).await;
+        copy_all(&h, "before", "copy").await;
+        publish(&h, "copy").await;
+        assert_eq!(documents(&h, "copy").await, documents(&h, "before").await);
     }
 }
 
-/// For each advisory, the repositories whose package lists it has.
-async fn lists(h: &Harness) -> Vec<(Value, BTreeSet<String>)> {
-    let query = UnitQuery {
-        type_ids: vec!["erratum"],
-        parts: vec![units::PKGLIST],
-        ..UnitQuery::default()
-    };
-    let found = h.engine.store.units_stream(&query).unwrap();
-    let found = found.try_concat().await.unwrap();
-    let of = |part: &pith_store::Part| advisories::pkglists(&part.data);
-    found
-        .into_iter()
-        .map(|one| {
-            let lists = one.parts.iter().flat_map(of);
-            let repos = lists.map(|list| list.repo_id).collect();
-            (one.unit.doc["id"].clone(), repos)
-        })
-        .collect()
-}
-
-fn set(repos: &[&str]) -> BTreeSet<String> {
-    repos.iter().map(|repo| (*repo).to_owned()).collect()
-}
-
-async fn repositories_that_are_synced_at_once_keep_their_package_lists(on: On) {
-    let Some((h, meeting)) = Meeting::harness(on).await else {
+async fn a_copied_advisory_joins_the_one_that_is_there(on: On) {
+    let Some(h) = Harness::start(on).await else {
         return;
     };
-    let _feed = Feed::new(&h, "/r/", &Spec::full());
-    for repo in ["first", "left", "right"] {
+    let feed = Feed::new(&h, "/r/", &Spec::full());
+    for repo in ["one", "other"] {
         h.repository(repo, "rpm", "/r/", json!({})).await;
     }
-    assert_eq!(h.sync("first").await.state, TaskState::Finished);
-    meeting.arm();
-    let tasks = [h.enqueue_sync("left").await, h.enqueue_sync("right").await];
-    for task in tasks {
-        let task = h.ended(task).await;
-        assert_eq!(task.state, TaskState::Finished, "{task:?}");
-    }
-    meeting.assert_met();
-    let lists = lists(&h).await;
-    assert!(!lists.is_empty());
-    for (id, repos) in lists {
-        assert_eq!(repos, set(&["first", "left", "right"]), "{id}");
-    }
-}
-
-async fn an_upload_during_a_sync_keeps_the_package_lists_of_both(on: On) {
-    let Some((h, meeting)) = Meeting::harness(on).await else {
-        return;
-    };
-    let mut spec = Spec::full();
-    spec.errata = 1;
-    let _feed = Feed::new(&h, "/r/", &spec);
-    for repo in ["first", "synced", "uploaded"] {
-        h.repository(repo, "rpm", "/r/", json!({})).await;
-    }
-    assert_eq!(h.sync("first").await.state, TaskState::Finished);
-    let (id, _) = lists(&h).await.remove(0);
-    let upload = Job::ImportUpload {
-        repo_id: "uploaded".to_owned(),
-        upload_id: Value::Null,
-        unit_type_id: json!("erratum"),
-        unit_key: json!({"id": id}),
-        unit_metadata: json!({
-            "title": "Mine", "type": "bugfix", "updated": "2030-01-01 00:00:00", "version": "9",
-            "pulp_user_metadata": {"mine": true}, "pkglist": [],
-        }),
-        override_config: Value::Null,
-    };
-    meeting.arm();
-    let sync = h.enqueue_sync("synced").await;
-    let upload = h.engine.enqueue(upload).await.unwrap();
-    for task in [sync, upload] {
-        let task = h.ended(task).await;
-        assert_eq!(task.state, TaskState::Finished, "{task:?}");
-    }
-    meeting.assert_met();
-    let expected = set(&["first", "synced", "uploaded"]);
-    assert_eq!(lists(&h).await, [(id, expected)]);
-    let query = UnitQuery {
-        type_ids: vec!["erratum"],
-        ..UnitQuery::default()
-    };
-    let found = h.engine.store.units_stream(&query).unwrap();
-    let doc = &found.try_concat().await.unwrap()[0].unit.doc;
-    assert_eq!(doc["title"], "Mine");
-    assert_eq!(doc["pulp_user_metadata"], json!({"mine": true}));
+    h.sync("one").await;
+    let text = feed.plain("updateinfo.xml.gz");
+    let text = text.replace("2026-01-03 03:04:05", "2026-02-03 03:04:05");
+    let text = text.replace("Fixes bug", "Corrects bug");
+    std::fs::remove_file(feed.document_file("updateinfo.xml.gz")).unwrap();
+    feed.replace("updateinfo", "updateinfo.xml", &text);
+    h.sync("other").await;
+    assert!(
+        served(&h, "other", "updateinfo")
+            .await
+            .contains("Corrects bug")
+    );
+    // What is older comes in no newer one's place.
+    copy_all(&h, "one", "other").await;
+    publish(&h, "other").await;
+    assert!(
+        served(&h, "other", "updateinfo")
+            .await
+            .contains("Corrects bug")
+    );
+    assert!(
+        !served(&h, "one", "updateinfo")
+            .await
+            .contains("Corrects bug")
+    );
+    copy_all(&h, "other", "one").await;
+    publish(&h, "one").await;
+    assert!(
+        served(&h, "one", "updateinfo")
+            .await
+            .contains("Corrects bug")
+    );
+    let count = h.units("one", "erratum", "id").await.len();
+    assert_eq!(count, text.matches("<update ").count(), "one of each");
 }
 
 async fn known_packages_pass_the_signature_policy_of_a_sync_too(on: On) {

@@ -14,11 +14,11 @@ use crate::harness::{Harness, On};
 use crate::rpm::Feed;
 
 crate::on_both!(
-    what_a_sync_changes_in_place_is_published_wherever_it_is,
-    what_an_upload_changes_in_place_is_published_wherever_it_is,
+    what_a_sync_changes_is_published_and_where_it_was_copied_when_it_is_copied_again,
+    what_an_upload_changes_is_published_where_it_was_uploaded,
     a_publish_is_skipped_only_while_everything_it_is_made_from_stays,
     a_feed_that_was_rolled_back_is_synced,
-    file_lists_that_come_later_are_published_wherever_the_packages_are,
+    file_lists_that_come_later_are_published,
     a_failed_sync_does_not_hide_what_the_next_one_must_do,
 );
 
@@ -44,13 +44,13 @@ pub(crate) async fn served(h: &Harness, repo: &str, kind: &str) -> String {
     String::from_utf8(stored).unwrap()
 }
 
-async fn publish(h: &Harness, repo: &str) -> String {
+pub(crate) async fn publish(h: &Harness, repo: &str) -> String {
     let task = h.publish(repo, "yum_distributor", Value::Null).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
     task.result["result"].as_str().unwrap().to_owned()
 }
 
-async fn copy_all(h: &Harness, from: &str, to: &str) {
+pub(crate) async fn copy_all(h: &Harness, from: &str, to: &str) {
     let job = Job::Associate {
         repo_id: to.to_owned(),
         source_repo_id: from.to_owned(),
@@ -186,7 +186,7 @@ fn change(feed: &Feed, changed: &Changed) {
 }
 
 /// Packages of which upstream does not list the files at first.
-async fn file_lists_that_come_later_are_published_wherever_the_packages_are(on: On) {
+async fn file_lists_that_come_later_are_published(on: On) {
     let Some(h) = Harness::start(on).await else {
         return;
     };
@@ -231,6 +231,8 @@ async fn file_lists_that_come_later_are_published_wherever_the_packages_are(on: 
             h.upstream.total_requests() - fetched <= documents + 2,
             "packages came again"
         );
+        assert_eq!(publish(&h, &copy).await, "skipped");
+        copy_all(&h, policy, &copy).await;
         assert_eq!(publish(&h, &copy).await, "success");
         for repo in [policy, &copy] {
             let files = served(&h, repo, "filelists").await;
@@ -258,7 +260,7 @@ async fn zoo_and_copy(h: &Harness) -> Feed {
     feed
 }
 
-async fn what_a_sync_changes_in_place_is_published_wherever_it_is(on: On) {
+async fn what_a_sync_changes_is_published_and_where_it_was_copied_when_it_is_copied_again(on: On) {
     let Some(h) = Harness::start(on).await else {
         return;
     };
@@ -274,12 +276,9 @@ async fn what_a_sync_changes_in_place_is_published_wherever_it_is(on: On) {
         let auto = auto.unwrap().unwrap();
         assert_eq!(auto.result["result"], "success", "{type_id}");
         assert!(served(&h, "zoo", kind).await.contains(after), "{type_id}");
-        // Advisories and module streams are shared; of the others the copy has its own, which copying again renews.
-        let shared = ["erratum", "modulemd"].contains(&type_id);
-        if !shared {
-            assert_eq!(publish(&h, "copy").await, "skipped", "{type_id}");
-            copy_all(&h, "zoo", "copy").await;
-        }
+        // The copy has its own, which copying again renews.
+        assert_eq!(publish(&h, "copy").await, "skipped", "{type_id}");
+        copy_all(&h, "zoo", "copy").await;
         assert_eq!(publish(&h, "copy").await, "success", "{type_id}");
         assert!(served(&h, "copy", kind).await.contains(after), "{type_id}");
         for repo in ["zoo", "copy"] {
@@ -288,7 +287,7 @@ async fn what_a_sync_changes_in_place_is_published_wherever_it_is(on: On) {
     }
 }
 
-async fn what_an_upload_changes_in_place_is_published_wherever_it_is(on: On) {
+async fn what_an_upload_changes_is_published_where_it_was_uploaded(on: On) {
     let Some(h) = Harness::start(on).await else {
         return;
     };
@@ -376,13 +375,7 @@ async fn what_an_upload_changes_in_place_is_published_wherever_it_is(on: On) {
         upload(&h, "zoo", type_id, &what).await;
         assert_eq!(publish(&h, "zoo").await, "success", "{type_id}");
         assert!(served(&h, "zoo", kind).await.contains(words), "{type_id}");
-        let shared = ["erratum", "modulemd"].contains(&type_id);
-        let (result, shown) = match shared {
-            true => ("success", words),
-            false => ("skipped", ""),
-        };
-        assert_eq!(publish(&h, "copy").await, result, "{type_id}");
-        assert!(served(&h, "copy", kind).await.contains(shown), "{type_id}");
+        assert_eq!(publish(&h, "copy").await, "skipped", "{type_id}");
         upload(&h, "zoo", type_id, &what).await;
         assert_eq!(publish(&h, "zoo").await, "skipped", "{type_id} again");
     }

@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use crate::db::Db;
 use crate::faults::{PLAN, Plan, WAYS, Way};
 use crate::{
-    Basis, Distributor, History, HistoryKind, Importer, NewTask, NewUnit, OnConflict, RepoGroup,
-    Repository, RepositoryChange, Result, SavedUnit, Store, StoreError, blobs, unit_changes,
-    unit_save,
+    Distributor, History, HistoryKind, Importer, NewTask, NewUnit, RepoGroup, Repository,
+    RepositoryChange, Result, SavedUnit, Store, StoreError, blobs, unit_save,
 };
 
 pub(crate) struct Home {
@@ -79,9 +78,9 @@ fn distributor(store: &Store, repo: &str) -> Distributor {
 fn unit(name: &str, size: usize) -> NewUnit {
     let doc = Document::from_iter([("name".to_owned(), json!("x".repeat(size)))]);
     NewUnit {
-        basis: Basis::Any,
         type_id: "rpm".to_owned(),
         key_digest: Sha256::of(name.as_bytes()),
+        said: Sha256::of(b"said"),
         doc,
         blob: None,
         size: None,
@@ -93,10 +92,9 @@ fn unit(name: &str, size: usize) -> NewUnit {
 /// Saves units that come into no repository.
 async fn save(store: &Store, units: &[NewUnit]) -> Result<Vec<SavedUnit>> {
     let mut tx = store.begin().await?;
-    let saved = unit_save::save(&mut tx.inner, units, OnConflict::Keep, store.now()).await?;
-    unit_changes::mark(&mut tx.inner, &saved.changed, store.now()).await?;
+    let saved = unit_save::save(&mut tx.inner, units, store.now()).await?;
     tx.commit().await?;
-    Ok(saved.units)
+    Ok(saved)
 }
 
 /// Notes that a file is here.

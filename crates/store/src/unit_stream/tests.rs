@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::explain;
 use crate::transaction::tests::{Home, postgres, repository, sqlite};
 use crate::unit_query::Plan;
-use crate::{Basis, Engine, Held, NewTask, NewUnit, OnConflict, Store, UnitQuery};
+use crate::{Engine, Held, NewTask, NewUnit, Store, UnitQuery};
 
 const REPO: &str = "fedora";
 
@@ -35,9 +35,9 @@ async fn fill(store: &Store) {
         let checksum = format!("{number:064}");
         let doc = json!({ "name": format!("n{number}"), "checksums": { "sha256": checksum } });
         NewUnit {
-            basis: Basis::Any,
             type_id: "rpm".to_owned(),
             key_digest: Sha256::of(checksum.as_bytes()),
+            said: Sha256::of(b"said"),
             doc: serde_json::from_value(doc).unwrap(),
             blob: None,
             size: None,
@@ -57,9 +57,7 @@ async fn fill(store: &Store) {
     store.task_enqueue(&task).await.unwrap();
     let claimed = store.task_claim("w", store.now()).await.unwrap().unwrap();
     let task = store.for_task(claimed.fence());
-    task.units_save_staged(&units, &[], OnConflict::Keep)
-        .await
-        .unwrap();
+    task.units_save_staged(&units, &[]).await.unwrap();
     task.content_commit(REPO, store.now()).await.unwrap();
     store.analyze().await.unwrap();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pith_core::criteria::Filter;
 use pith_core::{Document, UnitId};
-use pith_store::{Held, NewUnit, OnConflict, UnitQuery};
+use pith_store::{Held, NewUnit, UnitQuery};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -150,7 +150,7 @@ async fn filled(f: &Fixture, documents: &[Document]) -> Vec<UnitId> {
         .enumerate()
         .map(|(i, doc)| unit("rpm", &i.to_string(), Value::Object(doc.clone())))
         .collect();
-    let saved = f.store.units_save(&units, OnConflict::Keep).await.unwrap();
+    let saved = f.store.units_save(&units).await.unwrap();
     let ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
     f.add(REPO, "rpm", &ids).await;
     ids

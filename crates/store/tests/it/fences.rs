@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use pith_core::task::{Resource, TaskState};
 use pith_core::{ObjectId, Sha256, TaskId};
 use pith_store::{
-    FileSource, History, HistoryKind, Importer, NewPublication, NewTask, OnConflict,
-    RepositoryChange, StoreError, TaskOutcome, TaskStore, UnitQuery,
+    FileSource, History, HistoryKind, Importer, NewPublication, NewTask, RepositoryChange,
+    StoreError, TaskOutcome, TaskStore, UnitQuery,
 };
 use serde_json::{Value, json};
 
@@ -125,8 +125,9 @@ const WRITES: &[Write] = &writes! {
     stage_forget("t", &[pith_core::UnitId::new()]);
     stage_select(&UnitQuery { repo: Some(REPO), ..UnitQuery::default() }, false);
     stage_remove_missing(REPO, &["t"]);
+    stage_settle(REPO);
     stage_clear_earlier();
-    units_save_staged(&[unit("t", "late", json!({}))], &[None], OnConflict::Replace);
+    units_save_staged(&[unit("t", "late", json!({}))], &[None]);
     unit_set_blob(pith_core::UnitId::new(), Sha256::of(b"late"), 4);
     units_set_blob_here(Sha256::of(b"late"), false);
     units_set_field("t", "f", &[(pith_core::UnitId::new(), json!(1))]);

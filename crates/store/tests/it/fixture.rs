@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use pith_core::{Clock, Document, ManualClock, ObjectId, Sha256, TaskId, Timestamp, UnitId};
 use pith_store::{
-    Basis, BatchStream, Distributor, NewTask, NewUnit, OnConflict, Repository, RepositoryChange,
-    SavedUnit, Store, StoreError, StreamedUnit, TaskOutcome, TaskStore, UnitQuery,
+    BatchStream, Distributor, NewTask, NewUnit, Repository, RepositoryChange, SavedUnit, Store,
+    StoreError, StreamedUnit, TaskOutcome, TaskStore, UnitQuery,
 };
 use pith_testkit::postgres::{Database, database};
 use serde_json::{Value, json};
@@ -84,11 +84,7 @@ impl Fixture {
             .iter()
             .map(|name| unit(type_id, name, json!({ "name": name })))
             .collect();
-        let saved = self
-            .store
-            .units_save(&units, OnConflict::Keep)
-            .await
-            .unwrap();
+        let saved = self.store.units_save(&units).await.unwrap();
         saved.iter().map(|unit| unit.id).collect()
     }
 
@@ -124,21 +120,13 @@ impl Fixture {
 /// Saving units that come into no repository.
 pub(crate) trait SaveUnits {
     /// Saves them in a task that leaves no trace.
-    async fn units_save(
-        &self,
-        units: &[NewUnit],
-        on_conflict: OnConflict,
-    ) -> Result<Vec<SavedUnit>, StoreError>;
+    async fn units_save(&self, units: &[NewUnit]) -> Result<Vec<SavedUnit>, StoreError>;
 }
 
 impl SaveUnits for Store {
-    async fn units_save(
-        &self,
-        units: &[NewUnit],
-        on_conflict: OnConflict,
-    ) -> Result<Vec<SavedUnit>, StoreError> {
+    async fn units_save(&self, units: &[NewUnit]) -> Result<Vec<SavedUnit>, StoreError> {
         let task = claimed(self).await;
-        let saved = task.units_save_staged(units, &[], on_conflict).await;
+        let saved = task.units_save_staged(units, &[]).await;
         end(&task).await;
         saved
     }
@@ -225,9 +213,9 @@ pub(crate) fn distributor(repo: &str, id: &str, now: Timestamp) -> Distributor {
 
 pub(crate) fn unit(type_id: &str, key: &str, doc: Value) -> NewUnit {
     NewUnit {
-        basis: Basis::Any,
         type_id: type_id.to_owned(),
         key_digest: Sha256::of(key.as_bytes()),
+        said: Sha256::of(doc.to_string().as_bytes()),
         doc: document(doc),
         blob: None,
         size: None,

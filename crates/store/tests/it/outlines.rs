@@ -1,15 +1,15 @@
 use pith_core::{Sha256, UnitId};
-use pith_store::{NewUnit, OnConflict, UnitQuery};
+use pith_store::{NewUnit, UnitQuery};
 use serde_json::json;
 
-use crate::fixture::{Fixture, REPO, SaveUnits, collect, document, names, unit};
+use crate::fixture::{Fixture, REPO, SaveUnits, collect, names, unit};
 use crate::on_both_engines;
 
 on_both_engines!(
     an_outline_has_what_the_repository_has_by_text,
     an_outline_tells_what_a_stream_of_units_tells,
     an_outline_longer_than_a_page_stays_in_order,
-    a_replaced_unit_shows_another_time_and_a_learned_field_does_not,
+    a_changed_unit_shows_another_time_and_a_learned_field_does_not,
     picked_units_come_in_the_order_asked_for,
     impossible_names_are_refused_in_outlines,
 );
@@ -49,11 +49,7 @@ async fn an_outline_tells_what_a_stream_of_units_tells(f: Fixture) {
     first.size = Some(4);
     let mut second = unit("rpm", "y", json!({"name": "y", "big": "no"}));
     second.downloaded = false;
-    let saved = f
-        .store
-        .units_save(&[first, second], OnConflict::Keep)
-        .await
-        .unwrap();
+    let saved = f.store.units_save(&[first, second]).await.unwrap();
     f.later(5);
     let ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
     f.add(REPO, "rpm", &ids).await;
@@ -83,7 +79,7 @@ async fn an_outline_longer_than_a_page_stays_in_order(f: Fixture) {
     assert_eq!(names(&outline(&f, &["name"]).await), all);
 }
 
-async fn a_replaced_unit_shows_another_time_and_a_learned_field_does_not(f: Fixture) {
+async fn a_changed_unit_shows_another_time_and_a_learned_field_does_not(f: Fixture) {
     f.repository(REPO).await;
     let ids = f.units("rpm", &["a"]).await;
     f.add(REPO, "rpm", &ids).await;
@@ -98,16 +94,11 @@ async fn a_replaced_unit_shows_another_time_and_a_learned_field_does_not(f: Fixt
         .await
         .unwrap();
     assert_eq!(outline(&f, &["name"]).await[0].unit.last_updated, saved);
-    let replaced = f.later(1);
-    let again = NewUnit {
-        doc: document(json!({"name": "a", "more": true})),
-        ..unit("rpm", "a", json!({}))
-    };
-    f.store
-        .units_save(&[again], OnConflict::Replace)
-        .await
-        .unwrap();
-    assert_eq!(outline(&f, &["name"]).await[0].unit.last_updated, replaced);
+    let changed = f.later(1);
+    let note = json!({"mine": true});
+    let noted = f.store.unit_set_user_metadata("rpm", ids[0], &note).await;
+    noted.unwrap();
+    assert_eq!(outline(&f, &["name"]).await[0].unit.last_updated, changed);
 }
 
 async fn picked_units_come_in_the_order_asked_for(f: Fixture) {
@@ -120,7 +111,7 @@ async fn picked_units_come_in_the_order_asked_for(f: Fixture) {
             unit
         })
         .collect();
-    let saved = f.store.units_save(&units, OnConflict::Keep).await.unwrap();
+    let saved = f.store.units_save(&units).await.unwrap();
     let mut ids: Vec<UnitId> = saved.iter().rev().map(|unit| unit.id).collect();
     ids.insert(1, UnitId::new());
     let found = f

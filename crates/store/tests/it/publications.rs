@@ -13,7 +13,7 @@ on_both_engines!(
     a_publication_needs_its_distributor,
 );
 
-fn publication(repo: &str, index: &[u8]) -> NewPublication {
+pub(crate) fn publication(repo: &str, index: &[u8]) -> NewPublication {
     NewPublication {
         repo_id: repo.to_owned(),
         distributor_id: "d".to_owned(),

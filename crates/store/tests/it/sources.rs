@@ -1,7 +1,7 @@
 //! Where files can be had: the catalog and alternate content sources.
 
 use pith_core::{Algorithm, Digest, ObjectId, Sha256, SignedDuration};
-use pith_store::{Alternate, FileSource, Importer, NewUnit, OnConflict};
+use pith_store::{Alternate, FileSource, Importer, NewUnit};
 use serde_json::json;
 
 use crate::fixture::{Fixture, REPO, SaveUnits, unit};
@@ -93,7 +93,7 @@ async fn sources_of_removed_units_stay_until_their_files_are_here(f: Fixture) {
         downloaded,
         ..unit("rpm", name, json!({ "name": name }))
     });
-    let saved = f.store.units_save(&new, OnConflict::Keep).await.unwrap();
+    let saved = f.store.units_save(&new).await.unwrap();
     let units = [saved[0].id, saved[1].id];
     f.repository(REPO).await;
     f.add(REPO, "rpm", &units).await;

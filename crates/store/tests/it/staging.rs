@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pith_core::criteria::Filter;
 use pith_core::{Sha256, TaskId, UnitId};
-use pith_store::{Held, OnConflict, Store, StoreError, UnitQuery};
+use pith_store::{Held, Store, StoreError, UnitQuery};
 use serde_json::json;
 
 use crate::fixture::{Fixture, REPO, SaveUnits, collect, unit};
@@ -36,7 +36,7 @@ async fn what_is_staged_is_no_orphan(f: Fixture) {
     let task = f.task().await;
     let new = unit("t", "a", json!({ "name": "a" }));
     let new = std::slice::from_ref(&new);
-    let saved = task.units_save_staged(new, &[], OnConflict::Keep).await;
+    let saved = task.units_save_staged(new, &[]).await;
     let id = saved.unwrap()[0].id;
     assert!(!f.store.unit_is_orphan("t", id).await.unwrap());
     assert!(f.store.units_orphans_count().await.unwrap().is_empty());
@@ -187,14 +187,11 @@ async fn stage_and_check(store: &Store, round: usize) {
     let keys: Vec<Sha256> = units.iter().map(|unit| unit.key_digest).collect();
     let task = crate::fixture::claimed(store).await;
     // Some are saved and left behind, so that there is something to find and something to delete.
-    store
-        .units_save(&units[..10], OnConflict::Keep)
-        .await
-        .unwrap();
-    let known = store.units_by_key("t", &keys).await.unwrap();
-    let found: Vec<(UnitId, &str)> = known.values().map(|unit| (unit.id, "t")).collect();
+    store.units_save(&units[..10]).await.unwrap();
+    let known = task.units_known(REPO, "t", &keys).await.unwrap();
+    let found: Vec<(UnitId, &str)> = known.values().map(|units| (units[0].id, "t")).collect();
     task.stage_add(&found).await.unwrap();
-    let saved = task.units_save_staged(&units, &[], OnConflict::Keep).await;
+    let saved = task.units_save_staged(&units, &[]).await;
     let ids: Vec<UnitId> = saved.unwrap().iter().map(|unit| unit.id).collect();
     let there = |store: &Store| {
         let query = UnitQuery {
@@ -235,7 +232,7 @@ async fn a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over(f: Fixture
     let mut new = unit("t", "a", json!({ "name": "a" }));
     new.blob = Some(blob);
     new.size = Some(1);
-    let saved = f.store.units_save(&[new], OnConflict::Keep).await.unwrap();
+    let saved = f.store.units_save(&[new]).await.unwrap();
     judge(&f.store).await;
     let later = f.later(10);
     assert!(
@@ -265,10 +262,7 @@ async fn a_file_goes_only_when_nothing_needs_it_and_its_grace_is_over(f: Fixture
     // Somebody finds the file and needs it again.
     let mut again = unit("t", "b", json!({ "name": "b" }));
     (again.blob, again.size) = (Some(blob), Some(1));
-    f.store
-        .units_save(&[again], OnConflict::Keep)
-        .await
-        .unwrap();
+    f.store.units_save(&[again]).await.unwrap();
     let condemned = f.store.blobs_condemned(f.now(), None).await;
     assert!(condemned.unwrap().is_empty());
     assert!(!f.store.blob_claim(blob, f.now()).await.unwrap());
@@ -292,13 +286,13 @@ async fn who_saves_a_row_for_a_deleted_file_is_told(f: Fixture) {
     new.blob = Some(blob);
     new.size = Some(1);
     let new = [new];
-    let refused = f.store.units_save(&new, OnConflict::Keep).await;
+    let refused = f.store.units_save(&new).await;
     assert!(matches!(refused, Err(StoreError::BlobsGone(gone)) if gone == [blob]));
     f.store.blob_gone(blob).await.unwrap();
-    let refused = f.store.units_save(&new, OnConflict::Keep).await;
+    let refused = f.store.units_save(&new).await;
     assert!(matches!(refused, Err(StoreError::BlobsGone(_))));
     assert!(f.store.blob_revive(blob).await.unwrap());
-    f.store.units_save(&new, OnConflict::Keep).await.unwrap();
+    f.store.units_save(&new).await.unwrap();
     judge(&f.store).await;
     let end = f.later(100);
     assert!(

@@ -1,15 +1,17 @@
 use pith_core::{Sha256, UnitId};
-use pith_store::{Basis, NewUnit, OnConflict, Store, StoreError, UnitQuery};
+use pith_store::{Committed, NewPublication, NewUnit, StoreError, StreamedUnit, UnitQuery};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, REPO, SaveUnits, collect, document, names, unit};
+use crate::fixture::{Fixture, REPO, SaveUnits, collect, distributor, document, names, unit};
 use crate::on_both_engines;
+use crate::publications::publication;
 
 on_both_engines!(
     saved_units_read_back_with_their_parts,
-    a_known_key_keeps_its_id,
+    a_unit_is_what_is_said_of_a_key,
+    a_file_comes_to_a_unit_that_is_there,
+    a_repository_has_one_unit_of_a_key,
     two_writers_of_one_key_agree_on_its_id,
-    what_changed_since_it_was_read_is_not_replaced,
     many_units_are_saved_and_streamed_in_order,
     a_stream_of_all_types_goes_type_by_type,
     equality_does_not_mix_kinds,
@@ -22,6 +24,7 @@ on_both_engines!(
     user_metadata_lives_in_the_document,
     a_file_that_arrived_is_noted,
     orphans_are_found_and_deleted,
+    a_replaced_unit_is_no_orphan_and_goes_when_nothing_served_needs_it,
     an_empty_save_is_no_work,
 );
 
@@ -46,7 +49,7 @@ async fn saved_units_read_back_with_their_parts(f: Fixture) {
     ];
     let saved = f
         .store
-        .units_save(std::slice::from_ref(&new), OnConflict::Keep)
+        .units_save(std::slice::from_ref(&new))
         .await
         .unwrap();
     let unit = f.store.unit_get("rpm", saved[0].id).await.unwrap().unwrap();
@@ -67,18 +70,16 @@ async fn saved_units_read_back_with_their_parts(f: Fixture) {
         .collect();
     parts.sort();
     assert_eq!(parts, new.parts);
-    let known = f
-        .store
-        .units_by_key("rpm", &[new.key_digest, Sha256::of(b"no")])
-        .await
-        .unwrap();
+    let keys = [new.key_digest, Sha256::of(b"no")];
+    let known = f.task().await.units_known(REPO, "rpm", &keys).await;
+    let known = known.unwrap();
+    assert_eq!(known.len(), 1);
+    let [unit] = known[&new.key_digest].as_slice() else {
+        panic!("{known:?}");
+    };
     assert_eq!(
-        (
-            known.len(),
-            known[&new.key_digest].id,
-            known[&new.key_digest].blob
-        ),
-        (1, saved[0].id, new.blob)
+        (unit.id, unit.said, unit.blob, unit.own),
+        (saved[0].id, new.said, new.blob, false)
     );
     assert_eq!(
         f.store
@@ -89,72 +90,130 @@ async fn saved_units_read_back_with_their_parts(f: Fixture) {
     );
 }
 
-async fn a_known_key_keeps_its_id(f: Fixture) {
+async fn a_unit_is_what_is_said_of_a_key(f: Fixture) {
     let mut one = unit("rpm", "bash", json!({ "name": "bash", "v": 1 }));
-    one.parts = vec![("old".to_owned(), vec![1])];
-    let first = f
-        .store
-        .units_save(&[one.clone(), one.clone()], OnConflict::Keep)
-        .await
-        .unwrap();
-    assert_eq!(first[0], first[1], "a key given twice is saved once");
+    one.parts = vec![("list".to_owned(), vec![1])];
+    let first = f.store.units_save(&[one.clone(), one.clone()]).await;
+    let first = first.unwrap();
+    assert_eq!(first[0], first[1], "a unit given twice is saved once");
     assert!(first[0].new);
-    let mut two = unit("rpm", "bash", json!({ "name": "bash", "v": 2 }));
-    two.parts = vec![("new".to_owned(), vec![2])];
-    let kept = f
-        .store
-        .units_save(&[two.clone()], OnConflict::Keep)
-        .await
-        .unwrap();
-    assert_eq!((kept[0].id, kept[0].new), (first[0].id, false));
+    let again = f.store.units_save(&[one]).await.unwrap();
+    assert_eq!((again[0].id, again[0].new), (first[0].id, false));
+    let two = unit("rpm", "bash", json!({ "name": "bash", "v": 2 }));
+    let second = f.store.units_save(&[two]).await.unwrap();
+    assert!(second[0].new);
+    for (saved, version, parts) in [(&first, 1, 1), (&second, 2, 0)] {
+        let id = saved[0].id;
+        let unit = f.store.unit_get("rpm", id).await.unwrap().unwrap();
+        assert_eq!(unit.doc["v"], version);
+        let found = f.store.unit_parts(&[id], &["list"]).await.unwrap();
+        assert_eq!(found.get(&id).map_or(0, Vec::len), parts);
+    }
+    let other_type = f.store.units_save(&[unit("srpm", "bash", json!({}))]).await;
+    assert_ne!(other_type.unwrap()[0].id, first[0].id);
+}
+
+async fn a_file_comes_to_a_unit_that_is_there(f: Fixture) {
+    let new = NewUnit {
+        downloaded: false,
+        ..unit("t", "a", json!({}))
+    };
+    let before = f.store.units_save(std::slice::from_ref(&new)).await;
+    let with_file = NewUnit {
+        blob: Some(Sha256::of(b"bytes")),
+        size: Some(5),
+        downloaded: true,
+        ..new
+    };
+    let after = f.store.units_save(&[with_file]).await.unwrap();
+    assert_eq!(before.unwrap()[0].id, after[0].id);
+    let unit = f.store.unit_get("t", after[0].id).await.unwrap().unwrap();
     assert_eq!(
-        f.store
-            .unit_get("rpm", first[0].id)
-            .await
-            .unwrap()
-            .unwrap()
-            .doc["v"],
-        1
+        (unit.blob, unit.size, unit.downloaded),
+        (Some(Sha256::of(b"bytes")), Some(5), true)
     );
-    let parts = f
-        .store
-        .unit_parts(&[first[0].id], &["old", "new"])
-        .await
-        .unwrap();
-    assert_eq!(parts[&first[0].id][0].name, "old");
-    let replaced = f
-        .store
-        .units_save(&[two], OnConflict::Replace)
-        .await
-        .unwrap();
-    assert_eq!((replaced[0].id, replaced[0].new), (first[0].id, false));
+}
+
+/// The ids of what the repository has, and of what it will have.
+async fn has(f: &Fixture, task: &pith_store::TaskStore) -> (Vec<UnitId>, Vec<UnitId>) {
+    let all = UnitQuery {
+        repo: Some(REPO),
+        ..UnitQuery::default()
+    };
+    let ids = |units: Vec<StreamedUnit>| units.iter().map(|unit| unit.unit.id).collect();
+    let now = collect(f.store.units_stream(&all).unwrap()).await;
+    task.stage_settle(REPO).await.unwrap();
+    let after = collect(task.units_stream_after(&all).unwrap()).await;
+    (ids(now), ids(after))
+}
+
+async fn a_repository_has_one_unit_of_a_key(f: Fixture) {
+    f.repository(REPO).await;
+    f.repository("other").await;
+    let said = |v: i64| unit("t", "a", json!({ "name": "a", "v": v }));
+    let saved = f.store.units_save(&[said(1), said(2), said(3)]).await;
+    let [one, two, three] = saved
+        .unwrap()
+        .iter()
+        .map(|saved| saved.id)
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("three are saved");
+    };
+    let beside = f.units("t", &["b"]).await[0];
+    f.add(REPO, "t", &[one, beside]).await;
+    f.add("other", "t", &[one]).await;
+
+    // The last word of a task counts, and what it takes back leaves what was there.
+    let task = f.task().await;
+    task.stage_add(&[(two, "t"), (three, "t")]).await.unwrap();
     assert_eq!(
-        f.store
-            .unit_get("rpm", first[0].id)
-            .await
-            .unwrap()
-            .unwrap()
-            .doc["v"],
-        2
+        has(&f, &task).await,
+        (vec![one, beside], vec![three, beside])
     );
-    let parts = f
-        .store
-        .unit_parts(&[first[0].id], &["old", "new"])
+    task.stage_add(&[(two, "t")]).await.unwrap();
+    assert_eq!(has(&f, &task).await.1, [two, beside]);
+    let own = task
+        .units_known(REPO, "t", &[said(1).key_digest])
         .await
         .unwrap();
+    let own: Vec<(UnitId, bool)> = own[&said(1).key_digest]
+        .iter()
+        .map(|unit| (unit.id, unit.own))
+        .collect();
+    assert_eq!(own, [(two, true), (one, false), (three, false)]);
+    task.stage_forget("t", &[two]).await.unwrap();
+    assert_eq!(has(&f, &task).await.1, [one, beside]);
+    // Taking away what is missing upstream is not what removes it.
+    task.stage_add(&[(three, "t"), (beside, "t")])
+        .await
+        .unwrap();
+    assert_eq!(task.stage_remove_missing(REPO, &["t"]).await.unwrap(), 1);
+    let committed = task.content_commit(REPO, f.later(1)).await.unwrap();
+    let expected = Committed {
+        version: Some(2),
+        added: 0,
+        updated: 2,
+        removed: 0,
+    };
+    assert_eq!(committed, expected);
+    let task = f.task().await;
+    assert_eq!(has(&f, &task).await.0, [three, beside]);
+    let repository = f.store.repository_get(REPO).await.unwrap().unwrap();
     assert_eq!(
-        (
-            parts[&first[0].id].len(),
-            parts[&first[0].id][0].name.as_str()
-        ),
-        (1, "new")
+        (repository.last_unit_added, repository.last_unit_removed),
+        (Some(f.now()), None)
     );
-    let other_type = f
-        .store
-        .units_save(&[unit("srpm", "bash", json!({}))], OnConflict::Keep)
-        .await
-        .unwrap();
-    assert_ne!(other_type[0].id, first[0].id);
+    let counts = f.store.repository_unit_counts(REPO).await.unwrap();
+    assert_eq!(counts["t"], 2);
+    let other = f.store.repository_unit_counts("other").await.unwrap();
+    assert_eq!(other["t"], 1);
+    let memberships = f.store.unit_memberships(&[one]).await.unwrap();
+    assert_eq!(memberships[&one], ["other"]);
+    // What is replaced goes when nobody else has it.
+    f.add("other", "t", &[two]).await;
+    assert_eq!(f.store.unit_get("t", one).await.unwrap(), None);
+    assert!(f.store.unit_get("t", three).await.unwrap().is_some());
 }
 
 async fn two_writers_of_one_key_agree_on_its_id(f: Fixture) {
@@ -164,10 +223,7 @@ async fn two_writers_of_one_key_agree_on_its_id(f: Fixture) {
     let forward = units.clone();
     units.reverse();
     let other = f.other().await;
-    let (a, b) = tokio::join!(
-        f.store.units_save(&forward, OnConflict::Keep),
-        other.units_save(&units, OnConflict::Keep)
-    );
+    let (a, b) = tokio::join!(f.store.units_save(&forward), other.units_save(&units));
     let (a, mut b) = (a.unwrap(), b.unwrap());
     b.reverse();
     assert!(
@@ -175,73 +231,6 @@ async fn two_writers_of_one_key_agree_on_its_id(f: Fixture) {
             .zip(&b)
             .all(|(a, b)| a.id == b.id && (a.new != b.new))
     );
-}
-
-async fn basis(store: &Store, id: UnitId) -> Basis {
-    let unit = store.unit_get("erratum", id).await.unwrap().unwrap();
-    Basis::Unit {
-        id,
-        last_updated: unit.last_updated,
-    }
-}
-
-/// The clock stands still all the while.
-async fn what_changed_since_it_was_read_is_not_replaced(f: Fixture) {
-    let (task, other) = (f.task().await, f.other().await);
-    let made = |list: &str, basis| NewUnit {
-        parts: vec![("pkglist".to_owned(), list.into())],
-        basis,
-        ..unit("erratum", "A", json!({ "id": "A" }))
-    };
-    let save = async |store: &Store, new: &[NewUnit]| {
-        let saved = store.units_save(new, OnConflict::Replace).await;
-        saved.map(|saved| saved[0].id)
-    };
-    let list = async |id| {
-        let parts = f.store.unit_parts(&[id], &["pkglist"]).await.unwrap();
-        String::from_utf8(parts[&id][0].data.clone()).unwrap()
-    };
-    let refused = |result: Result<_, StoreError>| {
-        let Err(StoreError::UnitsChanged(changed)) = result else {
-            panic!("replaced");
-        };
-        assert_eq!(
-            changed,
-            [("erratum".to_owned(), Sha256::of("A".as_bytes()))]
-        );
-    };
-
-    // Both found nothing.
-    let id = save(&other, &[made("a", Basis::Absent)]).await.unwrap();
-    let beside = unit("erratum", "B", json!({ "id": "B" }));
-    let new = [beside.clone(), made("b", Basis::Absent)];
-    let staged = task.units_save_staged(&new, &[], OnConflict::Replace).await;
-    refused(staged.map(|saved| saved[0].id));
-    assert_eq!(list(id).await, "a");
-    let known = f.store.units_by_key("erratum", &[beside.key_digest]).await;
-    assert!(known.unwrap().is_empty(), "all of it was refused");
-
-    // Both found the same.
-    let read = basis(&f.store, id).await;
-    assert_eq!(save(&other, &[made("a+b", read)]).await.unwrap(), id);
-    refused(save(&f.store, &[made("a+c", read)]).await);
-    save(&f.store, &[made("a+b", read)]).await.unwrap();
-    let read = basis(&f.store, id).await;
-    save(&f.store, &[made("a+b+c", read)]).await.unwrap();
-    assert_eq!(list(id).await, "a+b+c");
-
-    // A client's notes count too.
-    let (read, notes) = (basis(&f.store, id).await, json!({ "mine": 1 }));
-    let noted = f.store.unit_set_user_metadata("erratum", id, &notes).await;
-    noted.unwrap();
-    refused(save(&f.store, &[made("d", read)]).await);
-
-    // It was deleted, and came back.
-    let read = basis(&f.store, id).await;
-    f.store.units_delete_orphans(&[id]).await.unwrap();
-    refused(save(&f.store, &[made("d", read)]).await);
-    save(&f.store, &[made("e", Basis::Absent)]).await.unwrap();
-    refused(save(&f.store, &[made("d", read)]).await);
 }
 
 async fn many_units_are_saved_and_streamed_in_order(f: Fixture) {
@@ -252,7 +241,7 @@ async fn many_units_are_saved_and_streamed_in_order(f: Fixture) {
             ..unit("rpm", &format!("{i}"), json!({ "i": i }))
         })
         .collect();
-    let saved = f.store.units_save(&units, OnConflict::Keep).await.unwrap();
+    let saved = f.store.units_save(&units).await.unwrap();
     let ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
     f.add(REPO, "rpm", &ids).await;
     let query = UnitQuery {
@@ -324,7 +313,7 @@ async fn values(f: &Fixture, values: &[Value]) {
     };
     let mut units: Vec<NewUnit> = values.iter().enumerate().map(new).collect();
     units.push(unit("t", "missing", json!({ "name": "missing" })));
-    f.store.units_save(&units, OnConflict::Keep).await.unwrap();
+    f.store.units_save(&units).await.unwrap();
 }
 
 async fn equality_does_not_mix_kinds(f: Fixture) {
@@ -378,10 +367,7 @@ async fn equality_looks_into_objects_and_finds_missing_fields(f: Fixture) {
         json!({ "name": "a", "checksums": { "sha256": "x", "size": 5 } }),
     );
     let flat = unit("t", "b", json!({ "name": "b", "checksums": "x" }));
-    f.store
-        .units_save(&[deep, flat], OnConflict::Keep)
-        .await
-        .unwrap();
+    f.store.units_save(&[deep, flat]).await.unwrap();
     let query = |path, value| UnitQuery {
         equals: vec![(path, vec![value])],
         ..by_type("t")
@@ -474,7 +460,7 @@ async fn a_projection_brings_only_its_fields(f: Fixture) {
         "a",
         json!({ "name": "a", "n": null, "deep": { "x": [1] }, "secret": 1 }),
     );
-    f.store.units_save(&[new], OnConflict::Keep).await.unwrap();
+    f.store.units_save(&[new]).await.unwrap();
     let query = UnitQuery {
         fields: Some(vec!["name", "deep", "gone"]),
         ..by_type("t")
@@ -552,7 +538,7 @@ async fn a_file_that_arrived_is_noted(f: Fixture) {
     };
     let saved = f
         .store
-        .units_save(std::slice::from_ref(&new), OnConflict::Keep)
+        .units_save(std::slice::from_ref(&new))
         .await
         .unwrap();
     f.add(REPO, "t", &[saved[0].id]).await;
@@ -566,7 +552,7 @@ async fn a_file_that_arrived_is_noted(f: Fixture) {
         f.store.repository_units_not_downloaded(REPO).await.unwrap(),
         0
     );
-    let known = &f.store.units_by_key("t", &[new.key_digest]).await.unwrap()[&new.key_digest];
+    let known = f.store.unit_get("t", saved[0].id).await.unwrap().unwrap();
     assert_eq!(
         (known.blob, known.size, known.downloaded),
         (Some(blob), Some(5), true)
@@ -607,14 +593,45 @@ async fn orphans_are_found_and_deleted(f: Fixture) {
     );
 }
 
+async fn a_replaced_unit_is_no_orphan_and_goes_when_nothing_served_needs_it(f: Fixture) {
+    f.repository(REPO).await;
+    let distributor = distributor(REPO, "d", f.now());
+    f.store.distributor_create(&distributor).await.unwrap();
+    let file = |v: i64| NewUnit {
+        blob: Some(Sha256::of(b"file")),
+        size: Some(4),
+        downloaded: false,
+        ..unit("t", "a", json!({ "v": v }))
+    };
+    let saved = f.store.units_save(&[file(1), file(2)]).await.unwrap();
+    let [one, two] = [saved[0].id, saved[1].id];
+    let orphans = async || f.store.units_orphans_count().await.unwrap();
+    let publish = async |version| {
+        let new = NewPublication {
+            repo_version: version,
+            ..publication(REPO, b"index")
+        };
+        let published = f.store.publication_commit(&new, &[], [], f.now()).await;
+        published.unwrap();
+    };
+    assert_eq!(orphans().await["t"], 2);
+    f.add(REPO, "t", &[one]).await;
+    publish(1).await;
+    f.add(REPO, "t", &[two]).await;
+    assert!(orphans().await.is_empty());
+    assert!(!f.store.unit_is_orphan("t", one).await.unwrap());
+    assert_eq!(f.store.units_delete_orphans(&[one]).await.unwrap(), []);
+    let gone = f.store.units_delete_replaced().await.unwrap();
+    assert_eq!(gone, 0, "what is published may promise it");
+    publish(2).await;
+    assert_eq!(f.store.units_delete_replaced().await.unwrap(), 1);
+    assert_eq!(f.store.unit_get("t", one).await.unwrap(), None);
+    assert!(f.store.unit_get("t", two).await.unwrap().is_some());
+}
+
 async fn an_empty_save_is_no_work(f: Fixture) {
-    assert!(
-        f.store
-            .units_save(&[], OnConflict::Replace)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    assert!(f.store.units_by_key("t", &[]).await.unwrap().is_empty());
+    assert!(f.store.units_save(&[]).await.unwrap().is_empty());
+    let known = f.task().await.units_known(REPO, "t", &[]).await;
+    assert!(known.unwrap().is_empty());
     assert!(f.store.unit_parts(&[], &["a"]).await.unwrap().is_empty());
 }

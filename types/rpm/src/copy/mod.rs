@@ -1,5 +1,6 @@
 //! Copies and removals: what goes along, what is cloned, what the signature policy keeps out (reference: rpm §9).
 
+mod advisories;
 mod clones;
 mod conservative;
 mod documents;
@@ -84,6 +85,7 @@ pub async fn run(ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
     let mut failed = Vec::new();
     for (at, route) in routes.into_iter().enumerate() {
         documents::follow(route).await?;
+        advisories::merge(route).await?;
         let mut left_out = unsigned(route).await?;
         left_out.extend(clones::make(route, mode).await?);
         mark(route).await?;

@@ -248,7 +248,14 @@ impl Fake {
         let known = self.state.lock().units.get(&key).cloned();
         if let Some(known) = known {
             observer.known(unit.type_id);
-            if unit.existing == Existing::Keep {
+            let said = |doc: &Document| {
+                let mut doc = doc.clone();
+                let aside = Rpm.unsaid_fields(unit.type_id);
+                doc.retain(|name, _| !aside.contains(&name.as_str()));
+                doc
+            };
+            let same = unit.source.is_some() && said(&known.unit.doc) == said(&unit.doc);
+            if unit.existing == Existing::Keep || same {
                 let state = &mut *self.state.lock();
                 state.staged.insert(key);
                 state.repo.insert(key);

@@ -1,0 +1,86 @@
+//! What sources say of units. Units of one key of which different things are said are different units, so that nobody changes
+//! what others serve; a repository has one unit of a key (docs/decisions/0007).
+
+use std::io::{self, Write};
+
+use pith_content::ContentError;
+use pith_content::unit::{Part, WantedUnit};
+use pith_core::{MultiHasher, Sha256, UnitId};
+use pith_store::TaskStore;
+
+use crate::{Engine, present};
+
+/// Fields in which clients say something of a unit; a sync never takes it away.
+pub(super) const USER_METADATA: &str = "pulp_user_metadata";
+
+struct Hasher(MultiHasher);
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The digest of what is said of a unit: its document but for what its type leaves aside, and its parts.
+pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Result<Sha256, ContentError> {
+    let family = engine.registry.content_type_of(unit.type_id);
+    let aside = family.map_or(&[] as &[&str], |family| family.unsaid_fields(unit.type_id));
+    let mut hasher = Hasher(MultiHasher::new(&[]));
+    let mut fields: Vec<_> = unit.doc.iter().collect();
+    fields.retain(|(name, _)| !aside.contains(&name.as_str()));
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    for (name, value) in fields {
+        serde_json::to_writer(&mut hasher, name).map_err(ContentError::other)?;
+        serde_json::to_writer(&mut hasher, value).map_err(ContentError::other)?;
+    }
+    let mut parts: Vec<&Part> = unit.parts.iter().collect();
+    parts.sort_unstable_by_key(|part| part.name);
+    for part in parts {
+        // Name and length, so that no part can be taken for the end of another.
+        write!(hasher, "\0{} {}\0", part.name, part.data.len())?;
+        hasher.0.update(&part.data);
+    }
+    Ok(hasher.0.finish().sha256)
+}
+
+/// Lets the type merge what the repository has, the unit `id`, into `wanted`. Tells whether nothing new comes of it.
+pub(super) async fn merge(
+    engine: &Engine,
+    store: &TaskStore,
+    wanted: &mut WantedUnit,
+    id: UnitId,
+) -> Result<bool, ContentError> {
+    let Some(content_type) = engine.registry.content_type_of(wanted.type_id) else {
+        return Ok(false);
+    };
+    let stored = store.unit_get(wanted.type_id, id).await;
+    let Some(stored) = stored.map_err(ContentError::other)? else {
+        return Ok(false);
+    };
+    let mut names: Vec<&'static str> = wanted.parts.iter().map(|part| part.name).collect();
+    let presented = content_type.presented_fields(wanted.type_id).iter();
+    names.extend(presented.flat_map(|(_, parts)| *parts));
+    names.sort_unstable();
+    names.dedup();
+    let parts = store.unit_parts(&[id], &names).await;
+    let mut parts = parts.map_err(ContentError::other)?;
+    let parts = present::named(parts.remove(&id).unwrap_or_default());
+    content_type.merge(wanted.type_id, &stored.doc, &parts, wanted);
+    if let Some(metadata) = stored.doc.get(USER_METADATA) {
+        wanted
+            .doc
+            .entry(USER_METADATA)
+            .or_insert_with(|| metadata.clone());
+    }
+    let is_stored = |new: &Part| {
+        let mut parts = parts.iter();
+        parts.any(|(name, data)| name == new.name && *data == new.data)
+    };
+    let same_parts = wanted.parts.len() == parts.len() && wanted.parts.iter().all(is_stored);
+    Ok(wanted.doc == stored.doc && same_parts)
+}
