@@ -69,6 +69,7 @@ fn package(number: u32) -> NewUnit {
         type_id: "package".to_owned(),
         key_digest: UnitKey::of(&PACKAGE, &doc).unwrap().digest(&PACKAGE),
         said: Sha256::of(b"said"),
+        site: Sha256([0; 32]),
         doc,
         blob: None,
         size: None,

@@ -78,7 +78,7 @@ impl Engine {
     pub(crate) async fn discard_file(&self, blob: Sha256) -> Result<(), PulpError> {
         let deleted = self.blobs.delete(blob).await;
         deleted.map_err(|error| from_blobs(&error))?;
-        let noted = self.store.units_set_blob_here(blob, false).await;
+        let noted = self.store.units_set_blob_gone(blob).await;
         noted.map_err(from_store)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pith_content::Config;
 use pith_content::base::Base;
 use pith_content::sync::Upstream as Reached;
+use pith_core::Sha256;
 use pith_fetch::{BasicAuth, Upstream};
 use url::Url;
 
@@ -69,6 +70,29 @@ pub(crate) fn upstream(reached: &Reached) -> Upstream {
     }
 }
 
+/// Where the files of a repository come from, as a digest. Repositories with equal ones have the same right to a file that one of
+/// them has: they ask the same server, without secrets and by the same way. Whoever has a secret shares with nobody.
+pub(crate) fn site(settings: &Upstream, repo_id: &str) -> Sha256 {
+    let Some(home) = &settings.home else {
+        return Sha256::of(format!("repository {repo_id}").as_bytes());
+    };
+    let server = match home.scheme() {
+        "file" => home.as_str().to_owned(),
+        _ => home.origin().ascii_serialization(),
+    };
+    let has_secret = settings.ssl_client_cert.is_some()
+        || settings.ssl_client_key.is_some()
+        || settings.basic_auth.is_some()
+        || settings.query_auth_token.is_some()
+        || settings.proxy_auth.is_some()
+        || home.query().is_some()
+        || home.password().is_some()
+        || !home.username().is_empty();
+    let owner = if has_secret { repo_id } else { "" };
+    let proxy = (&settings.proxy_host, settings.proxy_port);
+    Sha256::of(format!("{server}\n{owner}\n{proxy:?}").as_bytes())
+}
+
 fn downloads(config: &Config) -> Option<usize> {
     config
         .integer("max_downloads")
@@ -92,6 +116,40 @@ mod tests {
     fn read(config: Value) -> Upstream {
         let config: Document = serde_json::from_value(config).unwrap();
         upstream(&Reached::from_config(&Config::new(config)))
+    }
+
+    #[test]
+    fn repositories_share_files_of_one_server_that_asks_for_no_secret() {
+        let of = |repo: &str, more: Value| {
+            let mut config = json!({"feed": "https://a.example/one/"});
+            let more = more.as_object().unwrap().clone();
+            config.as_object_mut().unwrap().extend(more);
+            site(&read(config), repo)
+        };
+        let plain = of("a", json!({}));
+        let elsewhere = json!({"feed": "https://a.example/other/", "max_speed": 3});
+        assert_eq!(plain, of("b", elsewhere));
+        for other in [
+            json!({"feed": "http://a.example/one/"}),
+            json!({"feed": "https://a.example:8443/one/"}),
+            json!({"feed": "https://b.example/one/"}),
+            json!({"proxy_host": "http://inner"}),
+        ] {
+            assert_ne!(plain, of("b", other.clone()), "{other}");
+            assert_eq!(of("a", other.clone()), of("b", other));
+        }
+        for secret in [
+            json!({"basic_auth_username": "u", "basic_auth_password": "p"}),
+            json!({"ssl_client_cert": "C"}),
+            json!({"query_auth_token": "t"}),
+            json!({"feed": "https://a.example/one/?token"}),
+            json!({"proxy_host": "http://inner", "proxy_username": "u", "proxy_password": "p"}),
+        ] {
+            assert_ne!(of("a", secret.clone()), of("b", secret.clone()), "{secret}");
+            assert_eq!(of("a", secret.clone()), of("a", secret));
+        }
+        let none = json!({"feed": null});
+        assert_ne!(of("a", none.clone()), of("b", none));
     }
 
     #[test]

@@ -216,6 +216,11 @@ impl OnDemand for Deferred {
             },
         })
     }
+
+    async fn has(&self, unit: [u8; 16]) -> Result<bool, Unavailable> {
+        let has = self.0.deferred_has(UnitId(uuid::Uuid::from_bytes(unit)));
+        has.await.map_err(|why| unavailable(&why))
+    }
 }
 
 fn unavailable(why: &pith_engine::deferred::Unavailable) -> Unavailable {

@@ -1,5 +1,6 @@
 //! The published tree over HTTP.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
+use parking_lot::Mutex;
 use pith_blobs::{Blobs, EntryRef, Error, KindRef, Result};
 use pith_core::{RelativePath, Sha256};
 
@@ -21,6 +23,8 @@ use crate::respond::{Representation, html, method_not_allowed, moved, plain};
 use crate::small::{SMALL, SmallBlobs};
 use crate::{Mounts, Protocol, Resolved};
 
+/// Units remembered to have their files.
+const MOST_ARRIVED: usize = 100_000;
 /// Memory for small blobs, in bytes.
 const SMALL_BLOBS: usize = 16 * 1024 * 1024;
 /// The file that names the sub-directories of its directory (reference: rpm §11.1).
@@ -63,6 +67,8 @@ pub struct Content {
     roots: Vec<Root>,
     on_demand: Option<Arc<dyn OnDemand>>,
     small: SmallBlobs,
+    /// Units whose files are known to have come.
+    arrived: Mutex<HashSet<[u8; 16]>>,
 }
 
 impl Content {
@@ -75,6 +81,7 @@ impl Content {
             roots,
             on_demand: None,
             small: SmallBlobs::new(SMALL_BLOBS),
+            arrived: Mutex::default(),
         }
     }
 
@@ -259,7 +266,7 @@ impl Content {
                     .unwrap_or_else(|| Bytes::copy_from_slice(bytes));
                 (Sha256::of(bytes), Origin::Memory(shared))
             }
-            KindRef::Source { id, sha256 } => match self.stored(sha256).await? {
+            KindRef::Source { id, sha256 } => match self.stored(id, sha256).await? {
                 Some(sha256) => (sha256, self.origin(request, entry, sha256).await?),
                 None => {
                     let Some(on_demand) = &self.on_demand else {
@@ -291,15 +298,35 @@ impl Content {
         representation.answer(request).await
     }
 
-    /// The digest, when the file of that digest has been fetched before.
-    async fn stored(&self, sha256: Option<Sha256>) -> Result<Option<Sha256>> {
+    /// The digest, when the file of the unit `id` has that digest and has been fetched before.
+    async fn stored(&self, id: [u8; 16], sha256: Option<Sha256>) -> Result<Option<Sha256>> {
         let Some(sha256) = sha256 else {
             return Ok(None);
         };
-        if self.small.get(&sha256).is_some() {
-            return Ok(Some(sha256));
+        let is_here = self.small.get(&sha256).is_some() || self.blobs.contains(sha256).await?;
+        if !is_here || !self.has_arrived(id).await? {
+            return Ok(None);
         }
-        Ok(self.blobs.contains(sha256).await?.then_some(sha256))
+        Ok(Some(sha256))
+    }
+
+    async fn has_arrived(&self, id: [u8; 16]) -> Result<bool> {
+        let Some(on_demand) = &self.on_demand else {
+            return Ok(true);
+        };
+        if self.arrived.lock().contains(&id) {
+            return Ok(true);
+        }
+        let has = on_demand.has(id).await;
+        let has = has.map_err(|why| Error::Incoming(why.into()))?;
+        if has {
+            let mut arrived = self.arrived.lock();
+            if arrived.len() >= MOST_ARRIVED {
+                arrived.clear();
+            }
+            arrived.insert(id);
+        }
+        Ok(has)
     }
 
     async fn origin(

@@ -13,6 +13,13 @@ pub trait OnDemand: Send + Sync {
     /// # Errors
     /// When it cannot be had.
     async fn open(&self, unit: [u8; 16], repo_id: &str) -> Result<Opened, Unavailable>;
+
+    /// Tells whether the file of a unit has come, from where it was promised. That somebody else's file with the same digest is in
+    /// the store says nothing.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    async fn has(&self, unit: [u8; 16]) -> Result<bool, Unavailable>;
 }
 
 /// A file that is coming, or came meanwhile.

@@ -27,6 +27,7 @@ fn package(number: usize) -> NewUnit {
         type_id: "rpm".to_owned(),
         key_digest: Sha256::of(format!("key {number}").as_bytes()),
         said: Sha256::of(b"said"),
+        site: Sha256([0; 32]),
         doc: doc.as_object().cloned().unwrap_or_default(),
         blob: Some(Sha256::of(&number.to_be_bytes())),
         size: Some(4096),

@@ -155,21 +155,19 @@ impl Store {
             .transpose()
     }
 
-    /// Notes of every unit whose file is `blob` whether it is here. Where it is gone the repositories know that their
-    /// content changed: what they publish next says where the file can be had.
+    /// Notes of every unit whose file is `blob` that it is gone. The repositories know that their content changed: what they
+    /// publish next says where the file can be had.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn units_set_blob_here(&self, blob: Sha256, here: bool) -> Result<()> {
+    pub async fn units_set_blob_gone(&self, blob: Sha256) -> Result<()> {
         let mut tx = self.begin().await?;
         let text =
             "UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1 RETURNING id";
-        let rows = tx.inner.all(sql(text).bind(here).bind(blob)).await?;
-        if !here {
-            let ids = rows.iter().map(|row| row.get(0));
-            let ids: Vec<UnitId> = ids.collect::<Result<_>>()?;
-            unit_changes::mark(&mut tx.inner, &ids, self.now()).await?;
-        }
+        let rows = tx.inner.all(sql(text).bind(false).bind(blob)).await?;
+        let ids = rows.iter().map(|row| row.get(0));
+        let ids: Vec<UnitId> = ids.collect::<Result<_>>()?;
+        unit_changes::mark(&mut tx.inner, &ids, self.now()).await?;
         tx.commit().await
     }
 }

@@ -346,7 +346,7 @@ impl TaskStore {
     ) -> Result<HashMap<Sha256, Vec<KnownUnit>>> {
         let mut known: HashMap<Sha256, Vec<KnownUnit>> = HashMap::with_capacity(keys.len());
         for chunk in keys.chunks(CHUNK) {
-            let text = "SELECT u.key_digest, u.id, u.said, u.blob, u.size, u.downloaded, ";
+            let text = "SELECT u.key_digest, u.id, u.said, u.site, u.blob, u.size, u.downloaded, ";
             let mut query = Sql::new(self.engine(), text);
             let staged = |query: &mut Sql, column: &str| {
                 query.push(&format!("(SELECT {column} FROM staged_units s WHERE "));
@@ -367,14 +367,15 @@ impl TaskStore {
                 .bind_in("u.key_digest", chunk.iter().copied())
                 .push(" ORDER BY u.id");
             for row in self.all(query.build()).await? {
-                let (staged, own): (bool, bool) = (row.get(6)?, row.get(7)?);
+                let (staged, own): (bool, bool) = (row.get(7)?, row.get(8)?);
                 let unit = KnownUnit {
                     id: row.get(1)?,
                     said: row.get(2)?,
+                    site: row.get(3)?,
                     own,
-                    blob: row.get(3)?,
-                    size: row.get(4)?,
-                    downloaded: row.get(5)?,
+                    blob: row.get(4)?,
+                    size: row.get(5)?,
+                    downloaded: row.get(6)?,
                 };
                 let units = known.entry(row.get(0)?).or_default();
                 // What is staged goes before what is there: it comes in its place.

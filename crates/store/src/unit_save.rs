@@ -16,8 +16,8 @@ use crate::units::{NewUnit, SavedUnit};
 use crate::value::Value;
 use crate::{Result, StoreError};
 
-/// The identity of a unit: type, key digest, and the digest of what is said of it.
-type Identity<'a> = (&'a str, Sha256, Sha256);
+/// The identity of a unit: type, key digest, the digest of what is said of it, and where its file comes from.
+type Identity<'a> = (&'a str, Sha256, Sha256, Sha256);
 
 /// Saves `units`; the outcome for each of them, in the order given.
 pub(crate) async fn save(
@@ -58,7 +58,7 @@ pub(crate) async fn save(
 }
 
 fn identity(unit: &NewUnit) -> Identity<'_> {
-    (&unit.type_id, unit.key_digest, unit.said)
+    (&unit.type_id, unit.key_digest, unit.said, unit.site)
 }
 
 /// The file of a unit with its size, when it is here.
@@ -82,7 +82,7 @@ async fn stored_ids<'a>(
     let mut stored = HashMap::new();
     for (type_id, keys) in by_type {
         for chunk in keys.chunks(CHUNK) {
-            let text = "SELECT key_digest, said, id FROM units WHERE type_id = ";
+            let text = "SELECT key_digest, said, site, id FROM units WHERE type_id = ";
             let mut query = Sql::new(tx.engine(), text);
             query
                 .bind(type_id)
@@ -90,10 +90,11 @@ async fn stored_ids<'a>(
                 .bind_in("key_digest", chunk.iter().copied());
             for row in tx.all(query.build()).await? {
                 let saved = SavedUnit {
-                    id: row.get(2)?,
+                    id: row.get(3)?,
                     new: false,
                 };
-                stored.insert((type_id, row.get(0)?, row.get(1)?), saved);
+                let key = (type_id, row.get(0)?, row.get(1)?, row.get(2)?);
+                stored.insert(key, saved);
             }
         }
     }
@@ -119,6 +120,7 @@ async fn insert<'a>(
             unit.type_id.as_str().into(),
             unit.key_digest.into(),
             unit.said.into(),
+            unit.site.into(),
             unit.blob.into(),
             unit.size.into(),
             unit.downloaded.into(),
@@ -127,10 +129,11 @@ async fn insert<'a>(
         ]
     };
     let rows = units.iter().map(row).collect();
-    let head = "INSERT INTO units (id, type_id, key_digest, said, blob, size, downloaded, last_updated, doc)";
+    let head = "INSERT INTO units (id, type_id, key_digest, said, site, blob, size, downloaded, last_updated, doc)";
     let kinds = [
         Kind::Bytes,
         Kind::Text,
+        Kind::Bytes,
         Kind::Bytes,
         Kind::Bytes,
         Kind::Bytes,
@@ -139,7 +142,7 @@ async fn insert<'a>(
         Kind::Int,
         Kind::Json,
     ];
-    let tail = "ON CONFLICT (type_id, key_digest, said) DO NOTHING";
+    let tail = "ON CONFLICT (type_id, key_digest, said, site) DO NOTHING";
     let affected = tx
         .execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
         .await?;
@@ -161,7 +164,7 @@ async fn insert<'a>(
     Ok(saved)
 }
 
-/// Notes that the file of a unit is here. When it is another than the one expected, the repositories that have the unit know
+/// Notes that the file of a unit is here, which is that of other units from the same site too. When it is another than the one expected, the repositories that have the unit know
 /// that their content changed.
 ///
 /// # Errors
@@ -189,6 +192,11 @@ pub(crate) async fn set_file(
         .bind(true)
         .bind(id);
     tx.execute(statement).await?;
+    let others = sql(
+        "UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1 \
+         AND site = (SELECT one.site FROM units one WHERE one.id = $3)",
+    );
+    tx.execute(others.bind(true).bind(blob).bind(id)).await?;
     if expected.0.is_some_and(|expected| expected != blob) || expected.1 != Some(size) {
         unit_changes::mark(tx, &[id], now).await?;
     }

@@ -46,8 +46,10 @@ pub struct NewUnit {
     pub type_id: String,
     /// SHA-256 of the unit key in canonical form.
     pub key_digest: Sha256,
-    /// Digest of what is said of the unit; unique in type and key.
+    /// Digest of what is said of the unit; unique in type, key and site.
     pub said: Sha256,
+    /// Where its file comes from: units of one site share files. All zero when it was uploaded or there is none.
+    pub site: Sha256,
     /// What the REST API shows.
     pub doc: Document,
     /// Its file, when it is here or its digest is known. Recorded in `blobs` when `downloaded`.
@@ -76,6 +78,8 @@ pub struct KnownUnit {
     pub id: UnitId,
     /// Digest of what is said of it.
     pub said: Sha256,
+    /// Where its file comes from.
+    pub site: Sha256,
     /// Is true when the repository will have it as things stand: it has it now, or the task has staged it.
     pub own: bool,
     /// Its file, when it is known.

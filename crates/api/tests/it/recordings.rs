@@ -182,6 +182,7 @@ async fn save(server: &Server, type_id: &str, doc: Value) -> UnitId {
         type_id: type_id.to_owned(),
         key_digest: UnitKey::of(kind, &doc).unwrap().digest(kind),
         said: Sha256::of(b"said"),
+        site: Sha256([0; 32]),
         doc,
         blob: None,
         size: None,

@@ -96,6 +96,7 @@ async fn server() -> Server {
                 type_id: "toy".to_owned(),
                 key_digest: UnitKey::of(&TOY, &doc).unwrap().digest(&TOY),
                 said: Sha256::of(b"said"),
+                site: Sha256([0; 32]),
                 doc,
                 blob: None,
                 size: None,

@@ -25,7 +25,7 @@ pub(super) async fn fetch(
     let store = &engine.store;
     let file = store.unit_file(unit).await.map_err(Unavailable::internal)?;
     let file = file.ok_or_else(|| Unavailable::NotFound("the unit was removed".to_owned()))?;
-    if let Some(hashed) = here(engine, unit, &file).await? {
+    if let Some(hashed) = here(engine, &file).await? {
         return Ok(hashed);
     }
     let sources = store
@@ -63,13 +63,10 @@ pub(super) async fn fetch(
     Err(failure)
 }
 
-/// The file when it is in the store already; its unit may not have known.
-async fn here(
-    engine: &Arc<Engine>,
-    unit: UnitId,
-    file: &UnitFile,
-) -> Result<Option<Hashed>, Unavailable> {
-    let Some(sha256) = file.blob else {
+/// The file when the unit has it already. A file that is in the store because others have it is none of the unit's: to know a
+/// digest is not to have the file.
+async fn here(engine: &Arc<Engine>, file: &UnitFile) -> Result<Option<Hashed>, Unavailable> {
+    let Some(sha256) = file.blob.filter(|_| file.downloaded) else {
         return Ok(None);
     };
     if !engine.has(sha256).await? {
@@ -77,15 +74,11 @@ async fn here(
     }
     let size = engine.blobs.size(sha256).await;
     let size = size.map_err(Unavailable::internal)?.unwrap_or_default();
-    let hashed = Hashed {
+    Ok(Some(Hashed {
         sha256,
         size,
         others: Vec::new(),
-    };
-    if !file.downloaded {
-        note(engine, unit, &hashed).await?;
-    }
-    Ok(Some(hashed))
+    }))
 }
 
 /// Where to ask, in this order: alternate content sources, then the feed of the repository that is read, then others', the one
@@ -189,7 +182,5 @@ async fn note(engine: &Arc<Engine>, unit: UnitId, hashed: &Hashed) -> Result<(),
         Ok(()) | Err(StoreError::Missing { .. }) => {}
         Err(error) => return Err(Unavailable::internal(error)),
     }
-    // It may be the file of other units too.
-    let others = engine.store.units_set_blob_here(hashed.sha256, true).await;
-    others.map_err(Unavailable::internal)
+    Ok(())
 }

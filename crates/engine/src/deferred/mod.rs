@@ -155,6 +155,16 @@ impl Engine {
         })
     }
 
+    /// Tells whether the file of a unit has come; false when the unit is gone.
+    ///
+    /// # Errors
+    /// [`Unavailable::Internal`] when the database fails.
+    pub async fn deferred_has(&self, unit: UnitId) -> Result<bool, Unavailable> {
+        let file = self.store.unit_file(unit).await;
+        let file = file.map_err(Unavailable::internal)?;
+        Ok(file.is_some_and(|file| file.downloaded))
+    }
+
     /// Gets the file of a unit of a repository into the store, unless it is there.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ pub(super) async fn hashed(
 /// Takes a broken file away, so that nobody is served it and a good one can come.
 pub(super) async fn forget(engine: &Engine, store: &Store, blob: Sha256) -> Result<(), PulpError> {
     tracing::warn!(%blob, "a file is missing or broken and is fetched again");
-    let noted = store.units_set_blob_here(blob, false).await;
+    let noted = store.units_set_blob_gone(blob).await;
     noted.map_err(from_store)?;
     engine.discard_file(blob).await
 }

@@ -100,9 +100,6 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
         saving(&shared.engine, save)
             .await
             .map_err(ContentError::other)?;
-        // It may be the file of other units too.
-        let others = store.units_set_blob_here(blob, true).await;
-        others.map_err(ContentError::other)?;
     }
     let mut told: HashMap<&str, Vec<(UnitId, &Document)>> = HashMap::new();
     for moving in batch.iter().filter(|moving| moving.file.is_some()) {
@@ -163,6 +160,7 @@ fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
         type_id: unit.type_id.to_owned(),
         key_digest: moving.key_digest,
         said: moving.said,
+        site: moving.site,
         doc: unit.doc,
         blob: moving.file.map(|(blob, _)| blob).or(blob),
         size: size

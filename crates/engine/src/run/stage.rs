@@ -30,6 +30,9 @@ use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
 
+/// The site of units whose files do not come from anywhere else.
+const HERE: Sha256 = Sha256([0; 32]);
+
 /// Units waiting for a download.
 const QUEUE: usize = 100;
 /// When files come.
@@ -47,6 +50,8 @@ pub(super) struct Moving {
     pub(super) key_digest: Sha256,
     /// The digest of what is said of it.
     pub(super) said: Sha256,
+    /// Where its file comes from.
+    pub(super) site: Sha256,
     /// Where its file can be had later.
     pub(super) entry: Option<FileSource>,
     pub(super) file_backed: bool,
@@ -68,6 +73,8 @@ pub(super) struct Shared {
     pub(super) store: TaskStore,
     /// The repository whose content it is.
     repo: String,
+    /// Where files are downloaded from.
+    site: Sha256,
     /// Notes where files can be had.
     catalog: Cataloger,
     /// Alternate content sources.
@@ -123,6 +130,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) store: TaskStore,
     /// The repository whose content it is.
     pub(crate) repo: &'a str,
+    /// Where files are downloaded from.
+    pub(crate) site: Sha256,
     /// When files come.
     pub(crate) policy: Policy,
     /// Downloads at once.
@@ -152,6 +161,7 @@ impl Stages {
         let Plan {
             store,
             repo,
+            site,
             policy,
             downloads,
             session,
@@ -164,6 +174,7 @@ impl Stages {
             engine,
             store,
             repo: repo.to_owned(),
+            site,
             catalog,
             supply,
             open: AtomicUsize::new(0),
@@ -209,6 +220,7 @@ impl Stages {
         let plan = Plan {
             store,
             repo,
+            site: HERE,
             policy: Policy::Immediate,
             downloads: 1,
             session: &session,
@@ -267,7 +279,13 @@ impl Stages {
         for (mut unit, key_digest) in group {
             let known = known.get(&key_digest).map_or(&[] as &[_], Vec::as_slice);
             let said = self.settle(&mut unit, known).await?;
-            let same = known.iter().find(|known| known.said == said);
+            let site = match unit.source {
+                Some(Source::Download { .. }) => shared.site,
+                _ => HERE,
+            };
+            let same = || known.iter().filter(|known| known.said == said);
+            let of_site = || same().find(|same| same.site == site);
+            let same = same().find(|same| same.own).or_else(of_site);
             let is_keyed_by_file = kind.is_some_and(|kind| is_keyed_by_file(kind, &unit));
             let moving = Moving {
                 known: same.map(|same| same.id),
@@ -277,6 +295,7 @@ impl Stages {
                 unit,
                 key_digest,
                 said,
+                site,
                 file_backed,
                 is_keyed_by_file,
                 file: None,
@@ -466,7 +485,9 @@ impl Found {
                 };
                 let has_file =
                     |known: &&KnownUnit| known.downloaded && known.blob.is_some_and(is_promised);
-                known.iter().find(has_file)
+                // To know the digest of what others have is not to have it.
+                let is_ours = |known: &&KnownUnit| known.own || known.site == moving.site;
+                known.iter().filter(is_ours).find(has_file)
             }),
             _ => serves,
         };

@@ -27,7 +27,7 @@ use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
 use crate::error::from_store;
 use crate::secrets::effective;
-use crate::upstream::{feed_base, upstream};
+use crate::upstream::{feed_base, site, upstream};
 use crate::worker::{Done, Failure, Run};
 use crate::{Job, acting, history};
 
@@ -263,6 +263,7 @@ async fn sync(
     let reached = plugin.upstream(&config);
     let settings = upstream(&reached);
     let downloads = settings.max_downloads;
+    let site = site(&settings, &repo.id);
     let session = engine
         .fetcher
         .session(settings)
@@ -280,6 +281,7 @@ async fn sync(
     let plan = Plan {
         store: run.store.clone(),
         repo: &repo.id,
+        site,
         policy,
         downloads,
         session: &session,

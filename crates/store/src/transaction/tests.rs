@@ -81,6 +81,7 @@ fn unit(name: &str, size: usize) -> NewUnit {
         type_id: "rpm".to_owned(),
         key_digest: Sha256::of(name.as_bytes()),
         said: Sha256::of(b"said"),
+        site: Sha256([0; 32]),
         doc,
         blob: None,
         size: None,

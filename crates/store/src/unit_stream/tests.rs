@@ -38,6 +38,7 @@ async fn fill(store: &Store) {
             type_id: "rpm".to_owned(),
             key_digest: Sha256::of(checksum.as_bytes()),
             said: Sha256::of(b"said"),
+            site: Sha256([0; 32]),
             doc: serde_json::from_value(doc).unwrap(),
             blob: None,
             size: None,

@@ -31,9 +31,7 @@ async fn a_file_counts_as_a_change_when_it_is_another_or_gone(f: Fixture) {
     f.add("a", "t", &[id]).await;
     f.store.unit_set_blob(id, promised, 4).await.unwrap();
     assert_eq!(changes(&f, "a").await, 0, "it came as promised");
-    f.store.units_set_blob_here(promised, true).await.unwrap();
-    assert_eq!(changes(&f, "a").await, 0, "it is here already");
-    f.store.units_set_blob_here(promised, false).await.unwrap();
+    f.store.units_set_blob_gone(promised).await.unwrap();
     assert_eq!(changes(&f, "a").await, 1, "it is gone");
     f.store.unit_set_blob(id, promised, 4).await.unwrap();
     assert_eq!(changes(&f, "a").await, 1, "it came back");

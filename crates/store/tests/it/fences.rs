@@ -129,7 +129,7 @@ const WRITES: &[Write] = &writes! {
     stage_clear_earlier();
     units_save_staged(&[unit("t", "late", json!({}))], &[None]);
     unit_set_blob(pith_core::UnitId::new(), Sha256::of(b"late"), 4);
-    units_set_blob_here(Sha256::of(b"late"), false);
+    units_set_blob_gone(Sha256::of(b"late"));
     units_set_field("t", "f", &[(pith_core::UnitId::new(), json!(1))]);
     importer_set_made_from(REPO, &document(json!({})));
     units_delete_orphans(&[pith_core::UnitId::new()]);

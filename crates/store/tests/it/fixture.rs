@@ -216,6 +216,7 @@ pub(crate) fn unit(type_id: &str, key: &str, doc: Value) -> NewUnit {
         type_id: type_id.to_owned(),
         key_digest: Sha256::of(key.as_bytes()),
         said: Sha256::of(doc.to_string().as_bytes()),
+        site: Sha256([0; 32]),
         doc: document(doc),
         blob: None,
         size: None,

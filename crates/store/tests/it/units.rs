@@ -557,7 +557,7 @@ async fn a_file_that_arrived_is_noted(f: Fixture) {
         (known.blob, known.size, known.downloaded),
         (Some(blob), Some(5), true)
     );
-    f.store.units_set_blob_here(blob, false).await.unwrap();
+    f.store.units_set_blob_gone(blob).await.unwrap();
     assert_eq!(
         f.store.repository_units_not_downloaded(REPO).await.unwrap(),
         1

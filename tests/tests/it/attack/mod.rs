@@ -1,5 +1,6 @@
 //! Attacks on a live server, one file a kind: people with a right on one thing try to get at another.
 
+mod content;
 mod folder;
 mod inner;
 mod local_files;
