@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::error::from_store;
 use crate::importers::{is_masked, shown};
+use crate::secrets::require_given;
 use crate::{Engine, Job, Registry};
 
 /// The runs that schedules of a path start.
@@ -248,6 +249,17 @@ fn wanted(body: &Document, update: bool) -> Result<Wanted, PulpError> {
     }
 }
 
+/// Refuses an override that would send the secrets of the stored one to where whoever changes it likes.
+fn require_own(stored: Option<&Value>, wanted: &Wanted) -> Result<(), PulpError> {
+    let Some(given) = &wanted.overrides else {
+        return Ok(());
+    };
+    match (stored, unmasked(stored, given.clone())) {
+        (Some(Value::Object(stored)), Value::Object(after)) => require_given(stored, &after),
+        _ => Ok(()),
+    }
+}
+
 /// `given`, with the stored secrets where a client sends back the masks that it read.
 fn unmasked(stored: Option<&Value>, mut given: Value) -> Value {
     if let (Some(Value::Object(stored)), Value::Object(given)) = (stored, &mut given) {
@@ -411,6 +423,7 @@ impl Engine {
         let wanted = wanted(body, true)?;
         self.require_overrides(target, &wanted)?;
         let schedule = self.schedule_require(target, id).await?;
+        require_own(schedule.kwargs.get("overrides"), &wanted)?;
         let now = self.clock.now();
         let changed = self
             .store

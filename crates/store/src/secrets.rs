@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::dialect::sql;
 use crate::importers::lock_repository;
-use crate::{Result, Store, StoreError};
+use crate::{Engine, Result, Store, StoreError};
 
 /// The beginning of a sealed value.
 const MARK: &str = "pith-sealed:1:";
@@ -187,10 +187,24 @@ impl Store {
         }
         if known["all"] != true {
             secrets.forgets.store(forget, Ordering::Relaxed);
+            self.write_over(true).await?;
             self.seal_all().await?;
+            self.write_over(false).await?;
             secrets.forgets.store(false, Ordering::Relaxed);
             let done = json!({"id": id, "all": true});
             self.setting_set(SETTING, &done).await?;
+        }
+        Ok(())
+    }
+
+    /// Has SQLite write over what it gives up, so that nothing of it stays in free pages of the file.
+    async fn write_over(&self, on: bool) -> Result<()> {
+        if self.engine() == Engine::Sqlite {
+            let text = match on {
+                true => "PRAGMA secure_delete = ON",
+                false => "PRAGMA secure_delete = OFF",
+            };
+            self.write_all(sql(text)).await?;
         }
         Ok(())
     }

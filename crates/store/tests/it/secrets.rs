@@ -110,6 +110,13 @@ async fn what_was_there_before_the_key_is_sealed_with_it(f: Fixture) {
         .secrets_use(Arc::new(Weak("one")), false)
         .await
         .unwrap();
+    // Nor does the file of SQLite keep it in free pages.
+    if let Some(file) = f.url.strip_prefix("sqlite://") {
+        keyed.checkpoint().await.unwrap();
+        let bytes = std::fs::read(file).unwrap();
+        let has = |text: &[u8]| bytes.windows(text.len()).any(|at| at == text);
+        assert!(has(b"pith-sealed") && !has(b"sesame") && !has(b"T0ken"));
+    }
     // Without the key there is nothing to be had, and what is no secret is there for queries.
     assert!(matches!(
         read(&f.store, &schedule).await,

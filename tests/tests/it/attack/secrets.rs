@@ -84,6 +84,17 @@ fn stored_secrets_go_to_no_feed_or_proxy_that_somebody_else_names() {
                 "{task}"
             );
         }
+        // The same in an override that a schedule keeps.
+        let schedules = format!("{path}schedules/sync/");
+        let kept =
+            json!({"feed": feed, "basic_auth_username": "bob", "basic_auth_password": "sesame"});
+        let made = json!({"schedule": "P1D", "override_config": kept});
+        let schedule = scene.admin_does("POST", &schedules, &made, 201);
+        let schedule = format!("{schedules}{}/", schedule["_id"].as_str().unwrap());
+        let masked =
+            json!({"feed": evil, "basic_auth_username": "bob", "basic_auth_password": "*****"});
+        let body = json!({"override_config": masked});
+        assert_eq!(eve.call("PUT", &schedule, Some(&body)).unwrap().status, 400);
         // Whoever gives others may, and the feed itself gets its own.
         let own = json!({"feed": evil, "basic_auth_username": "eve", "basic_auth_password": "mine", "query_auth_token": "T0"});
         let body = json!({"override_config": own});
