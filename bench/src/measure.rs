@@ -1,4 +1,4 @@
-//! What an operation took: time, CPU, peak memory. From `/proc`; no operation is measured from inside.
+//! The cost of an operation: time, CPU, peak memory. From `/proc`; no operation is measured from inside.
 
 use std::fs;
 use std::process::{Command, Stdio};

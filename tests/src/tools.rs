@@ -1,4 +1,4 @@
-//! What tests need from the machine, and how they wait.
+//! The tools that tests need from the machine, and the ways in which they wait.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

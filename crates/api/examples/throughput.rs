@@ -1,4 +1,4 @@
-//! How many requests a second the API answers, without a socket in between: `cargo run --release --example throughput`.
+//! The number of requests a second that the API answers, without a socket in between: `cargo run --release --example throughput`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What can go wrong with bytes at rest.
+//! Everything that can go wrong with bytes at rest.
 
 use std::io;
 use std::path::Path;

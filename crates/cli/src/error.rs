@@ -1,4 +1,4 @@
-//! What can go wrong for a person at a terminal: one type, its exit code and what to do next.
+//! Everything that can go wrong for a person at a terminal: one type, its exit code and what to do next.
 
 use std::path::PathBuf;
 

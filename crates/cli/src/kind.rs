@@ -1,4 +1,4 @@
-//! What the client knows of each type of repository, as data: commands ask a kind, never its name.
+//! All that the client knows of each type of repository, as data: commands ask a kind, never its name.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What people read: tables, sizes and times; and the one place that writes to the terminal.
+//! Text for people: tables, sizes and times; and the one place that writes to the terminal.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};

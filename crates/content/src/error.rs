@@ -1,4 +1,4 @@
-//! How a plugin's work can fail.
+//! The ways in which a plugin's work can fail.
 
 use pith_core::error::{ErrorDetail, PulpError};
 use serde_json::Value;

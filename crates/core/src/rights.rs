@@ -1,4 +1,4 @@
-//! What callers may do to which resource (reference: platform-api §2.7).
+//! The rights of callers on resources (reference: platform-api §2.7).
 
 use std::collections::HashMap;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What is known about users, kept in memory for as long as nobody changes users, roles or permissions.
+//! The facts known about users, kept in memory for as long as nobody changes users, roles or permissions.
 
 use std::collections::HashMap;
 use std::sync::Arc;

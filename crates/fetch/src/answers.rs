@@ -1,4 +1,4 @@
-//! What an answer's status and headers mean for a download.
+//! The meaning of an answer's status and headers for a download.
 
 use std::time::Duration;
 

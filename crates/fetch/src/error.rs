@@ -1,4 +1,4 @@
-//! What can go wrong with a download, in words that say what to do.
+//! Everything that can go wrong with a download, in words that say what to do.
 
 use pith_core::Algorithm;
 use url::Url;

@@ -1,4 +1,4 @@
-//! What the server's settings say about outgoing connections.
+//! The server's settings about outgoing connections.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How the C library hands out memory.
+//! The way in which the C library hands out memory.
 
 /// Arenas of glibc's allocator. Each keeps what it freed to itself, so a sync, which allocates on one thread what another
 /// frees, would grow by one peak an arena.

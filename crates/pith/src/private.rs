@@ -1,4 +1,4 @@
-//! What is on the disk is for the server alone: password hashes, keys, secrets of importers, content that is guarded.
+//! Everything on the disk is for the server alone: password hashes, keys, secrets of importers, content that is guarded.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read as _};

@@ -1,4 +1,4 @@
-//! How fast units are saved, staged, committed, streamed and found: `save_units URL [UNITS]`.
+//! The speed with which units are saved, staged, committed, streamed and found: `save_units URL [UNITS]`.
 //!
 //! The units look like packages: a document of about 3 KB, and parts of 1 KB and 0.5 KB.
 

@@ -1,4 +1,4 @@
-//! What repositories have: commits of what a task staged, versions.
+//! The contents of repositories: commits of what a task staged, versions.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What can go wrong between pith and its database.
+//! Everything that can go wrong between pith and its database.
 
 /// Failures of SQLite that pass: busy, locked, out of memory, read-only (its file was moved), interrupted, of the disk, and a
 /// file that cannot be opened.

@@ -1,4 +1,4 @@
-//! What syncs and publishes did (reference: platform-api §10.4).
+//! The history of syncs and publishes (reference: platform-api §10.4).
 
 use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;

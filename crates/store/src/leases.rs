@@ -1,4 +1,4 @@
-//! What only one process does at a time, and what comes round by itself.
+//! Work that only one process does at a time, and work that comes round by itself.
 
 use pith_core::Timestamp;
 

@@ -1,4 +1,4 @@
-//! What a task wants of a repository before it commits.
+//! The wishes of a task for a repository before it commits.
 //!
 //! Staging is also what keeps units from being taken for orphans while a task is about to use them. A task finds units by
 //! their key, or saves new ones, and until it has staged them anybody may delete them. So staging looks again, in the

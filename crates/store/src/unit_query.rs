@@ -1,4 +1,4 @@
-//! What a [`UnitQuery`] becomes: the statements that find the ids of units.
+//! The statements behind a [`UnitQuery`], which find the ids of units.
 
 use std::sync::Arc;
 

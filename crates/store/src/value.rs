@@ -1,4 +1,4 @@
-//! What goes into statements and comes out of rows, the same for both engines.
+//! The values that go into statements and come out of rows, the same for both engines.
 
 use pith_core::task::TaskState;
 use pith_core::{Document, ObjectId, Sha256, TaskId, Timestamp, UnitId};

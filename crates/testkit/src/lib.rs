@@ -1,4 +1,4 @@
-//! What tests share.
+//! Things that tests share.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

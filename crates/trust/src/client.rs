@@ -1,4 +1,4 @@
-//! What a TLS client showed.
+//! The certificates that a TLS client showed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What dnf sees.
+//! Repositories as dnf sees them.
 
 use pith_e2e::tools::{is_root, missing, sample_repo};
 use pith_e2e::{Dnf, Feed, Pith};

@@ -1,4 +1,4 @@
-//! What pith writes means what createrepo_c writes.
+//! Metadata that pith writes means the same as that of createrepo_c.
 
 use std::fs;
 use std::process::Command;

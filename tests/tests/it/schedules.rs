@@ -1,4 +1,4 @@
-//! What is scheduled happens without anybody asking, also after a crash.
+//! Work that is scheduled happens without anybody asking, also after a crash.
 
 use pith_e2e::tools::wait_for;
 use pith_e2e::{Feed, Pith};

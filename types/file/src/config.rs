@@ -1,4 +1,4 @@
-//! What configurations pass: messages word for word as Pulp's, first failure alone (reference: iso §2, §7).
+//! The rules for configurations: messages word for word as Pulp's, first failure alone (reference: iso §2, §7).
 
 use pith_content::publish::OtherDistributor;
 use pith_content::{Config, relative_url};

@@ -1,4 +1,4 @@
-//! What an alternate content source with RPM repositories has (reference: rpm §16).
+//! The files of an alternate content source with RPM repositories (reference: rpm §16).
 
 use std::fs::File;
 use std::io::BufReader;

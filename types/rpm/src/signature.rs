@@ -1,4 +1,4 @@
-//! What packages must be signed with (reference: rpm §9.3).
+//! The keys that packages must be signed with (reference: rpm §9.3).
 
 use pith_content::Config;
 

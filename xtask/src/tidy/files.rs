@@ -53,9 +53,12 @@ pub(crate) fn doc_comments_are_no_questions(tree: &Tree) -> Vec<Problem> {
         }
         let mut before = "";
         for (index, line) in file.text.lines().map(str::trim_start).enumerate() {
-            let begins = line.starts_with("///") && !before.starts_with("///");
+            let begins = ["///", "//!"]
+                .iter()
+                .any(|mark| line.starts_with(mark) && !before.starts_with(mark));
             before = line;
-            let word = line.trim_start_matches('/').split_whitespace().next();
+            let word = line.trim_start_matches(['/', '!']);
+            let word = word.split_whitespace().next();
             let Some(word) = word.filter(|word| begins && QUESTIONS.contains(word)) else {
                 continue;
             };
@@ -288,10 +291,17 @@ mod tests {
 
     #[test]
     fn a_doc_comment_that_asks_is_found_where_it_begins() {
-        let text = "//! A.\n/// What it is.\nfn a() {}\n\n/// The size.\n/// What else.\nfn b() {}\n    /// Whether so.\n    fn c() {}\n/// Whatever.\nfn d() {}\n";
+        let text = "//! How it goes.\n/// What it is.\nfn a() {}\n\n/// The size.\n/// What else.\nfn b() {}\n    /// Whether so.\n    fn c() {}\n/// Whatever.\nfn d() {}\n";
         let tree = Tree::of(&[("crates/a/src/a.rs", text), ("tests/src/a.rs", text)]);
         let found = doc_comments_are_no_questions(&tree);
         let places: Vec<&str> = found.iter().map(|problem| &*problem.place).collect();
-        assert_eq!(places, ["crates/a/src/a.rs:2", "crates/a/src/a.rs:8"]);
+        assert_eq!(
+            places,
+            [
+                "crates/a/src/a.rs:1",
+                "crates/a/src/a.rs:2",
+                "crates/a/src/a.rs:8"
+            ]
+        );
     }
 }

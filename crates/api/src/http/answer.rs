@@ -1,4 +1,4 @@
-//! What handlers answer.
+//! The answers of handlers.
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;

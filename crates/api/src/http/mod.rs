@@ -1,4 +1,4 @@
-//! What is the same for every operation: from request to call, from answer or error to response.
+//! The part that is the same for every operation: from request to call, from answer or error to response.
 
 mod answer;
 mod call;

@@ -1,4 +1,4 @@
-//! What each operation is called, takes and answers: the half of the description that [`ROUTES`] does not hold.
+//! The name of each operation, and all that it takes and answers: the half of the description that [`ROUTES`] does not hold.
 //!
 //! [`ROUTES`]: crate::routes::ROUTES
 

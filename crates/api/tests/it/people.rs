@@ -1,4 +1,4 @@
-//! What users may do when they were granted something, and what nobody may do.
+//! The rights of users who were granted something, and the things that nobody may do.
 
 use axum::Router;
 use serde_json::{Value, json};

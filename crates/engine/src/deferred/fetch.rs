@@ -1,4 +1,4 @@
-//! What a flight does: find out where the file can be had, get it from there, keep it.
+//! The steps of a flight: find out where the file can be had, get it from there, keep it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What there is from the start: the role of those who may do everything, and the first of them
+//! Roles and people that are there from the start: the role of those who may do everything, and the first of them
 //! (reference: platform-api §2.8).
 
 use pith_core::clock::Clock;

@@ -1,4 +1,4 @@
-//! What a run is about: the repository, its importer, the code behind it.
+//! The subject of a run: the repository, its importer, the code behind it.
 
 use std::sync::Arc;
 

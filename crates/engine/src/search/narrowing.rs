@@ -1,4 +1,4 @@
-//! What of a filter on repositories, distributors and tasks their columns can decide.
+//! The part of a filter on repositories, distributors and tasks that their columns can decide.
 
 use pith_core::TaskId;
 use pith_core::criteria::{Criteria, Filter, Test};

@@ -1,4 +1,4 @@
-//! What arrives is what was expected, or it is an error.
+//! Downloads arrive as they were expected, or are errors.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What tasks do to repositories when all goes well, and when somebody interferes.
+//! The effects of tasks on repositories when all goes well, and when somebody interferes.
 
 use pith_core::task::TaskState;
 use pith_engine::Job;

@@ -1,4 +1,4 @@
-//! What the database decides of a filter against the evaluator, over documents and filters made at random.
+//! The decisions of the database on filters against those of the evaluator, over documents and filters made at random.
 
 use std::collections::BTreeSet;
 

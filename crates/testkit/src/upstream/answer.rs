@@ -1,4 +1,4 @@
-//! What is said to a request, well behaved or as the ordered fault wants it.
+//! The answer to a request, well behaved or as the ordered fault wants it.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};

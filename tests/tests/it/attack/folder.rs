@@ -1,4 +1,4 @@
-//! What lies on the disk, read by another user of the machine.
+//! The files on the disk, read by another user of the machine.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

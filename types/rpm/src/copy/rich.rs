@@ -1,4 +1,4 @@
-//! What a package needs: a plain dependency, or several joined by words (reference: rpm §9.2).
+//! The needs of a package: a plain dependency, or several joined by words (reference: rpm §9.2).
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! What an uploaded package file says of itself, written the way createrepo_c writes it. The only user of the `rpm`
-//! crate, which changes often.
+//! The description that an uploaded package file gives of itself, written the way createrepo_c writes it. The only user
+//! of the `rpm` crate, which changes often.
 
 use std::collections::HashSet;
 use std::io::BufRead;

@@ -1,5 +1,5 @@
-//! What an RPM file's beginning says: who signed it and whether it belongs to a module. Reads only the tags it wants and
-//! trusts no length or offset.
+//! The facts that the beginning of an RPM file tells: who signed it and whether it belongs to a module. Reads only the tags
+//! it wants and trusts no length or offset.
 
 /// Tags of the signature header, in order of preference (reference: rpm §3.3).
 const SIGNATURES: [u32; 4] = [267, 268, 1005, 1002];

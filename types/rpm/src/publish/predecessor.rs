@@ -1,4 +1,4 @@
-//! What the publication now served has written already.
+//! The documents that the publication now served has already.
 
 use std::collections::HashSet;
 use std::io;

@@ -1,4 +1,4 @@
-//! What a sync does about modules beside staging their documents: packages that they list, and documents that went away.
+//! The work of a sync on modules beside staging their documents: packages that they list, and documents that went away.
 
 use std::collections::HashSet;
 
