@@ -69,22 +69,33 @@ fn any_at(
 impl Test {
     /// Tells whether the values at `path` below `value` pass.
     fn holds(&self, value: Option<&Value>, path: &[String]) -> bool {
+        self.holds_to(Leaf::Elements, value, path)
+    }
+
+    /// Tells whether an element of an array passes. One that is an array itself is not looked into.
+    fn holds_of(&self, element: &Value) -> bool {
+        self.holds_to(Leaf::Whole, Some(element), &[])
+    }
+
+    fn holds_to(&self, depth: Leaf, value: Option<&Value>, path: &[String]) -> bool {
         let any =
             |leaf, test: &mut dyn FnMut(Option<&Value>) -> bool| any_at(value, path, leaf, test);
         match self {
             Self::Always => true,
-            Self::Equal(literal) => any(Leaf::Elements, &mut |v| equals(v, literal)),
-            Self::In(literals) => any(Leaf::Elements, &mut |v| {
+            Self::Equal(literal) => any(depth, &mut |v| equals(v, literal)),
+            Self::In(literals) => any(depth, &mut |v| {
                 literals.iter().any(|literal| equals(v, literal))
             }),
-            Self::NotIn(literals) => !any(Leaf::Elements, &mut |v| {
+            Self::NotIn(literals) => !any(depth, &mut |v| {
                 literals.iter().any(|literal| equals(v, literal))
             }),
-            Self::Compare(how, literal) => any(Leaf::Elements, &mut |v| compares(*how, v, literal)),
-            Self::Every(tests) => !tests.is_empty() && tests.iter().all(|t| t.holds(value, path)),
+            Self::Compare(how, literal) => any(depth, &mut |v| compares(*how, v, literal)),
+            Self::Every(tests) => {
+                !tests.is_empty() && tests.iter().all(|t| t.holds_to(depth, value, path))
+            }
             Self::Exists(wanted) => any(Leaf::Whole, &mut |v| v.is_some()) == *wanted,
-            Self::Not(tests) => !tests.iter().all(|test| test.holds(value, path)),
-            Self::Matches(regex) => any(Leaf::Elements, &mut |v| {
+            Self::Not(tests) => !tests.iter().all(|test| test.holds_to(depth, value, path)),
+            Self::Matches(regex) => any(depth, &mut |v| {
                 v.and_then(Value::as_str).is_some_and(|t| regex.is_match(t))
             }),
             Self::Size(size) => any(Leaf::Whole, &mut |v| {
@@ -95,13 +106,13 @@ impl Test {
                 elements(v).any(|item| item.as_object().is_some_and(|item| filter.matches(item)))
             }),
             Self::ElementPasses(tests) => any(Leaf::Whole, &mut |v| {
-                elements(v).any(|item| tests.iter().all(|test| test.holds(Some(item), &[])))
+                elements(v).any(|item| tests.iter().all(|test| test.holds_of(item)))
             }),
-            Self::Remainder { divisor, remainder } => any(Leaf::Elements, &mut |v| {
+            Self::Remainder { divisor, remainder } => any(depth, &mut |v| {
                 v.and_then(cut_to_whole)
                     .is_some_and(|number| number.checked_rem(*divisor).unwrap_or(0) == *remainder)
             }),
-            Self::Type(kind) => any(Leaf::Elements, &mut |v| v.is_some_and(|v| is_of(v, *kind))),
+            Self::Type(kind) => any(depth, &mut |v| v.is_some_and(|v| is_of(v, *kind))),
         }
     }
 }
@@ -169,6 +180,23 @@ mod tests {
         Filter::parse(&filter)
             .unwrap()
             .matches(document.as_object().unwrap())
+    }
+
+    #[test]
+    fn an_element_that_is_an_array_itself_is_one_value() {
+        let document = json!({"a": ["x", [true, null, 3]]});
+        for (operators, expected) in [
+            (json!({"$eq": null}), false),
+            (json!({"$gte": -1}), false),
+            (json!({"$in": [3]}), false),
+            (json!({"$nin": [3, "x"]}), true),
+            (json!({"$eq": "x"}), true),
+            (json!({"$size": 3}), true),
+            (json!({"$elemMatch": {"$eq": 3}}), true),
+        ] {
+            let filter = json!({"a": {"$elemMatch": operators}});
+            assert_eq!(matches(document.clone(), filter), expected, "{operators}");
+        }
     }
 
     #[test]
