@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// Tells whether the feed's server is in the internet, as far as that can be known.
-    pub(crate) async fn home_is_public(&self) -> bool {
+    async fn home_is_public(&self) -> bool {
         let state = &self.state;
         if state.upstream.in_internet {
             return true;
@@ -146,7 +146,7 @@ impl Session {
     }
 
     /// Tells what kinds of network a URL's host is in; nothing where a proxy resolves its name.
-    async fn classes(&self, url: &Url) -> io::Result<Vec<AddressClass>> {
+    pub(crate) async fn classes(&self, url: &Url) -> io::Result<Vec<AddressClass>> {
         let egress = &self.state.shared.policy.egress;
         let addresses = match (literal(url), url.host_str()) {
             (Some(address), _) => vec![address],

@@ -8,6 +8,7 @@ use pith_core::digest::Hashed;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::egress::AddressClass;
 use crate::error::FetchError;
 use crate::fetcher::SessionState;
 use crate::sink::Sink;
@@ -94,9 +95,14 @@ impl Session {
         }
     }
 
-    /// Tells whether the feed is in the internet, as far as that can be known.
+    /// Tells whether the feed is known to be in the internet: not where its name cannot be resolved, or a proxy resolves it.
     pub async fn is_in_internet(&self) -> bool {
-        self.home_is_public().await
+        let home = self.state.upstream.home.as_ref();
+        let Some(home) = home.filter(|home| home.has_host()) else {
+            return false;
+        };
+        let classes = self.classes(home).await;
+        classes.is_ok_and(|classes| classes.contains(&AddressClass::Public))
     }
 
     /// Streams a file into `sink`, from the first mirror that has it as promised.
