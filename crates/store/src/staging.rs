@@ -20,11 +20,28 @@ use crate::unit_query::{Plan, Scope};
 use crate::unit_save;
 use crate::unit_stream;
 use crate::units::{KnownUnit, NewUnit, SavedUnit, UnitQuery};
-use crate::value::Value;
+use crate::value::{Row, Value};
 use crate::{Result, Store, StoreError};
 
 /// The number of times that saving starts over because units were deleted under it.
 const ATTEMPTS: usize = 5;
+
+/// A unit that a task has staged in place of one that the repository has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// Their type.
+    pub type_id: String,
+    /// The digest of their key.
+    pub key_digest: Sha256,
+    /// The staged one.
+    pub new: UnitId,
+    /// The digest of what is said of it.
+    pub said: Sha256,
+    /// The one that the repository has.
+    pub old: UnitId,
+    /// Is true when the same is said of both.
+    pub is_same: bool,
+}
 
 /// A unit by id and type.
 pub type StagedId = (UnitId, String);
@@ -296,6 +313,41 @@ impl TaskStore {
         rows.iter()
             .map(|row| Ok((row.get(0)?, unit_stream::document(row, 1, Some(fields))?)))
             .collect()
+    }
+
+    /// The units that the task has staged in place of others of these types, a page at a time, in the order of the others.
+    /// Settled ones only: see [`TaskStore::stage_settle`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn staged_replacements(
+        &self,
+        type_ids: &[&str],
+        after: Option<UnitId>,
+    ) -> Result<Vec<Replacement>> {
+        let text = "SELECT s.type_id, n.key_digest, n.id, n.said, o.id, n.said = o.said FROM staged_units s \
+             JOIN units n ON n.id = s.instead JOIN units o ON o.id = s.unit_id WHERE ";
+        let mut query = Sql::new(self.engine(), text);
+        of_attempt(&mut query, "s.", self.fence());
+        query
+            .push(" AND ")
+            .bind_in("s.type_id", type_ids.iter().copied());
+        if let Some(after) = after {
+            query.push(" AND s.unit_id > ").bind(after);
+        }
+        query.push(" ORDER BY s.unit_id").limit(crate::units::PAGE);
+        let rows = self.all(query.build()).await?;
+        let replacement = |row: &Row| {
+            Ok(Replacement {
+                type_id: row.get(0)?,
+                key_digest: row.get(1)?,
+                new: row.get(2)?,
+                said: row.get(3)?,
+                old: row.get(4)?,
+                is_same: row.get(5)?,
+            })
+        };
+        rows.iter().map(replacement).collect()
     }
 
     /// The types of which the task has staged units to add (or to remove), sorted.

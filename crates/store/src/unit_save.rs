@@ -192,11 +192,13 @@ pub(crate) async fn set_file(
         .bind(true)
         .bind(id);
     tx.execute(statement).await?;
+    // Of which another size is promised waits for a file that there cannot be.
     let others = sql(
-        "UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1 \
-         AND site = (SELECT one.site FROM units one WHERE one.id = $3)",
+        "UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1 AND size = $3 \
+         AND site = (SELECT one.site FROM units one WHERE one.id = $4)",
     );
-    tx.execute(others.bind(true).bind(blob).bind(id)).await?;
+    let others = others.bind(true).bind(blob).bind(size).bind(id);
+    tx.execute(others).await?;
     if expected.0.is_some_and(|expected| expected != blob) || expected.1 != Some(size) {
         unit_changes::mark(tx, &[id], now).await?;
     }

@@ -19,6 +19,7 @@ use pith_store::{StagedId, TaskStore, UnitQuery};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::keep;
 use super::stage::Stages;
 use super::subject::{Subject, info};
 use super::units;
@@ -64,6 +65,9 @@ pub(super) async fn associate(
     let report = subject.plugin.copy(&context).await?;
     for one in std::iter::once(&context).chain(&context.additional) {
         one.stages.drain().await?;
+    }
+    for (lane, repo_id) in (0u32..).zip(&lanes) {
+        keep::files(&engine, &run.store.lane(lane), repo_id).await?;
     }
     let mut result = Document::new();
     let mut copied = Vec::new();

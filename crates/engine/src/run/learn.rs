@@ -80,7 +80,7 @@ fn says_something(value: Option<&Value>) -> bool {
 }
 
 /// The value to keep, when it is not the known one: an object has the members of both, anything else only fills a gap.
-fn joined(known: Option<&Value>, told: Option<&Value>) -> Option<Value> {
+pub(super) fn joined(known: Option<&Value>, told: Option<&Value>) -> Option<Value> {
     let told = told.filter(|value| says_something(Some(value)))?;
     match (known, told) {
         (Some(Value::Object(known)), Value::Object(told)) => {

@@ -7,6 +7,7 @@ pub(crate) mod download;
 mod download_repository;
 mod group;
 mod housekeeping;
+mod keep;
 pub(crate) mod learn;
 mod orphans;
 mod publish;

@@ -476,15 +476,18 @@ impl Found {
             None => true,
         });
         let unit = match source {
-            Some(Source::Download { digests, .. }) => serves.or_else(|| {
+            Some(Source::Download { digests, size, .. }) => serves.or_else(|| {
                 let is_promised = |blob: Sha256| {
                     let mut sha256 = digests.iter().filter_map(Digest::as_sha256);
                     sha256
                         .next()
                         .map_or(moving.is_keyed_by_file, |one| one == blob)
                 };
-                let has_file =
-                    |known: &&KnownUnit| known.downloaded && known.blob.is_some_and(is_promised);
+                let size = size.and_then(|size| i64::try_from(size).ok());
+                let has_file = |known: &&KnownUnit| {
+                    let fits = size.is_none_or(|size| known.size == Some(size));
+                    known.downloaded && fits && known.blob.is_some_and(is_promised)
+                };
                 // To know the digest of what others have is not to have it.
                 let is_ours = |known: &&KnownUnit| known.own || known.site == moving.site;
                 known.iter().filter(is_ours).find(has_file)

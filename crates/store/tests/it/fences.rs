@@ -126,6 +126,7 @@ const WRITES: &[Write] = &writes! {
     stage_select(&UnitQuery { repo: Some(REPO), ..UnitQuery::default() }, false);
     stage_remove_missing(REPO, &["t"]);
     stage_settle(REPO);
+    documents_spread(REPO, task.now());
     stage_clear_earlier();
     units_save_staged(&[unit("t", "late", json!({}))], &[None]);
     unit_set_blob(pith_core::UnitId::new(), Sha256::of(b"late"), 4);

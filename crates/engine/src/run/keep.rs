@@ -1,0 +1,106 @@
+//! Copies over units with files that the destination has under the same key: the words are those of the source, the file and
+//! where it can be had stay the destination's.
+
+use pith_core::Sha256;
+use pith_core::error::PulpError;
+use pith_store::{FileSource, NewUnit, Replacement, TaskStore, Unit};
+
+use super::learn::joined;
+use crate::Engine;
+use crate::error::from_store;
+
+/// Sees to it that no copied unit takes a file away from `repo`.
+pub(super) async fn files(engine: &Engine, store: &TaskStore, repo: &str) -> Result<(), PulpError> {
+    let has_files = |type_id: &String| {
+        let kind = engine.registry.unit_type(type_id);
+        kind.is_some_and(|kind| kind.file_backed)
+    };
+    let types = store.staged_types(false).await.map_err(from_store)?;
+    let types: Vec<&str> = types
+        .iter()
+        .filter(|id| has_files(id))
+        .map(String::as_str)
+        .collect();
+    if types.is_empty() {
+        return Ok(());
+    }
+    store.stage_settle(repo).await.map_err(from_store)?;
+    let mut after = None;
+    loop {
+        let page = store.staged_replacements(&types, after).await;
+        let page = page.map_err(from_store)?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.old);
+        let (same, others): (Vec<_>, Vec<_>) = page.into_iter().partition(|one| one.is_same);
+        let same: Vec<_> = same
+            .iter()
+            .map(|one| (one.old, one.type_id.as_str()))
+            .collect();
+        store.stage_add(&same).await.map_err(from_store)?;
+        for one in &others {
+            join(engine, store, repo, one).await?;
+        }
+    }
+}
+
+/// Stages a unit of the words of one and the file of the other.
+async fn join(
+    engine: &Engine,
+    store: &TaskStore,
+    repo: &str,
+    one: &Replacement,
+) -> Result<(), PulpError> {
+    let type_id = one.type_id.as_str();
+    let get = async |id| store.unit_get(type_id, id).await.map_err(from_store);
+    let (Some(mut new), Some(old)) = (get(one.new).await?, get(one.old).await?) else {
+        return Ok(());
+    };
+    if new.blob.is_some() && old.blob.is_some() && new.blob != old.blob {
+        return Ok(());
+    }
+    let family = engine.registry.content_type_of(type_id);
+    for field in family.map_or(&[] as &[&str], |family| family.learned_fields(type_id)) {
+        if let Some(value) = joined(new.doc.get(*field), old.doc.get(*field)) {
+            new.doc.insert((*field).to_owned(), value);
+        }
+    }
+    let presented = family.map_or(&[] as &[_], |family| family.presented_fields(type_id));
+    let names: Vec<&str> = presented
+        .iter()
+        .flat_map(|(_, parts)| *parts)
+        .copied()
+        .collect();
+    let parts = store.unit_parts(&[one.new], &names).await;
+    let parts = parts.map_err(from_store)?.remove(&one.new);
+    let parts = parts.unwrap_or_default().into_iter();
+    let mut parts: Vec<_> = parts.map(|part| (part.name, part.data)).collect();
+    parts.sort_unstable();
+    parts.dedup_by(|a, b| a.0 == b.0);
+    let file: &Unit = if old.downloaded { &old } else { &new };
+    let unit = NewUnit {
+        type_id: one.type_id.clone(),
+        key_digest: one.key_digest,
+        said: one.said,
+        // Its own: what came for others is theirs.
+        site: Sha256::of(format!("repository {repo}").as_bytes()),
+        blob: file.blob,
+        size: file.size,
+        downloaded: file.downloaded,
+        doc: new.doc.clone(),
+        parts,
+    };
+    let saved = store.units_save_staged(&[unit], &[]).await;
+    let saved = saved.map_err(from_store)?;
+    let mut sources: Vec<FileSource> = Vec::new();
+    for id in [one.old, one.new] {
+        sources.extend(store.sources_of(id, "").await.map_err(from_store)?);
+    }
+    for source in &mut sources {
+        source.unit = saved[0].id;
+    }
+    // The destination's own entry is to count where both have one.
+    sources.reverse();
+    store.sources_put(&sources).await.map_err(from_store)
+}
