@@ -90,6 +90,15 @@ async fn apply(
          AND (type_id, unit_id) IN (SELECT type_id, unit_id FROM staged_units WHERE task_id = $3 AND attempt = $4 AND remove)",
     );
     tx.execute(attempt(end.bind(version).bind(repo))).await?;
+    // What comes in the place of another came when that came.
+    let replace = sql(
+        "INSERT INTO repo_units (repo_id, type_id, unit_id, added_in, created, updated) \
+         SELECT r.repo_id, s.type_id, s.instead, $2, r.created, $3 FROM staged_units s \
+         JOIN repo_units r ON r.repo_id = $1 AND r.type_id = s.type_id AND r.unit_id = s.unit_id AND r.removed_in = $2 \
+         WHERE s.task_id = $4 AND s.attempt = $5 AND s.instead IS NOT NULL",
+    );
+    tx.execute(attempt(replace.bind(repo).bind(version).bind(now)))
+        .await?;
     let add = sql(
         "INSERT INTO repo_units (repo_id, type_id, unit_id, added_in, created, updated) \
          SELECT $1, s.type_id, s.unit_id, $2, $3, $3 FROM staged_units s WHERE s.task_id = $4 AND s.attempt = $5 AND NOT s.remove \

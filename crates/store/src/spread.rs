@@ -30,9 +30,8 @@ async fn spread_to(
         "INSERT INTO repo_units (repo_id, type_id, unit_id, added_in, created, updated) SELECT r.repo_id, s.type_id, s.instead, ",
     );
     add.push(&format!(
-        "{}, {}, {}",
+        "{}, r.created, {}",
         version + 1,
-        now.as_microsecond(),
         now.as_microsecond()
     ));
     replaced(&mut add, fence);

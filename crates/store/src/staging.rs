@@ -315,23 +315,17 @@ impl TaskStore {
             .collect()
     }
 
-    /// The units that the task has staged in place of others of these types, a page at a time, in the order of the others.
+    /// The units that the task has staged in place of others, a page at a time, in the order of the others.
     /// Settled ones only: see [`TaskStore::stage_settle`].
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn staged_replacements(
-        &self,
-        type_ids: &[&str],
-        after: Option<UnitId>,
-    ) -> Result<Vec<Replacement>> {
+    pub async fn staged_replacements(&self, after: Option<UnitId>) -> Result<Vec<Replacement>> {
         let text = "SELECT s.type_id, n.key_digest, n.id, n.said, o.id, n.said = o.said FROM staged_units s \
              JOIN units n ON n.id = s.instead JOIN units o ON o.id = s.unit_id WHERE ";
         let mut query = Sql::new(self.engine(), text);
         of_attempt(&mut query, "s.", self.fence());
-        query
-            .push(" AND ")
-            .bind_in("s.type_id", type_ids.iter().copied());
+        query.push(" AND s.instead IS NOT NULL");
         if let Some(after) = after {
             query.push(" AND s.unit_id > ").bind(after);
         }

@@ -71,7 +71,7 @@ pub struct SavedUnit {
     pub new: bool,
 }
 
-/// What a task must know of a unit that is there already.
+/// A unit that is there already, as far as a task must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownUnit {
     /// Its id.
@@ -250,6 +250,22 @@ impl Store {
         unit_save::set_file(&mut tx.inner, id, (blob, size), self.now()).await?;
         blobs::record(&mut tx.inner, vec![(blob, size)], self.now()).await?;
         tx.commit().await
+    }
+
+    /// Returns all parts of a unit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_every_part(&self, id: UnitId) -> Result<Vec<Part>> {
+        let statement = sql("SELECT part, data FROM unit_parts WHERE unit_id = $1 ORDER BY part");
+        let rows = self.all(statement.bind(id)).await?;
+        let part = |row: &Row| {
+            Ok(Part {
+                name: row.get(0)?,
+                data: row.get(1)?,
+            })
+        };
+        rows.iter().map(part).collect()
     }
 
     /// Replaces `pulp_user_metadata` in the document. `last_updated` moves on, to now.

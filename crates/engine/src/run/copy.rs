@@ -67,7 +67,7 @@ pub(super) async fn associate(
         one.stages.drain().await?;
     }
     for (lane, repo_id) in (0u32..).zip(&lanes) {
-        keep::files(&engine, &run.store.lane(lane), repo_id).await?;
+        keep::own(&engine, &run.store.lane(lane), repo_id).await?;
     }
     let mut result = Document::new();
     let mut copied = Vec::new();

@@ -1,33 +1,21 @@
-//! Copies over units with files that the destination has under the same key: the words are those of the source, the file and
-//! where it can be had stay the destination's.
+//! Copies over units that the destination has under the same key: the words are those of the source; the file, where it can be
+//! had, and what clients noted stay the destination's.
 
 use pith_core::Sha256;
 use pith_core::error::PulpError;
 use pith_store::{FileSource, NewUnit, Replacement, TaskStore, Unit};
 
 use super::learn::joined;
+use super::said::keep_user_metadata;
 use crate::Engine;
 use crate::error::from_store;
 
-/// Sees to it that no copied unit takes a file away from `repo`.
-pub(super) async fn files(engine: &Engine, store: &TaskStore, repo: &str) -> Result<(), PulpError> {
-    let has_files = |type_id: &String| {
-        let kind = engine.registry.unit_type(type_id);
-        kind.is_some_and(|kind| kind.file_backed)
-    };
-    let types = store.staged_types(false).await.map_err(from_store)?;
-    let types: Vec<&str> = types
-        .iter()
-        .filter(|id| has_files(id))
-        .map(String::as_str)
-        .collect();
-    if types.is_empty() {
-        return Ok(());
-    }
+/// Sees to it that a copy takes nothing away from `repo` that is not said anew.
+pub(super) async fn own(engine: &Engine, store: &TaskStore, repo: &str) -> Result<(), PulpError> {
     store.stage_settle(repo).await.map_err(from_store)?;
     let mut after = None;
     loop {
-        let page = store.staged_replacements(&types, after).await;
+        let page = store.staged_replacements(after).await;
         let page = page.map_err(from_store)?;
         let Some(last) = page.last() else {
             return Ok(());
@@ -57,7 +45,12 @@ async fn join(
     let (Some(mut new), Some(old)) = (get(one.new).await?, get(one.old).await?) else {
         return Ok(());
     };
-    if new.blob.is_some() && old.blob.is_some() && new.blob != old.blob {
+    let before = new.doc.clone();
+    keep_user_metadata(&old.doc, &mut new.doc);
+    let kind = engine.registry.unit_type(type_id);
+    let has_file = kind.is_some_and(|kind| kind.file_backed);
+    let is_one_file = new.blob.is_none() || old.blob.is_none() || new.blob == old.blob;
+    if new.doc == before && !(has_file && is_one_file) {
         return Ok(());
     }
     let family = engine.registry.content_type_of(type_id);
@@ -66,19 +59,10 @@ async fn join(
             new.doc.insert((*field).to_owned(), value);
         }
     }
-    let presented = family.map_or(&[] as &[_], |family| family.presented_fields(type_id));
-    let names: Vec<&str> = presented
-        .iter()
-        .flat_map(|(_, parts)| *parts)
-        .copied()
-        .collect();
-    let parts = store.unit_parts(&[one.new], &names).await;
-    let parts = parts.map_err(from_store)?.remove(&one.new);
-    let parts = parts.unwrap_or_default().into_iter();
-    let mut parts: Vec<_> = parts.map(|part| (part.name, part.data)).collect();
-    parts.sort_unstable();
-    parts.dedup_by(|a, b| a.0 == b.0);
-    let file: &Unit = if old.downloaded { &old } else { &new };
+    let parts = store.unit_every_part(one.new).await.map_err(from_store)?;
+    let parts = parts.into_iter().map(|part| (part.name, part.data));
+    let is_old = has_file && is_one_file && old.downloaded;
+    let file: &Unit = if is_old { &old } else { &new };
     let unit = NewUnit {
         type_id: one.type_id.clone(),
         key_digest: one.key_digest,
@@ -89,7 +73,7 @@ async fn join(
         size: file.size,
         downloaded: file.downloaded,
         doc: new.doc.clone(),
-        parts,
+        parts: parts.collect(),
     };
     let saved = store.units_save_staged(&[unit], &[]).await;
     let saved = saved.map_err(from_store)?;

@@ -1,17 +1,29 @@
-//! What sources say of units. Units of one key of which different things are said are different units, so that nobody changes
-//! what others serve; a repository has one unit of a key (docs/decisions/0007).
+//! The word of sources on units. Units of one key of which different things are said are different units, so that nobody changes
+//! what others serve; a repository has one unit of a key (docs/decisions/0008).
 
 use std::io::{self, Write};
 
 use pith_content::ContentError;
 use pith_content::unit::{Part, WantedUnit};
-use pith_core::{MultiHasher, Sha256, UnitId};
+use pith_core::{Document, MultiHasher, Sha256, UnitId};
 use pith_store::TaskStore;
+use serde_json::Value;
 
 use crate::{Engine, present};
 
 /// Fields in which clients say something of a unit; a sync never takes it away.
 pub(super) const USER_METADATA: &str = "pulp_user_metadata";
+
+/// Takes over what clients noted of the former unit, unless something is noted of the new one.
+pub(super) fn keep_user_metadata(former: &Document, new: &mut Document) {
+    let noted = |doc: &Document| {
+        let metadata = doc.get(USER_METADATA).and_then(Value::as_object);
+        metadata.is_some_and(|metadata| !metadata.is_empty())
+    };
+    if let Some(metadata) = former.get(USER_METADATA).filter(|_| !noted(new)) {
+        new.insert(USER_METADATA.to_owned(), metadata.clone());
+    }
+}
 
 struct Hasher(MultiHasher);
 
@@ -71,12 +83,7 @@ pub(super) async fn merge(
     let mut parts = parts.map_err(ContentError::other)?;
     let parts = present::named(parts.remove(&id).unwrap_or_default());
     content_type.merge(wanted.type_id, &stored.doc, &parts, wanted);
-    if let Some(metadata) = stored.doc.get(USER_METADATA) {
-        wanted
-            .doc
-            .entry(USER_METADATA)
-            .or_insert_with(|| metadata.clone());
-    }
+    keep_user_metadata(&stored.doc, &mut wanted.doc);
     let is_stored = |new: &Part| {
         let mut parts = parts.iter();
         parts.any(|(name, data)| name == new.name && *data == new.data)

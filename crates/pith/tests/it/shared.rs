@@ -2,6 +2,8 @@
 
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
+use pith_core::{Timestamp, UnitId};
+use pith_engine::Job;
 use pith_store::UnitQuery;
 use pith_testkit::repos::Spec;
 use serde_json::{Value, json};
@@ -13,6 +15,8 @@ use crate::stale::{copy_all, publish, served};
 crate::on_both!(
     what_the_feed_of_one_repository_says_changes_no_other,
     a_copied_advisory_joins_the_one_that_is_there,
+    a_copy_takes_neither_files_nor_notes_nor_places_away,
+    an_upload_by_who_may_do_all_changes_a_shared_document_everywhere,
     known_packages_pass_the_signature_policy_of_a_sync_too,
 );
 
@@ -161,6 +165,126 @@ async fn a_copied_advisory_joins_the_one_that_is_there(on: On) {
     );
     let count = h.units("one", "erratum", "id").await.len();
     assert_eq!(count, text.matches("<update ").count(), "one of each");
+}
+
+/// The packages of a repository: name, id, whether the file is here, what clients noted, and when it came.
+async fn packages(
+    h: &Harness,
+    repo: &str,
+) -> Vec<(String, UnitId, bool, Value, Option<Timestamp>)> {
+    let query = UnitQuery {
+        type_ids: vec!["rpm"],
+        repo: Some(repo),
+        sort: vec![("name", false)],
+        ..UnitQuery::default()
+    };
+    let found = h.engine.store.units_stream(&query).unwrap();
+    let found = found.try_concat().await.unwrap().into_iter();
+    let row = |one: pith_store::StreamedUnit| {
+        let doc = one.unit.doc;
+        let noted = doc.get("pulp_user_metadata").cloned().unwrap_or_default();
+        let name = doc["name"].as_str().unwrap().to_owned();
+        (name, one.unit.id, one.unit.downloaded, noted, one.created)
+    };
+    found.map(row).collect()
+}
+
+async fn a_copy_takes_neither_files_nor_notes_nor_places_away(on: On) {
+    for is_forged in [false, true] {
+        let Some(h) = Harness::start(on).await else {
+            return;
+        };
+        let feed = Feed::new(&h, "/r/", &Spec::full());
+        h.repository("here", "rpm", "/r/", json!({})).await;
+        assert_eq!(h.sync("here").await.state, TaskState::Finished);
+        let before = packages(&h, "here").await;
+        let noted = json!({"mine": 1});
+        let store = &h.engine.store;
+        let note = store.unit_set_user_metadata("rpm", before[0].1, &noted);
+        note.await.unwrap();
+        // The same server under another name is another site, and its files are not here.
+        if is_forged {
+            forge(&feed);
+        }
+        let later = json!({"download_policy": "on_demand", "query_auth_token": "t"});
+        h.repository("later", "rpm", "/r/", later).await;
+        assert_eq!(h.sync("later").await.state, TaskState::Finished);
+        assert!(packages(&h, "later").await.iter().all(|one| !one.2));
+        copy_all(&h, "later", "here").await;
+        let after = packages(&h, "here").await;
+        assert_eq!(after.len(), before.len());
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(before.0, after.0);
+            assert_eq!(before.1 == after.1, !is_forged, "{}", before.0);
+            assert!(after.2, "{} lost its file", after.0);
+            assert_eq!(before.4, after.4, "{} came when it came", after.0);
+        }
+        assert_eq!(after[0].3, noted);
+        publish(&h, "here").await;
+        let text = served(&h, "here", "primary").await;
+        assert_eq!(text.contains("forged"), is_forged);
+        // What its own feed had is not the other's.
+        assert!(packages(&h, "later").await.iter().all(|one| !one.2));
+    }
+}
+
+async fn an_upload_by_who_may_do_all_changes_a_shared_document_everywhere(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let _feed = Feed::new(&h, "/r/", &Spec::full());
+    for repo in ["one", "copy", "own"] {
+        h.repository(repo, "rpm", "/r/", json!({})).await;
+    }
+    h.sync("one").await;
+    h.sync("own").await;
+    copy_all(&h, "one", "copy").await;
+    for repo in ["one", "copy", "own"] {
+        publish(&h, repo).await;
+    }
+    let id = h.units("one", "erratum", "id").await.remove(0);
+    let upload = async |title: &str, date: &str, is_super_user: bool| {
+        let job = Job::ImportUpload {
+            repo_id: "one".to_owned(),
+            upload_id: Value::Null,
+            unit_type_id: json!("erratum"),
+            unit_key: json!({"id": id}),
+            unit_metadata: json!({"title": title, "type": "bugfix", "updated": date, "version": "9"}),
+            override_config: Value::Null,
+        };
+        let queued = pith_engine::on_behalf(is_super_user, h.engine.enqueue(job)).await;
+        let task = h.ended(queued.unwrap()).await;
+        assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    };
+    let title = async |repo: &str| {
+        let query = UnitQuery {
+            type_ids: vec!["erratum"],
+            repo: Some(repo),
+            ..UnitQuery::default()
+        };
+        let found = h.engine.store.units_stream(&query).unwrap();
+        let found = found.try_concat().await.unwrap();
+        let mut found = found.iter().filter(|one| one.unit.doc["id"] == id.as_str());
+        found.next().unwrap().unit.doc["title"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let before = title("own").await;
+    upload("all", "2030-01-01 00:00:00", true).await;
+    assert_eq!(
+        (title("one").await, title("copy").await),
+        ("all".to_owned(), "all".to_owned())
+    );
+    assert_eq!(publish(&h, "copy").await, "success");
+    assert_eq!(publish(&h, "copy").await, "skipped");
+    upload("mine", "2031-01-01 00:00:00", false).await;
+    assert_eq!(
+        (title("one").await, title("copy").await),
+        ("mine".to_owned(), "all".to_owned())
+    );
+    assert_eq!(publish(&h, "copy").await, "skipped");
+    assert_eq!(title("own").await, before, "it was never the same document");
 }
 
 async fn known_packages_pass_the_signature_policy_of_a_sync_too(on: On) {
