@@ -18,7 +18,7 @@ macro_rules! is_nobodys {
     };
 }
 
-/// True for rows of `units` beside one of the same key that somebody has. Clients know one unit of a key, so to them it is none
+/// True for rows of `units` beside one of the same key that somebody has. Clients know one unit of a key, so to them there is none
 /// without a repository.
 macro_rules! has_twin {
     () => {

@@ -47,6 +47,8 @@ pub struct UnitFile {
     pub size: Option<i64>,
     /// Is true when the file is here.
     pub downloaded: bool,
+    /// Is true when it was here and was lost.
+    pub lost: bool,
 }
 
 fn source(row: &Row) -> Result<FileSource> {
@@ -136,9 +138,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn unit_file(&self, unit: UnitId) -> Result<Option<UnitFile>> {
-        let statement =
-            sql("SELECT type_id, key_digest, blob, size, downloaded FROM units WHERE id = $1")
-                .bind(unit);
+        let statement = sql(
+            "SELECT type_id, key_digest, blob, size, downloaded, lost FROM units WHERE id = $1",
+        )
+        .bind(unit);
         let file = |row: &Row| {
             Ok(UnitFile {
                 type_id: row.get(0)?,
@@ -146,6 +149,7 @@ impl Store {
                 blob: row.get(2)?,
                 size: row.get(3)?,
                 downloaded: row.get(4)?,
+                lost: row.get(5)?,
             })
         };
         self.optional(statement)
@@ -162,8 +166,7 @@ impl Store {
     /// When the database fails.
     pub async fn units_set_blob_gone(&self, blob: Sha256) -> Result<()> {
         let mut tx = self.begin().await?;
-        let text =
-            "UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1 RETURNING id";
+        let text = "UPDATE units SET downloaded = $1, lost = NOT $1 WHERE blob = $2 AND downloaded <> $1 RETURNING id";
         let rows = tx.inner.all(sql(text).bind(false).bind(blob)).await?;
         let ids = rows.iter().map(|row| row.get(0));
         let ids: Vec<UnitId> = ids.collect::<Result<_>>()?;

@@ -186,16 +186,18 @@ pub(crate) async fn set_file(
     if expected == (Some(blob), Some(size)) && row.get(2)? {
         return Ok(());
     }
-    let statement = sql("UPDATE units SET blob = $1, size = $2, downloaded = $3 WHERE id = $4")
-        .bind(blob)
-        .bind(size)
-        .bind(true)
-        .bind(id);
+    let statement =
+        sql("UPDATE units SET blob = $1, size = $2, downloaded = $3, lost = NOT $3 WHERE id = $4")
+            .bind(blob)
+            .bind(size)
+            .bind(true)
+            .bind(id);
     tx.execute(statement).await?;
-    // Of which another size is promised waits for a file that there cannot be.
+    // Those of the same site, and those that had it before it was lost. One of which another size is promised waits for a file
+    // that there cannot be.
     let others = sql(
-        "UPDATE units SET downloaded = $1 WHERE blob = $2 AND downloaded <> $1 AND size = $3 \
-         AND site = (SELECT one.site FROM units one WHERE one.id = $4)",
+        "UPDATE units SET downloaded = $1, lost = NOT $1 WHERE blob = $2 AND downloaded <> $1 AND size = $3 \
+         AND (lost OR site = (SELECT one.site FROM units one WHERE one.id = $4))",
     );
     let others = others.bind(true).bind(blob).bind(size).bind(id);
     tx.execute(others).await?;

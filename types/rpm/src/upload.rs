@@ -334,24 +334,39 @@ fn verify(fields: &mut Document, checksums: &Document) -> Result<(), ContentErro
     }
 }
 
-/// Units of the repository with the same name and version as an uploaded one.
+/// Other packages of the repository with the same name and version as an uploaded one.
 async fn same_nevra(
     ctx: &dyn UploadContext,
     unit: &WantedUnit,
 ) -> Result<Vec<UnitId>, ContentError> {
     const NEVRA: &[&str] = &["name", "epoch", "version", "release", "arch"];
+    const KEY: &[&str] = &[
+        "name",
+        "epoch",
+        "version",
+        "release",
+        "arch",
+        "checksumtype",
+        "checksum",
+    ];
     let mut stream = ctx
         .units_after(Select {
             type_id: unit.type_id,
-            fields: Some(NEVRA),
+            fields: Some(KEY),
             parts: &[],
             sort: &[],
         })
         .await?;
     let mut same = Vec::new();
     while let Some(batch) = stream.try_next().await? {
-        let equal = |doc: &Document| NEVRA.iter().all(|f| doc.get(*f) == unit.doc.get(*f));
-        same.extend(batch.iter().filter(|u| equal(&u.doc)).map(|u| u.id));
+        let equal = |doc: &Document, fields: &[&str]| {
+            fields.iter().all(|f| doc.get(*f) == unit.doc.get(*f))
+        };
+        // In place of the very package the upload comes by itself.
+        let others = batch
+            .iter()
+            .filter(|u| equal(&u.doc, NEVRA) && !equal(&u.doc, KEY));
+        same.extend(others.map(|u| u.id));
     }
     Ok(same)
 }

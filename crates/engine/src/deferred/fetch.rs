@@ -66,7 +66,7 @@ pub(super) async fn fetch(
 /// The file when the unit has it already. A file that is in the store because others have it is none of the unit's: to know a
 /// digest is not to have the file.
 async fn here(engine: &Arc<Engine>, file: &UnitFile) -> Result<Option<Hashed>, Unavailable> {
-    let Some(sha256) = file.blob.filter(|_| file.downloaded) else {
+    let Some(sha256) = file.blob.filter(|_| file.downloaded || file.lost) else {
         return Ok(None);
     };
     if !engine.has(sha256).await? {

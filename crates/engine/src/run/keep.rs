@@ -1,7 +1,6 @@
 //! Copies over units that the destination has under the same key: the words are those of the source; the file, where it can be
 //! had, and what clients noted stay the destination's.
 
-use pith_core::Sha256;
 use pith_core::error::PulpError;
 use pith_store::{FileSource, NewUnit, Replacement, TaskStore, Unit};
 
@@ -9,6 +8,7 @@ use super::learn::joined;
 use super::said::keep_user_metadata;
 use crate::Engine;
 use crate::error::from_store;
+use crate::upstream::own_site;
 
 /// Sees to it that a copy takes nothing away from `repo` that is not said anew.
 pub(super) async fn own(engine: &Engine, store: &TaskStore, repo: &str) -> Result<(), PulpError> {
@@ -68,7 +68,7 @@ async fn join(
         key_digest: one.key_digest,
         said: one.said,
         // Its own: what came for others is theirs.
-        site: Sha256::of(format!("repository {repo}").as_bytes()),
+        site: own_site(repo),
         blob: file.blob,
         size: file.size,
         downloaded: file.downloaded,

@@ -29,6 +29,7 @@ use super::screen::{self, Verdict};
 use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
+use crate::upstream::own_site;
 
 /// The site of units whose files do not come from anywhere else.
 const HERE: Sha256 = Sha256([0; 32]);
@@ -283,9 +284,17 @@ impl Stages {
                 Some(Source::Download { .. }) => shared.site,
                 _ => HERE,
             };
+            let own_file = known
+                .iter()
+                .find(|known| known.own && known.downloaded && known.blob.is_some());
             let same = || known.iter().filter(|known| known.said == said);
-            let of_site = || same().find(|same| same.site == site);
+            let of_site =
+                || same().find(|same| same.site == site && (same.downloaded || own_file.is_none()));
             let same = same().find(|same| same.own).or_else(of_site);
+            // A file that the repository has stays its own.
+            let site = own_file
+                .filter(|own| own.site != site)
+                .map_or(site, |_| own_site(&shared.repo));
             let is_keyed_by_file = kind.is_some_and(|kind| is_keyed_by_file(kind, &unit));
             let moving = Moving {
                 known: same.map(|same| same.id),

@@ -16,6 +16,9 @@ crate::on_both!(
     what_the_feed_of_one_repository_says_changes_no_other,
     a_copied_advisory_joins_the_one_that_is_there,
     a_copy_takes_neither_files_nor_notes_nor_places_away,
+    a_sync_for_later_takes_no_file_away,
+    whoever_mends_a_lost_file_mends_it_for_all_who_had_it,
+    what_is_removed_is_no_orphan_while_others_have_one_of_its_key,
     an_upload_by_who_may_do_all_changes_a_shared_document_everywhere,
     known_packages_pass_the_signature_policy_of_a_sync_too,
 );
@@ -226,6 +229,110 @@ async fn a_copy_takes_neither_files_nor_notes_nor_places_away(on: On) {
         // What its own feed had is not the other's.
         assert!(packages(&h, "later").await.iter().all(|one| !one.2));
     }
+}
+
+/// Another server with the feed of `folder`.
+async fn elsewhere(folder: &std::path::Path) -> pith_testkit::upstream::Upstream {
+    let upstream = pith_testkit::upstream::Upstream::start().await.unwrap();
+    upstream.serve_dir("/r/", folder);
+    upstream
+}
+
+async fn sync_from(h: &Harness, repo: &str, feed: &str, policy: &str) {
+    let over = json!({"feed": feed, "download_policy": policy, "force_full": true});
+    let job = Job::Sync {
+        repo_id: repo.to_owned(),
+        override_config: over,
+    };
+    let task = h.ended(h.engine.enqueue(job).await.unwrap()).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+}
+
+async fn a_sync_for_later_takes_no_file_away(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let feed = Feed::new(&h, "/r/", &Spec::full());
+    let other = elsewhere(&feed.folder).await;
+    let later = json!({"download_policy": "on_demand"});
+    h.repository("unfetched", "rpm", "/r/", later.clone()).await;
+    h.sync("unfetched").await;
+    // The same words and files from another server, and then from the first.
+    h.repository("here", "rpm", "/r/", later).await;
+    let url = format!("{}/r/", other.url());
+    sync_from(&h, "here", &url, "immediate").await;
+    assert_eq!(h.sync("here").await.state, TaskState::Finished);
+    assert!(packages(&h, "here").await.iter().all(|one| one.2));
+    assert!(packages(&h, "unfetched").await.iter().all(|one| !one.2));
+}
+
+async fn whoever_mends_a_lost_file_mends_it_for_all_who_had_it(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let feed = Feed::new(&h, "/r/", &Spec::full());
+    let other = elsewhere(&feed.folder).await;
+    for repo in ["mended", "gone"] {
+        h.repository(repo, "rpm", "/r/", json!({})).await;
+    }
+    h.sync("mended").await;
+    sync_from(&h, "gone", &format!("{}/r/", other.url()), "immediate").await;
+    drop(other);
+    let query = UnitQuery {
+        type_ids: vec!["rpm"],
+        repo: Some("mended"),
+        ..UnitQuery::default()
+    };
+    let found = h.engine.store.units_stream(&query).unwrap();
+    let blob = found.try_concat().await.unwrap()[0].unit.blob.unwrap();
+    std::fs::remove_file(h.file_of(blob)).unwrap();
+    let job = Job::DownloadRepository {
+        repo_id: "mended".to_owned(),
+        verify_all_units: true,
+    };
+    let task = h.ended(h.engine.enqueue(job).await.unwrap()).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    for repo in ["mended", "gone"] {
+        let packages = packages(&h, repo).await;
+        assert!(packages.iter().all(|one| one.2), "{repo}: {packages:?}");
+    }
+}
+
+async fn what_is_removed_is_no_orphan_while_others_have_one_of_its_key(on: On) {
+    let Some(h) = Harness::start(on).await else {
+        return;
+    };
+    let feed = Feed::new(&h, "/r/", &Spec::full());
+    h.repository("one", "rpm", "/r/", json!({})).await;
+    h.sync("one").await;
+    forge(&feed);
+    h.repository("other", "rpm", "/r/", json!({})).await;
+    h.sync("other").await;
+    let count = packages(&h, "one").await.len();
+    let orphans = async || h.engine.store.units_orphans_count().await.unwrap();
+    assert!(orphans().await.is_empty());
+    let remove = Job::Unassociate {
+        repo_id: "one".to_owned(),
+        criteria: json!({"type_ids": ["rpm"]}),
+    };
+    let task = h.ended(h.engine.enqueue(remove).await.unwrap()).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    // In Pulp the two are one unit.
+    assert!(orphans().await.is_empty());
+    assert_eq!(h.engine.store.units_delete_replaced().await.unwrap(), 0);
+    publish(&h, "one").await;
+    let task = h.enqueue_sync("other").await;
+    assert_eq!(h.ended(task).await.state, TaskState::Finished);
+    let job = Job::Unassociate {
+        repo_id: "other".to_owned(),
+        criteria: json!({"type_ids": ["rpm"]}),
+    };
+    let task = h.ended(h.engine.enqueue(job).await.unwrap()).await;
+    assert_eq!(task.state, TaskState::Finished, "{task:?}");
+    assert_eq!(
+        orphans().await.get("rpm"),
+        Some(&i64::try_from(2 * count).unwrap())
+    );
 }
 
 async fn an_upload_by_who_may_do_all_changes_a_shared_document_everywhere(on: On) {

@@ -74,6 +74,12 @@ pub(super) async fn follow(ctx: &dyn CopyContext) -> Result<(), ContentError> {
     } else if !has(MODULE_DOCUMENT) {
         return Ok(());
     }
+    // What the source does not publish, because something newer takes its place there, does not come.
+    let source = said::read(ctx.source_units(said::select()).await?).await?;
+    let overruled: Vec<UnitId> = said::overruled(&source).into_iter().collect();
+    for batch in overruled.chunks(BATCH) {
+        ctx.leave_out(MODULE_DOCUMENT, batch.to_vec()).await?;
+    }
     let fresh = said::read(ctx.chosen(said::select()).await?).await?;
     let known = said::read(ctx.present_units(said::select()).await?).await?;
     let (old, late) = said::outdated(&known, &fresh);
