@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use pith_core::{Timestamp, UnitId};
+use pith_core::{Document, Timestamp, UnitId};
 
-use crate::dialect::{Sql, Stmt, for_update, sql};
+use crate::dialect::{Sql, Stmt, for_update, sql, top_level};
 use crate::fence::{Fence, TaskStore, of_attempt};
-use crate::orphans;
 use crate::staging::settle;
 use crate::store::Engine;
 use crate::transaction::DbTx;
 use crate::unit_query::Plan;
 use crate::unit_stream;
-use crate::units::{StreamedUnit, UnitQuery};
+use crate::units::{StreamedUnit, USER_METADATA, UnitQuery, moved_on};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -110,15 +109,27 @@ async fn apply(
         .map(drop)
 }
 
-/// Units without a file in whose place others come. Unless somebody else has them they go at once. Those with files stay for as
-/// long as something that is published may promise the files (`Store::units_delete_replaced`).
-async fn replaced_documents(tx: &mut DbTx, fence: Fence) -> Result<Vec<UnitId>> {
-    let text = "SELECT s.unit_id FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE ";
+/// Takes over what clients noted of units after those that come in their place were saved.
+async fn keep_notes(tx: &mut DbTx, fence: Fence, now: Timestamp) -> Result<()> {
+    let text = "SELECT n.id, json(o.doc) FROM staged_units s JOIN units o ON o.id = s.unit_id \
+         JOIN units n ON n.id = s.instead WHERE ";
     let mut query = Sql::new(tx.engine(), text);
     of_attempt(&mut query, "s.", fence);
-    query.push(" AND s.instead IS NOT NULL AND u.blob IS NULL AND u.downloaded ORDER BY s.unit_id");
-    let rows = tx.all(query.build()).await?;
-    rows.iter().map(|row| row.get(0)).collect()
+    query.push(" AND s.instead IS NOT NULL AND o.last_updated > n.last_updated ORDER BY o.id");
+    let path = top_level(tx.engine(), USER_METADATA)?;
+    for row in tx.all(query.build()).await? {
+        let (id, former): (UnitId, Document) = (row.get(0)?, row.get(1)?);
+        let Some(noted) = former.get(USER_METADATA) else {
+            continue;
+        };
+        let mut note = Sql::new(tx.engine(), "UPDATE units SET doc = jsonb_set(doc, ");
+        note.push(&path).push(", jsonb(").bind(noted);
+        note.push(")), last_updated = ");
+        moved_on(&mut note, now);
+        note.push(" WHERE id = ").bind(id);
+        tx.execute(note.build()).await?;
+    }
+    Ok(())
 }
 
 /// Keeps `repo_counts` right.
@@ -211,6 +222,9 @@ impl TaskStore {
         let (added, removed) = (sum(|c| c.added), sum(|c| c.removed));
         let replaced = sum(|c| c.replaced);
         let updated = sum(|c| c.updated) + replaced;
+        if replaced > 0 {
+            keep_notes(&mut tx.inner, fence, now).await?;
+        }
         apply(&mut tx.inner, fence, repo, next, now).await?;
         crate::sources::forget_removed(&mut tx.inner, fence, repo).await?;
         if added + removed > 0 {
@@ -243,11 +257,9 @@ impl TaskStore {
                 )
                 .await?;
         }
-        let replaced_documents = replaced_documents(&mut tx.inner, fence).await?;
         let mut clear = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
         of_attempt(&mut clear, "", fence);
         tx.inner.execute(clear.build()).await?;
-        orphans::delete_documents(&mut tx.inner, &replaced_documents).await?;
         tx.commit().await?;
         Ok(Committed {
             version: (added + removed > 0).then_some(next),

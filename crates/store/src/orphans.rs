@@ -27,8 +27,6 @@ macro_rules! has_twin {
     };
 }
 
-const IS_NOBODYS: &str = is_nobodys!();
-
 const IS_ORPHAN: &str = concat!(is_nobodys!(), " AND NOT ", has_twin!());
 
 /// True for rows of `units` in whose place others came and that nothing that is served refers to: no publication is older than
@@ -159,11 +157,6 @@ impl Store {
             self.blobs_condemn(&files).await?;
         }
     }
-}
-
-/// Deletes those of these documents that nobody has.
-pub(crate) async fn delete_documents(tx: &mut DbTx, ids: &[UnitId]) -> Result<()> {
-    delete(tx, ids, IS_NOBODYS).await.map(drop)
 }
 
 /// Deletes those of these units for which `condition` holds; answers which, and what their files were.

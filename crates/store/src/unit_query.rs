@@ -19,6 +19,8 @@ use crate::{Result, Store};
 pub(crate) struct Plan {
     pub(crate) type_ids: Vec<String>,
     pub(crate) repo: Option<String>,
+    /// The version of the repository that is read; `None` for what it has now.
+    pub(crate) version: Option<i64>,
     /// The units that a task has staged on top of the repository, and what "now" is for it.
     pub(crate) staged: Option<(Fence, Timestamp)>,
     pub(crate) equals: Vec<(String, Field, Vec<Json>)>,
@@ -98,6 +100,7 @@ impl Plan {
         Ok(Self {
             type_ids,
             repo: query.repo.map(str::to_owned),
+            version: None,
             staged,
             equals: asked,
             filter: query
@@ -261,9 +264,13 @@ impl Plan {
                 out.push(" AND r.type_id = s.type_id AND r.unit_id = s.unit_id AND r.removed_in IS NULL)");
             }
             _ => {
-                out.push(" AND r.repo_id = ")
-                    .bind(repo)
-                    .push(" AND r.removed_in IS NULL");
+                out.push(" AND r.repo_id = ").bind(repo);
+                match self.version {
+                    None => out.push(" AND r.removed_in IS NULL"),
+                    Some(version) => out.push(&format!(
+                        " AND r.added_in <= {version} AND (r.removed_in IS NULL OR r.removed_in > {version})"
+                    )),
+                };
                 out.push(if source == Source::Kept {
                     " AND (s.unit_id IS NULL OR NOT s.remove)"
                 } else {

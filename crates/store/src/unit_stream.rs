@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pith_core::{Document, UnitId};
 use serde_json::Value as Json;
 
-use crate::dialect::{CHUNK, Sql};
+use crate::dialect::{CHUNK, Sql, sql};
 use crate::fence::of_attempt;
 use crate::store::Engine;
 use crate::unit_query::{Hit, Plan, Scope};
@@ -91,6 +91,7 @@ impl Cursor {
         if self.left == 0 {
             return Ok(None);
         }
+        self.settle_on_a_version().await?;
         if self.plan.sort.is_empty() && self.plan.ids.is_none() {
             return self.next_page().await;
         }
@@ -98,6 +99,21 @@ impl Cursor {
             return Ok(None);
         };
         load(&self.store, &self.plan, hits).await.map(Some)
+    }
+
+    /// Reads all pages of one answer at one version of the repository: a commit between two pages would show what it replaces
+    /// and what comes in its place.
+    async fn settle_on_a_version(&mut self) -> Result<()> {
+        let Some(repo) = &self.plan.repo else {
+            return Ok(());
+        };
+        if self.types.is_some() || self.plan.staged.is_some() || self.left <= CHUNK as u64 {
+            return Ok(());
+        }
+        let statement = sql("SELECT version FROM repos WHERE id = $1").bind(repo);
+        let row = self.store.optional(statement).await?;
+        self.plan.version = row.map(|row| row.get(0)).transpose()?;
+        Ok(())
     }
 
     /// The next page in the default order: type by type, by id.

@@ -17,6 +17,9 @@ use crate::unit_stream;
 use crate::value::Row;
 use crate::{BatchStream, Result, Store};
 
+/// The field in which clients say something of a unit.
+pub(crate) const USER_METADATA: &str = "pulp_user_metadata";
+
 /// Rows per batch of a stream.
 pub(crate) const PAGE: u64 = CHUNK as u64;
 
@@ -278,7 +281,7 @@ impl Store {
         id: UnitId,
         metadata: &Value,
     ) -> Result<()> {
-        let path = top_level(self.engine(), "pulp_user_metadata")?;
+        let path = top_level(self.engine(), USER_METADATA)?;
         let mut query = Sql::new(self.engine(), "UPDATE units SET doc = jsonb_set(doc, ");
         query
             .push(&path)

@@ -1,3 +1,4 @@
+use futures::TryStreamExt;
 use pith_core::{Sha256, UnitId};
 use pith_store::{Committed, NewPublication, NewUnit, StoreError, StreamedUnit, UnitQuery};
 use serde_json::{Value, json};
@@ -25,6 +26,8 @@ on_both_engines!(
     a_file_that_arrived_is_noted,
     orphans_are_found_and_deleted,
     a_replaced_unit_is_no_orphan_and_goes_when_nothing_served_needs_it,
+    what_clients_note_while_another_unit_is_staged_goes_along,
+    a_listing_shows_one_version_of_the_repository,
     an_empty_save_is_no_work,
 );
 
@@ -212,6 +215,7 @@ async fn a_repository_has_one_unit_of_a_key(f: Fixture) {
     assert_eq!(memberships[&one], ["other"]);
     // What is replaced goes when nobody else has it.
     f.add("other", "t", &[two]).await;
+    assert_eq!(f.store.units_delete_replaced().await.unwrap(), 1);
     assert_eq!(f.store.unit_get("t", one).await.unwrap(), None);
     assert!(f.store.unit_get("t", three).await.unwrap().is_some());
 }
@@ -627,6 +631,61 @@ async fn a_replaced_unit_is_no_orphan_and_goes_when_nothing_served_needs_it(f: F
     assert_eq!(f.store.units_delete_replaced().await.unwrap(), 1);
     assert_eq!(f.store.unit_get("t", one).await.unwrap(), None);
     assert!(f.store.unit_get("t", two).await.unwrap().is_some());
+}
+
+async fn what_clients_note_while_another_unit_is_staged_goes_along(f: Fixture) {
+    f.repository(REPO).await;
+    let said = |v: i64| unit("t", "a", json!({ "name": "a", "v": v }));
+    let one = f.store.units_save(&[said(1)]).await.unwrap()[0].id;
+    f.add(REPO, "t", &[one]).await;
+    let task = f.task().await;
+    let two = task.units_save_staged(&[said(2)], &[]).await.unwrap()[0].id;
+    f.later(1);
+    let noted = json!({ "mine": true });
+    let set = f.store.unit_set_user_metadata("t", one, &noted).await;
+    set.unwrap();
+    task.content_commit(REPO, f.later(1)).await.unwrap();
+    let unit = f.store.unit_get("t", two).await.unwrap().unwrap();
+    assert_eq!(
+        (&unit.doc["v"], &unit.doc["pulp_user_metadata"]),
+        (&json!(2), &noted)
+    );
+}
+
+async fn a_listing_shows_one_version_of_the_repository(f: Fixture) {
+    f.repository(REPO).await;
+    let said = |v: i64| -> Vec<NewUnit> {
+        let all = 0..1300;
+        all.map(|n| {
+            unit(
+                "t",
+                &n.to_string(),
+                json!({ "name": n.to_string(), "v": v }),
+            )
+        })
+        .collect()
+    };
+    let first = f.store.units_save(&said(1)).await.unwrap();
+    let first: Vec<UnitId> = first.iter().map(|unit| unit.id).collect();
+    f.add(REPO, "t", &first).await;
+    let query = UnitQuery {
+        repo: Some(REPO),
+        ..by_type("t")
+    };
+    let mut stream = f.store.units_stream(&query).unwrap();
+    let mut seen: Vec<UnitId> = Vec::new();
+    let page = stream.try_next().await.unwrap().unwrap();
+    seen.extend(page.iter().map(|unit| unit.unit.id));
+    let task = f.task().await;
+    task.units_save_staged(&said(2), &[]).await.unwrap();
+    task.content_commit(REPO, f.now()).await.unwrap();
+    while let Some(page) = stream.try_next().await.unwrap() {
+        seen.extend(page.iter().map(|unit| unit.unit.id));
+    }
+    assert_eq!(seen, first);
+    let now = collect(f.store.units_stream(&query).unwrap()).await;
+    assert_eq!(now.len(), 1300);
+    assert!(now.iter().all(|unit| unit.unit.doc["v"] == 2));
 }
 
 async fn an_empty_save_is_no_work(f: Fixture) {
