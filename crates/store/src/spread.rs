@@ -1,6 +1,6 @@
 //! Documents that several repositories have, changed for all of them by somebody who may change them all.
 
-use pith_core::Timestamp;
+use pith_core::{Timestamp, UnitId};
 
 use crate::dialect::{Sql, for_update, sql};
 use crate::fence::{Fence, TaskStore, of_attempt};
@@ -56,6 +56,26 @@ async fn spread_to(
     tx.execute(statement).await.map(drop)
 }
 
+/// Changes the documents in what other tasks have staged too: their copies would put the former ones back.
+async fn pass_on(tx: &mut DbTx, fence: Fence) -> Result<()> {
+    let text = "SELECT s.unit_id, s.instead FROM staged_units s JOIN units u ON u.id = s.unit_id \
+         AND u.blob IS NULL AND u.downloaded WHERE ";
+    let mut pairs = Sql::new(tx.engine(), text);
+    of_attempt(&mut pairs, "s.", fence);
+    pairs.push(" AND s.instead IS NOT NULL ORDER BY s.unit_id");
+    for row in tx.all(pairs.build()).await? {
+        let (old, new): (UnitId, UnitId) = (row.get(0)?, row.get(1)?);
+        let statement = sql(
+            "UPDATE staged_units SET unit_id = $1 WHERE unit_id = $2 AND NOT remove AND task_id <> $3 \
+             AND NOT EXISTS (SELECT 1 FROM staged_units n WHERE n.task_id = staged_units.task_id \
+             AND n.attempt = staged_units.attempt AND n.unit_id = $1)",
+        );
+        tx.execute(statement.bind(new).bind(old).bind(fence.task))
+            .await?;
+    }
+    Ok(())
+}
+
 impl TaskStore {
     /// Puts documents that the task has staged in place of others of `repo` into every further repository that has the very same
     /// ones. Only for who may change all of them; called before [`TaskStore::content_commit`], in its transaction.
@@ -71,6 +91,7 @@ impl TaskStore {
         replaced(&mut others, fence);
         others.push("<> ").bind(repo);
         let rows = tx.inner.all(others.build()).await?;
+        pass_on(&mut tx.inner, fence).await?;
         let mut ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
         if ids.is_empty() {
             return tx.commit().await;

@@ -1,11 +1,13 @@
 //! Copies over units that the destination has under the same key: the words are those of the source; the file, where it can be
 //! had, and what clients noted stay the destination's.
 
+use pith_core::Document;
 use pith_core::error::PulpError;
 use pith_store::{FileSource, NewUnit, Replacement, TaskStore, Unit};
+use serde_json::Value;
 
 use super::learn::joined;
-use super::said::keep_user_metadata;
+use super::said::{USER_METADATA, keep_user_metadata};
 use crate::Engine;
 use crate::error::from_store;
 use crate::upstream::own_site;
@@ -76,13 +78,20 @@ async fn join(
         parts: parts.collect(),
     };
     let saved = store.units_save_staged(&[unit], &[]).await;
-    let saved = saved.map_err(from_store)?;
+    let saved = saved.map_err(from_store)?[0];
+    if !saved.new {
+        // From an earlier copy, with what was noted then.
+        let nothing = Value::Object(Document::new());
+        let noted = new.doc.get(USER_METADATA).unwrap_or(&nothing);
+        let set = store.unit_set_user_metadata(type_id, saved.id, noted).await;
+        set.map_err(from_store)?;
+    }
     let mut sources: Vec<FileSource> = Vec::new();
     for id in [one.old, one.new] {
         sources.extend(store.sources_of(id, "").await.map_err(from_store)?);
     }
     for source in &mut sources {
-        source.unit = saved[0].id;
+        source.unit = saved.id;
     }
     // The destination's own entry is to count where both have one.
     sources.reverse();

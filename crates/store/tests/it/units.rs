@@ -28,6 +28,7 @@ on_both_engines!(
     a_replaced_unit_is_no_orphan_and_goes_when_nothing_served_needs_it,
     what_clients_note_while_another_unit_is_staged_goes_along,
     a_listing_shows_one_version_of_the_repository,
+    a_document_that_spreads_reaches_what_has_it_and_what_is_about_to,
     an_empty_save_is_no_work,
 );
 
@@ -686,6 +687,37 @@ async fn a_listing_shows_one_version_of_the_repository(f: Fixture) {
     let now = collect(f.store.units_stream(&query).unwrap()).await;
     assert_eq!(now.len(), 1300);
     assert!(now.iter().all(|unit| unit.unit.doc["v"] == 2));
+}
+
+async fn a_document_that_spreads_reaches_what_has_it_and_what_is_about_to(f: Fixture) {
+    for repo in [REPO, "copy", "soon", "own"] {
+        f.repository(repo).await;
+    }
+    let said = |v: i64| unit("t", "a", json!({ "name": "a", "v": v }));
+    let saved = f.store.units_save(&[said(1), said(3)]).await.unwrap();
+    let (one, own) = (saved[0].id, saved[1].id);
+    for (repo, id) in [(REPO, one), ("copy", one), ("own", own)] {
+        f.add(repo, "t", &[id]).await;
+    }
+    let copying = f.task().await;
+    copying.stage_add(&[(one, "t")]).await.unwrap();
+    let task = f.task().await;
+    let two = task.units_save_staged(&[said(2)], &[]).await.unwrap()[0].id;
+    task.documents_spread(REPO, f.later(1)).await.unwrap();
+    task.content_commit(REPO, f.now()).await.unwrap();
+    copying.content_commit("soon", f.now()).await.unwrap();
+    let memberships = f.store.unit_memberships(&[one, two, own]).await.unwrap();
+    let mut has = memberships[&two].clone();
+    has.sort();
+    assert_eq!(has, ["copy", REPO, "soon"]);
+    assert_eq!(memberships.get(&one), None);
+    assert_eq!(memberships[&own], ["own"]);
+    let copy = f.store.repository_get("copy").await.unwrap().unwrap();
+    assert_eq!((copy.version, copy.last_unit_added), (2, Some(f.now())));
+    assert_eq!(
+        f.store.repository_unit_counts("copy").await.unwrap()["t"],
+        1
+    );
 }
 
 async fn an_empty_save_is_no_work(f: Fixture) {
