@@ -105,6 +105,24 @@ impl Store {
         self.all(statement).await?.iter().map(source).collect()
     }
 
+    /// Returns where the files of these units can be had, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sources_of_units(&self, units: &[UnitId]) -> Result<Vec<FileSource>> {
+        let mut found = Vec::new();
+        for chunk in units.chunks(crate::dialect::CHUNK) {
+            let text = "SELECT unit_id, path, repo_id, json(urls), size, json(digests), site, in_internet FROM sources \
+                 WHERE path = '' AND ";
+            let mut query = Sql::new(self.engine(), text);
+            query.bind_in("unit_id", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                found.push(source(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// Entries of a repository's importer for files that are not here and that other repositories have, in the order of their
     /// units, behind `after`.
     ///

@@ -53,7 +53,7 @@ pub struct NewUnit {
     pub said: Sha256,
     /// Where its file comes from: units of one site share files. All zero when it was uploaded or there is none.
     pub site: Sha256,
-    /// What the REST API shows.
+    /// The document that the REST API shows.
     pub doc: Document,
     /// Its file, when it is here or its digest is known. Recorded in `blobs` when `downloaded`.
     pub blob: Option<Sha256>,
@@ -255,20 +255,24 @@ impl Store {
         tx.commit().await
     }
 
-    /// Returns all parts of a unit.
+    /// Returns all parts of these units.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unit_every_part(&self, id: UnitId) -> Result<Vec<Part>> {
-        let statement = sql("SELECT part, data FROM unit_parts WHERE unit_id = $1 ORDER BY part");
-        let rows = self.all(statement.bind(id)).await?;
-        let part = |row: &Row| {
-            Ok(Part {
-                name: row.get(0)?,
-                data: row.get(1)?,
-            })
-        };
-        rows.iter().map(part).collect()
+    pub async fn units_every_part(&self, ids: &[UnitId]) -> Result<HashMap<UnitId, Vec<Part>>> {
+        let mut found: HashMap<UnitId, Vec<Part>> = HashMap::new();
+        for chunk in ids.chunks(CHUNK) {
+            let text = "SELECT unit_id, part, data FROM unit_parts WHERE ";
+            let mut query = Sql::new(self.engine(), text);
+            query.bind_in("unit_id", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                found.entry(row.get(0)?).or_default().push(Part {
+                    name: row.get(1)?,
+                    data: row.get(2)?,
+                });
+            }
+        }
+        Ok(found)
     }
 
     /// Replaces `pulp_user_metadata` in the document. `last_updated` moves on, to now.

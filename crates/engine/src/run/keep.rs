@@ -1,9 +1,11 @@
 //! Copies over units that the destination has under the same key: the words are those of the source; the file, where it can be
 //! had, and what clients noted stay the destination's.
 
-use pith_core::Document;
+use std::collections::{BTreeMap, HashMap};
+
 use pith_core::error::PulpError;
-use pith_store::{FileSource, NewUnit, Replacement, TaskStore, Unit};
+use pith_core::{Document, UnitId};
+use pith_store::{NewUnit, Replacement, SavedUnit, TaskStore, Unit};
 use serde_json::Value;
 
 use super::learn::joined;
@@ -29,43 +31,89 @@ pub(super) async fn own(engine: &Engine, store: &TaskStore, repo: &str) -> Resul
             .map(|one| (one.old, one.type_id.as_str()))
             .collect();
         store.stage_add(&same).await.map_err(from_store)?;
+        let mut by_type: BTreeMap<&str, Vec<&Replacement>> = BTreeMap::new();
         for one in &others {
-            join(engine, store, repo, one).await?;
+            by_type.entry(&one.type_id).or_default().push(one);
+        }
+        for (type_id, those) in by_type {
+            join(engine, store, repo, (type_id, &those)).await?;
         }
     }
 }
 
-/// Stages a unit of the words of one and the file of the other.
+/// Stages units of the words of one and the file of the other, where the other has something to keep.
 async fn join(
     engine: &Engine,
     store: &TaskStore,
     repo: &str,
-    one: &Replacement,
+    (type_id, those): (&str, &[&Replacement]),
 ) -> Result<(), PulpError> {
+    let ids: Vec<UnitId> = those.iter().flat_map(|one| [one.new, one.old]).collect();
+    let units = store.units_pick(type_id, &ids, None, &[]).await;
+    let units = units.map_err(from_store)?.into_iter();
+    let units: HashMap<UnitId, Unit> = units.map(|one| (one.unit.id, one.unit)).collect();
+    let mut joined = Vec::new();
+    for one in those {
+        if let (Some(new), Some(old)) = (units.get(&one.new), units.get(&one.old))
+            && let Some(unit) = of_both(engine, repo, one, (new, old))
+        {
+            joined.push((*one, unit));
+        }
+    }
+    let new: Vec<UnitId> = joined.iter().map(|(one, _)| one.new).collect();
+    let mut parts = store.units_every_part(&new).await.map_err(from_store)?;
+    for (one, unit) in &mut joined {
+        let parts = parts.remove(&one.new).unwrap_or_default().into_iter();
+        unit.parts = parts.map(|part| (part.name, part.data)).collect();
+    }
+    let (those, units): (Vec<&Replacement>, Vec<NewUnit>) = joined.into_iter().unzip();
+    let saved = store.units_save_staged(&units, &[]).await;
+    let saved = saved.map_err(from_store)?;
+    note_again(store, type_id, &units, &saved).await?;
+    // The destination's own entry is to count where both have one.
+    let mut entries = Vec::new();
+    for of in [|one: &Replacement| one.new, |one: &Replacement| one.old] {
+        let ids: HashMap<UnitId, UnitId> = those
+            .iter()
+            .zip(&saved)
+            .map(|(one, saved)| (of(one), saved.id))
+            .collect();
+        let from: Vec<UnitId> = ids.keys().copied().collect();
+        for mut source in store.sources_of_units(&from).await.map_err(from_store)? {
+            if let Some(id) = ids.get(&source.unit) {
+                source.unit = *id;
+                entries.push(source);
+            }
+        }
+    }
+    store.sources_put(&entries).await.map_err(from_store)
+}
+
+/// The words of `new` with what `old` has to keep, but for its parts; `None` when that is nothing.
+fn of_both(
+    engine: &Engine,
+    repo: &str,
+    one: &Replacement,
+    (new, old): (&Unit, &Unit),
+) -> Option<NewUnit> {
     let type_id = one.type_id.as_str();
-    let get = async |id| store.unit_get(type_id, id).await.map_err(from_store);
-    let (Some(mut new), Some(old)) = (get(one.new).await?, get(one.old).await?) else {
-        return Ok(());
-    };
-    let before = new.doc.clone();
-    keep_user_metadata(&old.doc, &mut new.doc);
+    let mut doc = new.doc.clone();
+    keep_user_metadata(&old.doc, &mut doc);
     let kind = engine.registry.unit_type(type_id);
     let has_file = kind.is_some_and(|kind| kind.file_backed);
     let is_one_file = new.blob.is_none() || old.blob.is_none() || new.blob == old.blob;
-    if new.doc == before && !(has_file && is_one_file) {
-        return Ok(());
+    if doc == new.doc && !(has_file && is_one_file) {
+        return None;
     }
     let family = engine.registry.content_type_of(type_id);
     for field in family.map_or(&[] as &[&str], |family| family.learned_fields(type_id)) {
-        if let Some(value) = joined(new.doc.get(*field), old.doc.get(*field)) {
-            new.doc.insert((*field).to_owned(), value);
+        if let Some(value) = joined(doc.get(*field), old.doc.get(*field)) {
+            doc.insert((*field).to_owned(), value);
         }
     }
-    let parts = store.unit_every_part(one.new).await.map_err(from_store)?;
-    let parts = parts.into_iter().map(|part| (part.name, part.data));
     let is_old = has_file && is_one_file && old.downloaded;
-    let file: &Unit = if is_old { &old } else { &new };
-    let unit = NewUnit {
+    let file = if is_old { old } else { new };
+    Some(NewUnit {
         type_id: one.type_id.clone(),
         key_digest: one.key_digest,
         said: one.said,
@@ -74,26 +122,31 @@ async fn join(
         blob: file.blob,
         size: file.size,
         downloaded: file.downloaded,
-        doc: new.doc.clone(),
-        parts: parts.collect(),
-    };
-    let saved = store.units_save_staged(&[unit], &[]).await;
-    let saved = saved.map_err(from_store)?[0];
-    if !saved.new {
-        // From an earlier copy, with what was noted then.
-        let nothing = Value::Object(Document::new());
-        let noted = new.doc.get(USER_METADATA).unwrap_or(&nothing);
-        let set = store.unit_set_user_metadata(type_id, saved.id, noted).await;
-        set.map_err(from_store)?;
+        doc,
+        parts: Vec::new(),
+    })
+}
+
+/// Notes on units of an earlier copy, which have what was noted then, what is noted now.
+async fn note_again(
+    store: &TaskStore,
+    type_id: &str,
+    units: &[NewUnit],
+    saved: &[SavedUnit],
+) -> Result<(), PulpError> {
+    let known = units.iter().zip(saved).filter(|(_, saved)| !saved.new);
+    let known: HashMap<UnitId, &NewUnit> = known.map(|(unit, saved)| (saved.id, unit)).collect();
+    let ids: Vec<UnitId> = known.keys().copied().collect();
+    let stored = store.units_pick(type_id, &ids, Some(&[USER_METADATA]), &[]);
+    let nothing = Value::Object(Document::new());
+    for stored in stored.await.map_err(from_store)? {
+        let id = stored.unit.id;
+        let wanted = known.get(&id).and_then(|unit| unit.doc.get(USER_METADATA));
+        let wanted = wanted.unwrap_or(&nothing);
+        if stored.unit.doc.get(USER_METADATA).unwrap_or(&nothing) != wanted {
+            let set = store.unit_set_user_metadata(type_id, id, wanted).await;
+            set.map_err(from_store)?;
+        }
     }
-    let mut sources: Vec<FileSource> = Vec::new();
-    for id in [one.old, one.new] {
-        sources.extend(store.sources_of(id, "").await.map_err(from_store)?);
-    }
-    for source in &mut sources {
-        source.unit = saved.id;
-    }
-    // The destination's own entry is to count where both have one.
-    sources.reverse();
-    store.sources_put(&sources).await.map_err(from_store)
+    Ok(())
 }
