@@ -119,16 +119,14 @@ pub fn timeouts(config: &Config) -> Vec<String> {
 /// Tells what is wrong with `auth_sites`, in a message for people.
 #[must_use]
 pub fn auth_sites(config: &Config) -> Option<String> {
-    let Some(given) = config.get("auth_sites") else {
-        return None;
-    };
+    let given = config.get("auth_sites")?;
     let is_site = |site: &&str| {
         let url = url::Url::parse(site);
         url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
     };
     let sites = config.list("auth_sites");
     let count = given.as_array().map_or(1, Vec::len);
-    (sites.len() != count || !sites.iter().all(|site| is_site(&site))).then(|| {
+    (sites.len() != count || !sites.iter().all(|site| is_site(site))).then(|| {
         "The configuration parameter <auth_sites> must be a list of sites such as https://cdn.example.com:8443."
             .to_owned()
     })
