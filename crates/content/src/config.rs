@@ -126,7 +126,7 @@ pub fn auth_sites(config: &Config) -> Option<String> {
     };
     let sites = config.list("auth_sites");
     let count = given.as_array().map_or(1, Vec::len);
-    (sites.len() != count || !sites.iter().all(|site| is_site(site))).then(|| {
+    (sites.len() != count || !sites.iter().all(is_site)).then(|| {
         "The configuration parameter <auth_sites> must be a list of sites such as https://cdn.example.com:8443."
             .to_owned()
     })

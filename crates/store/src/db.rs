@@ -51,7 +51,7 @@ pub(crate) enum Db {
         /// One connection: writers queue here instead of failing on each other.
         writer: SqlitePool,
         readers: SqlitePool,
-        place: Place,
+        place: Box<Place>,
     },
     Postgres(PgPool),
 }
@@ -323,7 +323,7 @@ impl Db {
         Ok(Self::Sqlite {
             writer,
             readers,
-            place,
+            place: Box::new(place),
         })
     }
 
