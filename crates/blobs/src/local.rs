@@ -389,6 +389,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a disk that goes away and comes back"
+    )]
     fn a_disk_that_is_not_mounted_gets_nothing_in_its_place_and_is_used_again() {
         let folder = tempfile::tempdir().unwrap();
         let (root, away) = (folder.path().join("disk"), folder.path().join("away"));

@@ -152,7 +152,7 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    fn new(session: Session, source: &FileSource, urls: Vec<Url>) -> Self {
+    fn new(session: &Session, source: &FileSource, urls: Vec<Url>) -> Self {
         Self {
             // Readers are told what failed, and may be anybody.
             session: session.discreet(true),
@@ -201,7 +201,7 @@ impl Engine {
         let feed = feed_base(&reached);
         let feed = feed.filter(|feed| follows(&source.site, feed));
         let is_at_home = |feed: &Base| source.site.is_empty() || source.site == feed.site();
-        let has_moved = !feed.as_ref().is_some_and(|feed| source.site == feed.site());
+        let has_moved = feed.as_ref().is_none_or(|feed| source.site != feed.site());
         let (mut at_feed, mut elsewhere) = (Vec::new(), own);
         if let Some(feed) = &feed {
             if is_at_home(feed) {
@@ -238,7 +238,7 @@ impl Engine {
             match session {
                 Ok(session) => ways.push(Way {
                     is_moved: has_moved,
-                    ..Way::new(session, source, at_feed)
+                    ..Way::new(&session, source, at_feed)
                 }),
                 Err(error) => {
                     tracing::warn!(repo_id = source.repo_id, %error, "an importer's settings cannot be used");
@@ -278,7 +278,7 @@ impl Engine {
             tracing::warn!(%error, "a file of a feed that is gone cannot be asked for");
         };
         let session = session.inspect_err(failed).ok()?;
-        Some(Way::new(session, source, urls))
+        Some(Way::new(&session, source, urls))
     }
 
     /// Keeps the entries of a repository's importer for files that other repositories promise, before the importer goes: as
