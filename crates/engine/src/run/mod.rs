@@ -5,6 +5,7 @@ mod configure;
 mod copy;
 pub(crate) mod download;
 mod download_repository;
+mod found;
 mod group;
 mod housekeeping;
 mod keep;

@@ -12,8 +12,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::download::unreachable_file;
 use super::download_repository::{forget, hashed};
+use super::found::Found;
 use super::learn;
-use super::stage::{Found, Moving, Shared};
+use super::stage::{Moving, Shared};
 
 /// Files read at once.
 const AT_ONCE: usize = 4;

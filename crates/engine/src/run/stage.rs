@@ -11,17 +11,17 @@ use pith_content::base::shown;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
-use pith_content::{Bent, ContentError, UnitKey, UnitType};
+use pith_content::{Bent, ContentError, UnitKey};
 use pith_core::error::PulpError;
-use pith_core::{Digest, Sha256, UnitId};
+use pith_core::{Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
 use pith_store::{FileSource, KnownUnit, TaskStore};
-use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
+use super::found::{self, Found};
 use super::learn;
 use super::said;
 use super::save::{SAVE_BATCH, save_loop};
@@ -29,7 +29,6 @@ use super::screen::{self, Verdict};
 use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
-use crate::upstream::own_site;
 
 /// The site of units whose files do not come from anywhere else.
 const HERE: Sha256 = Sha256([0; 32]);
@@ -57,7 +56,7 @@ pub(super) struct Moving {
     pub(super) entry: Option<FileSource>,
     pub(super) file_backed: bool,
     /// Is true when the key names a digest of the file: units of one key have one file.
-    is_keyed_by_file: bool,
+    pub(super) is_keyed_by_file: bool,
     pub(super) file: Option<(Sha256, u64)>,
     /// The known unit of which the same is said.
     pub(super) known: Option<UnitId>,
@@ -284,18 +283,8 @@ impl Stages {
                 Some(Source::Download { .. }) => shared.site,
                 _ => HERE,
             };
-            let own_file = known
-                .iter()
-                .find(|known| known.own && known.downloaded && known.blob.is_some());
-            let same = || known.iter().filter(|known| known.said == said);
-            let of_site =
-                || same().find(|same| same.site == site && (same.downloaded || own_file.is_none()));
-            let same = same().find(|same| same.own).or_else(of_site);
-            // A file that the repository has stays its own.
-            let site = own_file
-                .filter(|own| own.site != site)
-                .map_or(site, |_| own_site(&shared.repo));
-            let is_keyed_by_file = kind.is_some_and(|kind| is_keyed_by_file(kind, &unit));
+            let (same, site) = found::same(known, (said, site), &shared.repo);
+            let is_keyed_by_file = kind.is_some_and(|kind| found::is_keyed_by_file(kind, &unit));
             let moving = Moving {
                 known: same.map(|same| same.id),
                 learned: matches!(unit.source, Some(Source::Blob { .. })),
@@ -354,7 +343,7 @@ impl Stages {
                 (Verdict::Refused, _) => {}
                 (Verdict::Accepted, true) => accepted.push((found.unit.id, moving)),
                 (Verdict::Accepted, false) => {
-                    with_file_of(&mut moving.unit, &found.unit);
+                    found::with_file_of(&mut moving.unit, &found.unit);
                     with_file.push((moving, found.unit.id));
                 }
                 (Verdict::Fetch, _) => self.send(moving, policy).await?,
@@ -451,79 +440,11 @@ impl Stages {
     }
 }
 
-/// Tells whether a promised digest of the file is in the key of the unit.
-fn is_keyed_by_file(kind: &UnitType, unit: &WantedUnit) -> bool {
-    let Some(Source::Download { digests, .. }) = &unit.source else {
-        return false;
-    };
-    let value = |name: &str| unit.doc.get(name).and_then(Value::as_str);
-    let mut values = kind.key.iter().filter_map(|field| value(field.name));
-    values.any(|value| digests.iter().any(|digest| digest.hex() == value))
-}
-
-/// A known unit that serves a wanted one, by itself or by its file.
-pub(super) struct Found {
-    /// The unit that serves as it is, or one of the same key whose file serves.
-    pub(super) unit: KnownUnit,
-    /// Is true when the unit serves as it is.
-    pub(super) serves: bool,
-}
-
-impl Found {
-    /// Looks through the units of the same key, of which one, `same`, is said the same of. `None` when neither a unit nor a
-    /// file serves.
-    fn of(
-        moving: &Moving,
-        same: Option<&KnownUnit>,
-        known: &[KnownUnit],
-        policy: Policy,
-    ) -> Option<Self> {
-        let source = moving.unit.source.as_ref();
-        let serves = same.filter(|same| match source {
-            Some(Source::Download { .. }) => same.downloaded || policy == Policy::Deferred,
-            Some(Source::Blob { sha256, .. }) => same.downloaded && same.blob == Some(*sha256),
-            None => true,
-        });
-        let unit = match source {
-            Some(Source::Download { digests, size, .. }) => serves.or_else(|| {
-                let is_promised = |blob: Sha256| {
-                    let mut sha256 = digests.iter().filter_map(Digest::as_sha256);
-                    sha256
-                        .next()
-                        .map_or(moving.is_keyed_by_file, |one| one == blob)
-                };
-                let size = size.and_then(|size| i64::try_from(size).ok());
-                let has_file = |known: &&KnownUnit| {
-                    let fits = size.is_none_or(|size| known.size == Some(size));
-                    known.downloaded && fits && known.blob.is_some_and(is_promised)
-                };
-                // To know the digest of what others have is not to have it.
-                let is_ours = |known: &&KnownUnit| known.own || known.site == moving.site;
-                known.iter().filter(is_ours).find(has_file)
-            }),
-            _ => serves,
-        };
-        Some(Self {
-            unit: unit?.clone(),
-            serves: serves.is_some(),
-        })
-    }
-}
-
 impl Moving {
     /// Where the file of the unit, which has this id now, can be had later.
     pub(super) fn entry_of(&self, id: UnitId) -> Option<FileSource> {
         let entry = self.entry.clone()?;
         Some(FileSource { unit: id, ..entry })
-    }
-}
-
-/// Takes the file of a known unit instead of downloading it again.
-fn with_file_of(unit: &mut WantedUnit, known: &KnownUnit) {
-    let size = known.size.and_then(|size| u64::try_from(size).ok());
-    let file = known.blob.filter(|_| known.downloaded).zip(size);
-    if let (Some((sha256, size)), Some(Source::Download { .. })) = (file, &unit.source) {
-        unit.source = Some(Source::Blob { sha256, size });
     }
 }
 
