@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::stage::{Moving, Policy};
 use crate::upstream::own_site;
 
-/// Of the units of one key that are known, the one of which the same is said, if the repository has it or it comes from the same
-/// site; and the site of the unit that the repository is to have.
+/// Picks from the known units of one key the one of which the same is said, if the repository has it or it comes from the same site;
+/// and tells the site of the unit that the repository is to have.
 pub(super) fn same<'a>(
     known: &'a [KnownUnit],
     (said, site): (Sha256, Sha256),
