@@ -73,8 +73,9 @@ fn schemathesis_finds_no_answer_that_the_description_does_not_promise() {
             "2",
             "--generation-deterministic",
             "--no-color",
+            // With several, its Python fails now and then in a parser of its own that threads must not share.
             "--workers",
-            "2",
+            "1",
         ])
         .args(["--suppress-health-check", "all", "--request-timeout", "30"])
         .current_dir(server.data());
