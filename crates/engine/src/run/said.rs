@@ -74,12 +74,7 @@ pub(super) async fn merge(
     let Some(stored) = stored.map_err(ContentError::other)? else {
         return Ok(false);
     };
-    let mut names: Vec<&'static str> = wanted.parts.iter().map(|part| part.name).collect();
-    let presented = content_type.presented_fields(wanted.type_id).iter();
-    names.extend(presented.flat_map(|(_, parts)| *parts));
-    names.sort_unstable();
-    names.dedup();
-    let parts = store.unit_parts(&[id], &names).await;
+    let parts = store.units_every_part(&[id]).await;
     let mut parts = parts.map_err(ContentError::other)?;
     let parts = present::named(parts.remove(&id).unwrap_or_default());
     content_type.merge(wanted.type_id, &stored.doc, &parts, wanted);
