@@ -162,14 +162,9 @@ impl Tls {
     pub(crate) fn peer(&self, stream: &TlsStream<TcpStream>) -> Option<PeerCertificate> {
         let chain = stream.get_ref().1.peer_certificates()?;
         let trusted = self.authority.verify_client(chain, self.clock.now());
-        Some(PeerCertificate {
-            chain: chain
-                .iter()
-                .cloned()
-                .map(CertificateDer::into_owned)
-                .collect(),
-            trusted: trusted.map(Arc::new),
-        })
+        let owned = chain.iter().cloned().map(CertificateDer::into_owned);
+        let chain = owned.collect();
+        Some(PeerCertificate::new(chain, trusted.map(Arc::new)))
     }
 
     /// Replaces the certificate in time, until `shutdown` fires.

@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod entitled;
 pub mod golden;
 pub mod harness;
 pub mod postgres;

@@ -1,10 +1,16 @@
 //! The certificates that a TLS client showed.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use pith_core::Timestamp;
+use parking_lot::Mutex;
+use pith_core::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::guard::GuardId;
+use crate::{Entitlement, Guard, Refusal};
 
 /// A client certificate whose chain leads to the authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +25,96 @@ pub struct ClientCertificate {
 
 /// The certificates that the client of a connection proved to have the key of. The server puts this into the extensions
 /// of every request of such a connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PeerCertificate {
     /// The client's own certificate first, then what it sent along, DER.
-    pub chain: Arc<[CertificateDer<'static>]>,
-    /// Its content, if the authority has issued it; `None` for any other certificate, which proves nothing here.
+    chain: Arc<[CertificateDer<'static>]>,
+    /// Its content, if the authority has issued it; `None` for any other certificate, which proves nothing to the API.
     pub trusted: Option<Arc<ClientCertificate>>,
+    decided: Arc<Decided>,
+}
+
+impl fmt::Debug for PeerCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerCertificate")
+            .field("trusted", &self.trusted)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Guards that a connection remembers to have asked.
+const MOST_GUARDS: usize = 256;
+/// A refusal is looked into again after so many seconds: what it was about may have begun to count.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// The decisions about the certificates of one connection.
+#[derive(Default)]
+struct Decided {
+    guards: Mutex<HashMap<GuardId, Decision>>,
+    /// Read once a guard has found the chain good, and not before.
+    entitlement: OnceLock<Option<Arc<Entitlement>>>,
+}
+
+/// The answer of a guard, and the time for which it holds.
+#[derive(Clone, Copy)]
+struct Decision {
+    from: Timestamp,
+    until: Timestamp,
+    refused: Option<Refusal>,
+}
+
+impl PeerCertificate {
+    /// Of a chain whose first certificate the client has the key of.
+    #[must_use]
+    pub fn new(
+        chain: Arc<[CertificateDer<'static>]>,
+        trusted: Option<Arc<ClientCertificate>>,
+    ) -> Self {
+        Self {
+            chain,
+            trusted,
+            decided: Arc::default(),
+        }
+    }
+
+    /// Returns what the client may read of what `guard` stands before. Chains are checked once for a connection, until a
+    /// certificate in them runs out.
+    ///
+    /// # Errors
+    /// The reason why it may read nothing.
+    pub fn admitted(&self, guard: &Guard, now: Timestamp) -> Result<Arc<Entitlement>, Refusal> {
+        if let Some(refused) = self.decision(guard, now).refused {
+            return Err(refused);
+        }
+        let read = || {
+            let own = self.chain.first()?;
+            Entitlement::read(own).map(Arc::new)
+        };
+        let entitlement = self.decided.entitlement.get_or_init(read);
+        entitlement.clone().ok_or(Refusal::NoEntitlement)
+    }
+
+    fn decision(&self, guard: &Guard, now: Timestamp) -> Decision {
+        let known = self.decided.guards.lock().get(&guard.id()).copied();
+        if let Some(known) = known.filter(|known| known.from <= now && now < known.until) {
+            return known;
+        }
+        let (until, refused) = match guard.check(&self.chain, now) {
+            Ok(until) => (until, None),
+            Err(refused) => (now + REFUSED_FOR, Some(refused)),
+        };
+        let decision = Decision {
+            from: now,
+            until,
+            refused,
+        };
+        let mut guards = self.decided.guards.lock();
+        if guards.len() >= MOST_GUARDS {
+            guards.clear();
+        }
+        guards.insert(guard.id(), decision);
+        decision
+    }
 }
 
 impl ClientCertificate {

@@ -1,16 +1,19 @@
 //! pith's certificate authority: it issues the certificates that people and consumers log in with and the server's own,
-//! and tells which client certificates are its own (reference: platform-api §2.3, §2.4). It seals secrets, too.
+//! and tells which client certificates are its own (reference: platform-api §2.3, §2.4). It seals secrets, too, and has the
+//! guards of published content, which trust other authorities (§13.3).
 //!
 //! Nothing here reads a file, a database or the clock; keys never leave in a type that prints or serialises them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod authority;
 mod client;
+mod guard;
 mod sealing;
 mod subject;
 
 pub use authority::{Authority, Issued, ServerIdentity};
 pub use client::{ClientCertificate, PeerCertificate};
+pub use guard::{Entitlement, Guard, Refusal, RevocationLists};
 pub use sealing::SealingKey;
 pub use subject::Subject;
 
@@ -22,6 +25,9 @@ pub enum TrustError {
         "the certificate authority cannot be used: {0}; give a CA certificate and its own unencrypted key, both in PEM form"
     )]
     Unusable(String),
+    /// The authorities of a guard, or its revocation lists, cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// A text is no key for secrets.
     #[error("it holds no key for secrets; give the file that pith made")]
     NoKey,

@@ -40,10 +40,10 @@ pub(crate) async fn ask(
             request = request.header("Authorization", value);
         }
         Who::Certificate(certificate) => {
-            request = request.extension(PeerCertificate {
-                chain: Arc::new([]),
-                trusted: certificate.clone().map(Arc::new),
-            });
+            request = request.extension(PeerCertificate::new(
+                Arc::new([]),
+                certificate.clone().map(Arc::new),
+            ));
         }
     }
     let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));

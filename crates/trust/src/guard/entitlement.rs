@@ -1,0 +1,77 @@
+//! The entitlement in a client's certificate (reference: platform-api §13.3).
+
+use x509_parser::asn1_rs::{Any, OctetString, Oid, Tag};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::paths::PathGraph;
+use super::payload;
+
+/// The place of all that is told here.
+const NAMESPACE: [u64; 8] = [1, 3, 6, 1, 4, 1, 2312, 9];
+/// Below the namespace: the version of the certificate.
+const VERSION: &[u64] = &[6];
+/// Below the namespace: the payload of certificates of version 3.
+const PAYLOAD: &[u64] = &[7];
+
+/// The paths that a certificate opens, once its chain is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entitlement(PathGraph);
+
+impl Entitlement {
+    /// Reads it from a certificate; `None` when there is none in it that can be read.
+    pub(crate) fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let mut version = None;
+        let mut payload = None;
+        let mut paths = Vec::new();
+        for extension in certificate.extensions() {
+            let Some(below) = below_namespace(&extension.oid) else {
+                continue;
+            };
+            match below.as_slice() {
+                VERSION => version = Some(text(extension.value)?),
+                PAYLOAD => payload = Some(extension.value),
+                // Of a content set the sixth value, the path.
+                [2, _, 1, 6] => paths.extend(text(extension.value)),
+                _ => {}
+            }
+        }
+        let major = version.map_or("1", |version| {
+            version.split_once('.').map_or(version, |(major, _)| major)
+        });
+        match major {
+            "1" => Some(Self(PathGraph::of_paths(paths))),
+            "3" => {
+                let (rest, payload) = OctetString::from_der(payload?).ok()?;
+                let graph = payload::decode(payload.as_cow())?;
+                rest.is_empty().then_some(Self(graph))
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells whether it opens `path`: relative to where the server's content begins, without slashes at its ends.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        self.0.covers(path)
+    }
+}
+
+/// The numbers of an identifier below [`NAMESPACE`].
+fn below_namespace(oid: &Oid<'_>) -> Option<Vec<u64>> {
+    let numbers: Vec<u64> = oid.iter()?.collect();
+    numbers.strip_prefix(&NAMESPACE).map(<[u64]>::to_vec)
+}
+
+/// The text of an extension that is one.
+fn text(value: &[u8]) -> Option<&str> {
+    let (rest, any) = Any::from_der(value).ok()?;
+    let is_text = matches!(
+        any.tag(),
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String
+    );
+    if !is_text || !rest.is_empty() {
+        return None;
+    }
+    std::str::from_utf8(any.data).ok()
+}
