@@ -88,6 +88,16 @@ pub struct Route {
 }
 
 impl Route {
+    /// The number of segments that name what something is made inside of, where this operation does that: two for an importer
+    /// of `/repositories/<repo>/`.
+    #[must_use]
+    pub fn makes_inside(&self) -> Option<usize> {
+        let is_named = |segment: &str| segment.starts_with('<');
+        let mut segments = self.path.split('/').skip(1);
+        let named = segments.position(is_named).filter(|_| self.operation == CREATE);
+        named.map(|at| at + 1)
+    }
+
     /// The need for room on the disk.
     #[must_use]
     pub fn disk(&self) -> Disk {
@@ -295,6 +305,23 @@ mod tests {
             assert!(seen.insert((route.verb, route.path)), "{}", route.path);
             assert!(route.path.starts_with('/') && route.path.ends_with('/'));
         }
+    }
+
+    #[test]
+    fn what_is_made_inside_of_something_else_is_known() {
+        let mut inside: Vec<_> = (ROUTES.iter())
+            .filter(|route| route.makes_inside().is_some())
+            .map(|route| route.path)
+            .collect();
+        assert!(inside.iter().all(|path| path.starts_with("/repo")));
+        inside.retain(|path| !path.contains("/schedules/"));
+        let distributors = "/repo_groups/<group>/distributors/";
+        let importers = "/repositories/<repo>/importers/";
+        assert_eq!(
+            inside,
+            [distributors, "/repositories/<repo>/distributors/", importers]
+        );
+        assert!(ROUTES.iter().all(|r| r.makes_inside().is_none_or(|n| n == 2)));
     }
 
     #[test]

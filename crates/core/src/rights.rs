@@ -95,12 +95,20 @@ impl Rights {
     /// Tells whether `operation` may be done on `path`, which starts and ends with a slash.
     #[must_use]
     pub fn allow(&self, operation: Operation, path: &str) -> bool {
+        self.allow_within("", operation, path)
+    }
+
+    /// As [`Self::allow`], by rights on `within` or on something below it alone: those on what is above do not count.
+    #[must_use]
+    pub fn allow_within(&self, within: &str, operation: Operation, path: &str) -> bool {
         let bit = 1 << operation.number();
-        path.match_indices('/').any(|(at, _)| {
-            self.0
-                .get(&path[..=at])
-                .is_some_and(|granted| granted & bit != 0)
-        })
+        path.starts_with(within)
+            && path
+                .match_indices('/')
+                .map(|(at, _)| &path[..=at])
+                .filter(|resource| resource.len() >= within.len())
+                .filter_map(|resource| self.0.get(resource))
+                .any(|granted| granted & bit != 0)
     }
 
     /// Every resource with the operations that were granted on it.
@@ -152,6 +160,24 @@ mod tests {
                 .granted()
                 .any(|granted| granted == ("/", Operation::Update))
         );
+    }
+
+    #[test]
+    fn rights_within_a_resource_are_those_on_it_and_below() {
+        let path = "/v2/repositories/x/importers/";
+        let allowed = |resource: &str, within: &str| {
+            let mut rights = Rights::default();
+            rights.grant(resource, &[Operation::Create]);
+            rights.allow_within(within, Operation::Create, path)
+        };
+        for resource in ["/v2/repositories/x/", path] {
+            assert!(allowed(resource, "/v2/repositories/x/"), "{resource}");
+            assert!(!allowed(resource, "/v2/repositories/y/"), "{resource}");
+        }
+        for resource in ["/", "/v2/", "/v2/repositories/"] {
+            assert!(allowed(resource, ""), "{resource}");
+            assert!(!allowed(resource, "/v2/repositories/x/"), "{resource}");
+        }
     }
 
     #[test]

@@ -58,12 +58,40 @@ impl Principal {
         }
     }
 
+    /// Tells whether they may make something at `resource`, a path inside of what somebody else may have made, `owner`. The
+    /// right to make more of the owner's kind is not enough: it takes CREATE on the owner itself, or UPDATE on it beside a
+    /// CREATE that comes from above.
+    #[must_use]
+    pub fn may_make_inside(&self, owner: &str, resource: &str) -> bool {
+        let is_given_here = match self {
+            Self::User(account) => {
+                (account.rights).allow_within(owner, Operation::Create, resource)
+            }
+            Self::Consumer(_) => false,
+        };
+        let create = self.may(Operation::Create, resource);
+        create && (is_given_here || self.may(Operation::Update, owner))
+    }
+
     /// Refuses what they may not do.
     ///
     /// # Errors
     /// 401 PLP0026.
     pub fn permit(&self, operation: Operation, resource: &str) -> Result<(), PulpError> {
-        if self.may(operation, resource) {
+        self.require(self.may(operation, resource), operation)
+    }
+
+    /// Refuses to make something inside of `owner` that they may not ([`Self::may_make_inside`]).
+    ///
+    /// # Errors
+    /// 401 PLP0026.
+    pub fn permit_inside(&self, owner: &str, resource: &str) -> Result<(), PulpError> {
+        let may = self.may_make_inside(owner, resource);
+        self.require(may, Operation::Create)
+    }
+
+    fn require(&self, may: bool, operation: Operation) -> Result<(), PulpError> {
+        if may {
             return Ok(());
         }
         let (name, operation) = (self.name(), operation.name());

@@ -129,7 +129,12 @@ async fn admit(
     };
     refuse_foreign(request)?;
     let principal = authenticate(shared, request).await?;
-    principal.permit(operation, &resource(inside))?;
+    let path = resource(inside);
+    match route.makes_inside() {
+        // Below `/v2/`.
+        Some(segments) => principal.permit_inside(first(&path, segments + 1), &path)?,
+        None => principal.permit(operation, &path)?,
+    }
     match route.disk() {
         Disk::Nothing => {}
         Disk::Room => shared.engine.require_room()?,
@@ -162,6 +167,12 @@ fn resource(inside: &str) -> String {
         path.push('/');
     }
     path
+}
+
+/// The resource that the first segments of a path name.
+fn first(path: &str, segments: usize) -> &str {
+    let end = path.match_indices('/').nth(segments);
+    end.map_or(path, |(at, _)| &path[..=at])
 }
 
 /// Joins consecutive slashes.
@@ -263,6 +274,13 @@ mod tests {
         assert_eq!(below_mount("/pulp/api/v2/"), None);
         assert_eq!(below_mount("/pulp/api/v2/%ff/"), None);
         assert_eq!(below_mount("/pulp/api/v2/tasks/%00/"), None);
+    }
+
+    #[test]
+    fn the_owner_is_the_first_segments_of_a_path() {
+        let path = resource("/repositories//x/importers/");
+        assert_eq!(first(&path, 3), "/v2/repositories/x/");
+        assert_eq!(first("/v2/", 3), "/v2/");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! A right does what its name says, and is no way to a greater one.
 
 use pith_e2e::Api;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Scene, denied, refusal};
 
@@ -45,6 +45,35 @@ fn who_may_change_roles_gives_none_that_grants_more() {
         let body = json!({"delta": {"roles": ["readers", "owners"]}});
         assert_eq!(refusal(&eve, "PUT", "/users/eve/", &body), denied());
         assert_eq!(refusal(&eve, "GET", "/repositories/", &json!({})), denied());
+    });
+}
+
+#[test]
+fn who_may_make_repositories_puts_nothing_into_those_of_others() {
+    Scene::on_each_database(|scene| {
+        let eve = scene.user("eve", &[("/v2/repositories/", &["CREATE"])]);
+        let importer = json!({"importer_type_id": "yum_importer", "importer_config": {}});
+        let distributor = json!({"distributor_type_id": "yum_distributor", "distributor_id": "two",
+            "distributor_config": {"http": true, "https": true, "relative_url": "two"}});
+        let schedule = json!({"schedule": "P1D"});
+        let inside = [
+            ("importers/", &importer, 202),
+            ("distributors/", &distributor, 201),
+            ("importers/yum_importer/schedules/sync/", &schedule, 201),
+        ];
+        let make = |by: &Api, (below, body, _): &(&str, &Value, u16)| {
+            refusal(by, "POST", &format!("/repositories/theirs/{below}"), body)
+        };
+        for attempt in &inside {
+            assert_eq!(make(&eve, attempt), denied(), "{}", attempt.0);
+        }
+        // Hers to make; rights on that very repository, or both that it takes from above, are enough.
+        let own = json!({"id": "hers", "importer_type_id": "yum_importer"});
+        assert_eq!(refusal(&eve, "POST", "/repositories/", &own).0, 201);
+        let here = scene.user("here", &[("/v2/repositories/theirs/", &["CREATE"])]);
+        let all = scene.user("all", &[("/v2/repositories/", &["CREATE", "UPDATE"])]);
+        assert_eq!(make(&here, &inside[2]).0, 201);
+        assert_eq!(make(&all, &inside[1]).0, 201);
     });
 }
 
