@@ -3,6 +3,7 @@
 use pith_core::Document;
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::PulpError;
+use pith_core::rights::of_repository;
 use pith_engine::{ADDITIONAL_REPOS, Job};
 use serde_json::{Value, json};
 
@@ -29,8 +30,8 @@ fn criteria(body: &mut Document) -> Result<Value, PulpError> {
 
 /// Refuses a source that the caller may not read: a copy shows what is in it.
 fn may_read(call: &Call, repo_id: &str) -> Result<(), PulpError> {
-    let resource = format!("/v2/repositories/{repo_id}/");
-    call.principal()?.permit(Operation::Read, &resource)
+    call.principal()?
+        .permit(Operation::Read, &of_repository(repo_id))
 }
 
 /// Makes sure that the repositories of `additional_repos` exist, and that the caller may read the sources and copy into the

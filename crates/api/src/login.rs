@@ -13,9 +13,9 @@ pub(crate) async fn login(call: Call) -> Result<Answer, PulpError> {
     let account = match call.principal()? {
         Principal::User(account) => account,
         // Certificates are for users; a consumer has one from its registration.
-        consumer @ Principal::Consumer(_) => {
-            consumer.permit(Operation::Read, "/v2/actions/login/")?;
-            return Err(PulpError::execution("a consumer cannot log in"));
+        other @ (Principal::Consumer(_) | Principal::System) => {
+            other.permit(Operation::Read, "/v2/actions/login/")?;
+            return Err(PulpError::execution("only users can log in"));
         }
     };
     let issued = call.engine.login_certificate(account).await?;

@@ -19,7 +19,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
     refuse_shadowing("/repo_groups/", &body, "id")?;
-    Answer::created(&call.engine.group_create(&body).await?)
+    Answer::created(&call.engine.group_create(&body, call.principal()?).await?)
 }
 
 /// One group.
@@ -62,7 +62,7 @@ pub(crate) async fn associate(mut call: Call) -> Result<Answer, PulpError> {
     let criteria = repositories(call.object())?;
     let after = call
         .engine
-        .group_associate(call.param(0), &criteria)
+        .group_associate(call.param(0), &criteria, call.principal()?)
         .await?;
     Answer::json(&after)
 }

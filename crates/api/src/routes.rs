@@ -94,7 +94,9 @@ impl Route {
     pub fn makes_inside(&self) -> Option<usize> {
         let is_named = |segment: &str| segment.starts_with('<');
         let mut segments = self.path.split('/').skip(1);
-        let named = segments.position(is_named).filter(|_| self.operation == CREATE);
+        let named = segments
+            .position(is_named)
+            .filter(|_| self.operation == CREATE);
         named.map(|at| at + 1)
     }
 
@@ -319,9 +321,17 @@ mod tests {
         let importers = "/repositories/<repo>/importers/";
         assert_eq!(
             inside,
-            [distributors, "/repositories/<repo>/distributors/", importers]
+            [
+                distributors,
+                "/repositories/<repo>/distributors/",
+                importers
+            ]
         );
-        assert!(ROUTES.iter().all(|r| r.makes_inside().is_none_or(|n| n == 2)));
+        assert!(
+            ROUTES
+                .iter()
+                .all(|r| r.makes_inside().is_none_or(|n| n == 2))
+        );
     }
 
     #[test]

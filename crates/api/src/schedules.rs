@@ -26,7 +26,12 @@ async fn list(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, Pul
 
 async fn create(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
     let body = call.object();
-    Answer::created(&call.engine.schedule_create(target(&call), &body).await?)
+    Answer::created(
+        &call
+            .engine
+            .schedule_create(target(&call), &body, call.principal()?)
+            .await?,
+    )
 }
 
 async fn read(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
@@ -36,9 +41,10 @@ async fn read(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, Pul
 
 async fn update(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
     let body = call.object();
+    let (target, by) = (target(&call), call.principal()?);
     let schedule = call
         .engine
-        .schedule_update(target(&call), call.param(2), &body);
+        .schedule_update(target, call.param(2), &body, by);
     Answer::json(&schedule.await?)
 }
 

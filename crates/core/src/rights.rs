@@ -78,6 +78,12 @@ impl FromStr for Operation {
     }
 }
 
+/// The resource that rights on a repository are granted on.
+#[must_use]
+pub fn of_repository(id: &str) -> String {
+    format!("/v2/repositories/{id}/")
+}
+
 /// The operations that somebody may do, by resource. A right on a resource holds for everything below it; there is no
 /// way to take one away further down.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use pith_core::clock::{SignedDuration, Timestamp};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Operation, Rights, Sha256};
-use pith_store::Store;
+use pith_store::{Maker, Store};
 use pith_trust::{ClientCertificate, Subject};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -36,6 +36,8 @@ pub enum Principal {
     User(Arc<Account>),
     /// A registered consumer, by its id.
     Consumer(Arc<str>),
+    /// The server itself, on nobody's behalf: nothing that comes over the network.
+    System,
 }
 
 impl Principal {
@@ -45,6 +47,7 @@ impl Principal {
         match self {
             Self::User(account) => &account.login,
             Self::Consumer(id) => id,
+            Self::System => SYSTEM,
         }
     }
 
@@ -55,6 +58,7 @@ impl Principal {
         match self {
             Self::User(account) => account.super_user || account.rights.allow(operation, resource),
             Self::Consumer(id) => consumer_rights(id).allow(operation, resource),
+            Self::System => true,
         }
     }
 
@@ -67,7 +71,7 @@ impl Principal {
             Self::User(account) => {
                 (account.rights).allow_within(owner, Operation::Create, resource)
             }
-            Self::Consumer(_) => false,
+            Self::Consumer(_) | Self::System => false,
         };
         let create = self.may(Operation::Create, resource);
         create && (is_given_here || self.may(Operation::Update, owner))
@@ -114,7 +118,22 @@ impl Principal {
     /// Tells whether they are a super-user.
     #[must_use]
     pub fn is_super_user(&self) -> bool {
-        matches!(self, Self::User(account) if account.super_user)
+        match self {
+            Self::User(account) => account.super_user,
+            Self::Consumer(_) => false,
+            Self::System => true,
+        }
+    }
+
+    /// Who answers for what is done later because of them; `None` when nobody can lose the right to it.
+    pub(crate) fn maker(&self) -> Option<Maker> {
+        match self {
+            Self::User(account) => Some(Maker {
+                login: account.login.clone(),
+                oid: account.oid.clone(),
+            }),
+            Self::Consumer(_) | Self::System => None,
+        }
     }
 }
 

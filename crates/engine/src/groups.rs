@@ -6,11 +6,13 @@ use pith_content::Config;
 use pith_core::clock::iso;
 use pith_core::criteria::{Criteria, project};
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Document, ObjectId, TaskId};
+use pith_core::rights::of_repository;
+use pith_core::{Document, ObjectId, Operation, TaskId};
 use pith_store::{GroupDistributor, RepoGroup, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::auth::Principal;
 use crate::distributors::is_distributor_id;
 use crate::error::{from_store, missing};
 use crate::importers::merged;
@@ -128,6 +130,11 @@ fn config_of(body: &Document) -> Result<Value, PulpError> {
     }
 }
 
+/// Tells whether somebody may read a repository.
+fn may_read(by: &Principal, repo_id: &str) -> bool {
+    by.may(Operation::Read, &of_repository(repo_id))
+}
+
 /// Puts `changes` into the notes: what is null, false, zero or empty takes its key away.
 fn merge_notes(notes: &mut Value, changes: Document) {
     if !notes.is_object() {
@@ -161,12 +168,12 @@ impl Engine {
         Ok(groups.iter().map(document).collect())
     }
 
-    /// Makes a group with its members and distributors, all or nothing. `body` is the request.
+    /// Makes a group with its members and distributors, all or nothing, in the name of `by`. `body` is the request.
     ///
     /// # Errors
     /// In the order of the reference: 400 when `id` is missing, 400 naming unknown keys, `distributor_list` or what
     /// else cannot be, 404 naming unknown repositories, 409, each distributor's refusal.
-    pub async fn group_create(&self, body: &Document) -> Result<Value, PulpError> {
+    pub async fn group_create(&self, body: &Document, by: &Principal) -> Result<Value, PulpError> {
         let id = match body.get("id") {
             None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
             Some(Value::String(id)) if !id.is_empty() && id.len() <= LONGEST_ID => id.as_str(),
@@ -185,7 +192,7 @@ impl Engine {
         )?;
         let listed = objects_of(body, "distributors", "distributor_list")?;
         let members = members_of(body)?;
-        self.require_members(&members).await?;
+        self.require_members(&members, by).await?;
         if self
             .store
             .group_get(id)
@@ -219,16 +226,12 @@ impl Engine {
         Ok(shown)
     }
 
-    async fn require_members(&self, ids: &[String]) -> Result<(), PulpError> {
+    /// Refuses members that are not there. Those that `by` may not read are not there either.
+    async fn require_members(&self, ids: &[String], by: &Principal) -> Result<(), PulpError> {
         let mut unknown = Vec::new();
         for id in ids {
-            if self
-                .store
-                .repository_get(id)
-                .await
-                .map_err(from_store)?
-                .is_none()
-            {
+            let found = self.store.repository_get(id).await.map_err(from_store)?;
+            if found.is_none() || !may_read(by, id) {
                 unknown.push(id);
             }
         }
@@ -296,7 +299,7 @@ impl Engine {
         Ok(found.into_iter().map(cut).collect())
     }
 
-    /// Adds the repositories that match, to a group. The ids of its repositories afterwards.
+    /// Adds the repositories that match and that `by` may read, to a group. The ids of its repositories afterwards.
     ///
     /// # Errors
     /// 400 for what the criteria name, 404 for the group.
@@ -304,8 +307,10 @@ impl Engine {
         &self,
         id: &str,
         criteria: &Criteria,
+        by: &Principal,
     ) -> Result<Vec<String>, PulpError> {
-        let repos = self.repository_ids(criteria).await?;
+        let mut repos = self.repository_ids(criteria).await?;
+        repos.retain(|repo| may_read(by, repo));
         let joined = self.store.group_join(id, &repos).await;
         joined.map_err(|error| of_group(error, id))
     }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use pith_core::error::PulpError;
 use pith_core::{SignedDuration, Timestamp};
-use pith_store::Engine as Database;
+use pith_store::{Engine as Database, Schedule};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::accounts::Accounts;
 use crate::error::from_store;
 use crate::supervise::supervised;
 use crate::{Engine, Job, acting, schedules};
@@ -44,6 +45,7 @@ const PERIODIC: [Periodic; 1] = [Periodic {
 pub struct Scheduler {
     engine: Arc<Engine>,
     holder: String,
+    accounts: Accounts,
 }
 
 impl Scheduler {
@@ -51,7 +53,11 @@ impl Scheduler {
     #[must_use]
     pub fn new(engine: Arc<Engine>) -> Self {
         let holder = format!("{}/{}", engine.host, Uuid::new_v4());
-        Self { engine, holder }
+        Self {
+            engine,
+            holder,
+            accounts: Accounts::default(),
+        }
     }
 
     /// Queues all that is due by the engine's clock, if this is the scheduler that works. Whether it is.
@@ -91,20 +97,53 @@ impl Scheduler {
     async fn run_batch(&self, now: Timestamp) -> Result<bool, PulpError> {
         let store = &self.engine.store;
         let due = store.schedules_due(now, BATCH).await.map_err(from_store)?;
-        let mut queued = 0;
+        let mut moved = 0;
         for seen in &due {
+            if !self.is_allowed(seen).await? {
+                moved += usize::from(self.switch_off(seen, now).await?);
+                continue;
+            }
             // Whoever made the schedule need not be a super-user.
             let task = || self.engine.new_task(&schedules::job(seen));
             let task = acting::on_behalf_now(false, task)?;
             let next = schedules::advanced(seen, now);
             let dispatched = store.schedule_dispatch(seen, &next, &task).await;
             if dispatched.map_err(from_store)? {
-                queued += 1;
+                moved += 1;
                 tracing::info!(schedule = %seen.oid, resource = seen.resource, task = %task.id, "schedule runs");
             }
         }
         // Whoever runs moves out of the list. When nobody does, another scheduler is at it.
-        Ok(queued > 0)
+        Ok(moved > 0)
+    }
+
+    /// Tells whether whoever made a schedule may still make it.
+    async fn is_allowed(&self, schedule: &Schedule) -> Result<bool, PulpError> {
+        let account = match &schedule.maker {
+            Some(maker) => self.accounts.get(&self.engine.store, &maker.login).await?,
+            None => None,
+        };
+        Ok(schedules::is_still_allowed(schedule, account))
+    }
+
+    /// Switches a schedule off that nobody answers for any more. Whether it was still the one that was seen.
+    async fn switch_off(&self, seen: &Schedule, now: Timestamp) -> Result<bool, PulpError> {
+        let mut was_seen = false;
+        let change = |schedule: &mut Schedule| {
+            was_seen = schedule.last_updated == seen.last_updated && schedule.due == seen.due;
+            if was_seen {
+                schedule.enabled = false;
+                schedule.last_updated = now;
+                schedule.due = None;
+            }
+        };
+        let changed = self.engine.store.schedule_change(&seen.oid, change).await;
+        changed.map_err(from_store)?;
+        if let Some(maker) = seen.maker.as_ref().filter(|_| was_seen) {
+            tracing::warn!(schedule = %seen.oid, resource = seen.resource, login = maker.login,
+                "a schedule is switched off: whoever made it may not do so any more; whoever updates it takes it over");
+        }
+        Ok(was_seen)
     }
 
     async fn run_periodic(&self, now: Timestamp) -> Result<(), PulpError> {

@@ -1,14 +1,18 @@
 //! Schedules of syncs and publishes: documents, checks, and the calls that change them
 //! (reference: platform-api §1.12, §4.7).
 
+use std::sync::Arc;
+
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::iso8601::DateTime;
+use pith_core::rights::of_repository;
 use pith_core::schedule::{Interval, Timetable};
-use pith_core::{Document, ObjectId, Timestamp};
+use pith_core::{Document, ObjectId, Operation, Timestamp};
 use pith_store::{Schedule, ScheduleOwner};
 use serde_json::{Value, json};
 
+use crate::auth::{Account, Principal};
 use crate::error::from_store;
 use crate::importers::{is_masked, shown};
 use crate::secrets::require_given;
@@ -48,7 +52,14 @@ impl Target<'_> {
         }
     }
 
-    fn href(&self, schedule: &ObjectId) -> String {
+    /// The resource that rights on its repository are granted on.
+    fn repository(&self) -> String {
+        let (Self::Sync { repo_id, .. } | Self::Publish { repo_id, .. }) = self;
+        of_repository(repo_id)
+    }
+
+    /// The resource that rights on its schedules are granted on.
+    fn schedules(&self) -> String {
         let path = match self {
             Self::Sync {
                 repo_id,
@@ -59,7 +70,18 @@ impl Target<'_> {
                 distributor_id,
             } => format!("{repo_id}/distributors/{distributor_id}/schedules/publish"),
         };
-        format!("/pulp/api/v2/repositories/{path}/{schedule}/")
+        format!("/v2/repositories/{path}/")
+    }
+
+    fn href(&self, schedule: &ObjectId) -> String {
+        format!("/pulp/api{}{schedule}/", self.schedules())
+    }
+
+    /// Tells whether somebody may say what a schedule does.
+    fn may_be_set_by(&self, by: &Principal, schedule: &ObjectId) -> bool {
+        let schedules = self.schedules();
+        by.may_make_inside(&self.repository(), &schedules)
+            || by.may(Operation::Update, &format!("{schedules}{schedule}/"))
     }
 
     fn task(&self) -> &'static str {
@@ -160,6 +182,35 @@ pub(crate) fn advanced(schedule: &Schedule, now: Timestamp) -> Schedule {
     }
     next.due = due(&next);
     next
+}
+
+/// The runs that a schedule starts.
+fn target(schedule: &Schedule) -> Target<'_> {
+    match &schedule.owner {
+        ScheduleOwner::Importer { repo_id } => Target::Sync {
+            repo_id,
+            importer_id: schedule.resource.rsplit(':').next().unwrap_or_default(),
+        },
+        ScheduleOwner::Distributor {
+            repo_id,
+            distributor_id,
+        } => Target::Publish {
+            repo_id,
+            distributor_id,
+        },
+    }
+}
+
+/// Tells whether whoever last said what a schedule does, now this account if there still is one, may still say so.
+pub(crate) fn is_still_allowed(schedule: &Schedule, account: Option<Arc<Account>>) -> bool {
+    let Some(maker) = &schedule.maker else {
+        return true;
+    };
+    // Another user of the same login is somebody else.
+    let account = account.filter(|account| account.oid == maker.oid);
+    account.is_some_and(|account| {
+        target(schedule).may_be_set_by(&Principal::User(account), &schedule.oid)
+    })
 }
 
 /// The task that a schedule queues.
@@ -358,7 +409,7 @@ impl Engine {
             .collect())
     }
 
-    /// Makes a schedule of `target`. `body` is the request.
+    /// Makes a schedule of `target` in the name of `by`. `body` is the request.
     ///
     /// # Errors
     /// 400 for names or values that cannot be, 404 for what it runs on.
@@ -366,6 +417,7 @@ impl Engine {
         &self,
         target: Target<'_>,
         body: &Document,
+        by: &Principal,
     ) -> Result<Value, PulpError> {
         supported(body, false)?;
         self.target_require(target).await?;
@@ -389,6 +441,7 @@ impl Engine {
             last_run_at: None,
             last_updated: now,
             due: None,
+            maker: by.maker(),
         };
         wanted.apply(&mut schedule, now);
         self.store
@@ -408,7 +461,7 @@ impl Engine {
         Ok(self.schedule_document(target, &schedule))
     }
 
-    /// Changes a schedule of `target`. `body` is the request.
+    /// Changes a schedule of `target` in the name of `by`, who answers for it from then on. `body` is the request.
     ///
     /// # Errors
     /// 404 for what it runs on, 400 for names or values that cannot be, 404 for the schedule.
@@ -417,6 +470,7 @@ impl Engine {
         target: Target<'_>,
         id: &str,
         body: &Document,
+        by: &Principal,
     ) -> Result<Value, PulpError> {
         self.target_require(target).await?;
         supported(body, true)?;
@@ -427,7 +481,10 @@ impl Engine {
         let now = self.clock.now();
         let changed = self
             .store
-            .schedule_change(&schedule.oid, |schedule| wanted.apply(schedule, now))
+            .schedule_change(&schedule.oid, |schedule| {
+                wanted.apply(schedule, now);
+                schedule.maker = by.maker();
+            })
             .await
             .map_err(from_store)?
             .ok_or_else(|| missing(id))?;

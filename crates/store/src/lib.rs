@@ -68,7 +68,7 @@ pub use publications::{Mount, NewMount, NewPublication, Publication};
 pub use repositories::{Repository, RepositoryChange, RepositoryUpdate, UnitCounts};
 pub use retired::{Held as HeldByGrace, Retired};
 pub use roles::Role;
-pub use schedules::{Schedule, ScheduleOwner};
+pub use schedules::{Maker, Schedule, ScheduleOwner};
 pub use secrets::Seal;
 pub use sources::{Alternate, FileSource, UnitFile};
 pub use staging::{Replacement, StagedId};

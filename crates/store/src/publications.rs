@@ -194,6 +194,20 @@ async fn require_apart(tx: &mut DbTx, repo: &str, prefix: &str) -> Result<()> {
     }
 }
 
+/// Takes away what other repositories are served below `prefix`, which the settings of this one say is its own: somebody
+/// asked for it in one run, or has moved since.
+async fn clear_below(tx: &mut DbTx, repo: &str, prefix: &str) -> Result<()> {
+    let below = format!("{prefix}/");
+    let mut statement = Sql::new(tx.engine(), "DELETE FROM mounts WHERE repo_id <> ");
+    statement
+        .bind(repo)
+        .push(" AND SUBSTR(prefix, 1, LENGTH(")
+        .bind(&below)
+        .push(")) = ")
+        .bind(&below);
+    tx.execute(statement.build()).await.map(drop)
+}
+
 /// The error for a path that belongs to the distributor `owner`, a repository and its distributor.
 fn taken(prefix: String, owner: Option<(String, String)>) -> StoreError {
     let owner = owner.map_or_else(
@@ -215,7 +229,9 @@ async fn set_mount(
     mount: &NewMount,
     now: Timestamp,
 ) -> Result<()> {
-    if !mount.claimed {
+    if mount.claimed {
+        clear_below(tx, &new.repo_id, &mount.prefix).await?;
+    } else {
         require_apart(tx, &new.repo_id, &mount.prefix).await?;
     }
     let statement = sql("INSERT INTO mounts (prefix, repo_id, distributor_id, publication_id, http, https, updated) \

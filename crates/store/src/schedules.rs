@@ -26,6 +26,15 @@ pub enum ScheduleOwner {
     },
 }
 
+/// A user who answers for something that is done later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maker {
+    /// The login.
+    pub login: String,
+    /// `_id` of the user: another one of the same login is somebody else.
+    pub oid: ObjectId,
+}
+
 /// A schedule as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
@@ -61,12 +70,14 @@ pub struct Schedule {
     pub last_updated: Timestamp,
     /// When it has to run next; `None` is never. Whoever changes a schedule works it out.
     pub due: Option<Timestamp>,
+    /// Who last said what it does; `None` for nobody, or an earlier version of pith that did not note it.
+    pub maker: Option<Maker>,
 }
 
 /// The columns of a [`Schedule`], in the order of `schedule`.
 const COLUMNS: &str = "oid, resource, importer_of, distributor_of, distributor_id, task, json(args), json(kwargs), \
      iso_schedule, first_run, enabled, failure_threshold, consecutive_failures, total_run_count, remaining_runs, \
-     last_run_at, last_updated, due";
+     last_run_at, last_updated, due, maker_login, maker_oid";
 
 fn schedule(row: &Row, secrets: &Secrets) -> Result<Schedule> {
     let owner: (Option<String>, Option<String>, Option<String>) =
@@ -79,6 +90,7 @@ fn schedule(row: &Row, secrets: &Secrets) -> Result<Schedule> {
         },
         _ => return Err(StoreError::Corrupt("schedule without owner".to_owned())),
     };
+    let maker: (Option<String>, Option<ObjectId>) = (row.get(18)?, row.get(19)?);
     Ok(Schedule {
         oid: row.get(0)?,
         resource: row.get(1)?,
@@ -96,7 +108,19 @@ fn schedule(row: &Row, secrets: &Secrets) -> Result<Schedule> {
         last_run_at: row.get(15)?,
         last_updated: row.get(16)?,
         due: row.get(17)?,
+        maker: match maker {
+            (Some(login), Some(oid)) => Some(Maker { login, oid }),
+            _ => None,
+        },
     })
+}
+
+/// Login and `_id` of a schedule's maker, as they are stored.
+fn maker_of(schedule: &Schedule) -> (Option<String>, Option<String>) {
+    let maker = schedule.maker.clone();
+    maker
+        .map(|maker| (maker.login, maker.oid.to_string()))
+        .unzip()
 }
 
 fn select(store: &Store) -> Sql {
@@ -162,10 +186,11 @@ impl Store {
                 distributor_id,
             } => (None, Some(repo_id.clone()), Some(distributor_id.clone())),
         };
+        let (maker_login, maker_oid) = maker_of(schedule);
         let statement = sql("INSERT INTO schedules (oid, resource, importer_of, distributor_of, distributor_id, task, args, \
              kwargs, iso_schedule, first_run, enabled, failure_threshold, consecutive_failures, total_run_count, \
-             remaining_runs, last_run_at, last_updated, due) VALUES ($1, $2, $3, $4, $5, $6, jsonb($7), jsonb($8), \
-             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)")
+             remaining_runs, last_run_at, last_updated, due, maker_login, maker_oid) VALUES ($1, $2, $3, $4, $5, $6, \
+             jsonb($7), jsonb($8), $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)")
         .bind(&schedule.oid)
         .bind(&schedule.resource)
         .bind(&importer_of)
@@ -183,7 +208,9 @@ impl Store {
         .bind(schedule.remaining_runs)
         .bind(schedule.last_run_at)
         .bind(schedule.last_updated)
-        .bind(schedule.due);
+        .bind(schedule.due)
+        .bind(&maker_login)
+        .bind(&maker_oid);
         self.execute(statement)
             .await
             .map(drop)
@@ -241,9 +268,10 @@ impl Store {
         };
         let mut changed = schedule(&row, &self.inner.secrets)?;
         change(&mut changed);
+        let (maker_login, maker_oid) = maker_of(&changed);
         let statement = sql("UPDATE schedules SET kwargs = jsonb($1), iso_schedule = $2, first_run = $3, enabled = $4, \
              failure_threshold = $5, consecutive_failures = $6, total_run_count = $7, remaining_runs = $8, \
-             last_run_at = $9, last_updated = $10, due = $11 WHERE oid = $12")
+             last_run_at = $9, last_updated = $10, due = $11, maker_login = $12, maker_oid = $13 WHERE oid = $14")
         .bind(&self.inner.secrets.sealed(&changed.kwargs)?)
         .bind(&changed.schedule)
         .bind(&changed.first_run)
@@ -255,6 +283,8 @@ impl Store {
         .bind(changed.last_run_at)
         .bind(changed.last_updated)
         .bind(changed.due)
+        .bind(&maker_login)
+        .bind(&maker_oid)
         .bind(oid);
         tx.inner.execute(statement).await?;
         tx.commit().await?;

@@ -116,7 +116,29 @@ fn check_override(
     let config = Config::with_override(distributor.config.clone(), known);
     plugin
         .validate(&distributor.repo_id, &config, &[])
-        .map_err(ContentError::Other)
+        .map_err(ContentError::Other)?;
+    check_protocols(plugin, distributor, &config)
+}
+
+/// Refuses an override that would have the publication served over a protocol that the stored settings do not serve it over.
+fn check_protocols(
+    plugin: &dyn Plugin,
+    distributor: &Distributor,
+    asked: &Config,
+) -> Result<(), ContentError> {
+    let stored = Config::new(distributor.config.clone());
+    let mounts = |config: &Config| plugin.mounts(&distributor.repo_id, config);
+    let (stored, asked) = (mounts(&stored), mounts(asked));
+    let protocols: [(&str, fn(&Mount) -> bool); 2] =
+        [("http", |mount| mount.http), ("https", |mount| mount.https)];
+    for (protocol, is_served) in protocols {
+        if asked.iter().any(is_served) && !stored.iter().any(is_served) {
+            return Err(ContentError::other(format!(
+                "the override asks for {protocol}, over which the settings of the distributor do not serve: change them first"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The outcome of a publish.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use pith_core::Document;
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::error::PulpError;
+use pith_engine::auth::Principal;
 use pith_engine::repositories::Expand;
 use pith_store::NewTask;
 use pith_testkit::repos::{Spec, write_repository};
@@ -294,7 +295,10 @@ async fn filled(h: &Harness, runner: &mut TestRunner) {
         let made = json!({"id": id, "display_name": name, "notes": any()});
         h.engine.repository_create(&body(made)).await.unwrap();
         let made = json!({"id": format!("g{at}"), "notes": any(), "repo_ids": ["zoo"]});
-        h.engine.group_create(&body(made)).await.unwrap();
+        h.engine
+            .group_create(&body(made), &Principal::System)
+            .await
+            .unwrap();
         let made = json!({"login": format!("u{at}"), "name": name.unwrap_or("ba")});
         h.engine.user_create(&body(made)).await.unwrap();
         let task = NewTask {

@@ -6,6 +6,8 @@ use pith_core::clock::SignedDuration;
 use pith_core::task::TaskState;
 use pith_core::{Document, ManualClock, TaskId};
 use pith_engine::Scheduler;
+use pith_engine::auth::{Authenticator, Principal};
+use pith_engine::people::Way;
 use pith_engine::schedules::Target;
 use pith_store::{HistoryKind, HistoryQuery, Task};
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ crate::on_both!(
     a_changed_interval_begins_anew_and_keeps_its_counts,
     a_publish_is_scheduled_with_its_override,
     a_removed_importer_takes_its_schedules_along,
+    a_schedule_ends_with_the_right_of_who_made_it,
     what_is_old_is_forgotten,
 );
 
@@ -57,7 +60,12 @@ impl Timed {
     }
 
     async fn schedule(&self, target: Target<'_>, body: Value) -> String {
-        let made = self.h.engine.schedule_create(target, &object(body)).await;
+        self.schedule_by(target, body, &Principal::System).await
+    }
+
+    async fn schedule_by(&self, target: Target<'_>, body: Value, by: &Principal) -> String {
+        let body = object(body);
+        let made = self.h.engine.schedule_create(target, &body, by).await;
         made.unwrap()["_id"].as_str().unwrap().to_owned()
     }
 
@@ -199,11 +207,17 @@ async fn a_schedule_that_keeps_failing_is_switched_off(on: On) {
     let shown = t.read(SYNC, &id).await;
     assert_eq!(shown["consecutive_failures"], 1);
     let mend = object(json!({"override_config": {}}));
-    t.h.engine.schedule_update(SYNC, &id, &mend).await.unwrap();
+    t.h.engine
+        .schedule_update(SYNC, &id, &mend, &Principal::System)
+        .await
+        .unwrap();
     assert_eq!(t.after(1).await[0].state, TaskState::Finished);
     assert_eq!(t.read(SYNC, &id).await["consecutive_failures"], 0);
     let spoil = object(json!({"override_config": {"feed": feed}}));
-    t.h.engine.schedule_update(SYNC, &id, &spoil).await.unwrap();
+    t.h.engine
+        .schedule_update(SYNC, &id, &spoil, &Principal::System)
+        .await
+        .unwrap();
     for _ in 0..2 {
         assert_eq!(t.after(1).await[0].state, TaskState::Error);
     }
@@ -223,7 +237,10 @@ async fn a_changed_interval_begins_anew_and_keeps_its_counts(on: On) {
     assert_eq!(t.after(0).await.len(), 1);
     t.clock.advance(SignedDuration::from_hours(1));
     let change = object(json!({"schedule": "R9/PT3H"}));
-    let changed = t.h.engine.schedule_update(PUBLISH, &id, &change).await;
+    let changed =
+        t.h.engine
+            .schedule_update(PUBLISH, &id, &change, &Principal::System)
+            .await;
     let changed = changed.unwrap();
     assert_eq!(changed["first_run"], "2016-01-01T13:00:00Z");
     assert_eq!(changed["total_run_count"], 1);
@@ -231,7 +248,10 @@ async fn a_changed_interval_begins_anew_and_keeps_its_counts(on: On) {
     assert_eq!(changed["remaining_runs"], 9);
     assert_eq!(t.after(0).await.len(), 1, "the new start is now");
     let again = object(json!({"schedule": "R50/2016-02-01T00:00:00Z/P1M"}));
-    let changed = t.h.engine.schedule_update(PUBLISH, &id, &again).await;
+    let changed =
+        t.h.engine
+            .schedule_update(PUBLISH, &id, &again, &Principal::System)
+            .await;
     let changed = changed.unwrap();
     assert_eq!(changed["remaining_runs"], 8, "what was set stays");
     assert_eq!(changed["next_run"], "2016-02-01T00:00:00Z");
@@ -260,7 +280,7 @@ async fn a_publish_is_scheduled_with_its_override(on: On) {
     assert_eq!(tasks[0].result["result"], "skipped", "{tasks:?}");
     let force = object(json!({"override_config": {"force_full": true}}));
     t.h.engine
-        .schedule_update(PUBLISH, &plain, &force)
+        .schedule_update(PUBLISH, &plain, &force, &Principal::System)
         .await
         .unwrap();
     let tasks = t.after(1).await;
@@ -287,6 +307,51 @@ async fn a_removed_importer_takes_its_schedules_along(on: On) {
         json!({"importer_id": "iso_importer"})
     );
     assert!(t.after(1).await.is_empty());
+}
+
+async fn a_schedule_ends_with_the_right_of_who_made_it(on: On) {
+    let Some(t) = Timed::start(on).await else {
+        return;
+    };
+    let engine = &t.h.engine;
+    let authenticator = Authenticator::default();
+    let by = async |login: &str| {
+        let found = authenticator.check(&engine.store, login, "secret").await;
+        found.unwrap().unwrap()
+    };
+    let change = async |way: Way, login: &str| {
+        let body = object(
+            json!({"login": login, "resource": "/v2/repositories/files/",
+            "operations": ["CREATE", "UPDATE"]}),
+        );
+        engine.permission_of_user(&body, way).await.unwrap();
+    };
+    let make = async |login: &str| {
+        let body = object(json!({"login": login, "password": "secret"}));
+        engine.user_create(&body).await.unwrap();
+        change(Way::Grant, login).await;
+    };
+    make("goes").await;
+    make("loses").await;
+    let hourly = json!({"schedule": "PT1H"});
+    let goes = t.schedule_by(SYNC, hourly.clone(), &by("goes").await).await;
+    let loses = t.schedule_by(SYNC, hourly, &by("loses").await).await;
+    assert!(!t.after(1).await.is_empty());
+    engine.user_delete("goes").await.unwrap();
+    change(Way::Revoke, "loses").await;
+    // Somebody else of the same login.
+    make("goes").await;
+    assert!(t.after(1).await.is_empty());
+    for id in [&goes, &loses] {
+        let shown = t.read(SYNC, id).await;
+        assert_eq!(shown["enabled"], false, "{shown}");
+    }
+    // Whoever updates it answers for it.
+    let enable = object(json!({"enabled": true}));
+    let by = by("goes").await;
+    let taken = engine.schedule_update(SYNC, &goes, &enable, &by).await;
+    assert_eq!(taken.unwrap()["enabled"], true);
+    assert!(!t.after(1).await.is_empty());
 }
 
 async fn what_is_old_is_forgotten(on: On) {

@@ -3,6 +3,7 @@
 use futures::TryStreamExt;
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::{Document, TaskId};
+use pith_engine::auth::Principal;
 use pith_engine::repositories::Expand;
 use pith_engine::search::Shown;
 use pith_store::NewTask;
@@ -209,7 +210,7 @@ async fn documents_are_found_and_sorted_by_their_object_ids(on: On) {
             .await
             .unwrap();
         h.engine
-            .group_create(&body(json!({"id": id})))
+            .group_create(&body(json!({"id": id})), &Principal::System)
             .await
             .unwrap();
     }

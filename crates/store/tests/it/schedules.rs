@@ -2,7 +2,9 @@
 
 use pith_core::clock::SignedDuration;
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
-use pith_store::{Importer, NewTask, Schedule, ScheduleOwner, Store, StoreError, TaskOutcome};
+use pith_store::{
+    Importer, Maker, NewTask, Schedule, ScheduleOwner, Store, StoreError, TaskOutcome,
+};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, REPO, distributor, document};
@@ -63,6 +65,10 @@ fn schedule(resource: &str, now: Timestamp) -> Schedule {
         last_run_at: None,
         last_updated: now,
         due: Some(now),
+        maker: Some(Maker {
+            login: "eve".to_owned(),
+            oid: ObjectId::new(now),
+        }),
     }
 }
 

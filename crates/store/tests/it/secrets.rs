@@ -78,6 +78,7 @@ async fn fill(f: &Fixture, store: &Store) -> ObjectId {
         last_run_at: None,
         last_updated: f.now(),
         due: None,
+        maker: None,
     };
     store.schedule_create(&schedule).await.unwrap();
     let task = NewTask {

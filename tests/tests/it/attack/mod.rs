@@ -4,6 +4,7 @@ mod content;
 mod folder;
 mod inner;
 mod local_files;
+mod mounts;
 mod rights;
 mod secrets;
 mod sources;

@@ -78,6 +78,32 @@ fn who_may_make_repositories_puts_nothing_into_those_of_others() {
 }
 
 #[test]
+fn a_group_takes_no_repository_that_its_maker_may_not_read() {
+    Scene::on_each_database(|scene| {
+        (scene.admin.create_rpm("own", "http://127.0.0.1:9/")).unwrap();
+        let rights: &[&str] = &["CREATE", "READ", "EXECUTE"];
+        let eve = scene.user(
+            "eve",
+            &[
+                ("/v2/repo_groups/", rights),
+                ("/v2/repositories/own/", &["READ"]),
+            ],
+        );
+        let make = |member: &str| {
+            let body = json!({"id": "g", "repo_ids": [member]});
+            refusal(&eve, "POST", "/repo_groups/", &body)
+        };
+        // As if there were none.
+        assert_eq!(make("theirs"), make("nobodys"));
+        assert_eq!(make("own").0, 201);
+        let all = json!({"criteria": {}});
+        let associate = "/repo_groups/g/actions/associate/";
+        let members = eve.call("POST", associate, Some(&all)).unwrap();
+        assert_eq!(members.expect(200).unwrap(), json!(["own"]));
+    });
+}
+
+#[test]
 fn nothing_can_have_the_name_of_an_operation() {
     Scene::on_each_database(|scene| {
         for (path, key) in [
