@@ -30,6 +30,7 @@ pub(crate) fn idle(matches: &ArgMatches) -> Option<String> {
             "is for commands that talk to a server; `pith serve` is one",
         )
         .or_else(|| without(PRINTED, "is for commands that print what a server answers")),
+        "authority" => without(CONNECTION, "is for commands that talk to a server"),
         "mirror"
             if own
                 .get_one::<String>("url")
@@ -77,6 +78,7 @@ mod tests {
         for (line, option) in [
             ("pith serve --url http://x/", "--url"),
             ("pith --json serve", "--json"),
+            ("pith authority rotate --url http://x/", "--url"),
             ("pith serve --data d --insecure", "--insecure"),
             ("pith mirror feed --url http://x/ --data d", "--data"),
             ("pith mirror feed --url http://x/ --exit", "--exit"),

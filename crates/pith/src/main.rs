@@ -49,6 +49,9 @@ enum Command {
     Serve(ServerOptions),
     /// Mirror a feed in one command: create, sync, publish, print the client configuration, go on serving
     Mirror(mirror::MirrorCommand),
+    /// Look after the authority that signs login certificates and the server's own
+    #[command(subcommand)]
+    Authority(authority::AuthorityCommand),
     #[command(flatten)]
     Client(pith_cli::ClientCommand),
 }
@@ -69,6 +72,9 @@ fn main() -> ExitCode {
     let result = match pith.command {
         Command::Serve(options) => runtime
             .block_on(server::run(&options))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Authority(command) => runtime
+            .block_on(authority::run(&command))
             .map(|()| ExitCode::SUCCESS),
         Command::Mirror(command) => runtime.block_on(mirror::run(command, &pith.globals)),
         Command::Client(command) => {

@@ -102,7 +102,7 @@ impl Server {
         let alone = lock_sqlite(&options.database_url())?;
         let engine = Arc::new(open(options).await?);
         admin::ensure(&engine, &options.data).await?;
-        let authority = Arc::new(authority::open(&engine, options).await?);
+        let authority = Arc::new(authority::open(&engine.store, options, &names(options)).await?);
         engine.use_authority(Arc::clone(&authority));
         let published = content::Published::new(Arc::clone(&engine));
         let shutdown = CancellationToken::new();
@@ -133,7 +133,7 @@ impl Server {
         if let Some(listener) = secure {
             server.tls_address = Some(address_of(&listener)?);
             let clock = Arc::clone(&engine.clock);
-            let tls = Tls::new(authority, clock, tls_source(options, &engine.host))?;
+            let tls = Tls::new(authority, clock, tls_source(options))?;
             server.spawn(Arc::clone(&tls).renew(server.shutdown.clone()));
             let app = app_of(api, Protocol::Https);
             server.listen(listener, Some(tls), app);
@@ -241,15 +241,21 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Opens the database, and has its secrets sealed.
+pub(crate) async fn open_store(options: &ServerOptions) -> anyhow::Result<Store> {
+    let store = Store::connect(&options.database_url(), Arc::new(SystemClock))
+        .await
+        .context("cannot open the database")?;
+    secrets::seal(&store, options).await?;
+    Ok(store)
+}
+
 async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let data = std::path::absolute(&options.data).context("cannot resolve the data folder")?;
     let database = options.database_folder();
     make_way(options.reserve, database.as_deref());
-    let store = Store::connect(&options.database_url(), Arc::clone(&clock))
-        .await
-        .context("cannot open the database")?;
-    secrets::seal(&store, options).await?;
+    let store = open_store(options).await?;
     let storage = match &options.storage {
         Some(url) => url.parse::<StorageUrl>().context("cannot use --storage")?,
         None => StorageUrl::default_in(&data),
@@ -387,11 +393,16 @@ fn app(engine: &Arc<Engine>, api: Router, content: Router) -> Router {
         .merge(content)
 }
 
-/// Where the server's certificate comes from. One that is made is for the names by which clients may reach this machine.
-fn tls_source(options: &ServerOptions, host: &str) -> Source {
-    if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
-        return Source::Files(certificate.clone(), key.clone());
+/// Where the server's certificate comes from.
+fn tls_source(options: &ServerOptions) -> Source {
+    match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Source::Files(certificate.clone(), key.clone()),
+        _ => Source::Authority(names(options)),
     }
+}
+
+/// The names by which clients may reach this machine.
+pub(crate) fn names(options: &ServerOptions) -> Vec<String> {
     let mut names = options.tls_names.clone();
     let listen = [Some(options.listen), options.tls_address()];
     let addresses = listen
@@ -400,15 +411,15 @@ fn tls_source(options: &ServerOptions, host: &str) -> Source {
         .map(|address| address.ip())
         .filter(|address| !address.is_unspecified())
         .map(|address| address.to_string());
-    let own = [host, "localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    for name in own.into_iter().chain(addresses) {
+    let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    for name in [host_name()].into_iter().chain(own).chain(addresses) {
         // A host may be called what no certificate can say.
         let fits = name.is_ascii() && !name.contains(['_', ' ']);
         if fits && !names.contains(&name) {
             names.push(name);
         }
     }
-    Source::Authority(names)
+    names
 }
 
 /// Tells whether the database answers, and whether the file store can be written.

@@ -1,4 +1,4 @@
-//! Server-wide facts by key.
+//! Server-wide facts by key. Secrets in them are sealed.
 
 use serde_json::Value;
 
@@ -14,18 +14,22 @@ impl Store {
         let row = self
             .optional(sql("SELECT json(value) FROM settings WHERE key = $1").bind(key))
             .await?;
-        row.map(|row| row.get(0)).transpose()
+        let value = row.map(|row| row.get(0)).transpose()?;
+        value
+            .map(|value| self.inner.secrets.opened_json(value))
+            .transpose()
     }
 
     /// Sets the value of a key.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn setting_set(&self, key: &str, value: &Value) -> Result<()> {
+    pub async fn setting_set(&self, key: &str, value: &Value) -> Result<()> {
+        let value = self.inner.secrets.sealed_json(value)?;
         let statement = sql("INSERT INTO settings (key, value) VALUES ($1, jsonb($2)) \
              ON CONFLICT (key) DO UPDATE SET value = excluded.value")
         .bind(key)
-        .bind(value);
+        .bind(&value);
         self.execute(statement).await.map(drop)
     }
 
@@ -37,13 +41,13 @@ impl Store {
         let statement = sql(
             "INSERT INTO settings (key, value) VALUES ($1, jsonb($2)) ON CONFLICT (key) DO NOTHING",
         );
-        self.execute(statement.bind(key).bind(value)).await?;
+        let value = self.inner.secrets.sealed_json(value)?;
+        self.execute(statement.bind(key).bind(&value)).await?;
         let stored = self
             .write_all(sql("SELECT json(value) FROM settings WHERE key = $1").bind(key))
             .await?;
-        stored.first().map_or_else(
-            || Err(StoreError::missing("setting", key)),
-            |row| row.get(0),
-        )
+        let row = stored.first();
+        let row = row.ok_or_else(|| StoreError::missing("setting", key))?;
+        self.inner.secrets.opened_json(row.get(0)?)
     }
 }

@@ -18,7 +18,7 @@ use rustls::server::danger::ClientCertVerifier;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use crate::{ClientCertificate, Subject, TrustError};
+use crate::{ClientCertificate, Subject, TrustError, names};
 
 const DAY: i64 = 24 * 60 * 60;
 /// Life of a new authority, in days.
@@ -30,9 +30,10 @@ const SKEW: i64 = 300;
 /// Certificates that a client may send: its own and a few in between.
 const MOST_CERTIFICATES: usize = 8;
 
-/// A certificate authority: its certificate and its key.
+/// A certificate authority: its certificate and its key, and the certificates of those that it came after.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    /// All certificates, its own first.
     pem: String,
     certificate: CertificateDer<'static>,
     verifier: Arc<dyn ClientCertVerifier>,
@@ -68,13 +69,28 @@ fn unusable(error: impl std::fmt::Display) -> TrustError {
     TrustError::Unusable(error.to_string())
 }
 
-/// The first certificate of a text in PEM form, and nothing of what else stands there: it may be a key.
-fn first_certificate(text: &str) -> String {
-    const END: &str = "-----END CERTIFICATE-----";
-    let start = text.find("-----BEGIN CERTIFICATE-----").unwrap_or_default();
-    let rest = &text[start..];
-    let end = rest.find(END).map_or(0, |at| at + END.len());
-    format!("{}\n", &rest[..end])
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// The first of some certificates in PEM form, and the others.
+fn split_first(certificates: &str) -> (&str, &str) {
+    let end = certificates.find(END).map(|at| at + END.len() + 1);
+    certificates.split_at(end.unwrap_or_default().min(certificates.len()))
+}
+
+/// The certificates of a text in PEM form, and nothing of what else stands there: it may be a key.
+fn certificates_in(mut text: &str) -> String {
+    let mut found = String::new();
+    while let Some(start) = text.find(BEGIN) {
+        let rest = &text[start..];
+        let Some(end) = rest.find(END).map(|at| at + END.len()) else {
+            break;
+        };
+        found.push_str(&rest[..end]);
+        found.push('\n');
+        text = &rest[end..];
+    }
+    found
 }
 
 /// Sets the time a certificate counts: whole seconds from 1970 on.
@@ -89,41 +105,99 @@ fn random_serial() -> SerialNumber {
     SerialNumber::from_slice(Uuid::new_v4().as_bytes())
 }
 
+/// The certificate of an authority that signs logins, and servers of these names.
+fn params(name: &str, (from, until): (i64, i64), names: &[String]) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    params.distinguished_name = subject;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
+    params.name_constraints = Some(names::constraints(names));
+    params.serial_number = Some(random_serial());
+    set_validity(&mut params, from, until);
+    params
+}
+
 impl Authority {
-    /// A new one: an elliptic key and a certificate for twenty years.
+    /// A new one: an elliptic key and a certificate for twenty years, for logins and for servers of these host names and
+    /// addresses alone: whoever takes its key cannot be any other server for those who trust it.
     ///
     /// # Errors
-    /// When the machine gives no random numbers.
-    pub fn generate(now: Timestamp) -> Result<Self, TrustError> {
+    /// When the machine gives no random numbers, or a name cannot stand in a certificate.
+    pub fn generate(names: &[String], now: Timestamp) -> Result<Self, TrustError> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
         // A name of its own, so that a client can trust two servers' authorities.
         let number = Uuid::new_v4().simple().to_string();
-        let mut name = DistinguishedName::new();
-        name.push(
-            DnType::CommonName,
-            format!("pith certificate authority {}", &number[..8]),
-        );
-        params.distinguished_name = name;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
-        params.serial_number = Some(random_serial());
+        let name = format!("pith certificate authority {}", &number[..8]);
         let now = now.as_second();
-        set_validity(&mut params, now - DAY, now + AUTHORITY_DAYS * DAY);
-        let certificate = params.self_signed(&key)?;
+        let validity = (now - DAY, now + AUTHORITY_DAYS * DAY);
+        let certificate = params(&name, validity, names).self_signed(&key)?;
         let key = SecretString::from(key.serialize_pem());
         Self::from_pem(&certificate.pem(), &key)
     }
 
-    /// The authority of this certificate and key, both PEM. Only the first certificate counts.
+    /// Tells whether a server's certificate for all of these names would count. One that an earlier version made is for
+    /// servers of every name.
+    ///
+    /// # Errors
+    /// When its own certificate cannot be read.
+    pub fn permits(&self, names: &[String]) -> Result<bool, TrustError> {
+        let (_, own) = x509_parser::parse_x509_certificate(&self.certificate).map_err(unusable)?;
+        Ok(names::permitted(&own).is_none_or(|permitted| names::are_among(&permitted, names)))
+    }
+
+    /// The same authority, of the same key, for servers of these names too. Certificates that it signed stay good; whoever is
+    /// to trust servers of the new names needs its new certificate.
+    ///
+    /// # Errors
+    /// When its own certificate cannot be read.
+    pub fn extended(&self, names: &[String]) -> Result<Self, TrustError> {
+        let (_, own) = x509_parser::parse_x509_certificate(&self.certificate).map_err(unusable)?;
+        let mut name = own.subject().iter_common_name();
+        let name = name.next().and_then(|name| name.as_str().ok());
+        let validity = (
+            own.validity().not_before.timestamp(),
+            own.validity().not_after.timestamp(),
+        );
+        let names = [names::permitted(&own).unwrap_or_default(), names.to_vec()].concat();
+        let params = params(name.unwrap_or_default(), validity, &names);
+        let certificate = params.self_signed(self.issuer.key())?.pem();
+        let (_, former) = split_first(&self.pem);
+        Self::kept(&format!("{certificate}{former}"), &self.key_pem())
+    }
+
+    /// This authority in the place of `former`: what that one signed stays good until it expires.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read.
+    pub fn after(&self, former: &Self) -> Result<Self, TrustError> {
+        Self::kept(&format!("{}{}", self.pem, former.pem), &self.key_pem())
+    }
+
+    /// The authority of this certificate and key, both PEM. Only the first certificate counts: others may be of those above.
     ///
     /// # Errors
     /// When they cannot be read, or do not belong together.
     pub fn from_pem(certificate: &str, key: &SecretString) -> Result<Self, TrustError> {
+        let all = certificates_in(certificate);
+        Self::kept(split_first(&all).0, key)
+    }
+
+    /// An authority as it was kept, from [`Self::certificate_pem`] and [`Self::key_pem`]: further certificates are those of the
+    /// authorities that it came after.
+    ///
+    /// # Errors
+    /// When they cannot be read, or do not belong together.
+    pub fn kept(certificate: &str, key: &SecretString) -> Result<Self, TrustError> {
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(unusable)?;
         let key =
             PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes()).map_err(unusable)?;
@@ -133,21 +207,24 @@ impl Authority {
             return Err(unusable("the key is not that of the certificate"));
         }
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(unusable)?;
+        let pem = certificates_in(certificate);
         let mut roots = RootCertStore::empty();
-        roots.add(der.clone()).map_err(unusable)?;
+        for root in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            roots.add(root.map_err(unusable)?).map_err(unusable)?;
+        }
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(unusable)?;
         Ok(Self {
             issuer,
-            pem: first_certificate(certificate),
+            pem,
             certificate: der,
             verifier,
         })
     }
 
-    /// The certificate that clients verify others with, PEM.
+    /// The certificates that clients verify others with, PEM: its own first.
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.pem
@@ -264,6 +341,9 @@ impl Authority {
 
 #[cfg(test)]
 mod tests {
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -277,7 +357,7 @@ mod tests {
     #[test]
     fn a_login_certificate_counts_for_its_days_and_with_its_authority_only() {
         let now = at("2026-01-01T00:00:00Z");
-        let authority = Authority::generate(now).unwrap();
+        let authority = Authority::generate(&[], now).unwrap();
         let subject = Subject::user("ann", "5638e2f7a21e1a0d9c8a7b11");
         let issued = authority.issue_client(&subject, now, 7).unwrap();
         assert!(
@@ -309,7 +389,7 @@ mod tests {
             authority.verify_client(&chain, at("2025-12-31T12:00:00Z")),
             None
         );
-        let other = Authority::generate(now).unwrap();
+        let other = Authority::generate(&[], now).unwrap();
         assert_eq!(other.verify_client(&chain, now), None);
         assert_eq!(authority.verify_client(&[], now), None);
         assert_eq!(
@@ -321,7 +401,7 @@ mod tests {
     #[test]
     fn the_servers_own_certificate_is_no_login() {
         let now = at("2026-01-01T00:00:00Z");
-        let authority = Authority::generate(now).unwrap();
+        let authority = Authority::generate(&[], now).unwrap();
         let names = [
             "pith.example".to_owned(),
             "127.0.0.1".to_owned(),
@@ -333,11 +413,91 @@ mod tests {
     }
 
     #[test]
+    fn an_authority_is_for_the_names_it_was_made_for_and_those_that_came_later() {
+        let now = at("2026-01-01T00:00:00Z");
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let first = named(&["pith.example", "127.0.0.1", "::1"]);
+        let authority = Authority::generate(&first, now).unwrap();
+        let more = named(&["*.mirror.example", "10.0.0.1"]);
+        let extended = authority.extended(&more).unwrap();
+        assert!(authority.permits(&first).unwrap());
+        for name in ["evil.example", "10.0.0.1", "notpith.example", "example"] {
+            assert!(!authority.permits(&named(&[name])).unwrap(), "{name}");
+        }
+        assert!(
+            extended
+                .permits(&[first.clone(), more.clone()].concat())
+                .unwrap()
+        );
+        // As clients see it.
+        let trusts = |trusted: &Authority, issuer: &Authority, name: &str| {
+            let server = issuer.issue_server(&named(&[name]), now).unwrap();
+            let mut roots = RootCertStore::empty();
+            roots.add(trusted.certificate.clone()).unwrap();
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+            let name = name.replace('*', "a").try_into().unwrap();
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(1_767_225_600));
+            let verifier = verifier.build().unwrap();
+            verifier
+                .verify_server_cert(&server.chain[0], &[], &name, &[], at)
+                .is_ok()
+        };
+        for name in ["pith.example", "127.0.0.1", "::1"] {
+            assert!(trusts(&authority, &authority, name), "{name}");
+            assert!(trusts(&authority, &extended, name), "{name}");
+        }
+        for name in ["evil.example", "10.0.0.1", "a.mirror.example"] {
+            assert!(!trusts(&authority, &extended, name), "{name}");
+        }
+        for name in ["10.0.0.1", "*.mirror.example"] {
+            assert!(trusts(&extended, &extended, name), "{name}");
+        }
+        let login = authority.issue_client(&Subject::user("ann", "ff"), now, 1);
+        assert!(
+            extended
+                .verify_client(&chain(&login.unwrap()), now)
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn an_authority_takes_what_the_one_before_it_signed() {
+        let now = at("2026-01-01T00:00:00Z");
+        let old = Authority::generate(&[], now).unwrap();
+        let new = Authority::generate(&[], now).unwrap().after(&old).unwrap();
+        let issue = |by: &Authority| by.issue_client(&Subject::user("ann", "ff"), now, 1);
+        for by in [&old, &new] {
+            let chain = chain(&issue(by).unwrap());
+            assert!(new.verify_client(&chain, now).is_some());
+        }
+        assert!(
+            old.verify_client(&chain(&issue(&new).unwrap()), now)
+                .is_none()
+        );
+        let again = Authority::kept(new.certificate_pem(), &new.key_pem()).unwrap();
+        assert_eq!(again.certificate_pem(), new.certificate_pem());
+        let alone = Authority::from_pem(new.certificate_pem(), &new.key_pem()).unwrap();
+        assert!(
+            alone
+                .verify_client(&chain(&issue(&old).unwrap()), now)
+                .is_none()
+        );
+        let extended = again.extended(&["pith.example".to_owned()]).unwrap();
+        assert!(extended.certificate_pem().ends_with(old.certificate_pem()));
+    }
+
+    #[test]
     fn an_authority_comes_back_from_its_certificate_and_key_and_not_from_those_of_others() {
         let now = at("2026-01-01T00:00:00Z");
         let (one, two) = (
-            Authority::generate(now).unwrap(),
-            Authority::generate(now).unwrap(),
+            Authority::generate(&[], now).unwrap(),
+            Authority::generate(&[], now).unwrap(),
         );
         let again = Authority::from_pem(one.certificate_pem(), &one.key_pem()).unwrap();
         let issued = again

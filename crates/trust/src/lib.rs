@@ -8,6 +8,7 @@
 mod authority;
 mod client;
 mod guard;
+mod names;
 mod sealing;
 mod subject;
 

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use pith_e2e::Pith;
 use pith_e2e::server::{free_address, pith};
 use pith_e2e::tools::{missing, run};
+use pith_testkit::postgres;
 use pith_testkit::upstream::TestCa;
 use serde_json::{Value, json};
 
@@ -144,6 +145,79 @@ fn certificates_outlive_a_restart_and_connections_that_say_nothing_keep_nobody_w
         .collect();
     assert_eq!(secure.with(&certificate, &key).0, "200 2");
     drop(silent);
+}
+
+#[test]
+fn an_authority_that_is_rotated_takes_what_the_old_one_signed_until_it_is_revoked() {
+    if missing(&["curl"]) {
+        return;
+    }
+    rotate(&[]);
+    if let Some(database) = postgres::database() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("secrets.key").display().to_string();
+        rotate(&["--database", &database.url, "--secrets-key", &key]);
+    }
+}
+
+fn rotate(options: &[&str]) {
+    let mut secure = Secure::start(options);
+    let data = secure.server.data().display().to_string();
+    let log_in = |secure: &Secure, name: &str| {
+        let (_, login) = secure.curl(&["-u", &secure.admin(), "-X", "POST"], "/actions/login/");
+        let file =
+            |what: &str| secure.file(&format!("{name}.{what}"), login[what].as_str().unwrap());
+        (file("certificate"), file("key"))
+    };
+    let rotate = |secure: &mut Secure, more: &[&str]| {
+        secure.server.kill().unwrap();
+        let arguments = [&["authority", "rotate", "--data", &data], options, more].concat();
+        let arguments: Vec<_> = arguments.iter().map(std::ffi::OsStr::new).collect();
+        let said = run(&mut pith(&arguments).unwrap()).unwrap();
+        assert!(said.contains("ca.crt"), "{said}");
+        secure.server.start_again().unwrap();
+    };
+    let (old, old_key) = log_in(&secure, "old");
+    rotate(&mut secure, &[]);
+    assert_eq!(secure.with(&old, &old_key).0, "200 2");
+    let (new, new_key) = log_in(&secure, "new");
+    rotate(&mut secure, &["--revoke"]);
+    for (certificate, key) in [(&old, &old_key), (&new, &new_key)] {
+        let refused = secure.with(certificate, key);
+        assert_eq!((refused.0.as_str(), code(&refused)), ("401 2", "PLP0027"));
+    }
+    let (newest, its_key) = log_in(&secure, "newest");
+    assert_eq!(secure.with(&newest, &its_key).0, "200 2");
+}
+
+#[test]
+fn the_authority_is_for_the_names_of_its_server_alone() {
+    if missing(&["openssl"]) {
+        return;
+    }
+    let secure = Secure::start(&["--tls-names", "pith.example"]);
+    let text = |secure: &Secure| {
+        let ca = secure.server.data().join("ca.crt");
+        let mut openssl = Command::new("openssl");
+        run(openssl.args(["x509", "-noout", "-text", "-in"]).arg(ca)).unwrap()
+    };
+    let first = text(&secure);
+    for line in [
+        "DNS:pith.example",
+        "Name Constraints",
+        "TLS Web Client Authentication",
+    ] {
+        assert!(first.contains(line), "{first}");
+    }
+    assert!(!first.contains("DNS:other.example"));
+    // A server of another name has the authority take it in.
+    let mut secure = secure;
+    secure.server.kill().unwrap();
+    secure
+        .server
+        .start_again_with("--tls-names=other.example")
+        .unwrap();
+    assert!(text(&secure).contains("DNS:other.example"));
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Server {
         let registry = Registry::new(types);
         let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");
         let engine = Arc::new(engine.with_content_sources(folder.path()));
-        let authority = Authority::generate(engine.clock.now()).unwrap();
+        let authority = Authority::generate(&[], engine.clock.now()).unwrap();
         engine.use_authority(Arc::new(authority));
         let shutdown = CancellationToken::new();
         tokio::spawn(pith_engine::run_workers(

@@ -183,7 +183,7 @@ fn authorities_in_between_may_stand_in_the_guard_or_be_shown() {
 #[test]
 fn the_authority_of_logins_and_guards_do_not_know_each_other() {
     let ca = EntitlementCa::new("one").unwrap();
-    let logins = Authority::generate(now()).unwrap();
+    let logins = Authority::generate(&[], now()).unwrap();
     let issued = logins
         .issue_client(&Subject::user("admin", "ff"), now(), 7)
         .unwrap();
