@@ -21,7 +21,8 @@ pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
     let (repo, id) = (call.param(0), call.param(1));
     call.engine.repository_require(repo).await?;
-    Answer::json(&document(&call.engine.distributor_require(repo, id).await?))
+    let distributor = call.engine.distributor_require(repo, id).await?;
+    Answer::json(&document(&call.engine.registry, &distributor))
 }
 
 /// Queues the task that changes a distributor.

@@ -41,6 +41,10 @@ pub trait Distributor: Send + Sync {
     /// Where the publication is served, with the effective configuration.
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount>;
 
+    /// Who may read what is published, with the stored configuration; `None` for everybody. It holds from the moment the
+    /// configuration is saved, and no override of a publish changes it.
+    fn guard(&self, config: &Config) -> Option<ClientGuard>;
+
     /// Tells whether a path means what is published now, such as `repodata/repomd.xml`. One that does not can be fetched for a
     /// while after a publication without it has come: a client in mid-run has read its name in older metadata.
     fn is_current_only(&self, path: &str) -> bool;
@@ -73,6 +77,28 @@ pub struct Mount {
     pub http: bool,
     /// Is true when it is served over HTTPS.
     pub https: bool,
+}
+
+/// Clients may read that show a certificate of one of these authorities, as far as that opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientGuard {
+    /// The setting that names them.
+    pub setting: &'static str,
+    /// Their certificates, and lists of what they revoked, in PEM form.
+    pub authorities: String,
+}
+
+impl ClientGuard {
+    /// The guard that a setting names; `None` when it is not set.
+    #[must_use]
+    pub fn of_setting(config: &Config, setting: &'static str) -> Option<Self> {
+        let authorities = config.get(setting)?;
+        Some(Self {
+            setting,
+            // What is no text is no authority, and lets nobody in.
+            authorities: authorities.as_str().unwrap_or_default().to_owned(),
+        })
+    }
 }
 
 /// The report of a distributor at the end of a publish that went well.

@@ -15,8 +15,8 @@ const WORDS: [&str; 8] = [
 ];
 /// Settings that are addresses, in which there may be a password or a token.
 const ADDRESSES: [&str; 2] = ["feed", "proxy_host"];
-/// A certificate with which its key may come.
-const CERTIFICATE: &str = "ssl_client_cert";
+/// The words with which a key begins, whatever it is for.
+const KEY: &str = "PRIVATE KEY";
 
 /// Tells whether a setting of this name is a secret.
 #[must_use]
@@ -32,7 +32,8 @@ pub fn holds_secret(name: &str, value: &Value) -> bool {
         return false;
     };
     (ADDRESSES.contains(&name) && text.contains(['?', '@']))
-        || (name == CERTIFICATE && text.contains("PRIVATE KEY"))
+        // A certificate may come with its key, wherever it was put.
+        || text.contains(KEY)
 }
 
 #[cfg(test)]
@@ -63,6 +64,10 @@ mod tests {
         assert!(holds_secret("feed", &json!("http://a/p?T0ken")));
         assert!(holds_secret("proxy_host", &json!("http://u:p@a")));
         assert!(!holds_secret("feed", &json!("http://a/p")));
+        let key = json!("-----BEGIN RSA PRIVATE KEY-----");
+        for name in ["ssl_client_cert", "auth_cert", "auth_ca", "whatever"] {
+            assert!(holds_secret(name, &key), "{name}");
+        }
         assert!(!holds_secret("feed", &json!(5)));
     }
 }

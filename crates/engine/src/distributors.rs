@@ -2,21 +2,26 @@
 //! (reference: platform-api §4.1 and §4.4).
 
 use pith_content::Config;
-use pith_content::publish::OtherDistributor;
+use pith_content::publish::{ClientGuard, OtherDistributor};
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
-use pith_core::{Document, ObjectId, TaskId};
+use pith_core::{Document, ObjectId, Sha256, TaskId};
 use pith_store::{Distributor, Store, WholeTx};
+use pith_trust::{Guard, RevocationLists};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::from_store;
+use crate::importers::shown;
 use crate::repositories::LONGEST_ID;
 use crate::{Engine, Job, Registry};
 
-/// The distributor as the API shows it.
+/// The distributor as the API shows it: without the keys that came with its certificates.
 #[must_use]
-pub fn document(distributor: &Distributor) -> Value {
+pub fn document(registry: &Registry, distributor: &Distributor) -> Value {
+    let descriptor = registry
+        .distributor(&distributor.type_id)
+        .map(|plugin| plugin.descriptor());
     let href = format!(
         "/pulp/api/v2/repositories/{}/distributors/{}/",
         distributor.repo_id, distributor.id
@@ -28,7 +33,7 @@ pub fn document(distributor: &Distributor) -> Value {
         "id": distributor.id,
         "distributor_type_id": distributor.type_id,
         "repo_id": distributor.repo_id,
-        "config": distributor.config,
+        "config": shown(&distributor.config, descriptor),
         "auto_publish": distributor.auto_publish,
         "last_publish": distributor.last_publish.map(iso),
         "last_updated": iso(distributor.last_updated),
@@ -46,17 +51,18 @@ pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
 
 /// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere. They
 /// must not change before the configuration is saved: `store` stands for the transaction that saves it, in which the
-/// distributors are locked.
+/// distributors are locked. Answers the digest of the guard that it names, to be saved with it.
 ///
 /// # Errors
-/// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses.
+/// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses, 400 for a guard whose
+/// authorities cannot be read.
 pub(crate) async fn check_config(
     registry: &Registry,
     store: &Store,
     repo_id: &str,
     type_id: &str,
     config: &Document,
-) -> Result<(), PulpError> {
+) -> Result<Option<Sha256>, PulpError> {
     let plugin = registry
         .distributor(type_id)
         .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
@@ -70,9 +76,28 @@ pub(crate) async fn check_config(
             config: Config::new(other.config),
         })
         .collect();
+    let config = Config::new(config.clone());
     plugin
-        .validate(repo_id, &Config::new(config.clone()), &others)
-        .map_err(PulpError::data)
+        .validate(repo_id, &config, &others)
+        .map_err(PulpError::data)?;
+    let guard = plugin.guard(&config);
+    if let Some(guard) = &guard {
+        require_readable(guard).map_err(PulpError::data)?;
+    }
+    Ok(guard.map(|guard| digest_of(&guard)))
+}
+
+/// Refuses authorities that could let nobody in.
+fn require_readable(guard: &ClientGuard) -> Result<(), String> {
+    let made = Guard::new(&guard.authorities, &RevocationLists::default());
+    made.map(drop).map_err(|error| {
+        let setting = guard.setting;
+        format!("Configuration value for [{setting}] is not a valid certificate: {error}")
+    })
+}
+
+fn digest_of(guard: &ClientGuard) -> Sha256 {
+    Sha256::of(guard.authorities.as_bytes())
 }
 
 /// Tells whether Pulp's language counted the value as true.
@@ -132,7 +157,7 @@ impl Engine {
             Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
             Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
         };
-        check_config(&self.registry, store, repo_id, type_id, &config).await?;
+        let guard = check_config(&self.registry, store, repo_id, type_id, &config).await?;
         let now = self.clock.now();
         Ok(Distributor {
             repo_id: repo_id.to_owned(),
@@ -145,7 +170,48 @@ impl Engine {
             last_updated: now,
             last_override: None,
             scratchpad: Document::new(),
+            guard,
         })
+    }
+
+    /// Sees that the guard of each distributor is the one that its settings name: those of older versions were saved without.
+    /// To be called before anything is served.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn guards_restore(&self) -> Result<(), PulpError> {
+        let tx = self.distributors_change().await?;
+        for distributor in tx.distributor_list(None).await.map_err(from_store)? {
+            let guard = self.client_guard(&distributor);
+            let guard = guard.map(|guard| digest_of(&guard));
+            if guard != distributor.guard {
+                let Distributor { repo_id, id, .. } = &distributor;
+                let set = tx.distributor_set_guard(repo_id, id, guard).await;
+                set.map_err(from_store)?;
+                tracing::info!(
+                    repo_id,
+                    distributor_id = id,
+                    "the guard of what is published was set"
+                );
+            }
+        }
+        tx.commit().await.map_err(from_store)
+    }
+
+    /// The guard that a distributor's settings name.
+    fn client_guard(&self, distributor: &Distributor) -> Option<ClientGuard> {
+        let plugin = self.registry.distributor(&distributor.type_id)?;
+        plugin.guard(&Config::new(distributor.config.clone()))
+    }
+
+    /// The authorities of the guard of this digest, in PEM form; `None` when no distributor has it any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn guard_authorities(&self, guard: Sha256) -> pith_store::Result<Option<String>> {
+        let found = self.store.distributor_guarded_by(guard).await?;
+        let guard = found.and_then(|distributor| self.client_guard(&distributor));
+        Ok(guard.map(|guard| guard.authorities))
     }
 
     /// Gives a repository a distributor, in place of one of the same id. `body` is the request.
@@ -167,7 +233,7 @@ impl Engine {
             .await
             .map_err(from_store)?;
         tx.commit().await.map_err(from_store)?;
-        Ok(document(&distributor))
+        Ok(document(&self.registry, &distributor))
     }
 
     /// The distributors of a repository.
@@ -181,6 +247,7 @@ impl Engine {
             .distributor_list(Some(&[repo_id.to_owned()]))
             .await
             .map_err(from_store)?;
+        let document = |distributor| document(&self.registry, distributor);
         Ok(oldest_first(found).iter().map(document).collect())
     }
 

@@ -252,7 +252,7 @@ impl Engine {
                 .await
                 .map_err(from_store)?;
             for distributor in distributors::oldest_first(found) {
-                let document = distributors::document(&distributor);
+                let document = distributors::document(&self.registry, &distributor);
                 expanded
                     .distributors
                     .entry(distributor.repo_id)

@@ -7,15 +7,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use futures::{StreamExt, TryStreamExt};
-use pith_core::{RelativePath, Sha256, UnitId};
+use pith_core::{RelativePath, UnitId};
 use pith_engine::Engine;
 use pith_engine::deferred::DeferredFile;
 use pith_serve::{
-    Content, MountRow, MountTable, OnDemand, Opened, Protocol, Resolved, Root, Unavailable,
+    Access, Content, Located, MountRow, MountTable, OnDemand, Opened, Protocol, Resolved, Root,
+    Unavailable,
 };
 use pith_store::Retired;
+use pith_trust::Guard;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
+
+use crate::guards::Guards;
 
 /// Where published content appears, and whether its directories have a `listing` (reference: platform-api §13.2).
 const ROOTS: [(&str, bool); 2] = [("pulp/repos", true), ("pulp/isos", false)];
@@ -33,6 +37,7 @@ pub(crate) struct Published {
 struct Mounts {
     engine: Arc<Engine>,
     table: MountTable,
+    guards: Guards,
     /// The generation of the mounts last read, and the right to read them.
     generation: AsyncMutex<Option<i64>>,
     /// The same, to be looked at without waiting.
@@ -47,10 +52,12 @@ struct Mounts {
 const NONE: i64 = -1;
 
 impl Published {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, guards: Guards) -> Self {
+        let access = Access::new(Arc::clone(&engine.clock), guards.prefixes().to_vec());
         let mounts = Arc::new(Mounts {
             table: MountTable::new(engine.blobs.clone()),
             engine: Arc::clone(&engine),
+            guards,
             generation: AsyncMutex::new(None),
             shown: AtomicI64::new(NONE),
             alone: AtomicBool::new(false),
@@ -66,13 +73,31 @@ impl Published {
         let blobs = engine.blobs.clone();
         let on_demand = Arc::new(Deferred(engine));
         let content = Content::new(blobs, Arc::clone(&mounts) as _, roots);
-        let content = Arc::new(content.with_on_demand(on_demand));
+        let content = Arc::new(content.with_on_demand(on_demand).with_access(access));
         Self { content, mounts }
     }
 
     /// The routes of published content, as a listener of this protocol shows them.
     pub(crate) fn router(&self, protocol: Protocol) -> Router {
         self.content.router(protocol)
+    }
+
+    /// Reads the revocation lists of the server's settings again when their file changed, until `shutdown` fires.
+    pub(crate) fn follow_revocations(
+        &self,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let mounts = Arc::clone(&self.mounts);
+        async move {
+            while shutdown
+                .run_until_cancelled(mounts.guards.revocations_changed())
+                .await
+                .is_some()
+            {
+                mounts.forget().await;
+                mounts.look().await;
+            }
+        }
     }
 
     /// Reads changed mounts before somebody asks for them, until `shutdown` fires.
@@ -118,6 +143,13 @@ impl Mounts {
         }
     }
 
+    /// Has the mounts read again by whoever asks next, since their guards are others.
+    async fn forget(&self) {
+        let mut shown = self.generation.lock().await;
+        *shown = None;
+        self.shown.store(NONE, Ordering::Release);
+    }
+
     async fn try_look(&self) -> pith_store::Result<()> {
         let store = &self.engine.store;
         if store.generations().await?.mounts == self.shown.load(Ordering::Acquire) {
@@ -131,8 +163,13 @@ impl Mounts {
         }
         // Read after the generation: they are at least as new.
         let rows = store.mounts_all().await?;
-        self.table
-            .refresh(rows.into_iter().filter_map(row).collect());
+        let named = rows.iter().filter_map(|row| row.guard);
+        let guards = self.guards.of(&self.engine, named.collect()).await?;
+        let rows = rows.into_iter().filter_map(|mount| {
+            let guard = guards.of_mount(mount.guard);
+            row(mount, guard)
+        });
+        self.table.refresh(rows.collect());
         *shown = Some(current);
         self.shown.store(current, Ordering::Release);
         Ok(())
@@ -141,13 +178,13 @@ impl Mounts {
 
 #[async_trait]
 impl pith_serve::Mounts for Mounts {
-    async fn resolve(
-        &self,
-        path: &str,
-        protocol: Protocol,
-    ) -> pith_blobs::Result<Option<Resolved>> {
+    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located> {
         self.catch_up().await;
-        self.table.find(path, protocol).await
+        self.table.find(path, protocol)
+    }
+
+    async fn open(&self, located: Located) -> pith_blobs::Result<Resolved> {
+        self.table.open(located).await
     }
 
     async fn retired(
@@ -168,8 +205,13 @@ impl pith_serve::Mounts for Mounts {
         Ok(retired.and_then(entry))
     }
 
-    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String> {
-        self.table.children(dir, protocol)
+    fn children(
+        &self,
+        dir: &str,
+        protocol: Protocol,
+        admits: &(dyn Fn(&MountRow) -> bool + Sync),
+    ) -> Vec<String> {
+        self.table.children(dir, protocol, admits)
     }
 }
 
@@ -230,15 +272,15 @@ fn unavailable(why: &pith_engine::deferred::Unavailable) -> Unavailable {
     }
 }
 
-fn row(mount: pith_store::Mount) -> Option<MountRow> {
-    let publication: Sha256 = mount.index_blob;
+fn row(mount: pith_store::Mount, guard: Option<Arc<Guard>>) -> Option<MountRow> {
     let prefix = RelativePath::new(mount.prefix).ok()?;
     Some(MountRow {
         prefix,
         repo_id: mount.repo_id.into(),
-        publication,
+        publication: mount.index_blob,
         http: mount.http,
         https: mount.https,
         retired: mount.retired,
+        guard,
     })
 }

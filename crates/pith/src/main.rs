@@ -7,6 +7,7 @@
 mod admin;
 mod authority;
 mod content;
+mod guards;
 mod idle;
 mod listener;
 mod memory;

@@ -11,6 +11,8 @@ use pith_blobs::Reserve;
 use pith_core::SignedDuration;
 use pith_engine::LOST_AFTER;
 
+use crate::guards::GuardOptions;
+
 /// The port for TLS when nothing says another.
 const DEFAULT_TLS_PORT: u16 = 8443;
 /// No span is longer, in seconds.
@@ -149,6 +151,8 @@ pub(crate) struct ServerOptions {
         require_equals = true
     )]
     pub(crate) allow_private_feeds: Option<bool>,
+    #[command(flatten)]
+    pub(crate) guards: GuardOptions,
     /// Let clients on other machines use the API over plain HTTP, passwords included
     #[arg(long, env = "PITH_ALLOW_PLAIN_HTTP")]
     pub(crate) allow_plain_http: bool,

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::guards::Guards;
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
 use crate::{admin, authority, content, listener, private, secrets, types};
@@ -95,6 +96,7 @@ impl Server {
         if let Some(wrong) = options.idle() {
             anyhow::bail!(wrong);
         }
+        let guards = Guards::open(&options.guards)?;
         let secure = match options.tls_address() {
             Some(address) => Some(bind(address, "--tls-listen, or `off`").await?),
             None => None,
@@ -104,7 +106,11 @@ impl Server {
         admin::ensure(&engine, &options.data).await?;
         let authority = Arc::new(authority::open(&engine.store, options, &names(options)).await?);
         engine.use_authority(Arc::clone(&authority));
-        let published = content::Published::new(Arc::clone(&engine));
+        engine
+            .guards_restore()
+            .await
+            .context("cannot set the guards of what is published")?;
+        let published = content::Published::new(Arc::clone(&engine), guards);
         let shutdown = CancellationToken::new();
         let mut server = Self {
             address: address_of(&plain)?,
@@ -140,6 +146,7 @@ impl Server {
         }
         server.listen(plain, None, app_of(guarded, protocol));
         server.spawn(published.follow(server.shutdown.clone()));
+        server.spawn(published.follow_revocations(server.shutdown.clone()));
         Ok(server)
     }
 

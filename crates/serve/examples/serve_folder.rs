@@ -41,6 +41,7 @@ async fn main() -> anyhow::Result<()> {
         http: true,
         https: false,
         retired: None,
+        guard: None,
     }]);
     let content = Arc::new(Content::new(
         blobs,

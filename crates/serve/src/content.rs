@@ -8,20 +8,21 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, EntryRef, Error, KindRef, Result};
 use pith_core::{RelativePath, Sha256};
 
+use crate::access::{Access, Caller, Pass};
 use crate::body::Origin;
 use crate::listing::{Page, Row, of_publication};
 use crate::on_demand::{OnDemand, Unavailable};
 use crate::path::{RequestPath, directory_url};
 use crate::respond::{Representation, html, method_not_allowed, moved, plain};
 use crate::small::{SMALL, SmallBlobs};
-use crate::{Mounts, Protocol, Resolved};
+use crate::{MountRow, Mounts, Protocol, Resolved};
 
 /// Units remembered to have their files.
 const MOST_ARRIVED: usize = 100_000;
@@ -66,6 +67,7 @@ pub struct Content {
     mounts: Arc<dyn Mounts>,
     roots: Vec<Root>,
     on_demand: Option<Arc<dyn OnDemand>>,
+    access: Option<Access>,
     small: SmallBlobs,
     /// Units whose files are known to have come.
     arrived: Mutex<HashSet<[u8; 16]>>,
@@ -80,6 +82,7 @@ impl Content {
             mounts,
             roots,
             on_demand: None,
+            access: None,
             small: SmallBlobs::new(SMALL_BLOBS),
             arrived: Mutex::default(),
         }
@@ -89,6 +92,13 @@ impl Content {
     #[must_use]
     pub fn with_on_demand(mut self, on_demand: Arc<dyn OnDemand>) -> Self {
         self.on_demand = Some(on_demand);
+        self
+    }
+
+    /// Lets clients read below guarded mounts by these rules; without them nobody does.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = Some(access);
         self
     }
 
@@ -139,10 +149,40 @@ impl Content {
         let Some(root) = self.roots.iter().find(|root| root.holds(&path.path)) else {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
-        match self.mounts.resolve(&path.path, protocol).await? {
-            Some(found) => self.in_publication(request, path, &found).await,
-            None => self.above_mounts(root, protocol, request, path).await,
+        let caller = Caller::new(protocol, request);
+        let Some(located) = self.mounts.locate(&path.path, protocol).await else {
+            let answer = self.above_mounts(root, caller, request, path).await?;
+            return Ok(match caller.is_known() {
+                true => kept_private(answer),
+                false => answer,
+            });
+        };
+        let mount = Arc::clone(&located.mount);
+        let pass = match Access::admit(self.access.as_ref(), &mount, caller, &path.path) {
+            Ok(pass) => pass,
+            Err(why) => {
+                tracing::debug!(%why, path = path.path, "a guarded path was refused");
+                return Ok(plain(StatusCode::FORBIDDEN));
+            }
+        };
+        if !mount.shows(protocol) {
+            return Ok(plain(StatusCode::NOT_FOUND));
         }
+        let found = self.mounts.open(located).await?;
+        let answer = self.in_publication(request, path, &found, &pass).await?;
+        Ok(match mount.guard {
+            Some(_) => kept_private(answer),
+            None => answer,
+        })
+    }
+
+    /// The names in a directory above mounts, as far as the caller may read what is below them.
+    fn names(&self, dir: &str, caller: Caller<'_>) -> Vec<String> {
+        let admits = |mount: &MountRow| {
+            let prefix = mount.prefix.as_str();
+            Access::admit(self.access.as_ref(), mount, caller, prefix).is_ok()
+        };
+        self.mounts.children(dir, caller.protocol, &admits)
     }
 
     async fn in_publication(
@@ -150,12 +190,16 @@ impl Content {
         request: &Parts,
         path: &RequestPath,
         found: &Resolved,
+        pass: &Pass<'_>,
     ) -> Result<Response> {
         let (publication, rest) = (&*found.publication, found.rest.as_str());
         let mut entry = publication.get(rest)?;
         // A name that holds `%` is asked for as it stands by those who do not know that it is to be encoded.
         if let (None, Some(literal)) = (&entry, path.literal_end(rest)) {
-            entry = publication.get(literal)?;
+            // Which is another path, for whoever may read one alone.
+            if pass.opens(&format!("{}/{literal}", found.mount.prefix)) {
+                entry = publication.get(literal)?;
+            }
         }
         if let Some(entry) = entry {
             // A file is no directory.
@@ -196,12 +240,12 @@ impl Content {
     async fn above_mounts(
         &self,
         root: &Root,
-        protocol: Protocol,
+        caller: Caller<'_>,
         request: &Parts,
         path: &RequestPath,
     ) -> Result<Response> {
         let is_root = |dir: &str| dir == root.prefix.as_str();
-        let names = self.mounts.children(&path.path, protocol);
+        let names = self.names(&path.path, caller);
         if is_root(&path.path) || !names.is_empty() {
             if !path.is_dir {
                 return Ok(redirect_to_directory(request, path));
@@ -233,7 +277,7 @@ impl Content {
         let Some((dir, LISTING)) = path.path.rsplit_once('/') else {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
-        let names = self.mounts.children(dir, protocol);
+        let names = self.names(dir, caller);
         let exists =
             root.listing && !path.is_dir && root.holds(dir) && (is_root(dir) || !names.is_empty());
         if !exists {
@@ -348,6 +392,19 @@ impl Content {
         self.small.insert(sha256, bytes.clone());
         Ok(Origin::Memory(bytes))
     }
+}
+
+/// An answer that is for this client alone: no cache on the way may give it to others.
+fn kept_private(mut answer: Response) -> Response {
+    let cached = answer.headers().get(CACHE_CONTROL);
+    let kept = match cached.and_then(|value| value.to_str().ok()) {
+        Some(value) => format!("private, {}", value.trim_start_matches("public, ")),
+        None => "private, no-cache".to_owned(),
+    };
+    if let Ok(value) = HeaderValue::from_str(&kept) {
+        answer.headers_mut().insert(CACHE_CONTROL, value);
+    }
+    answer
 }
 
 /// The answer while the files cannot be reached: the same request may succeed in a moment.

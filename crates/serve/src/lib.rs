@@ -1,11 +1,12 @@
 //! Published content, as dnf and other clients ask for it.
 //!
 //! A request path is made safe once ([`path`]), looked up in the mounts ([`Mounts`]) and then in one publication, which the
-//! request holds until its last byte is sent: a publish in between changes the next request, never this one. What a path
-//! shows is a blob or a few bytes of the index; which type of content it belongs to is not known here.
+//! request holds until its last byte is sent: a publish in between changes the next request, never this one. A mount that has a
+//! guard is asked for it in between ([`Access`]): before anything of it is looked up. What a path shows is a blob or a few bytes of the index; which type of content it belongs to is not known here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod access;
 mod body;
 mod conditional;
 mod content;
@@ -17,6 +18,7 @@ mod range;
 mod respond;
 mod small;
 
+pub use access::Access;
 pub use content::{Content, Root};
-pub use mounts::{MountRow, MountTable, Mounts, Protocol, Resolved};
+pub use mounts::{Located, MountRow, MountTable, Mounts, Protocol, Resolved};
 pub use on_demand::{OnDemand, Opened, Unavailable};

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use pith_blobs::{Blobs, Entry, Publication, Result};
 use pith_core::{RelativePath, Sha256, Timestamp};
+use pith_trust::Guard;
 use tokio::sync::OnceCell;
 
 /// The protocol by which a request came; some content is published for one way only.
@@ -18,6 +19,15 @@ pub enum Protocol {
     Https,
     /// Unknown, or a proxy in front decides: everything is shown.
     Any,
+}
+
+/// A mount and the rest of the path. Nothing of what is mounted was looked at.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// The mount.
+    pub mount: Arc<MountRow>,
+    /// The path below it; empty for the mount itself.
+    pub rest: String,
 }
 
 /// A publication and the rest of the path, to be looked up in it.
@@ -34,11 +44,14 @@ pub struct Resolved {
 /// The tree of mounts. Paths are those of [`crate::path::RequestPath`]: no slash at either end.
 #[async_trait]
 pub trait Mounts: Send + Sync {
-    /// The mount that `path` is, or is below of.
+    /// The mount that `path` is, or is below of. One that is guarded is found by any protocol.
+    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located>;
+
+    /// Opens what is mounted.
     ///
     /// # Errors
     /// When the publication cannot be opened.
-    async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>>;
+    async fn open(&self, located: Located) -> Result<Resolved>;
 
     /// The file that stood at `path` below the mount before the publication that is there now, as long as it can still be
     /// fetched.
@@ -47,8 +60,14 @@ pub trait Mounts: Send + Sync {
     /// When that cannot be found out.
     async fn retired(&self, mount: &MountRow, path: &str) -> Result<Option<Entry>>;
 
-    /// The sorted names of mounts, and of directories on the way to mounts, in `dir`; empty when there are none.
-    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String>;
+    /// The sorted names of mounts, and of directories on the way to mounts, in `dir`; empty when there are none. Guarded mounts
+    /// count where `admits` says so.
+    fn children(
+        &self,
+        dir: &str,
+        protocol: Protocol,
+        admits: &(dyn Fn(&MountRow) -> bool + Sync),
+    ) -> Vec<String>;
 }
 
 /// A mount as the database has it.
@@ -66,10 +85,13 @@ pub struct MountRow {
     pub https: bool,
     /// When a path below it was last retired: left out by a publication.
     pub retired: Option<Timestamp>,
+    /// Says who may read it; `None` for everybody.
+    pub guard: Option<Arc<Guard>>,
 }
 
 impl MountRow {
-    fn shows(&self, protocol: Protocol) -> bool {
+    /// Tells whether it is shown to those who come by this protocol.
+    pub(crate) fn shows(&self, protocol: Protocol) -> bool {
         shows(self.http, self.https, protocol)
     }
 }
@@ -97,14 +119,19 @@ pub struct MountTable {
 #[derive(Default)]
 struct Snapshot {
     mounts: HashMap<String, Arc<MountRow>>,
-    /// For each directory on the way: the names in it, and for which protocols there is something below.
+    /// For each directory on the way: the names in it, and for which protocols there is something below that everybody may read.
     dirs: HashMap<String, BTreeMap<String, (bool, bool)>>,
+    /// The mounts that not everybody may read.
+    guarded: BTreeMap<String, Arc<MountRow>>,
 }
 
 impl Snapshot {
     fn new(rows: Vec<MountRow>) -> Self {
         let mut this = Self::default();
         for row in rows {
+            let row = Arc::new(row);
+            let is_open = row.guard.is_none();
+            let (http, https) = (row.http && is_open, row.https && is_open);
             let mut path = row.prefix.as_str();
             loop {
                 let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -114,16 +141,31 @@ impl Snapshot {
                     .or_default()
                     .entry(name.to_owned())
                     .or_default();
-                *seen = (seen.0 || row.http, seen.1 || row.https);
+                *seen = (seen.0 || http, seen.1 || https);
                 if dir.is_empty() {
                     break;
                 }
                 path = dir;
             }
-            this.mounts
-                .insert(row.prefix.as_str().to_owned(), Arc::new(row));
+            if !is_open {
+                let prefix = row.prefix.as_str().to_owned();
+                this.guarded.insert(prefix, Arc::clone(&row));
+            }
+            this.mounts.insert(row.prefix.as_str().to_owned(), row);
         }
         this
+    }
+
+    /// The guarded mounts at `path` and below it.
+    fn guarded_below(&self, path: &str) -> impl Iterator<Item = &Arc<MountRow>> {
+        let below = format!("{path}/");
+        let is_below = {
+            let below = below.clone();
+            move |(prefix, _): &(&String, _)| prefix.starts_with(&below)
+        };
+        let all = self.guarded.range(below..).take_while(is_below);
+        let own = self.guarded.get(path);
+        own.into_iter().chain(all.map(|(_, row)| row))
     }
 
     /// The longest mount that `path` is or is below of, and the rest.
@@ -133,7 +175,7 @@ impl Snapshot {
             let row = self
                 .mounts
                 .get(&path[..end])
-                .filter(|row| row.shows(protocol))?;
+                .filter(|row| row.shows(protocol) || row.guard.is_some())?;
             Some((row, path[end..].trim_start_matches('/')))
         })
     }
@@ -166,20 +208,15 @@ impl MountTable {
         Arc::clone(&self.snapshot.read())
     }
 
-    /// As [`Mounts::resolve`], of the mounts as they were last read.
-    ///
-    /// # Errors
-    /// When the publication cannot be opened.
-    pub async fn find(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>> {
+    /// As [`Mounts::locate`], of the mounts as they were last read.
+    #[must_use]
+    pub fn find(&self, path: &str, protocol: Protocol) -> Option<Located> {
         let snapshot = self.snapshot();
-        let Some((mount, rest)) = snapshot.find(path, protocol) else {
-            return Ok(None);
-        };
-        Ok(Some(Resolved {
+        let (mount, rest) = snapshot.find(path, protocol)?;
+        Some(Located {
             mount: Arc::clone(mount),
-            publication: self.publication(mount.publication).await?,
             rest: rest.to_owned(),
-        }))
+        })
     }
 
     async fn publication(&self, sha256: Sha256) -> Result<Arc<Publication>> {
@@ -200,19 +237,39 @@ impl MountTable {
 /// The mounts as they were last read, and nothing that is retired.
 #[async_trait]
 impl Mounts for MountTable {
-    async fn resolve(&self, path: &str, protocol: Protocol) -> Result<Option<Resolved>> {
-        self.find(path, protocol).await
+    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located> {
+        self.find(path, protocol)
+    }
+
+    async fn open(&self, located: Located) -> Result<Resolved> {
+        let Located { mount, rest } = located;
+        Ok(Resolved {
+            publication: self.publication(mount.publication).await?,
+            mount,
+            rest,
+        })
     }
 
     async fn retired(&self, _mount: &MountRow, _path: &str) -> Result<Option<Entry>> {
         Ok(None)
     }
 
-    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String> {
+    fn children(
+        &self,
+        dir: &str,
+        protocol: Protocol,
+        admits: &(dyn Fn(&MountRow) -> bool + Sync),
+    ) -> Vec<String> {
         let snapshot = self.snapshot();
+        let may_read = |name: &str| {
+            let path = format!("{dir}/{name}");
+            snapshot
+                .guarded_below(&path)
+                .any(|row| row.shows(protocol) && admits(row))
+        };
         let names = snapshot.dirs.get(dir).into_iter().flatten();
         names
-            .filter(|(_, (http, https))| shows(*http, *https, protocol))
+            .filter(|(name, (http, https))| shows(*http, *https, protocol) || may_read(name))
             .map(|(name, _)| name.clone())
             .collect()
     }
@@ -230,6 +287,7 @@ mod tests {
             http,
             https,
             retired: None,
+            guard: None,
         }
     }
 
@@ -249,5 +307,29 @@ mod tests {
         assert_eq!(found("a/b", Protocol::Http), Some((1, "")));
         assert_eq!(found("a/bc", Protocol::Any), None);
         assert_eq!(found("a", Protocol::Any), None);
+    }
+
+    #[test]
+    fn a_guarded_mount_is_found_by_any_protocol_and_listed_for_those_it_admits() {
+        let guarded = |prefix: &str| MountRow {
+            guard: Some(Arc::new(Guard::closed())),
+            ..row(prefix, 3, false, true)
+        };
+        let snapshot = Snapshot::new(vec![
+            row("a", 1, true, true),
+            guarded("a/b"),
+            guarded("x/y/z"),
+            guarded("x/y-z"),
+        ]);
+        let found = snapshot.find("a/b/c", Protocol::Http).unwrap();
+        assert_eq!((found.0.publication.0[0], found.1), (3, "c"));
+        let below = |path: &str| -> Vec<String> {
+            let rows = snapshot.guarded_below(path);
+            rows.map(|row| row.prefix.to_string()).collect()
+        };
+        assert_eq!(below("x/y"), ["x/y/z"]);
+        assert_eq!(below("x/y-z"), ["x/y-z"]);
+        assert_eq!(below("x"), ["x/y-z", "x/y/z"]);
+        assert!(below("x/y/z/w").is_empty());
     }
 }

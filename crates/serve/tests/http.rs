@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pith_blobs::{Blobs, Entry, PublicationBuilder, StorageUrl};
 use pith_core::{RelativePath, Sha256};
-use pith_serve::{Content, MountRow, MountTable, Mounts, Protocol, Resolved, Root};
+use pith_serve::{Content, Located, MountRow, MountTable, Mounts, Protocol, Resolved, Root};
+use pith_trust::Guard;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,12 +28,13 @@ struct WithRetired {
 
 #[async_trait::async_trait]
 impl Mounts for WithRetired {
-    async fn resolve(
-        &self,
-        path: &str,
-        protocol: Protocol,
-    ) -> pith_blobs::Result<Option<Resolved>> {
-        self.table.resolve(path, protocol).await
+    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located> {
+        self.table.locate(path, protocol).await
+    }
+
+    async fn open(&self, located: Located) -> pith_blobs::Result<Resolved> {
+        assert_eq!(located.mount.guard, None, "looked up");
+        self.table.open(located).await
     }
 
     async fn retired(&self, mount: &MountRow, path: &str) -> pith_blobs::Result<Option<Entry>> {
@@ -43,8 +45,13 @@ impl Mounts for WithRetired {
         Ok(found.map(|(_, _, entry)| entry.clone()))
     }
 
-    fn children(&self, dir: &str, protocol: Protocol) -> Vec<String> {
-        self.table.children(dir, protocol)
+    fn children(
+        &self,
+        dir: &str,
+        protocol: Protocol,
+        admits: &(dyn Fn(&MountRow) -> bool + Sync),
+    ) -> Vec<String> {
+        self.table.children(dir, protocol, admits)
     }
 }
 
@@ -163,6 +170,7 @@ impl Server {
             http,
             https: true,
             retired: None,
+            guard: None,
         };
         this.mounts.refresh(vec![
             row("pulp/repos/fedora/43", publication, true),
@@ -540,6 +548,7 @@ async fn a_publish_is_seen_whole_by_the_next_request_while_the_last_one_goes_on(
         http: true,
         https: true,
         retired: None,
+        guard: None,
     };
     server.mounts.refresh(vec![row]);
     assert_eq!(server.get(url).await.text().await.unwrap(), "new");
@@ -600,4 +609,48 @@ async fn a_retired_file_is_served_as_any_other_and_only_where_nothing_else_is() 
         .ask(Method::GET, "/pulp/repos/secret/9/gone.rpm", &[])
         .await;
     assert_eq!(hidden.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn below_a_guarded_mount_nothing_is_looked_up_for_whoever_it_does_not_admit() {
+    let server = Server::with_everything().await;
+    let publication = server
+        .publication(&[("x", Entry::inline("x", MTIME))])
+        .await;
+    let row = |prefix: &str, guard| MountRow {
+        prefix: path(prefix),
+        repo_id: "r".into(),
+        publication,
+        http: true,
+        https: true,
+        retired: None,
+        guard,
+    };
+    let guard = Some(Arc::new(Guard::closed()));
+    server.mounts.refresh(vec![
+        row("pulp/repos/paid/9", guard.clone()),
+        row("pulp/repos/mixed/paid", guard),
+        row("pulp/repos/mixed/free", None),
+    ]);
+    // The mounts of this server let nobody open one that is guarded.
+    let headers = [("range", "bytes=0-0"), ("if-none-match", "*")];
+    for below in ["", "/", "/x", "/none", "/gone.rpm", "/listing", "/%61/x"] {
+        let asked = format!("/pulp/repos/paid/9{below}");
+        for method in [Method::GET, Method::HEAD] {
+            let answer = server.ask(method, &asked, &headers).await;
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{asked}");
+            assert!(answer.headers().get("etag").is_none());
+        }
+    }
+    let status = async |asked: &str| server.get(asked).await.status();
+    assert_eq!(status("/pulp/repos/paid/").await, StatusCode::NOT_FOUND);
+    assert_eq!(status("/pulp/repos/paid").await, StatusCode::NOT_FOUND);
+    assert_eq!(
+        status("/pulp/repos/paid/listing").await,
+        StatusCode::NOT_FOUND
+    );
+    let text = async |asked: &str| server.get(asked).await.text().await.unwrap();
+    assert_eq!(text("/pulp/repos/listing").await, "mixed");
+    assert_eq!(text("/pulp/repos/mixed/listing").await, "free");
+    assert!(!text("/pulp/repos/mixed/").await.contains("paid"));
 }

@@ -1,9 +1,11 @@
 //! Distributors: how a repository is published.
 
-use pith_core::{Document, ObjectId, Timestamp};
+use pith_core::{Document, ObjectId, Sha256, Timestamp};
 
 use crate::dialect::{Sql, sql};
 use crate::importers::{lock_repository, repository_exists};
+use crate::publications::bump_mounts;
+use crate::secrets::Secrets;
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
@@ -31,24 +33,38 @@ pub struct Distributor {
     pub last_override: Option<Document>,
     /// Plugin data.
     pub scratchpad: Document,
+    /// The digest of the authorities whose clients alone may read what it publishes, as the settings name them; `None` for
+    /// everybody.
+    pub guard: Option<Sha256>,
+}
+
+/// Settings of a distributor with what follows from them.
+#[derive(Debug, Clone, Copy)]
+pub struct DistributorSettings<'a> {
+    /// The settings.
+    pub config: &'a Document,
+    /// As [`Distributor::guard`].
+    pub guard: Option<Sha256>,
 }
 
 /// The columns of a [`Distributor`], in the order of `distributor`.
 pub(crate) const COLUMNS: &str = "repo_id, id, oid, type_id, json(config), auto_publish, last_publish, last_updated, \
-     json(last_override), json(scratchpad)";
+     json(last_override), json(scratchpad), guard";
 
-pub(crate) fn distributor(row: &Row) -> Result<Distributor> {
+pub(crate) fn distributor(row: &Row, secrets: &Secrets) -> Result<Distributor> {
+    let last_override: Option<Document> = row.get(8)?;
     Ok(Distributor {
         repo_id: row.get(0)?,
         id: row.get(1)?,
         oid: row.get(2)?,
         type_id: row.get(3)?,
-        config: row.get(4)?,
+        config: secrets.opened(row.get(4)?)?,
         auto_publish: row.get(5)?,
         last_publish: row.get(6)?,
         last_updated: row.get(7)?,
-        last_override: row.get(8)?,
+        last_override: last_override.map(|last| secrets.opened(last)).transpose()?,
         scratchpad: row.get(9)?,
+        guard: row.get(10)?,
     })
 }
 
@@ -56,22 +72,29 @@ pub(crate) fn distributor(row: &Row) -> Result<Distributor> {
 ///
 /// # Errors
 /// [`crate::StoreError::Duplicate`] when the repository has one of this id.
-pub(crate) async fn insert(tx: &mut DbTx, distributor: &Distributor) -> Result<()> {
+pub(crate) async fn insert(
+    tx: &mut DbTx,
+    distributor: &Distributor,
+    secrets: &Secrets,
+) -> Result<()> {
+    let last_override = distributor.last_override.as_ref();
+    let last_override = last_override.map(|last| secrets.sealed(last)).transpose()?;
     let statement = sql(
         "INSERT INTO distributors (repo_id, id, oid, type_id, config, auto_publish, last_publish, \
-         last_updated, last_override, scratchpad) \
-         VALUES ($1, $2, $3, $4, jsonb($5), $6, $7, $8, jsonb($9), jsonb($10))",
+         last_updated, last_override, scratchpad, guard) \
+         VALUES ($1, $2, $3, $4, jsonb($5), $6, $7, $8, jsonb($9), jsonb($10), $11)",
     )
     .bind(&distributor.repo_id)
     .bind(&distributor.id)
     .bind(&distributor.oid)
     .bind(&distributor.type_id)
-    .bind(&distributor.config)
+    .bind(&secrets.sealed(&distributor.config)?)
     .bind(distributor.auto_publish)
     .bind(distributor.last_publish)
     .bind(distributor.last_updated)
-    .bind(&distributor.last_override)
-    .bind(&distributor.scratchpad);
+    .bind(&last_override)
+    .bind(&distributor.scratchpad)
+    .bind(distributor.guard);
     tx.execute(statement)
         .await
         .map(drop)
@@ -87,7 +110,7 @@ async fn delete(tx: &mut Tx, repo: &str, id: &str) -> Result<bool> {
     );
     let gone = gone.await? > 0;
     if gone {
-        crate::publications::bump_mounts(tx).await?;
+        bump_mounts(tx).await?;
     }
     Ok(gone)
 }
@@ -105,11 +128,8 @@ impl Store {
             .bind(repo)
             .push(" AND id = ")
             .bind(id);
-        self.optional(query.build())
-            .await?
-            .as_ref()
-            .map(distributor)
-            .transpose()
+        let row = self.optional(query.build()).await?;
+        row.map(|row| self.distributor_of(&row)).transpose()
     }
 
     /// The distributors of these repositories, or of all, by repository and id.
@@ -123,11 +143,8 @@ impl Store {
             query.push(" WHERE ").bind_in("repo_id", repos);
         }
         query.push(" ORDER BY repo_id, id");
-        self.all(query.build())
-            .await?
-            .iter()
-            .map(distributor)
-            .collect()
+        let rows = self.all(query.build()).await?;
+        rows.iter().map(|row| self.distributor_of(row)).collect()
     }
 
     /// The distributors of a type in other repositories than `repo`, by repository and id.
@@ -147,11 +164,8 @@ impl Store {
             .push(" AND repo_id <> ")
             .bind(repo)
             .push(" ORDER BY repo_id, id");
-        self.all(query.build())
-            .await?
-            .iter()
-            .map(distributor)
-            .collect()
+        let rows = self.all(query.build()).await?;
+        rows.iter().map(|row| self.distributor_of(row)).collect()
     }
 
     /// Adds the distributor, in place of one of the same id.
@@ -162,11 +176,50 @@ impl Store {
         let mut tx = self.begin().await?;
         repository_exists(&mut tx.inner, &distributor.repo_id).await?;
         delete(&mut tx, &distributor.repo_id, &distributor.id).await?;
-        insert(&mut tx.inner, distributor).await?;
+        insert(&mut tx.inner, distributor, &self.inner.secrets).await?;
         tx.commit().await
     }
 
-    /// Replaces settings and auto-publish (when given), sets `last_updated` to now, answers the distributor.
+    fn distributor_of(&self, row: &Row) -> Result<Distributor> {
+        distributor(row, &self.inner.secrets)
+    }
+
+    /// A distributor whose guard has this digest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn distributor_guarded_by(&self, guard: Sha256) -> Result<Option<Distributor>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(COLUMNS)
+            .push(" FROM distributors WHERE guard = ")
+            .bind(guard)
+            .push(" LIMIT 1");
+        let row = self.optional(query.build()).await?;
+        row.map(|row| self.distributor_of(&row)).transpose()
+    }
+
+    /// Replaces the guard of a distributor whose settings say so, and did when they were saved.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn distributor_set_guard(
+        &self,
+        repo: &str,
+        id: &str,
+        guard: Option<Sha256>,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let statement = sql("UPDATE distributors SET guard = $1 WHERE repo_id = $2 AND id = $3");
+        tx.inner
+            .execute(statement.bind(guard).bind(repo).bind(id))
+            .await?;
+        bump_mounts(&mut tx).await?;
+        tx.commit().await
+    }
+
+    /// Replaces settings and auto-publish (when given), sets `last_updated` to now, answers the distributor. Settings count for
+    /// what is served already.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such distributor.
@@ -174,13 +227,17 @@ impl Store {
         &self,
         repo: &str,
         id: &str,
-        config: Option<&Document>,
+        settings: Option<DistributorSettings<'_>>,
         auto_publish: Option<bool>,
     ) -> Result<Distributor> {
         let mut query = Sql::new(self.engine(), "UPDATE distributors SET last_updated = ");
         query.bind(self.now());
-        if let Some(config) = config {
-            query.push(", config = jsonb(").bind(config).push(")");
+        if let Some(settings) = settings {
+            query
+                .push(", config = jsonb(")
+                .bind(&self.inner.secrets.sealed(settings.config)?)
+                .push("), guard = ")
+                .bind(settings.guard);
         }
         if let Some(auto_publish) = auto_publish {
             query.push(", auto_publish = ").bind(auto_publish);
@@ -192,10 +249,15 @@ impl Store {
             .bind(id)
             .push(" RETURNING ")
             .push(COLUMNS);
-        let rows = self.write_all_of_repository(repo, query.build()).await?;
-        rows.first()
-            .map(distributor)
-            .unwrap_or_else(|| Err(StoreError::missing("distributor", id)))
+        let mut tx = self.begin().await?;
+        lock_repository(&mut tx.inner, repo).await?;
+        let row = tx.inner.optional(query.build()).await?;
+        let row = row.ok_or_else(|| StoreError::missing("distributor", id))?;
+        if settings.is_some() {
+            bump_mounts(&mut tx).await?;
+        }
+        tx.commit().await?;
+        self.distributor_of(&row)
     }
 
     /// Notes the start of a publish and the override settings it ran with.
@@ -209,10 +271,11 @@ impl Store {
         at: Timestamp,
         override_config: Option<&Document>,
     ) -> Result<()> {
+        let sealed = override_config.map(|config| self.inner.secrets.sealed(config));
         let statement =
             sql("UPDATE distributors SET last_publish = $1, last_override = jsonb($2) WHERE repo_id = $3 AND id = $4")
                 .bind(at)
-                .bind(override_config)
+                .bind(&sealed.transpose()?)
                 .bind(repo)
                 .bind(id);
         match self.execute_of_repository(repo, statement).await? {

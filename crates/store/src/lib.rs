@@ -55,7 +55,7 @@ pub mod workers;
 
 pub use content::{Committed, ContentState};
 pub use criteria_sql::{Held, UnitFilter};
-pub use distributors::Distributor;
+pub use distributors::{Distributor, DistributorSettings};
 pub use error::StoreError;
 pub use fence::{Fence, LastTx, TaskStore};
 pub use generations::Generations;

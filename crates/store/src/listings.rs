@@ -154,8 +154,9 @@ impl Store {
             query.push(" ORDER BY repo_id, id");
             query
         };
-        let read = |row: &Row| {
-            let found = distributor(row)?;
+        let secrets = self.inner.secrets.clone();
+        let read = move |row: &Row| {
+            let found = distributor(row, &secrets)?;
             Ok(((found.repo_id.clone(), found.id.clone()), found))
         };
         pages(self.clone(), Window::default(), select, read)

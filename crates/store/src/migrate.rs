@@ -9,7 +9,7 @@ use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_content.sql"),
     include_str!("../migrations/0003_sources.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("../migrations/0013_said.sql"),
     include_str!("../migrations/0014_lost.sql"),
     include_str!("../migrations/0015_makers.sql"),
+    include_str!("../migrations/0016_guards.sql"),
 ];
 
 /// The schema this program knows.

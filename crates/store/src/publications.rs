@@ -88,6 +88,8 @@ pub struct Mount {
     pub http: bool,
     /// Over HTTPS.
     pub https: bool,
+    /// The guard of its distributor.
+    pub guard: Option<Sha256>,
     /// When it last changed.
     pub updated: Timestamp,
     /// When a path was last retired below it; nothing is to be had by grace where this is long ago.
@@ -122,6 +124,7 @@ fn mount(row: &Row) -> Result<Mount> {
         https: row.get(6)?,
         updated: row.get(7)?,
         retired: row.get(8)?,
+        guard: row.get(9)?,
     })
 }
 
@@ -384,7 +387,8 @@ impl Store {
     pub async fn mounts_all(&self) -> Result<Vec<Mount>> {
         let statement = sql(
             "SELECT m.prefix, m.repo_id, m.distributor_id, m.publication_id, p.index_blob, m.http, m.https, \
-             m.updated, m.retired FROM mounts m JOIN publications p ON p.id = m.publication_id ORDER BY m.prefix",
+             m.updated, m.retired, d.guard FROM mounts m JOIN publications p ON p.id = m.publication_id \
+             JOIN distributors d ON d.repo_id = m.repo_id AND d.id = m.distributor_id ORDER BY m.prefix",
         );
         self.all(statement).await?.iter().map(mount).collect()
     }

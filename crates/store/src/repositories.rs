@@ -160,7 +160,7 @@ impl Store {
             crate::importers::insert(&mut tx.inner, importer, &self.inner.secrets).await?;
         }
         for distributor in distributors {
-            crate::distributors::insert(&mut tx.inner, distributor).await?;
+            crate::distributors::insert(&mut tx.inner, distributor, &self.inner.secrets).await?;
         }
         tx.commit().await
     }

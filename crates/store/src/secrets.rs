@@ -1,6 +1,6 @@
 //! Secrets in the database: sealed, so that whoever reads the file, a backup or a replica has none of them.
 //!
-//! Passwords, tokens and keys stand in settings of importers, in overrides of schedules and in the arguments of tasks. In
+//! Passwords, tokens and keys stand in settings of importers and distributors, in overrides and in the arguments of tasks. In
 //! each document the value of such a key alone is sealed: all else stays as it is, for people and for queries.
 
 use std::fmt;
@@ -20,6 +20,8 @@ use crate::{Engine, Result, Store, StoreError};
 const MARK: &str = "pith-sealed:1:";
 /// The setting that says with which key the database is sealed.
 const SETTING: &str = "secrets_key";
+/// The kinds of documents that are sealed, in the order in which they came to be: a database knows up to where it is done.
+const SEALED: i64 = 2;
 /// Tasks that are looked at at once.
 const BATCH: u64 = 500;
 
@@ -185,13 +187,13 @@ impl Store {
         if secrets.seal.set(seal).is_err() {
             return Err(StoreError::Sealed("a key was given before".to_owned()));
         }
-        if known["all"] != true {
+        if known["all"] != SEALED {
             secrets.forgets.store(forget, Ordering::Relaxed);
             self.write_over(true).await?;
             self.seal_all().await?;
             self.write_over(false).await?;
             secrets.forgets.store(false, Ordering::Relaxed);
-            let done = json!({"id": id, "all": true});
+            let done = json!({"id": id, "all": SEALED});
             self.setting_set(SETTING, &done).await?;
         }
         Ok(())
@@ -233,11 +235,40 @@ impl Store {
             }
             tx.commit().await?;
         }
+        self.seal_distributors().await?;
         for row in self.all(sql("SELECT oid FROM schedules")).await? {
             let oid: ObjectId = row.get(0)?;
             self.schedule_change(&oid, |_| ()).await?;
         }
         self.seal_tasks().await
+    }
+
+    async fn seal_distributors(&self) -> Result<()> {
+        for distributor in self.distributor_list(None).await? {
+            let (repo, id) = (&distributor.repo_id, &distributor.id);
+            let mut tx = self.begin().await?;
+            lock_repository(&mut tx.inner, repo).await?;
+            let read = sql(
+                "SELECT json(config), json(last_override) FROM distributors \
+                 WHERE repo_id = $1 AND id = $2",
+            );
+            if let Some(row) = tx.inner.optional(read.bind(repo).bind(id)).await? {
+                let secrets = &self.inner.secrets;
+                let again = |document| secrets.sealed(&secrets.opened(document)?);
+                let last: Option<Document> = row.get(1)?;
+                let statement = sql(
+                    "UPDATE distributors SET config = jsonb($1), last_override = jsonb($2) \
+                     WHERE repo_id = $3 AND id = $4",
+                )
+                .bind(&again(row.get(0)?)?)
+                .bind(&last.map(again).transpose()?)
+                .bind(repo)
+                .bind(id);
+                tx.inner.execute(statement).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     async fn seal_tasks(&self) -> Result<()> {

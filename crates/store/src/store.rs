@@ -391,19 +391,6 @@ impl Store {
         Ok(affected)
     }
 
-    /// As [`Self::execute_of_repository`]; answers the rows that the statement returns.
-    pub(crate) async fn write_all_of_repository(
-        &self,
-        repo: &str,
-        statement: Stmt,
-    ) -> Result<Vec<Row>> {
-        let mut tx = self.begin().await?;
-        lock_repository(&mut tx.inner, repo).await?;
-        let rows = tx.inner.all(statement).await?;
-        tx.commit().await?;
-        Ok(rows)
-    }
-
     /// Tells whether a statement may run alone.
     fn is_free(&self) -> bool {
         self.fence.is_none() && self.within.is_none()

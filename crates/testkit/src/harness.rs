@@ -11,7 +11,9 @@ use pith_content::cataloger::CatalogContext;
 use pith_content::descriptor::KeyField;
 use pith_content::fetch::FetchFailure;
 use pith_content::group::GroupPublishContext;
-use pith_content::publish::{Entry, Mount, OtherDistributor, PublishContext, PublishReport};
+use pith_content::publish::{
+    ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
+};
 use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Select, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
@@ -207,6 +209,10 @@ impl Distributor for HarnessPlugin {
             })
             .into_iter()
             .collect()
+    }
+
+    fn guard(&self, _config: &Config) -> Option<ClientGuard> {
+        None
     }
 
     fn is_current_only(&self, _path: &str) -> bool {

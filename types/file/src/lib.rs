@@ -142,10 +142,10 @@ static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
             SettingKind::Bool,
             "publish even when nothing changed (default false)",
         ),
-        Setting::without_effect(
+        Setting::new(
             "ssl_auth_ca_cert",
             SettingKind::Pem,
-            "no effect yet: certificates that clients must chain to; everybody may read the repository",
+            "CA of the client certificates that may read the repository, with revocation lists where there are any",
         ),
     ],
 };

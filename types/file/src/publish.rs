@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_content::publish::{
-    Distributor, Entry, GeneratedFile, Mount, OtherDistributor, PublishContext, PublishReport,
-    later_second,
+    ClientGuard, Distributor, Entry, GeneratedFile, Mount, OtherDistributor, PublishContext,
+    PublishReport, later_second,
 };
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
@@ -49,6 +49,10 @@ impl Distributor for IsoDistributor {
             })
             .into_iter()
             .collect()
+    }
+
+    fn guard(&self, config: &Config) -> Option<ClientGuard> {
+        ClientGuard::of_setting(config, "ssl_auth_ca_cert")
     }
 
     fn is_current_only(&self, path: &str) -> bool {

@@ -372,15 +372,15 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
         Text,
         "no effect yet: public key for consumers, which cannot be registered yet",
     ),
-    Setting::without_effect(
+    Setting::new(
         "auth_ca",
         Pem,
-        "no effect yet: CA of the certificates that may read the repository; everybody may",
+        "CA of the client certificates that may read the repository, with revocation lists where there are any",
     ),
     Setting::without_effect(
         "auth_cert",
         Pem,
-        "no effect yet: entitlement certificate for consumers; everybody may read the repository",
+        "no effect yet: entitlement certificate for consumers, which cannot be registered yet; auth_ca alone guards",
     ),
     Setting::without_effect(
         "https_ca",
@@ -407,7 +407,11 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
         Text,
         "no effect: a publication is no folder; an existing folder, as in Pulp",
     ),
-    Setting::without_effect("protected", Bool, "no effect, in Pulp neither"),
+    Setting::without_effect(
+        "protected",
+        Bool,
+        "no effect, in Pulp neither: auth_ca guards",
+    ),
     Setting::without_effect(
         "skip",
         List,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use pith_content::copy::{CopyContext, CopyReport};
 use pith_content::descriptor::KeyField;
-use pith_content::publish::{Mount, OtherDistributor, PublishContext, PublishReport};
+use pith_content::publish::{ClientGuard, Mount, OtherDistributor, PublishContext, PublishReport};
 use pith_content::sync::{SyncContext, SyncReport, Upstream};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
@@ -177,6 +177,10 @@ impl Distributor for Plugin {
 
     fn mounts(&self, _repo_id: &str, _config: &Config) -> Vec<Mount> {
         Vec::new()
+    }
+
+    fn guard(&self, _config: &Config) -> Option<ClientGuard> {
+        None
     }
 
     fn is_current_only(&self, _path: &str) -> bool {

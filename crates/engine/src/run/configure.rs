@@ -3,7 +3,7 @@
 use pith_content::Config;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId};
-use pith_store::{Importer, LastTx, RepositoryChange, StoreError};
+use pith_store::{DistributorSettings, Importer, LastTx, RepositoryChange, StoreError};
 use serde_json::{Value, json};
 
 use crate::error::{from_store, missing};
@@ -164,16 +164,21 @@ pub(super) async fn update_distributor(
             )));
         }
     };
+    let config = importers::without_masks(&distributor.config, config);
     let merged = Config::new(merged(distributor.config, config))
         .document()
         .clone();
     let (registry, type_id) = (&run.engine.registry, &distributor.type_id);
-    distributors::check_config(registry, &last, &repo_id, type_id, &merged).await?;
+    let guard = distributors::check_config(registry, &last, &repo_id, type_id, &merged).await?;
+    let settings = DistributorSettings {
+        config: &merged,
+        guard,
+    };
     let updated = last
-        .distributor_update(&repo_id, &distributor_id, Some(&merged), auto_publish)
+        .distributor_update(&repo_id, &distributor_id, Some(settings), auto_publish)
         .await
         .map_err(from_store)?;
-    with_result(&run, last, distributors::document(&updated)).await
+    with_result(&run, last, distributors::document(registry, &updated)).await
 }
 
 /// Removes a distributor and stops serving what it published.

@@ -117,7 +117,25 @@ fn check_override(
     plugin
         .validate(&distributor.repo_id, &config, &[])
         .map_err(ContentError::Other)?;
-    check_protocols(plugin, distributor, &config)
+    check_protocols(plugin, distributor, &config)?;
+    check_guard(plugin, distributor, &config)
+}
+
+/// Refuses an override that says otherwise than the stored settings who may read: it could not hold before and after the publish.
+fn check_guard(
+    plugin: &dyn Plugin,
+    distributor: &Distributor,
+    asked: &Config,
+) -> Result<(), ContentError> {
+    let stored = plugin.guard(&Config::new(distributor.config.clone()));
+    let asked = plugin.guard(asked);
+    if asked == stored {
+        return Ok(());
+    }
+    let setting = asked.or(stored).map_or("", |guard| guard.setting);
+    Err(ContentError::other(format!(
+        "[{setting}] says who may read what is published, which no override can change; save it in the distributor's settings"
+    )))
 }
 
 /// Refuses an override that would have the publication served over a protocol that the stored settings do not serve it over.

@@ -306,7 +306,7 @@ impl Engine {
             descending: false,
         });
         let found = select_stream(listed, &ordered, Window::default(), |distributor| {
-            let mut facts = distributors::document(distributor);
+            let mut facts = distributors::document(&self.registry, distributor);
             facts["distributor_id"] = json!(distributor.id);
             facts["last_publish"] = Dates::Extended.show(distributor.last_publish);
             facts["last_updated"] = Dates::Extended.show(Some(distributor.last_updated));
@@ -316,7 +316,7 @@ impl Engine {
         Ok(found
             .iter()
             .map(|distributor| {
-                let mut document = distributors::document(distributor);
+                let mut document = distributors::document(&self.registry, distributor);
                 if let Some(fields) = &criteria.fields {
                     cut(
                         &mut document,

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::feeds::copy;
+use crate::guards::{GuardOptions, Guards};
 use crate::harness::{Harness, On, put_files};
 use crate::published::Published;
 
@@ -53,7 +54,13 @@ pub(crate) struct Front {
 impl Front {
     /// Returns what the binary serves, as it serves it.
     pub(crate) fn of(engine: &Arc<Engine>) -> Self {
-        let published = Published::new(Arc::clone(engine));
+        let guards = Guards::open(&GuardOptions {
+            repo_auth: true,
+            repo_auth_ca: None,
+            repo_auth_crl: None,
+            repo_auth_prefixes: Vec::new(),
+        });
+        let published = Published::new(Arc::clone(engine), guards.unwrap());
         Self {
             router: published.router(pith_serve::Protocol::Http),
         }

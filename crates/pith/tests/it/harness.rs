@@ -185,6 +185,7 @@ impl Harness {
             last_updated: now,
             last_override: None,
             scratchpad: Document::new(),
+            guard: None,
         };
         self.engine
             .store

@@ -11,6 +11,8 @@ mod faults;
 mod feeds;
 mod filters;
 mod grace;
+#[path = "../../src/guards.rs"]
+mod guards;
 mod harness;
 mod killed;
 mod life;

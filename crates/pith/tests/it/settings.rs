@@ -25,6 +25,8 @@ crate::on_both!(
 const NETWORK: &str =
     "crates/engine/src/upstream.rs::every_setting_of_the_network_reaches_the_downloads";
 
+const GUARDS: &str = "tests/tests/it/attack/guards.rs::only_certificates_of_the_authority_that_open_the_path_get_anything";
+
 /// Settings that work, with a test that changes them and sees it: file and name.
 #[rustfmt::skip]
 const WORKS: &[(&str, &[&str], &str)] = &[
@@ -49,6 +51,8 @@ const WORKS: &[(&str, &[&str], &str)] = &[
     ("iso_distributor", &["relative_url", "serve_http", "serve_https"], "crates/pith/tests/it/settings.rs::a_repository_is_served_where_and_how_its_settings_say"),
     ("yum_distributor", &["checksum_type"], "types/rpm/tests/it/publish.rs::the_checksum_type_of_the_feed_is_used_unless_another_is_asked_for"),
     ("yum_distributor", &["updateinfo_checksum_type"], "crates/pith/tests/it/settings.rs::advisories_are_published_with_the_digest_that_was_asked_for"),
+    ("yum_distributor", &["auth_ca"], GUARDS),
+    ("iso_distributor", &["ssl_auth_ca_cert"], GUARDS),
     ("*_distributor", &["force_full"], "crates/pith/tests/it/settings.rs::a_repository_is_served_where_and_how_its_settings_say"),
     ("yum_distributor", &["gpg_sign_metadata"], "crates/pith/tests/it/settings.rs::a_publish_that_should_be_signed_is_refused"),
     ("yum_distributor", &["remove_old_repodata", "remove_old_repodata_threshold"], "crates/pith/tests/it/settings.rs::replaced_metadata_stays_or_goes_as_asked"),

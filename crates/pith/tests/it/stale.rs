@@ -5,7 +5,7 @@ use std::io::Read;
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
 use pith_engine::Job;
-use pith_store::{Task, UnitQuery};
+use pith_store::{DistributorSettings, Task, UnitQuery};
 use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -405,7 +405,11 @@ async fn a_publish_is_skipped_only_while_everything_it_is_made_from_stays(on: On
     let other = json!({"http": true, "https": true, "relative_url": "elsewhere"});
     let other = serde_json::from_value(other).unwrap();
     let id = "yum_distributor";
-    let updated = store.distributor_update("zoo", id, Some(&other), None);
+    let settings = DistributorSettings {
+        config: &other,
+        guard: None,
+    };
+    let updated = store.distributor_update("zoo", id, Some(settings), None);
     updated.await.unwrap();
     assert_eq!(publish(&h, "zoo").await, "success");
     assert!(h.published("pulp/repos/zoo").await.is_empty());

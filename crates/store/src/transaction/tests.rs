@@ -72,6 +72,7 @@ fn distributor(store: &Store, repo: &str) -> Distributor {
         last_updated: store.now(),
         last_override: None,
         scratchpad: Document::new(),
+        guard: None,
     }
 }
 

@@ -208,6 +208,7 @@ pub(crate) fn distributor(repo: &str, id: &str, now: Timestamp) -> Distributor {
         last_updated: now,
         last_override: None,
         scratchpad: Document::new(),
+        guard: None,
     }
 }
 

@@ -1,5 +1,5 @@
 use pith_core::Sha256;
-use pith_store::{Mount, NewMount, NewPublication, Publication, StoreError};
+use pith_store::{DistributorSettings, Mount, NewMount, NewPublication, Publication, StoreError};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ on_both_engines!(
     a_prefix_of_somebody_else_is_refused_and_nothing_changes,
     removing_a_distributor_stops_serving,
     a_publication_needs_its_distributor,
+    a_mount_has_the_guard_of_its_distributor_from_the_moment_that_is_saved,
 );
 
 pub(crate) fn publication(repo: &str, index: &[u8]) -> NewPublication {
@@ -128,6 +129,46 @@ async fn removing_a_distributor_stops_serving(f: Fixture) {
     assert!(f.store.mounts_all().await.unwrap().is_empty());
     assert!(f.store.generations().await.unwrap().mounts > before + 1);
     assert_eq!(f.store.publication_list("b", "d").await.unwrap(), []);
+}
+
+async fn a_mount_has_the_guard_of_its_distributor_from_the_moment_that_is_saved(f: Fixture) {
+    prepared(&f).await;
+    let guard = Sha256::of(b"authorities");
+    let guarded = f.store.distributor_guarded_by(guard).await.unwrap();
+    assert_eq!(guarded, None);
+    commit(&f, "a", b"1", &["x"]).await.unwrap();
+    commit(&f, "b", b"2", &["y"]).await.unwrap();
+    let before = f.store.generations().await.unwrap().mounts;
+    let config = document(json!({"relative_url": "x"}));
+    let settings = |guard| {
+        let config = &config;
+        Some(DistributorSettings { config, guard })
+    };
+    let store = &f.store;
+    let changed = store.distributor_update("a", "d", settings(Some(guard)), None);
+    assert_eq!(changed.await.unwrap().guard, Some(guard));
+    let after = f.store.generations().await.unwrap().mounts;
+    assert!(before < after);
+    let guards = async || -> Vec<Option<Sha256>> {
+        let mounts = f.store.mounts_all().await.unwrap();
+        mounts.into_iter().map(|mount| mount.guard).collect()
+    };
+    assert_eq!(guards().await, [Some(guard), None]);
+    let guarded = f.store.distributor_guarded_by(guard).await.unwrap();
+    assert_eq!(guarded.unwrap().config, config);
+    // A publish, and a change of something else, leave it as it is.
+    commit(&f, "a", b"3", &["x"]).await.unwrap();
+    let other = f.store.distributor_update("a", "d", None, Some(true));
+    assert_eq!(other.await.unwrap().guard, Some(guard));
+    assert_eq!(guards().await, [Some(guard), None]);
+    let other = Sha256::of(b"others");
+    let set = f.store.distributor_set_guard("b", "d", Some(other));
+    set.await.unwrap();
+    assert_eq!(guards().await, [Some(guard), Some(other)]);
+    assert!(after < f.store.generations().await.unwrap().mounts);
+    let taken = f.store.distributor_update("a", "d", settings(None), None);
+    taken.await.unwrap();
+    assert_eq!(guards().await, [None, Some(other)]);
 }
 
 async fn a_publication_needs_its_distributor(f: Fixture) {

@@ -6,7 +6,7 @@ use pith_core::{ObjectId, TaskId};
 use pith_store::{Importer, NewTask, Schedule, ScheduleOwner, Seal, Store, StoreError};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, REPO, document};
+use crate::fixture::{Fixture, REPO, distributor, document};
 use crate::on_both_engines;
 
 on_both_engines!(
@@ -45,7 +45,7 @@ fn args() -> Value {
     json!({"job": "sync", "repo_id": REPO, "override_config": config()})
 }
 
-/// An importer, a schedule and a task with secrets.
+/// An importer, a distributor, a schedule and a task with secrets.
 async fn fill(f: &Fixture, store: &Store) -> ObjectId {
     f.repository(REPO).await;
     let importer = Importer {
@@ -59,6 +59,10 @@ async fn fill(f: &Fixture, store: &Store) -> ObjectId {
         last_override: Some(document(config())),
     };
     store.importer_set(&importer).await.unwrap();
+    let mut distributor = distributor(REPO, "d", f.now());
+    distributor.config = document(config());
+    distributor.last_override = Some(document(config()));
+    store.distributor_create(&distributor).await.unwrap();
     let schedule = Schedule {
         oid: ObjectId::new(f.now()),
         resource: "pulp:importer:fedora:yum_importer".to_owned(),
@@ -97,7 +101,10 @@ async fn fill(f: &Fixture, store: &Store) -> ObjectId {
 async fn read(store: &Store, schedule: &ObjectId) -> Result<Vec<Value>, StoreError> {
     let importer = store.importer_get(REPO).await?.unwrap();
     let schedule = store.schedule_get(schedule).await?.unwrap();
+    let distributor = store.distributor_get(REPO, "d").await?.unwrap();
     Ok(vec![
+        Value::Object(distributor.config),
+        Value::Object(distributor.last_override.unwrap()),
         Value::Object(importer.config),
         Value::Object(importer.last_override.unwrap()),
         schedule.kwargs["overrides"].clone(),

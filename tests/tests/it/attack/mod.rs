@@ -2,6 +2,7 @@
 
 mod content;
 mod folder;
+mod guards;
 mod inner;
 mod local_files;
 mod mounts;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 struct Scene {
     server: Pith,
     admin: Api,
-    _feed: Feed,
+    feed: Feed,
     _database: Option<Database>,
 }
 
@@ -54,7 +55,7 @@ impl Scene {
         Self {
             server,
             admin,
-            _feed: feed,
+            feed,
             _database: database,
         }
     }

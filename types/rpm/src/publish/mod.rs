@@ -17,7 +17,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use pith_content::publish::{
-    Distributor, Mount, OtherDistributor, PublishContext, PublishReport, later_second,
+    ClientGuard, Distributor, Mount, OtherDistributor, PublishContext, PublishReport, later_second,
 };
 use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
 use pith_core::{Algorithm, RelativePath};
@@ -66,6 +66,10 @@ impl Distributor for YumDistributor {
                 https: https == Some(true),
             })
             .collect()
+    }
+
+    fn guard(&self, config: &Config) -> Option<ClientGuard> {
+        ClientGuard::of_setting(config, "auth_ca")
     }
 
     fn is_current_only(&self, path: &str) -> bool {
