@@ -23,7 +23,7 @@ const SETTING: &str = "certificate_authority";
 /// The names of the key in that setting: as it is sealed, and as earlier versions kept it.
 const KEYS: [&str; 2] = ["authority_client_key", "key"];
 
-/// What is done to the authority.
+/// A change of the authority.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorityCommand {
     /// Make a new authority in the place of the server's own; servers use it from their next start
