@@ -5,6 +5,7 @@ mod folder;
 mod guards;
 mod inner;
 mod local_files;
+mod matrix;
 mod mounts;
 mod rights;
 mod secrets;
