@@ -146,10 +146,10 @@ pub struct RpmArgs {
     /// File with the certificate authority that consumers verify the server with; no effect on pith yet
     #[arg(long, value_name = "FILE")]
     pub host_ca: Option<PathBuf>,
-    /// File with the certificate authority of entitled consumers; no effect on pith yet: everybody may read the repository
+    /// File with the certificate authority of the clients that may read the repository; an empty file lets everybody
     #[arg(long, value_name = "FILE")]
     pub auth_ca: Option<PathBuf>,
-    /// File with the entitlement certificate for consumers; no effect on pith yet: everybody may read the repository
+    /// File with the entitlement certificate for consumers; no effect on pith yet: --auth-ca says who may read
     #[arg(long, value_name = "FILE")]
     pub auth_cert: Option<PathBuf>,
     /// Publish SQLite files with the metadata; no effect on pith, which makes none
@@ -164,7 +164,7 @@ pub struct RpmArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Publishing")]
 pub struct IsoArgs {
-    /// File with the certificate authority of entitled consumers; no effect on pith yet: everybody may read the repository
+    /// File with the certificate authority of the clients that may read the repository; an empty file lets everybody
     #[arg(long, value_name = "FILE")]
     pub auth_ca: Option<PathBuf>,
 }

@@ -175,15 +175,17 @@ impl Engine {
     }
 
     /// Sees that the guard of each distributor is the one that its settings name: those of older versions were saved without.
-    /// To be called before anything is served.
+    /// To be called before anything is served. Answers how many distributors are guarded.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn guards_restore(&self) -> Result<(), PulpError> {
+    pub async fn guards_restore(&self) -> Result<usize, PulpError> {
         let tx = self.distributors_change().await?;
+        let mut guarded = 0;
         for distributor in tx.distributor_list(None).await.map_err(from_store)? {
             let guard = self.client_guard(&distributor);
             let guard = guard.map(|guard| digest_of(&guard));
+            guarded += usize::from(guard.is_some());
             if guard != distributor.guard {
                 let Distributor { repo_id, id, .. } = &distributor;
                 let set = tx.distributor_set_guard(repo_id, id, guard).await;
@@ -195,7 +197,8 @@ impl Engine {
                 );
             }
         }
-        tx.commit().await.map_err(from_store)
+        tx.commit().await.map_err(from_store)?;
+        Ok(guarded)
     }
 
     /// The guard that a distributor's settings name.

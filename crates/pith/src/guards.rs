@@ -68,7 +68,7 @@ impl GuardOptions {
 pub(crate) struct Guards {
     enabled: bool,
     prefixes: Vec<RelativePath>,
-    /// Of repositories that name no authority.
+    /// The authorities for repositories that name none.
     authorities: Option<String>,
     revocations: Option<Arc<Revocations>>,
     made: Mutex<Made>,

@@ -284,9 +284,17 @@ impl ServerOptions {
     /// Returns what is wrong with options that would count for nothing; `None` for nothing.
     pub(crate) fn idle(&self) -> Option<&'static str> {
         let tls = self.tls_cert.is_some() || !self.tls_names.is_empty();
-        (tls && self.tls_address().is_none()).then_some(
-            "--tls-cert, --tls-key and --tls-names are for TLS, which is off; give --tls-listen ADDR:PORT",
-        )
+        if self.tls_address().is_some() {
+            return None;
+        }
+        if tls {
+            return Some(
+                "--tls-cert, --tls-key and --tls-names are for TLS, which is off; give --tls-listen ADDR:PORT",
+            );
+        }
+        self.guards.repo_auth_ca.as_ref().map(|_| {
+            "--repo-auth-ca is for clients that come over TLS, which is off; give --tls-listen ADDR:PORT"
+        })
     }
 
     /// Makes sure that a folder of content sources that was asked for is there.
@@ -477,6 +485,7 @@ mod tests {
             Options::try_parse_from(all).unwrap().server.idle()
         };
         assert!(idle(&["--tls-names", "a.example"]).is_some());
+        assert!(idle(&["--repo-auth-ca", "ca.crt"]).is_some());
         assert_eq!(
             idle(&["--tls-names", "a.example", "--tls-listen", "127.0.0.1:443"]),
             None

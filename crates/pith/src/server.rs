@@ -106,10 +106,16 @@ impl Server {
         admin::ensure(&engine, &options.data).await?;
         let authority = Arc::new(authority::open(&engine.store, options, &names(options)).await?);
         engine.use_authority(Arc::clone(&authority));
-        engine
+        let guarded = engine
             .guards_restore()
             .await
             .context("cannot set the guards of what is published")?;
+        if guarded > 0 && secure.is_none() && options.guards.repo_auth {
+            tracing::warn!(
+                guarded,
+                "nobody can read what these distributors publish: clients show certificates over TLS, which is off; give --tls-listen"
+            );
+        }
         let published = content::Published::new(Arc::clone(&engine), guards);
         let shutdown = CancellationToken::new();
         let mut server = Self {

@@ -11,7 +11,7 @@ use pith_trust::{Entitlement, PeerCertificate, Refusal};
 
 use crate::{MountRow, Protocol};
 
-/// How a request came, and who sent it.
+/// The way in which a request came, and who sent it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller<'a> {
     pub(crate) protocol: Protocol,

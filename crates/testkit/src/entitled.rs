@@ -40,7 +40,7 @@ pub struct Client<'a> {
     pub name: &'a str,
     /// The serial number of its certificate.
     pub serial: u64,
-    /// What it may read.
+    /// The things that it may read.
     pub opens: Opens<'a>,
     /// The first and the last year in which its certificate counts.
     pub years: (i32, i32),

@@ -9,7 +9,7 @@ use pith_core::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::guard::GuardId;
+use crate::guard::{GuardId, Shown};
 use crate::{Entitlement, Guard, Refusal};
 
 /// A client certificate whose chain leads to the authority.
@@ -50,6 +50,7 @@ const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// The decisions about the certificates of one connection.
 #[derive(Default)]
 struct Decided {
+    shown: OnceLock<Result<Shown, Refusal>>,
     guards: Mutex<HashMap<GuardId, Decision>>,
     /// Read once a guard has found the chain good, and not before.
     entitlement: OnceLock<Option<Arc<Entitlement>>>,
@@ -64,7 +65,7 @@ struct Decision {
 }
 
 impl PeerCertificate {
-    /// Of a chain whose first certificate the client has the key of.
+    /// The certificates of a chain, of whose first one the client has the key.
     #[must_use]
     pub fn new(
         chain: Arc<[CertificateDer<'static>]>,
@@ -83,7 +84,13 @@ impl PeerCertificate {
     /// # Errors
     /// The reason why it may read nothing.
     pub fn admitted(&self, guard: &Guard, now: Timestamp) -> Result<Arc<Entitlement>, Refusal> {
-        if let Some(refused) = self.decision(guard, now).refused {
+        let read = || Shown::read(&self.chain);
+        let shown = self.decided.shown.get_or_init(read).as_ref();
+        let shown = shown.map_err(|refused| *refused)?;
+        if !guard.knows(shown) {
+            return Err(Refusal::NotTrusted);
+        }
+        if let Some(refused) = self.decision(guard, shown, now).refused {
             return Err(refused);
         }
         let read = || {
@@ -94,12 +101,12 @@ impl PeerCertificate {
         entitlement.clone().ok_or(Refusal::NoEntitlement)
     }
 
-    fn decision(&self, guard: &Guard, now: Timestamp) -> Decision {
+    fn decision(&self, guard: &Guard, shown: &Shown, now: Timestamp) -> Decision {
         let known = self.decided.guards.lock().get(&guard.id()).copied();
         if let Some(known) = known.filter(|known| known.from <= now && now < known.until) {
             return known;
         }
-        let (until, refused) = match guard.check(&self.chain, now) {
+        let (until, refused) = match guard.check(&self.chain, shown, now) {
             Ok(until) => (until, None),
             Err(refused) => (now + REFUSED_FOR, Some(refused)),
         };

@@ -8,6 +8,7 @@ mod entitlement;
 mod paths;
 mod payload;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,6 +140,40 @@ impl Validity {
     }
 }
 
+/// The parts of a client's chain that guards look at first, read once.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// When each of its certificates ends, in seconds since 1970.
+    ends: Vec<i64>,
+    /// The names of those who are said to have signed them.
+    issuers: Vec<Box<[u8]>>,
+}
+
+impl Shown {
+    /// Reads the certificates of a chain.
+    ///
+    /// # Errors
+    /// When there is none, they are too many, or one cannot be read.
+    pub(crate) fn read(chain: &[CertificateDer<'static>]) -> Result<Self, Refusal> {
+        match chain.len() {
+            0 => return Err(Refusal::NoCertificate),
+            1..=MOST_SENT => {}
+            _ => return Err(Refusal::Unreadable),
+        }
+        let mut this = Self {
+            ends: Vec::with_capacity(chain.len()),
+            issuers: Vec::with_capacity(chain.len()),
+        };
+        for certificate in chain {
+            let read = X509Certificate::from_der(certificate);
+            let (_, read) = read.map_err(|_| Refusal::Unreadable)?;
+            this.ends.push(Validity::of(&read).until);
+            this.issuers.push(read.issuer().as_raw().into());
+        }
+        Ok(this)
+    }
+}
+
 /// An authority that nobody above has to vouch for.
 struct Anchor {
     validity: Validity,
@@ -152,7 +187,9 @@ pub struct Guard {
     anchors: Vec<Anchor>,
     /// Authorities that others among them vouch for.
     between: Vec<CertificateDer<'static>>,
-    /// Of all its certificates the ends, in seconds since 1970.
+    /// The names of all of them.
+    names: HashSet<Box<[u8]>>,
+    /// When each of them ends, in seconds since 1970.
     ends: Vec<i64>,
 }
 
@@ -206,6 +243,7 @@ impl Guard {
             id: [0; 32],
             anchors: Vec::new(),
             between: Vec::new(),
+            names: HashSet::new(),
             ends: Vec::new(),
         }
     }
@@ -226,6 +264,10 @@ impl Guard {
             id,
             anchors: Vec::new(),
             between: Vec::new(),
+            names: read
+                .iter()
+                .map(|read| read.subject().as_raw().into())
+                .collect(),
             ends: read.iter().map(|read| Validity::of(read).until).collect(),
         };
         for (certificate, parsed) in certificates.iter().zip(&read) {
@@ -248,6 +290,15 @@ impl Guard {
         self.id
     }
 
+    /// Tells whether somebody of its authorities may have signed one of the certificates: what is told apart by names alone costs
+    /// nothing, however many guards are asked.
+    pub(crate) fn knows(&self, shown: &Shown) -> bool {
+        shown
+            .issuers
+            .iter()
+            .any(|issuer| self.names.contains(issuer))
+    }
+
     /// Tells until when the chain leads to an authority of the guard, if it does now. That the client has the key is for
     /// the TLS handshake to prove.
     ///
@@ -256,19 +307,11 @@ impl Guard {
     pub(crate) fn check(
         &self,
         chain: &[CertificateDer<'static>],
+        shown: &Shown,
         now: Timestamp,
     ) -> Result<Timestamp, Refusal> {
-        if chain.len() > MOST_SENT {
-            return Err(Refusal::Unreadable);
-        }
         let (own, sent) = chain.split_first().ok_or(Refusal::NoCertificate)?;
         let at = now.as_second();
-        let mut ends = self.ends.clone();
-        for certificate in chain {
-            let (_, parsed) =
-                X509Certificate::from_der(certificate).map_err(|_| Refusal::Unreadable)?;
-            ends.push(Validity::of(&parsed).until);
-        }
         let between: Vec<CertificateDer<'_>> = sent.iter().chain(&self.between).cloned().collect();
         let seconds = u64::try_from(at).map_err(|_| Refusal::NotTrusted)?;
         let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
@@ -283,7 +326,8 @@ impl Guard {
             return Err(Refusal::NotTrusted);
         }
         // Which of them the chain went over is not known: when any of them ends, it is looked at again.
-        let next = ends.into_iter().filter(|end| *end >= at).min();
+        let ends = self.ends.iter().chain(&shown.ends).copied();
+        let next = ends.filter(|end| *end >= at).min();
         next.and_then(|end| Timestamp::from_second(end.saturating_add(1)).ok())
             .ok_or(Refusal::NotTrusted)
     }

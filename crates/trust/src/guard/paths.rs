@@ -21,7 +21,7 @@ pub(super) struct PathGraph {
 }
 
 impl PathGraph {
-    /// Of words and nodes that lead nowhere else.
+    /// The graph of these words and nodes.
     pub(super) fn new(words: Vec<Box<str>>, nodes: Vec<Vec<(u32, u32)>>) -> Self {
         Self {
             words,
@@ -31,7 +31,7 @@ impl PathGraph {
         }
     }
 
-    /// Of paths as they stand in certificates without a payload.
+    /// The graph of paths as they stand in certificates without a payload.
     pub(super) fn of_paths<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
         let mut this = Self {
             nodes: vec![Vec::new()],

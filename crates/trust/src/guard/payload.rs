@@ -120,7 +120,7 @@ struct Codes {
 }
 
 impl Codes {
-    /// Of two nodes of the same weight the one that was there first is joined first.
+    /// Joins nodes by their weights; of two that weigh the same the one that was there first goes first.
     fn new(leaves: usize) -> Option<Self> {
         if leaves == 0 {
             return None;
