@@ -1,7 +1,9 @@
 //! Who is served at a path: whoever its settings give it to, or nobody who stands in somebody else's way.
 
+use pith_core::Sha256;
 use pith_core::task::TaskState;
 use pith_store::Task;
+use pith_testkit::entitled::EntitlementCa;
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, On};
@@ -12,6 +14,7 @@ crate::on_both!(
     two_distributors_of_one_repository_share_a_path_and_the_last_publish_counts,
     an_override_that_no_setting_could_be_takes_nothing_away,
     an_override_that_no_setting_could_be_is_no_reason_to_skip,
+    a_path_has_the_guard_of_whoever_is_served_there,
 );
 
 const YUM: &str = "yum_distributor";
@@ -25,7 +28,11 @@ async fn start(on: On) -> Option<Harness> {
 }
 
 async fn move_to(h: &Harness, repo: &str, path: &str) -> Task {
-    let body = json!({"distributor_config": {"relative_url": path}});
+    change(h, repo, json!({"relative_url": path})).await
+}
+
+async fn change(h: &Harness, repo: &str, settings: Value) -> Task {
+    let body = json!({"distributor_config": settings});
     let body = serde_json::from_value(body).unwrap();
     let task = h.engine.distributor_update(repo, YUM, &body).await.unwrap();
     h.ended(task).await
@@ -37,6 +44,14 @@ async fn served_at(h: &Harness, path: &str) -> Option<(String, String)> {
     let prefix = format!("pulp/repos/{path}");
     let mount = mounts.into_iter().find(|mount| mount.prefix == prefix)?;
     Some((mount.repo_id, mount.distributor_id))
+}
+
+/// The guard of a path below `pulp/repos` that is served.
+async fn guard_at(h: &Harness, path: &str) -> Option<Sha256> {
+    let mounts = h.engine.store.mounts_all().await.unwrap();
+    let prefix = format!("pulp/repos/{path}");
+    let mount = mounts.into_iter().find(|mount| mount.prefix == prefix);
+    mount.unwrap().guard
 }
 
 fn owner(repo: &str, distributor: &str) -> Option<(String, String)> {
@@ -144,4 +159,32 @@ async fn two_distributors_of_one_repository_share_a_path_and_the_last_publish_co
     }
     assert_finished(&h.publish("a", YUM, Value::Null).await, "skipped");
     assert_eq!(served_at(&h, "a").await, owner("a", YUM));
+}
+
+async fn a_path_has_the_guard_of_whoever_is_served_there(on: On) {
+    let Some(h) = start(on).await else {
+        return;
+    };
+    let authorities = EntitlementCa::new("a").unwrap().pem();
+    let guard = Some(Sha256::of(authorities.as_bytes()));
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    assert_eq!(guard_at(&h, "a").await, None);
+    let changed = change(&h, "a", json!({"auth_ca": authorities})).await;
+    assert_eq!(changed.state, TaskState::Finished, "{changed:?}");
+    assert_eq!(guard_at(&h, "a").await, guard);
+    assert_eq!(move_to(&h, "a", "z").await.state, TaskState::Finished);
+    assert_eq!(move_to(&h, "b", "a").await.state, TaskState::Finished);
+    assert_eq!(guard_at(&h, "a").await, guard, "until then");
+    assert_finished(&h.publish("b", YUM, json!({})).await, "success");
+    assert_eq!(guard_at(&h, "a").await, None);
+    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
+    assert_eq!(guard_at(&h, "z").await, guard);
+    let named = h.engine.guard_authorities(guard.unwrap()).await.unwrap();
+    assert_eq!(named, Some(authorities));
+    // As an older version has left it.
+    let unset = h.engine.store.distributor_set_guard("a", YUM, None);
+    unset.await.unwrap();
+    assert_eq!(guard_at(&h, "z").await, None);
+    assert_eq!(h.engine.guards_restore().await.unwrap(), 1);
+    assert_eq!(guard_at(&h, "z").await, guard);
 }
