@@ -27,7 +27,7 @@ mod writer;
 
 pub use error::{BoxError, Error, Result};
 pub use publication::{Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder};
-pub use read::BlobStream;
+pub use read::{BlobReader, BlobStream};
 pub use room::{Ballast, Left, Reserve, Room};
 pub use spool::SpoolFile;
 pub use storage_url::{S3Settings, StorageUrl};

@@ -98,6 +98,120 @@ impl Pieces {
     }
 }
 
+/// A part of a blob that is read piece by piece, each as large as whoever reads has room for.
+pub struct BlobReader(Kind);
+
+enum Kind {
+    Local(LocalReader),
+    Remote(RemoteReader),
+}
+
+struct LocalReader {
+    store: PathBuf,
+    sha256: Sha256,
+    at: u64,
+    end: u64,
+    /// Open between two pieces only when it is to be.
+    file: Option<Arc<File>>,
+    keeps_open: bool,
+    reading: Option<JoinHandle<Result<(Arc<File>, Bytes)>>>,
+}
+
+struct RemoteReader {
+    pieces: BlobStream,
+    rest: Bytes,
+}
+
+impl BlobReader {
+    pub(crate) fn local(store: PathBuf, sha256: Sha256, range: Range<u64>) -> Self {
+        Self(Kind::Local(LocalReader {
+            store,
+            sha256,
+            at: range.start,
+            end: range.end,
+            file: None,
+            keeps_open: false,
+            reading: None,
+        }))
+    }
+
+    pub(crate) fn remote(pieces: BlobStream) -> Self {
+        let rest = Bytes::new();
+        Self(Kind::Remote(RemoteReader { pieces, rest }))
+    }
+
+    /// Keeps the file open between pieces: a blob that is deleted meanwhile is read to its end.
+    pub fn keep_open(&mut self) {
+        if let Kind::Local(local) = &mut self.0 {
+            local.keeps_open = true;
+        }
+    }
+
+    /// Begins to read up to `most` bytes ahead, which [`BlobReader::next`] returns. Objects come as they come.
+    pub fn start(&mut self, most: usize) {
+        if let Kind::Local(local) = &mut self.0 {
+            local.start(most);
+        }
+    }
+
+    /// Up to `most` bytes; none at the end.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is no such blob; when the store fails.
+    pub async fn next(&mut self, most: usize) -> Result<Bytes> {
+        match &mut self.0 {
+            Kind::Local(local) => local.next(most).await,
+            Kind::Remote(remote) => remote.next(most).await,
+        }
+    }
+}
+
+impl LocalReader {
+    fn start(&mut self, most: usize) {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let (size, at) = (most.min(left), self.at);
+        if self.reading.is_some() || size == 0 {
+            return;
+        }
+        let (store, sha256, file) = (self.store.clone(), self.sha256, self.file.take());
+        self.reading = Some(tokio::task::spawn_blocking(move || {
+            let file = match file {
+                Some(file) => file,
+                None => Arc::new(open(&store, sha256)?),
+            };
+            let path = || store.join(paths::blob(&sha256));
+            let bytes = read_piece(&file, at, size).map_err(|e| Error::io("read", &path())(e))?;
+            Ok((file, bytes))
+        }));
+    }
+
+    async fn next(&mut self, most: usize) -> Result<Bytes> {
+        self.start(most);
+        // Taken when it has ended, so that whoever gives up waiting may ask again.
+        let Some(reading) = &mut self.reading else {
+            return Ok(Bytes::new());
+        };
+        let read = reading.await;
+        self.reading = None;
+        let (file, bytes) = read.map_err(|_| Error::Stopping)??;
+        self.file = self.keeps_open.then_some(file);
+        self.at += bytes.len() as u64;
+        Ok(bytes)
+    }
+}
+
+impl RemoteReader {
+    async fn next(&mut self, most: usize) -> Result<Bytes> {
+        while self.rest.is_empty() {
+            match self.pieces.try_next().await? {
+                Some(piece) => self.rest = piece,
+                None => return Ok(Bytes::new()),
+            }
+        }
+        Ok(self.rest.split_to(most.min(self.rest.len())))
+    }
+}
+
 /// `size` bytes from `at` on, into memory that is not zeroed first: at several GB/s that is felt.
 fn read_piece(file: &File, at: u64, size: usize) -> io::Result<Bytes> {
     let mut bytes = Vec::with_capacity(size);

@@ -19,8 +19,8 @@ use crate::local::{LocalStore, file_system_now};
 use crate::remote::RemoteStore;
 use crate::writer::Body;
 use crate::{
-    BlobStream, BlobWriter, Error, Result, Room, SpoolFile, StorageUrl, Stored, SyncBlobWriter,
-    Uploads, faults, hash, paths, read,
+    BlobReader, BlobStream, BlobWriter, Error, Result, Room, SpoolFile, StorageUrl, Stored,
+    SyncBlobWriter, Uploads, faults, hash, paths, read,
 };
 
 /// The blob store. Cheap to clone; all clones are one store.
@@ -143,6 +143,15 @@ impl Blobs {
         match &self.inner.backend {
             Backend::Local(local) => read::stream_file(local.root().to_owned(), sha256, range),
             Backend::Remote(remote) => remote.read(sha256, range),
+        }
+    }
+
+    /// Reads the part `range` of a blob in pieces of whatever size.
+    #[must_use]
+    pub fn reader(&self, sha256: Sha256, range: Range<u64>) -> BlobReader {
+        match &self.inner.backend {
+            Backend::Local(local) => BlobReader::local(local.root().to_owned(), sha256, range),
+            Backend::Remote(remote) => BlobReader::remote(remote.read(sha256, Some(range))),
         }
     }
 

@@ -9,7 +9,9 @@ pub mod digest;
 pub mod error;
 pub mod ids;
 pub mod iso8601;
+pub mod network;
 pub mod path;
+pub mod pool;
 pub mod rights;
 pub mod schedule;
 pub mod secrets;
@@ -19,7 +21,9 @@ pub use clock::{Clock, ManualClock, SignedDuration, SystemClock, Timestamp};
 pub use digest::{Algorithm, Digest, MultiHasher, Sha256};
 pub use error::{ErrorDetail, PulpError};
 pub use ids::{ObjectId, TaskId, UnitId};
+pub use network::Network;
 pub use path::RelativePath;
+pub use pool::{Pool, Taken};
 pub use rights::{Operation, Rights};
 
 /// A JSON object, the shape of every document on the wire.

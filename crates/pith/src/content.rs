@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use futures::{StreamExt, TryStreamExt};
+use axum::body::Bytes;
 use pith_core::{RelativePath, UnitId};
 use pith_engine::Engine;
-use pith_engine::deferred::DeferredFile;
+use pith_engine::deferred::{DeferredFile, Reader};
 use pith_serve::{
-    Access, Content, Located, MountRow, MountTable, OnDemand, Opened, Protocol, Resolved, Root,
+    Access, Content, Located, MountRow, MountTable, OnDemand, Opened, Pieces, Protocol, Resolved, Root,
     Unavailable,
 };
 use pith_store::Retired;
@@ -244,17 +244,12 @@ impl OnDemand for Deferred {
                 let blobs = self.0.blobs.clone();
                 Opened {
                     size: stored.size,
-                    read: Box::new(move |range| blobs.read(stored.sha256, Some(range))),
+                    read: Box::new(move |range| Box::new(blobs.reader(stored.sha256, range))),
                 }
             }
             DeferredFile::Coming(coming) => Opened {
                 size: coming.size(),
-                read: Box::new(move |range| {
-                    let pieces = coming.read(range);
-                    pieces
-                        .map_err(|why| pith_blobs::Error::Incoming(unavailable(&why).into()))
-                        .boxed()
-                }),
+                read: Box::new(move |range| Box::new(Incoming(coming.read(range)))),
             },
         })
     }
@@ -262,6 +257,17 @@ impl OnDemand for Deferred {
     async fn has(&self, unit: [u8; 16]) -> Result<bool, Unavailable> {
         let has = self.0.deferred_has(UnitId(uuid::Uuid::from_bytes(unit)));
         has.await.map_err(|why| unavailable(&why))
+    }
+}
+
+/// A file that is on its way.
+struct Incoming(Reader);
+
+#[async_trait]
+impl Pieces for Incoming {
+    async fn next(&mut self, most: usize) -> pith_blobs::Result<Bytes> {
+        let piece = self.0.next(most).await;
+        piece.map_err(|why| pith_blobs::Error::Incoming(unavailable(&why).into()))
     }
 }
 

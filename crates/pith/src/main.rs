@@ -9,6 +9,7 @@ mod authority;
 mod content;
 mod guards;
 mod idle;
+mod limits;
 mod listener;
 mod memory;
 mod mirror;
@@ -58,7 +59,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    memory::bound_arenas();
+    memory::bound();
     let pith = command_line();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

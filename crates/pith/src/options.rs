@@ -12,6 +12,7 @@ use pith_core::SignedDuration;
 use pith_engine::LOST_AFTER;
 
 use crate::guards::GuardOptions;
+use crate::limits::LimitOptions;
 
 /// The port for TLS when nothing says another.
 const DEFAULT_TLS_PORT: u16 = 8443;
@@ -156,6 +157,8 @@ pub(crate) struct ServerOptions {
     /// Let clients on other machines use the API over plain HTTP, passwords included
     #[arg(long, env = "PITH_ALLOW_PLAIN_HTTP")]
     pub(crate) allow_plain_http: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
 }
 
 /// Where TLS is listened for.

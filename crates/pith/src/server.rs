@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::guards::Guards;
+use crate::listener::Limits;
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
 use crate::{admin, authority, content, listener, private, secrets, types};
@@ -136,6 +137,7 @@ impl Server {
             Some(_) => Protocol::Http,
             None => Protocol::Any,
         };
+        let limits = options.limits.limits();
         let api = pith_api::router(Arc::clone(&engine));
         let guarded = api.clone().layer(middleware::from_fn_with_state(
             options.allow_plain_http,
@@ -148,16 +150,24 @@ impl Server {
             let tls = Tls::new(authority, clock, tls_source(options))?;
             server.spawn(Arc::clone(&tls).renew(server.shutdown.clone()));
             let app = app_of(api, Protocol::Https);
-            server.listen(listener, Some(tls), app);
+            server.listen(listener, Some(tls), app, &limits);
         }
-        server.listen(plain, None, app_of(guarded, protocol));
+        server.listen(plain, None, app_of(guarded, protocol), &limits);
+        server.spawn(limits.connections.watch(server.shutdown.clone()));
         server.spawn(published.follow(server.shutdown.clone()));
         server.spawn(published.follow_revocations(server.shutdown.clone()));
         Ok(server)
     }
 
-    fn listen(&mut self, listener: TcpListener, tls: Option<Arc<Tls>>, app: Router) {
-        self.spawn(listener::serve(listener, tls, app, self.shutdown.clone()));
+    fn listen(
+        &mut self,
+        listener: TcpListener,
+        tls: Option<Arc<Tls>>,
+        app: Router,
+        limits: &Limits,
+    ) {
+        let (limits, shutdown) = (limits.clone(), self.shutdown.clone());
+        self.spawn(listener::serve(listener, tls, app, limits, shutdown));
     }
 
     fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
@@ -439,11 +449,16 @@ pub(crate) fn names(options: &ServerOptions) -> Vec<String> {
 async fn ready(State(engine): State<Arc<Engine>>) -> Response {
     let away = |text: String| (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     if let Err(error) = engine.store.ping().await {
-        return away(format!("{error}\n"));
+        // For the operator alone: it may say where the database is.
+        tracing::warn!(%error, "the database does not answer");
+        return away("the database does not answer\n".to_owned());
     }
     match tokio::time::timeout(FILES_PATIENCE, engine.blobs.ping()).await {
         Ok(Ok(())) => "ok\n".into_response(),
-        Ok(Err(error)) => away(format!("the file store does not work: {error}\n")),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the file store does not work");
+            away("the file store does not work\n".to_owned())
+        }
         Err(_) => away(format!(
             "the file store did not answer within {FILES_PATIENCE:?}\n"
         )),

@@ -17,7 +17,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use secrecy::ExposeSecret;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -144,7 +144,10 @@ impl Tls {
     }
 
     /// Shakes hands; `None` for a client that does not, or not in time.
-    pub(crate) async fn accept(&self, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: S,
+    ) -> Option<TlsStream<S>> {
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(socket)).await {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(error)) => {
@@ -159,7 +162,7 @@ impl Tls {
     }
 
     /// Returns what the client showed, if anything.
-    pub(crate) fn peer(&self, stream: &TlsStream<TcpStream>) -> Option<PeerCertificate> {
+    pub(crate) fn peer<S>(&self, stream: &TlsStream<S>) -> Option<PeerCertificate> {
         let chain = stream.get_ref().1.peer_certificates()?;
         let trusted = self.authority.verify_client(chain, self.clock.now());
         let owned = chain.iter().cloned().map(CertificateDer::into_owned);

@@ -7,54 +7,90 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use pith_blobs::{BlobStream, Blobs, Error, Result};
-use pith_core::Sha256;
+use pith_core::{Sha256, Taken};
 
-use crate::on_demand::{OnDemand, Opened, Unavailable};
+use crate::on_demand::{OnDemand, Opened, Pieces, Unavailable};
+use crate::outgoing::{Client, Room};
 
 /// Where the bytes of an answer are.
 #[derive(Clone)]
 pub(crate) enum Origin {
+    /// In memory for as long as the publication is served.
     Memory(Bytes),
+    /// A small blob, in memory at the moment.
+    Small(Bytes, Blobs, Sha256),
     Store(Blobs, Sha256),
     /// The file of a unit, read in a repository, that somebody else gets first.
     Later(Arc<dyn OnDemand>, [u8; 16], Arc<str>),
 }
 
 impl Origin {
-    /// The body that is exactly `range`. The first piece is there already, so that a missing blob is an error and not an
-    /// answer that breaks off.
-    pub(crate) async fn body(&self, range: Range<u64>) -> Result<Body> {
+    /// The body that is exactly `range`. When there is room for it the first piece is there already, else it is known that the
+    /// blob is, so that a missing one is an error and not an answer that breaks off.
+    pub(crate) async fn body(&self, range: Range<u64>, client: &Arc<Client>) -> Result<Body> {
         let size = range.end - range.start;
         if size == 0 {
             return Ok(Body::empty());
         }
-        let mut pieces = self.open(range.end).await?.pieces(range);
-        let first = pieces.next().await.transpose()?.unwrap_or_default();
+        let mut sending = match self.open(range.end, client).await? {
+            Readable::Memory(bytes, room) => {
+                let part = slice(&bytes, range);
+                return Ok(Body::from(match room {
+                    Some(room) => room.hold(part),
+                    None => part,
+                }));
+            }
+            Readable::Store(blobs, sha256) => {
+                let sending = Sending::of_blob(&blobs, sha256, range, client);
+                let Some(room) = client.room_now(size) else {
+                    blobs.size(sha256).await?.ok_or(Error::Missing(sha256))?;
+                    return Ok(Body::from_stream(sending.stream()));
+                };
+                sending.with_room(room)
+            }
+            Readable::Coming(opened) => {
+                Sending::new((opened.read)(range.clone()), range, client, None)
+            }
+        };
+        let first = sending.next().await?.unwrap_or_default();
         if first.len() as u64 == size {
             return Ok(Body::from(first));
         }
-        Ok(Body::from_stream(watched(
-            stream::iter([Ok(first)]).chain(pieces).boxed(),
-        )))
+        let first = stream::iter([Ok(first)]);
+        Ok(Body::from_stream(first.chain(sending.stream())))
     }
 
     /// Several parts, each after its head, then the tail.
-    pub(crate) async fn parts(&self, parts: Vec<(Bytes, Range<u64>)>, tail: Bytes) -> Result<Body> {
+    pub(crate) async fn parts(
+        &self,
+        parts: Vec<(Bytes, Range<u64>)>,
+        tail: Bytes,
+        client: &Arc<Client>,
+    ) -> Result<Body> {
         if let Self::Store(blobs, sha256) = self {
             blobs.size(*sha256).await?.ok_or(Error::Missing(*sha256))?;
         }
         let last = parts.last().map_or(0, |(_, range)| range.end);
-        let this = self.open(last).await?;
+        let this = self.open(last, client).await?;
+        let client = Arc::clone(client);
         let parts = stream::iter(parts)
-            .flat_map(move |(head, range)| stream::iter([Ok(head)]).chain(this.pieces(range)))
+            .flat_map(move |(head, range)| {
+                stream::iter([Ok(head)]).chain(this.pieces(range, &client))
+            })
             .chain(stream::iter([Ok(tail)]));
-        Ok(Body::from_stream(watched(parts.boxed())))
+        Ok(Body::from_stream(parts))
     }
 
     /// Returns what can be read up to `end`.
-    async fn open(&self, end: u64) -> Result<Readable> {
+    async fn open(&self, end: u64, client: &Client) -> Result<Readable> {
         let (on_demand, unit, repo_id) = match self {
-            Self::Memory(bytes) => return Ok(Readable::Memory(bytes.clone())),
+            Self::Memory(bytes) => return Ok(Readable::Memory(bytes.clone(), None)),
+            Self::Small(bytes, blobs, sha256) => {
+                return Ok(match client.whole(bytes.len()) {
+                    Some(room) => Readable::Memory(bytes.clone(), Some(room)),
+                    None => Readable::Store(blobs.clone(), *sha256),
+                });
+            }
             Self::Store(blobs, sha256) => return Ok(Readable::Store(blobs.clone(), *sha256)),
             Self::Later(on_demand, unit, repo_id) => (on_demand, *unit, repo_id),
         };
@@ -74,35 +110,100 @@ impl Origin {
 
 /// An [`Origin`] that can be read.
 enum Readable {
-    Memory(Bytes),
+    Memory(Bytes, Option<Room>),
     Store(Blobs, Sha256),
     Coming(Arc<Opened>),
 }
 
 impl Readable {
-    fn pieces(&self, range: Range<u64>) -> BlobStream {
+    fn pieces(&self, range: Range<u64>, client: &Arc<Client>) -> BlobStream {
         match self {
-            Self::Coming(opened) => (opened.read)(range),
-            Self::Store(blobs, sha256) => blobs.read(*sha256, Some(range)),
-            Self::Memory(bytes) => {
-                let at = |position| {
-                    usize::try_from(position)
-                        .unwrap_or(usize::MAX)
-                        .min(bytes.len())
-                };
-                stream::iter([Ok(bytes.slice(at(range.start)..at(range.end)))]).boxed()
+            Self::Memory(bytes, _) => stream::iter([Ok(slice(bytes, range))]).boxed(),
+            Self::Store(blobs, sha256) => Sending::of_blob(blobs, *sha256, range, client).stream(),
+            Self::Coming(opened) => {
+                Sending::new((opened.read)(range.clone()), range, client, None).stream()
             }
         }
     }
 }
 
-/// Says in the log why an answer broke off; the client only sees that it did.
-fn watched(pieces: BlobStream) -> BlobStream {
-    pieces
-        .inspect(|piece| {
-            if let Err(error) = piece {
-                tracing::error!(%error, "an answer broke off");
-            }
+fn slice(bytes: &Bytes, range: Range<u64>) -> Bytes {
+    let at = |position| {
+        usize::try_from(position)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len())
+    };
+    bytes.slice(at(range.start)..at(range.end))
+}
+
+/// A part of a file that is read as its client takes it.
+struct Sending {
+    pieces: Box<dyn Pieces>,
+    left: u64,
+    client: Arc<Client>,
+    /// Room for the next piece, taken before it is asked for.
+    room: Option<Room>,
+    _open: Option<Taken>,
+}
+
+impl Sending {
+    fn new(
+        pieces: Box<dyn Pieces>,
+        range: Range<u64>,
+        client: &Arc<Client>,
+        open: Option<Taken>,
+    ) -> Self {
+        Self {
+            pieces,
+            left: range.end - range.start,
+            client: Arc::clone(client),
+            room: None,
+            _open: open,
+        }
+    }
+
+    fn of_blob(blobs: &Blobs, sha256: Sha256, range: Range<u64>, client: &Arc<Client>) -> Self {
+        let mut reader = blobs.reader(sha256, range.clone());
+        let open = client.open_file();
+        if open.is_some() {
+            reader.keep_open();
+        }
+        Self::new(Box::new(reader), range, client, open)
+    }
+
+    fn with_room(mut self, room: Room) -> Self {
+        self.room = Some(room);
+        self
+    }
+
+    /// The next piece, while one more is being read when there is plenty of room.
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let room = match self.room.take() {
+            Some(room) => room,
+            None => self.client.room(self.left).await.ok_or(Error::Stopping)?,
+        };
+        let bytes = self.pieces.next(room.size).await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        if let Some(ahead) = self.client.room_ahead(self.left) {
+            self.pieces.start(ahead.size);
+            self.room = Some(ahead);
+        }
+        Ok(Some(room.hold(bytes)))
+    }
+
+    /// All pieces. Says in the log why an answer broke off; the client only sees that it did.
+    fn stream(self) -> BlobStream {
+        stream::try_unfold(self, |mut this| async move {
+            let next = this.next().await;
+            let next = next.inspect_err(|error| tracing::error!(%error, "an answer broke off"))?;
+            Ok(next.map(|bytes| (bytes, this)))
         })
         .boxed()
+    }
 }

@@ -19,6 +19,7 @@ use crate::access::{Access, Caller, Pass};
 use crate::body::Origin;
 use crate::listing::{Page, Row, of_publication};
 use crate::on_demand::{OnDemand, Unavailable};
+use crate::outgoing::{Client, Outgoing};
 use crate::path::{RequestPath, directory_url};
 use crate::respond::{Representation, html, method_not_allowed, moved, plain};
 use crate::small::{SMALL, SmallBlobs};
@@ -69,6 +70,8 @@ pub struct Content {
     on_demand: Option<Arc<dyn OnDemand>>,
     access: Option<Access>,
     small: SmallBlobs,
+    /// For requests that do not say on which connection they came.
+    outgoing: Outgoing,
     /// Units whose files are known to have come.
     arrived: Mutex<HashSet<[u8; 16]>>,
 }
@@ -84,6 +87,7 @@ impl Content {
             on_demand: None,
             access: None,
             small: SmallBlobs::new(SMALL_BLOBS),
+            outgoing: Outgoing::default(),
             arrived: Mutex::default(),
         }
     }
@@ -215,7 +219,8 @@ impl Content {
         if !path.is_dir {
             return Ok(redirect_to_directory(request, path));
         }
-        of_publication(publication, rest, &path.path).map(html)
+        let page = of_publication(publication, rest, &path.path)?;
+        Ok(self.page(request, page))
     }
 
     /// A file that the publication before still had.
@@ -272,7 +277,7 @@ impl Content {
                     mtime: 0,
                 });
             }
-            return Ok(html(page.finish()));
+            return Ok(self.page(request, page.finish()));
         }
         let Some((dir, LISTING)) = path.path.rsplit_once('/') else {
             return Ok(plain(StatusCode::NOT_FOUND));
@@ -291,8 +296,23 @@ impl Content {
             size: bytes.len() as u64,
             mtime: 0,
             origin: Origin::Memory(bytes),
+            client: self.client(request),
         };
         listing.answer(request).await
+    }
+
+    /// Who asks: the connection, as far as memory for its answers goes.
+    fn client(&self, request: &Parts) -> Arc<Client> {
+        let known = request.extensions.get::<Arc<Client>>();
+        known.map_or_else(|| self.outgoing.client(), Arc::clone)
+    }
+
+    /// A page made for this request, when there is memory to send it.
+    fn page(&self, request: &Parts, text: String) -> Response {
+        match self.client(request).whole(text.len()) {
+            Some(room) => html(room.hold(text.into())),
+            None => later(),
+        }
     }
 
     async fn file(
@@ -338,6 +358,7 @@ impl Content {
             size,
             mtime: entry.mtime,
             origin,
+            client: self.client(request),
         };
         representation.answer(request).await
     }
@@ -383,14 +404,14 @@ impl Content {
             return Ok(Origin::Store(self.blobs.clone(), sha256));
         }
         if let Some(bytes) = self.small.get(&sha256) {
-            return Ok(Origin::Memory(bytes));
+            return Ok(Origin::Small(bytes, self.blobs.clone(), sha256));
         }
         let bytes = self.blobs.read_all(sha256, entry.size).await?;
         if bytes.len() as u64 != entry.size {
             return Err(Error::DamagedIndex("a blob is smaller than the index says"));
         }
         self.small.insert(sha256, bytes.clone());
-        Ok(Origin::Memory(bytes))
+        Ok(Origin::Small(bytes, self.blobs.clone(), sha256))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
-use pith_blobs::BlobStream;
+use bytes::Bytes;
+use pith_blobs::BlobReader;
 
 /// Who gets files that are not in the store yet.
 #[async_trait]
@@ -28,7 +29,31 @@ pub struct Opened {
     pub size: u64,
     /// Reads a part of it, waiting for what is not here yet. What turns out to be wrong or incomplete ends in an error,
     /// before the last byte.
-    pub read: Box<dyn Fn(Range<u64>) -> BlobStream + Send + Sync>,
+    pub read: Box<dyn Fn(Range<u64>) -> Box<dyn Pieces> + Send + Sync>,
+}
+
+/// A part of a file that is read piece by piece, each as large as there is room for.
+#[async_trait]
+pub trait Pieces: Send {
+    /// Up to `most` bytes; none at the end.
+    ///
+    /// # Errors
+    /// When no more will come.
+    async fn next(&mut self, most: usize) -> pith_blobs::Result<Bytes>;
+
+    /// Begins to read up to `most` bytes ahead, where that can be.
+    fn start(&mut self, _most: usize) {}
+}
+
+#[async_trait]
+impl Pieces for BlobReader {
+    async fn next(&mut self, most: usize) -> pith_blobs::Result<Bytes> {
+        Self::next(self, most).await
+    }
+
+    fn start(&mut self, most: usize) {
+        Self::start(self, most);
+    }
 }
 
 /// Why a file cannot be had.

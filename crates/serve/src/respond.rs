@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -18,6 +19,7 @@ use pith_core::Sha256;
 
 use crate::body::Origin;
 use crate::conditional::{Validators, Verdict, time};
+use crate::outgoing::Client;
 use crate::range::{Asked, parse};
 
 /// A file as a client sees it.
@@ -30,6 +32,8 @@ pub(crate) struct Representation<'a> {
     /// Seconds since 1970; 0 when nobody knows.
     pub(crate) mtime: i64,
     pub(crate) origin: Origin,
+    /// Who it goes to.
+    pub(crate) client: Arc<Client>,
 }
 
 impl Representation<'_> {
@@ -60,7 +64,7 @@ impl Representation<'_> {
         }
         match self.asked(request, &validators) {
             Asked::Whole => {
-                let body = self.origin.body(0..self.size).await?;
+                let body = self.origin.body(0..self.size, &self.client).await?;
                 Ok(finish(builder.header(CONTENT_LENGTH, self.size), body))
             }
             Asked::Parts(parts) => self.partial(builder, &content_type, parts).await,
@@ -94,7 +98,7 @@ impl Representation<'_> {
     ) -> Result<Response> {
         let builder = builder.status(StatusCode::PARTIAL_CONTENT);
         if let [part] = parts.as_slice() {
-            let body = self.origin.body(part.clone()).await?;
+            let body = self.origin.body(part.clone(), &self.client).await?;
             let builder = builder.header(CONTENT_RANGE, self.content_range(part));
             return Ok(finish(
                 builder.header(CONTENT_LENGTH, part.end - part.start),
@@ -116,7 +120,7 @@ impl Representation<'_> {
         }
         let tail = Bytes::from(format!("\r\n--{boundary}--\r\n"));
         length += tail.len() as u64;
-        let body = self.origin.parts(heads, tail).await?;
+        let body = self.origin.parts(heads, tail, &self.client).await?;
         let multipart = format!("multipart/byteranges; boundary={boundary}");
         let mut answer = finish(builder.header(CONTENT_LENGTH, length), body);
         if let Ok(value) = multipart.parse() {
@@ -201,13 +205,13 @@ pub(crate) fn plain(status: StatusCode) -> Response {
         page,
         "<!DOCTYPE html>\n<title>{status}</title>\n<h1>{reason}</h1>\n"
     );
-    let mut answer = html(page);
+    let mut answer = html(page.into());
     *answer.status_mut() = status;
     answer
 }
 
 /// A page made by this crate.
-pub(crate) fn html(page: String) -> Response {
+pub(crate) fn html(page: Bytes) -> Response {
     let builder = Response::builder()
         .header(CONTENT_TYPE, "text/html; charset=utf-8")
         .header(CONTENT_LENGTH, page.len())

@@ -7,14 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream::{self, BoxStream, StreamExt};
 use pith_core::digest::Hashed;
 use tokio::sync::watch;
 
 use super::Unavailable;
-
-/// Bytes read at a time.
-const PIECE: u64 = 256 * 1024;
 
 /// A download that any number of readers follow.
 pub(crate) struct Flight(watch::Sender<State>);
@@ -115,7 +111,8 @@ enum Next {
     End,
 }
 
-struct Reader {
+/// Reads a part of a file that is on its way, as it comes.
+pub struct Reader {
     flight: Arc<Flight>,
     follow: watch::Receiver<State>,
     at: u64,
@@ -125,7 +122,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn next(&mut self) -> Result<Next, Unavailable> {
+    fn step(&mut self, most: u64) -> Result<Next, Unavailable> {
         let state = self.follow.borrow_and_update();
         let (at, end) = (self.at, self.end);
         if state.breaks[self.breaks..].iter().any(|from| *from < at) {
@@ -146,22 +143,29 @@ impl Reader {
             None => state.written.min(end.saturating_sub(1)),
         };
         match &state.file {
-            Some(file) if at < until => Ok(Next::Read(Arc::clone(file), at..until.min(at + PIECE))),
+            Some(file) if at < until => Ok(Next::Read(
+                Arc::clone(file),
+                at..until.min(at.saturating_add(most)),
+            )),
             _ => Ok(Next::Wait),
         }
     }
 
-    async fn piece(&mut self) -> Result<Option<Bytes>, Unavailable> {
+    /// Up to `most` bytes, once there are some; none at the end.
+    ///
+    /// # Errors
+    /// When no more will come, or when the file turns out not to be what was promised.
+    pub async fn next(&mut self, most: usize) -> Result<Bytes, Unavailable> {
         loop {
-            match self.next()? {
-                Next::End => return Ok(None),
+            match self.step(most as u64)? {
+                Next::End => return Ok(Bytes::new()),
                 Next::Wait => self.follow.changed().await.map_err(Unavailable::internal)?,
                 Next::Read(file, range) => {
                     let bytes = read_piece(file, range).await?;
                     // Overwritten while it was read? Then it is read again.
                     if self.flight.0.borrow().breaks.len() == self.breaks {
                         self.at += bytes.len() as u64;
-                        return Ok(Some(bytes));
+                        return Ok(bytes);
                     }
                 }
             }
@@ -182,20 +186,13 @@ async fn read_piece(file: Arc<File>, range: Range<u64>) -> Result<Bytes, Unavail
         .map_err(Unavailable::internal)
 }
 
-/// The bytes of `range` as they come; an error when they do not, or when the file turns out not to be what was promised.
-pub(super) fn read(
-    flight: Arc<Flight>,
-    range: Range<u64>,
-) -> BoxStream<'static, Result<Bytes, Unavailable>> {
-    let reader = Reader {
+/// Reads the bytes of `range` as they come.
+pub(super) fn read(flight: Arc<Flight>, range: Range<u64>) -> Reader {
+    Reader {
         follow: flight.0.subscribe(),
         flight,
         at: range.start,
         end: range.end,
         breaks: 0,
-    };
-    stream::try_unfold(reader, |mut reader| async move {
-        Ok(reader.piece().await?.map(|bytes| (bytes, reader)))
-    })
-    .boxed()
+    }
 }

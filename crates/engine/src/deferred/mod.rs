@@ -17,8 +17,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use pith_core::digest::Hashed;
 use pith_core::{Sha256, UnitId};
@@ -27,6 +25,7 @@ use pith_fetch::{ErrorKind, FetchError};
 use crate::Engine;
 use crate::catalog::Sessions;
 use flight::Flight;
+pub use flight::Reader;
 
 /// A unit, and the repository through which its file is read: what it may be served from depends on both.
 type Reading = (UnitId, Arc<str>);
@@ -130,9 +129,9 @@ impl Coming {
         self.size
     }
 
-    /// A part of it, as it comes. The last byte comes when the whole file is verified; otherwise the stream ends with
-    /// an error.
-    pub fn read(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Unavailable>> {
+    /// Reads a part of it, as it comes. The last byte comes when the whole file is verified; otherwise reading ends with an error.
+    #[must_use]
+    pub fn read(&self, range: Range<u64>) -> Reader {
         flight::read(Arc::clone(&self.flight), range)
     }
 }

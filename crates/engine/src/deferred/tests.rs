@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
 use pith_blobs::{Blobs, StorageUrl};
 use pith_core::MultiHasher;
 use pith_fetch::Sink;
@@ -42,8 +41,17 @@ async fn bring(sink: &mut FlightSink<'_>, size: usize, attempt: &Attempt) {
 
 async fn follow(flight: Arc<Flight>, start: u64, end: u64) -> Result<Vec<u8>, Unavailable> {
     flight.started().await?;
-    let pieces: Vec<Bytes> = read(flight, start..end).try_collect().await?;
-    Ok(pieces.concat())
+    let mut reader = read(flight, start..end);
+    let mut all = Vec::new();
+    // Pieces of every size that there may be room for.
+    for most in (1..=64).cycle() {
+        let piece = reader.next(most).await?;
+        if piece.is_empty() {
+            break;
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all)
 }
 
 /// Returns what each reader got: one for each range.

@@ -1,0 +1,276 @@
+//! All connections: how many there may be, and which are given up for others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pith_core::Network;
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{Connection, Use};
+
+/// The part of all connections that one network may have.
+const PART: usize = 4;
+/// Open requests for each connection that there may be: HTTP/2 carries many at once.
+const REQUESTS: usize = 2;
+/// The time between two looks at all connections.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The connections of all listeners.
+pub(crate) struct Connections {
+    most: usize,
+    patience: Duration,
+    all: Mutex<All>,
+    /// Requests that are not answered to the end.
+    requests: AtomicUsize,
+}
+
+#[derive(Default)]
+struct All {
+    next: u64,
+    open: HashMap<u64, Arc<Connection>>,
+    by_network: HashMap<Network, usize>,
+}
+
+/// A connection's place, given back when it is dropped.
+pub(super) struct Place {
+    connections: Arc<Connections>,
+    pub(super) connection: Arc<Connection>,
+    id: u64,
+}
+
+/// A request that counts until it is answered to the end.
+pub(super) struct OpenRequest {
+    connections: Arc<Connections>,
+    connection: Arc<Connection>,
+}
+
+impl Connections {
+    /// No connection, of `most`; a client has `patience` for the head of a request, and for each so many bytes.
+    pub(crate) fn new(most: usize, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            patience,
+            all: Mutex::default(),
+            requests: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// A place for a connection of this network; `None` is for proxies. What is used least is given up for it when all are taken;
+    /// `None` when all are in use.
+    pub(super) fn admit(self: &Arc<Self>, network: Option<Network>) -> Option<Place> {
+        let mut all = self.all.lock();
+        if let Some(network) = network
+            && all.count(network) >= (self.most / PART).max(1)
+        {
+            all.give_up_one(|connection| connection.network == Some(network))?;
+        }
+        if all.open.len() >= self.most {
+            all.give_up_one(|_| true)?;
+        }
+        let connection = Arc::new(Connection::new(network));
+        let id = all.next;
+        all.next += 1;
+        all.open.insert(id, Arc::clone(&connection));
+        if let Some(network) = network {
+            *all.by_network.entry(network).or_default() += 1;
+        }
+        Some(Place {
+            connections: Arc::clone(self),
+            connection,
+            id,
+        })
+    }
+
+    /// Gives up one connection, whosever.
+    pub(super) fn make_room(&self) {
+        let _ = self.all.lock().give_up_one(|_| true);
+    }
+
+    /// Counts a request whose head has come. When there are too many, the connection with the most of them goes.
+    pub(super) fn begin(self: &Arc<Self>, connection: &Arc<Connection>) -> OpenRequest {
+        connection.begin();
+        let open = self.requests.fetch_add(1, Ordering::Relaxed);
+        if open >= self.most.saturating_mul(REQUESTS) {
+            self.all
+                .lock()
+                .give_up_busiest(self.most.saturating_mul(REQUESTS));
+        }
+        OpenRequest {
+            connections: Arc::clone(self),
+            connection: Arc::clone(connection),
+        }
+    }
+
+    /// Lets go of clients that do not keep up, until `shutdown` fires.
+    pub(crate) async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
+        while shutdown
+            .run_until_cancelled(tokio::time::sleep(LOOK))
+            .await
+            .is_some()
+        {
+            let open: Vec<_> = self.all.lock().open.values().cloned().collect();
+            for connection in open {
+                if let Some(why) = connection.look(self.patience) {
+                    let network = connection.network.map(|network| network.to_string());
+                    tracing::debug!(network, why, "a client is let go");
+                    connection.cut();
+                }
+            }
+        }
+    }
+}
+
+impl All {
+    fn count(&self, network: Network) -> usize {
+        self.by_network.get(&network).copied().unwrap_or(0)
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(network) = self.open.remove(&id).and_then(|gone| gone.network) else {
+            return;
+        };
+        if let Some(count) = self.by_network.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_network.remove(&network);
+            }
+        }
+    }
+
+    /// Ends one connection that is not in use, of those who have most and for the longest time.
+    fn give_up_one(&mut self, may_go: impl Fn(&Connection) -> bool) -> Option<()> {
+        let candidates = self.open.iter().filter(|(_, one)| may_go(one));
+        let judged = candidates.map(|(id, one)| {
+            let (kind, time) = one.used();
+            let neighbours = one.network.map_or(0, |network| self.count(network));
+            (kind, neighbours, time, *id)
+        });
+        let (_, _, _, id) = judged.filter(|(kind, ..)| *kind != Use::Busy).max()?;
+        self.end(id)
+    }
+
+    /// Ends the connection with the most requests, when there are `most`. Those of connections that were ended count no longer, though
+    /// they may take a moment to go.
+    fn give_up_busiest(&mut self, most: usize) -> Option<()> {
+        let judged = self.open.iter().map(|(id, one)| (one.open(), *id));
+        let (sum, busiest) = judged.fold((0, None), |(sum, busiest), one| {
+            (sum + one.0, busiest.max(Some(one)))
+        });
+        let (_, id) = busiest.filter(|_| sum >= most)?;
+        self.end(id)
+    }
+
+    fn end(&mut self, id: u64) -> Option<()> {
+        // Its task is named in a moment when it is not yet.
+        self.open.get(&id)?.cut().then_some(())?;
+        self.remove(id);
+        Some(())
+    }
+}
+
+impl Place {
+    /// Counts a request of this connection.
+    pub(super) fn begin(&self) -> OpenRequest {
+        self.connections.begin(&self.connection)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.all.lock().remove(self.id);
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.connections.requests.fetch_sub(1, Ordering::Relaxed);
+        self.connection.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(last: u8) -> Option<Network> {
+        Some(Network::of([192, 0, 2, last].into()))
+    }
+
+    /// A connection that somebody serves.
+    fn served(connections: &Arc<Connections>, last: u8) -> Option<Place> {
+        let place = connections.admit(network(last))?;
+        place
+            .connection
+            .served_by(tokio::spawn(std::future::pending::<()>()).abort_handle());
+        Some(place)
+    }
+
+    #[tokio::test]
+    async fn a_network_has_its_part_and_connections_in_use_stay() {
+        let connections = Connections::new(8, Duration::from_secs(30));
+        let busy: Vec<_> = [1, 1, 2, 2]
+            .map(|last| served(&connections, last).unwrap())
+            .into();
+        let requests: Vec<_> = busy.iter().map(Place::begin).collect();
+        assert!(
+            served(&connections, 1).is_none(),
+            "all of its part is in use"
+        );
+        let quiet: Vec<_> = [3, 3, 4, 4]
+            .map(|last| served(&connections, last).unwrap())
+            .into();
+        drop(quiet.iter().map(Place::begin).collect::<Vec<_>>());
+        // One that nobody needs goes for a newcomer.
+        let newcomer = served(&connections, 5).unwrap();
+        let _request = newcomer.begin();
+        let open = connections.all.lock().open.len();
+        assert_eq!(open, 8);
+        let is_open = |place: &Place| connections.all.lock().open.contains_key(&place.id);
+        assert!(busy.iter().all(is_open) && is_open(&newcomer));
+        assert_eq!(quiet.iter().filter(|place| is_open(place)).count(), 3);
+        drop((requests, quiet, busy));
+        assert_eq!(connections.all.lock().open.len(), 1);
+        assert_eq!(connections.all.lock().by_network.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_connection_with_most_requests_goes_when_there_are_too_many() {
+        let connections = Connections::new(4, Duration::from_secs(30));
+        let (many, few) = (
+            served(&connections, 1).unwrap(),
+            served(&connections, 2).unwrap(),
+        );
+        let _few = few.begin();
+        let _many: Vec<_> = (0..8).map(|_| many.begin()).collect();
+        let all = connections.all.lock();
+        assert!(all.open.contains_key(&few.id) && !all.open.contains_key(&many.id));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_seen() {
+        let connections = Connections::new(4, Duration::ZERO);
+        let place = served(&connections, 1).unwrap();
+        let connection = &place.connection;
+        assert_eq!(connection.look(Duration::ZERO), Some("sent no request"));
+        let _request = place.begin();
+        assert_eq!(connection.look(Duration::ZERO), None);
+        connection.unsent.store(1, Ordering::Relaxed);
+        assert_eq!(
+            connection.look(Duration::ZERO),
+            None,
+            "waited for from now on"
+        );
+        assert!(connection.look(Duration::ZERO).is_some());
+        connection.delivered.store(1 << 20, Ordering::Relaxed);
+        assert_eq!(connection.look(Duration::ZERO), None, "it went on");
+        connection.unsent.store(0, Ordering::Relaxed);
+        assert_eq!(connection.look(Duration::ZERO), None);
+    }
+}
