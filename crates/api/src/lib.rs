@@ -41,20 +41,22 @@ use axum::routing::{any, get};
 use pith_engine::Engine;
 use pith_engine::auth::Authenticator;
 
-use crate::http::Matcher;
+use crate::http::{Intake, Matcher};
 
 /// The state that all requests share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) authenticator: Authenticator,
     pub(crate) matcher: Matcher,
+    pub(crate) intake: Intake,
 }
 
 /// Everything below `/pulp/api`, for a server to merge into its own router. Paths keep the mount point.
 pub fn router(engine: Arc<Engine>) -> Router {
     let shared = Arc::new(Shared {
+        authenticator: Authenticator::new(Arc::clone(&engine.passwords)),
         engine,
-        authenticator: Authenticator::default(),
+        intake: Intake::default(),
         matcher: Matcher::new(routes::ROUTES),
     });
     Router::new()

@@ -234,6 +234,15 @@ impl PulpError {
         }
     }
 
+    /// 429 PLP0000: this caller has asked too often, or too much at once.
+    #[must_use]
+    pub fn too_many(message: impl Into<String>) -> Self {
+        Self {
+            status: 429,
+            ..Self::data(message)
+        }
+    }
+
     /// 400 PLP1009: the body is not JSON.
     #[must_use]
     pub fn not_json() -> Self {

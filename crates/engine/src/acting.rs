@@ -1,18 +1,38 @@
-//! On whose behalf something is done, as far as it decides what errors may tell: whoever is no super-user learns nothing of
-//! servers that are not in the internet, neither which of their ports are open nor what is there.
+//! On whose behalf something is done, as far as it decides what errors may tell, and whose turn it is: whoever is no super-user
+//! learns nothing of servers that are not in the internet, neither which of their ports are open nor what is there.
 
 use std::future::Future;
+use std::sync::Arc;
+
+use pith_core::Network;
 
 tokio::task_local! {
     static IS_DISCREET: bool;
+    static CALLER: Caller;
 }
 
 /// The mark in a task's arguments.
 pub(crate) const DISCREET: &str = "discreet";
 
+/// Somebody whose requests share what is limited.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// The server itself.
+    Nobody,
+    /// Whoever logs in from a network, and which of few lines their login is in.
+    Network(Network, u8),
+    /// A user, by login, or a consumer, by id.
+    Login(Arc<str>),
+}
+
 /// Does something on behalf of somebody. What it queues is on their behalf too.
 pub async fn on_behalf<F: Future>(is_super_user: bool, work: F) -> F::Output {
     IS_DISCREET.scope(!is_super_user, work).await
+}
+
+/// As [`on_behalf`], of somebody who takes turns with others.
+pub async fn on_behalf_of<F: Future>(caller: Caller, is_super_user: bool, work: F) -> F::Output {
+    CALLER.scope(caller, on_behalf(is_super_user, work)).await
 }
 
 /// As [`on_behalf`], for what does not wait.
@@ -23,4 +43,9 @@ pub(crate) fn on_behalf_now<T>(is_super_user: bool, work: impl FnOnce() -> T) ->
 /// Tells whether errors are to be discreet. What is done on nobody's behalf is done by the operator.
 pub(crate) fn is_discreet() -> bool {
     IS_DISCREET.try_with(|discreet| *discreet).unwrap_or(false)
+}
+
+/// Whoever takes turns with others here.
+pub(crate) fn caller() -> Caller {
+    CALLER.try_with(Clone::clone).unwrap_or(Caller::Nobody)
 }

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use parking_lot::Mutex;
 use pith_core::clock::{SignedDuration, Timestamp};
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Operation, Rights, Sha256};
+use pith_core::{Network, Operation, Rights, Sha256};
 use pith_store::{Maker, Store};
 use pith_trust::{ClientCertificate, Subject};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use crate::accounts::Account;
 use crate::accounts::Accounts;
+use crate::acting::Caller;
+use crate::failures::{Failures, Verdict};
+use crate::passwords::Passwords;
 pub use crate::people::ensure_first_admin;
 
 /// The login of the administrator that the first start makes.
@@ -26,8 +27,10 @@ pub const SYSTEM: &str = "SYSTEM";
 const VERIFIED: SignedDuration = SignedDuration::from_secs(600);
 /// Entries beyond which the cache starts anew.
 const CACHED: usize = 10_000;
-/// Passwords hashed at once: each takes 19 MiB and a core.
-const AT_ONCE: usize = 2;
+/// The time that the answer to a failure takes when there were many of late.
+const SLOW: std::time::Duration = std::time::Duration::from_secs(1);
+/// Characters of a login that the log shows.
+const SHOWN: usize = 64;
 
 /// Somebody who has proved who they are.
 #[derive(Debug, Clone)]
@@ -156,13 +159,22 @@ pub struct Authenticator {
     key: [u8; 32],
     accounts: Accounts,
     verified: Mutex<HashMap<Sha256, Verified>>,
-    hashing: Semaphore,
+    passwords: Arc<Passwords>,
+    failures: Failures,
     /// The hash that an unknown login is checked against, so that it takes as long as a known one.
     decoy: tokio::sync::OnceCell<String>,
 }
 
 impl Default for Authenticator {
     fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
+
+impl Authenticator {
+    /// One that shares turns at hashing with whoever sets passwords.
+    #[must_use]
+    pub fn new(passwords: Arc<Passwords>) -> Self {
         let mut key = [0; 32];
         key[..16].copy_from_slice(Uuid::new_v4().as_bytes());
         key[16..].copy_from_slice(Uuid::new_v4().as_bytes());
@@ -170,7 +182,8 @@ impl Default for Authenticator {
             key,
             accounts: Accounts::default(),
             verified: Mutex::default(),
-            hashing: Semaphore::new(AT_ONCE),
+            passwords,
+            failures: Failures::default(),
             decoy: tokio::sync::OnceCell::new(),
         }
     }
@@ -178,37 +191,59 @@ impl Default for Authenticator {
 
 impl Authenticator {
     /// Who `login` and `password` belong to; `None` when they belong to nobody, which takes as long to find out for a
-    /// login that there is as for one that there is not.
+    /// login that there is as for one that there is not. Whoever was recognised of late is so again whatever others try.
     ///
     /// # Errors
-    /// When the database fails.
+    /// 429 when too many wait, or when this login failed too often from there; when the database fails.
     pub async fn check(
         &self,
         store: &Store,
+        from: Network,
         login: &str,
         password: &str,
     ) -> Result<Option<Principal>, PulpError> {
         let now = store.now();
         let account = self.accounts.get(store, login).await?;
-        let hash = account.as_ref().and_then(|account| account.hash.as_deref());
-        let (Some(account), Some(hash)) = (&account, hash) else {
-            let decoy = self.decoy().await?;
-            self.verify(password, &decoy).await?;
-            return Ok(None);
-        };
+        let known = account.filter(|account| account.hash.is_some());
         let name = self.name(login, password);
-        let remembered =
-            self.verified.lock().get(&name).is_some_and(|verified| {
-                verified.hash == hash && within(now, verified.at, VERIFIED)
-            });
-        if !remembered {
-            if !self.verify(password, hash).await? {
-                self.verified.lock().remove(&name);
-                return Ok(None);
-            }
-            self.remember(name, hash.to_owned(), now);
+        if let Some(account) = &known
+            && self.remembers(&name, account, now)
+        {
+            return Ok(Some(Principal::User(Arc::clone(account))));
         }
-        Ok(Some(Principal::User(Arc::clone(account))))
+        let verdict = self.failures.begin(now, from, login);
+        if verdict == Verdict::Refuse {
+            let text = "this login failed too often from this address; try again in a moment";
+            return Err(PulpError::too_many(text));
+        }
+        let hash = known.as_ref().and_then(|account| account.hash.clone());
+        let hash = match hash {
+            Some(hash) => hash,
+            None => self.decoy().await?,
+        };
+        let caller = Caller::Network(from, self.failures.line(login));
+        let verified = self.passwords.verify(&caller, password, &hash).await;
+        if verified? && let Some(account) = known {
+            self.failures.succeed(now, from, login);
+            self.remember(name, hash, now);
+            return Ok(Some(Principal::User(account)));
+        }
+        self.verified.lock().remove(&name);
+        let shown: String = login.chars().take(SHOWN).collect();
+        // As Debug, which escapes what would change the terminal or begin another line.
+        tracing::warn!(%from, login = ?shown, "a login failed");
+        if verdict == Verdict::Slowly {
+            tokio::time::sleep(SLOW).await;
+        }
+        Ok(None)
+    }
+
+    /// Tells whether a password was right of late, for the hash that counts.
+    fn remembers(&self, name: &Sha256, account: &Account, now: Timestamp) -> bool {
+        self.verified.lock().get(name).is_some_and(|verified| {
+            Some(verified.hash.as_str()) == account.hash.as_deref()
+                && within(now, verified.at, VERIFIED)
+        })
     }
 
     /// Who a certificate of the server's own authority belongs to. It stops counting when its user is deleted, even if
@@ -255,21 +290,11 @@ impl Authenticator {
     }
 
     async fn decoy(&self) -> Result<String, PulpError> {
+        let password = Uuid::new_v4().to_string();
         self.decoy
-            .get_or_try_init(|| hash_password(Uuid::new_v4().to_string()))
+            .get_or_try_init(|| self.passwords.hash(&Caller::Nobody, &password))
             .await
             .cloned()
-    }
-
-    async fn verify(&self, password: &str, hash: &str) -> Result<bool, PulpError> {
-        let _permit = self.hashing.acquire().await.map_err(failed)?;
-        let (password, hash) = (password.to_owned(), hash.to_owned());
-        let verify = move || {
-            Argon2::default()
-                .verify_password(password.as_bytes(), hash.as_str())
-                .is_ok()
-        };
-        tokio::task::spawn_blocking(verify).await.map_err(failed)
     }
 }
 
@@ -284,38 +309,18 @@ fn within(now: Timestamp, since: Timestamp, span: SignedDuration) -> bool {
     !age.is_negative() && age < span
 }
 
-fn failed(error: impl std::fmt::Display) -> PulpError {
-    PulpError::execution(format!("the password could not be checked: {error}"))
-}
-
-/// Hashes a password for storing: argon2id, on a thread of its own.
+/// Hashes a password for storing, of nobody who would take turns.
 ///
 /// # Errors
 /// When hashing fails, which takes a broken machine.
 pub async fn hash_password(password: String) -> Result<String, PulpError> {
-    let hash = move || {
-        Argon2::default()
-            .hash_password(password.as_bytes())
-            .map(|hash| hash.to_string())
-    };
-    let hash = tokio::task::spawn_blocking(hash).await.map_err(failed)?;
-    hash.map_err(failed)
+    let hashed = Passwords::default();
+    hashed.hash(&Caller::Nobody, &password).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_hash_verifies_its_password_only() {
-        let authenticator = Authenticator::default();
-        let hash = hash_password("secret".to_owned()).await.unwrap();
-        assert!(hash.starts_with("$argon2id$"));
-        assert!(authenticator.verify("secret", &hash).await.unwrap());
-        assert!(!authenticator.verify("Secret", &hash).await.unwrap());
-        assert!(!authenticator.verify("", &hash).await.unwrap());
-        assert!(!authenticator.verify("secret", "junk").await.unwrap());
-    }
 
     #[test]
     fn the_cache_tells_apart_where_login_ends_and_password_begins() {

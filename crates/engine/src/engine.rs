@@ -9,16 +9,25 @@ use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
 use pith_store::{Engine as Database, NewTask, Retired, Store};
 use pith_trust::Authority;
-use tokio::sync::Semaphore;
 
 use crate::deferred::Deferred;
 use crate::error::from_store;
-use crate::{Job, Registry, acting};
+use crate::passwords::Passwords;
+use crate::search::Searching;
+use crate::turns::{Fairness, Turns};
+use crate::{Caller, Job, Registry, acting};
 
 /// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
 pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
 /// A commit that adds as many units as this has changed what the database plans with.
 const MANY: i64 = 1000;
+
+/// Certificates made at once.
+const ISSUING: Fairness = Fairness {
+    at_once: 1,
+    each: 1,
+    waiting: 8,
+};
 
 /// The parts of a running pith.
 pub struct Engine {
@@ -39,8 +48,12 @@ pub struct Engine {
     pub(crate) deferred: Deferred,
     pub(crate) publication_grace: SignedDuration,
     pub(crate) authority: OnceLock<Arc<Authority>>,
-    /// The right to make a certificate, of which there is one.
-    pub(crate) issuing: Semaphore,
+    /// Hashing passwords, for those who set them and those who log in.
+    pub passwords: Arc<Passwords>,
+    /// Turns at making a certificate: it is hard work, and whoever may log in could keep every core busy with it.
+    pub(crate) issuing: Turns<Caller>,
+    /// What searches share.
+    pub(crate) searching: Searching,
     pub(crate) running: crate::worker::Running,
     pub(crate) disks: crate::room::Disks,
     pub(crate) kept_versions: i64,
@@ -70,7 +83,9 @@ impl Engine {
             deferred: Deferred::default(),
             publication_grace: PUBLICATION_GRACE,
             authority: OnceLock::new(),
-            issuing: Semaphore::new(1),
+            passwords: Arc::default(),
+            issuing: Turns::new(ISSUING),
+            searching: Searching::default(),
             running: crate::worker::Running::default(),
             disks: crate::room::Disks::default(),
             kept_versions: crate::upkeep::KEPT_VERSIONS,

@@ -286,7 +286,7 @@ impl Engine {
     pub async fn group_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
         let criteria = &GROUPS.prepared(criteria)?;
         let documents = self.group_list().await?;
-        let found = select(documents, criteria, Value::clone);
+        let found = select(documents, criteria, Value::clone)?;
         let Some(fields) = &criteria.fields else {
             return Ok(found);
         };

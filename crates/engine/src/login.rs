@@ -5,9 +5,9 @@ use std::sync::Arc;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_trust::{Authority, Issued, Subject};
 
-use crate::Engine;
 use crate::auth::Account;
 use crate::error::from_store;
+use crate::{Engine, acting};
 
 /// The time for which a login certificate counts, in days.
 const LOGIN_DAYS: u32 = 7;
@@ -52,17 +52,18 @@ impl Engine {
             .await
     }
 
-    /// Makes one certificate at a time, on a thread of its own: making keys is hard work, and whoever may log in could
-    /// keep every core busy with it.
+    /// Makes one certificate at a time, on a thread of its own, by turns of who asks.
     pub(crate) async fn issue<T: Send + 'static>(
         &self,
         make: impl FnOnce(&Authority) -> Result<T, pith_trust::TrustError> + Send + 'static,
     ) -> Result<T, PulpError> {
         let authority = Arc::clone(self.authority()?);
-        let _turn = self.issuing.acquire().await.map_err(failed)?;
-        tokio::task::spawn_blocking(move || make(&authority))
-            .await
-            .map_err(failed)?
-            .map_err(failed)
+        let turn = self.issuing.turn(&acting::caller()).await?;
+        let made = tokio::task::spawn_blocking(move || {
+            // Until it is made, even when nobody waits for it any more.
+            let _turn = turn;
+            make(&authority)
+        });
+        made.await.map_err(failed)?.map_err(failed)
     }
 }

@@ -19,6 +19,7 @@ mod units;
 
 pub(crate) use collections::select;
 pub use collections::{Collection, DISTRIBUTORS, GROUPS, REPOSITORIES, TASKS};
+pub(crate) use length::Searching;
 pub use people::USERS;
 pub use prepare::{Identity, Otherwise};
 pub use ranking::Ranking;

@@ -11,8 +11,8 @@ use pith_core::{RelativePath, UnitId};
 use pith_engine::Engine;
 use pith_engine::deferred::{DeferredFile, Reader};
 use pith_serve::{
-    Access, Content, Located, MountRow, MountTable, OnDemand, Opened, Pieces, Protocol, Resolved, Root,
-    Unavailable,
+    Access, Content, Located, MountRow, MountTable, OnDemand, Opened, Pieces, Protocol, Resolved,
+    Root, Unavailable,
 };
 use pith_store::Retired;
 use pith_trust::Guard;

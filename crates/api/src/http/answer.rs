@@ -18,6 +18,13 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 const RETRY: HeaderValue = HeaderValue::from_static("10");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
+/// Bytes of texts that an error tells at most.
+const MOST_TOLD: usize = 64 * 1024;
+/// Bytes of one text of an error.
+const LONGEST_TEXT: usize = 8 * 1024;
+/// Entries of a list or an object of an error.
+const MOST_ITEMS: usize = 200;
+
 /// An answer that is not an error of Pulp's kind.
 pub(crate) struct Answer {
     status: u16,
@@ -191,11 +198,45 @@ pub(super) fn not_found(head: bool) -> Response {
 
 /// An error as Pulp shows it.
 pub(super) fn error(error: &PulpError, method: &str, href: &str) -> Response {
-    let mut answer = document(error.status, &error.to_body(method, href), method);
-    if error.status == 503 {
+    let mut body = error.to_body(method, href);
+    let mut most = MOST_TOLD;
+    cut(&mut body, &mut most);
+    let mut answer = document(error.status, &body, method);
+    if matches!(error.status, 429 | 503) {
         answer.headers_mut().insert(RETRY_AFTER, RETRY);
     }
     answer
+}
+
+/// Cuts what an error tells to `left` bytes in all: it repeats what was sent.
+fn cut(value: &mut Value, left: &mut usize) {
+    const ITEM: usize = 16;
+    match value {
+        Value::String(text) => {
+            let most = text.floor_char_boundary((*left).min(LONGEST_TEXT));
+            *left -= most;
+            if most < text.len() {
+                text.truncate(most);
+                text.push('…');
+            }
+        }
+        Value::Array(items) => {
+            items.truncate(MOST_ITEMS);
+            for item in items {
+                *left = left.saturating_sub(ITEM);
+                cut(item, left);
+            }
+        }
+        Value::Object(map) => {
+            let most = MOST_ITEMS.min(map.len());
+            *map = std::mem::take(map).into_iter().take(most).collect();
+            for value in map.values_mut() {
+                *left = left.saturating_sub(ITEM);
+                cut(value, left);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A failure that nobody foresaw (reference: platform-api §1.6.2): without `error`, and without what went wrong inside.
@@ -239,5 +280,18 @@ mod tests {
             text(vec![vec![], vec![1], vec![], vec![2, 3]]).await,
             "[1,2,3]"
         );
+    }
+
+    #[tokio::test]
+    async fn errors_repeat_little_of_what_was_sent() {
+        let names: Vec<String> = (0..100_000).map(|n| format!("unknown-{n}-ü")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let response = error(&PulpError::unsupported_value(&names), "PUT", "/x/");
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+        let bytes = bytes.unwrap();
+        assert!(bytes.len() < 256 * 1024, "{}", bytes.len());
+        let body: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(body["unsupported_property_names"][0], "unknown-0-ü");
+        assert_eq!(body["error"]["code"], "PLP0017");
     }
 }

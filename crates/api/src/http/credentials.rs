@@ -1,11 +1,14 @@
 //! Who is asking (reference: platform-api §2.1 to §2.3). Whether they may is asked in `dispatch`, from what the route
 //! says.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use pith_core::Network;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::auth::Principal;
 use pith_trust::PeerCertificate;
@@ -61,21 +64,34 @@ fn is_basic(headers: &HeaderMap) -> bool {
 /// The one who sent this request. Basic credentials decide alone; only without them does a certificate count.
 pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Principal, PulpError> {
     let store = &shared.engine.store;
+    let from = origin(request);
     if is_basic(&request.headers) {
         let (login, password) = basic(&request.headers).ok_or_else(unknown)?;
         let found = shared
             .authenticator
-            .check(store, &login, password.expose_secret());
+            .check(store, from, &login, password.expose_secret());
         return found.await?.ok_or_else(|| wrong_password(&login));
     }
     let Some(shown) = request.extensions.get::<PeerCertificate>() else {
         return Err(unknown());
     };
     let Some(certificate) = &shown.trusted else {
+        tracing::warn!(%from, "a login with a certificate of somebody else's failed");
         return Err(wrong_certificate());
     };
-    let found = shared.authenticator.certificate(store, certificate);
-    found.await?.ok_or_else(wrong_certificate)
+    let found = shared.authenticator.certificate(store, certificate).await?;
+    found.ok_or_else(|| {
+        tracing::warn!(%from, "a login with a certificate that counts no longer failed");
+        wrong_certificate()
+    })
+}
+
+/// Where a request comes from, as the listener found out.
+pub(super) fn origin(request: &Parts) -> Network {
+    let known = request.extensions.get::<Network>();
+    known
+        .copied()
+        .unwrap_or(Network::of(Ipv4Addr::LOCALHOST.into()))
 }
 
 #[cfg(test)]

@@ -16,13 +16,15 @@ use percent_encoding::percent_decode_str;
 use pith_core::Document;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::auth::Principal;
-use pith_engine::on_behalf;
+use pith_engine::turns::Turn;
+use pith_engine::{Caller, on_behalf_of};
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::call::{Call, Payload};
-use super::credentials::authenticate;
+use super::credentials::{authenticate, origin};
 use super::cross_site::{refuse_foreign, refuse_text};
+use super::intake::{self, Intake, Taken};
 use crate::Shared;
 use crate::routes::{BodyKind, Disk, Route};
 
@@ -31,8 +33,6 @@ const MOUNT: &str = "/pulp/api/v2/";
 const MAX_DRAINED: usize = 64 * 1024 * 1024;
 /// The time that reading them may take.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
-/// Largest JSON body, in bytes.
-const MAX_BODY: usize = 5 * 1024 * 1024;
 
 /// Answers a request below `/pulp/api`.
 pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response {
@@ -67,7 +67,7 @@ pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response 
     let params = matched.params;
     let call = run(&shared, route, params, href.clone(), inside, request);
     match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(Ok(answer)) => answer.into_response(head),
+        Ok(Ok((answer, turn))) => intake::hold(answer.into_response(head), turn),
         Ok(Err(error)) => {
             if error.status >= 500 {
                 tracing::error!(%method, %href, %error, "a request failed");
@@ -88,7 +88,7 @@ async fn run(
     href: String,
     inside: String,
     request: Request,
-) -> Result<Answer, PulpError> {
+) -> Result<(Answer, Option<Turn<Caller>>), PulpError> {
     let (request, body) = request.into_parts();
     let principal = match admit(shared, route, &inside, &request).await {
         Ok(principal) => principal,
@@ -104,8 +104,17 @@ async fn run(
     if !matches!(route.body, BodyKind::Ignored | BodyKind::Raw) {
         refuse_text(&request.headers)?;
     }
-    let payload = read_body(route.body, body).await?;
     let is_super_user = principal.as_ref().is_some_and(Principal::is_super_user);
+    let caller = match &principal {
+        Some(principal) => Caller::Login(principal.name().into()),
+        None => Caller::Network(origin(&request), 0),
+    };
+    // Bytes go to the disk as they come, and take as long as they take.
+    let turn = match route.body {
+        BodyKind::Raw => None,
+        _ => Some(shared.intake.request(&caller).await?),
+    };
+    let (payload, _taken) = read_body(&shared.intake, &caller, route.body, body).await?;
     let call = Call {
         engine: Arc::clone(&shared.engine),
         href,
@@ -114,7 +123,8 @@ async fn run(
         payload,
         principal,
     };
-    on_behalf(is_super_user, (route.handler)(call)).await
+    let answer = on_behalf_of(caller, is_super_user, (route.handler)(call)).await?;
+    Ok((answer, turn))
 }
 
 /// Who asks, when they may and there is room for it.
@@ -209,35 +219,40 @@ fn with_slash(path: &str, query: Option<&str>) -> Response {
 }
 
 /// Reads a body as its route says.
-async fn read_body(kind: BodyKind, body: Body) -> Result<Payload, PulpError> {
+async fn read_body(
+    intake: &Intake,
+    caller: &Caller,
+    kind: BodyKind,
+    body: Body,
+) -> Result<(Payload, Taken), PulpError> {
     match kind {
         BodyKind::Ignored => {
             // One that is left on the way would end the connection under the client's next request.
             drain(body.into_data_stream()).await;
-            return Ok(Payload::None);
+            return Ok((Payload::None, Taken::default()));
         }
-        BodyKind::Raw => return Ok(Payload::Raw(body.into())),
+        BodyKind::Raw => return Ok((Payload::Raw(body.into()), Taken::default())),
         BodyKind::Object | BodyKind::OptionalObject | BodyKind::Any | BodyKind::OptionalAny => {}
     }
-    let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
-        PulpError::data(format!(
-            "The request body could not be read; it may have up to {MAX_BODY} bytes"
-        ))
-    })?;
+    let (bytes, taken) = intake.json(caller, body).await?;
+    Ok((Payload::Json(json_of(kind, &bytes)?), taken))
+}
+
+fn json_of(kind: BodyKind, bytes: &[u8]) -> Result<Value, PulpError> {
     let optional = matches!(kind, BodyKind::OptionalObject | BodyKind::OptionalAny);
     if bytes.is_empty() && optional {
-        return Ok(Payload::Json(json!({})));
+        return Ok(json!({}));
     }
     // The parser refuses what is nested deeper than 128 levels.
-    let value: Value = serde_json::from_slice(&bytes).map_err(|_| PulpError::not_json())?;
-    if let Some(text) = zero_in(&bytes, &value) {
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| PulpError::not_json())?;
+    if let Some(text) = zero_in(bytes, &value) {
         return Err(unstorable(text));
     }
     let wants_object = matches!(kind, BodyKind::Object | BodyKind::OptionalObject);
     if wants_object && !value.is_object() {
         return Err(PulpError::not_an_object());
     }
-    Ok(Payload::Json(value))
+    Ok(value)
 }
 
 /// A text with a zero character, which not every database can keep. Bodies without its escape are not looked through.
@@ -289,8 +304,11 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_are_read_as_the_route_says() {
-        let read = |kind, text: &str| read_body(kind, Body::from(text.to_owned()));
-        let code = |result: Result<Payload, PulpError>| result.err().unwrap().code().to_owned();
+        let intake = Intake::default();
+        let read = |kind, text: &str| {
+            read_body(&intake, &Caller::Nobody, kind, Body::from(text.to_owned()))
+        };
+        let code = |result: Result<_, PulpError>| result.err().unwrap().code().to_owned();
         assert_eq!(code(read(BodyKind::Object, "").await), "PLP1009");
         assert_eq!(code(read(BodyKind::OptionalObject, "{").await), "PLP1009");
         assert_eq!(
@@ -307,7 +325,7 @@ mod tests {
         );
         let deep = "[".repeat(100_000);
         assert_eq!(code(read(BodyKind::Any, &deep).await), "PLP1009");
-        let large = format!("\"{}\"", "x".repeat(MAX_BODY));
+        let large = format!("\"{}\"", "x".repeat(intake::MAX_BODY));
         assert_eq!(code(read(BodyKind::Any, &large).await), "PLP0000");
     }
 }

@@ -5,6 +5,7 @@ mod call;
 mod credentials;
 mod cross_site;
 mod dispatch;
+mod intake;
 mod json;
 mod matcher;
 
@@ -13,4 +14,5 @@ pub(crate) use call::Call;
 #[cfg(test)]
 pub(crate) use call::query_pairs;
 pub(crate) use dispatch::{dispatch, drain};
+pub(crate) use intake::Intake;
 pub(crate) use matcher::Matcher;

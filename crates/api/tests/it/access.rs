@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pith_core::clock::{Clock, ManualClock};
-use pith_core::{ObjectId, Operation};
+use pith_core::{Network, ObjectId, Operation};
 use pith_engine::auth::{Authenticator, Principal, ensure_first_admin, hash_password};
 use pith_store::{Store, User};
 
@@ -16,6 +16,10 @@ async fn user(clock: &ManualClock, login: &str, password: &str) -> User {
         password_changed: clock.now(),
         roles: Vec::new(),
     }
+}
+
+fn here() -> Network {
+    Network::of([127, 0, 0, 1].into())
 }
 
 async fn store(clock: &Arc<ManualClock>) -> (tempfile::TempDir, Store) {
@@ -53,7 +57,7 @@ fn may_read(principal: Option<Principal>) -> Option<bool> {
 /// The list of all that ann may do with her old and with her new password, when changes are made through `writer`.
 async fn changes_count(writer: &Store, reader: &Store, clock: &ManualClock) {
     let authenticator = Authenticator::default();
-    let check = |password: &'static str| authenticator.check(reader, "ann", password);
+    let check = |password: &'static str| authenticator.check(reader, here(), "ann", password);
     assert!(check("old").await.unwrap().is_none());
     let ann = user(clock, "ann", "old").await;
     set(writer, Some(&ann), &[Operation::Read]).await;
@@ -103,7 +107,7 @@ async fn the_first_administrator_is_made_once() {
     let again = ensure_first_admin(&store, clock.as_ref(), Some("x".to_owned())).await;
     assert_eq!(again.unwrap(), None);
     let authenticator = Authenticator::default();
-    let principal = authenticator.check(&store, "admin", &made).await;
+    let principal = authenticator.check(&store, here(), "admin", &made).await;
     let principal = principal.unwrap().unwrap();
     assert!(principal.may(Operation::Delete, "/v2/whatever/"));
 }
@@ -139,7 +143,7 @@ async fn a_user_without_a_password_cannot_log_in_with_any() {
     set(&store, Some(&ann), &[]).await;
     let authenticator = Authenticator::default();
     for password in ["None", "", "null", "ann"] {
-        let found = authenticator.check(&store, "ann", password).await;
+        let found = authenticator.check(&store, here(), "ann", password).await;
         assert!(found.unwrap().is_none(), "{password}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pith_core::Network;
 use pith_engine::auth::{Authenticator, Principal};
 use pith_trust::ClientCertificate;
 use rustls::pki_types::CertificateDer;
@@ -93,8 +94,9 @@ async fn a_login_that_began_before_the_password_changed_gets_no_certificate() {
     let ann = Some(json!({ "login": "ann", "password": "one" }));
     assert_eq!(code(router, &ADMIN, "POST", "/users/", ann).await.0, 201);
     let authenticator = Authenticator::default();
+    let here = Network::of([127, 0, 0, 1].into());
     let checked = authenticator
-        .check(&server.engine.store, "ann", "one")
+        .check(&server.engine.store, here, "ann", "one")
         .await;
     let Some(Principal::User(account)) = checked.unwrap() else {
         panic!("ann has this password");

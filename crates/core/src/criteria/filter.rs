@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::CriteriaError;
+use super::order::compare;
 use super::parser::Parser;
 use super::pattern::Pattern;
 
@@ -39,9 +40,9 @@ pub enum Filter {
 pub enum Test {
     /// Equals this.
     Equal(Value),
-    /// Equals none of these.
+    /// Equals none of these, which stand in the order of [`compare`].
     NotIn(Vec<Value>),
-    /// Equals one of these.
+    /// Equals one of these, which stand in the order of [`compare`].
     In(Vec<Value>),
     /// Compares so with this, within the same class.
     Compare(Comparison, Value),
@@ -224,7 +225,11 @@ impl Test {
     ) -> Result<(), E> {
         match self {
             Self::Equal(value) => change(value),
-            Self::In(values) | Self::NotIn(values) => values.iter_mut().try_for_each(change),
+            Self::In(values) | Self::NotIn(values) => {
+                values.iter_mut().try_for_each(change)?;
+                values.sort_by(compare);
+                Ok(())
+            }
             Self::Every(tests) | Self::Not(tests) => tests
                 .iter_mut()
                 .try_for_each(|test| test.change_values(change, other)),

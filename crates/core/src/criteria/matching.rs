@@ -4,20 +4,36 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use super::effort::Effort;
 use super::filter::{Comparison, Filter, Kind, Test};
 use super::order::{Class, class, compare};
 use crate::Document;
+
+/// Values up to this many are looked through, and searched in their order when there are more.
+const FEW: usize = 8;
 
 impl Filter {
     /// Tells whether `document` fulfils the filter.
     #[must_use]
     pub fn matches(&self, document: &Document) -> bool {
+        self.matches_within(&Effort::unlimited(), document)
+    }
+
+    /// As [`Filter::matches`], for as long as `effort` is not spent.
+    #[must_use]
+    pub fn matches_within(&self, effort: &Effort, document: &Document) -> bool {
+        // What is found out with nothing left does not matter, and is found out at once.
+        let holds = |f: &Self| effort.is_spent() || f.matches_within(effort, document);
+        let fails = |f: &Self| effort.is_spent() || !f.matches_within(effort, document);
         match self {
-            Self::All(filters) => filters.iter().all(|f| f.matches(document)),
-            Self::Any(filters) => filters.iter().any(|f| f.matches(document)),
-            Self::None(filters) => !filters.iter().any(|f| f.matches(document)),
+            Self::All(filters) => !filters.iter().any(fails),
+            Self::Any(filters) => filters.iter().any(holds),
+            Self::None(filters) => !filters.iter().any(holds),
             Self::Field { path, test } => match path.split_first() {
-                Some((first, rest)) => test.holds(document.get(first), rest),
+                Some((first, rest)) => {
+                    effort.compare();
+                    test.holds(effort, document.get(first), rest)
+                }
                 None => false,
             },
         }
@@ -68,45 +84,57 @@ fn any_at(
 
 impl Test {
     /// Tells whether the values at `path` below `value` pass.
-    fn holds(&self, value: Option<&Value>, path: &[String]) -> bool {
-        self.holds_to(Leaf::Elements, value, path)
+    fn holds(&self, effort: &Effort, value: Option<&Value>, path: &[String]) -> bool {
+        self.holds_to(effort, Leaf::Elements, value, path)
     }
 
     /// Tells whether an element of an array passes. One that is an array itself is not looked into.
-    fn holds_of(&self, element: &Value) -> bool {
-        self.holds_to(Leaf::Whole, Some(element), &[])
+    fn holds_of(&self, effort: &Effort, element: &Value) -> bool {
+        self.holds_to(effort, Leaf::Whole, Some(element), &[])
     }
 
-    fn holds_to(&self, depth: Leaf, value: Option<&Value>, path: &[String]) -> bool {
-        let any =
-            |leaf, test: &mut dyn FnMut(Option<&Value>) -> bool| any_at(value, path, leaf, test);
+    fn holds_to(
+        &self,
+        effort: &Effort,
+        depth: Leaf,
+        value: Option<&Value>,
+        path: &[String],
+    ) -> bool {
+        let any = |leaf, test: &mut dyn FnMut(Option<&Value>) -> bool| {
+            any_at(value, path, leaf, &mut |found| {
+                effort.compare();
+                effort.is_spent() || test(found)
+            })
+        };
+        let fails = |test: &Self| effort.is_spent() || !test.holds_to(effort, depth, value, path);
         match self {
             Self::Always => true,
             Self::Equal(literal) => any(depth, &mut |v| equals(v, literal)),
-            Self::In(literals) => any(depth, &mut |v| {
-                literals.iter().any(|literal| equals(v, literal))
-            }),
-            Self::NotIn(literals) => !any(depth, &mut |v| {
-                literals.iter().any(|literal| equals(v, literal))
-            }),
+            Self::In(literals) => any(depth, &mut |v| is_among(v, literals)),
+            Self::NotIn(literals) => !any(depth, &mut |v| is_among(v, literals)),
             Self::Compare(how, literal) => any(depth, &mut |v| compares(*how, v, literal)),
-            Self::Every(tests) => {
-                !tests.is_empty() && tests.iter().all(|t| t.holds_to(depth, value, path))
-            }
+            Self::Every(tests) => !tests.is_empty() && !tests.iter().any(fails),
             Self::Exists(wanted) => any(Leaf::Whole, &mut |v| v.is_some()) == *wanted,
-            Self::Not(tests) => !tests.iter().all(|test| test.holds_to(depth, value, path)),
+            Self::Not(tests) => tests.iter().any(fails),
             Self::Matches(regex) => any(depth, &mut |v| {
-                v.and_then(Value::as_str).is_some_and(|t| regex.is_match(t))
+                v.and_then(Value::as_str).is_some_and(|text| {
+                    effort.search(text);
+                    regex.is_match(text)
+                })
             }),
             Self::Size(size) => any(Leaf::Whole, &mut |v| {
                 v.and_then(Value::as_array)
                     .is_some_and(|items| u64::try_from(items.len()) == Ok(*size))
             }),
             Self::ElementIs(filter) => any(Leaf::Whole, &mut |v| {
-                elements(v).any(|item| item.as_object().is_some_and(|item| filter.matches(item)))
+                elements(v)
+                    .filter_map(Value::as_object)
+                    .any(|item| effort.is_spent() || filter.matches_within(effort, item))
             }),
             Self::ElementPasses(tests) => any(Leaf::Whole, &mut |v| {
-                elements(v).any(|item| tests.iter().all(|test| test.holds_of(item)))
+                elements(v).any(|item| {
+                    effort.is_spent() || tests.iter().all(|test| test.holds_of(effort, item))
+                })
             }),
             Self::Remainder { divisor, remainder } => any(depth, &mut |v| {
                 v.and_then(cut_to_whole)
@@ -126,6 +154,16 @@ fn equals(value: Option<&Value>, literal: &Value) -> bool {
         None => literal.is_null(),
         Some(value) => class(value) == class(literal) && compare(value, literal).is_eq(),
     }
+}
+
+/// Tells whether a value equals one of `literals`, which stand in order.
+fn is_among(value: Option<&Value>, literals: &[Value]) -> bool {
+    if literals.len() <= FEW {
+        return literals.iter().any(|literal| equals(value, literal));
+    }
+    let value = value.unwrap_or(&Value::Null);
+    let found = literals.binary_search_by(|literal| compare(literal, value));
+    found.is_ok()
 }
 
 fn compares(how: Comparison, value: Option<&Value>, literal: &Value) -> bool {
@@ -239,6 +277,49 @@ mod tests {
             json!({"provides": {"$elemMatch": {"name": "cat", "v": 1}}})
         ));
         assert!(matches(doc(), json!({"provides.name": {"$exists": true}})));
+    }
+
+    #[test]
+    fn a_filter_stops_when_its_effort_is_spent() {
+        let conditions: Vec<Value> = (0..1000).map(|n| json!({"provides.name": n})).collect();
+        let filter = Filter::parse(&json!({ "$nor": conditions })).unwrap();
+        let provides: Vec<Value> = (0..10).map(|n| json!({"name": n + 5000})).collect();
+        let document = json!({ "provides": provides });
+        let document = document.as_object().unwrap();
+        let effort = Effort::new(100_000);
+        assert!(filter.matches_within(&effort, document));
+        let used = 100_000 - effort.left();
+        assert!((10_000..=12_000).contains(&used), "{used}");
+        let little = Effort::new(500);
+        let _ = filter.matches_within(&little, document);
+        assert!(little.is_spent());
+    }
+
+    #[test]
+    fn many_listed_values_are_found_as_few_are() {
+        let many: Vec<Value> = (0..500)
+            .map(|n| json!(format!("v{}", n * 7919 % 500)))
+            .chain([
+                json!(null),
+                json!(4),
+                json!([1]),
+                json!({"$oid": "5638e2f7a21e1a0d9c8a7b11"}),
+            ])
+            .collect();
+        for (document, found) in [
+            (json!({"a": "v499"}), true),
+            (json!({"a": "v500"}), false),
+            (json!({"a": 4.0}), true),
+            (json!({"a": [1]}), true),
+            (json!({"b": 1}), true),
+            (json!({"a": 5}), false),
+        ] {
+            assert_eq!(
+                matches(document.clone(), json!({"a": {"$in": many}})),
+                found
+            );
+            assert_eq!(matches(document, json!({"a": {"$nin": many}})), !found);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! null, values compare only within their class. Two values that JSON cannot write have a form of their own in the
 //! documents given to a filter: `{"$date": <milliseconds>}` is a date, `{"$oid": "<24 hex>"}` an object id.
 
+mod effort;
 mod filter;
 mod matching;
 mod order;
@@ -21,10 +22,14 @@ use serde_json::{Map, Value};
 use crate::Document;
 use crate::error::{ErrorDetail, PulpError};
 
+pub use effort::Effort;
 pub use filter::{Comparison, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
 pub use order::{SortKey, compare, compare_by, sort_values};
 pub use pattern::{MAX_PATTERN, Pattern, Required};
 pub use project::project;
+
+/// Most keys of a sort: as many as the database of Pulp 2 took.
+pub const MAX_SORT_KEYS: usize = 32;
 
 /// Why criteria cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -233,6 +238,11 @@ fn parse_sort(value: Option<&Value>) -> Result<Option<Vec<SortKey>>, CriteriaErr
     let Some(value) = value else { return Ok(None) };
     let wrong = || CriteriaError::invalid("sort");
     let entries = value.as_array().ok_or_else(wrong)?;
+    if entries.len() > MAX_SORT_KEYS {
+        return Err(CriteriaError::Filter(format!(
+            "a sort has at most {MAX_SORT_KEYS} keys"
+        )));
+    }
     let key = |entry: &Value| {
         let pair = entry.as_array()?;
         let field = pair.first()?.as_str()?.to_owned();
@@ -356,6 +366,15 @@ mod tests {
         ] {
             assert_eq!(invalid(&bad), ["sort"]);
         }
+    }
+
+    #[test]
+    fn a_sort_has_a_bounded_number_of_keys() {
+        let keys = |count| vec![json!(["a", 1]); count];
+        assert!(Criteria::parse(&json!({"sort": keys(MAX_SORT_KEYS)})).is_ok());
+        assert!(Criteria::parse(&json!({"sort": keys(MAX_SORT_KEYS + 1)})).is_err());
+        let unit = json!({"sort": {"unit": keys(MAX_SORT_KEYS + 1)}});
+        assert!(UnitCriteria::parse(&unit).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::CriteriaError;
 use super::filter::{Comparison, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test, refused};
+use super::order::compare;
 use super::pattern::Pattern;
 use crate::clock::parse_iso;
 
@@ -174,6 +175,7 @@ impl Parser {
             }
             values.push(self.literal(item, depth)?);
         }
+        values.sort_by(compare);
         Ok(values)
     }
 

@@ -8,9 +8,10 @@ use pith_store::{PeopleChange, Role, User};
 use serde_json::{Value, json};
 
 use super::{delta, give_role, grant, may_become, may_give, no_role, no_user, take_role};
-use crate::Engine;
-use crate::auth::{Principal, hash_password};
+use crate::auth::Principal;
 use crate::error::from_store;
+use crate::passwords::Passwords;
+use crate::{Engine, acting};
 
 /// Longest password, in bytes: more would only be work for whoever checks it.
 const LONGEST_PASSWORD: usize = 4096;
@@ -45,10 +46,13 @@ fn wanted_password(value: Option<&Value>) -> Result<Option<&str>, PulpError> {
     }
 }
 
-async fn hashed(password: Option<&str>) -> Result<Option<String>, PulpError> {
+async fn hashed(
+    passwords: &Passwords,
+    password: Option<&str>,
+) -> Result<Option<String>, PulpError> {
     match password {
         None | Some("") => Ok(None),
-        Some(password) => hash_password(password.to_owned()).await.map(Some),
+        Some(password) => passwords.hash(&acting::caller(), password).await.map(Some),
     }
 }
 
@@ -253,7 +257,7 @@ impl Engine {
             login: login.to_owned(),
             oid: ObjectId::new(now),
             name,
-            password_hash: hashed(password).await?,
+            password_hash: hashed(&self.passwords, password).await?,
             password_changed: after(now),
             roles: Vec::new(),
         };
@@ -283,7 +287,7 @@ impl Engine {
         }
         let delta = delta(body)?;
         let update = update_of(delta)?;
-        let hash = hashed(update.password).await?;
+        let hash = hashed(&self.passwords, update.password).await?;
         let mut change = self.store.people_change().await.map_err(from_store)?;
         let user = change.user(login).await.map_err(from_store)?;
         let mut user = user.ok_or_else(|| no_user(login))?;
@@ -379,6 +383,8 @@ mod tests {
 
     #[tokio::test]
     async fn no_password_and_an_empty_one_are_no_password() {
+        let passwords = Passwords::default();
+        let hashed = |password| hashed(&passwords, password);
         assert_eq!(hashed(None).await.unwrap(), None);
         assert_eq!(hashed(Some("")).await.unwrap(), None);
         assert!(hashed(Some("None")).await.unwrap().is_some());

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use pith_core::Document;
-use pith_core::criteria::{Criteria, SortKey, sort_values};
+use pith_core::criteria::{Criteria, Effort, SortKey, sort_values};
 use pith_core::error::PulpError;
 use pith_store::{BatchStream, Repository, Store, StoreError, Window};
 use serde_json::{Value, json};
 
-use super::length::at_length;
+use super::length::{Labour, Searching, at_once};
 use super::prepare::{self, Identity, Otherwise};
 use super::{Ranking, narrowing};
 use crate::error::from_store;
@@ -127,55 +127,74 @@ impl Collection {
 }
 
 /// Filters, sorts, skips and limits. `facts` gives the document that an item is judged by.
+///
+/// # Errors
+/// 400 when that is too much work.
 pub(crate) fn select<T>(
     items: impl IntoIterator<Item = T>,
     criteria: &Criteria,
     facts: impl Fn(&T) -> Value,
-) -> Vec<T> {
+) -> Result<Vec<T>, PulpError> {
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let mut ranking = Ranking::new(keys.clone(), criteria.skip, criteria.limit);
-    for item in items {
-        if let Some(values) = judge(criteria, &keys, facts(&item)) {
+    at_once(items, |effort, item| {
+        if let Some(values) = judge(effort, criteria, &keys, facts(&item)) {
             ranking.offer(values, item);
         }
-    }
-    ranking.finish(criteria.skip).collect()
+    })?;
+    Ok(ranking.finish(criteria.skip)?.collect())
 }
 
 /// The values to sort by of what has these facts, when it fulfils the filter.
-fn judge(criteria: &Criteria, keys: &[SortKey], facts: Value) -> Option<Vec<Value>> {
+fn judge(
+    effort: &Effort,
+    criteria: &Criteria,
+    keys: &[SortKey],
+    facts: Value,
+) -> Option<Vec<Value>> {
     let Value::Object(mut facts) = facts else {
         return None;
     };
     // What is null was never stored, so it does not exist.
     facts.retain(|_, value| !value.is_null());
-    let found = criteria.filter.as_ref().is_none_or(|f| f.matches(&facts));
-    found.then(|| sort_values(&facts, keys))
+    fulfils(effort, criteria, &facts).then(|| sort_values(&facts, keys))
+}
+
+fn fulfils(effort: &Effort, criteria: &Criteria, facts: &Document) -> bool {
+    let filter = criteria.filter.as_ref();
+    filter.is_none_or(|filter| filter.matches_within(effort, facts))
 }
 
 /// As [`select`], of what comes in batches; `window` is what the database did of skip and limit already.
 pub(super) async fn select_stream<T>(
+    searching: &Searching,
     batches: BatchStream<T>,
     criteria: &Criteria,
     window: Window,
     facts: impl Fn(&T) -> Value,
 ) -> Result<Vec<T>, PulpError> {
-    select_judged(batches, criteria, window, |keys, item| {
-        judge(criteria, keys, facts(item))
-    })
+    select_judged(
+        searching,
+        batches,
+        criteria,
+        window,
+        |effort, keys, item| judge(effort, criteria, keys, facts(item)),
+    )
     .await
 }
 
 /// As [`select_stream`], with what tells the values to sort by of those that match.
 async fn select_judged<T>(
+    searching: &Searching,
     mut batches: BatchStream<T>,
     criteria: &Criteria,
     window: Window,
-    judge: impl Fn(&[SortKey], &T) -> Option<Vec<Value>>,
+    judge: impl Fn(&Effort, &[SortKey], &T) -> Option<Vec<Value>>,
 ) -> Result<Vec<T>, PulpError> {
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let skip = criteria.skip - window.skip.min(criteria.skip);
-    let mut ranking = Ranking::new(keys.clone(), skip, criteria.limit);
+    let mut ranking = Ranking::new(keys.clone(), skip, criteria.limit).within(&searching.sorted);
+    let labour = Labour::new(searching);
     let enough = criteria
         .limit
         .filter(|_| keys.is_empty())
@@ -184,16 +203,15 @@ async fn select_judged<T>(
     while enough.is_none_or(|enough| found < enough)
         && let Some(batch) = batches.try_next().await.map_err(from_store)?
     {
-        at_length(|| {
-            for item in batch {
-                if let Some(values) = judge(&keys, &item) {
-                    found += 1;
-                    ranking.offer(values, item);
-                }
+        let judged = labour.each(batch, |effort, item| {
+            if let Some(values) = judge(effort, &keys, &item) {
+                found += 1;
+                ranking.offer(values, item);
             }
         });
+        judged.await?;
     }
-    Ok(ranking.finish(skip).collect())
+    Ok(ranking.finish(skip)?.collect())
 }
 
 /// Cuts a document of a typed collection to `fields`. `always` stays whatever was asked, and becomes null when it was
@@ -279,6 +297,7 @@ impl Engine {
                 batch
             });
         select_stream(
+            &self.searching,
             Box::pin(counted),
             criteria,
             window,
@@ -305,13 +324,19 @@ impl Engine {
             field: "_id".to_owned(),
             descending: false,
         });
-        let found = select_stream(listed, &ordered, Window::default(), |distributor| {
-            let mut facts = distributors::document(&self.registry, distributor);
-            facts["distributor_id"] = json!(distributor.id);
-            facts["last_publish"] = Dates::Extended.show(distributor.last_publish);
-            facts["last_updated"] = Dates::Extended.show(Some(distributor.last_updated));
-            facts
-        })
+        let found = select_stream(
+            &self.searching,
+            listed,
+            &ordered,
+            Window::default(),
+            |distributor| {
+                let mut facts = distributors::document(&self.registry, distributor);
+                facts["distributor_id"] = json!(distributor.id);
+                facts["last_publish"] = Dates::Extended.show(distributor.last_publish);
+                facts["last_updated"] = Dates::Extended.show(Some(distributor.last_updated));
+                facts
+            },
+        )
         .await?;
         Ok(found
             .iter()
@@ -344,12 +369,12 @@ impl Engine {
         let narrowed = narrowing::tasks(criteria.filter.as_ref());
         let window = narrowed.window(criteria);
         let listed = self.store.tasks_stream(narrowed.listing, window);
-        let found = select_judged(listed, criteria, window, |keys, task| {
+        let searching = &self.searching;
+        let found = select_judged(searching, listed, criteria, window, |effort, keys, task| {
             let mut facts = present::task_document(task);
             facts.remove("_href");
             facts.insert("group_id".to_owned(), json!(task.group));
-            let found = criteria.filter.as_ref().is_none_or(|f| f.matches(&facts));
-            found.then(|| sort_values(&facts, keys))
+            fulfils(effort, criteria, &facts).then(|| sort_values(&facts, keys))
         })
         .await?;
         let shown = found.iter().map(|task| {

@@ -7,6 +7,7 @@ use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
 
+use super::length::Labour;
 use super::listed::Listing;
 use super::units::{DocumentStream, Search};
 use crate::error::from_store;
@@ -58,6 +59,7 @@ impl Engine {
             include_repos: false,
             exact: false,
             listed: Listing::default(),
+            labour: Labour::new(&self.searching),
         }
         .with_wire_names();
         if let Err(error) = search.check_fields() {
@@ -109,6 +111,7 @@ impl Engine {
             include_repos,
             exact: false,
             listed: Listing::default(),
+            labour: Labour::new(&self.searching),
         };
         search.with_wire_names().run().await
     }

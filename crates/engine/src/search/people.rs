@@ -28,7 +28,7 @@ impl Engine {
         let narrowed = narrowing::users(criteria.filter.as_ref());
         let window = narrowed.window(criteria);
         let users = self.store.users_stream(narrowed.listing, window);
-        let found = select_stream(users, criteria, window, user_document).await?;
+        let found = select_stream(&self.searching, users, criteria, window, user_document).await?;
         Ok(found
             .iter()
             .map(|user| {

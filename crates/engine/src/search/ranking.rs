@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 
 use pith_core::criteria::{SortKey, compare_by};
+use pith_core::error::PulpError;
+use pith_core::{Pool, Taken};
 use serde_json::Value;
 
 /// The first `wanted` items under a sort, however many are offered. Equal ones keep the order in which they came.
@@ -12,7 +14,17 @@ pub struct Ranking<T> {
     wanted: Option<usize>,
     offered: u64,
     items: Vec<(Vec<Value>, u64, T)>,
+    /// Bytes of what is held, about.
+    held: usize,
+    /// Memory taken for it; `None` where nobody counts.
+    taken: Option<Taken>,
+    is_over: bool,
 }
+
+/// Bytes that are taken of the memory at once.
+const STEP: usize = 256 * 1024;
+/// Bytes of an item beside its values, about.
+const ITEM: usize = 128;
 
 /// The number of hits beyond those wanted that are held before the worst are dropped.
 const SLACK: usize = 4096;
@@ -27,11 +39,25 @@ impl<T> Ranking<T> {
             wanted,
             offered: 0,
             items: Vec::new(),
+            held: 0,
+            taken: None,
+            is_over: false,
         }
+    }
+
+    /// Takes the memory that the values need from `pool`.
+    #[must_use]
+    pub fn within(mut self, pool: &Pool) -> Self {
+        self.taken = pool.take(0);
+        self
     }
 
     /// Offers an item with the values it sorts by.
     pub fn offer(&mut self, values: Vec<Value>, item: T) {
+        if self.is_over {
+            return;
+        }
+        self.count(&values);
         self.items.push((values, self.offered, item));
         self.offered += 1;
         if let Some(wanted) = self.wanted
@@ -41,6 +67,13 @@ impl<T> Ranking<T> {
         }
     }
 
+    fn count(&mut self, values: &[Value]) {
+        let Some(taken) = &mut self.taken else { return };
+        self.held += ITEM + values.iter().map(weight).sum::<usize>();
+        let more = self.held.saturating_sub(taken.amount());
+        self.is_over = more > 0 && !taken.grow(more.next_multiple_of(STEP));
+    }
+
     fn prune(&mut self, wanted: usize) {
         let keys = &self.keys;
         let order = |a: &(Vec<Value>, u64, T), b: &(Vec<Value>, u64, T)| -> Ordering {
@@ -48,16 +81,43 @@ impl<T> Ranking<T> {
         };
         self.items.sort_unstable_by(order);
         self.items.truncate(wanted);
+        if let Some(taken) = &mut self.taken {
+            let kept = self.items.iter().flat_map(|(values, ..)| values);
+            self.held = ITEM * self.items.len() + kept.map(weight).sum::<usize>();
+            taken.shrink(self.held.next_multiple_of(STEP));
+        }
     }
 
     /// The items in order, without the first `skip`.
-    pub fn finish(mut self, skip: u64) -> impl Iterator<Item = T> {
+    ///
+    /// # Errors
+    /// 503 when there was no memory to hold them all.
+    pub fn finish(mut self, skip: u64) -> Result<impl Iterator<Item = T>, PulpError> {
+        if self.is_over {
+            let text = "there is no memory to sort so much at the moment: sort by fewer keys, or ask with a limit";
+            return Err(PulpError::unavailable(text));
+        }
         self.prune(self.wanted.unwrap_or(usize::MAX));
-        self.items
+        Ok(self
+            .items
             .into_iter()
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
-            .map(|(_, _, item)| item)
+            .map(|(_, _, item)| item))
     }
+}
+
+/// Bytes of a value in memory, about.
+fn weight(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| 64 + key.len() + weight(value))
+            .sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + inside
 }
 
 #[cfg(test)]
@@ -81,6 +141,7 @@ mod tests {
         }
         let values: Vec<u32> = ranking
             .finish(2)
+            .unwrap()
             .map(|number| (number * 7919) % 5000)
             .collect();
         assert_eq!(values, [0, 0, 1]);
@@ -88,6 +149,23 @@ mod tests {
         for number in 0..5 {
             ties.offer(vec![json!(1)], number);
         }
-        assert_eq!(ties.finish(0).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(ties.finish(0).unwrap().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_refused_and_gives_it_back() {
+        let pool = Pool::new(1 << 20);
+        let text = json!("x".repeat(10_000));
+        let mut all = Ranking::new(keys(false), 0, None).within(&pool);
+        let mut few = Ranking::new(keys(false), 0, Some(3)).within(&pool);
+        for number in 0..200u32 {
+            few.offer(vec![json!(number)], number);
+        }
+        for number in 0..200u32 {
+            all.offer(vec![text.clone()], number);
+        }
+        assert_eq!(all.finish(0).err().unwrap().status, 503);
+        assert_eq!(few.finish(0).unwrap().count(), 3);
+        assert_eq!(pool.left(), 1 << 20);
     }
 }

@@ -7,14 +7,14 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use pith_content::UnitType;
 use pith_core::clock::iso;
-use pith_core::criteria::{Filter, SortKey, project, sort_values};
+use pith_core::criteria::{Effort, Filter, SortKey, project, sort_values};
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
 use pith_store::{BatchStream, Held, Store, StoreError, StreamedUnit, UnitFilter, UnitQuery};
 use serde_json::{Value, json};
 
 use super::Ranking;
-use super::length::at_length;
+use super::length::Labour;
 use super::listed::Listing;
 use crate::error::from_store;
 use crate::{Engine, present};
@@ -56,6 +56,8 @@ pub(super) struct Search {
     pub(super) exact: bool,
     /// Names that units of the repository list, once somebody asks.
     pub(super) listed: Listing,
+    /// The work that judging may be.
+    pub(super) labour: Labour,
 }
 
 /// The parts of units that must be read, given the fields that somebody looks at.
@@ -262,10 +264,15 @@ impl Search {
     }
 
     /// The unit with its association, both as documents, when the filters hold.
-    fn judge(&self, streamed: StreamedUnit, needs: &Needs) -> Option<(Document, Document)> {
+    fn judge(
+        &self,
+        effort: &Effort,
+        streamed: StreamedUnit,
+        needs: &Needs,
+    ) -> Option<(Document, Document)> {
         let association = self.association_document(&streamed);
         if let Some(filter) = &self.association
-            && !filter.matches(&association)
+            && !filter.matches_within(effort, &association)
         {
             return None;
         }
@@ -276,7 +283,7 @@ impl Search {
             needs.storage_path,
         );
         match &self.unit {
-            Some(filter) if !self.exact && !filter.matches(&unit) => None,
+            Some(filter) if !self.exact && !filter.matches_within(effort, &unit) => None,
             _ => Some((association, unit)),
         }
     }
@@ -455,7 +462,8 @@ impl Search {
                 },
             );
         }
-        let mut ranking = Ranking::new(keys.clone(), self.skip, self.limit);
+        let ranking = Ranking::new(keys.clone(), self.skip, self.limit);
+        let mut ranking = ranking.within(&self.engine.searching.sorted);
         let mut units = self.query(&self.type_ids, &needs, &[], None, None)?;
         let enough = self
             .limit
@@ -466,18 +474,17 @@ impl Search {
             && let Some(mut batch) = units.try_next().await.map_err(from_store)?
         {
             self.relate(&mut batch).await?;
-            at_length(|| {
-                for streamed in batch {
-                    let id = streamed.unit.id;
-                    if let Some((association, unit)) = self.judge(streamed, &needs) {
-                        found += 1;
-                        let judged = if by_association { &association } else { &unit };
-                        ranking.offer(sort_values(judged, &keys), id);
-                    }
+            let judged = self.labour.each(batch, |effort, streamed| {
+                let id = streamed.unit.id;
+                if let Some((association, unit)) = self.judge(effort, streamed, &needs) {
+                    found += 1;
+                    let judged = if by_association { &association } else { &unit };
+                    ranking.offer(sort_values(judged, &keys), id);
                 }
             });
+            judged.await?;
         }
-        let ids: Vec<UnitId> = ranking.finish(self.skip).collect();
+        let ids: Vec<UnitId> = ranking.finish(self.skip)?.collect();
         let pages: Vec<Vec<UnitId>> = ids.chunks(PAGE).map(<[UnitId]>::to_vec).collect();
         let needs = self.shown_needs();
         let shared = Arc::new((self, needs));
@@ -494,14 +501,13 @@ impl Search {
         let mut units = self.query(&self.type_ids, needs, &[], Some(ids.to_vec()), None)?;
         while let Some(mut batch) = units.try_next().await.map_err(from_store)? {
             self.relate(&mut batch).await?;
-            at_length(|| {
-                for streamed in batch {
-                    let id = streamed.unit.id;
-                    if let Some((association, unit)) = self.judge(streamed, needs) {
-                        found.insert(id, self.show(association, unit));
-                    }
+            let judged = self.labour.each(batch, |effort, streamed| {
+                let id = streamed.unit.id;
+                if let Some((association, unit)) = self.judge(effort, streamed, needs) {
+                    found.insert(id, self.show(association, unit));
                 }
             });
+            judged.await?;
         }
         let mut batch: Vec<Document> = ids.iter().filter_map(|id| found.remove(id)).collect();
         self.add_memberships(&mut batch).await?;
@@ -537,10 +543,12 @@ impl Running {
                 continue;
             };
             self.search.relate(&mut batch).await?;
-            let judged = batch
-                .into_iter()
-                .filter_map(|unit| self.search.judge(unit, &self.needs));
-            let mut found: Vec<(Document, Document)> = at_length(|| judged.collect());
+            let mut found: Vec<(Document, Document)> = Vec::new();
+            let labour = &self.search.labour;
+            let judged = labour.each(batch, |effort, unit| {
+                found.extend(self.search.judge(effort, unit, &self.needs));
+            });
+            judged.await?;
             self.done = !self.window.cut(&mut found);
             let mut shown: Vec<Document> = found
                 .into_iter()
