@@ -12,6 +12,7 @@ pub mod feed;
 pub mod repodata;
 pub mod server;
 pub mod tools;
+pub mod wire;
 
 pub use api::{Answer, Api};
 pub use dnf::Dnf;

@@ -293,6 +293,18 @@ impl Pith {
         self.child.id()
     }
 
+    /// The most memory that the process had at any time, in MiB.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let size = line.context("the system does not tell how much memory a process had")?;
+        let kibibytes: u64 = size.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes / 1024)
+    }
+
     /// Files that were being written when something ended, and that nobody took away.
     ///
     /// # Errors

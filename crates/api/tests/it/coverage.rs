@@ -42,7 +42,13 @@ async fn every_operation_refuses_nobody_and_whom_nothing_was_granted_and_lets_ad
         if let Some(operation) = route.operation {
             for who in [Who::Password("admin:joe"), Who::Password("nosuch:joe")] {
                 let (status, wrong) = ask(who).await;
-                assert_eq!(shown(status, &wrong), "401 PLP0030", "{verb} {path}");
+                let refused = shown(status, &wrong);
+                // Who fails this often is refused without a look at the password.
+                let expected = ["401 PLP0030", "429 PLP0000"];
+                assert!(
+                    expected.contains(&refused.as_str()),
+                    "{verb} {path}: {refused}"
+                );
             }
             let foreign = ask(Who::Certificate(None)).await;
             assert_eq!(shown(foreign.0, &foreign.1), "401 PLP0027", "{verb} {path}");

@@ -86,9 +86,13 @@ impl Front {
 
 /// The body, when it ended well.
 pub(crate) async fn whole(response: Response<Body>) -> Option<Bytes> {
-    axum::body::to_bytes(response.into_body(), usize::MAX)
-        .await
-        .ok()
+    let mut pieces = response.into_body().into_data_stream();
+    let mut whole = Vec::new();
+    // Each piece goes before the next one is asked for, as when it is sent: what is on its way is bounded.
+    while let Some(piece) = pieces.try_next().await.ok()? {
+        whole.extend_from_slice(&piece);
+    }
+    Some(whole.into())
 }
 
 fn length(response: &Response<Body>) -> usize {

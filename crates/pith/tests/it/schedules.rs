@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pith_core::clock::SignedDuration;
 use pith_core::task::TaskState;
-use pith_core::{Document, ManualClock, TaskId};
+use pith_core::{Document, ManualClock, Network, TaskId};
 use pith_engine::Scheduler;
 use pith_engine::auth::{Authenticator, Principal};
 use pith_engine::people::Way;
@@ -316,8 +316,9 @@ async fn a_schedule_ends_with_the_right_of_who_made_it(on: On) {
     let engine = &t.h.engine;
     let authenticator = Authenticator::default();
     let by = async |login: &str| {
-        let found = authenticator.check(&engine.store, login, "secret").await;
-        found.unwrap().unwrap()
+        let here = Network::of([127, 0, 0, 1].into());
+        let found = authenticator.check(&engine.store, here, login, "secret");
+        found.await.unwrap().unwrap()
     };
     let change = async |way: Way, login: &str| {
         let body = object(

@@ -1,5 +1,6 @@
 //! Attacks on a live server, one file a kind: people with a right on one thing try to get at another.
 
+mod connections;
 mod content;
 mod folder;
 mod guards;
@@ -7,6 +8,7 @@ mod inner;
 mod local_files;
 mod matrix;
 mod mounts;
+mod requests;
 mod rights;
 mod secrets;
 mod sources;
