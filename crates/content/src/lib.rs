@@ -7,6 +7,7 @@
 
 pub mod base;
 pub mod bent;
+pub mod blocking;
 pub mod cataloger;
 pub mod config;
 pub mod copy;

@@ -100,6 +100,34 @@ pub struct WantedUnit {
     pub existing: Existing,
 }
 
+impl WantedUnit {
+    /// Roughly the bytes that it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let parts = self.parts.iter().map(|part| part.data.len());
+        BASE_WEIGHT + parts.sum::<usize>() + weight_of_fields(&self.doc)
+    }
+}
+
+/// The weight of a unit with nothing in it.
+const BASE_WEIGHT: usize = 1024;
+
+fn weight_of_fields(fields: &Document) -> usize {
+    let weights = fields.iter();
+    weights
+        .map(|(key, value)| 32 + key.len() + weight_of(value))
+        .sum()
+}
+
+fn weight_of(value: &Value) -> usize {
+    32 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight_of).sum(),
+        Value::Object(fields) => weight_of_fields(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 /// The ways to go on when the repository has a unit of the same key of which something else is said. What other repositories
 /// have is theirs and stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

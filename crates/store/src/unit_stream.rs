@@ -32,6 +32,26 @@ struct Cursor {
     ahead: Option<VecDeque<Hit>>,
     left: u64,
     skip: u64,
+    /// The number of units to read at once.
+    pace: Pace,
+}
+
+/// The number of units that are read at once: units may be large, and nobody knows before they are read.
+#[derive(Debug)]
+struct Pace(usize);
+
+impl Pace {
+    /// The first units tell how large the others are likely to be.
+    const FIRST: usize = 16;
+    /// Bytes that are read at once, as far as one can tell before.
+    const BYTES: usize = 4 << 20;
+
+    /// Learns from units that were read.
+    fn learn(&mut self, units: usize, bytes: usize) {
+        let grown = self.0.saturating_mul(4).min(CHUNK);
+        let each = bytes / units.max(1);
+        self.0 = (Self::BYTES / each.max(1)).clamp(1, grown);
+    }
 }
 
 /// The units of `plan`, in batches.
@@ -45,6 +65,7 @@ pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<Stream
         ahead: None,
         left,
         skip,
+        pace: Pace(Pace::FIRST),
     };
     Box::pin(futures::stream::try_unfold(
         cursor,
@@ -98,7 +119,17 @@ impl Cursor {
         let Some(hits) = self.next_sorted().await? else {
             return Ok(None);
         };
-        load(&self.store, &self.plan, hits).await.map(Some)
+        let units = load(&self.store, &self.plan, hits).await?;
+        self.learn(&units);
+        Ok(Some(units))
+    }
+
+    fn learn<D: FromRow>(&mut self, units: &[StreamedUnit<D>]) {
+        let bytes = |unit: &StreamedUnit<D>| {
+            let parts = unit.parts.iter().map(|part| part.data.len());
+            unit.unit.doc.weight() + parts.sum::<usize>()
+        };
+        self.pace.learn(units.len(), units.iter().map(bytes).sum());
     }
 
     /// Reads all pages of one answer at one version of the repository: a commit between two pages would show what it replaces
@@ -107,7 +138,7 @@ impl Cursor {
         let Some(repo) = &self.plan.repo else {
             return Ok(());
         };
-        if self.types.is_some() || self.plan.staged.is_some() || self.left <= CHUNK as u64 {
+        if self.types.is_some() || self.plan.staged.is_some() || self.left <= Pace::FIRST as u64 {
             return Ok(());
         }
         let statement = sql("SELECT version FROM repos WHERE id = $1").bind(repo);
@@ -129,8 +160,9 @@ impl Cursor {
                 ids: None,
                 sorted: false,
             };
-            let wanted = self.left.min(CHUNK as u64);
+            let wanted = self.left.min(self.pace.0 as u64);
             let page = self.page(scope, wanted).await?;
+            self.learn(&page.units);
             self.after = page.last;
             if page.found < wanted {
                 self.after = None;
@@ -227,7 +259,7 @@ impl Cursor {
             self.ahead = Some(hits.into());
         }
         let ahead = self.ahead.get_or_insert_default();
-        let hits: Vec<Hit> = ahead.drain(..ahead.len().min(CHUNK)).collect();
+        let hits: Vec<Hit> = ahead.drain(..ahead.len().min(self.pace.0)).collect();
         Ok(Some(hits).filter(|hits| !hits.is_empty()))
     }
 
@@ -437,17 +469,44 @@ fn page_query(plan: &Plan, select: Sql) -> Sql {
 pub(crate) trait FromRow: Send + 'static + Sized {
     /// Reads the document at column `first`: whole, or only `fields` of it.
     fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self>;
+
+    /// Roughly the bytes that it takes in memory.
+    fn weight(&self) -> usize;
+}
+
+fn weight_of(value: &Json) -> usize {
+    32 + match value {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(weight_of).sum(),
+        Json::Object(fields) => weight_of_fields(fields),
+        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+    }
+}
+
+fn weight_of_fields(fields: &Document) -> usize {
+    let weights = fields.iter();
+    weights
+        .map(|(key, value)| 32 + key.len() + weight_of(value))
+        .sum()
 }
 
 impl FromRow for Document {
     fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self> {
         document(row, first, fields)
     }
+
+    fn weight(&self) -> usize {
+        weight_of_fields(self)
+    }
 }
 
 impl FromRow for RawDocument {
     fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
         row.get(first).map(Self)
+    }
+
+    fn weight(&self) -> usize {
+        self.0.len()
     }
 }
 

@@ -2,7 +2,7 @@
 //! (reference: rpm §2.3, §6.8).
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use pith_content::unit::{Part, WantedUnit};
 use pith_core::{Document, Sha256};
@@ -88,10 +88,19 @@ fn part(lists: &[RepoPkglist], packer: &mut Packer) -> std::io::Result<Part> {
 /// Reads the part of an advisory.
 #[must_use]
 pub fn pkglists(stored: &[u8]) -> Vec<RepoPkglist> {
-    snippet::unpack(stored)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default()
+    pkglists_with_size(stored).0
+}
+
+/// Reads the part of an advisory; answers how large it is, too.
+#[must_use]
+pub fn pkglists_with_size(stored: &[u8]) -> (Vec<RepoPkglist>, usize) {
+    let Ok(bytes) = snippet::unpack(stored) else {
+        return Default::default();
+    };
+    (
+        serde_json::from_slice(&bytes).unwrap_or_default(),
+        bytes.len(),
+    )
 }
 
 /// The digest of what an upstream says in the document of an advisory.
@@ -190,9 +199,9 @@ fn hears(
 #[must_use]
 pub fn by_module(lists: &[RepoPkglist]) -> Vec<(Option<ModuleRef>, Vec<ErratumPackage>)> {
     let mut groups: Vec<(Option<ModuleRef>, Vec<ErratumPackage>)> = Vec::new();
+    let mut places: HashMap<Option<&ModuleRef>, usize> = HashMap::new();
     for collection in lists.iter().flat_map(|l| &l.collections) {
-        let at = groups.iter().position(|(m, _)| *m == collection.module);
-        let at = at.unwrap_or_else(|| {
+        let at = *places.entry(collection.module.as_ref()).or_insert_with(|| {
             groups.push((collection.module.clone(), Vec::new()));
             groups.len() - 1
         });
@@ -218,11 +227,13 @@ fn identity(p: &ErratumPackage) -> String {
 #[must_use]
 pub fn presented_pkglist(stored: &[u8]) -> Value {
     let lists = pkglists(stored);
-    let shown = |module: &ModuleRef| {
-        let collections = lists.iter().flat_map(|list| &list.collections);
-        let mut same = collections.filter(|c| c.module.as_ref() == Some(module));
-        same.find_map(Collection::shown_module)
-    };
+    let mut modules: HashMap<&ModuleRef, Value> = HashMap::new();
+    for collection in lists.iter().flat_map(|list| &list.collections) {
+        let shown = collection.module.as_ref().zip(collection.shown_module());
+        if let Some((module, shown)) = shown {
+            modules.entry(module).or_insert(shown);
+        }
+    }
     by_module(&lists)
         .into_iter()
         .filter(|(_, packages)| !packages.is_empty())
@@ -230,8 +241,8 @@ pub fn presented_pkglist(stored: &[u8]) -> Value {
         .map(|(n, (module, packages))| {
             let mut collection =
                 json!({"packages": packages, "short": "", "name": format!("collection-{n}")});
-            if let Some(module) = module.as_ref().and_then(shown) {
-                collection["module"] = module;
+            if let Some(module) = module.as_ref().and_then(|module| modules.get(module)) {
+                collection["module"] = module.clone();
             }
             collection
         })

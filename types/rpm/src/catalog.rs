@@ -4,22 +4,24 @@ use std::fs::File;
 use std::io::BufReader;
 
 use async_trait::async_trait;
-use pith_content::ContentError;
 use pith_content::base::Base;
 use pith_content::cataloger::{CatalogContext, Cataloger, Offer};
 use pith_content::fetch::{Fetch, Fetched};
+use pith_content::{ContentError, blocking};
 use tokio::sync::mpsc;
 
 use crate::metadata::MetadataError;
-use crate::metadata::primary::PrimaryStream;
+use crate::metadata::primary::{Package, PrimaryStream};
 use crate::metadata::repomd::{self, Repomd};
-use crate::sync::packages;
+use crate::sync::documents::Documents;
 use crate::units;
 
 /// Largest primary.xml as stored, in bytes.
 const MAX_PRIMARY: u64 = 8 << 30;
-/// Packages handed over at a time.
+/// Most packages handed over at a time.
 const BATCH: usize = 500;
+/// Packages that are described by so many bytes are handed over.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// The cataloger `yum`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -52,7 +54,9 @@ async fn primary(ctx: &dyn CatalogContext) -> Result<Fetched, ContentError> {
     let fetched = ctx.fetch(what).await?;
     let url = fetched.url.clone();
     let broken = |error: MetadataError| ContentError::other(format!("{url}: {error}"));
-    let repomd = Repomd::read(BufReader::new(File::open(fetched.path())?)).map_err(broken)?;
+    let file = File::open(fetched.path())?;
+    let repomd = blocking::run(move || Repomd::read(BufReader::new(file))).await?;
+    let repomd = repomd.map_err(broken)?;
     let data = repomd
         .get("primary")
         .ok_or_else(|| ContentError::other(format!("{url} lists no primary metadata")))?;
@@ -79,19 +83,35 @@ fn read_in_background(primary: &Fetched, base: Base) -> mpsc::Receiver<Batch> {
     let (sender, receiver) = mpsc::channel(2);
     let path = primary.path().to_owned();
     tokio::task::spawn_blocking(move || {
+        let watched = sender.downgrade();
+        let documents = Documents::while_wanted(move || {
+            watched.upgrade().is_some_and(|sender| !sender.is_closed())
+        });
         let read = || -> Result<(), MetadataError> {
-            let mut stream = PrimaryStream::open(packages::open(&path)?)?;
+            let mut stream = PrimaryStream::open(documents.open(&path)?)?;
             let mut snippet = Vec::new();
-            let mut batch = Vec::with_capacity(BATCH);
+            let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
             while let Some(package) = stream.next(&mut snippet)? {
                 let base = named(&base, package.base.as_deref());
+                // Nothing but what the key is made of is wanted.
+                let package = Package {
+                    provides: Vec::new(),
+                    requires: Vec::new(),
+                    recommends: Vec::new(),
+                    summary: None,
+                    description: None,
+                    ..package
+                };
+                bytes += snippet.len();
                 batch.push(Offer {
                     type_id: units::package_type(&package),
                     key: units::package_document(&package),
                     urls: base.join(package.location()),
                 });
                 // The other end hangs up when the task ends early.
-                if batch.len() == BATCH
+                let is_full = batch.len() == BATCH || bytes >= BATCH_BYTES;
+                bytes = if is_full { 0 } else { bytes };
+                if is_full
                     && sender
                         .blocking_send(Ok(std::mem::take(&mut batch)))
                         .is_err()

@@ -12,6 +12,7 @@ pub mod fields;
 pub mod learned;
 pub mod metadata;
 pub mod modular;
+pub mod module_file;
 pub mod named;
 pub mod publish;
 mod said;

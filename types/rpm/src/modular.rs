@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
@@ -19,8 +20,36 @@ pub const IS_MODULAR: &str = "is_modular";
 /// Units in batches.
 pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
 
-/// The packages that modules list, as `name-epoch:version-release.arch`.
-pub type Artifacts = HashSet<String>;
+/// The packages that modules list, as `name-epoch:version-release.arch`: of each its hash, because there may be very many.
+#[derive(Debug, Clone, Default)]
+pub struct Artifacts {
+    state: RandomState,
+    hashes: HashSet<u64>,
+}
+
+impl Artifacts {
+    /// Adds a package.
+    pub fn insert(&mut self, artifact: &str) {
+        self.hashes.insert(self.state.hash_one(artifact));
+    }
+
+    /// Adds what the document of a module lists.
+    pub fn extend_from(&mut self, module: &Document) {
+        artifacts_of(module).for_each(|artifact| self.insert(&artifact));
+    }
+
+    /// Tells whether a package is listed.
+    #[must_use]
+    pub fn contains(&self, artifact: &str) -> bool {
+        self.hashes.contains(&self.state.hash_one(artifact))
+    }
+
+    /// Tells whether nothing is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+}
 
 /// The text of a field; empty where there is none.
 pub(crate) fn text<'a>(doc: &'a Document, field: &str) -> &'a str {
@@ -94,11 +123,9 @@ pub fn select_packages() -> Select {
 /// # Errors
 /// Those of the stream.
 pub async fn artifacts(mut modules: Units<'_>) -> Result<Artifacts, ContentError> {
-    let mut found = HashSet::new();
+    let mut found = Artifacts::default();
     while let Some(batch) = modules.try_next().await? {
-        for unit in batch {
-            found.extend(artifacts_of(&unit.doc).map(Cow::into_owned));
-        }
+        batch.iter().for_each(|unit| found.extend_from(&unit.doc));
     }
     Ok(found)
 }

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Seek};
 use futures::TryStreamExt;
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
-use pith_content::{Bent, ContentError};
+use pith_content::{Bent, ContentError, blocking};
 use pith_core::{Algorithm, Digest, Document, ErrorDetail, UnitId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use crate::advisories;
 use crate::config;
 use crate::learned::{CHECKSUMS, SIGNING_KEY, USUAL};
-use crate::metadata::compression;
 use crate::metadata::comps::{self, Category, Comps, Environment, Group, Match};
 use crate::metadata::dates;
 use crate::metadata::delta_package;
@@ -26,9 +25,11 @@ use crate::metadata::snippet::Packer;
 use crate::metadata::updateinfo::Erratum;
 use crate::metadata::{MetadataError, primary};
 use crate::modular::{self, Artifacts, IS_MODULAR};
+use crate::module_file::ModuleFile;
 use crate::said;
 use crate::signature::SignaturePolicy;
 use crate::sync::others;
+use crate::sync::outbox::{self, Outbox};
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
     MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
@@ -38,8 +39,6 @@ use crate::upload_fields;
 
 /// Largest comps.xml, in bytes, unpacked.
 const MAX_COMPS: u64 = 256 << 20;
-/// Elements of it staged at once.
-const COMPS_BATCH: usize = 200;
 
 /// Changelog entries kept of an uploaded package when nothing is said.
 const CHANGELOG_LIMIT: i64 = 10;
@@ -169,7 +168,7 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
     let mut file = package_file(ctx)?;
     let size = ctx.size();
     let time = ctx.clock().now().as_second();
-    let described = blocking(move || {
+    let described = read_on_thread(move || {
         let mut hasher = pith_core::MultiHasher::new(&[]);
         file.rewind()?;
         let mut buffer = vec![0; 1 << 20];
@@ -200,11 +199,12 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
     ctx.remove(unit.type_id, same).await?;
     let (type_id, name) = (unit.type_id, modular::name_of(&unit.doc));
     ctx.stage(vec![unit]).await?;
-    let mut listed = Artifacts::new();
+    let mut listed = Artifacts::default();
     if type_id == RPM {
         let modules = ctx.units_after(modular::select_modules()).await?;
-        listed = modular::artifacts(modules).await?;
-        listed.retain(|artifact| *artifact == name);
+        if modular::artifacts(modules).await?.contains(&name) {
+            listed.insert(&name);
+        }
     }
     mark(ctx, &listed).await
 }
@@ -212,7 +212,7 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
 /// A delta package: what it leads to is in its header, what it starts from in the delta.
 async fn delta(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {
     let mut file = package_file(ctx)?;
-    let own = blocking(move || delta_package::read(&mut file)).await?;
+    let own = read_on_thread(move || delta_package::read(&mut file)).await?;
     let path = own.path();
     signatures(ctx, &path, &own.facts)?;
     let filename = path.parse().map_err(|_| not_an_rpm())?;
@@ -253,13 +253,15 @@ fn package_file(ctx: &dyn UploadContext) -> Result<File, ContentError> {
 }
 
 /// Reads a package on a thread that may block; what cannot be read is no RPM.
-async fn blocking<T: Send + 'static>(
+async fn read_on_thread<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, MetadataError> + Send + 'static,
 ) -> Result<T, ContentError> {
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(ContentError::other)?
-        .map_err(|_| not_an_rpm())
+    blocking::run(read).await?.map_err(|error| match error {
+        error @ MetadataError::Limit { .. } => {
+            ContentError::other(format!("the uploaded package {error}"))
+        }
+        _ => not_an_rpm(),
+    })
 }
 
 /// Stores the uploaded file, compares it with what the client said of it, and tells its checksums.
@@ -434,55 +436,52 @@ async fn comps(
 /// Everything in a comps.xml, whatever type the client named. It replaces what the repository has of the same ids.
 async fn comps_file(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentError> {
     let (file, repo_id, bent) = (ctx.open()?, ctx.repo().id.clone(), bent.clone());
-    let (tx, mut rx) = tokio::sync::mpsc::channel::<Vec<WantedUnit>>(1);
-    let parse = move || -> Result<(), MetadataError> {
+    staged(ctx, move |out| {
+        let documents = out.documents();
         let open = || {
             let mut again = file.try_clone()?;
             again.rewind()?;
-            Ok(compression::open(again, MAX_COMPS)?)
+            documents.at_most(again, MAX_COMPS)
         };
-        let mut batch = Vec::new();
         let broken = comps::each(open, &bent, |element| {
-            batch.push(units::comps(&element, &repo_id));
-            if batch.len() == COMPS_BATCH {
-                let sent = tx.blocking_send(std::mem::take(&mut batch));
-                sent.map_err(|_| MetadataError::structure("the upload has ended"))?;
-            }
-            Ok(())
+            out.push(units::comps(&element, &repo_id))
         })?;
-        let _ = tx.blocking_send(batch);
         broken.map_or(Ok(()), Err)
-    };
-    let parser = tokio::task::spawn_blocking(parse);
-    while let Some(batch) = rx.recv().await {
+    })
+    .await
+}
+
+/// Runs `work` on a thread that may block and stages what it puts into its outbox.
+async fn staged<T: Send + 'static>(
+    ctx: &dyn UploadContext,
+    work: impl FnOnce(&mut Outbox) -> Result<T, MetadataError> + Send + 'static,
+) -> Result<T, ContentError> {
+    let (mut batches, ended) = outbox::start(&Bent::default(), work);
+    while let Some(batch) = batches.recv().await {
         ctx.stage(batch).await?;
     }
-    parser.await.map_err(ContentError::other)?.map_err(invalid)
+    blocking::ended(ended.await)?.map_err(invalid)
 }
 
 async fn modules(ctx: &dyn UploadContext, bent: &Bent) -> Result<(), ContentError> {
-    let (file, bent) = (ctx.open()?, bent.clone());
-    let repo_id = ctx.repo().id.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        let documents = others::module_documents(file, &bent)?;
-        if documents.is_empty() {
-            return Ok(None);
-        }
-        others::modules(&documents, &repo_id, Origin::Upload, &bent).map(Some)
+    let (file, repo_id, bent) = (ctx.open()?, ctx.repo().id.clone(), bent.clone());
+    let (survey, handed) = staged(ctx, move |out| {
+        let mut file = ModuleFile::new(file, Origin::Upload, out.documents());
+        let survey = file.survey(&bent)?;
+        let handed = file.units(&survey, &repo_id, &bent, |unit| out.push(unit))?;
+        Ok((survey, handed))
     })
-    .await
-    .map_err(ContentError::other)?
-    .map_err(invalid)?;
-    let found = found.ok_or_else(|| invalid("the file has no module document"))?;
-    let handed = found.digests();
-    ctx.stage(found.wanted).await?;
+    .await?;
+    if survey.is_empty {
+        return Err(invalid("the file has no module document"));
+    }
     let all = said::read(ctx.units_after(said::select()).await?).await?;
     let (old, late) = said::settle(all, &handed);
     let outdated = [old, late].concat();
     if !outdated.is_empty() {
         ctx.remove(MODULE_DOCUMENT, outdated).await?;
     }
-    mark(ctx, &found.artifacts).await
+    mark(ctx, &survey.artifacts).await
 }
 
 /// Notes of the packages that modules list that they are modular, whichever came first.

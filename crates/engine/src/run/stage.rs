@@ -16,7 +16,7 @@ use pith_core::error::PulpError;
 use pith_core::{Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
 use pith_store::{FileSource, KnownUnit, TaskStore};
-use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,8 @@ const HERE: Sha256 = Sha256([0; 32]);
 
 /// Units waiting for a download.
 const QUEUE: usize = 100;
+/// Units on their way take so many KiB at most; a heavier one goes alone.
+const ROOM: usize = 24 << 10;
 /// When files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
@@ -65,6 +67,8 @@ pub(super) struct Moving {
     /// Alternate content sources that have the file, best first.
     nearby: Vec<Nearby>,
     pub(super) observer: Arc<dyn StageObserver>,
+    /// The room that it takes, once it is on its way.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 pub(super) struct Shared {
@@ -79,6 +83,8 @@ pub(super) struct Shared {
     catalog: Cataloger,
     /// Alternate content sources.
     supply: Supply,
+    /// Room for units on their way, in KiB.
+    room: Arc<Semaphore>,
     /// Units handed over and not yet saved or dropped.
     open: AtomicUsize,
     idle: Notify,
@@ -177,6 +183,7 @@ impl Stages {
             site,
             catalog,
             supply,
+            room: Arc::new(Semaphore::new(ROOM)),
             open: AtomicUsize::new(0),
             idle: Notify::new(),
             failure: Mutex::new(None),
@@ -298,6 +305,7 @@ impl Stages {
                 is_keyed_by_file,
                 file: None,
                 observer: Arc::clone(observer),
+                room: None,
             };
             match Found::of(&moving, same, known, policy) {
                 Some(of) => found.push((of, moving)),
@@ -402,6 +410,7 @@ impl Stages {
     }
 
     async fn send(&self, mut moving: Moving, policy: Policy) -> Result<(), ContentError> {
+        self.make_room(&mut moving).await?;
         let queue = match (&moving.unit.source, policy) {
             (Some(Source::Download { size, .. }), Policy::Immediate) => {
                 moving
@@ -420,6 +429,21 @@ impl Stages {
             biased;
             () = self.shared.stop.cancelled() => Err(self.shared.stopped()),
             sent = queue.send(moving) => sent.map_err(|_| self.shared.stopped()),
+        }
+    }
+
+    /// Waits until there is room for a unit.
+    async fn make_room(&self, moving: &mut Moving) -> Result<(), ContentError> {
+        let weight = (moving.unit.weight() >> 10).clamp(1, ROOM);
+        let weight = u32::try_from(weight).map_err(ContentError::other)?;
+        let room = Arc::clone(&self.shared.room).acquire_many_owned(weight);
+        tokio::select! {
+            biased;
+            () = self.shared.stop.cancelled() => Err(self.shared.stopped()),
+            room = room => {
+                moving.room = Some(room.map_err(ContentError::other)?);
+                Ok(())
+            }
         }
     }
 

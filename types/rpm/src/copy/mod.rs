@@ -190,15 +190,17 @@ async fn add(
 pub async fn remove(ctx: &dyn RemoveContext) -> Result<(), ContentError> {
     documents::remove(ctx).await?;
     let modules = modular::select_modules();
-    let mut doomed = modular::artifacts(ctx.chosen(modules.clone()).await?).await?;
+    let doomed = modular::artifacts(ctx.chosen(modules.clone()).await?).await?;
     if doomed.is_empty() {
         return Ok(());
     }
     let kept = modular::artifacts(ctx.units_after(modules).await?).await?;
-    doomed.retain(|artifact| !kept.contains(artifact));
     let packages = ctx.units_after(modular::select_packages()).await?;
-    let packages =
-        related::matching(packages, |doc| doomed.contains(&modular::name_of(doc))).await?;
+    let goes = |doc: &Document| {
+        let name = modular::name_of(doc);
+        doomed.contains(&name) && !kept.contains(&name)
+    };
+    let packages = related::matching(packages, goes).await?;
     for batch in packages.chunks(BATCH) {
         ctx.remove(RPM, batch.to_vec()).await?;
     }

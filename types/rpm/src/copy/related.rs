@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Mode, add};
 use crate::metadata::updateinfo::ModuleRef;
-use crate::modular::{artifacts, name_of, select_modules, select_packages, text, texts};
+use crate::modular::{Artifacts, artifacts, name_of, select_modules, select_packages, text, texts};
 use crate::named::{LeftOut, of_unit, values};
 use crate::types::{CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, RPM};
 use crate::units::{PKGLIST, pkglists};
@@ -99,7 +99,7 @@ fn owned(left_out: LeftOut, values: [&str; 5]) -> Parts {
 #[derive(Default)]
 struct Wanted {
     /// Packages that modules list.
-    full: HashSet<String>,
+    full: Artifacts,
     /// Packages of advisories, by what their names leave out: any will do there.
     listed: HashMap<LeftOut, HashSet<Parts>>,
     /// Builds of modules that advisories name.

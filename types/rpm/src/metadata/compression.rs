@@ -4,8 +4,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Memory that a decompressor may ask for, in bytes.
-const MAX_MEMORY: u64 = 256 << 20;
+/// Memory that a decompressor may ask for, in bytes: what `xz -9` needs. Three documents are read at once.
+const MAX_MEMORY: u64 = 72 << 20;
+/// Largest window of zstd, as a power of two: 64 MiB, eight times that of the highest usual level.
+const MAX_WINDOW_LOG: u32 = 26;
 /// Below this many decompressed bytes the ratio is not looked at.
 const RATIO_FREE: u64 = 64 << 20;
 /// Highest ratio of decompressed to compressed bytes above [`RATIO_FREE`].
@@ -134,7 +136,7 @@ pub fn open(input: impl Read + Send + 'static, max: u64) -> io::Result<Box<dyn B
         Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
     } else if is_zstd(magic) {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-        decoder.window_log_max(27)?;
+        decoder.window_log_max(MAX_WINDOW_LOG)?;
         Box::new(decoder)
     } else if magic.starts_with(b"BZh") {
         Box::new(Members(Some(bzip2::bufread::BzDecoder::new(input))))

@@ -1,12 +1,14 @@
 //! comps.xml: groups, categories, environments and language packs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, Write};
 
 use pith_content::Bent;
 use serde::{Deserialize, Serialize};
 
 use super::MetadataError;
+use super::limits::{COMPS, Room, Sum};
 use super::odd::Odd;
 use super::xml::{Children, Element, XmlWriter};
 
@@ -138,6 +140,7 @@ pub enum Comps {
 struct CompsStream<R> {
     children: Children<R>,
     odd: Odd,
+    count: Sum,
 }
 
 impl<R: BufRead> CompsStream<R> {
@@ -145,6 +148,7 @@ impl<R: BufRead> CompsStream<R> {
         Ok(Self {
             children: Children::open(input, "comps")?,
             odd: Odd::default(),
+            count: Sum::new("number of groups, categories and environments", COMPS),
         })
     }
 
@@ -156,6 +160,7 @@ impl<R: BufRead> CompsStream<R> {
     /// The next element that has an id, or needs none; `None` after the last.
     fn next_element(&mut self) -> Result<Option<Element>, MetadataError> {
         while let Some(child) = self.children.next_child()? {
+            self.count.add(1)?;
             let id = child.text_of("id").unwrap_or_default();
             let what = format!("{} {id}", child.name);
             self.odd.bytes(self.children.replaced(), what.trim_end());
@@ -201,11 +206,12 @@ pub fn each<R: BufRead>(
     bent: &Bent,
     mut take: impl FnMut(Comps) -> Result<(), MetadataError>,
 ) -> Result<Option<MetadataError>, MetadataError> {
+    let state = RandomState::new();
     let identity = |element: &Element| {
-        let id = element.text_of("id").unwrap_or_default().to_owned();
-        (element.name.clone(), id)
+        let id = element.text_of("id").unwrap_or_default();
+        state.hash_one((element.name.as_str(), id))
     };
-    let mut several: HashMap<(String, String), Joining> = HashMap::new();
+    let mut several: HashMap<u64, Joining> = HashMap::new();
     let mut first = CompsStream::open(open()?)?;
     // Where it is broken is told when it is read again.
     while let Ok(Some(element)) = first.next_element() {
@@ -213,6 +219,8 @@ pub fn each<R: BufRead>(
     }
     several.retain(|_, joining| joining.left > 1);
     let mut stream = CompsStream::open(open()?)?.noting(bent);
+    // Elements that wait for others are in memory all at once.
+    let mut held = Room::default();
     loop {
         let element = match stream.next_element() {
             Ok(Some(element)) => element,
@@ -222,7 +230,7 @@ pub fn each<R: BufRead>(
         };
         let element = match several.get_mut(&identity(&element)) {
             None => element,
-            Some(joining) => match joining.add(element) {
+            Some(joining) => match joining.add(element, stream.children.room(), &mut held)? {
                 None => continue,
                 Some(whole) => {
                     let sentence =
@@ -246,24 +254,32 @@ pub fn each<R: BufRead>(
 struct Joining {
     /// Those that are still to come.
     left: usize,
-    so_far: Option<Element>,
+    so_far: Option<Box<(Element, Room)>>,
 }
 
 impl Joining {
-    /// Adds the next one; answers the whole with the last.
-    fn add(&mut self, element: Element) -> Option<Element> {
+    /// Adds the next one, which took `room`; answers the whole with the last. What waits is counted in `held`.
+    fn add(
+        &mut self,
+        element: Element,
+        room: &Room,
+        held: &mut Room,
+    ) -> Result<Option<Element>, MetadataError> {
         self.left -= 1;
-        let joined = match self.so_far.take() {
-            None => element,
-            Some(earlier) => join(earlier, element),
-        };
-        match self.left {
-            0 => Some(joined),
-            _ => {
-                self.so_far = Some(joined);
-                None
+        held.add(room)?;
+        let (joined, room) = match self.so_far.take().map(|earlier| *earlier) {
+            None => (element, room.clone()),
+            Some((earlier, mut all)) => {
+                all.add(room)?;
+                (join(earlier, element), all)
             }
+        };
+        if self.left == 0 {
+            held.give_back(&room);
+            return Ok(Some(joined));
         }
+        self.so_far = Some(Box::new((joined, room)));
+        Ok(None)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use rpm::PackageMetadata;
 
 use super::header::{self, HeadFacts};
-use super::{MetadataError, compression};
+use super::{MetadataError, compression, describe};
 
 /// Longest name or sequence of a delta, in bytes. The order of the files of a large package takes a few KB.
 const MAX_TEXT: u32 = 1 << 20;
@@ -46,10 +46,11 @@ impl DeltaFile {
 /// # Errors
 /// When it is none: an RPM without a delta, a delta without the header of an RPM, or no such file at all.
 pub fn read(file: &mut File) -> Result<DeltaFile, MetadataError> {
-    let broken = |error: rpm::Error| MetadataError::structure(error.to_string());
-    file.rewind()?;
-    let package = PackageMetadata::parse(&mut BufReader::new(&mut *file)).map_err(broken)?;
-    let payload = package.get_package_segment_offsets().payload;
+    let mut input = BufReader::new(file.try_clone()?);
+    let (leads_to, payload) = describe::with_header(&mut input, |package| {
+        let payload = package.get_package_segment_offsets().payload;
+        LeadsTo::of(package).map(|own| (own, payload))
+    })?;
     let mut head = Vec::new();
     file.rewind()?;
     Read::take(&mut *file, payload.min(header::MAX_HEAD as u64)).read_to_end(&mut head)?;
@@ -64,21 +65,39 @@ pub fn read(file: &mut File) -> Result<DeltaFile, MetadataError> {
     let from = String::from_utf8(from).map_err(|error| error.utf8_error())?;
     let from = from.trim_end_matches('\0');
     let sequence = counted(&mut delta)?;
-    let epoch = package.get_epoch().unwrap_or(0).to_string();
-    let text = |text: &str| text.to_owned();
+    let LeadsTo { name, arch, new } = leads_to;
     Ok(DeltaFile {
-        name: package.get_name().map(text).map_err(broken)?,
-        arch: package.get_arch().map(text).map_err(broken)?,
-        new: [
-            epoch,
-            package.get_version().map(text).map_err(broken)?,
-            package.get_release().map(text).map_err(broken)?,
-        ],
+        name,
+        arch,
+        new,
         old: old_version(from)
             .ok_or_else(|| MetadataError::structure("it does not say what it starts from"))?,
         sequence: format!("{from}-{}", hex::encode(sequence)),
         facts: header::facts(&head).unwrap_or_default(),
     })
+}
+
+/// The package that a delta leads to.
+struct LeadsTo {
+    name: String,
+    arch: String,
+    new: [String; 3],
+}
+
+impl LeadsTo {
+    fn of(package: &PackageMetadata) -> Result<Self, MetadataError> {
+        let broken = |error: rpm::Error| MetadataError::structure(error.to_string());
+        let text = |text: &str| text.to_owned();
+        Ok(Self {
+            name: package.get_name().map(text).map_err(broken)?,
+            arch: package.get_arch().map(text).map_err(broken)?,
+            new: [
+                package.get_epoch().unwrap_or(0).to_string(),
+                package.get_version().map(text).map_err(broken)?,
+                package.get_release().map(text).map_err(broken)?,
+            ],
+        })
+    }
 }
 
 /// A text behind its length in four bytes.
@@ -90,6 +109,7 @@ fn counted(input: &mut impl Read) -> Result<Vec<u8>, MetadataError> {
         return Err(MetadataError::Limit {
             what: "length of a text in a delta",
             limit: MAX_TEXT.into(),
+            found: length.into(),
         });
     }
     let mut text = Vec::new();

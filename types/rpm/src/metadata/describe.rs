@@ -2,12 +2,13 @@
 //! of the `rpm` crate, which changes often.
 
 use std::collections::HashSet;
-use std::io::BufRead;
+use std::io::{BufRead, Seek};
+use std::panic::AssertUnwindSafe;
 
 use rpm::{DependencyFlags, FileFlags, FileType, IndexSignatureTag, IndexTag, PackageMetadata};
 
-use super::MetadataError;
 use super::xml::push_escaped;
+use super::{MetadataError, header};
 
 /// The three elements that describe a package in repodata.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,18 +37,36 @@ pub struct FileFacts<'a> {
 /// Reads a package file's header.
 ///
 /// # Errors
-/// [`MetadataError::Structure`] when it is no RPM, or lacks its name or version.
+/// [`MetadataError::Structure`] when it is no RPM, or lacks its name or version; [`MetadataError::Limit`] when it is larger than
+/// that of any package.
 pub fn describe(
-    input: &mut impl BufRead,
+    input: &mut (impl BufRead + Seek),
     facts: FileFacts<'_>,
 ) -> Result<Description, MetadataError> {
-    let package = PackageMetadata::parse(input).map_err(broken)?;
-    let writer = Writer::new(&package, facts)?;
-    Ok(Description {
-        primary: writer.primary()?,
-        filelists: writer.filelists(),
-        other: writer.other()?,
+    with_header(input, |package| {
+        let writer = Writer::new(package, facts)?;
+        Ok(Description {
+            primary: writer.primary()?,
+            filelists: writer.filelists(),
+            other: writer.other()?,
+        })
     })
+}
+
+/// Shows `read` the header of a package file. The library panics on some damaged ones, which is no more than what other damage
+/// is: the file is no package.
+///
+/// # Errors
+/// As [`describe`], and what `read` fails with.
+pub(super) fn with_header<T>(
+    input: &mut (impl BufRead + Seek),
+    read: impl FnOnce(&PackageMetadata) -> Result<T, MetadataError>,
+) -> Result<T, MetadataError> {
+    header::check(input)?;
+    input.rewind()?;
+    let parse = || read(&PackageMetadata::parse(input).map_err(broken)?);
+    let parsed = std::panic::catch_unwind(AssertUnwindSafe(parse));
+    parsed.unwrap_or_else(|_| Err(MetadataError::structure("its header is damaged")))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]

@@ -1,6 +1,11 @@
 //! The facts that the beginning of an RPM file tells: who signed it and whether it belongs to a module. Reads only the tags
 //! it wants and trusts no length or offset.
 
+use std::io::{Read, Seek, SeekFrom};
+
+use super::MetadataError;
+use super::limits::Sum;
+
 /// Tags of the signature header, in order of preference (reference: rpm §3.3).
 const SIGNATURES: [u32; 4] = [267, 268, 1005, 1002];
 const MODULARITYLABEL: u32 = 5096;
@@ -44,6 +49,59 @@ pub fn facts(head: &[u8]) -> Option<HeadFacts> {
     })
 }
 
+/// Most entries of an index: rpm itself refuses more.
+const MAX_TAGS: usize = 0xffff;
+/// Largest header, in bytes. rpm takes 256 MiB; packages of 100,000 files have some 20.
+const MAX_BYTES: usize = 48 << 20;
+/// Most texts of both headers: those of 200,000 files.
+const MAX_TEXTS: u64 = 1_600_000;
+/// Most values of one tag: files, for most.
+const MAX_VALUES: u64 = 400_000;
+
+/// Looks at the two headers of a package file before anything makes values of them: they are small, and their values are
+/// many times as large as they.
+///
+/// # Errors
+/// [`MetadataError::Limit`] when they are too large, [`MetadataError::Structure`] when they are none.
+pub fn check(file: &mut (impl Read + Seek)) -> Result<(), MetadataError> {
+    let mut texts = Sum::new("number of texts in the header", MAX_TEXTS);
+    let mut at = LEAD as u64;
+    for _ in 0..2 {
+        file.seek(SeekFrom::Start(at))?;
+        at += check_one(file, &mut texts)?.next_multiple_of(8);
+    }
+    Ok(())
+}
+
+/// Checks the header that begins here; answers its length.
+fn check_one(file: &mut impl Read, texts: &mut Sum) -> Result<u64, MetadataError> {
+    let none = || MetadataError::structure("it has no header");
+    let mut head = [0; 16];
+    file.read_exact(&mut head)?;
+    let (tags, size) = be32(&head, 8).zip(be32(&head, 12)).ok_or_else(none)?;
+    if !head.starts_with(&MAGIC) {
+        return Err(none());
+    }
+    Sum::new("number of tags in the header", MAX_TAGS as u64).add(tags)?;
+    Sum::new("bytes of the header", MAX_BYTES as u64).add(size)?;
+    for _ in 0..tags {
+        let mut entry = [0; 16];
+        file.read_exact(&mut entry)?;
+        let (kind, count) = be32(&entry, 4).zip(be32(&entry, 12)).ok_or_else(none)?;
+        match kind {
+            6 | 8 | 9 => texts.add(count)?,
+            // Bytes, which are as large as they are.
+            7 => continue,
+            _ => {}
+        }
+        Sum::new("number of values of a tag in the header", MAX_VALUES).add(count)?;
+    }
+    Ok((16 + tags * 16 + size) as u64)
+}
+
+/// The beginning of a header structure.
+const MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 1];
+
 /// One header structure: an index of 16-byte entries, then their values.
 struct Header<'a> {
     index: &'a [u8],
@@ -59,13 +117,13 @@ fn be32(bytes: &[u8], at: usize) -> Option<usize> {
 
 impl<'a> Header<'a> {
     fn parse(bytes: &'a [u8]) -> Option<Self> {
-        if !bytes.starts_with(&[0x8e, 0xad, 0xe8, 1]) {
+        if !bytes.starts_with(&MAGIC) {
             return None;
         }
         let entries = be32(bytes, 8)?;
         let size = be32(bytes, 12)?;
         // rpm itself refuses more.
-        if entries > 0xffff || size > 0x1000_0000 {
+        if entries > MAX_TAGS || size > 0x1000_0000 {
             return None;
         }
         let index_end = 16 + entries * 16;
@@ -202,6 +260,42 @@ mod tests {
         assert_eq!(facts(b"drpm or html"), None);
     }
 
+    /// A package file whose main header has these tags: kind and count of values.
+    fn tagged(tags: &[(u32, u32)], size: u32) -> std::io::Cursor<Vec<u8>> {
+        let mut out = package(&V4, b"a:b:1:c\0");
+        out.truncate(LEAD + (16 + 16 + V4.len()).next_multiple_of(8));
+        out.extend(MAGIC);
+        let count = u32::try_from(tags.len()).unwrap();
+        for number in [0, count, size] {
+            out.extend(u32::to_be_bytes(number));
+        }
+        for (kind, count) in tags {
+            for number in [1000, *kind, 0, *count] {
+                out.extend(u32::to_be_bytes(number));
+            }
+        }
+        std::io::Cursor::new(out)
+    }
+
+    #[test]
+    fn headers_of_more_than_any_package_has_are_refused_before_they_are_read() {
+        let real = [(8, 200_000), (4, 200_000), (8, 200_000), (7, 40 << 20)];
+        check(&mut tagged(&real, 48 << 20)).unwrap();
+        for (tags, size) in [
+            (vec![(8, 400_001)], 1 << 20),
+            (vec![(8, 400_000); 5], 1 << 20),
+            (vec![(4, 400_001)], 1 << 20),
+            (vec![], (48 << 20) + 1),
+            (vec![], u32::MAX),
+        ] {
+            let error = check(&mut tagged(&tags, size)).unwrap_err();
+            assert!(matches!(error, MetadataError::Limit { .. }), "{error}");
+        }
+        let many = vec![(7, 1); MAX_TAGS + 1];
+        assert!(check(&mut tagged(&many, 9)).is_err());
+        assert!(check(&mut std::io::Cursor::new(vec![0; 300])).is_err());
+    }
+
     proptest! {
         #[test]
         fn damaged_headers_never_panic(at in 0usize..260, byte in any::<u8>(), cut in 0usize..260) {
@@ -210,6 +304,7 @@ mod tests {
             bytes[at] = byte;
             bytes.truncate(bytes.len() - cut.min(bytes.len()));
             let _ = facts(&bytes);
+            let _ = check(&mut std::io::Cursor::new(bytes));
         }
 
         #[test]

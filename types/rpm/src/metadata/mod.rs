@@ -11,6 +11,7 @@ pub mod describe;
 pub mod filelists;
 pub mod header;
 pub mod href;
+pub(crate) mod limits;
 pub mod loose;
 pub mod members;
 pub mod modules;
@@ -55,12 +56,17 @@ pub enum MetadataError {
     #[error("is malformed: {0}")]
     Structure(String),
     /// Larger than pith is willing to read.
-    #[error("is too large: {what} exceeds {limit}")]
+    #[error(
+        "is too large: {what}: {found} or more were found, and at most {limit} are read; mend the document, or take another \
+         feed"
+    )]
     Limit {
-        /// The thing that is too large.
+        /// The thing of which there is too much.
         what: &'static str,
         /// The limit, in the unit of `what`.
         limit: u64,
+        /// So much was found so far.
+        found: u64,
     },
     /// A path that points outside of the repository.
     #[error("names an unsafe path: {0}")]

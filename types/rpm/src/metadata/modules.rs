@@ -2,16 +2,16 @@
 //! written and only read here: `stream: 1.10` is a text and must never pass through a number.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, Read};
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::MetadataError;
+use super::limits::{MODULE_DOCUMENTS, Sum};
 
 /// Largest single document, in bytes.
 const MAX_DOCUMENT: usize = 4 << 20;
-/// Most documents in one file.
-const MAX_DOCUMENTS: usize = 100_000;
 
 /// A module stream (reference: rpm §2.10).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,48 +96,107 @@ fn is_blank(text: &str) -> bool {
     lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
-/// Splits a file into its documents, each beginning with `---` and ending with a line end.
-///
-/// # Errors
-/// When it is not UTF-8, or a document or their number is too large.
-pub fn split(text: &str) -> Result<Vec<String>, MetadataError> {
-    let mut documents = Vec::new();
-    let mut current = String::new();
-    let mut close = |current: &mut String| {
-        let body = std::mem::take(current);
-        if !is_blank(&body) {
-            let start = if body.starts_with("---") { "" } else { "---\n" };
-            documents.push(format!("{start}{body}...\n"));
-        }
-        if documents.len() > MAX_DOCUMENTS {
-            return Err(MetadataError::Limit {
-                what: "number of documents",
-                limit: MAX_DOCUMENTS as u64,
-            });
-        }
-        Ok(())
-    };
-    for line in text.lines() {
-        if line.starts_with("---") && line[3..].trim_start().len() < line.len() - 2 {
-            close(&mut current)?;
-        } else if line.trim_end() == "..." {
-            close(&mut current)?;
-            continue;
-        } else if line.starts_with('%') && is_blank(&current) {
-            // A directive holds for the document after it, whose `---` follows.
-            continue;
-        }
-        current.push_str(line);
-        current.push('\n');
-        if current.len() > MAX_DOCUMENT {
-            return Err(MetadataError::Limit {
-                what: "a document",
-                limit: MAX_DOCUMENT as u64,
-            });
+/// The documents of a file, one after the other, each beginning with `---` and ending with a line end.
+pub struct DocumentStream<R> {
+    input: R,
+    line: Vec<u8>,
+    current: String,
+    count: Sum,
+    ended: bool,
+}
+
+impl<R: BufRead> DocumentStream<R> {
+    /// A stream of what `input` has, which is UTF-8.
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            line: Vec::new(),
+            current: String::new(),
+            count: Sum::new("number of module documents", MODULE_DOCUMENTS),
+            ended: false,
         }
     }
-    close(&mut current)?;
-    Ok(documents)
+
+    /// Where it reads from.
+    pub fn input(&self) -> &R {
+        &self.input
+    }
+
+    /// The next document; `None` after the last.
+    ///
+    /// # Errors
+    /// When it is not UTF-8, or a document or their number is too large.
+    pub fn next_document(&mut self) -> Result<Option<String>, MetadataError> {
+        while !self.ended {
+            let mut closed = None;
+            if self.read_line()? {
+                let line = std::str::from_utf8(&self.line)?;
+                if line.starts_with("---") && line[3..].trim_start().len() < line.len() - 2 {
+                    closed = close(&mut self.current);
+                } else if line.trim_end() == "..." {
+                    match close(&mut self.current) {
+                        None => continue,
+                        closed => return self.counted(closed),
+                    }
+                } else if line.starts_with('%') && is_blank(&self.current) {
+                    // A directive holds for the document after it, whose `---` follows.
+                    continue;
+                }
+                self.current.push_str(line);
+                self.current.push('\n');
+                within(self.current.len())?;
+            } else {
+                self.ended = true;
+                closed = close(&mut self.current);
+            }
+            if closed.is_some() {
+                return self.counted(closed);
+            }
+        }
+        Ok(None)
+    }
+
+    fn counted(&mut self, document: Option<String>) -> Result<Option<String>, MetadataError> {
+        self.count.add(1)?;
+        Ok(document)
+    }
+
+    /// Reads a line without its end; false when there is none.
+    fn read_line(&mut self) -> Result<bool, MetadataError> {
+        self.line.clear();
+        let limit = MAX_DOCUMENT as u64 + 2;
+        let read = self
+            .input
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut self.line)?;
+        within(self.line.len().saturating_sub(1))?;
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+            if self.line.last() == Some(&b'\r') {
+                self.line.pop();
+            }
+        }
+        Ok(read > 0)
+    }
+}
+
+/// Takes a document out; `None` when it has nothing but comments.
+fn close(current: &mut String) -> Option<String> {
+    let body = std::mem::take(current);
+    let start = if body.starts_with("---") { "" } else { "---\n" };
+    (!is_blank(&body)).then(|| format!("{start}{body}...\n"))
+}
+
+fn within(size: usize) -> Result<(), MetadataError> {
+    if size <= MAX_DOCUMENT {
+        return Ok(());
+    }
+    Err(MetadataError::Limit {
+        what: "bytes of a module document",
+        limit: MAX_DOCUMENT as u64,
+        found: size as u64,
+    })
 }
 
 /// Null counts as nothing, as it does for libmodulemd.
@@ -364,6 +423,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn split(text: &str) -> Result<Vec<String>, MetadataError> {
+        let mut stream = DocumentStream::new(text.as_bytes());
+        let mut documents = Vec::new();
+        while let Some(document) = stream.next_document()? {
+            documents.push(document);
+        }
+        Ok(documents)
+    }
+
+    #[test]
+    fn lines_documents_and_their_number_are_limited() {
+        let line = "x".repeat(MAX_DOCUMENT + 1);
+        let lines = "xxxxxxxxxxxxxxx\n".repeat(MAX_DOCUMENT / 16 + 1);
+        let documents = "---\na\n".repeat(100_001);
+        for bad in [line, lines, documents] {
+            let error = split(&bad).unwrap_err();
+            assert!(matches!(error, MetadataError::Limit { .. }), "{error}");
+        }
+        let line = "x".repeat(MAX_DOCUMENT - 5);
+        assert_eq!(split(&format!("{line}\r\n---\n{line}")).unwrap().len(), 2);
+    }
 
     const SOURCE: &str = "---
 document: modulemd

@@ -9,10 +9,15 @@ use pith_content::Bent;
 use quick_xml::events::BytesStart;
 
 use super::MetadataError;
+use super::limits::Sum;
 use super::odd::Odd;
 use super::snippet::{MAX_SNIPPET, push_literal};
 use super::xml::{Token, XmlReader, attribute, check_bytes, push_escaped};
 
+/// Largest buffer that is kept from one package to the next, in bytes.
+const KEPT: usize = 1 << 20;
+/// Longest checksum that names a package: longer ones are those of no package.
+pub(crate) const PKGID: usize = 128;
 const RPM_NAMESPACE: &str = "http://linux.duke.edu/metadata/rpm";
 
 /// The step that is taken with an element.
@@ -31,6 +36,8 @@ pub(crate) enum Action {
 pub(crate) trait Visitor {
     /// Is true when [`Visitor::close`] wants the text of elements.
     const TEXT: bool;
+    /// Most bytes of one package.
+    const MOST: usize;
 
     /// An element starts.
     fn open(
@@ -50,6 +57,7 @@ pub(crate) struct Splitter<R> {
     text: Vec<u8>,
     /// The prefix that the document gives to the namespace of RPM, where that is not the usual one.
     prefix: Option<Vec<u8>>,
+    packages: Sum,
 }
 
 /// State of one package while it is copied.
@@ -81,6 +89,7 @@ impl<R: BufRead> Splitter<R> {
             xml,
             text: Vec::new(),
             prefix,
+            packages: Sum::packages(),
         })
     }
 
@@ -96,6 +105,10 @@ impl<R: BufRead> Splitter<R> {
         out: &mut Vec<u8>,
     ) -> Result<bool, MetadataError> {
         out.clear();
+        // What one large package took is not kept for all that follow.
+        out.shrink_to(KEPT);
+        self.text.shrink_to(KEPT);
+        self.packages.add(1)?;
         let mut state = Copying::default();
         loop {
             let prefix = self.prefix.as_deref();
@@ -169,10 +182,12 @@ impl<R: BufRead> Splitter<R> {
                 Token::Nothing => {}
                 Token::Eof => return Ok(false),
             }
-            if out.len().max(self.text.len()) > MAX_SNIPPET {
+            let size = out.len().max(self.text.len());
+            if size > V::MOST {
                 return Err(MetadataError::Limit {
-                    what: "the description of one package",
-                    limit: MAX_SNIPPET as u64,
+                    what: "bytes of one package",
+                    limit: V::MOST as u64,
+                    found: size as u64,
                 });
             }
         }
@@ -370,6 +385,7 @@ pub(crate) struct IdVisitor {
 
 impl Visitor for IdVisitor {
     const TEXT: bool = false;
+    const MOST: usize = MAX_SNIPPET;
 
     fn open(
         &mut self,
@@ -386,6 +402,9 @@ impl Visitor for IdVisitor {
             .ok_or_else(|| MetadataError::structure("a package has no pkgid"))?
             .trim()
             .to_ascii_lowercase();
+        if let Some((end, _)) = self.pkgid.char_indices().nth(PKGID) {
+            self.pkgid.truncate(end);
+        }
         self.missing.clear();
         out.extend_from_slice(b"<package pkgid=\"{{ pkgid }}\"");
         for key in ["name", "arch"] {

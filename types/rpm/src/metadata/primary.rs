@@ -6,14 +6,17 @@ use pith_content::Bent;
 use pith_core::{Digest, RelativePath};
 use quick_xml::events::BytesStart;
 
+use super::limits::Sum;
 use super::odd::Odd;
 use super::package_file::{Action, Splitter, Visitor, version};
 use super::snippet::push_literal;
 use super::xml::{attribute, check_bytes, push_escaped, unescape};
 use super::{MetadataError, href};
 
-/// Most provides, requires or recommends of one package.
-const MAX_ENTRIES: usize = 200_000;
+/// Most provides, requires and recommends of one package.
+const MAX_ENTRIES: u64 = 100_000;
+/// Most bytes of one package. Kernels, whose symbols are provides, have 2 MB.
+const MAX_PACKAGE: usize = 8 << 20;
 
 /// A dependency as primary.xml has it; absent attributes are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -238,6 +241,7 @@ struct PrimaryVisitor {
     package: Package,
     checksum_type: String,
     list: List,
+    entries: Sum,
 }
 
 impl Default for PrimaryVisitor {
@@ -246,6 +250,7 @@ impl Default for PrimaryVisitor {
             package: Package::default(),
             checksum_type: String::new(),
             list: List::Other,
+            entries: Sum::new("number of dependencies of one package", MAX_ENTRIES),
         }
     }
 }
@@ -385,12 +390,7 @@ impl PrimaryVisitor {
             List::Recommends => &mut self.package.recommends,
             List::Other => return Ok(()),
         };
-        if list.len() >= MAX_ENTRIES {
-            return Err(MetadataError::Limit {
-                what: "number of dependencies of one package",
-                limit: MAX_ENTRIES as u64,
-            });
-        }
+        self.entries.add(1)?;
         let mut entry = Entry::default();
         for attribute in start.attributes().with_checks(false) {
             let attribute = attribute?;
@@ -411,6 +411,7 @@ impl PrimaryVisitor {
 
 impl Visitor for PrimaryVisitor {
     const TEXT: bool = true;
+    const MOST: usize = MAX_PACKAGE;
 
     fn open(
         &mut self,

@@ -83,6 +83,7 @@ impl Repomd {
                 return Err(MetadataError::Limit {
                     what: "number of entries",
                     limit: MAX_ENTRIES as u64,
+                    found: repomd.data.len() as u64 + 1,
                 });
             }
             let found = data(element)?;

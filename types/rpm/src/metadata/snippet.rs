@@ -11,8 +11,10 @@ use std::io;
 use bytes::Bytes;
 use memchr::{memchr, memchr2};
 
-/// Largest snippet, in bytes, uncompressed.
-pub const MAX_SNIPPET: usize = 64 << 20;
+/// Largest snippet, in bytes, uncompressed: some 250,000 files.
+pub const MAX_SNIPPET: usize = 24 << 20;
+/// Largest snippet that older versions stored.
+const MAX_STORED: usize = 64 << 20;
 /// Level at which snippets are stored: a higher one costs more than it saves on texts this short.
 const LEVEL: i32 = 1;
 /// Shorter snippets are stored as they are.
@@ -129,8 +131,8 @@ impl Unpacker {
         if !stored.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
             return Ok(stored);
         }
-        let size = zstd::bulk::Decompressor::upper_bound(stored).unwrap_or(MAX_SNIPPET);
-        if size > MAX_SNIPPET {
+        let size = zstd::bulk::Decompressor::upper_bound(stored).unwrap_or(MAX_STORED);
+        if size > MAX_STORED {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a stored snippet is too large",

@@ -1,17 +1,19 @@
 //! updateinfo.xml: advisories.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, Write};
 
 use pith_content::Bent;
 use serde::{Deserialize, Serialize};
 
+use super::limits::{ADVISORIES, LISTED, Sum};
 use super::odd::Odd;
 pub use super::pkglist::{Collection, ErratumPackage, ModuleRef};
 use super::xml::{Children, Element, XmlWriter};
 use super::{MetadataError, dates, loose};
 
 /// A reference of an advisory.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reference {
     /// Identity, such as a CVE number.
     pub id: Option<String>,
@@ -99,16 +101,18 @@ impl Erratum {
             (&self.updated, &self.version),
         );
         let mut references = self.references.clone();
-        references.extend(
-            other
-                .references
-                .iter()
-                .filter(|reference| !self.references.contains(reference))
-                .cloned(),
-        );
+        let known: HashSet<&Reference> = self.references.iter().collect();
+        let new = other.references.iter().filter(|new| !known.contains(new));
+        references.extend(new.cloned());
         let mut pkglist = self.pkglist.clone();
-        let known = |collection: &&Collection| !self.pkglist.contains(collection);
-        pkglist.extend(other.pkglist.iter().filter(known).cloned());
+        // They hold what clients gave, in any form: as texts they are told apart.
+        let text = |collection: &Collection| serde_json::to_string(collection).ok();
+        let known: HashSet<_> = self.pkglist.iter().map(text).collect();
+        let new = other
+            .pkglist
+            .iter()
+            .filter(|new| !known.contains(&text(new)));
+        pkglist.extend(new.cloned());
         Self {
             references,
             pkglist,
@@ -124,6 +128,7 @@ impl Erratum {
 pub struct ErratumStream<R> {
     children: Children<R>,
     odd: Odd,
+    count: Sum,
 }
 
 impl<R: BufRead> ErratumStream<R> {
@@ -135,6 +140,7 @@ impl<R: BufRead> ErratumStream<R> {
         Ok(Self {
             children: Children::open(input, "updates")?,
             odd: Odd::default(),
+            count: Sum::new("number of advisories", ADVISORIES),
         })
     }
 
@@ -163,7 +169,8 @@ impl<R: BufRead> ErratumStream<R> {
                     .left_out(&format!("an advisory without an id, '{title}'"));
                 continue;
             }
-            return Ok(Some(erratum(&child, id, &self.odd)));
+            self.count.add(1)?;
+            return erratum(&child, id, &self.odd).map(Some);
         }
         Ok(None)
     }
@@ -183,7 +190,7 @@ fn suggested(element: &Element, name: &str) -> bool {
 }
 
 /// The advisory of an `<update>`. What is missing is empty, as dnf has it.
-fn erratum(update: &Element, id: String, odd: &Odd) -> Erratum {
+fn erratum(update: &Element, id: String, odd: &Odd) -> Result<Erratum, MetadataError> {
     let attr = |name: &str| match update.attr(name) {
         Some(value) => value.to_owned(),
         None => {
@@ -199,13 +206,13 @@ fn erratum(update: &Element, id: String, odd: &Odd) -> Erratum {
         }
         date
     };
-    let pkglist = pkglist(update, &id, odd);
+    let pkglist = pkglist(update, &id, odd)?;
     let reboot = suggested(update, "reboot_suggested")
         || pkglist
             .iter()
             .flat_map(|c| &c.packages)
             .any(|p| p.reboot_suggested.as_deref().is_some_and(|t| !t.is_empty()));
-    Erratum {
+    Ok(Erratum {
         title: update.text_of("title").map(str::to_owned),
         description: text(update, "description"),
         version: attr("version"),
@@ -229,7 +236,7 @@ fn erratum(update: &Element, id: String, odd: &Odd) -> Erratum {
         restart_suggested: suggested(update, "restart_suggested"),
         pkglist,
         id,
-    }
+    })
 }
 
 fn reference(element: &Element) -> Reference {
@@ -243,9 +250,16 @@ fn reference(element: &Element) -> Reference {
 }
 
 /// The collections of an advisory. One that names several modules counts for each of them.
-fn pkglist(update: &Element, id: &str, odd: &Odd) -> Vec<Collection> {
+fn pkglist(update: &Element, id: &str, odd: &Odd) -> Result<Vec<Collection>, MetadataError> {
+    let mut listed = Sum::new("number of packages of an advisory", LISTED);
     let mut collections = Vec::new();
     for element in update.all("pkglist").flat_map(|p| p.all("collection")) {
+        let modules = element.all("module").count();
+        if modules > 1 {
+            odd.several_modules(&format!("advisory {id}"));
+            let packages = element.all("package").count() + 1;
+            listed.add(packages.saturating_mul(modules))?;
+        }
         let mut modules = element.all("module").map(module);
         let first = Collection {
             name: text(element, "name"),
@@ -262,13 +276,10 @@ fn pkglist(update: &Element, id: &str, odd: &Odd) -> Vec<Collection> {
             ..first.clone()
         });
         let others: Vec<Collection> = others.collect();
-        if !others.is_empty() {
-            odd.several_modules(&format!("advisory {id}"));
-        }
         collections.push(first);
         collections.extend(others);
     }
-    collections
+    Ok(collections)
 }
 
 fn module(element: &Element) -> ModuleRef {

@@ -12,14 +12,13 @@ use pith_content::text::Text;
 use quick_xml::events::{BytesStart, Event};
 
 use super::MetadataError;
+use super::limits::{Room, attributes_of_tag};
 pub(crate) use super::xml_writer::{XmlWriter, push_escaped};
 
 /// Largest single token (a tag, a text) in bytes.
-const MAX_TOKEN: usize = 16 << 20;
+const MAX_TOKEN: usize = 8 << 20;
 /// Deepest nesting of elements.
 const MAX_DEPTH: usize = 32;
-/// Most elements in one tree.
-const MAX_NODES: usize = 1_000_000;
 
 /// Refuses to feed more than [`MAX_TOKEN`] bytes into one token.
 struct TokenCap<R> {
@@ -42,7 +41,7 @@ impl<R: BufRead> BufRead for TokenCap<R> {
         if self.left == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "a tag or text in it is larger than 16 MiB",
+                "a tag or text in it is larger than 8 MiB",
             ));
         }
         self.inner.fill_buf()
@@ -115,6 +114,7 @@ impl<R: BufRead> XmlReader<R> {
                     return Err(MetadataError::Limit {
                         what: "nesting of elements",
                         limit: MAX_DEPTH as u64,
+                        found: self.depth as u64,
                     });
                 }
                 Token::Start(checked(start, &mut self.mended)?)
@@ -188,7 +188,9 @@ fn declares_entities(text: &[u8]) -> bool {
 /// cannot hold are replaced and counted.
 fn checked<'a>(start: BytesStart<'a>, mended: &mut u64) -> Result<BytesStart<'a>, MetadataError> {
     let mut broken = false;
+    let mut count = attributes_of_tag();
     for attribute in start.attributes() {
+        count.add(1)?;
         let value = attribute?.value;
         if value.contains(&b'<') {
             return Err(MetadataError::Xml("'<' in an attribute".to_owned()));
@@ -330,6 +332,12 @@ pub struct Element {
 }
 
 impl Element {
+    fn in_room(start: &BytesStart<'_>, room: &mut Room) -> Result<Self, MetadataError> {
+        let element = Self::of(start)?;
+        room.element(&element.name, &element.attributes)?;
+        Ok(element)
+    }
+
     fn of(start: &BytesStart<'_>) -> Result<Self, MetadataError> {
         let mut element = Self {
             name: check_bytes(start.name().as_ref())?.to_owned(),
@@ -380,6 +388,9 @@ pub(crate) struct Children<R> {
     xml: XmlReader<R>,
     /// The root element's tag.
     pub(crate) root: Element,
+    /// The room of the last child, or of all of them.
+    room: Room,
+    is_one_tree: bool,
 }
 
 impl<R: BufRead> Children<R> {
@@ -395,7 +406,12 @@ impl<R: BufRead> Children<R> {
             if root.name != name {
                 return Err(MetadataError::foreign(&root.name, name));
             }
-            return Ok(Self { xml, root });
+            return Ok(Self {
+                xml,
+                root,
+                room: Room::default(),
+                is_one_tree: false,
+            });
         }
     }
 
@@ -404,43 +420,41 @@ impl<R: BufRead> Children<R> {
         self.xml.replaced()
     }
 
+    /// The room that the last child took.
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// The next child of the root element; `None` after the last.
     pub(crate) fn next_child(&mut self) -> Result<Option<Element>, MetadataError> {
         let mut stack: Vec<Element> = Vec::new();
-        let mut nodes = 0;
+        if !self.is_one_tree {
+            self.room = Room::default();
+        }
+        let room = &mut self.room;
         loop {
             let mut done = None;
             match self.xml.next()? {
-                Token::Start(start) => {
-                    nodes += 1;
-                    stack.push(Element::of(&start)?);
-                }
-                Token::Empty(start) => {
-                    nodes += 1;
-                    done = Some(Element::of(&start)?);
-                }
+                Token::Start(start) => stack.push(Element::in_room(&start, room)?),
+                Token::Empty(start) => done = Some(Element::in_room(&start, room)?),
                 Token::End(_) => match stack.pop() {
                     Some(element) => done = Some(element),
                     None => return Ok(None),
                 },
                 Token::Text(text) | Token::CData(text) => {
                     if let Some(top) = stack.last_mut() {
+                        room.text(text.len())?;
                         top.text.push_str(check_bytes(&text)?);
                     }
                 }
                 Token::Reference(_, character) => {
                     if let Some(top) = stack.last_mut() {
+                        room.text(character.len_utf8())?;
                         top.text.push(character);
                     }
                 }
                 Token::Nothing => {}
                 Token::Eof => return Ok(None),
-            }
-            if nodes > MAX_NODES {
-                return Err(MetadataError::Limit {
-                    what: "number of elements",
-                    limit: MAX_NODES as u64,
-                });
             }
             if let Some(element) = done {
                 match stack.last_mut() {
@@ -518,15 +532,8 @@ fn check_root(start: &BytesStart<'_>, root: &str) -> Result<(), MetadataError> {
 /// [`MetadataError`] when it is not XML or its root is not called `name`.
 pub(crate) fn tree(input: impl BufRead, name: &str) -> Result<Element, MetadataError> {
     let mut children = Children::open(input, name)?;
-    let mut nodes = 0;
+    children.is_one_tree = true;
     while let Some(child) = children.next_child()? {
-        nodes += 1;
-        if nodes > MAX_NODES {
-            return Err(MetadataError::Limit {
-                what: "number of elements",
-                limit: MAX_NODES as u64,
-            });
-        }
         children.root.children.push(child);
     }
     Ok(children.root)
@@ -569,6 +576,37 @@ mod tests {
             &deep,
         ] {
             assert!(read(bad).is_err(), "{bad:?} passed");
+        }
+    }
+
+    #[test]
+    fn texts_elements_and_attributes_are_limited_as_sums() {
+        let text = format!("{}<!-- -->", "x".repeat(1 << 20));
+        let texts = format!("<b>{}</b>", text.repeat(17));
+        let cdata = format!("<b>{}</b>", format!("<![CDATA[{text}]]>").repeat(17));
+        let references = format!("<b>{}</b>", "&#x10FFFD;".repeat((4 << 20) + 1));
+        let spread = format!(
+            "<b k='{0}'><c>{0}</c></b>",
+            "x".repeat(8 << 20)[1000..].to_owned()
+        );
+        let elements = "<b/>".repeat(150_001);
+        let attributes: String = (0..1001).map(|n| format!(" a{n}=''")).collect();
+        let attributes = format!("<b{attributes}/>");
+        for bad in [&texts, &cdata, &references, &elements, &attributes] {
+            let error = read(&format!("<a>{bad}</a>")).unwrap_err();
+            assert!(matches!(error, MetadataError::Limit { .. }), "{error}");
+            let said = error.to_string();
+            assert!(
+                said.contains("at most") && said.contains("or more were found"),
+                "{said}"
+            );
+        }
+        assert!(read(&format!("<a>{spread}</a>")).is_ok());
+        // Of a document that is read child by child each child has all of it.
+        let many = format!("<a>{}</a>", format!("<b>{}</b>", text.repeat(9)).repeat(3));
+        let mut children = Children::open(many.as_bytes(), "a").unwrap();
+        for _ in 0..3 {
+            assert!(children.next_child().unwrap().is_some());
         }
     }
 

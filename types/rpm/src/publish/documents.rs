@@ -14,14 +14,15 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::checksums::Learned;
-use super::errata::Filter;
+use super::errata::{Builds, Filter};
 use super::known::Known;
 use super::names::{Names, by_arrival};
 use super::output::{Output, Written, join};
 use super::packages::{entry, text};
 use super::repeated::Repeated;
 use super::steps::{Step, Steps};
-use crate::metadata::comps::{Comps, CompsWriter, Match};
+use crate::advisories::pkglists_with_size;
+use crate::metadata::comps::{Comps, CompsWriter};
 use crate::metadata::prestodelta::{Delta, DeltaWriter};
 use crate::metadata::repomd::Data;
 use crate::metadata::snippet;
@@ -32,10 +33,14 @@ use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
     MODULEMD, MODULEMD_DEFAULTS,
 };
-use crate::units::{self, PKGLIST, YAML};
+use crate::units::{PKGLIST, YAML};
 
 /// The documents of modules.yaml.
 const MODULE_TYPES: [&str; 3] = [MODULEMD, MODULEMD_DEFAULTS, MODULE_DOCUMENT];
+/// The units of comps.xml, in the order in which it has them.
+const COMPS_TYPES: [&str; 4] = [GROUP, CATEGORY, ENVIRONMENT, LANGPACKS];
+/// Advisories whose package lists have so many bytes go on.
+const LISTS_BYTES: usize = 4 << 20;
 /// Batches that wait for the writer of a document.
 const WAITING: usize = 2;
 
@@ -186,10 +191,20 @@ impl Common<'_> {
         while let Some(batch) = stream.try_next().await? {
             self.steps.advance(Step::Errata, batch.len() as u64);
             let mut errata = Vec::new();
+            let mut bytes = 0;
             for unit in &batch {
                 let lists = unit.parts.first().and_then(Option::as_ref);
-                let lists = lists.map(|l| units::pkglists(l)).unwrap_or_default();
+                let lists = lists.map(|stored| pkglists_with_size(stored));
+                let (lists, size) = lists.unwrap_or_default();
                 errata.push((typed(unit)?, lists));
+                bytes += size;
+                if bytes >= LISTS_BYTES {
+                    bytes = 0;
+                    let full = std::mem::take(&mut errata);
+                    let _ = tx
+                        .send(filter.published(full, known, &modules).await?)
+                        .await;
+                }
             }
             let errata = filter.published(errata, known, &modules).await?;
             let _ = tx.send(errata).await;
@@ -199,24 +214,22 @@ impl Common<'_> {
         join(handle).await
     }
 
-    async fn module_refs(&self) -> Result<HashSet<ModuleRef>, ContentError> {
+    async fn module_refs(&self) -> Result<Builds, ContentError> {
         let mut select = Select::all(MODULEMD);
         select.fields = Some(&["name", "stream", "version", "context", "arch"]);
         let units = self.all(select).await?;
-        Ok(units
-            .iter()
-            .map(|unit| ModuleRef {
-                name: text(unit, "name").to_owned(),
-                stream: text(unit, "stream").to_owned(),
-                version: unit
-                    .doc
-                    .get("version")
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-                context: text(unit, "context").to_owned(),
-                arch: text(unit, "arch").to_owned(),
-            })
-            .collect())
+        let build = |unit: &RepoUnit| ModuleRef {
+            name: text(unit, "name").to_owned(),
+            stream: text(unit, "stream").to_owned(),
+            version: unit
+                .doc
+                .get("version")
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            context: text(unit, "context").to_owned(),
+            arch: text(unit, "arch").to_owned(),
+        };
+        Ok(units.iter().map(build).collect())
     }
 
     /// Module documents; `None` when there are none.
@@ -269,46 +282,44 @@ impl Common<'_> {
     /// # Errors
     /// What the context fails with.
     pub async fn comps(&self) -> Result<Written, ContentError> {
-        let mut elements = Vec::new();
-        for type_id in [GROUP, CATEGORY, ENVIRONMENT, LANGPACKS] {
-            let mut select = Select::all(type_id);
-            select.sort = if type_id == LANGPACKS { &[] } else { &["id"] };
-            for unit in self.all(select).await? {
-                elements.push(match type_id {
-                    GROUP => Comps::Group(typed(&unit)?),
-                    CATEGORY => Comps::Category(typed(&unit)?),
-                    ENVIRONMENT => Comps::Environment(typed(&unit)?),
-                    _ => {
-                        let matches = unit.doc.get("matches").cloned().unwrap_or_default();
-                        let matches: Vec<Match> =
-                            serde_json::from_value(matches).unwrap_or_default();
-                        Comps::Langpacks(matches)
-                    }
-                });
-            }
+        let mut total = 0;
+        for type_id in COMPS_TYPES {
+            total += self.ctx.count(type_id).await?;
         }
-        let total = elements.len() as u64;
         self.steps.begin(Step::Comps, total);
         let output = Output::create(self.ctx, "group", "comps.xml", self.algorithm)?;
         let (tx, handle) = output.write_on_thread(
             self.ctx.clock().now(),
             WAITING,
-            move |out, _rx: mpsc::Receiver<()>| {
+            |out, mut rx: mpsc::Receiver<Vec<Comps>>| {
                 let mut writer = CompsWriter::new(io::BufWriter::new(out))?;
-                for element in &elements {
-                    match element {
-                        Comps::Group(group) => writer.group(group)?,
-                        Comps::Category(category) => writer.category(category)?,
-                        Comps::Environment(environment) => writer.environment(environment)?,
-                        Comps::Langpacks(matches) => writer.langpacks(matches)?,
+                while let Some(batch) = rx.blocking_recv() {
+                    for element in &batch {
+                        match element {
+                            Comps::Group(group) => writer.group(group)?,
+                            Comps::Category(category) => writer.category(category)?,
+                            Comps::Environment(environment) => writer.environment(environment)?,
+                            Comps::Langpacks(matches) => writer.langpacks(matches)?,
+                        }
                     }
                 }
                 writer.finish()
             },
         );
+        for type_id in COMPS_TYPES {
+            let mut select = Select::all(type_id);
+            select.sort = if type_id == LANGPACKS { &[] } else { &["id"] };
+            let mut stream = self.ctx.units(select).await?;
+            while let Some(batch) = stream.try_next().await? {
+                self.steps.advance(Step::Comps, batch.len() as u64);
+                let elements = batch.iter().map(|unit| comps_of(type_id, unit));
+                let elements = elements.collect::<Result<Vec<Comps>, _>>()?;
+                // A writer that has failed says so when it is joined.
+                let _ = tx.send(elements).await;
+            }
+        }
         drop(tx);
         let written = join(handle).await?;
-        self.steps.advance(Step::Comps, total);
         self.steps.finish(Step::Comps);
         Ok(written)
     }
@@ -365,6 +376,19 @@ impl Common<'_> {
         self.steps.finish(Step::Metadata);
         Ok(files)
     }
+}
+
+/// The element of comps.xml that a unit is.
+fn comps_of(type_id: &str, unit: &RepoUnit) -> Result<Comps, ContentError> {
+    Ok(match type_id {
+        GROUP => Comps::Group(typed(unit)?),
+        CATEGORY => Comps::Category(typed(unit)?),
+        ENVIRONMENT => Comps::Environment(typed(unit)?),
+        _ => {
+            let matches = unit.doc.get("matches").cloned().unwrap_or_default();
+            Comps::Langpacks(serde_json::from_value(matches).unwrap_or_default())
+        }
+    })
 }
 
 fn basename(path: &str) -> &str {

@@ -18,6 +18,39 @@ use crate::units::{self, RepoPkglist};
 /// Packages read at once.
 const READ: usize = 256;
 
+/// The module builds of a repository.
+#[derive(Default)]
+pub struct Builds {
+    all: HashSet<ModuleRef>,
+    /// By name and stream, which whoever means some must name.
+    by_stream: HashMap<(String, String), Vec<ModuleRef>>,
+}
+
+impl FromIterator<ModuleRef> for Builds {
+    fn from_iter<T: IntoIterator<Item = ModuleRef>>(builds: T) -> Self {
+        let mut found = Self::default();
+        for build in builds {
+            let stream = (build.name.clone(), build.stream.clone());
+            found
+                .by_stream
+                .entry(stream)
+                .or_default()
+                .push(build.clone());
+            found.all.insert(build);
+        }
+        found
+    }
+}
+
+impl Builds {
+    /// Tells whether the repository has a build that `module` may mean.
+    fn has(&self, module: &ModuleRef) -> bool {
+        let stream = (module.name.clone(), module.stream.clone());
+        let meant = || self.by_stream.get(&stream).into_iter().flatten();
+        self.all.contains(module) || meant().any(|build| module.may_mean(build))
+    }
+}
+
 /// Decides what of advisories is published.
 pub struct Filter<'a> {
     ctx: &'a dyn PublishContext,
@@ -52,7 +85,7 @@ impl<'a> Filter<'a> {
         &self,
         errata: Vec<(Erratum, Vec<RepoPkglist>)>,
         known: &mut Known,
-        modules: &HashSet<ModuleRef>,
+        modules: &Builds,
     ) -> Result<Vec<Erratum>, ContentError> {
         let lists = errata.iter().flat_map(|(_, lists)| lists);
         let collections = lists.flat_map(|list| &list.collections);
@@ -75,18 +108,14 @@ impl<'a> Filter<'a> {
         &self,
         lists: &[RepoPkglist],
         known: &Known,
-        modules: &HashSet<ModuleRef>,
+        modules: &Builds,
     ) -> Vec<Collection> {
         let repo_id = &self.ctx.repo().id;
         let mut collections = Vec::new();
         let mut number = 0;
         for (module, mut packages) in units::by_module(lists) {
             let label = match &module {
-                Some(module)
-                    if !modules.contains(module) && !modules.iter().any(|m| module.may_mean(m)) =>
-                {
-                    continue;
-                }
+                Some(module) if !modules.has(module) => continue,
                 Some(module) => {
                     number += 1;
                     format!("{repo_id}_{number}_{}", module.name)

@@ -3,21 +3,22 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::io::BufRead;
 use std::path::Path;
 
 use super::others::{self, Next};
 use super::outbox::Outbox;
-use super::packages::open;
 use super::spool::{Piece, Spool};
 use crate::advisories;
 use crate::metadata::MetadataError;
+use crate::metadata::limits::{Sum, TREE_BYTES};
 use crate::metadata::snippet::Packer;
 use crate::metadata::updateinfo::{Erratum, ErratumStream};
 
 /// Elements with one id that are still to come, and those that wait for them in a temporary file.
 #[derive(Default)]
 struct Waiting {
-    left: usize,
+    left: u32,
     pieces: Vec<Piece>,
 }
 
@@ -27,13 +28,17 @@ struct Waiting {
 /// When it is another document.
 pub fn read(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<bool, MetadataError> {
     let state = RandomState::new();
-    let opened = others::unless_empty(several(path, &state), "updateinfo", outbox.bent())?;
+    let opened = others::unless_empty(
+        several(outbox.open(path)?, &state),
+        "updateinfo",
+        outbox.bent(),
+    )?;
     let mut several = match opened {
         Ok(several) => several,
         Err(nothing) => return Ok(nothing.is_whole),
     };
     let mut spool = None;
-    let mut stream = ErratumStream::open(open(path)?)?.noting(outbox.bent());
+    let mut stream = ErratumStream::open(outbox.open(path)?)?.noting(outbox.bent());
     let mut packer = Packer::new()?;
     loop {
         let next = others::up_to_fault(stream.next_erratum(), "updateinfo", outbox.bent())?;
@@ -61,15 +66,25 @@ pub fn read(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<bool, Met
 }
 
 /// The advisories that more than one element has, by hash of their id, with how many those are.
-fn several(path: &Path, state: &RandomState) -> Result<HashMap<u64, Waiting>, MetadataError> {
-    let mut counts: HashMap<u64, Waiting> = HashMap::new();
-    let mut stream = ErratumStream::open(open(path)?)?;
+fn several(
+    document: impl BufRead,
+    state: &RandomState,
+) -> Result<HashMap<u64, Waiting>, MetadataError> {
+    let mut counts: HashMap<u64, u32> = HashMap::new();
+    let mut stream = ErratumStream::open(document)?;
     // Where it is broken is told when it is read again.
     while let Ok(Some(erratum)) = stream.next_erratum() {
-        counts.entry(state.hash_one(&erratum.id)).or_default().left += 1;
+        *counts.entry(state.hash_one(&erratum.id)).or_default() += 1;
     }
-    counts.retain(|_, waiting| waiting.left > 1);
-    Ok(counts)
+    counts.retain(|_, left| *left > 1);
+    let waiting = |left| Waiting {
+        left,
+        pieces: Vec::new(),
+    };
+    Ok(counts
+        .into_iter()
+        .map(|(id, left)| (id, waiting(left)))
+        .collect())
 }
 
 fn json(erratum: &Erratum) -> Result<Vec<u8>, MetadataError> {
@@ -78,7 +93,9 @@ fn json(erratum: &Erratum) -> Result<Vec<u8>, MetadataError> {
 
 fn joined(spool: &mut Spool, pieces: &[Piece]) -> Result<Erratum, MetadataError> {
     let mut whole: Option<Erratum> = None;
+    let mut bytes = Sum::new("bytes of all elements of one advisory", TREE_BYTES);
     for piece in pieces {
+        bytes.add(piece.length())?;
         let one = serde_json::from_slice(&spool.get(*piece)?)
             .map_err(|e| MetadataError::structure(e.to_string()))?;
         whole = Some(match whole {

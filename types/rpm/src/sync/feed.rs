@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pith_content::base::{Base, shown};
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
 use pith_content::sync::SyncContext;
-use pith_content::{Bent, ContentError};
+use pith_content::{Bent, ContentError, blocking};
 use pith_core::Sha256;
 use url::Url;
 
@@ -169,12 +169,19 @@ impl<'a> Finder<'a> {
             let text = format!("{url} is not the repomd.xml that the metalink names.");
             Unusable::Broken(errors::retrieving(&text))
         })?;
-        let repomd = Repomd::noting(bytes.as_slice(), self.ctx.bent())
+        let bent = self.ctx.bent().clone();
+        let read = move || {
+            let checksum = Sha256::of(&bytes).to_string();
+            Repomd::noting(bytes.as_slice(), &bent).map(|repomd| (repomd, checksum))
+        };
+        let (repomd, checksum) = blocking::run(read)
+            .await
+            .map_err(Unusable::Broken)?
             .map_err(|e| Unusable::Broken(errors::unparsable(&url, &e)))?;
         let feed = Feed {
             bases: vec![base.clone()],
             repomd,
-            checksum: Sha256::of(&bytes).to_string(),
+            checksum,
             bent: self.ctx.bent().clone(),
         };
         Ok((feed, rank))
@@ -186,9 +193,11 @@ impl<'a> Finder<'a> {
         let Ok(list) = self.ctx.fetch(what).await else {
             return Ok(Mirrors::default());
         };
-        let bytes = std::fs::read(list.path())?;
+        let path = list.path().to_path_buf();
+        let read = move || Ok::<_, std::io::Error>(Mirrors::read(&std::fs::read(path)?));
+        let mirrors = blocking::run(read).await??;
         let url = shown(self.feed.address());
-        Mirrors::read(&bytes).map_err(|error| errors::unparsable(&url, &error))
+        mirrors.map_err(|error| errors::unparsable(&url, &error))
     }
 }
 

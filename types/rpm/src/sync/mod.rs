@@ -1,8 +1,10 @@
 //! The yum importer: mirrors a feed (reference: rpm §6).
 
+pub mod documents;
 pub mod errata;
 pub mod errors;
 pub mod feed;
+pub mod gate;
 pub mod mirrors;
 pub mod modules;
 pub mod others;
@@ -23,17 +25,18 @@ use pith_content::fetch::Fetched;
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::WantedUnit;
 use pith_content::upload::{Upload, UploadContext, UploadReport};
-use pith_content::{Config, ContentError, PluginDescriptor};
+use pith_content::{Config, ContentError, PluginDescriptor, blocking};
 use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 
+use self::documents::Documents;
 use self::feed::{Feed, Finder};
-use self::others::Modules;
 use self::packages::{Files, Wanted};
 use self::progress::{Digests, Progress, Step};
 use crate::metadata::MetadataError;
 use crate::metadata::repomd::Data;
 use crate::modular::Artifacts;
+use crate::module_file::{ModuleFile, Survey};
 use crate::signature::SignaturePolicy;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
@@ -134,17 +137,17 @@ impl Sync<'_> {
         self.unknown_metadata(&feed).await?;
         self.progress.finish(Step::Metadata);
 
-        let mut modules = self.modules(&downloads)?;
+        let mut modules = self.modules(&downloads).await?;
         let mut artifacts = modules.artifacts.clone();
         if !self.removes_missing() {
             // Modules that the feed does not have stay, and so do their packages.
-            artifacts.extend(modules::of_repository(self.ctx).await?.0);
+            modules::extend(self.ctx, &mut artifacts).await?;
         }
         self.step(Step::Content);
         self.packages(&feed, &downloads, artifacts).await?;
         self.step(Step::Modules);
-        let handed = modules.digests();
-        self.stage(std::mem::take(&mut modules.wanted)).await?;
+        let (survey, handed) = self.module_documents(&downloads, modules).await?;
+        modules = survey;
         self.progress.finish(Step::Modules);
         self.step(Step::Errata);
         if self.wants(ERRATUM) {
@@ -347,17 +350,47 @@ impl Sync<'_> {
     }
 
     /// Returns what upstream's modules.yaml has.
-    fn modules(&self, downloads: &Downloads) -> Result<Modules, ContentError> {
+    async fn modules(&self, downloads: &Downloads) -> Result<Survey, ContentError> {
         let Some((fetched, url)) = downloads.get("modules") else {
-            return Ok(Default::default());
+            return Ok(Survey::default());
         };
-        let bent = self.ctx.bent();
-        others::module_documents(std::fs::File::open(fetched.path())?, bent)
-            .map(|documents| others::readable(documents, bent))
-            .and_then(|documents| {
-                others::modules(&documents, &self.ctx.repo().id, Origin::Feed, bent)
-            })
-            .map_err(|e| errors::malformed_document(url, &e))
+        let (bent, path) = (self.ctx.bent().clone(), fetched.path().to_path_buf());
+        // Whoever does not want the answer any more lets go of this.
+        let wanted = Arc::new(());
+        let watched = Arc::downgrade(&wanted);
+        let documents = Documents::while_wanted(move || watched.strong_count() > 0);
+        let survey = blocking::run(move || {
+            let file = std::fs::File::open(path)?;
+            ModuleFile::new(file, Origin::Feed, documents).survey(&bent)
+        });
+        let survey = survey.await?;
+        drop(wanted);
+        survey.map_err(|e| errors::malformed_document(url, &e))
+    }
+
+    /// Stages the documents of upstream's modules.yaml; answers their digests.
+    async fn module_documents(
+        &self,
+        downloads: &Downloads,
+        survey: Survey,
+    ) -> Result<(Survey, HashSet<String>), ContentError> {
+        let Some((fetched, url)) = downloads.get("modules") else {
+            return Ok((survey, HashSet::new()));
+        };
+        let path = fetched.path().to_path_buf();
+        let repo_id = self.ctx.repo().id.clone();
+        outbox::produce(
+            self.ctx,
+            &self.progress,
+            |e| errors::malformed_document(url, &e),
+            move |out| {
+                let (file, bent) = (std::fs::File::open(path)?, out.bent().clone());
+                let mut file = ModuleFile::new(file, Origin::Feed, out.documents());
+                let handed = file.units(&survey, &repo_id, &bent, |unit| out.push(unit))?;
+                Ok((survey, handed))
+            },
+        )
+        .await
     }
 
     async fn packages(
@@ -448,7 +481,7 @@ impl Sync<'_> {
     async fn purge(
         &self,
         feed: &Feed,
-        modules: &Modules,
+        modules: &Survey,
         handed: &HashSet<String>,
     ) -> Result<(), ContentError> {
         if self.removes_missing() {

@@ -8,7 +8,7 @@ use pith_content::sync::SyncContext;
 use pith_content::unit::Select;
 use pith_core::UnitId;
 
-use crate::modular::{self, Artifacts, IS_MODULAR, artifacts_of, text};
+use crate::modular::{self, Artifacts, IS_MODULAR, text};
 use crate::said;
 use crate::types::{MODULE_DOCUMENT, RPM};
 use crate::units::{ORIGIN, Origin};
@@ -42,16 +42,28 @@ pub async fn mark(ctx: &dyn SyncContext, listed: &Artifacts) -> Result<(), Conte
 pub async fn of_repository(
     ctx: &dyn SyncContext,
 ) -> Result<(Artifacts, HashSet<Stream>), ContentError> {
-    let (mut listed, mut streams) = (Artifacts::new(), HashSet::new());
+    let (mut listed, mut streams) = (Artifacts::default(), HashSet::new());
     let mut modules = ctx.units_after(modular::select_modules()).await?;
     while let Some(batch) = modules.try_next().await? {
         for unit in batch {
-            listed.extend(artifacts_of(&unit.doc).map(std::borrow::Cow::into_owned));
+            listed.extend_from(&unit.doc);
             let field = |name| text(&unit.doc, name).to_owned();
             streams.insert((field("name"), field("stream")));
         }
     }
     Ok((listed, streams))
+}
+
+/// Adds what the modules of the repository list.
+///
+/// # Errors
+/// What the context fails with.
+pub async fn extend(ctx: &dyn SyncContext, listed: &mut Artifacts) -> Result<(), ContentError> {
+    let mut modules = ctx.units_after(modular::select_modules()).await?;
+    while let Some(batch) = modules.try_next().await? {
+        batch.iter().for_each(|unit| listed.extend_from(&unit.doc));
+    }
+    Ok(())
 }
 
 /// Tells whether there is a stream that a document about `module` and `stream` is about; an empty name is about any.

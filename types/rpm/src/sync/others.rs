@@ -1,11 +1,9 @@
 //! Everything beside packages: delta packages, modules, advisories, comps, and files that nobody understands.
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use futures::TryStreamExt;
 use pith_content::sync::SyncContext;
-use pith_content::text::Text;
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::{Bent, ContentError};
 use pith_core::Digest;
@@ -13,20 +11,14 @@ use serde_json::json;
 
 use super::feed::Feed;
 use super::outbox::Outbox;
-use super::packages::open;
 use crate::metadata::comps;
-use crate::metadata::modules::{self, Document, ModuleDefaults, Other};
 use crate::metadata::odd::Odd;
 use crate::metadata::prestodelta::DeltaStream;
 use crate::metadata::repomd::{Data, Repomd};
-use crate::metadata::snippet::Packer;
 use crate::metadata::{MetadataError, header};
-use crate::modular::{Artifacts, artifact, text};
+use crate::modular::text;
 use crate::types::METADATA_FILE;
-use crate::units::{self, Origin};
-
-/// Largest modules.yaml, in bytes, unpacked.
-const MAX_MODULES: u64 = 256 << 20;
+use crate::units;
 
 /// Types of metadata that are understood, or known to be of no use here (reference: rpm §6.4).
 const KNOWN: [&str; 9] = [
@@ -134,7 +126,7 @@ pub fn deltas(
     feed: &Feed,
     outbox: &mut Outbox,
 ) -> Result<bool, MetadataError> {
-    let opened = DeltaStream::open(open(path)?, root);
+    let opened = DeltaStream::open(outbox.open(path)?, root);
     let mut stream = match unless_empty(opened, root, outbox.bent())? {
         Ok(stream) => stream.noting(outbox.bent()),
         Err(nothing) => return Ok(nothing.is_whole),
@@ -226,8 +218,9 @@ pub fn up_to_fault<T>(
 /// When it is another document.
 pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<bool, MetadataError> {
     let bent = outbox.bent().clone();
+    let documents = outbox.documents();
     let push = |element| outbox.push(units::comps(&element, repo_id));
-    let read = comps::each(|| open(path), &bent, push);
+    let read = comps::each(|| documents.open(path), &bent, push);
     let fault = match unless_empty(read, "comps", &bent)? {
         Ok(fault) => fault,
         Err(nothing) => return Ok(nothing.is_whole),
@@ -238,135 +231,9 @@ pub fn comps(path: &Path, repo_id: &str, outbox: &mut Outbox) -> Result<bool, Me
     Ok(fault.is_none())
 }
 
-/// The documents of modules.yaml.
-///
-/// # Errors
-/// When the file cannot be read or is too large.
-pub fn module_documents(file: std::fs::File, bent: &Bent) -> Result<Vec<String>, MetadataError> {
-    let mut input = Text::plain(crate::metadata::compression::open(file, MAX_MODULES)?);
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut input, &mut text)?;
-    Odd::new(bent).bytes(input.replaced(), "modules.yaml");
-    modules::split(&text)
-}
-
-/// The documents of a feed that can be read; the others are left out and noted, as clients do without them.
-#[must_use]
-pub fn readable(mut documents: Vec<String>, bent: &Bent) -> Vec<String> {
-    documents.retain(|text| match modules::read(text) {
-        Ok(_) => true,
-        Err(error) => {
-            let head: Vec<&str> = text.lines().filter(|line| *line != "---").take(6).collect();
-            Odd::new(bent).left_out(&format!("a module document: {error}: {}", head.join(" ")));
-            false
-        }
-    });
-    documents
-}
-
-/// The content of modules.yaml.
-#[derive(Debug, Default)]
-pub struct Modules {
-    /// Its documents as units.
-    pub wanted: Vec<WantedUnit>,
-    /// The packages that its streams list.
-    pub artifacts: Artifacts,
-    /// The module of each stream, and the stream.
-    pub streams: HashSet<(String, String)>,
-}
-
-impl Modules {
-    /// The digests of the documents.
-    #[must_use]
-    pub fn digests(&self) -> HashSet<String> {
-        let digests = self.wanted.iter();
-        let digests = digests.map(|unit| text(&unit.doc, "checksum").to_owned());
-        digests.collect()
-    }
-}
-
-/// The documents of modules.yaml as units of repository `repo_id`. Of several documents about the same thing one becomes the
-/// unit that Pulp had, of defaults the one changed last; the others are passed on beside it.
-///
-/// # Errors
-/// When a document is broken.
-pub fn modules(
-    documents: &[String],
-    repo_id: &str,
-    origin: Origin,
-    bent: &Bent,
-) -> Result<Modules, MetadataError> {
-    let mut found = Modules::default();
-    let mut packer = Packer::new()?;
-    let mut texts: HashSet<&str> = HashSet::new();
-    let mut builds: HashSet<(String, String, u64, String, String)> = HashSet::new();
-    let mut defaults: HashMap<String, (ModuleDefaults, &str)> = HashMap::new();
-    let mut others: Vec<(Other, &str)> = Vec::new();
-    let beside = |kind: &str, module: &str, stream: &str| Other {
-        kind: kind.to_owned(),
-        module: module.to_owned(),
-        stream: stream.to_owned(),
-    };
-    for text in documents.iter().filter(|text| texts.insert(text.as_str())) {
-        match modules::read(text)? {
-            Document::Modulemd(m) => {
-                let listed = m.artifacts.iter().map(|name| artifact(name).into_owned());
-                found.artifacts.extend(listed);
-                found.streams.insert((m.name.clone(), m.stream.clone()));
-                let (name, stream) = (m.name.clone(), m.stream.clone());
-                let build = (name, stream, m.version, m.context.clone(), m.arch.clone());
-                if builds.insert(build) {
-                    found.wanted.push(units::modulemd(&m, text, &mut packer)?);
-                } else {
-                    let sentence = "module documents about a build that another one before is about were kept beside it";
-                    let (name, stream, version) = (&m.name, &m.stream, m.version);
-                    bent.note(
-                        "module_twice",
-                        sentence,
-                        format!("{name}:{stream}:{version}"),
-                    );
-                    others.push((beside("modulemd", name, stream), text));
-                }
-            }
-            Document::Defaults(new) => {
-                let (name, modified) = (new.name.clone(), new.modified);
-                let older = match defaults.get(&name) {
-                    Some((known, _)) if known.modified >= modified => Some((new, text.as_str())),
-                    _ => defaults.insert(name, (new, text)),
-                };
-                let older = older.map(|(d, text)| (beside("modulemd-defaults", &d.name, ""), text));
-                others.extend(older);
-            }
-            Document::Other(other) => others.push((other, text)),
-        }
-    }
-    for (one, text) in defaults.into_values() {
-        let unit = units::module_defaults(&one, repo_id, text, &mut packer)?;
-        found.wanted.push(unit);
-    }
-    for (other, text) in others {
-        let unit = units::module_document(&other, repo_id, origin, text, &mut packer)?;
-        found.wanted.push(unit);
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_module_document_that_nobody_can_read_is_left_out_alone() {
-        let good = "---\ndocument: modulemd\nversion: 2\ndata:\n  name: a\n  stream: \"1\"\n...\n";
-        let broken = [
-            "---\ndocument: [\n...\n",
-            "---\ndocument: modulemd\ndata: {name: x}\n...\n",
-        ];
-        let documents = [broken[0], good, broken[1]].map(str::to_owned).to_vec();
-        let bent = Bent::default();
-        assert_eq!(readable(documents, &bent), [good]);
-        assert_eq!(bent.count("left_out"), 2);
-    }
 
     #[test]
     fn other_forms_of_documents_that_are_written_here_are_not_taken_over() {

@@ -1,25 +1,33 @@
 //! From a parser on a blocking thread to the engine: units in batches through a short channel, so that memory stays flat
 //! and parsing runs ahead of saving by a little.
 
-use std::io;
+use std::io::{self, BufRead};
+use std::path::Path;
 use std::sync::Arc;
 
 use pith_content::sync::{StageObserver, SyncContext};
 use pith_content::unit::WantedUnit;
-use pith_content::{Bent, ContentError};
+use pith_content::{Bent, ContentError, blocking};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::documents::Documents;
 use super::progress::Progress;
 use crate::metadata::MetadataError;
 
-/// Units in one batch.
+/// Most units in one batch.
 const BATCH: usize = 100;
+/// A batch with so many bytes is full.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Where a parser puts its units.
 pub struct Outbox {
     tx: mpsc::Sender<Vec<WantedUnit>>,
     batch: Vec<WantedUnit>,
+    /// Roughly the bytes of the batch.
+    weight: usize,
     bent: Bent,
+    documents: Documents,
 }
 
 impl Outbox {
@@ -28,13 +36,27 @@ impl Outbox {
         &self.bent
     }
 
+    /// Documents of the sync, which end with it.
+    pub fn documents(&self) -> Documents {
+        self.documents.clone()
+    }
+
+    /// Opens a document of the sync.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self, path: &Path) -> Result<Box<dyn BufRead + Send>, MetadataError> {
+        self.documents.open(path)
+    }
+
     /// Hands over a unit; waits for room.
     ///
     /// # Errors
     /// When the sync has ended meanwhile.
     pub fn push(&mut self, unit: WantedUnit) -> Result<(), MetadataError> {
+        self.weight += unit.weight();
         self.batch.push(unit);
-        if self.batch.len() >= BATCH {
+        if self.batch.len() >= BATCH || self.weight >= BATCH_BYTES {
             self.flush()?;
         }
         Ok(())
@@ -44,6 +66,7 @@ impl Outbox {
         if self.batch.is_empty() {
             return Ok(());
         }
+        self.weight = 0;
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         self.tx
             .blocking_send(batch)
@@ -51,7 +74,34 @@ impl Outbox {
     }
 }
 
-/// Runs `work` on a blocking thread and stages what it puts into its outbox.
+/// Starts `work` on a thread that may block; answers the batches that it puts into its outbox, and its end.
+pub fn start<T: Send + 'static>(
+    bent: &Bent,
+    work: impl FnOnce(&mut Outbox) -> Result<T, MetadataError> + Send + 'static,
+) -> (
+    mpsc::Receiver<Vec<WantedUnit>>,
+    JoinHandle<Result<T, MetadataError>>,
+) {
+    let (tx, rx) = mpsc::channel(1);
+    let bent = bent.clone();
+    let worker = tokio::task::spawn_blocking(move || {
+        let watched = tx.downgrade();
+        let is_wanted = move || watched.upgrade().is_some_and(|tx| !tx.is_closed());
+        let mut outbox = Outbox {
+            tx,
+            batch: Vec::with_capacity(BATCH),
+            weight: 0,
+            bent,
+            documents: Documents::while_wanted(is_wanted),
+        };
+        let result = work(&mut outbox)?;
+        outbox.flush()?;
+        Ok(result)
+    });
+    (rx, worker)
+}
+
+/// Runs `work` on a thread that may block and stages what it puts into its outbox.
 ///
 /// # Errors
 /// What staging fails with, or what `work` fails with, turned into an error by `explain`.
@@ -61,22 +111,11 @@ pub async fn produce<T: Send + 'static>(
     explain: impl FnOnce(MetadataError) -> ContentError,
     work: impl FnOnce(&mut Outbox) -> Result<T, MetadataError> + Send + 'static,
 ) -> Result<T, ContentError> {
-    let (tx, mut rx) = mpsc::channel(1);
-    let bent = ctx.bent().clone();
-    let worker = tokio::task::spawn_blocking(move || {
-        let mut outbox = Outbox {
-            tx,
-            batch: Vec::with_capacity(BATCH),
-            bent,
-        };
-        let result = work(&mut outbox)?;
-        outbox.flush()?;
-        Ok(result)
-    });
+    let (mut rx, worker) = start(ctx.bent(), work);
     let observer: Arc<dyn StageObserver> = Arc::clone(progress) as Arc<dyn StageObserver>;
     while let Some(batch) = rx.recv().await {
         ctx.stage(batch, &observer).await?;
         ctx.progress(progress.report());
     }
-    worker.await.map_err(ContentError::other)?.map_err(explain)
+    blocking::ended(worker.await)?.map_err(explain)
 }

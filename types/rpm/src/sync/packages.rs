@@ -4,31 +4,40 @@
 //! the order differs, what was passed over is kept in a temporary file until its package comes.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
 use pith_content::Bent;
 use pith_content::unit::Source;
 use rpm_version::Evr;
 
+use super::documents::Documents;
 use super::feed::Feed;
+use super::gate::{Gate, Inside};
 use super::others::unless_empty;
 use super::outbox::Outbox;
 use super::spool::{Piece, Spool};
+use crate::metadata::limits::{NAMES, Sum};
 use crate::metadata::odd::Odd;
-use crate::metadata::package_file::IdStream;
+use crate::metadata::package_file::{IdStream, PKGID};
 use crate::metadata::primary::{Package, PrimaryStream};
 use crate::metadata::snippet::Packer;
-use crate::metadata::{MetadataError, compression, header};
+use crate::metadata::{MetadataError, header};
 use crate::modular::{Artifacts, IS_MODULAR};
 use crate::types::{RPM, SRPM};
 use crate::units::{self, Snippets};
 
-/// Packages in one batch between the threads that read.
+/// Most packages in one batch between the threads that read.
 const BATCH: usize = 100;
+/// A batch with so many bytes is full.
+const BATCH_BYTES: usize = 1 << 20;
+/// A snippet of so many bytes waits for room among the others that are.
+const LARGE: usize = 1 << 20;
+/// Bytes of large snippets of one document that wait for their packages; a larger one waits alone.
+const WAITING: usize = 8 << 20;
 
 /// The documents that are wanted of the packages upstream has.
 #[derive(Debug, Clone, Default)]
@@ -56,71 +65,127 @@ pub struct Files {
 /// An error with the document it is about.
 pub type Located = (&'static str, MetadataError);
 
-/// Opens a downloaded document.
-///
-/// # Errors
-/// When it cannot be opened.
-pub fn open(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>, MetadataError> {
-    Ok(compression::open(
-        File::open(path)?,
-        compression::MAX_OPEN_SIZE,
-    )?)
+/// Snippets by pkgid, and the room that they take while they wait.
+struct Snippeted {
+    snippets: Vec<(String, Bytes)>,
+    room: Vec<Inside>,
 }
 
-type SideBatch = Result<Vec<(String, Bytes)>, MetadataError>;
+type SideBatch = Result<Snippeted, MetadataError>;
 
 /// Reads filelists or other on a thread of its own; without `path` there is nothing to read.
-fn side_thread(path: Option<PathBuf>, root: &'static str, bent: Bent) -> Receiver<SideBatch> {
+fn side_thread(
+    path: Option<PathBuf>,
+    root: &'static str,
+    bent: Bent,
+    documents: Documents,
+) -> Receiver<SideBatch> {
     let (tx, rx) = sync_channel::<SideBatch>(4);
     let Some(path) = path else {
         return rx;
     };
     std::thread::spawn(move || {
-        let run = || -> Result<(), MetadataError> {
-            let opened = unless_empty(IdStream::open(open(&path)?, root), root, &bent)?;
-            let Ok(stream) = opened else {
-                return Ok(());
-            };
-            let mut stream = stream.noting(&bent);
-            let mut packer = Packer::new()?;
-            let mut snippet = Vec::new();
-            let mut batch = Vec::with_capacity(BATCH);
-            loop {
-                let pkgid = match stream.next(&mut snippet) {
-                    Ok(Some(pkgid)) => pkgid.to_owned(),
-                    Ok(None) => break,
-                    Err(error) if error.is_broken_text() => {
-                        Odd::new(&bent).broken(&format!("{root} {error}"));
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                };
-                batch.push((pkgid, packer.pack(&snippet)?));
-                if batch.len() >= BATCH && tx.send(Ok(std::mem::take(&mut batch))).is_err() {
-                    return Ok(());
-                }
-            }
-            // The other end hangs up when the sync ends early; nobody is left to tell.
-            let _ = tx.send(Ok(batch));
-            Ok(())
+        let opened = documents
+            .open(&path)
+            .and_then(|document| IdStream::open(document, root));
+        let run = || match unless_empty(opened, root, &bent)? {
+            Ok(stream) => side(stream.noting(&bent), root, &bent, &tx),
+            Err(_) => Ok(()),
         };
         if let Err(error) = run() {
+            // The other end hangs up when the sync ends early; nobody is left to tell.
             let _ = tx.send(Err(error));
         }
     });
     rx
 }
 
+/// Sends the snippets of a document in batches, until nobody takes them any more.
+fn side(
+    mut stream: IdStream<impl BufRead>,
+    root: &str,
+    bent: &Bent,
+    tx: &SyncSender<SideBatch>,
+) -> Result<(), MetadataError> {
+    let gate = Gate::new(WAITING);
+    let mut packer = Packer::new()?;
+    let mut snippet = Vec::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    let (mut room, mut bytes) = (Vec::new(), 0);
+    let send = |batch: &mut Vec<_>, room: &mut Vec<_>| {
+        let full = Snippeted {
+            snippets: std::mem::replace(batch, Vec::with_capacity(BATCH)),
+            room: std::mem::take(room),
+        };
+        tx.send(Ok(full)).is_ok()
+    };
+    loop {
+        let pkgid = match stream.next(&mut snippet) {
+            Ok(Some(pkgid)) => pkgid.to_owned(),
+            Ok(None) => break,
+            Err(error) if error.is_broken_text() => {
+                Odd::new(bent).broken(&format!("{root} {error}"));
+                break;
+            }
+            Err(error) => return Err(error),
+        };
+        if snippet.len() >= LARGE {
+            // What is before it goes ahead, so that the other end has something to free.
+            if !batch.is_empty() && !send(&mut batch, &mut room) {
+                return Ok(());
+            }
+            room.push(gate.enter(snippet.len()));
+            bytes = BATCH_BYTES;
+        }
+        let packed = packer.pack(&snippet)?;
+        bytes += packed.len();
+        batch.push((pkgid, packed));
+        if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+            bytes = 0;
+            if !send(&mut batch, &mut room) {
+                return Ok(());
+            }
+        }
+    }
+    send(&mut batch, &mut room);
+    Ok(())
+}
+
 /// Snippets that came before their package.
 struct Spill {
     file: Spool,
-    index: HashMap<String, Piece>,
+    /// By the hash of the package's pkgid, with which the piece begins.
+    index: HashMap<u64, Piece>,
+}
+
+impl Spill {
+    /// Takes a snippet out.
+    fn take(&mut self, id: u64, pkgid: &str) -> Result<Option<Bytes>, MetadataError> {
+        let Some(piece) = self.index.remove(&id) else {
+            return Ok(None);
+        };
+        Ok(Some(
+            Bytes::from(self.file.get(piece)?).slice(pkgid.len() + 1..),
+        ))
+    }
+
+    /// The pkgid of each package of which a snippet is left.
+    fn each(&mut self, mut see: impl FnMut(&str)) -> Result<(), MetadataError> {
+        for piece in self.index.values() {
+            let head = self.file.first(*piece, 4 * PKGID + 1)?;
+            let end = memchr::memchr(b'\n', &head).unwrap_or(head.len());
+            see(&String::from_utf8_lossy(&head[..end]));
+        }
+        Ok(())
+    }
 }
 
 /// One of the two documents that are joined to primary.
 struct Side {
     rx: Receiver<SideBatch>,
     ready: VecDeque<(String, Bytes)>,
+    /// The room of those that are ready.
+    room: Vec<Inside>,
     spill: Option<Spill>,
     folder: PathBuf,
     root: &'static str,
@@ -147,7 +212,11 @@ impl Asked {
     }
 
     fn insert(&mut self, pkgid: &str) {
-        self.ids.insert(self.state.hash_one(pkgid));
+        self.ids.insert(self.hash(pkgid));
+    }
+
+    fn hash(&self, pkgid: &str) -> u64 {
+        self.state.hash_one(pkgid)
     }
 
     fn has(&self, pkgid: &str) -> bool {
@@ -166,11 +235,17 @@ fn twice(bent: &Bent, what: &str) {
 
 impl Side {
     /// `folder` is for what has to wait.
-    fn new(path: Option<PathBuf>, folder: &Path, root: &'static str, bent: &Bent) -> Self {
+    fn new(
+        path: Option<PathBuf>,
+        folder: &Path,
+        root: &'static str,
+        (bent, documents): (&Bent, &Documents),
+    ) -> Self {
         Self {
             is_there: path.is_some(),
-            rx: side_thread(path, root, bent.clone()),
+            rx: side_thread(path, root, bent.clone(), documents.clone()),
             ready: VecDeque::new(),
+            room: Vec::new(),
             spill: None,
             folder: folder.to_owned(),
             root,
@@ -181,19 +256,27 @@ impl Side {
     fn next(&mut self) -> Result<Option<(String, Bytes)>, MetadataError> {
         while self.ready.is_empty() {
             match self.rx.recv() {
-                Ok(batch) => self.ready.extend(batch?),
+                Ok(batch) => {
+                    let batch = batch?;
+                    self.ready.extend(batch.snippets);
+                    self.room = batch.room;
+                }
                 Err(_) => return Ok(None),
             }
         }
-        Ok(self.ready.pop_front())
+        let next = self.ready.pop_front();
+        if self.ready.is_empty() {
+            self.room.clear();
+        }
+        Ok(next)
     }
 
     /// The snippet of a package. What comes again of packages that were `asked` for before is passed over.
     fn take(&mut self, pkgid: &str, asked: &Asked) -> Result<Option<Bytes>, MetadataError> {
         if let Some(spill) = &mut self.spill
-            && let Some(piece) = spill.index.remove(pkgid)
+            && let Some(snippet) = spill.take(asked.hash(pkgid), pkgid)?
         {
-            return Ok(Some(spill.file.get(piece)?.into()));
+            return Ok(Some(snippet));
         }
         while let Some((id, snippet)) = self.next()? {
             if id == pkgid {
@@ -202,11 +285,11 @@ impl Side {
             let known = self
                 .spill
                 .as_ref()
-                .is_some_and(|s| s.index.contains_key(&id));
+                .is_some_and(|s| s.index.contains_key(&asked.hash(&id)));
             if known || asked.has(&id) {
                 self.again(&id);
             } else if !asked.has_passed(&id) {
-                self.keep(id, &snippet)?;
+                self.keep(asked.hash(&id), &id, &snippet)?;
             }
         }
         Ok(None)
@@ -237,7 +320,7 @@ impl Side {
         Ok(())
     }
 
-    fn keep(&mut self, id: String, snippet: &[u8]) -> Result<(), MetadataError> {
+    fn keep(&mut self, hash: u64, id: &str, snippet: &[u8]) -> Result<(), MetadataError> {
         let spill = match &mut self.spill {
             Some(spill) => spill,
             none => none.insert(Spill {
@@ -245,7 +328,8 @@ impl Side {
                 index: HashMap::new(),
             }),
         };
-        spill.index.insert(id, spill.file.put(snippet)?);
+        let piece = [id.as_bytes(), b"\n", snippet].concat();
+        spill.index.insert(hash, spill.file.put(&piece)?);
         Ok(())
     }
 
@@ -255,11 +339,7 @@ impl Side {
 
     /// Notes the packages of this document that primary did not have.
     fn end(&mut self, asked: &Asked) -> Result<(), MetadataError> {
-        let spilled = self
-            .spill
-            .take()
-            .map(|spill| spill.index)
-            .unwrap_or_default();
+        let mut spilled = self.spill.take();
         let (root, bent) = (self.root, self.bent.clone());
         let extra = |id: &str| {
             if !asked.has(id) && !asked.has_passed(id) {
@@ -268,11 +348,17 @@ impl Side {
                 bent.note("package_extra", sentence, name);
             }
         };
-        spilled.keys().for_each(|id| extra(id));
+        if let Some(spilled) = &mut spilled {
+            spilled.each(extra)?;
+        }
+        let is_spilled = |id: &str| {
+            let spilled = spilled.as_ref();
+            spilled.is_some_and(|spilled| spilled.index.contains_key(&asked.hash(id)))
+        };
         while let Some((id, _)) = self.next()? {
             if asked.has(&id) {
                 self.again(&id);
-            } else if !spilled.contains_key(&id) {
+            } else if !is_spilled(&id) {
                 extra(&id);
             }
         }
@@ -290,18 +376,21 @@ fn nevra_hash(state: &RandomState, package: &Package) -> u64 {
     ))
 }
 
+/// The versions of one name and architecture, the newest first, each with the hash of its package.
+type Versions = Vec<((Box<str>, Box<str>, Box<str>), u64)>;
+
 /// Which packages are wanted for being among the newest of their name and architecture, or because a module lists them: a
 /// pass over primary alone.
 fn newest(
-    path: &Path,
+    document: impl BufRead,
     keep: usize,
     listed: &Artifacts,
     state: &RandomState,
 ) -> Result<HashSet<u64>, MetadataError> {
-    type Versions = Vec<((String, String, String), u64)>;
-    let mut by_name: HashMap<(String, String), Versions> = HashMap::new();
+    let mut by_name: HashMap<u64, Versions> = HashMap::new();
     let mut modular: HashSet<u64> = HashSet::new();
-    let mut stream = PrimaryStream::open(open(path)?)?;
+    let mut names = Sum::new("bytes of the versions of all packages", NAMES);
+    let mut stream = PrimaryStream::open(document)?;
     let mut snippet = Vec::new();
     while let Some(package) = stream.next(&mut snippet)? {
         let hash = nevra_hash(state, &package);
@@ -309,11 +398,15 @@ fn newest(
             modular.insert(hash);
             continue;
         }
-        let versions = by_name.entry((package.name, package.arch)).or_default();
+        let name = state.hash_one((&package.name, &package.arch));
+        let versions = by_name.entry(name).or_default();
         if versions.iter().any(|(_, known)| *known == hash) {
             continue;
         }
-        versions.push(((package.epoch, package.version, package.release), hash));
+        let version = [package.epoch, package.version, package.release];
+        names.add(version.iter().map(String::len).sum())?;
+        let [epoch, version, release] = version.map(String::into_boxed_str);
+        versions.push(((epoch, version, release), hash));
         versions.sort_by(|(a, _), (b, _)| evr(b).cmp(&evr(a)));
         versions.truncate(keep);
     }
@@ -325,8 +418,8 @@ fn newest(
         .collect())
 }
 
-fn evr((epoch, version, release): &(String, String, String)) -> Evr<'_> {
-    Evr::new(epoch.as_str(), version.as_str(), release.as_str())
+fn evr((epoch, version, release): &(Box<str>, Box<str>, Box<str>)) -> Evr<'_> {
+    Evr::new(&**epoch, &**version, &**release)
 }
 
 /// Reads the three documents and hands over every wanted package; answers how many primary lists that cannot be used.
@@ -339,18 +432,23 @@ pub fn read(
     wanted: &Wanted,
     outbox: &mut Outbox,
 ) -> Result<u64, Located> {
-    let bent = outbox.bent().clone();
+    let (bent, documents) = (outbox.bent().clone(), outbox.documents());
     let primary = |e| ("primary", e);
     let state = RandomState::new();
     let newest = wanted
         .retain_old
-        .map(|old| newest(&files.primary, old + 1, &wanted.artifacts, &state))
+        .map(|old| {
+            let document = documents.open(&files.primary)?;
+            newest(document, old + 1, &wanted.artifacts, &state)
+        })
         .transpose()
         .map_err(primary)?;
     let folder = files.primary.parent().unwrap_or(Path::new("."));
-    let mut filelists = Side::new(files.filelists.clone(), folder, "filelists", &bent);
-    let mut other = Side::new(files.other.clone(), folder, "otherdata", &bent);
-    let mut stream = open(&files.primary)
+    let of = (&bent, &documents);
+    let mut filelists = Side::new(files.filelists.clone(), folder, "filelists", of);
+    let mut other = Side::new(files.other.clone(), folder, "otherdata", of);
+    let mut stream = documents
+        .open(&files.primary)
         .and_then(PrimaryStream::open)
         .map_err(primary)?
         .noting(&bent);

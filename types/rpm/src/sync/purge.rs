@@ -147,8 +147,9 @@ mod tests {
 
     fn kept_beside(units: &[RepoUnit], keep: Option<usize>, listed: &[&str]) -> Vec<String> {
         let mut doomed = Vec::new();
-        let listed = listed.iter().map(|name| (*name).to_owned()).collect();
-        choose(&mut units.to_vec(), (keep, &listed), &mut doomed);
+        let mut all = Artifacts::default();
+        listed.iter().for_each(|name| all.insert(name));
+        choose(&mut units.to_vec(), (keep, &all), &mut doomed);
         units
             .iter()
             .filter(|u| !doomed.contains(&u.id))
@@ -190,7 +191,11 @@ mod tests {
             unit("1", "noarch", 2),
         ];
         let mut doomed = Vec::new();
-        choose(&mut units.to_vec(), (None, &Artifacts::new()), &mut doomed);
+        choose(
+            &mut units.to_vec(),
+            (None, &Artifacts::default()),
+            &mut doomed,
+        );
         assert_eq!(doomed, [units[2].id, units[0].id]);
     }
 }

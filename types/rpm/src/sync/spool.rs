@@ -8,7 +8,15 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy)]
 pub struct Piece {
     at: u64,
-    length: usize,
+    length: u32,
+}
+
+impl Piece {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn length(self) -> usize {
+        self.length as usize
+    }
 }
 
 /// A temporary file of pieces. It has no name and goes with this value.
@@ -38,7 +46,7 @@ impl Spool {
         self.file.write_all(bytes)?;
         let piece = Piece {
             at: self.end,
-            length: bytes.len(),
+            length: u32::try_from(bytes.len()).map_err(io::Error::other)?,
         };
         self.end += bytes.len() as u64;
         Ok(piece)
@@ -49,7 +57,15 @@ impl Spool {
     /// # Errors
     /// When it cannot be read.
     pub fn get(&mut self, piece: Piece) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; piece.length];
+        self.first(piece, piece.length())
+    }
+
+    /// The first bytes of a piece, at most `count`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn first(&mut self, piece: Piece, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; piece.length().min(count)];
         self.file.seek(SeekFrom::Start(piece.at))?;
         self.file.read_exact(&mut bytes)?;
         Ok(bytes)

@@ -145,7 +145,7 @@ async fn an_uploaded_package_is_described_as_createrepo_c_describes_it() {
             time: 0,
             changelog_limit: 10,
         };
-        let own = describe(&mut bytes.as_slice(), facts).unwrap();
+        let own = describe(&mut std::io::Cursor::new(&bytes), facts).unwrap();
         let mut package = primary::package(&own.primary, &mut Vec::new()).unwrap();
         package.time = None;
         theirs.href.clone_from(&package.href);

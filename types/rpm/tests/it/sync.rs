@@ -141,7 +141,7 @@ async fn every_compression_and_checksum_is_read() {
 #[tokio::test]
 async fn broken_feeds_fail_with_a_reason_and_leave_the_repository_alone() {
     for (fault, code, text) in [
-        (Fault::Bomb, "RPM1015", "larger than 16 MiB"),
+        (Fault::Bomb, "RPM1015", "larger than 8 MiB"),
         (Fault::Entity, "RPM1015", "entities of its own"),
         (
             Fault::NoPrimary,
