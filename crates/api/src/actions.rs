@@ -65,6 +65,8 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
     let upload_id = required("upload_id")?;
     let unit_type_id = required("unit_type_id")?;
     let unit_key = required("unit_key")?;
+    let who = call.principal()?;
+    call.engine.upload_permit_value(who, &upload_id).await?;
     let job = Job::ImportUpload {
         repo_id: call.param(0).to_owned(),
         upload_id,

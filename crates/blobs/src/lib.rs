@@ -33,4 +33,4 @@ pub use spool::SpoolFile;
 pub use storage_url::{S3Settings, StorageUrl};
 pub use store::{Blobs, Listed, Space};
 pub use uploads::Uploads;
-pub use writer::{BlobWriter, Stored, SyncBlobWriter};
+pub use writer::{BlobWriter, Nameless, Stored, SyncBlobWriter};

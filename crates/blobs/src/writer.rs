@@ -167,7 +167,47 @@ impl SyncBlobWriter {
     /// # Errors
     /// When the bytes cannot be stored.
     pub fn finish(self) -> Result<Stored> {
+        self.whole()?.keep()
+    }
+
+    /// Ends the writing; the blob has no name yet.
+    ///
+    /// # Errors
+    /// When the last bytes cannot be written.
+    pub fn whole(self) -> Result<Nameless> {
         let (blobs, stored, body) = self.sink.complete(self.buffer)?;
+        Ok(Nameless {
+            blobs,
+            stored,
+            body,
+        })
+    }
+}
+
+/// A blob that is written and not in the store yet. Dropping it leaves nothing behind.
+pub struct Nameless {
+    blobs: Blobs,
+    stored: Stored,
+    body: Body,
+}
+
+impl Nameless {
+    /// Its size and digests.
+    #[must_use]
+    pub fn stored(&self) -> &Stored {
+        &self.stored
+    }
+
+    /// Gives the blob its name; blocks, so not for async code.
+    ///
+    /// # Errors
+    /// When the bytes cannot be stored.
+    pub fn keep(self) -> Result<Stored> {
+        let Self {
+            blobs,
+            stored,
+            body,
+        } = self;
         let body = blobs.place_local(&stored, body)?;
         if body.is_some() {
             blobs

@@ -115,7 +115,7 @@ const BASE_WEIGHT: usize = 1024;
 fn weight_of_fields(fields: &Document) -> usize {
     let weights = fields.iter();
     weights
-        .map(|(key, value)| 32 + key.len() + weight_of(value))
+        .map(|(key, value)| 96 + key.len() + weight_of(value))
         .sum()
 }
 

@@ -30,6 +30,9 @@ pub struct UploadReport {
     pub details: Value,
 }
 
+/// Refuses a file by its size and digests.
+pub type Check<'a> = &'a (dyn Fn(&Hashed) -> Result<(), ContentError> + Sync);
+
 /// The platform as an importer sees it during an upload.
 #[async_trait]
 pub trait UploadContext: Send + Sync {
@@ -51,8 +54,9 @@ pub trait UploadContext: Send + Sync {
     /// When nothing was uploaded.
     fn open(&self) -> std::io::Result<std::fs::File>;
 
-    /// Puts the uploaded bytes into the blob store and tells SHA-256, size and the other digests.
-    async fn store(&self, also: &[Algorithm]) -> Result<Hashed, ContentError>;
+    /// Puts the uploaded bytes into the blob store, and tells SHA-256, size and the other digests. Before that `check` sees
+    /// these: nothing is left in the store of what it refuses.
+    async fn store(&self, also: &[Algorithm], check: Check<'_>) -> Result<Hashed, ContentError>;
 
     /// The document of the repository's unit with the key of `unit`; `None` when it has none.
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError>;

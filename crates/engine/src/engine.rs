@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use pith_blobs::Blobs;
 use pith_core::error::PulpError;
@@ -15,10 +16,13 @@ use crate::error::from_store;
 use crate::passwords::Passwords;
 use crate::search::Searching;
 use crate::turns::{Fairness, Turns};
+use crate::uploads::UploadQuota;
 use crate::{Caller, Job, Registry, acting};
 
 /// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
 pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
+/// A task that depends on servers of others takes no longer, unless somebody says otherwise.
+const FEED_TASK_LIMIT: Duration = Duration::from_hours(72);
 /// A commit that adds as many units as this has changed what the database plans with.
 const MANY: i64 = 1000;
 
@@ -59,6 +63,10 @@ pub struct Engine {
     pub(crate) kept_versions: i64,
     /// A worker that says nothing for this long is dead.
     pub(crate) lost_after: SignedDuration,
+    pub(crate) upload_quota: UploadQuota,
+    /// A task that depends on servers of others takes no longer.
+    pub(crate) feed_task_limit: Duration,
+    pub(crate) incoming: crate::uploads::Incoming,
 }
 
 impl Engine {
@@ -90,6 +98,9 @@ impl Engine {
             disks: crate::room::Disks::default(),
             kept_versions: crate::upkeep::KEPT_VERSIONS,
             lost_after: crate::worker::LOST_AFTER,
+            upload_quota: UploadQuota::default(),
+            feed_task_limit: FEED_TASK_LIMIT,
+            incoming: crate::uploads::Incoming::default(),
         }
     }
 
@@ -97,6 +108,20 @@ impl Engine {
     #[must_use]
     pub fn with_lost_after(mut self, lost_after: SignedDuration) -> Self {
         self.lost_after = lost_after;
+        self
+    }
+
+    /// With another limit for tasks that depend on servers of others.
+    #[must_use]
+    pub fn with_feed_task_limit(mut self, limit: Duration) -> Self {
+        self.feed_task_limit = limit;
+        self
+    }
+
+    /// With this room for uploads.
+    #[must_use]
+    pub fn with_upload_quota(mut self, quota: UploadQuota) -> Self {
+        self.upload_quota = quota;
         self
     }
 

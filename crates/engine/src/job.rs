@@ -187,12 +187,21 @@ pub enum Orphans {
     },
 }
 
+/// The task type of a sync.
+const SYNC: &str = "pulp.server.managers.repo.sync.sync";
+/// The task type of a download of what a repository does not have.
+const DOWNLOAD: &str = "pulp.server.controllers.repository.download_repo";
+/// The task type of reading all content sources again.
+const REFRESH_ALL: &str = "pulp.server.tasks.content.refresh_content_sources";
+/// The task type of reading one content source again.
+const REFRESH: &str = "pulp.server.tasks.content.refresh_content_source";
+
 impl Job {
     /// `task_type` on the wire.
     #[must_use]
     pub fn task_type(&self) -> &'static str {
         match self {
-            Self::Sync { .. } => "pulp.server.managers.repo.sync.sync",
+            Self::Sync { .. } => SYNC,
             Self::Publish { .. } => "pulp.server.managers.repo.publish.publish",
             Self::PublishGroup { .. } => "pulp.server.managers.repo.group.publish.publish",
             Self::DeleteRepository { .. } => "pulp.server.tasks.repository.delete",
@@ -203,11 +212,9 @@ impl Job {
             Self::RemoveImporter { .. } => "pulp.server.managers.repo.importer.remove_importer",
             Self::UpdateDistributor { .. } => "pulp.server.tasks.repository.distributor_update",
             Self::RemoveDistributor { .. } => "pulp.server.tasks.repository.distributor_delete",
-            Self::DownloadRepository { .. } => "pulp.server.controllers.repository.download_repo",
-            Self::RefreshContentSources { .. } => {
-                "pulp.server.tasks.content.refresh_content_sources"
-            }
-            Self::RefreshContentSource { .. } => "pulp.server.tasks.content.refresh_content_source",
+            Self::DownloadRepository { .. } => DOWNLOAD,
+            Self::RefreshContentSources { .. } => REFRESH_ALL,
+            Self::RefreshContentSource { .. } => REFRESH,
             Self::ImportUpload { .. } => "pulp.server.managers.content.upload.import_uploaded_unit",
             Self::Associate { .. } => {
                 "pulp.server.managers.repo.unit_association.associate_from_repo"
@@ -259,6 +266,9 @@ impl Job {
             | Self::ReapExpiredDocuments => None,
         }
     }
+
+    /// The task types of jobs that ask servers of others: those decide how long they take.
+    pub(crate) const ON_FEEDS: &'static [&'static str] = &[SYNC, DOWNLOAD, REFRESH_ALL, REFRESH];
 
     /// The tags, in the order of the wire.
     #[must_use]

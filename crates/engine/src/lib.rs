@@ -20,6 +20,7 @@ pub mod history;
 pub mod importers;
 pub mod job;
 mod login;
+mod memory;
 pub mod orphans;
 pub mod passwords;
 pub mod people;
@@ -37,6 +38,7 @@ mod supervise;
 mod task_groups;
 pub mod turns;
 pub mod upkeep;
+pub mod uploads;
 mod upstream;
 mod worker;
 

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::from_store;
 use crate::progress::Progress;
 use crate::supervise::{said, supervised};
-use crate::{Engine, Job, acting, run};
+use crate::{Engine, Job, acting, memory, run};
 
 /// Progress is written, and cancellation by other processes looked for, this often.
 const TICK: Duration = Duration::from_millis(500);
@@ -35,6 +35,8 @@ const BEATS: u32 = 5;
 const POLL: Duration = Duration::from_secs(2);
 /// A task whose workers died this often is given up.
 const MAX_ATTEMPTS: i64 = 3;
+/// A task waits so long when its process died once for lack of memory, or twice for whatever reason: it may be what kills them.
+const PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// The end of a task is written again this soon when the database refused it, and at last this seldom.
 const REWRITE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -140,6 +142,8 @@ pub(crate) struct Run {
     pub(crate) progress: Progress,
     /// Is true when the job has written the end of its task itself.
     ended: Arc<AtomicBool>,
+    /// Is true when the job asks servers of others, which may take as long as they like.
+    asks_feeds: bool,
 }
 
 impl Run {
@@ -179,6 +183,27 @@ impl Run {
         last.commit().await?;
         self.ended.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Drives `work` until it ends or has taken as long as work that depends on servers of others may.
+    ///
+    /// # Errors
+    /// Those of `work`; when it took too long.
+    pub(crate) async fn in_time<T, E: From<ContentError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if !self.asks_feeds {
+            return work.await;
+        }
+        let limit = self.engine.feed_task_limit;
+        let ended = tokio::time::timeout(limit, work).await;
+        ended.unwrap_or_else(|_| {
+            let text = format!(
+                "it took longer than {limit:?}; find out why the feed is so slow, or raise --feed-task-timeout of the server"
+            );
+            Err(ContentError::other(text).into())
+        })
     }
 
     /// Drives `work` until it ends or the task is cancelled, which drops it where it stands.
@@ -222,31 +247,38 @@ pub async fn run_workers(
     count: usize,
     shutdown: CancellationToken,
 ) -> Result<(), PulpError> {
-    let names: Vec<String> = (0..count)
+    // One more than was asked for leaves work on feeds to the others: however many of those wait for a slow server, a publish goes
+    // on.
+    let lanes = if count == 0 { 0 } else { count + 1 };
+    let names: Vec<String> = (0..lanes)
         .map(|number| worker_name(&engine, number))
         .collect();
+    let ran_out = memory::has_run_out(&engine).await;
     // One process owns an SQLite database, so whatever runs there was left by a process that is gone.
     let since = match engine.store.engine() {
         Database::Sqlite => engine.clock.now(),
         Database::Postgres => before(&engine),
     };
-    take_over(&engine, since).await;
+    take_over(&engine, since, ran_out).await;
     end_claims(&engine).await;
-    beat(&engine, &names).await;
+    // Status lists what was asked for.
+    let listed = names[..count].to_vec();
+    beat(&engine, &listed).await;
     let mut tasks = JoinSet::new();
     let mut spawn = |part, work: Loop| {
         let (engine, shutdown) = (Arc::clone(&engine), shutdown.clone());
         let begin = move || work(Arc::clone(&engine), shutdown.clone());
         tasks.spawn(async move { supervised(part, begin).await });
     };
-    for name in &names {
-        let name = name.clone();
+    for (number, name) in names.iter().enumerate() {
+        let left_out: &[&str] = if number == count { Job::ON_FEEDS } else { &[] };
+        let lane = (name.clone(), left_out);
         spawn(
             "worker",
-            Box::new(move |engine, stop| claim_loop(engine, name.clone(), stop).boxed()),
+            Box::new(move |engine, stop| claim_loop(engine, lane.clone(), stop).boxed()),
         );
     }
-    let all = names.clone();
+    let all = listed;
     spawn(
         "signs of life",
         Box::new(move |engine, stop| heartbeat_loop(engine, all.clone(), stop).boxed()),
@@ -290,16 +322,23 @@ fn before(engine: &Engine) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-async fn take_over(engine: &Engine, since: Timestamp) {
-    match engine
+/// Takes over the tasks of which nothing was heard since then. A process that died once may have been killed by its operator,
+/// and the task goes on at once, unless it is known that memory `ran_out`.
+async fn take_over(engine: &Engine, since: Timestamp, ran_out: bool) {
+    let pause = |deaths| match (deaths, ran_out) {
+        (1, false) => SignedDuration::ZERO,
+        (deaths, _) => PAUSE * i32::try_from(deaths).unwrap_or(1),
+    };
+    let now = engine.clock.now();
+    let lost = engine
         .store
-        .task_requeue_lost(since, MAX_ATTEMPTS, engine.clock.now())
-        .await
-    {
+        .task_requeue_after(since, (MAX_ATTEMPTS, pause), now);
+    match lost.await {
         Ok(lost) if !lost.requeued.is_empty() || !lost.given_up.is_empty() => {
             tracing::warn!(
                 requeued = lost.requeued.len(),
                 given_up = lost.given_up.len(),
+                ran_out_of_memory = ran_out,
                 "took over lost tasks"
             );
         }
@@ -352,7 +391,7 @@ async fn heartbeat_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: Cance
         }
         let steady = now.duration_since(steady_since) >= engine.lost_after;
         if steady && engine.store.engine() == Database::Postgres {
-            take_over(&engine, before(&engine)).await;
+            take_over(&engine, before(&engine), false).await;
         }
     }
 }
@@ -378,11 +417,16 @@ async fn cancel_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: Cancella
     }
 }
 
-async fn claim_loop(engine: Arc<Engine>, name: String, shutdown: CancellationToken) {
+async fn claim_loop(
+    engine: Arc<Engine>,
+    (name, left_out): (String, &'static [&'static str]),
+    shutdown: CancellationToken,
+) {
     let mut wakeups = engine.store.wakeups();
     while !shutdown.is_cancelled() {
         wakeups.mark_unchanged();
-        match engine.store.task_claim(&name, engine.clock.now()).await {
+        let now = engine.clock.now();
+        match engine.store.task_claim_but(&name, left_out, now).await {
             Ok(Some(task)) => {
                 if shutdown
                     .run_until_cancelled(run_task(&engine, task))
@@ -416,10 +460,9 @@ async fn run_task(engine: &Arc<Engine>, task: Task) {
     let ended = AssertUnwindSafe(run_claimed(engine, task)).catch_unwind();
     if let Err(panic) = ended.await {
         // Nobody else would end it: its worker lives.
-        let text = format!("the worker panicked: {}", said(panic.as_ref()));
-        tracing::error!(task = %fence.task, "{text}: please report it");
-        let failure = Failure::Error(PulpError::execution(text));
-        until_written(engine, fence, &failure.outcome()).await;
+        let said = said(panic.as_ref());
+        tracing::error!(task = %fence.task, "the worker panicked: {said}: please report it");
+        until_written(engine, fence, &fault().outcome()).await;
     }
 }
 
@@ -433,6 +476,7 @@ async fn run_claimed(engine: &Arc<Engine>, task: Task) {
         cancel: cancel.clone(),
         progress: Progress::default(),
         ended: Arc::default(),
+        asks_feeds: Job::ON_FEEDS.contains(&task.kind.as_str()),
     };
     let (progress, written) = (run.progress.clone(), Arc::clone(&run.ended));
     let span = tracing::info_span!("task", id = %task.id, kind = %task.kind);
@@ -472,6 +516,13 @@ async fn until_written(engine: &Engine, fence: Fence, outcome: &TaskOutcome) {
     }
 }
 
+/// A fault of pith's own. What a panic says is for the log: it may be made of what somebody sent.
+fn fault() -> Failure {
+    Failure::Error(PulpError::execution(
+        "pith failed on what it was given, which is a fault of pith: please report it with the log of this task",
+    ))
+}
+
 async fn work(run: Run, task: &Task, cancel: &CancellationToken) -> Result<Done, Failure> {
     let job: Job = serde_json::from_value(task.args.clone()).map_err(|error| {
         PulpError::execution(format!(
@@ -493,7 +544,8 @@ async fn work(run: Run, task: &Task, cancel: &CancellationToken) -> Result<Done,
     let _abort_on_drop = AbortOnDrop(aborted.clone());
     tokio::select! {
         ended = &mut running => ended.unwrap_or_else(|panic| {
-            Err(Failure::Error(PulpError::execution(format!("the task panicked: {panic}"))))
+            tracing::error!(task = %task.id, "the task panicked: {panic}: please report it");
+            Err(fault())
         }),
         () = cancel.cancelled() => {
             // A job that notices by itself still writes what it must; one that does not is stopped.

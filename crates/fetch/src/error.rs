@@ -1,5 +1,7 @@
 //! Everything that can go wrong with a download, in words that say what to do.
 
+use std::time::Duration;
+
 use pith_core::Algorithm;
 use url::Url;
 
@@ -67,8 +69,19 @@ pub enum ErrorKind {
     )]
     Timeout,
     /// The body stopped arriving.
-    #[error("the server stopped sending; check the network, or raise read_timeout")]
+    #[error(
+        "the server stopped sending, or sends too slowly; check the network, raise read_timeout, or lower --feed-min-speed \
+         of the server"
+    )]
     Stalled,
+    /// The file took longer than any may.
+    #[error(
+        "it took longer than {limit:?}; use another mirror, or raise --feed-file-timeout of the server"
+    )]
+    TooLong {
+        /// The limit.
+        limit: Duration,
+    },
     /// The connection ended before the body did.
     #[error("the connection broke before the end; check the network between here and the upstream")]
     Truncated,

@@ -20,6 +20,8 @@ pub struct FetchPolicy {
     pub max_redirects: usize,
     /// The slowest body that is still waited for.
     pub slowest: Slowest,
+    /// One file takes no longer than this, over all mirrors and attempts.
+    pub longest: Duration,
 }
 
 /// The slowest body that is still waited for: without this a server that sends a byte now and then could hold a download
@@ -35,8 +37,20 @@ pub struct Slowest {
 impl Default for Slowest {
     fn default() -> Self {
         Self {
-            bytes: 4096,
+            bytes: 60 << 10,
             window: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Slowest {
+    /// The rule for so many bytes a second.
+    #[must_use]
+    pub fn per_second(bytes: u64) -> Self {
+        let Self { window, .. } = Self::default();
+        Self {
+            bytes: bytes.saturating_mul(window.as_secs()),
+            window,
         }
     }
 }
@@ -50,6 +64,7 @@ impl Default for FetchPolicy {
             retry: RetryPolicy::default(),
             max_redirects: 5,
             slowest: Slowest::default(),
+            longest: Duration::from_hours(12),
         }
     }
 }

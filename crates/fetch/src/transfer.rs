@@ -81,10 +81,12 @@ impl Session {
             reading: Reading::default(),
             attempts: 0,
         };
+        let limit = self.state.shared.policy.longest;
         let done = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(FetchError::new(ErrorKind::Cancelled, first, "")),
             done = transfer.run() => done,
+            () = tokio::time::sleep(limit) => Err(FetchError::new(ErrorKind::TooLong { limit }, first, "")),
         };
         match done {
             Ok(mut fetched) => {

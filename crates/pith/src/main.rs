@@ -21,6 +21,7 @@ mod secrets;
 mod server;
 mod tls;
 mod types;
+mod workshop;
 
 use std::io::Write;
 use std::process::ExitCode;

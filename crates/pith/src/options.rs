@@ -8,16 +8,19 @@ use std::str::FromStr;
 use anyhow::Context;
 use clap::Args;
 use pith_blobs::Reserve;
-use pith_core::SignedDuration;
 use pith_engine::LOST_AFTER;
 
 use crate::guards::GuardOptions;
 use crate::limits::LimitOptions;
 
+mod intake;
+mod units;
+
+pub(crate) use intake::Intake;
+use units::{Span, size};
+
 /// The port for TLS when nothing says another.
 const DEFAULT_TLS_PORT: u16 = 8443;
-/// No span is longer, in seconds.
-const LONGEST_SPAN: i64 = 366 * 86_400;
 
 /// Where the server keeps things and listens.
 #[derive(Debug, Clone, Args)]
@@ -121,6 +124,8 @@ pub(crate) struct ServerOptions {
         hide_default_value = true
     )]
     pub(crate) reserve: Reserve,
+    #[command(flatten)]
+    pub(crate) intake: Intake,
     /// Start though the folder of files holds none of those that the database knows, because they are lost for good
     #[arg(long)]
     pub(crate) accept_lost_files: bool,
@@ -181,32 +186,6 @@ impl FromStr for TlsListen {
     }
 }
 
-/// A span of time: a whole number with `s`, `m`, `h` or `d` behind it, or `0`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span(pub(crate) SignedDuration);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
-        let split = |(unit, seconds)| Some((text.strip_suffix(unit)?, seconds));
-        let found = units.into_iter().find_map(split);
-        let found = found.or_else(|| (text == "0").then_some((text, 1)));
-        found
-            .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|(number, seconds)| {
-                number.parse::<u32>().ok().map(|n| i64::from(n) * seconds)
-            })
-            .filter(|seconds| *seconds <= LONGEST_SPAN)
-            .map(|seconds| Self(SignedDuration::from_secs(seconds)))
-            .ok_or_else(|| {
-                "give a whole number with s, m, h or d behind it, a year at most, such as 36h"
-                    .to_owned()
-            })
-    }
-}
-
 fn default_listen() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
 }
@@ -234,25 +213,12 @@ fn host_name(text: &str) -> Result<String, String> {
     ))
 }
 
-/// Reads a size in bytes, with `K`, `M`, `G` or `T` for powers of 1024.
+/// Reads the room that is kept free: a size, or `auto`.
 fn reserve(text: &str) -> Result<Reserve, String> {
-    if text.eq_ignore_ascii_case("auto") {
-        return Ok(Reserve::Share);
+    match text.eq_ignore_ascii_case("auto") {
+        true => Ok(Reserve::Share),
+        false => size(text).map(Reserve::Bytes),
     }
-    let (digits, shift) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 10),
-        Some((at, 'm' | 'M')) => (&text[..at], 20),
-        Some((at, 'g' | 'G')) => (&text[..at], 30),
-        Some((at, 't' | 'T')) => (&text[..at], 40),
-        _ => (text, 0),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| format!("'{text}' is no size; give bytes, or a number with K, M, G or T"))?;
-    let bytes = number
-        .checked_mul(1 << shift)
-        .ok_or_else(|| format!("'{text}' is larger than any disk"))?;
-    Ok(Reserve::Bytes(bytes))
 }
 
 impl ServerOptions {

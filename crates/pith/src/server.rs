@@ -18,7 +18,7 @@ use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
-use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds};
+use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
 use pith_serve::Protocol;
 use pith_store::Store;
 use tokio::net::TcpListener;
@@ -29,6 +29,7 @@ use crate::guards::Guards;
 use crate::listener::Limits;
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
+use crate::workshop::Workshop;
 use crate::{admin, authority, content, listener, private, secrets, types};
 
 /// The time for which a server that was told to stop waits for its parts.
@@ -50,6 +51,7 @@ pub(crate) struct Server {
     others: Vec<JoinHandle<()>>,
     /// Held as long as the server runs.
     _alone: Option<File>,
+    _workshop: Workshop,
 }
 
 /// Takes the lock file beside an SQLite database: one process owns it, takes over what the last one left, and answers from
@@ -119,14 +121,14 @@ impl Server {
         }
         let published = content::Published::new(Arc::clone(&engine), guards);
         let shutdown = CancellationToken::new();
+        let workers = options.worker_count();
+        // Each worker, and the one that does nothing on feeds.
+        let workshop = Workshop::open(workers + 1)?;
         let mut server = Self {
             address: address_of(&plain)?,
             tls_address: None,
-            workers: tokio::spawn(run_workers(
-                Arc::clone(&engine),
-                options.worker_count(),
-                shutdown.clone(),
-            )),
+            workers: workshop.spawn(run_workers(Arc::clone(&engine), workers, shutdown.clone())),
+            _workshop: workshop,
             scheduler: tokio::spawn(run_scheduler(Arc::clone(&engine), shutdown.clone())),
             others: Vec::new(),
             shutdown,
@@ -323,6 +325,8 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         .with_publication_grace(options.publication_grace.0)
         .with_reserve(options.reserve, database.as_deref())
         .with_kept_versions(options.keep_versions)
+        .with_upload_quota(options.intake.uploads())
+        .with_feed_task_limit(options.intake.feed_task())
         .with_lost_after(SignedDuration::from_secs(options.lost_after)))
 }
 
@@ -383,6 +387,8 @@ fn fetch_policy(
             allow_private: private,
             ..Egress::default()
         },
+        slowest: Slowest::per_second(options.intake.feed_min_speed),
+        longest: options.intake.feed_file(),
         ..FetchPolicy::default()
     })
 }

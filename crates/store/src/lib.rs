@@ -75,7 +75,7 @@ pub use staging::{Replacement, StagedId};
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Lost, NewTask, Task, TaskOutcome};
 pub use units::{KnownUnit, NewUnit, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery};
-pub use uploads::Upload;
+pub use uploads::{Upload, UploadUse};
 pub use users::User;
 pub use whole::WholeTx;
 pub use workers::Worker;

@@ -9,7 +9,7 @@ use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_content.sql"),
     include_str!("../migrations/0003_sources.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("../migrations/0014_lost.sql"),
     include_str!("../migrations/0015_makers.sql"),
     include_str!("../migrations/0016_guards.sql"),
+    include_str!("../migrations/0017_limits.sql"),
 ];
 
 /// The schema this program knows.

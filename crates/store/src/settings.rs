@@ -33,6 +33,16 @@ impl Store {
         self.execute(statement).await.map(drop)
     }
 
+    /// Sets the value of a key; answers the one before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn setting_replace(&self, key: &str, value: &Value) -> Result<Option<Value>> {
+        let before = self.setting_get(key).await?;
+        self.setting_set(key, value).await?;
+        Ok(before)
+    }
+
     /// The value of a key, which becomes `value` if it has none: every process sees the same one.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pith_core::error::ErrorDetail;
 use pith_core::task::{Resource, TaskState};
-use pith_core::{ObjectId, TaskId, Timestamp};
+use pith_core::{ObjectId, SignedDuration, TaskId, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -162,12 +162,15 @@ const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM task_resources mine JOIN task_r
      ON other.resource = mine.resource AND other.seq < mine.seq AND (other.exclusive OR mine.exclusive) \
      WHERE mine.task_id = t.id)";
 
-/// Returns what the report of a lost task says: Pulp's PLP0049.
-fn lost_error(id: TaskId) -> Value {
+/// Returns what the report of a lost task says: Pulp's PLP0049, and how often it was tried.
+fn lost_error(id: TaskId, deaths: i64) -> Value {
     let text = format!(
-        "Worker terminated abnormally while processing task {id}.  Check the logs for details"
+        "Worker terminated abnormally while processing task {id}.  Check the logs for details: the process ended {deaths} \
+         times without a word while it ran the task, as it does when memory runs out, so it is not run again"
     );
-    json!(ErrorDetail::new("PLP0049", text).with("task_id", id.to_string()))
+    let detail = ErrorDetail::new("PLP0049", text);
+    let detail = detail.with("task_id", id.to_string());
+    json!(detail.with("attempts", deaths))
 }
 
 /// Takes the lock of whoever queues tasks, until the end of the transaction.
@@ -344,6 +347,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn task_claim(&self, worker: &str, now: Timestamp) -> Result<Option<Task>> {
+        self.task_claim_but(worker, &[], now).await
+    }
+
+    /// As [`Self::task_claim`], for a worker that leaves tasks of these kinds to others.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_claim_but(
+        &self,
+        worker: &str,
+        left_out: &[&str],
+        now: Timestamp,
+    ) -> Result<Option<Task>> {
         let engine = self.engine();
         let mut query = Sql::new(engine, "UPDATE tasks SET state = 'running', worker = ");
         query
@@ -353,6 +369,16 @@ impl Store {
             .push(", heartbeat = ")
             .bind(now);
         query.push(", attempt = attempt + 1 WHERE id = (SELECT t.id FROM tasks t WHERE t.state = 'waiting' AND t.open AND ");
+        query
+            .push("(t.not_before IS NULL OR t.not_before <= ")
+            .bind(now)
+            .push(") AND ");
+        if !left_out.is_empty() {
+            query
+                .push("NOT ")
+                .bind_in("t.kind", left_out.iter().copied())
+                .push(" AND ");
+        }
         query
             .push(IS_FREE)
             .push(" ORDER BY t.seq LIMIT 1")
@@ -432,6 +458,21 @@ impl Store {
         max_attempts: i64,
         now: Timestamp,
     ) -> Result<Lost> {
+        let at_once = |_| SignedDuration::ZERO;
+        self.task_requeue_after(before, (max_attempts, at_once), now)
+            .await
+    }
+
+    /// As [`Self::task_requeue_lost`]; `pause` says how long a task waits whose process died so many times.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_requeue_after(
+        &self,
+        before: Timestamp,
+        (max_attempts, pause): (i64, impl Fn(i64) -> SignedDuration + Send),
+        now: Timestamp,
+    ) -> Result<Lost> {
         let mut tx = self.begin().await?;
         let mut query = Sql::new(
             self.engine(),
@@ -452,7 +493,7 @@ impl Store {
                 lost.released.push(id);
             } else if attempt >= max_attempts {
                 let outcome = TaskOutcome::Error {
-                    detail: Some(lost_error(id)),
+                    detail: Some(lost_error(id, attempt)),
                     traceback: None,
                 };
                 let state = write_outcome(&mut tx.inner, id, state, &outcome, now).await?;
@@ -461,9 +502,11 @@ impl Store {
             } else {
                 let again = sql(
                     "UPDATE tasks SET state = 'waiting', worker = NULL, started = NULL, heartbeat = NULL, \
-                     progress = jsonb('{}') WHERE id = $1",
+                     progress = jsonb('{}'), not_before = $2 WHERE id = $1",
                 );
-                tx.inner.execute(again.bind(id)).await?;
+                let pause = Some(pause(attempt)).filter(|pause| pause.is_positive());
+                let until = pause.and_then(|pause| now.checked_add(pause).ok());
+                tx.inner.execute(again.bind(id).bind(until)).await?;
                 tx.wake_at_commit();
                 lost.requeued.push(id);
             }

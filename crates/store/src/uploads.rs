@@ -8,7 +8,7 @@ use crate::value::Row;
 use crate::{Result, Store};
 
 /// An upload request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// `upload_id` on the wire.
     pub id: Uuid,
@@ -16,13 +16,30 @@ pub struct Upload {
     pub created: Timestamp,
     /// Bytes so far.
     pub size: i64,
+    /// The `_id` of the user who made it; `None` for those from before users had uploads of their own.
+    pub owner: Option<String>,
 }
+
+/// The room that uploads take, in bytes. Each takes a little, however few bytes it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UploadUse {
+    /// Those of one owner.
+    pub own: u64,
+    /// Those of all.
+    pub all: u64,
+}
+
+/// The least that an upload counts for, in bytes.
+const LEAST: i64 = 1 << 20;
+/// The columns of an [`Upload`].
+const COLUMNS: &str = "id, created, size, owner";
 
 fn upload(row: &Row) -> Result<Upload> {
     Ok(Upload {
         id: row.get(0)?,
         created: row.get(1)?,
         size: row.get(2)?,
+        owner: row.get(3)?,
     })
 }
 
@@ -32,10 +49,12 @@ impl Store {
     /// # Errors
     /// [`crate::StoreError::Duplicate`] when the id is taken.
     pub async fn upload_create(&self, upload: &Upload) -> Result<()> {
-        let statement = sql("INSERT INTO uploads (id, created, size) VALUES ($1, $2, $3)")
-            .bind(upload.id)
-            .bind(upload.created)
-            .bind(upload.size);
+        let statement =
+            sql("INSERT INTO uploads (id, created, size, owner) VALUES ($1, $2, $3, $4)")
+                .bind(upload.id)
+                .bind(upload.created)
+                .bind(upload.size)
+                .bind(&upload.owner);
         self.execute(statement)
             .await
             .map(drop)
@@ -47,11 +66,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn upload_get(&self, id: Uuid) -> Result<Option<Upload>> {
-        let row = self
-            .optional(
-                sql("SELECT id, created, size FROM uploads WHERE id = $1 AND NOT expired").bind(id),
-            )
-            .await?;
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM uploads WHERE id = ");
+        query.bind(id).push(" AND NOT expired");
+        let row = self.optional(query.build()).await?;
         row.as_ref().map(upload).transpose()
     }
 
@@ -70,17 +88,44 @@ impl Store {
         self.execute_one(statement, "upload", id).await
     }
 
-    /// Every upload request, oldest first.
+    /// Every upload request, oldest first; with an owner only theirs.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn uploads_list(&self) -> Result<Vec<Upload>> {
-        let rows = self
-            .all(sql(
-                "SELECT id, created, size FROM uploads WHERE NOT expired ORDER BY created, id",
-            ))
-            .await?;
+    pub async fn uploads_list(&self, owner: Option<&str>) -> Result<Vec<Upload>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(COLUMNS).push(" FROM uploads WHERE NOT expired");
+        if let Some(owner) = owner {
+            query.push(" AND owner = ").bind(owner);
+        }
+        query.push(" ORDER BY created, id");
+        let rows = self.all(query.build()).await?;
         rows.iter().map(upload).collect()
+    }
+
+    /// The room that uploads take, also those that are being deleted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn uploads_use(&self, owner: &str) -> Result<UploadUse> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        let counted = format!("CASE WHEN size < {LEAST} THEN {LEAST} ELSE size END");
+        query.push(&format!("COALESCE(CAST(SUM({counted}) AS BIGINT), 0), "));
+        query.push("COALESCE(CAST(SUM(CASE WHEN owner = ");
+        query.bind(owner);
+        query.push(&format!(
+            " THEN {counted} ELSE 0 END) AS BIGINT), 0) FROM uploads"
+        ));
+        let row = self.optional(query.build()).await?;
+        let (all, own): (i64, i64) = match row {
+            Some(row) => (row.get(0)?, row.get(1)?),
+            None => (0, 0),
+        };
+        let bytes = |count| u64::try_from(count).unwrap_or(0);
+        Ok(UploadUse {
+            own: bytes(own),
+            all: bytes(all),
+        })
     }
 
     /// Expires the uploads to which nothing came since `before` and that no unfinished task wants to import: nobody can

@@ -3,6 +3,7 @@
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{ContentError, UnitKey};
+use pith_core::digest::Hashed;
 use pith_core::{RelativePath, Sha256};
 use serde_json::{Value, json};
 
@@ -47,14 +48,6 @@ pub(crate) async fn import(
     if ctx.size() != size {
         return Err(refused(&wrong_size(name, size, ctx.size())));
     }
-    let stored = ctx.store(&[]).await?;
-    if stored.sha256 != expected {
-        return Err(refused(&wrong_digest(
-            name,
-            checksum,
-            &stored.sha256.to_string(),
-        )));
-    }
     let mut doc = key.to_document();
     doc.insert("checksum".to_owned(), json!(expected));
     for (field, value) in upload.metadata {
@@ -65,6 +58,14 @@ pub(crate) async fn import(
             )));
         }
     }
+    let check = |hashed: &Hashed| {
+        let actual = hashed.sha256.to_string();
+        match hashed.sha256 == expected {
+            true => Ok(()),
+            false => Err(refused(&wrong_digest(name, checksum, &actual))),
+        }
+    };
+    let stored = ctx.store(&[], &check).await?;
     let source = Some(Source::Blob {
         sha256: stored.sha256,
         size,

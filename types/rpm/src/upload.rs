@@ -7,7 +7,8 @@ use futures::TryStreamExt;
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Bent, ContentError, blocking};
-use pith_core::{Algorithm, Digest, Document, ErrorDetail, UnitId};
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Digest, Document, ErrorDetail, RelativePath, Sha256, UnitId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -159,7 +160,7 @@ fn read_package(
     })
 }
 
-async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {
+async fn package(ctx: &dyn UploadContext, fields: Document) -> Result<(), ContentError> {
     let limit = ctx
         .config()
         .integer("changelog_limit")
@@ -184,17 +185,21 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
     })
     .await?;
     signatures(ctx, described.package.filename(), &described.facts)?;
-    let (source, checksums) = stored(ctx, &mut fields).await?;
-    let mut unit = units::package(&described.package, described.snippets, source);
-    unit.doc
-        .insert(CHECKSUMS.to_owned(), Value::Object(checksums));
+    let type_id = units::package_type(&described.package);
+    let mut doc = units::package_document(&described.package);
     if let Some(key) = described.facts.signing_key {
-        unit.doc.insert(SIGNING_KEY.to_owned(), key.into());
+        doc.insert(SIGNING_KEY.to_owned(), key.into());
     }
-    if unit.type_id == RPM && described.facts.modular {
-        unit.doc.insert(IS_MODULAR.to_owned(), true.into());
+    if type_id == RPM && described.facts.modular {
+        doc.insert(IS_MODULAR.to_owned(), true.into());
     }
-    upload_fields::agree(unit.type_id, &fields, &unit.doc).map_err(invalid)?;
+    let agree = |fields: &Document, checksums: &Document| {
+        let doc = with_checksums(&doc, checksums);
+        upload_fields::agree(type_id, fields, &doc).map_err(invalid)
+    };
+    let (source, checksums) = stored(ctx, &fields, agree).await?;
+    let mut unit = units::package(&described.package, described.snippets, source);
+    unit.doc = with_checksums(&doc, &checksums);
     let same = same_nevra(ctx, &unit).await?;
     ctx.remove(unit.type_id, same).await?;
     let (type_id, name) = (unit.type_id, modular::name_of(&unit.doc));
@@ -209,37 +214,50 @@ async fn package(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), Co
     mark(ctx, &listed).await
 }
 
+/// A document with what is known of its file.
+fn with_checksums(doc: &Document, checksums: &Document) -> Document {
+    let mut doc = doc.clone();
+    let checksums = Value::Object(checksums.clone());
+    doc.insert(CHECKSUMS.to_owned(), checksums);
+    doc
+}
+
 /// A delta package: what it leads to is in its header, what it starts from in the delta.
-async fn delta(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {
+async fn delta(ctx: &dyn UploadContext, fields: Document) -> Result<(), ContentError> {
     let mut file = package_file(ctx)?;
     let own = read_on_thread(move || delta_package::read(&mut file)).await?;
     let path = own.path();
     signatures(ctx, &path, &own.facts)?;
-    let filename = path.parse().map_err(|_| not_an_rpm())?;
-    let (source, checksums) = stored(ctx, &mut fields).await?;
-    let Source::Blob { sha256, size } = source else {
-        return Err(not_an_rpm());
+    let filename: RelativePath = path.parse().map_err(|_| not_an_rpm())?;
+    let size = ctx.size();
+    let unit = |source: Source, checksums: &Document| {
+        let sha256 = checksums.get("sha256").and_then(Value::as_str);
+        let digest = Digest::new(Algorithm::Sha256, sha256.unwrap_or_default());
+        let delta = Delta {
+            name: own.name.clone(),
+            arch: own.arch.clone(),
+            new: own.new.clone(),
+            old: own.old.clone(),
+            filename: filename.clone(),
+            given: None,
+            sequence: own.sequence.clone(),
+            size,
+            digest: digest.map_err(ContentError::other)?,
+        };
+        let mut unit = units::delta(&delta, source);
+        if let Some(key) = &own.facts.signing_key {
+            unit.doc.insert(SIGNING_KEY.to_owned(), key.as_str().into());
+        }
+        unit.doc = with_checksums(&unit.doc, checksums);
+        Ok::<_, ContentError>(unit)
     };
-    let digest = Digest::new(Algorithm::Sha256, &sha256.to_string());
-    let delta = Delta {
-        name: own.name,
-        arch: own.arch,
-        new: own.new,
-        old: own.old,
-        filename,
-        given: None,
-        sequence: own.sequence,
-        size,
-        digest: digest.map_err(ContentError::other)?,
+    let agree = |fields: &Document, checksums: &Document| {
+        let sha256 = Sha256([0; 32]);
+        let unit = unit(Source::Blob { sha256, size }, checksums)?;
+        upload_fields::agree(DRPM, fields, &unit.doc).map_err(invalid)
     };
-    let mut unit = units::delta(&delta, source);
-    unit.doc
-        .insert(CHECKSUMS.to_owned(), Value::Object(checksums));
-    if let Some(key) = own.facts.signing_key {
-        unit.doc.insert(SIGNING_KEY.to_owned(), key.into());
-    }
-    upload_fields::agree(DRPM, &fields, &unit.doc).map_err(invalid)?;
-    ctx.stage(vec![unit]).await
+    let (source, checksums) = stored(ctx, &fields, agree).await?;
+    ctx.stage(vec![unit(source, &checksums)?]).await
 }
 
 /// The uploaded file, which must begin as packages do.
@@ -264,22 +282,28 @@ async fn read_on_thread<T: Send + 'static>(
     })
 }
 
-/// Stores the uploaded file, compares it with what the client said of it, and tells its checksums.
+/// Stores the uploaded file, once it is as the client said and `agree` takes its checksums; tells it and them.
 async fn stored(
     ctx: &dyn UploadContext,
-    fields: &mut Document,
+    fields: &Document,
+    agree: impl Fn(&Document, &Document) -> Result<(), ContentError> + Sync,
 ) -> Result<(Source, Document), ContentError> {
-    let hashed = ctx.store(&USUAL).await?;
-    let all = hashed.all();
-    let checksums: Document = all
-        .map(|(algorithm, hex)| (algorithm.name().to_owned(), hex.into()))
-        .collect();
-    verify(fields, &checksums)?;
+    let checksums = |hashed: &Hashed| -> Document {
+        let all = hashed.all();
+        all.map(|(algorithm, hex)| (algorithm.name().to_owned(), hex.into()))
+            .collect()
+    };
+    let check = |hashed: &Hashed| {
+        let (mut fields, checksums) = (fields.clone(), checksums(hashed));
+        verify(&mut fields, &checksums)?;
+        agree(&fields, &checksums)
+    };
+    let hashed = ctx.store(&USUAL, &check).await?;
     let source = Source::Blob {
         sha256: hashed.sha256,
         size: hashed.size,
     };
-    Ok((source, checksums))
+    Ok((source, checksums(&hashed)))
 }
 
 /// The signature policy, before anything is stored.
@@ -458,7 +482,8 @@ async fn staged<T: Send + 'static>(
 ) -> Result<T, ContentError> {
     let (mut batches, ended) = outbox::start(&Bent::default(), work);
     while let Some(batch) = batches.recv().await {
-        ctx.stage(batch).await?;
+        ctx.stage(batch.units).await?;
+        drop(batch.room);
     }
     blocking::ended(ended.await)?.map_err(invalid)
 }
@@ -494,14 +519,14 @@ async fn mark(ctx: &dyn UploadContext, listed: &Artifacts) -> Result<(), Content
     ctx.learn(RPM, IS_MODULAR, unmarked).await
 }
 
-async fn metadata_file(ctx: &dyn UploadContext, mut fields: Document) -> Result<(), ContentError> {
+async fn metadata_file(ctx: &dyn UploadContext, fields: Document) -> Result<(), ContentError> {
     let kind = fields
         .get("data_type")
         .and_then(Value::as_str)
         .filter(|kind| others::is_unknown(kind))
         .ok_or_else(|| invalid("data_type must name a type that pith does not write itself"))?
         .to_owned();
-    let (source, checksums) = stored(ctx, &mut fields).await?;
+    let (source, checksums) = stored(ctx, &fields, |_, _| Ok(())).await?;
     let Some(sha256) = checksums.get("sha256").and_then(Value::as_str) else {
         return Err(invalid("the file has no digest"));
     };

@@ -97,9 +97,10 @@ impl From<FetchError> for Unavailable {
         match error.kind {
             ErrorKind::NotFound { .. } => Self::NotFound(text),
             ErrorKind::Status { status: 429 | 503 } => Self::Busy(text),
-            ErrorKind::Timeout | ErrorKind::Stalled | ErrorKind::Status { status: 504 } => {
-                Self::Timeout(text)
-            }
+            ErrorKind::Timeout
+            | ErrorKind::Stalled
+            | ErrorKind::TooLong { .. }
+            | ErrorKind::Status { status: 504 } => Self::Timeout(text),
             ErrorKind::Io => Self::Unstored(text),
             ErrorKind::Cancelled => Self::Internal(text),
             _ => Self::BadUpstream(text),

@@ -47,7 +47,7 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
     // Alternate content sources of which nothing is known any more are read again.
     Supply::fresh(engine).await;
     let units = store.units_stream(&query).map_err(from_store)?;
-    units
+    let work = units
         .map_ok(|batch| futures::stream::iter(batch.into_iter().map(Ok)))
         .try_flatten()
         .map_err(from_store)
@@ -73,8 +73,8 @@ pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done,
             };
             progress.report(report);
             Ok::<_, PulpError>(())
-        })
-        .await?;
+        });
+    run.in_time(work).await?;
     step.lock().finish();
     progress.report(step.lock().report());
     Ok(Done::default())

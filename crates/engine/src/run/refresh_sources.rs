@@ -25,7 +25,7 @@ pub(super) async fn run(
     run.progress.set_key(key);
     run.progress.report(step.report());
     for source in &sources {
-        match engine.refresh_source(source).await {
+        match run.in_time(engine.refresh_source(source)).await {
             Ok(()) => step.succeeded(),
             Err(error) => {
                 tracing::warn!(%error, source = source.id(), "a content source cannot be read");

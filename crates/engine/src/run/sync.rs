@@ -48,9 +48,8 @@ pub(super) async fn run(
     run.progress.set_key(&importer.type_id);
     // Cancelled, the sync is dropped where it stands, and its history says so.
     let bent = Bent::default();
-    let synced = run
-        .until_cancelled(sync(&run, &repo, &importer, &plugin, (&overriding, &bent)))
-        .await;
+    let sync = sync(&run, &repo, &importer, &plugin, (&overriding, &bent));
+    let synced = run.until_cancelled(run.in_time(sync)).await;
     let subject = Ended {
         run: &run,
         repo: &repo,

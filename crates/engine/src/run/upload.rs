@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use pith_blobs::Nameless;
 use pith_content::fetch::FetchFailure;
 use pith_content::sync::{RepoInfo, StageObserver};
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
-use pith_content::upload::{Upload, UploadContext};
-use pith_content::{Config, ContentError, UnitKey};
+use pith_content::upload::{Check, Upload, UploadContext};
+use pith_content::{Config, ContentError, UnitKey, blocking};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Algorithm, Clock, Document, UnitId};
@@ -200,22 +201,27 @@ impl UploadContext for Context<'_> {
         Ok(file)
     }
 
-    async fn store(&self, also: &[Algorithm]) -> Result<Hashed, ContentError> {
+    async fn store(&self, also: &[Algorithm], check: Check<'_>) -> Result<Hashed, ContentError> {
         let mut file = self.open()?;
         let mut writer = self.run.engine.blobs.sync_writer(also);
-        let copy = move || -> Result<Hashed, ContentError> {
+        let cancel = self.run.cancel.clone();
+        let copy = move || -> Result<Nameless, ContentError> {
             let mut buffer = vec![0; 256 * 1024];
             loop {
+                if cancel.is_cancelled() {
+                    return Err(ContentError::Cancelled);
+                }
                 let count = file.read(&mut buffer)?;
                 if count == 0 {
-                    return writer.finish().map_err(ContentError::other);
+                    return writer.whole().map_err(ContentError::other);
                 }
                 std::io::Write::write_all(&mut writer, &buffer[..count])?;
             }
         };
-        tokio::task::spawn_blocking(copy)
-            .await
-            .map_err(ContentError::other)?
+        let whole = blocking::run(copy).await??;
+        check(whole.stored())?;
+        let keep = move || whole.keep().map_err(ContentError::other);
+        blocking::run(keep).await?
     }
 
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError> {

@@ -428,6 +428,7 @@ async fn uploads_that_nobody_came_back_for_go(on: On) {
         id,
         created: h.engine.clock.now(),
         size: 0,
+        owner: None,
     };
     h.engine.store.upload_create(&upload).await.unwrap();
     assert_eq!(
@@ -445,7 +446,7 @@ async fn uploads_that_nobody_came_back_for_go(on: On) {
         1
     );
     assert_eq!(uploads.len(id).await.unwrap(), None);
-    assert!(h.engine.store.uploads_list().await.unwrap().is_empty());
+    assert!(h.engine.store.uploads_list(None).await.unwrap().is_empty());
 }
 
 async fn a_comps_file_is_imported_whole(on: On) {

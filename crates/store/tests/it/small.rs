@@ -12,6 +12,7 @@ use crate::on_both_engines;
 on_both_engines!(
     a_setting_made_twice_keeps_the_first_value,
     uploads_only_grow,
+    uploads_count_by_owner_and_each_for_a_little,
     history_is_listed_as_it_was_written,
     workers_are_known_by_their_heartbeat,
     a_task_that_is_given_back_waits_again_however_often,
@@ -44,17 +45,43 @@ async fn uploads_only_grow(f: Fixture) {
         id: Uuid::now_v7(),
         created: f.now(),
         size: 0,
+        owner: Some("0123".to_owned()),
     };
     f.store.upload_create(&upload).await.unwrap();
     f.store.upload_set_size(upload.id, 10).await.unwrap();
     f.store.upload_set_size(upload.id, 5).await.unwrap();
-    assert_eq!(
-        f.store.upload_get(upload.id).await.unwrap(),
-        Some(Upload { size: 10, ..upload })
-    );
-    assert_eq!(f.store.uploads_list().await.unwrap().len(), 1);
+    let grown = Upload {
+        size: 10,
+        ..upload.clone()
+    };
+    let found = f.store.upload_get(upload.id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&grown));
+    assert_eq!(f.store.uploads_list(None).await.unwrap().len(), 1);
+    assert_eq!(f.store.uploads_list(Some("0123")).await.unwrap(), [grown]);
+    assert!(f.store.uploads_list(Some("4567")).await.unwrap().is_empty());
     assert!(f.store.upload_delete(upload.id).await.unwrap());
     assert!(f.store.upload_set_size(upload.id, 1).await.is_err());
+}
+
+async fn uploads_count_by_owner_and_each_for_a_little(f: Fixture) {
+    for (owner, size) in [
+        (Some("a"), 5 << 20),
+        (Some("a"), 0),
+        (Some("b"), 9),
+        (None, 3 << 20),
+    ] {
+        let upload = Upload {
+            id: Uuid::now_v7(),
+            created: f.now(),
+            size,
+            owner: owner.map(str::to_owned),
+        };
+        f.store.upload_create(&upload).await.unwrap();
+    }
+    for (owner, own) in [("a", 6), ("b", 1), ("c", 0)] {
+        let found = f.store.uploads_use(owner).await.unwrap();
+        assert_eq!((found.own >> 20, found.all >> 20), (own, 10));
+    }
 }
 
 fn entry(f: &Fixture, at: Timestamp, actor: &str) -> History {

@@ -16,6 +16,8 @@ on_both_engines!(
     a_normal_end_never_overwrites_a_complete_state_and_a_failing_end_does,
     tasks_of_dead_workers_run_again_a_few_times,
     a_task_queued_in_a_transaction_is_there_with_its_commit,
+    a_task_whose_process_died_again_waits_before_it_is_run_again,
+    a_worker_leaves_kinds_of_tasks_to_others,
     tasks_are_found_by_all_their_tags,
     only_ended_tasks_are_deleted,
     many_claimers_never_get_the_same_task,
@@ -339,6 +341,41 @@ async fn tasks_of_dead_workers_run_again_a_few_times(f: Fixture) {
     );
     queue(&f, &[Resource::repository("a")]).await;
     assert!(claim(&f).await.is_some(), "its repository is free");
+}
+
+async fn a_task_whose_process_died_again_waits_before_it_is_run_again(f: Fixture) {
+    let id = queue(&f, &[]).await;
+    let pause = |deaths| pith_core::SignedDuration::from_secs(if deaths > 1 { 60 } else { 0 });
+    for (waits, at) in [(false, 100), (true, 200)] {
+        assert_eq!(claim(&f).await, Some(id));
+        let now = f.later(at);
+        let lost = f.store.task_requeue_after(now, (3, pause), now).await;
+        assert_eq!(lost.unwrap().requeued, [id]);
+        let early = now + pith_core::SignedDuration::from_secs(59);
+        if waits {
+            assert!(f.store.task_claim("w", early).await.unwrap().is_none());
+            let late = now + pith_core::SignedDuration::from_secs(61);
+            assert!(f.store.task_claim("w", late).await.unwrap().is_some());
+        }
+    }
+    let now = f.later(400);
+    let lost = f.store.task_requeue_after(now, (3, pause), now).await;
+    assert_eq!(lost.unwrap().given_up, [id]);
+    let error = get(&f, id).await.error.unwrap();
+    assert_eq!(error["code"], "PLP0049");
+    let said = error["description"].as_str().unwrap();
+    assert!(said.contains("3 times"), "{said}");
+}
+
+async fn a_worker_leaves_kinds_of_tasks_to_others(f: Fixture) {
+    let task = new(&[]);
+    f.store.task_enqueue(&task).await.unwrap();
+    let now = f.now();
+    let kinds = ["other", task.kind.as_str()];
+    let left = f.store.task_claim_but("w", &kinds, now).await;
+    assert!(left.unwrap().is_none());
+    let taken = f.store.task_claim_but("w", &["other"], now).await.unwrap();
+    assert_eq!(taken.unwrap().id, task.id);
 }
 
 async fn a_task_queued_in_a_transaction_is_there_with_its_commit(f: Fixture) {

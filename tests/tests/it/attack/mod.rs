@@ -2,6 +2,8 @@
 
 mod connections;
 mod content;
+mod documents;
+mod feeds;
 mod folder;
 mod guards;
 mod inner;
@@ -12,6 +14,7 @@ mod requests;
 mod rights;
 mod secrets;
 mod sources;
+mod uploads;
 
 use std::io::Read;
 
@@ -94,8 +97,8 @@ struct Forged<'a> {
     href: &'a str,
 }
 
-/// Puts an RPM repository of one package below `path` of a feed.
-fn forge(feed: &Feed, path: &str, package: &Forged<'_>) {
+/// Puts an RPM repository of one package below `path` of a feed; answers its repomd.xml.
+fn forge(feed: &Feed, path: &str, package: &Forged<'_>) -> String {
     let Forged {
         sha256,
         size,
@@ -134,6 +137,7 @@ fn forge(feed: &Feed, path: &str, package: &Forged<'_>) {
         r#"<repomd xmlns="http://linux.duke.edu/metadata/repo"><revision>1</revision>{data}</repomd>"#
     );
     feed.replace(&format!("{path}repodata/repomd.xml"), repomd.as_bytes());
+    repomd
 }
 
 /// The end of a request that starts one task, whichever it is.

@@ -1,6 +1,8 @@
 //! `PULP_MANIFEST`: CSV without a header, `name,sha256,size` (reference: iso §3).
 
-use std::io::{BufRead, Write};
+use std::cell::Cell;
+use std::io::{self, BufRead, Read, Write};
+use std::rc::Rc;
 
 use pith_content::text::Text;
 use pith_core::{RelativePath, Sha256};
@@ -50,12 +52,40 @@ pub enum ManifestError {
     },
 }
 
+/// Most bytes of one line, which is in memory whole.
+const MAX_LINE: usize = 16 << 10;
+
+/// Ends with an error when too much is read for one line.
+struct Bounded<R> {
+    inner: R,
+    /// Bytes since the last line ended, and those that were read ahead before.
+    since: Rc<Cell<usize>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.since.get() > MAX_LINE {
+            let text =
+                format!("it is longer than {MAX_LINE} bytes, which no line of a manifest is");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        let count = self.inner.read(buf)?;
+        self.since.set(self.since.get() + count);
+        Ok(count)
+    }
+}
+
 /// Reads lines one by one; stops at the first error. A byte-order mark, blank lines and comments are passed over.
 pub fn read(from: impl BufRead) -> impl Iterator<Item = Result<Line, ManifestError>> {
+    let since = Rc::new(Cell::new(0));
+    let bounded = Bounded {
+        inner: Text::plain(from),
+        since: Rc::clone(&since),
+    };
     let reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .from_reader(Text::plain(from));
+        .from_reader(bounded);
     let mut failed = false;
     // Names may begin as comments do: it takes the columns of a file to be one.
     let passed = |record: &csv::StringRecord| {
@@ -64,6 +94,7 @@ pub fn read(from: impl BufRead) -> impl Iterator<Item = Result<Line, ManifestErr
     };
     let records = reader
         .into_records()
+        .inspect(move |_| since.set(0))
         .filter(move |record| !record.as_ref().is_ok_and(passed));
     records.map_while(move |record| {
         if failed {
@@ -222,6 +253,20 @@ mod tests {
             let error = lines(&format!("ok,{SHA},1\n{bad}\n")).unwrap_err();
             assert!(error.to_string().contains("line 2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_line_without_end_is_an_error_and_many_lines_are_none() {
+        let long = "x".repeat(1 << 20);
+        for bad in [
+            format!("{long},{SHA},1\n"),
+            format!("\"{}\",{SHA},1\n", "y\n".repeat(1 << 19)),
+        ] {
+            let error = lines(&format!("ok,{SHA},1\n{bad}")).unwrap_err();
+            assert!(error.to_string().contains("longer than"), "{error}");
+        }
+        let many: String = (0..20_000).map(|n| format!("{n},{SHA},1\n")).collect();
+        assert_eq!(lines(&many).unwrap().len(), 20_000);
     }
 
     proptest! {

@@ -7,10 +7,10 @@ use std::io::{self, BufRead, Write};
 use pith_content::Bent;
 use serde::{Deserialize, Serialize};
 
-use super::MetadataError;
 use super::limits::{COMPS, Room, Sum};
 use super::odd::Odd;
 use super::xml::{Children, Element, XmlWriter};
+use super::{MetadataError, unless_broken};
 
 const DOCTYPE: &str =
     r#"<!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">"#;
@@ -214,7 +214,7 @@ pub fn each<R: BufRead>(
     let mut several: HashMap<u64, Joining> = HashMap::new();
     let mut first = CompsStream::open(open()?)?;
     // Where it is broken is told when it is read again.
-    while let Ok(Some(element)) = first.next_element() {
+    while let Some(element) = unless_broken(first.next_element())? {
         several.entry(identity(&element)).or_default().left += 1;
     }
     several.retain(|_, joining| joining.left > 1);

@@ -92,6 +92,20 @@ impl MetadataError {
     }
 }
 
+/// The next element of a document that is read for the first time of two: a fault in its text ends it, and is told the second
+/// time.
+///
+/// # Errors
+/// Any other failure.
+pub(crate) fn unless_broken<T>(
+    next: Result<Option<T>, MetadataError>,
+) -> Result<Option<T>, MetadataError> {
+    match next {
+        Err(error) if error.is_broken_text() => Ok(None),
+        other => other,
+    }
+}
+
 impl From<quick_xml::Error> for MetadataError {
     fn from(error: quick_xml::Error) -> Self {
         match error {

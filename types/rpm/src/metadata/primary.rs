@@ -14,7 +14,7 @@ use super::xml::{attribute, check_bytes, push_escaped, unescape};
 use super::{MetadataError, href};
 
 /// Most provides, requires and recommends of one package.
-const MAX_ENTRIES: u64 = 100_000;
+const MAX_ENTRIES: u64 = 50_000;
 /// Most bytes of one package. Kernels, whose symbols are provides, have 2 MB.
 const MAX_PACKAGE: usize = 8 << 20;
 

@@ -10,10 +10,10 @@ use super::others::{self, Next};
 use super::outbox::Outbox;
 use super::spool::{Piece, Spool};
 use crate::advisories;
-use crate::metadata::MetadataError;
 use crate::metadata::limits::{Sum, TREE_BYTES};
 use crate::metadata::snippet::Packer;
 use crate::metadata::updateinfo::{Erratum, ErratumStream};
+use crate::metadata::{MetadataError, unless_broken};
 
 /// Elements with one id that are still to come, and those that wait for them in a temporary file.
 #[derive(Default)]
@@ -73,7 +73,7 @@ fn several(
     let mut counts: HashMap<u64, u32> = HashMap::new();
     let mut stream = ErratumStream::open(document)?;
     // Where it is broken is told when it is read again.
-    while let Ok(Some(erratum)) = stream.next_erratum() {
+    while let Some(erratum) = unless_broken(stream.next_erratum())? {
         *counts.entry(state.hash_one(&erratum.id)).or_default() += 1;
     }
     counts.retain(|_, left| *left > 1);

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::documents::Documents;
+use super::gate::{Gate, Inside};
 use super::progress::Progress;
 use crate::metadata::MetadataError;
 
@@ -19,10 +20,21 @@ use crate::metadata::MetadataError;
 const BATCH: usize = 100;
 /// A batch with so many bytes is full.
 const BATCH_BYTES: usize = 4 << 20;
+/// Batches on their way have so many bytes at most; a larger one goes alone.
+const ON_THEIR_WAY: usize = 8 << 20;
+
+/// A batch on its way, and the room that it takes until it is staged.
+pub struct Batch {
+    /// The units.
+    pub units: Vec<WantedUnit>,
+    /// Goes when they are staged.
+    pub room: Inside,
+}
 
 /// Where a parser puts its units.
 pub struct Outbox {
-    tx: mpsc::Sender<Vec<WantedUnit>>,
+    tx: mpsc::Sender<Batch>,
+    gate: Arc<Gate>,
     batch: Vec<WantedUnit>,
     /// Roughly the bytes of the batch.
     weight: usize,
@@ -66,8 +78,11 @@ impl Outbox {
         if self.batch.is_empty() {
             return Ok(());
         }
-        self.weight = 0;
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let weight = std::mem::take(&mut self.weight);
+        let batch = Batch {
+            room: self.gate.enter(weight),
+            units: std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH)),
+        };
         self.tx
             .blocking_send(batch)
             .map_err(|_| io::Error::new(io::ErrorKind::Interrupted, "the sync has ended").into())
@@ -78,10 +93,7 @@ impl Outbox {
 pub fn start<T: Send + 'static>(
     bent: &Bent,
     work: impl FnOnce(&mut Outbox) -> Result<T, MetadataError> + Send + 'static,
-) -> (
-    mpsc::Receiver<Vec<WantedUnit>>,
-    JoinHandle<Result<T, MetadataError>>,
-) {
+) -> (mpsc::Receiver<Batch>, JoinHandle<Result<T, MetadataError>>) {
     let (tx, rx) = mpsc::channel(1);
     let bent = bent.clone();
     let worker = tokio::task::spawn_blocking(move || {
@@ -89,6 +101,7 @@ pub fn start<T: Send + 'static>(
         let is_wanted = move || watched.upgrade().is_some_and(|tx| !tx.is_closed());
         let mut outbox = Outbox {
             tx,
+            gate: Gate::new(ON_THEIR_WAY),
             batch: Vec::with_capacity(BATCH),
             weight: 0,
             bent,
@@ -114,7 +127,8 @@ pub async fn produce<T: Send + 'static>(
     let (mut rx, worker) = start(ctx.bent(), work);
     let observer: Arc<dyn StageObserver> = Arc::clone(progress) as Arc<dyn StageObserver>;
     while let Some(batch) = rx.recv().await {
-        ctx.stage(batch, &observer).await?;
+        ctx.stage(batch.units, &observer).await?;
+        drop(batch.room);
         ctx.progress(progress.report());
     }
     blocking::ended(worker.await)?.map_err(explain)
