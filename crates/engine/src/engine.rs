@@ -56,7 +56,7 @@ pub struct Engine {
     pub passwords: Arc<Passwords>,
     /// Turns at making a certificate: it is hard work, and whoever may log in could keep every core busy with it.
     pub(crate) issuing: Turns<Caller>,
-    /// What searches share.
+    /// The turns and the memory that searches share.
     pub(crate) searching: Searching,
     pub(crate) running: crate::worker::Running,
     pub(crate) disks: crate::room::Disks,

@@ -19,17 +19,17 @@ struct Allowance {
     each: f64,
 }
 
-/// Of one network with one login.
+/// Failures of one network with one login.
 const PAIR: Allowance = Allowance {
     at_once: 20.0,
     each: 1000.0,
 };
-/// Of one network.
+/// Failures of one network.
 const NETWORK: Allowance = Allowance {
     at_once: 100.0,
     each: 200.0,
 };
-/// Of one login.
+/// Failures of one login.
 const LOGIN: Allowance = Allowance {
     at_once: 50.0,
     each: 1000.0,
@@ -59,7 +59,7 @@ struct Count {
     at: Timestamp,
 }
 
-/// What may be tried once more.
+/// The answer to whoever wants to try once more.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Yes.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// The number of waiters of all callers together, beyond which nobody more waits.
 const MOST_WAITING: usize = 4096;
 
-/// How many may have a turn, and wait for one.
+/// The numbers of those who may have a turn, and wait for one.
 #[derive(Debug, Clone, Copy)]
 pub struct Fairness {
     /// Turns at once.
@@ -58,7 +58,7 @@ struct Waiter<K: Clone + Eq + Hash> {
     told: oneshot::Receiver<()>,
 }
 
-/// What a caller gets at once.
+/// The thing that a caller gets at once.
 enum Asked {
     Turn,
     Place(oneshot::Receiver<()>),

@@ -1,4 +1,4 @@
-//! Options of how much a client may take.
+//! Options of the limits on what a client may take.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -15,7 +15,7 @@ const OTHER_FILES: u64 = 512;
 /// Open files for each connection: its socket, and mostly one that is being sent.
 const FILES: u64 = 2;
 
-/// How much clients may take.
+/// The limits on what clients may take.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitOptions {
     /// Connections open at once; a quarter of them for one address. When all are taken, those that wait for a client longest

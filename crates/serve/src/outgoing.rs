@@ -25,7 +25,7 @@ const TRIFLE: usize = 4 * 1024;
 /// Files kept open between two pieces; further ones are opened again for each.
 const OPEN_FILES: usize = 1024;
 
-/// What all connections share.
+/// The memory that all connections share.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     memory: Pool,

@@ -1,4 +1,4 @@
-//! How much of requests is taken in at once: bodies, and what becomes of them in memory.
+//! Bounds on what is taken in at once: requests, their bodies, and what becomes of them in memory.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ const LARGE: Fairness = Fairness {
     waiting: 64,
 };
 
-/// What all requests share.
+/// The limits that all requests share.
 pub(crate) struct Intake {
     requests: Turns<Caller>,
     large: Turns<Caller>,

@@ -1,4 +1,4 @@
-//! How much work deciding filters may be.
+//! Bounds on the work that deciding filters may be.
 
 use std::cell::Cell;
 

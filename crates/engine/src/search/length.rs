@@ -22,7 +22,7 @@ const SORTED: usize = 128 * 1024 * 1024;
 /// Those of one caller that may wait.
 const WAITING: usize = 256;
 
-/// What the searches of a process share.
+/// The turns and the memory that the searches of a process share.
 pub(crate) struct Searching {
     turns: Turns<Caller>,
     pub(super) sorted: Pool,

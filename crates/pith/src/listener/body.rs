@@ -80,7 +80,7 @@ impl Drop for Sent {
 /// The body of an answer, which ends its request.
 pub(super) struct Answer {
     body: Body,
-    /// Of HTTP/2, the pieces of an answer wait for their turn and are counted.
+    /// The connection when it is HTTP/2: pieces of its answers wait for their turn and are counted.
     counted: Option<Arc<Connection>>,
     rest: Bytes,
     _request: OpenRequest,

@@ -41,7 +41,7 @@ pub(super) struct Connection {
     task: OnceLock<AbortHandle>,
 }
 
-/// What somebody who looks for a connection to give up sees in one, worst last.
+/// The use of a connection, as somebody sees it who looks for one to give up, worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Use {
     /// Its client takes and sends as it should.
@@ -159,7 +159,7 @@ impl Connection {
         }
     }
 
-    /// What the connection is used for, and for how many milliseconds.
+    /// The use of the connection, and for how many milliseconds it has been so.
     pub(super) fn used(&self) -> (Use, u64) {
         let now = self.age();
         let soon = u64::try_from(SOON.as_millis()).unwrap_or(u64::MAX);

@@ -15,6 +15,8 @@ use super::connection::{Connection, Use};
 const PART: usize = 4;
 /// Open requests for each connection that there may be: HTTP/2 carries many at once.
 const REQUESTS: usize = 2;
+/// Requests beyond those that there may be, for which one connection goes.
+const OVER: usize = 16;
 /// The time between two looks at all connections.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -97,10 +99,10 @@ impl Connections {
     pub(super) fn begin(self: &Arc<Self>, connection: &Arc<Connection>) -> OpenRequest {
         connection.begin();
         let open = self.requests.fetch_add(1, Ordering::Relaxed);
-        if open >= self.most.saturating_mul(REQUESTS) {
-            self.all
-                .lock()
-                .give_up_busiest(self.most.saturating_mul(REQUESTS));
+        let most = self.most.saturating_mul(REQUESTS);
+        // Looking at all connections for each request of a flood would be a flood of its own.
+        if open >= most && (open - most).is_multiple_of(OVER) {
+            self.all.lock().give_up_busiest(most);
         }
         OpenRequest {
             connections: Arc::clone(self),

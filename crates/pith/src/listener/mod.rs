@@ -53,7 +53,7 @@ pub(crate) struct Limits {
     pub(crate) proxies: Proxies,
 }
 
-/// How connections are served.
+/// The way in which connections are served.
 fn builder(patience: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
