@@ -12,13 +12,13 @@ use crate::acting::{self, Caller};
 use crate::turns::{Fairness, Turns};
 
 /// The comparisons that one request may ask for: some seconds of one core.
-const MOST: u64 = 100_000_000;
+const MOST: u64 = 50_000_000;
 /// The same for what the server does by itself, as in tasks.
-const MOST_OF_TASKS: u64 = 50 * MOST;
+const MOST_OF_TASKS: u64 = 100 * MOST;
 /// The comparisons after which it is somebody else's turn.
 const SLICE: u64 = 500_000;
 /// Memory for what all searches sort, in bytes.
-const SORTED: usize = 128 * 1024 * 1024;
+const SORTED: usize = 64 * 1024 * 1024;
 /// Those of one caller that may wait.
 const WAITING: usize = 256;
 
