@@ -54,7 +54,9 @@ fn uploads_are_those_of_who_made_them() {
         let sha256 = super::sha256_of(b"confidential");
         let body = import(&id, b"confidential", &sha256);
         let path = "/repositories/bobs/actions/import_upload/";
-        assert_eq!(refusal(&bob, "POST", path, &body).0, 404);
+        // As with an upload that nobody has.
+        let task = ended(&bob, &scene.admin, "POST", path, &body);
+        assert_eq!(task["state"], "error", "{task}");
         // Whoever has the same login later is somebody else.
         scene.admin.call("DELETE", "/users/alice/", None).unwrap();
         let other = scene.user("alice", &[UPLOADS_RIGHTS]);
