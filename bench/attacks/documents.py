@@ -216,7 +216,7 @@ def many_advisories(server, feed):
 
 
 def heavy_advisories(server, feed):
-    lists = b"<pkglist><collection>" + b"<package/>" * 149_000 + b"</collection></pkglist>"
+    lists = b"<pkglist><collection>" + b"<package/>" * 99_000 + b"</collection></pkglist>"
     one = lambda n: f'<update from="f" status="s" type="t" version="1"><id>A{n}</id>'.encode() + lists + b"</update>"
     feed.repository("/a/", updateinfo=packed(b"<updates>", one, 20, b"</updates>"))
     server.rpm("a", feed.url("/a/"))
@@ -367,7 +367,7 @@ def sparse(server, feed):
 ATTACKS = {
     "a description of 2 GB in pieces": long_text,
     "1,000,000 advisories": many_advisories,
-    "20 advisories of 149,000 packages": heavy_advisories,
+    "20 advisories of 99,000 packages": heavy_advisories,
     "1,000,000 groups": groups(1_000_000),
     "100,000 groups, published": groups(100_000),
     "modules.yaml: 60 x 100,000 packages, 3 syncs": modules(60, 100_000),

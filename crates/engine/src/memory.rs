@@ -1,5 +1,4 @@
-//! Whether the last process on this machine may have died because memory ran out: Linux counts the processes that it killed for
-//! that. Of containers the count is the host's, so others' deaths count too, which makes tasks wait for a little and no harm.
+//! A guess at why the last process on this machine died: Linux counts the processes that it killed because memory ran out. Of containers the count is the host's, so others' deaths count too, which makes tasks wait for a little and no harm.
 
 use serde_json::json;
 

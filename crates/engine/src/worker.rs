@@ -332,7 +332,7 @@ async fn take_over(engine: &Engine, since: Timestamp, ran_out: bool) {
     let now = engine.clock.now();
     let lost = engine
         .store
-        .task_requeue_after(since, (MAX_ATTEMPTS, pause), now);
+        .task_requeue_lost(since, (MAX_ATTEMPTS, pause), now);
     match lost.await {
         Ok(lost) if !lost.requeued.is_empty() || !lost.given_up.is_empty() => {
             tracing::warn!(
@@ -426,7 +426,11 @@ async fn claim_loop(
     while !shutdown.is_cancelled() {
         wakeups.mark_unchanged();
         let now = engine.clock.now();
-        match engine.store.task_claim_but(&name, left_out, now).await {
+        let claimed = match left_out {
+            [] => engine.store.task_claim(&name, now).await,
+            kinds => engine.store.task_claim_but(&name, kinds, now).await,
+        };
+        match claimed {
             Ok(Some(task)) => {
                 if shutdown
                     .run_until_cancelled(run_task(&engine, task))

@@ -448,26 +448,12 @@ impl Store {
     }
 
     /// Takes the running tasks that gave no sign of life since `before`: queued again, or ended when they were started
-    /// `max_attempts` times. The workers not seen since then are forgotten.
+    /// `max_attempts` times. The workers not seen since then are forgotten. `pause` says how long a task waits whose process
+    /// died so many times.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn task_requeue_lost(
-        &self,
-        before: Timestamp,
-        max_attempts: i64,
-        now: Timestamp,
-    ) -> Result<Lost> {
-        let at_once = |_| SignedDuration::ZERO;
-        self.task_requeue_after(before, (max_attempts, at_once), now)
-            .await
-    }
-
-    /// As [`Self::task_requeue_lost`]; `pause` says how long a task waits whose process died so many times.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn task_requeue_after(
         &self,
         before: Timestamp,
         (max_attempts, pause): (i64, impl Fn(i64) -> SignedDuration + Send),

@@ -40,7 +40,7 @@ pub struct Survey {
     pub streams: HashSet<(String, String)>,
     /// Is true when there is no document in it.
     pub is_empty: bool,
-    /// Of the defaults of each module those that count: their place among the documents.
+    /// The places among the documents of those defaults that count, one for each module.
     defaults: HashSet<usize>,
 }
 

@@ -180,7 +180,10 @@ async fn again(f: &Fixture) -> TaskStore {
 /// The fate of a worker that is not heard of.
 async fn given_up(f: &Fixture) {
     let later = f.later(100);
-    f.store.task_requeue_lost(later, 10, later).await.unwrap();
+    f.store
+        .task_requeue_lost(later, (10, |_| pith_core::SignedDuration::ZERO), later)
+        .await
+        .unwrap();
 }
 
 async fn state(f: &Fixture, task: &TaskStore) -> TaskState {
@@ -340,7 +343,11 @@ async fn a_late_sign_of_life_brings_nothing_back(f: Fixture) {
     let told = f.store.task_heartbeats(&both, f.later(50)).await.unwrap();
     assert_eq!(told, fences);
     let since = f.now();
-    let lost = f.store.task_requeue_lost(since, 10, since).await.unwrap();
+    let lost = f
+        .store
+        .task_requeue_lost(since, (10, |_| pith_core::SignedDuration::ZERO), since)
+        .await
+        .unwrap();
     assert_eq!(lost.requeued, [], "the second lives");
 }
 
@@ -348,7 +355,11 @@ async fn a_worker_that_starts_under_the_name_of_a_dead_one_does_not_keep_its_tas
     let task = claimed(&f, REPO).await;
     let now = f.later(100);
     f.store.worker_beat("w", now).await.unwrap();
-    let lost = f.store.task_requeue_lost(now, 10, now).await.unwrap();
+    let lost = f
+        .store
+        .task_requeue_lost(now, (10, |_| pith_core::SignedDuration::ZERO), now)
+        .await
+        .unwrap();
     assert_eq!(lost.requeued, [task.fence().task]);
 }
 

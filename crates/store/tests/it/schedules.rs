@@ -268,7 +268,11 @@ async fn a_scheduled_task_that_is_given_up_failed(f: Fixture) {
     let claimed = f.store.task_claim("dead", f.now()).await.unwrap();
     assert_eq!(claimed.unwrap().id, task);
     let now = f.later(60);
-    let lost = f.store.task_requeue_lost(now, 1, now).await.unwrap();
+    let lost = f
+        .store
+        .task_requeue_lost(now, (1, |_| pith_core::SignedDuration::ZERO), now)
+        .await
+        .unwrap();
     assert_eq!(lost.given_up, [task]);
     assert_eq!(failures(&f, &sync).await, (1, true, true));
     let given_up = f.store.task_get(task).await.unwrap().unwrap();

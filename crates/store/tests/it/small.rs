@@ -226,7 +226,11 @@ async fn a_task_that_is_given_back_waits_again_however_often(f: Fixture) {
     for given_up in [false, false, true] {
         f.store.task_claim("w1", f.now()).await.unwrap().unwrap();
         let late = f.later(100);
-        let lost = f.store.task_requeue_lost(late, 3, late).await.unwrap();
+        let lost = f
+            .store
+            .task_requeue_lost(late, (3, |_| pith_core::SignedDuration::ZERO), late)
+            .await
+            .unwrap();
         assert_eq!(lost.given_up == [task.id], given_up, "{lost:?}");
     }
 }

@@ -308,7 +308,11 @@ async fn tasks_of_dead_workers_run_again_a_few_times(f: Fixture) {
     f.store.task_cancel(cancelled).await.unwrap();
     let now = f.later(100);
     beat(&f, alive).await;
-    let lost = f.store.task_requeue_lost(now, 2, now).await.unwrap();
+    let lost = f
+        .store
+        .task_requeue_lost(now, (2, |_| pith_core::SignedDuration::ZERO), now)
+        .await
+        .unwrap();
     assert_eq!(
         (&lost.requeued, &lost.released),
         (&vec![id], &vec![cancelled])
@@ -332,7 +336,11 @@ async fn tasks_of_dead_workers_run_again_a_few_times(f: Fixture) {
     assert_eq!((again.id, again.attempt), (id, 2));
     let now = f.later(100);
     beat(&f, alive).await;
-    let lost = f.store.task_requeue_lost(now, 2, now).await.unwrap();
+    let lost = f
+        .store
+        .task_requeue_lost(now, (2, |_| pith_core::SignedDuration::ZERO), now)
+        .await
+        .unwrap();
     assert_eq!(lost.given_up, [id]);
     let task = get(&f, id).await;
     assert_eq!(
@@ -349,7 +357,7 @@ async fn a_task_whose_process_died_again_waits_before_it_is_run_again(f: Fixture
     for (waits, at) in [(false, 100), (true, 200)] {
         assert_eq!(claim(&f).await, Some(id));
         let now = f.later(at);
-        let lost = f.store.task_requeue_after(now, (3, pause), now).await;
+        let lost = f.store.task_requeue_lost(now, (3, pause), now).await;
         assert_eq!(lost.unwrap().requeued, [id]);
         let early = now + pith_core::SignedDuration::from_secs(59);
         if waits {
@@ -359,7 +367,7 @@ async fn a_task_whose_process_died_again_waits_before_it_is_run_again(f: Fixture
         }
     }
     let now = f.later(400);
-    let lost = f.store.task_requeue_after(now, (3, pause), now).await;
+    let lost = f.store.task_requeue_lost(now, (3, pause), now).await;
     assert_eq!(lost.unwrap().given_up, [id]);
     let error = get(&f, id).await.error.unwrap();
     assert_eq!(error["code"], "PLP0049");

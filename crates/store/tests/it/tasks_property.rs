@@ -124,7 +124,10 @@ async fn run(store: &Store, steps: Vec<Step>) {
             Step::Cancel(_) => {}
             Step::Crash => {
                 let after = now + pith_core::clock::SignedDuration::from_secs(1);
-                store.task_requeue_lost(after, 1000, now).await.unwrap();
+                store
+                    .task_requeue_lost(after, (1000, |_| pith_core::SignedDuration::ZERO), now)
+                    .await
+                    .unwrap();
                 open.retain(|task| !task.cancelled);
                 for task in &mut open {
                     task.running = false;
@@ -192,7 +195,10 @@ async fn clear(store: &Store) {
         store.task_cancel(task.id).await.unwrap();
     }
     let later = store.now() + pith_core::clock::SignedDuration::from_secs(1);
-    store.task_requeue_lost(later, 1000, later).await.unwrap();
+    store
+        .task_requeue_lost(later, (1000, |_| pith_core::SignedDuration::ZERO), later)
+        .await
+        .unwrap();
     store
         .task_delete_in_states(&pith_core::task::TaskState::ALL)
         .await

@@ -7,7 +7,7 @@ use super::MetadataError;
 /// Most bytes of names, attributes and texts in one element that is read as a tree. Pulp's database took no more either.
 pub(crate) const TREE_BYTES: u64 = 16 << 20;
 /// Most elements in one tree.
-pub(crate) const TREE_ELEMENTS: u64 = 150_000;
+pub(crate) const TREE_ELEMENTS: u64 = 100_000;
 /// Most attributes in one tree.
 const TREE_ATTRIBUTES: u64 = 500_000;
 /// Most attributes of one tag.
