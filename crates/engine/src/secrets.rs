@@ -8,7 +8,7 @@ use pith_core::error::PulpError;
 use serde_json::Value;
 
 use crate::acting;
-use crate::importers::FEED;
+use crate::importers::{FEED, MASK, shown_address};
 
 /// The settings that prove at the feed who asks.
 const OF_FEED: [&str; 5] = [
@@ -36,6 +36,13 @@ pub(crate) fn effective(stored: &Document, overriding: &Document) -> (Config, Ve
     let mut kept = stored.clone();
     let mut withheld = strayed(stored, &after);
     withheld.retain(|key| !overriding.contains_key(*key) && kept.remove(*key).is_some());
+    if !overriding.contains_key(FEED)
+        && proxy_reads(stored, &after)
+        && let Some(bare) = without_token(stored)
+    {
+        kept.insert(FEED.to_owned(), bare.into());
+        withheld.push(FEED);
+    }
     (Config::with_override(kept, overriding.clone()), withheld)
 }
 
@@ -54,6 +61,10 @@ pub(crate) fn require_given(stored: &Document, after: &Document) -> Result<(), P
             .get(*key)
             .is_some_and(|secret| after.get(*key) == Some(secret))
     });
+    let same_feed = stored.get(FEED) == after.get(FEED);
+    if same_feed && proxy_reads(stored, after) && without_token(stored).is_some() {
+        kept.push(FEED);
+    }
     if kept.is_empty() {
         return Ok(());
     }
@@ -67,20 +78,39 @@ pub(crate) fn require_given(stored: &Document, after: &Document) -> Result<(), P
 fn strayed(before: &Document, after: &Document) -> Vec<&'static str> {
     let differs = |key: &str| before.get(key) != after.get(key);
     let has_moved = site(before) != site(after);
-    let has_proxy = after.get(PROXY).is_some_and(|proxy| !proxy.is_null());
-    let proxy_moved = differs(PROXY) || differs(PROXY_PORT);
     let mut strayed = Vec::new();
-    // A proxy reads what goes to plain http, and with other settings of TLS what goes to https.
-    if has_moved || differs(SITES) || (has_proxy && proxy_moved) {
+    if has_moved || differs(SITES) || proxy_reads(before, after) {
         strayed.extend(OF_FEED);
     }
     if has_moved {
         strayed.push(SITES);
     }
-    if proxy_moved {
+    if has_other_proxy(before, after) {
         strayed.extend(OF_PROXY);
     }
     strayed
+}
+
+fn has_other_proxy(before: &Document, after: &Document) -> bool {
+    [PROXY, PROXY_PORT]
+        .iter()
+        .any(|key| before.get(*key) != after.get(*key))
+}
+
+/// Tells whether `after` has a proxy that `before` has not: it reads what goes to plain http, and with other settings of TLS what
+/// goes to https.
+fn proxy_reads(before: &Document, after: &Document) -> bool {
+    let has_proxy = after.get(PROXY).is_some_and(|proxy| !proxy.is_null());
+    has_proxy && has_other_proxy(before, after)
+}
+
+/// The address of a configuration's feed without its query, when that is one that proves who asks.
+fn without_token(config: &Document) -> Option<&str> {
+    let feed = config.get(FEED).and_then(Value::as_str)?;
+    let shown = shown_address(feed);
+    let (_, shown) = shown.split_once('?')?;
+    let (bare, _) = feed.split_once('?')?;
+    shown.contains(MASK).then_some(bare)
 }
 
 /// The site of a configuration's feed.
@@ -130,5 +160,30 @@ mod tests {
         assert_eq!(withheld(json!({"auth_sites": ["http://b.example"]})), feed);
         let own = json!({"feed": "http://b.example/", "basic_auth_username": "me", "basic_auth_password": "mine"});
         assert!(withheld(own).is_empty());
+    }
+
+    #[test]
+    fn a_token_in_the_feed_stays_away_from_other_proxies() {
+        let of = |value: Value| serde_json::from_value::<Document>(value).unwrap();
+        let feed = |stored: &str, overriding: Value| {
+            let stored = json!({"feed": stored, "proxy_host": "http://proxy"});
+            let (config, withheld) = effective(&of(stored), &of(overriding));
+            (config.text("feed").unwrap().to_owned(), withheld)
+        };
+        let other = json!({"proxy_host": "http://other"});
+        let (paid, bare) = ("https://a.example/os?T0KEN", "https://a.example/os");
+        assert_eq!(feed(paid, other.clone()), (bare.to_owned(), vec!["feed"]));
+        for overriding in [json!({}), json!({"proxy_host": null})] {
+            assert_eq!(feed(paid, overriding).0, paid);
+        }
+        let mirrors = "https://a.example/list?repo=os&arch=x86_64";
+        assert_eq!(feed(mirrors, other.clone()), (mirrors.to_owned(), vec![]));
+        let own = json!({"proxy_host": "http://other", "feed": "https://a.example/os?MINE"});
+        assert_eq!(feed(paid, own).0, "https://a.example/os?MINE");
+        let after = of(json!({"feed": paid, "proxy_host": "http://other"}));
+        let given = || require_given(&of(json!({"feed": paid})), &after);
+        assert!(given().is_ok(), "a super-user may");
+        let refused = acting::on_behalf_now(false, given).unwrap_err();
+        assert!(refused.to_string().contains("feed"), "{refused}");
     }
 }
