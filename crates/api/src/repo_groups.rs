@@ -72,7 +72,7 @@ pub(crate) async fn unassociate(mut call: Call) -> Result<Answer, PulpError> {
     let criteria = repositories(call.object())?;
     let left = call
         .engine
-        .group_unassociate(call.param(0), &criteria)
+        .group_unassociate(call.param(0), &criteria, call.principal()?)
         .await?;
     Answer::json(&left)
 }

@@ -122,7 +122,11 @@ pub fn auth_sites(config: &Config) -> Option<String> {
     let given = config.get("auth_sites")?;
     let is_site = |site: &&str| {
         let url = url::Url::parse(site);
-        url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        // A password in there would have no use: they get the feed's.
+        let is_bare = |url: &url::Url| url.username().is_empty() && url.password().is_none();
+        url.is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare(&url)
+        })
     };
     let sites = config.list("auth_sites");
     let count = given.as_array().map_or(1, Vec::len);

@@ -3,16 +3,27 @@
 use serde_json::Value;
 
 /// Words in the names of settings that are secrets.
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 17] = [
     "password",
     "passwd",
+    "passphrase",
+    "pwd",
     "secret",
     "token",
     "authorization",
+    "bearer",
+    "credential",
     "headers",
     "cookie",
     "client_key",
+    "private_key",
+    "api_key",
+    "apikey",
+    "access_key",
+    "api-key",
 ];
+/// Names that are those of secrets as a whole, and parts of many others.
+const NAMES: [&str; 2] = ["auth", "pass"];
 /// Settings that are addresses, in which there may be a password or a token.
 const ADDRESSES: [&str; 2] = ["feed", "proxy_host"];
 /// The words with which a key begins, whatever it is for.
@@ -22,7 +33,18 @@ const KEY: &str = "PRIVATE KEY";
 #[must_use]
 pub fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    WORDS.iter().any(|word| name.contains(word))
+    NAMES.contains(&name.as_str()) || WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Tells whether a text is an address with a password in it.
+fn has_password(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'))
 }
 
 /// Tells whether the value of a setting that as such is none has a secret in it.
@@ -34,6 +56,7 @@ pub fn holds_secret(name: &str, value: &Value) -> bool {
     (ADDRESSES.contains(&name) && text.contains(['?', '@']))
         // A certificate may come with its key, wherever it was put.
         || text.contains(KEY)
+        || has_password(text)
 }
 
 #[cfg(test)]
@@ -64,6 +87,11 @@ mod tests {
         assert!(holds_secret("feed", &json!("http://a/p?T0ken")));
         assert!(holds_secret("proxy_host", &json!("http://u:p@a")));
         assert!(!holds_secret("feed", &json!("http://a/p")));
+        assert!(names_secret("api_key") && names_secret("auth"));
+        assert!(holds_secret("mirror", &json!("http://u:p@a/x")));
+        for plain in ["http://a/x:y@z", "http://u@a/", "u:p@a", "a: http://b"] {
+            assert!(!holds_secret("description", &json!(plain)), "{plain}");
+        }
         let key = json!("-----BEGIN RSA PRIVATE KEY-----");
         for name in ["ssl_client_cert", "auth_cert", "auth_ca", "whatever"] {
             assert!(holds_secret(name, &key), "{name}");

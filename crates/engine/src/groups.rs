@@ -315,7 +315,8 @@ impl Engine {
         joined.map_err(|error| of_group(error, id))
     }
 
-    /// Takes the repositories that match out of a group. The ids of its repositories afterwards.
+    /// Takes the repositories that match and that `by` may read out of a group: what a filter matches tells what is in them. The
+    /// ids of its repositories afterwards.
     ///
     /// # Errors
     /// 400 for what the criteria name, 404 for the group.
@@ -323,8 +324,10 @@ impl Engine {
         &self,
         id: &str,
         criteria: &Criteria,
+        by: &Principal,
     ) -> Result<Vec<String>, PulpError> {
-        let repos = self.repository_ids(criteria).await?;
+        let mut repos = self.repository_ids(criteria).await?;
+        repos.retain(|repo| may_read(by, repo));
         let left = self.store.group_leave(id, &repos).await;
         left.map_err(|error| of_group(error, id))
     }

@@ -111,16 +111,18 @@ fn shown_setting(key: &str, value: &Value, descriptor: Option<&PluginDescriptor>
         Value::Null => Value::Null,
         _ if is_secret(key, value, descriptor) => json!(MASK),
         Value::String(address) if ADDRESSES.contains(&key) => json!(shown_address(address)),
+        Value::Object(inner) => Value::Object(shown(inner, None)),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| shown_setting(key, item, None))
+            .collect(),
         _ => value.clone(),
     }
 }
 
 /// Tells whether a client sends back what it was shown in place of a secret.
 pub(crate) fn is_masked(key: &str, given: &Value, stored: &Value) -> bool {
-    let masked = |stored: &str| {
-        ADDRESSES.contains(&key) && given.as_str() == Some(&shown_address(stored)[..])
-    };
-    given.as_str() == Some(MASK) || stored.as_str().is_some_and(masked)
+    given.as_str() == Some(MASK) || *given == shown_setting(key, stored, None)
 }
 
 /// A setting of this type that nobody here knows is a secret when its name says so and its value can be one.

@@ -119,10 +119,11 @@ impl Target<'_> {
     /// The schedule as the API shows it at `now`.
     fn document(&self, registry: &Registry, schedule: &Schedule, now: Timestamp) -> Value {
         let mut kwargs = schedule.kwargs.clone();
-        if let (Self::Sync { importer_id, .. }, Some(Value::Object(overrides))) =
-            (self, kwargs.get_mut("overrides"))
-        {
-            let plugin = registry.importer(importer_id);
+        if let Some(Value::Object(overrides)) = kwargs.get_mut("overrides") {
+            let plugin = match self {
+                Self::Sync { importer_id, .. } => registry.importer(importer_id),
+                Self::Publish { .. } => None,
+            };
             *overrides = shown(overrides, plugin.map(|plugin| plugin.descriptor()));
         }
         kwargs.insert("scheduled_call_id".to_owned(), json!(schedule.oid.as_str()));

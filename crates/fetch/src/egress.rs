@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -19,7 +19,8 @@ use url::{Host, Url};
 pub enum AddressClass {
     /// The internet.
     Public,
-    /// RFC 1918, carrier-grade NAT, benchmark networks and unique local addresses: usually the site's own network.
+    /// RFC 1918, carrier-grade NAT, unique local addresses, and what else RFC 6890 keeps out of the internet: usually the site's
+    /// own network.
     Private,
     /// This machine.
     Loopback,
@@ -37,7 +38,7 @@ const METADATA: [IpAddr; 5] = [
 ];
 
 impl AddressClass {
-    /// The class of `address`; IPv6 addresses that carry an IPv4 address (mapped, NAT64, 6to4) are judged by that.
+    /// The class of `address`; IPv6 addresses that carry an IPv4 address (mapped, translated, NAT64, 6to4) are judged by that.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         if METADATA.contains(&address) {
@@ -52,7 +53,7 @@ impl AddressClass {
     }
 
     fn of_v4(v4: Ipv4Addr) -> Self {
-        let [a, b, ..] = v4.octets();
+        let [a, b, c, _] = v4.octets();
         if v4.is_loopback() {
             Self::Loopback
         } else if a == 0 || a >= 224 || v4.is_link_local() {
@@ -61,6 +62,9 @@ impl AddressClass {
         } else if v4.is_private()
             || (a == 100 && (64..128).contains(&b))
             || (a == 198 && (b & 0xfe) == 18)
+            || v4.is_documentation()
+            // Protocol assignments, and what were relays to IPv6.
+            || matches!((a, b, c), (192, 0, 0) | (192, 88, 99))
         {
             Self::Private
         } else {
@@ -75,12 +79,37 @@ impl AddressClass {
             Self::Loopback
         } else if v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local() {
             Self::Never
-        } else if v6.is_unique_local() || site_local || local_nat64 {
+        } else if v6.is_unique_local() || site_local || local_nat64 || is_special(v6) {
             Self::Private
         } else {
             Self::Public
         }
     }
+}
+
+/// Tells whether an address is of a block that RFC 6890 keeps for special purposes: discarding, Teredo and other protocols,
+/// documentation, segment routing.
+fn is_special(v6: Ipv6Addr) -> bool {
+    match v6.segments() {
+        [0x100, 0, 0, 0, ..] | [0x5f00, ..] | [0x2001, 0xdb8, ..] => true,
+        [0x2001, second, ..] => second < 0x200,
+        [0x3fff, second, ..] => second < 0x1000,
+        _ => false,
+    }
+}
+
+/// Tells whether an address is one of this machine's own, which its services may listen on as on loopback: packets to it would
+/// go out from itself. None is sent.
+fn is_own(address: IpAddr) -> bool {
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == address)
 }
 
 /// The IPv4 address inside an IPv6 address that stands for one.
@@ -92,6 +121,7 @@ fn embedded_v4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
     };
     match v6.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => Some(from(high, low)),
         // The old IPv4-compatible form, without :: and ::1.
@@ -178,7 +208,12 @@ impl Egress {
         if self.pretend_public.contains(&address) {
             return AddressClass::Public;
         }
-        AddressClass::of(address)
+        match AddressClass::of(address) {
+            AddressClass::Public | AddressClass::Private if is_own(address) => {
+                AddressClass::Loopback
+            }
+            class => class,
+        }
     }
 
     /// Judges one address.
@@ -285,6 +320,12 @@ mod tests {
             "64:ff9b:1::1",
             "fd12::1",
             "::ffff:10.0.0.1",
+            "192.0.2.1",
+            "192.0.0.1",
+            "203.0.113.1",
+            "2001:db8::1",
+            "2001:0:7f00:1::",
+            "100::1",
         ] {
             assert_eq!(class(private), AddressClass::Private, "{private}");
         }
@@ -295,6 +336,7 @@ mod tests {
             "::ffff:127.0.0.1",
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
+            "::ffff:0:127.0.0.1",
         ] {
             assert_eq!(class(loopback), AddressClass::Loopback, "{loopback}");
         }
@@ -336,6 +378,21 @@ mod tests {
         assert!(shut.check(ip("1.1.1.1"), Reach::Public).is_ok());
         assert!(shut.check(ip("10.0.0.1"), Reach::Anywhere).is_ok());
         assert!(shut.check(ip("169.254.169.254"), Reach::Anywhere).is_err());
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_this_machine() {
+        // Wherever packets to the internet would go out; a machine without a way there has none to try.
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let Ok(own) =
+            (socket.connect((Ipv4Addr::new(1, 1, 1, 1), 9))).and_then(|()| socket.local_addr())
+        else {
+            return;
+        };
+        let class = Egress::default().class(own.ip());
+        assert_eq!(class, AddressClass::Loopback, "{own}");
+        let other = Egress::default().class(Ipv4Addr::new(1, 1, 1, 1).into());
+        assert_eq!(other, AddressClass::Public);
     }
 
     #[test]

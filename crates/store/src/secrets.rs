@@ -120,29 +120,49 @@ impl Secrets {
     }
 }
 
-/// The document with those values changed, at any depth, for which `change` gives another.
+/// The document with those values changed, at any depth, for which `change` gives another. What stands in a list has the name
+/// of the list.
 fn changed(
     document: &Document,
     change: &dyn Fn(&str, &Value) -> Result<Option<Value>>,
 ) -> Result<Document> {
-    let one = |(name, value): (&String, &Value)| {
-        let value = match (change(name, value)?, value) {
-            (Some(value), _) => value,
-            (None, Value::Object(inner)) => Value::Object(changed(inner, change)?),
-            (None, other) => other.clone(),
-        };
-        Ok((name.clone(), value))
-    };
-    document.iter().map(one).collect()
+    document
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), changed_value(name, value, change)?)))
+        .collect()
+}
+
+fn changed_value(
+    name: &str,
+    value: &Value,
+    change: &dyn Fn(&str, &Value) -> Result<Option<Value>>,
+) -> Result<Value> {
+    if let Some(value) = change(name, value)? {
+        return Ok(value);
+    }
+    Ok(match value {
+        Value::Object(inner) => Value::Object(changed(inner, change)?),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| changed_value(name, item, change))
+            .collect::<Result<_>>()?,
+        other => other.clone(),
+    })
 }
 
 /// Looks at every value in a document and in those below it.
 fn each(document: &Document, see: &mut dyn FnMut(&str, &Value)) {
     for (name, value) in document {
-        see(name, value);
-        if let Value::Object(inner) = value {
-            each(inner, see);
-        }
+        each_in(name, value, see);
+    }
+}
+
+fn each_in(name: &str, value: &Value, see: &mut dyn FnMut(&str, &Value)) {
+    see(name, value);
+    match value {
+        Value::Object(inner) => each(inner, see),
+        Value::Array(items) => items.iter().for_each(|item| each_in(name, item, see)),
+        _ => {}
     }
 }
 

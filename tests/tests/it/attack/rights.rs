@@ -100,6 +100,18 @@ fn a_group_takes_no_repository_that_its_maker_may_not_read() {
         let associate = "/repo_groups/g/actions/associate/";
         let members = eve.call("POST", associate, Some(&all)).unwrap();
         assert_eq!(members.expect(200).unwrap(), json!(["own"]));
+        // A filter does not tell what is in a member that she may not read.
+        let join = "/repo_groups/g/actions/associate/";
+        scene.admin_does(
+            "POST",
+            join,
+            &json!({"criteria": {"filters": {"id": "theirs"}}}),
+            200,
+        );
+        let guess = json!({"criteria": {"filters": {"id": {"$regex": "^t"}}}});
+        let leave = "/repo_groups/g/actions/unassociate/";
+        let left = eve.call("POST", leave, Some(&guess)).unwrap();
+        assert_eq!(left.expect(200).unwrap(), json!(["own", "theirs"]));
     });
 }
 

@@ -124,13 +124,17 @@ fn no_answer_shows_a_password_or_token() {
     Scene::on_each_database(|scene| {
         let importer = json!({
             "feed": "http://bob:sesame@127.0.0.1:9/p?t0ken", "proxy_host": "http://pb:sesame@127.0.0.1:9/",
-            "headers": "X-Auth: sesame",
+            "headers": "X-Auth: sesame", "api_key": "sesame", "nested": {"list": [{"password": "sesame"}]},
+            "mirrors": ["http://u:sesame@127.0.0.1:9/"],
         });
         scene.admin.create_rpm_with("paid", &importer).unwrap();
         let path = "/repositories/paid/importers/yum_importer/";
         let overriding = json!({"schedule": "P1D", "override_config": importer});
         let schedules = format!("{path}schedules/sync/");
         scene.admin_does("POST", &schedules, &overriding, 201);
+        let distributor = scene.admin.distributor("paid").unwrap();
+        let publishes = format!("/repositories/paid/distributors/{distributor}/schedules/publish/");
+        scene.admin_does("POST", &publishes, &overriding, 201);
         ended(
             &scene.admin,
             &scene.admin,
@@ -142,6 +146,7 @@ fn no_answer_shows_a_password_or_token() {
         let all = [
             shown.clone(),
             scene.admin.get(&schedules).unwrap(),
+            scene.admin.get(&publishes).unwrap(),
             scene.admin.get("/repositories/paid/?details=true").unwrap(),
             scene.admin.get("/repositories/paid/history/sync/").unwrap(),
             scene.admin.get("/tasks/").unwrap(),
@@ -181,6 +186,8 @@ fn the_database_has_no_secret_in_the_clear_and_no_other_key_opens_it() {
         let secrets = json!({
             "feed": "http://127.0.0.1:9/?sesame-query", "basic_auth_username": "bob",
             "basic_auth_password": "sesame-password", "proxy_host": "http://p:sesame-proxy@127.0.0.1:9",
+            "api_key": "sesame-key", "nested": {"list": [{"password": "sesame-deep"}]},
+            "mirrors": ["http://u:sesame-mirror@127.0.0.1:9/"],
         });
         scene.admin.create_rpm_with("paid", &secrets).unwrap();
         let importer = "/repositories/paid/importers/yum_importer/";
