@@ -2,6 +2,7 @@
 
 use pith_core::error::PulpError;
 use pith_engine::distributors::document;
+use serde_json::Value;
 
 use crate::http::{Answer, Call};
 use crate::search;
@@ -11,10 +12,16 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     Answer::json(&call.engine.distributor_list(call.param(0)).await?)
 }
 
-/// Gives a repository a distributor, at once.
+/// Gives a repository a distributor, at once; one of the same id makes way, for whoever may change it.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
-    Answer::created(&call.engine.distributor_create(call.param(0), &body).await?)
+    let repo = call.param(0);
+    if let Some(id) = body.get("distributor_id").and_then(Value::as_str)
+        && call.engine.distributor_require(repo, id).await.is_ok()
+    {
+        call.permit_replacing(&format!("/repositories/{repo}/distributors/"), id)?;
+    }
+    Answer::created(&call.engine.distributor_create(repo, &body).await?)
 }
 
 /// One distributor.

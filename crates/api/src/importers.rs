@@ -10,10 +10,15 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     Answer::json(&call.engine.importer_list(call.param(0)).await?)
 }
 
-/// Queues the task that gives a repository an importer.
+/// Queues the task that gives a repository an importer; the one that it has makes way, for whoever may change that.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
-    Answer::queued(call.engine.importer_add(call.param(0), &body).await?)
+    let repo = call.param(0);
+    for importer in call.engine.importer_list(repo).await? {
+        let id = importer["id"].as_str().unwrap_or_default();
+        call.permit_replacing(&format!("/repositories/{repo}/importers/"), id)?;
+    }
+    Answer::queued(call.engine.importer_add(repo, &body).await?)
 }
 
 /// One importer.

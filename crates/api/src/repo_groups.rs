@@ -89,10 +89,16 @@ pub(crate) async fn distributors(call: Call) -> Result<Answer, PulpError> {
     Answer::json(&found)
 }
 
-/// Gives a group a distributor.
+/// Gives a group a distributor; one of the same id makes way, for whoever may change it.
 pub(crate) async fn create_distributor(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
-    let made = call.engine.group_distributor_create(call.param(0), &body);
+    let group = call.param(0);
+    if let Some(id) = body.get("distributor_id").and_then(Value::as_str)
+        && (call.engine.group_distributor_require(group, id).await).is_ok()
+    {
+        call.permit_replacing(&format!("/repo_groups/{group}/distributors/"), id)?;
+    }
+    let made = call.engine.group_distributor_create(group, &body);
     Answer::created(&made.await?)
 }
 

@@ -233,6 +233,8 @@ fn content_policy(config: &Config, errors: &mut Vec<String>) {
 }
 
 /// Algorithms that a publication's metadata may use.
+/// The file that lists the repositories of a directory, in each directory above them.
+const LISTING: &str = "listing";
 const CHECKSUM_TYPES: [&str; 5] = ["sha256", "sha", "sha1", "md5", "sha512"];
 
 /// Checks the configuration of a yum distributor in repository `repo_id`.
@@ -253,6 +255,12 @@ pub fn distributor(
         }
     }
     keys_and_kinds(config, &mut errors);
+    let url = relative_url::effective(repo_id, config);
+    if url.split('/').any(|segment| segment == LISTING) {
+        errors.push(format!(
+            "Value for [relative_url] must have no segment '{LISTING}': {url} would stand in the place of a list of repositories"
+        ));
+    }
     match relative_url::check_form(config) {
         Err(message) => errors.push(message),
         Ok(()) => errors.extend(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use pith_core::Document;
 use pith_core::error::PulpError;
+use pith_core::{Document, Operation};
 use pith_engine::Engine;
 use pith_engine::auth::Principal;
 use serde_json::Value;
@@ -38,6 +38,15 @@ impl Call {
     /// 401 PLP0025 on a route that is open to everybody: nobody was asked who they are.
     pub(crate) fn principal(&self) -> Result<&Principal, PulpError> {
         self.principal.as_ref().ok_or_else(unknown)
+    }
+
+    /// Refuses to make something in the place of `id`, which is there, to those who may not change that.
+    ///
+    /// # Errors
+    /// 401 PLP0026.
+    pub(crate) fn permit_replacing(&self, collection: &str, id: &str) -> Result<(), PulpError> {
+        let replaced = format!("/v2{collection}{id}/");
+        self.principal()?.permit(Operation::Update, &replaced)
     }
 
     /// The value of the variable segment number `index` of the route's path.

@@ -72,3 +72,16 @@ fn an_override_of_a_publish_serves_over_no_protocol_that_the_settings_do_not() {
     assert_eq!(publish(&scene, &scene.admin, "open", less), "finished");
     assert_eq!(status(&scene, "/pulp/isos/open/PULP_MANIFEST"), 404);
 }
+
+#[test]
+fn no_repository_stands_in_the_place_of_the_list_of_others() {
+    let scene = Scene::start(None, &[]);
+    for url in ["listing", "os/listing", "os/listing/43"] {
+        let body = json!({"id": "thief", "importer_type_id": "yum_importer", "distributors": [
+            {"distributor_type_id": "yum_distributor", "distributor_id": "dist",
+             "distributor_config": {"http": true, "https": true, "relative_url": url}}]});
+        let answer = scene.admin.call("POST", "/repositories/", Some(&body));
+        assert_eq!(answer.unwrap().status, 400, "{url}");
+    }
+    assert_eq!(status(&scene, "/pulp/repos/listing"), 200);
+}

@@ -73,6 +73,14 @@ fn who_may_make_repositories_puts_nothing_into_those_of_others() {
         let here = scene.user("here", &[("/v2/repositories/theirs/", &["CREATE"])]);
         let all = scene.user("all", &[("/v2/repositories/", &["CREATE", "UPDATE"])]);
         assert_eq!(make(&here, &inside[2]).0, 201);
+        // What is there makes way for those who may change it alone.
+        let mut instead = distributor.clone();
+        instead["distributor_id"] = json!(scene.admin.distributor("theirs").unwrap());
+        instead["distributor_config"]["relative_url"] = json!("theirs");
+        for (path, body) in [("importers/", &importer), ("distributors/", &instead)] {
+            let path = format!("/repositories/theirs/{path}");
+            assert_eq!(refusal(&here, "POST", &path, body), denied(), "{path}");
+        }
         assert_eq!(make(&all, &inside[1]).0, 201);
     });
 }
