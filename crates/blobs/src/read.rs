@@ -106,6 +106,9 @@ enum Kind {
     Remote(RemoteReader),
 }
 
+/// A file, and the bytes that were read of it.
+type Piece = (Arc<File>, Bytes);
+
 struct LocalReader {
     store: PathBuf,
     sha256: Sha256,
@@ -114,7 +117,7 @@ struct LocalReader {
     /// Open between two pieces only when it is to be.
     file: Option<Arc<File>>,
     keeps_open: bool,
-    reading: Option<JoinHandle<Result<(Arc<File>, Bytes)>>>,
+    reading: Option<JoinHandle<Result<Piece>>>,
 }
 
 struct RemoteReader {

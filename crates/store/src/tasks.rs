@@ -490,7 +490,7 @@ impl Store {
                     "UPDATE tasks SET state = 'waiting', worker = NULL, started = NULL, heartbeat = NULL, \
                      progress = jsonb('{}'), not_before = $2 WHERE id = $1",
                 );
-                let pause = Some(pause(attempt)).filter(|pause| pause.is_positive());
+                let pause = Some(pause(attempt)).filter(SignedDuration::is_positive);
                 let until = pause.and_then(|pause| now.checked_add(pause).ok());
                 tx.inner.execute(again.bind(id).bind(until)).await?;
                 tx.wake_at_commit();

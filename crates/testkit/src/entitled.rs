@@ -245,7 +245,7 @@ pub fn raw_payload(words: &[&str], nodes: &[Vec<(usize, usize)>]) -> io::Result<
         }
         bits += &word_codes[words.len()];
     }
-    while bits.len() % 8 > 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('0');
     }
     let byte = |at: usize| {

@@ -147,10 +147,16 @@ fn check_protocols(
     let stored = Config::new(distributor.config.clone());
     let mounts = |config: &Config| plugin.mounts(&distributor.repo_id, config);
     let (stored, asked) = (mounts(&stored), mounts(asked));
-    let protocols: [(&str, fn(&Mount) -> bool); 2] =
-        [("http", |mount| mount.http), ("https", |mount| mount.https)];
-    for (protocol, is_served) in protocols {
-        if asked.iter().any(is_served) && !stored.iter().any(is_served) {
+    let has = |mounts: &[Mount]| {
+        let http = mounts.iter().any(|mount| mount.http);
+        [http, mounts.iter().any(|mount| mount.https)]
+    };
+    let protocols = ["http", "https"]
+        .into_iter()
+        .zip(has(&asked))
+        .zip(has(&stored));
+    for ((protocol, is_asked), is_stored) in protocols {
+        if is_asked && !is_stored {
             return Err(ContentError::other(format!(
                 "the override asks for {protocol}, over which the settings of the distributor do not serve: change them first"
             )));

@@ -166,7 +166,8 @@ async fn a_path_has_the_guard_of_whoever_is_served_there(on: On) {
         return;
     };
     let authorities = EntitlementCa::new("a").unwrap().pem();
-    let guard = Some(Sha256::of(authorities.as_bytes()));
+    let digest = Sha256::of(authorities.as_bytes());
+    let guard = Some(digest);
     assert_finished(&h.publish("a", YUM, json!({})).await, "success");
     assert_eq!(guard_at(&h, "a").await, None);
     let changed = change(&h, "a", json!({"auth_ca": authorities})).await;
@@ -179,7 +180,7 @@ async fn a_path_has_the_guard_of_whoever_is_served_there(on: On) {
     assert_eq!(guard_at(&h, "a").await, None);
     assert_finished(&h.publish("a", YUM, json!({})).await, "success");
     assert_eq!(guard_at(&h, "z").await, guard);
-    let named = h.engine.guard_authorities(guard.unwrap()).await.unwrap();
+    let named = h.engine.guard_authorities(digest).await.unwrap();
     assert_eq!(named, Some(authorities));
     // As an older version has left it.
     let unset = h.engine.store.distributor_set_guard("a", YUM, None);

@@ -277,6 +277,9 @@ fn every_name_in_a_body_is_known_to_be_ones_own_or_tried_with_what_is_others() {
     }
 }
 
+/// What a body says of a repository, a distributor, an upload and a schedule.
+type Body = fn([&str; 4]) -> Value;
+
 /// The answer to a request, and the end of its task if it starts one.
 fn outcome(scene: &Scene, by: &Api, method: &str, path: &str, body: &Value) -> Value {
     let answer = by.call(method, path, Some(body)).unwrap();
@@ -332,9 +335,9 @@ fn objects_of_others_in_a_body_are_as_good_as_none() {
             "0123456789abcdef01234567",
         ];
         // Each with what is others', and with what is not there: nobody can tell one from the other.
-        let mut cases: Vec<(&str, String, Box<dyn Fn([&str; 4]) -> Value>)> = Vec::new();
-        let mut case = |method, path: &str, body: fn([&str; 4]) -> Value| {
-            cases.push((method, path.to_owned(), Box::new(body)))
+        let mut cases: Vec<(&str, String, Body)> = Vec::new();
+        let mut case = |method, path: &str, body: Body| {
+            cases.push((method, path.to_owned(), body));
         };
         let associate = "/repositories/mine/actions/associate/";
         case(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Scene, ended, fetched};
 
 /// The state of a publish of `repo` by somebody.
-fn publish(scene: &Scene, by: &Api, repo: &str, overriding: Value) -> Value {
+fn publish(scene: &Scene, by: &Api, repo: &str, overriding: &Value) -> Value {
     let path = format!("/repositories/{repo}/actions/publish/");
     let body = json!({"id": "dist", "override_config": overriding});
     ended(by, &scene.admin, "POST", &path, &body)["state"].clone()
@@ -33,21 +33,21 @@ fn an_override_of_a_publish_takes_no_path_of_another_repository() {
         let execute: &[&str] = &["EXECUTE"];
         let eve = scene.user("eve", &[("/v2/repositories/mine/", execute)]);
         assert_eq!(
-            publish(scene, &scene.admin, "vendor", json!({})),
+            publish(scene, &scene.admin, "vendor", &json!({})),
             "finished"
         );
         assert_eq!(status(scene, "/pulp/isos/vendor/a/PULP_MANIFEST"), 200);
         for taken in ["vendor", "vendor/a", "vendor/a/x86_64"] {
-            let state = publish(scene, &eve, "mine", json!({"relative_url": taken}));
+            let state = publish(scene, &eve, "mine", &json!({"relative_url": taken}));
             assert_eq!(state, "error", "{taken}");
         }
         assert_eq!(status(scene, "/pulp/isos/vendor/a/PULP_MANIFEST"), 200);
         // A path that nobody has yet is no claim on it: whose settings name it gets it, and all below.
-        let state = publish(scene, &eve, "mine", json!({"relative_url": "late/x86_64"}));
+        let state = publish(scene, &eve, "mine", &json!({"relative_url": "late/x86_64"}));
         assert_eq!(state, "finished");
         assert_eq!(status(scene, "/pulp/isos/late/x86_64/PULP_MANIFEST"), 200);
         files(scene, "late", &both("late"));
-        assert_eq!(publish(scene, &scene.admin, "late", json!({})), "finished");
+        assert_eq!(publish(scene, &scene.admin, "late", &json!({})), "finished");
         assert_eq!(status(scene, "/pulp/isos/late/PULP_MANIFEST"), 200);
         assert_eq!(status(scene, "/pulp/isos/late/x86_64/PULP_MANIFEST"), 404);
     });
@@ -58,9 +58,12 @@ fn an_override_of_a_publish_serves_over_no_protocol_that_the_settings_do_not() {
     let scene = Scene::start(None, &["--tls-listen", "127.0.0.1:0"]);
     let https = json!({"serve_http": false, "serve_https": true});
     files(&scene, "safe", &https);
-    assert_eq!(publish(&scene, &scene.admin, "safe", json!({})), "finished");
+    assert_eq!(
+        publish(&scene, &scene.admin, "safe", &json!({})),
+        "finished"
+    );
     let open = json!({"serve_http": true});
-    assert_eq!(publish(&scene, &scene.admin, "safe", open), "error");
+    assert_eq!(publish(&scene, &scene.admin, "safe", &open), "error");
     assert_eq!(status(&scene, "/pulp/isos/safe/PULP_MANIFEST"), 404);
     // Less than the settings say is anybody's to ask.
     files(
@@ -69,7 +72,7 @@ fn an_override_of_a_publish_serves_over_no_protocol_that_the_settings_do_not() {
         &json!({"serve_http": true, "serve_https": true}),
     );
     let less = json!({"serve_http": false});
-    assert_eq!(publish(&scene, &scene.admin, "open", less), "finished");
+    assert_eq!(publish(&scene, &scene.admin, "open", &less), "finished");
     assert_eq!(status(&scene, "/pulp/isos/open/PULP_MANIFEST"), 404);
 }
 
