@@ -1,33 +1,27 @@
 //! Running a publish: the platform's half (reference: platform-api §4.5, rpm §11.3; design §6).
 
-use std::io;
+mod context;
+mod overrides;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use futures::stream::BoxStream;
-use futures::{FutureExt, TryStreamExt};
+use futures::FutureExt;
 use parking_lot::Mutex;
-use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
-use pith_content::publish::{
-    Distributor as Plugin, Entry, GeneratedFile, Mount, PublishContext, PublishReport, ReadSeek,
-};
-use pith_content::sync::RepoInfo;
-use pith_content::unit::{RepoUnit, Select};
+use pith_blobs::PublicationBuilder;
+use pith_content::publish::{Distributor as Plugin, Mount, PublishReport};
 use pith_content::{Config, ContentError};
-use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Algorithm, Clock, Document, MultiHasher, RelativePath, Sha256, Timestamp, UnitId};
+use pith_core::{Document, RelativePath, Timestamp};
 use pith_store::{
     Distributor, History, HistoryKind, LastTx, NewMount, NewPublication, Repository, StoreError,
-    UnitQuery,
 };
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
+use self::context::{Context, Index};
+use self::overrides::check_override;
 use super::basis;
-use super::retire::{LeftOut, index_of};
+use super::retire::LeftOut;
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
-use super::units;
 use crate::error::{from_blobs, from_store, missing};
 use crate::history;
 use crate::worker::{Done, Failure, Run};
@@ -98,71 +92,6 @@ pub(super) async fn run(
         Err(ContentError::Cancelled) => Err(Failure::Cancelled),
         Err(error) => Err(subject.badly(error).await?),
     }
-}
-
-/// Refuses an override that the distributor would not take as its configuration: what is served now would be taken away. Keys
-/// that it does not know have no effect, and paths of others are looked at when the publication is saved.
-fn check_override(
-    plugin: &dyn Plugin,
-    distributor: &Distributor,
-    overriding: &Document,
-) -> Result<(), ContentError> {
-    let settings = plugin.descriptor().settings;
-    let mut known = overriding.clone();
-    known.retain(|key, _| settings.iter().any(|setting| setting.name == key.as_str()));
-    if known.is_empty() {
-        return Ok(());
-    }
-    let config = Config::with_override(distributor.config.clone(), known);
-    plugin
-        .validate(&distributor.repo_id, &config, &[])
-        .map_err(ContentError::Other)?;
-    check_protocols(plugin, distributor, &config)?;
-    check_guard(plugin, distributor, &config)
-}
-
-/// Refuses an override that says otherwise than the stored settings who may read: it could not hold before and after the publish.
-fn check_guard(
-    plugin: &dyn Plugin,
-    distributor: &Distributor,
-    asked: &Config,
-) -> Result<(), ContentError> {
-    let stored = plugin.guard(&Config::new(distributor.config.clone()));
-    let asked = plugin.guard(asked);
-    if asked == stored {
-        return Ok(());
-    }
-    let setting = asked.or(stored).map_or("", |guard| guard.setting);
-    Err(ContentError::other(format!(
-        "[{setting}] says who may read what is published, which no override can change; save it in the distributor's settings"
-    )))
-}
-
-/// Refuses an override that would have the publication served over a protocol that the stored settings do not serve it over.
-fn check_protocols(
-    plugin: &dyn Plugin,
-    distributor: &Distributor,
-    asked: &Config,
-) -> Result<(), ContentError> {
-    let stored = Config::new(distributor.config.clone());
-    let mounts = |config: &Config| plugin.mounts(&distributor.repo_id, config);
-    let (stored, asked) = (mounts(&stored), mounts(asked));
-    let has = |mounts: &[Mount]| {
-        let http = mounts.iter().any(|mount| mount.http);
-        [http, mounts.iter().any(|mount| mount.https)]
-    };
-    let protocols = ["http", "https"]
-        .into_iter()
-        .zip(has(&asked))
-        .zip(has(&stored));
-    for ((protocol, is_asked), is_stored) in protocols {
-        if is_asked && !is_stored {
-            return Err(ContentError::other(format!(
-                "the override asks for {protocol}, over which the settings of the distributor do not serve: change them first"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The outcome of a publish.
@@ -386,211 +315,4 @@ async fn publish(
         report,
         publication: Some((publication, mounts, left_out)),
     })
-}
-
-struct Index {
-    builder: PublicationBuilder,
-    paths: u64,
-    bytes: u64,
-}
-
-struct Context<'a> {
-    run: &'a Run,
-    repo: RepoInfo,
-    distributor_id: String,
-    config: Config,
-    index: Mutex<Index>,
-    generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
-}
-
-#[async_trait]
-impl PublishContext for Context<'_> {
-    fn repo(&self) -> &RepoInfo {
-        &self.repo
-    }
-
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn distributor_id(&self) -> &str {
-        &self.distributor_id
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.run.engine.clock
-    }
-
-    fn cancelled(&self) -> &CancellationToken {
-        &self.run.cancel
-    }
-
-    async fn count(&self, type_id: &str) -> Result<u64, ContentError> {
-        let query = UnitQuery {
-            type_ids: vec![type_id],
-            repo: Some(&self.repo.id),
-            ..UnitQuery::default()
-        };
-        let count = self
-            .run
-            .store
-            .units_count(&query)
-            .await
-            .map_err(ContentError::other)?;
-        u64::try_from(count).map_err(ContentError::other)
-    }
-
-    async fn units(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::present(&self.run.store, &self.repo.id, &select)
-    }
-
-    async fn outline(
-        &self,
-        type_id: &'static str,
-        fields: &'static [&'static str],
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::outline(&self.run.store, &self.repo.id, type_id, fields)
-    }
-
-    async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
-        let store = &self.run.store;
-        let units = store
-            .units_pick(select.type_id, ids, select.fields, select.parts)
-            .await
-            .map_err(ContentError::other)?;
-        Ok(units::to_repo_units(units, select.parts))
-    }
-
-    async fn add(
-        &self,
-        path: RelativePath,
-        entry: Entry,
-        modified: Timestamp,
-    ) -> Result<(), ContentError> {
-        let mtime = modified.as_second();
-        let entry = match entry {
-            Entry::Blob { sha256, size } => pith_blobs::Entry::blob(sha256, size, mtime),
-            Entry::Deferred { unit, sha256, size } => {
-                pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, mtime)
-            }
-            Entry::Inline(bytes) => pith_blobs::Entry::inline(bytes, mtime),
-        };
-        let mut index = self.index.lock();
-        index.paths += 1;
-        index.bytes += entry.size;
-        index.builder.add(path, entry).map_err(ContentError::other)
-    }
-
-    async fn previous(
-        &self,
-        prefix: &str,
-    ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError> {
-        let store = &self.run.store;
-        let list = store
-            .publication_list(&self.repo.id, &self.distributor_id)
-            .await
-            .map_err(ContentError::other)?;
-        let Some(newest) = list.first() else {
-            return Ok(Vec::new());
-        };
-        let Some(index) = index_of(self.run, newest).await? else {
-            return Ok(Vec::new());
-        };
-        let mut found = Vec::new();
-        for entry in index.iter() {
-            let entry = match entry {
-                Err(error) if error.is_lost() => {
-                    tracing::warn!(%error, "the last publication is damaged: publishing as if there were none");
-                    return Ok(Vec::new());
-                }
-                entry => entry.map_err(ContentError::other)?,
-            };
-            if !entry.path.starts_with(prefix) {
-                continue;
-            }
-            let kind = match entry.kind {
-                KindRef::Blob(sha256) => {
-                    let there = self.run.engine.blobs.size(sha256).await;
-                    if there.map_err(ContentError::other)?.is_none() {
-                        tracing::warn!(%sha256, path = entry.path, "a file of the last publication is lost");
-                        continue;
-                    }
-                    let size = entry.size;
-                    Entry::Blob { sha256, size }
-                }
-                KindRef::Inline(bytes) => Entry::Inline(bytes::Bytes::copy_from_slice(bytes)),
-                KindRef::Source { .. } => continue,
-            };
-            let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
-            let modified = Timestamp::from_second(entry.mtime).map_err(ContentError::other)?;
-            found.push((path, kind, modified));
-        }
-        Ok(found)
-    }
-
-    async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {
-        let file = self.run.engine.blobs.open_document(blob).await;
-        Ok(Box::new(file.map_err(ContentError::other)?))
-    }
-
-    async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError> {
-        let mut bytes = self.run.engine.blobs.read(blob, None);
-        let mut hasher = MultiHasher::new(&[algorithm]);
-        while let Some(piece) = bytes.try_next().await.map_err(ContentError::other)? {
-            hasher.update(&piece);
-        }
-        let digest = hasher.finish().hex(algorithm);
-        digest.ok_or_else(|| ContentError::other(format!("{algorithm} was not computed")))
-    }
-
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError> {
-        units::learn(&self.run.store, type_id, field, &values).await
-    }
-
-    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
-        let writer = writer(&self.run.engine.blobs, also);
-        Ok(Box::new(Generated {
-            writer,
-            generated: Arc::clone(&self.generated),
-        }))
-    }
-
-    fn progress(&self, report: Value) {
-        self.run.progress.report(report);
-    }
-}
-
-fn writer(blobs: &Blobs, also: &[Algorithm]) -> SyncBlobWriter {
-    blobs.sync_writer(also)
-}
-
-struct Generated {
-    writer: SyncBlobWriter,
-    generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
-}
-
-impl io::Write for Generated {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
-}
-
-impl GeneratedFile for Generated {
-    fn finish(self: Box<Self>) -> io::Result<Hashed> {
-        let stored = self.writer.finish().map_err(io::Error::other)?;
-        self.generated.lock().push((stored.sha256, stored.size));
-        Ok(stored)
-    }
 }
