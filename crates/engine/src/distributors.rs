@@ -9,6 +9,7 @@ use pith_core::{Document, ObjectId, Sha256, TaskId};
 use pith_store::{Distributor, Store, WholeTx};
 use pith_trust::{Guard, RevocationLists};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::error::from_store;
@@ -51,7 +52,8 @@ pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
 
 /// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere. They
 /// must not change before the configuration is saved: `store` stands for the transaction that saves it, in which the
-/// distributors are locked. Answers the digest of the guard that it names, to be saved with it.
+/// distributors are locked. Answers the digest of the guard that it names, to be saved with it; `readable` is the one that
+/// was looked at before the transaction.
 ///
 /// # Errors
 /// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses, 400 for a guard whose
@@ -62,6 +64,7 @@ pub(crate) async fn check_config(
     repo_id: &str,
     type_id: &str,
     config: &Document,
+    readable: Option<Sha256>,
 ) -> Result<Option<Sha256>, PulpError> {
     let plugin = registry
         .distributor(type_id)
@@ -80,19 +83,55 @@ pub(crate) async fn check_config(
     plugin
         .validate(repo_id, &config, &others)
         .map_err(PulpError::data)?;
-    let guard = plugin.guard(&config);
-    if let Some(guard) = &guard {
-        require_readable(guard).map_err(PulpError::data)?;
+    let Some(guard) = plugin.guard(&config) else {
+        return Ok(None);
+    };
+    let digest = digest_of(&guard);
+    if readable != Some(digest) {
+        require_readable(guard).await?;
     }
-    Ok(guard.map(|guard| digest_of(&guard)))
+    Ok(Some(digest))
 }
 
+/// Looks at the guard that a configuration names, which takes time that no transaction should take. Answers its digest.
+///
+/// # Errors
+/// 400 for a guard whose authorities cannot be read.
+pub(crate) async fn check_guard(
+    registry: &Registry,
+    type_id: &str,
+    config: &Document,
+) -> Result<Option<Sha256>, PulpError> {
+    let plugin = registry.distributor(type_id);
+    let Some(guard) = plugin.and_then(|plugin| plugin.guard(&Config::new(config.clone()))) else {
+        return Ok(None);
+    };
+    let digest = digest_of(&guard);
+    require_readable(guard).await?;
+    Ok(Some(digest))
+}
+
+/// The right to read a guard that somebody wants: one at a time, on a thread that nobody waits for.
+static READING: Semaphore = Semaphore::const_new(1);
+
 /// Refuses authorities that could let nobody in.
-fn require_readable(guard: &ClientGuard) -> Result<(), String> {
-    let made = Guard::new(&guard.authorities, &RevocationLists::default());
-    made.map(drop).map_err(|error| {
-        let setting = guard.setting;
-        format!("Configuration value for [{setting}] is not a valid certificate: {error}")
+async fn require_readable(guard: ClientGuard) -> Result<(), PulpError> {
+    let ClientGuard {
+        setting,
+        authorities,
+    } = guard;
+    let failed = |error: &dyn std::fmt::Display| PulpError::execution(error.to_string());
+    let permit = READING.acquire().await.map_err(|error| failed(&error))?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let read = Guard::new(&authorities, &RevocationLists::default()).map(drop);
+        drop(permit);
+        read
+    });
+    let read = reading.await.map_err(|error| failed(&error))?;
+    read.map_err(|error| {
+        PulpError::data(format!(
+            "Configuration value for [{setting}] is not a valid certificate: {error}"
+        ))
     })
 }
 
@@ -140,6 +179,7 @@ impl Engine {
         store: &Store,
         repo_id: &str,
         body: &Document,
+        readable: Option<Sha256>,
     ) -> Result<Distributor, PulpError> {
         let type_id = body
             .get("distributor_type_id")
@@ -157,7 +197,8 @@ impl Engine {
             Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
             Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
         };
-        let guard = check_config(&self.registry, store, repo_id, type_id, &config).await?;
+        let guard =
+            check_config(&self.registry, store, repo_id, type_id, &config, readable).await?;
         let now = self.clock.now();
         Ok(Distributor {
             repo_id: repo_id.to_owned(),
@@ -172,6 +213,23 @@ impl Engine {
             scratchpad: Document::new(),
             guard,
         })
+    }
+
+    /// As [`check_guard`], for a distributor that somebody wants; what is wrong with the rest of it is told later.
+    ///
+    /// # Errors
+    /// 400 for a guard whose authorities cannot be read.
+    pub(crate) async fn guard_wanted(&self, body: &Document) -> Result<Option<Sha256>, PulpError> {
+        let type_id = body.get("distributor_type_id").and_then(Value::as_str);
+        let config = body.get("distributor_config").and_then(Value::as_object);
+        match (type_id, config) {
+            (Some(type_id), Some(config)) => {
+                let mut config = config.clone();
+                config.retain(|_, value| !value.is_null());
+                check_guard(&self.registry, type_id, &config).await
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Sees that the guard of each distributor is the one that its settings name: those of older versions were saved without.
@@ -230,8 +288,11 @@ impl Engine {
             return Err(PulpError::missing_value(&["distributor_type_id"]));
         }
         self.repository_require(repo_id).await?;
+        let readable = self.guard_wanted(body).await?;
         let tx = self.distributors_change().await?;
-        let distributor = self.distributor_wanted(&tx, repo_id, body).await?;
+        let distributor = self
+            .distributor_wanted(&tx, repo_id, body, readable)
+            .await?;
         tx.distributor_create(&distributor)
             .await
             .map_err(from_store)?;

@@ -362,10 +362,14 @@ impl Engine {
                 })
             }
         };
+        let mut readable = Vec::with_capacity(listed.len());
+        for wanted in &listed {
+            readable.push(self.guard_wanted(wanted).await?);
+        }
         let tx = self.distributors_change().await?;
         let mut distributors: Vec<Distributor> = Vec::with_capacity(listed.len());
-        for wanted in listed {
-            let distributor = self.distributor_wanted(&tx, id, wanted).await?;
+        for (wanted, readable) in listed.into_iter().zip(readable) {
+            let distributor = self.distributor_wanted(&tx, id, wanted, readable).await?;
             // One of the same id replaces the earlier one, as if they had been added one after another.
             distributors.retain(|earlier| earlier.id != distributor.id);
             distributors.push(distributor);

@@ -11,11 +11,10 @@ use pith_core::{RelativePath, UnitId};
 use pith_engine::Engine;
 use pith_engine::deferred::{DeferredFile, Reader};
 use pith_serve::{
-    Access, Content, Located, MountRow, MountTable, OnDemand, Opened, Pieces, Protocol, Resolved,
-    Root, Unavailable,
+    Access, Content, Located, MountGuard, MountRow, MountTable, OnDemand, Opened, Pieces, Protocol,
+    Resolved, Root, Unavailable,
 };
 use pith_store::Retired;
-use pith_trust::Guard;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 
@@ -110,6 +109,12 @@ impl Published {
             let mut wakeups = mounts.engine.store.wakeups();
             loop {
                 mounts.look().await;
+                // Before somebody waits for them.
+                let pending = mounts.guards.pending();
+                let made = shutdown.run_until_cancelled(mounts.make_guards(&pending));
+                if made.await.is_none() {
+                    return;
+                }
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     changed = wakeups.changed() => if changed.is_err() { return },
@@ -150,6 +155,13 @@ impl Mounts {
         self.shown.store(NONE, Ordering::Release);
     }
 
+    /// Makes guards that are not yet made, one after another.
+    async fn make_guards(&self, guards: &[Arc<MountGuard>]) {
+        for guard in guards {
+            self.guards.make(&self.engine, guard).await;
+        }
+    }
+
     async fn try_look(&self) -> pith_store::Result<()> {
         let store = &self.engine.store;
         if store.generations().await?.mounts == self.shown.load(Ordering::Acquire) {
@@ -164,7 +176,7 @@ impl Mounts {
         // Read after the generation: they are at least as new.
         let rows = store.mounts_all().await?;
         let named = rows.iter().filter_map(|row| row.guard);
-        let guards = self.guards.of(&self.engine, named.collect()).await?;
+        let guards = self.guards.of(&named.collect());
         let rows = rows.into_iter().filter_map(|mount| {
             let guard = guards.of_mount(mount.guard);
             row(mount, guard)
@@ -180,7 +192,16 @@ impl Mounts {
 impl pith_serve::Mounts for Mounts {
     async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located> {
         self.catch_up().await;
-        self.table.find(path, protocol)
+        let located = self.table.find(path, protocol);
+        // What the guard is for waits until it is made, and nothing else does.
+        let pending = match &located {
+            Some(located) => located.mount.guard.iter().cloned().collect(),
+            None => self
+                .table
+                .pending_below(path.strip_suffix("/listing").unwrap_or(path)),
+        };
+        self.make_guards(&pending).await;
+        located
     }
 
     async fn open(&self, located: Located) -> pith_blobs::Result<Resolved> {
@@ -278,7 +299,7 @@ fn unavailable(why: &pith_engine::deferred::Unavailable) -> Unavailable {
     }
 }
 
-fn row(mount: pith_store::Mount, guard: Option<Arc<Guard>>) -> Option<MountRow> {
+fn row(mount: pith_store::Mount, guard: Option<Arc<MountGuard>>) -> Option<MountRow> {
     let prefix = RelativePath::new(mount.prefix).ok()?;
     Some(MountRow {
         prefix,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -10,12 +10,18 @@ use clap::Args;
 use parking_lot::Mutex;
 use pith_core::{RelativePath, Sha256};
 use pith_engine::Engine;
+use pith_serve::MountGuard;
 use pith_trust::{Guard, RevocationLists};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The time between two looks at the file of revocation lists.
 const LOOK: Duration = Duration::from_secs(2);
-/// Bytes of that file: each guard has what it says in memory.
+/// Bytes of that file.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
+/// Kilobytes in memory for all guards that repositories name.
+const MOST_MEMORY: usize = 256 * 1024;
+/// Kilobytes of a guard that counts as large: those have the half of the memory, so that they never take that of the others.
+const LARGE: u32 = 64;
 
 /// Settings of the server about clients of published content.
 #[derive(Debug, Clone, Args)]
@@ -72,6 +78,9 @@ pub(crate) struct Guards {
     authorities: Option<String>,
     revocations: Option<Arc<Revocations>>,
     made: Mutex<Made>,
+    /// The right to make one: it takes time, and reads much at once.
+    making: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
 }
 
 /// The file of revocation lists.
@@ -91,24 +100,58 @@ struct State {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Made {
     enabled: bool,
-    /// Grows with each state.
-    number: u64,
     lists: RevocationLists,
-    general: Option<Arc<Guard>>,
-    named: HashMap<Sha256, Arc<Guard>>,
+    general: Option<Arc<MountGuard>>,
+    named: HashMap<Sha256, Arc<Named>>,
+}
+
+/// The guard that repositories name.
+#[derive(Debug)]
+struct Named {
+    guard: Arc<MountGuard>,
+    lists: RevocationLists,
+    /// The memory that it has; without any when there was none left.
+    room: OnceLock<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Named {
+    fn pending(named: Sha256, lists: RevocationLists) -> Self {
+        Self {
+            guard: Arc::new(MountGuard::pending(named)),
+            lists,
+            room: OnceLock::new(),
+        }
+    }
+
+    /// The same with other lists; not yet made if it is not.
+    fn with_revoked(&self, lists: &RevocationLists) -> Self {
+        let named = self.guard.named;
+        let Some((guard, room)) = self.guard.get().zip(self.room.get()) else {
+            return Self::pending(named, lists.clone());
+        };
+        Self {
+            guard: Arc::new(MountGuard::new(named, guard.with_revoked(lists))),
+            lists: lists.clone(),
+            room: OnceLock::from(Arc::clone(room)),
+        }
+    }
+
+    /// Tells whether it is closed for want of memory.
+    fn was_given_up(&self) -> bool {
+        self.guard.get().is_some() && self.room.get().is_none()
+    }
 }
 
 impl Made {
     /// The guard of a mount whose repository names these authorities, or none.
-    pub(crate) fn of_mount(&self, named: Option<Sha256>) -> Option<Arc<Guard>> {
+    pub(crate) fn of_mount(&self, named: Option<Sha256>) -> Option<Arc<MountGuard>> {
         if !self.enabled {
             return None;
         }
         match named {
-            // One that is not here was changed meanwhile: the next look, which is due, finds the other.
             Some(named) => {
-                let known = self.named.get(&named).cloned();
-                Some(known.unwrap_or_else(|| Arc::new(Guard::closed())))
+                let known = self.named.get(&named).map(|known| Arc::clone(&known.guard));
+                Some(known.unwrap_or_else(|| Arc::new(MountGuard::pending(named))))
             }
             None => self.general.clone(),
         }
@@ -135,6 +178,8 @@ impl Guards {
             authorities: options.repo_auth_ca.as_ref().map(read).transpose()?,
             revocations,
             made: Mutex::default(),
+            making: Arc::new(Semaphore::new(1)),
+            memory: Arc::new(Semaphore::new(MOST_MEMORY)),
         };
         let lists = match &this.revocations {
             Some(revocations) => revocations.read()?,
@@ -150,48 +195,102 @@ impl Guards {
     }
 
     fn made_with(&self, lists: RevocationLists) -> anyhow::Result<Made> {
-        let guard = |text: &String| Guard::new(text, &lists).map(Arc::new);
-        let general = self.authorities.as_ref().map(guard).transpose();
+        let before = self.made.lock().clone();
+        let general = match (&self.authorities, &before.general) {
+            (Some(_), Some(guard)) => guard.get().map(|guard| guard.with_revoked(&lists)),
+            (Some(text), None) => {
+                Some(Guard::new(text, &lists).context("cannot use --repo-auth-ca")?)
+            }
+            (None, _) => None,
+        };
+        let digest = Sha256::of(self.authorities.as_deref().unwrap_or_default().as_bytes());
+        let again = |named: &Arc<Named>| Arc::new(named.with_revoked(&lists));
         Ok(Made {
             enabled: self.enabled,
-            number: self.made.lock().number + 1,
-            general: general.context("cannot use --repo-auth-ca with --repo-auth-crl")?,
-            named: HashMap::new(),
+            general: general.map(|guard| Arc::new(MountGuard::new(digest, guard))),
+            named: before
+                .named
+                .iter()
+                .map(|(digest, named)| (*digest, again(named)))
+                .collect(),
             lists,
         })
     }
 
-    /// The guards of these digests; those that were made before are the same, and others are forgotten.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(crate) async fn of(
-        &self,
-        engine: &Engine,
-        named: HashSet<Sha256>,
-    ) -> pith_store::Result<Made> {
-        let mut made = self.made.lock().clone();
-        made.named.retain(|known, _| named.contains(known));
-        for digest in named.into_iter().filter(|_| self.enabled) {
-            if made.named.contains_key(&digest) {
-                continue;
+    /// The guards of these digests; those that were made before are the same, others are made later, and the rest is forgotten.
+    pub(crate) fn of(&self, named: &HashSet<Sha256>) -> Made {
+        let mut made = self.made.lock();
+        made.named
+            .retain(|digest, known| named.contains(digest) && !known.was_given_up());
+        let lists = made.lists.clone();
+        for digest in named.iter().filter(|_| self.enabled) {
+            let pending = || Arc::new(Named::pending(*digest, lists.clone()));
+            made.named.entry(*digest).or_insert_with(pending);
+        }
+        made.clone()
+    }
+
+    /// Those that nobody has made yet.
+    pub(crate) fn pending(&self) -> Vec<Arc<MountGuard>> {
+        let made = self.made.lock();
+        let guards = made.named.values().map(|named| &named.guard);
+        guards
+            .filter(|guard| guard.get().is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// Makes a guard, if it is not made and still of use. When the database fails it lets nobody in, until somebody asks again.
+    pub(crate) async fn make(&self, engine: &Engine, guard: &Arc<MountGuard>) {
+        if guard.get().is_some() {
+            return;
+        }
+        let known = self.made.lock().named.get(&guard.named).cloned();
+        let Some(named) = known.filter(|known| Arc::ptr_eq(&known.guard, guard)) else {
+            return;
+        };
+        let made = guard.make(|| self.guard_of(engine, &named)).await;
+        if let Err(error) = made {
+            let error = format!("{error:#}");
+            tracing::warn!(error, guard = %guard.named, "a guard cannot be made now");
+        }
+    }
+
+    async fn guard_of(&self, engine: &Engine, named: &Named) -> anyhow::Result<Guard> {
+        let permit = Arc::clone(&self.making).acquire_owned().await?;
+        let digest = named.guard.named;
+        let authorities = engine.guard_authorities(digest).await?;
+        let authorities = authorities.context("no distributor names it any more")?;
+        let lists = named.lists.clone();
+        let guard = tokio::task::spawn_blocking(move || {
+            let guard = Guard::new(&authorities, &lists);
+            drop(permit);
+            guard
+        });
+        let closed = |error: anyhow::Error| {
+            let error = format!("{error:#}");
+            tracing::error!(error, guard = %digest, "the authorities of a repository cannot be used: nobody may read it");
+            Guard::closed()
+        };
+        let guard = guard.await?.unwrap_or_else(|error| closed(error.into()));
+        match self.room(&guard) {
+            Ok(room) => {
+                named.room.get_or_init(|| Arc::new(room));
+                Ok(guard)
             }
-            let Some(authorities) = engine.guard_authorities(digest).await? else {
-                continue;
-            };
-            let guard = Guard::new(&authorities, &made.lists).unwrap_or_else(|error| {
-                tracing::error!(%error, guard = %digest, "the authorities of a repository cannot be used: nobody may read it");
-                Guard::closed()
-            });
-            made.named.insert(digest, Arc::new(guard));
+            Err(error) => Ok(closed(error)),
         }
-        let mut kept = self.made.lock();
-        // Those of other lists are of no use any more; the mounts are read again soon.
-        if kept.number == made.number {
-            kept.named.clone_from(&made.named);
-        }
-        drop(kept);
-        Ok(made)
+    }
+
+    /// Takes the memory of a guard from that which there is for all.
+    fn room(&self, guard: &Guard) -> anyhow::Result<OwnedSemaphorePermit> {
+        let size = u32::try_from(guard.bytes() / 1024 + 1)?;
+        let reserve = if size > LARGE { MOST_MEMORY / 2 } else { 0 };
+        let left = self.memory.available_permits();
+        let room = Arc::clone(&self.memory).try_acquire_many_owned(size);
+        room.ok().filter(|_| left >= reserve).context(
+            "the authorities and revocation lists of all repositories take too much memory",
+        )
     }
 
     /// Returns when the revocation lists are others, which then count for all guards that are made from now on.

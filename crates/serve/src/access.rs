@@ -42,6 +42,7 @@ pub struct Access {
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
     access: Option<&'a Access>,
+    mount: &'a MountRow,
     entitlement: Option<Arc<Entitlement>>,
 }
 
@@ -66,21 +67,24 @@ impl Access {
     /// The reason why not.
     pub(crate) fn admit<'a>(
         this: Option<&'a Self>,
-        mount: &MountRow,
+        mount: &'a MountRow,
         caller: Caller<'_>,
         path: &str,
     ) -> Result<Pass<'a>, Refusal> {
         let Some(guard) = &mount.guard else {
             return Ok(Pass {
                 access: None,
+                mount,
                 entitlement: None,
             });
         };
         let peer = caller.peer.filter(|_| caller.protocol == Protocol::Https);
         let peer = peer.ok_or(Refusal::NoCertificate)?;
         let access = this.ok_or(Refusal::NotTrusted)?;
+        let guard = guard.get().ok_or(Refusal::NotTrusted)?;
         let pass = Pass {
             access: this,
+            mount,
             entitlement: Some(peer.admitted(guard, access.clock.now())?),
         };
         match pass.opens(path) {
@@ -103,7 +107,10 @@ impl Pass<'_> {
         let Some(entitlement) = &self.entitlement else {
             return true;
         };
-        let entitled = self.access.and_then(|access| access.entitled(path));
-        entitled.is_some_and(|path| entitlement.covers(path))
+        let entitled = |path| self.access.and_then(|access| access.entitled(path));
+        match (entitled(self.mount.prefix.as_str()), entitled(path)) {
+            (Some(mount), Some(path)) => entitlement.covers_in(mount, path),
+            _ => false,
+        }
     }
 }

@@ -21,6 +21,6 @@ mod small;
 
 pub use access::Access;
 pub use content::{Content, Root};
-pub use mounts::{Located, MountRow, MountTable, Mounts, Protocol, Resolved};
+pub use mounts::{Located, MountGuard, MountRow, MountTable, Mounts, Protocol, Resolved};
 pub use on_demand::{OnDemand, Opened, Pieces, Unavailable};
 pub use outgoing::{Client, Outgoing};

@@ -70,6 +70,59 @@ pub trait Mounts: Send + Sync {
     ) -> Vec<String>;
 }
 
+/// The guard of a mount, which is made when somebody asks for what it stands before: until then it lets nobody in.
+#[derive(Debug)]
+pub struct MountGuard {
+    /// The settings that it is made of.
+    pub named: Sha256,
+    made: OnceCell<Guard>,
+}
+
+impl MountGuard {
+    /// One that is not made yet, of the settings with this digest.
+    #[must_use]
+    pub fn pending(named: Sha256) -> Self {
+        Self {
+            named,
+            made: OnceCell::new(),
+        }
+    }
+
+    /// One of the settings with this digest.
+    #[must_use]
+    pub fn new(named: Sha256, guard: Guard) -> Self {
+        Self {
+            named,
+            made: OnceCell::new_with(Some(guard)),
+        }
+    }
+
+    /// The guard, if it is made.
+    #[must_use]
+    pub fn get(&self) -> Option<&Guard> {
+        self.made.get()
+    }
+
+    /// Has it made, unless it is; whoever comes meanwhile waits.
+    ///
+    /// # Errors
+    /// When `make` fails: the next one tries again.
+    pub async fn make<E, F>(&self, make: impl FnOnce() -> F) -> std::result::Result<&Guard, E>
+    where
+        F: Future<Output = std::result::Result<Guard, E>>,
+    {
+        self.made.get_or_try_init(make).await
+    }
+}
+
+impl PartialEq for MountGuard {
+    fn eq(&self, other: &Self) -> bool {
+        (self.named, self.get()) == (other.named, other.get())
+    }
+}
+
+impl Eq for MountGuard {}
+
 /// A mount as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountRow {
@@ -86,7 +139,7 @@ pub struct MountRow {
     /// When a path below it was last retired: left out by a publication.
     pub retired: Option<Timestamp>,
     /// Says who may read it; `None` for everybody.
-    pub guard: Option<Arc<Guard>>,
+    pub guard: Option<Arc<MountGuard>>,
 }
 
 impl MountRow {
@@ -219,6 +272,16 @@ impl MountTable {
         })
     }
 
+    /// The guards at `dir` and below it that are not made yet.
+    #[must_use]
+    pub fn pending_below(&self, dir: &str) -> Vec<Arc<MountGuard>> {
+        let snapshot = self.snapshot();
+        let guards = snapshot
+            .guarded_below(dir)
+            .filter_map(|row| row.guard.clone());
+        guards.filter(|guard| guard.get().is_none()).collect()
+    }
+
     async fn publication(&self, sha256: Sha256) -> Result<Arc<Publication>> {
         let opening = {
             let mut open = self.open.lock();
@@ -312,7 +375,7 @@ mod tests {
     #[test]
     fn a_guarded_mount_is_found_by_any_protocol_and_listed_for_those_it_admits() {
         let guarded = |prefix: &str| MountRow {
-            guard: Some(Arc::new(Guard::closed())),
+            guard: Some(Arc::new(MountGuard::pending(Sha256([0; 32])))),
             ..row(prefix, 3, false, true)
         };
         let snapshot = Snapshot::new(vec![

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pith_blobs::{Blobs, Entry, PublicationBuilder, StorageUrl};
 use pith_core::{RelativePath, Sha256};
-use pith_serve::{Content, Located, MountRow, MountTable, Mounts, Protocol, Resolved, Root};
+use pith_serve::{
+    Content, Located, MountGuard, MountRow, MountTable, Mounts, Protocol, Resolved, Root,
+};
 use pith_trust::Guard;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
@@ -626,7 +628,7 @@ async fn below_a_guarded_mount_nothing_is_looked_up_for_whoever_it_does_not_admi
         retired: None,
         guard,
     };
-    let guard = Some(Arc::new(Guard::closed()));
+    let guard = Some(Arc::new(MountGuard::new(Sha256([0; 32]), Guard::closed())));
     server.mounts.refresh(vec![
         row("pulp/repos/paid/9", guard.clone()),
         row("pulp/repos/mixed/paid", guard),

@@ -2,12 +2,15 @@
 
 use std::io::{self, Write as _};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams,
-    CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationList,
+    CertificateRevocationListParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SerialNumber, date_time_ymd,
 };
 
 /// The place of what entitlement certificates tell.
@@ -73,10 +76,32 @@ impl EntitlementCa {
     /// # Errors
     /// When its certificate cannot be made.
     pub fn valid(name: &str, years: (i32, i32)) -> io::Result<Self> {
-        let params = authority(name, years);
+        Self::of(authority(name, years))
+    }
+
+    /// A new one of another kind.
+    ///
+    /// # Errors
+    /// When its certificate cannot be made.
+    pub fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> io::Result<Self> {
+        let mut params = authority(name, (2020, 2090));
+        change(&mut params);
+        Self::of(params)
+    }
+
+    fn of(params: CertificateParams) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let cert = params.self_signed(&key).map_err(io::Error::other)?;
         Ok(Self { params, key, cert })
+    }
+
+    /// A certificate of another authority, signed by this one, PEM.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn vouch(&self, other: &Self) -> io::Result<String> {
+        let signed = other.params.signed_by(&other.key, &self.issuer());
+        Ok(signed.map_err(io::Error::other)?.pem())
     }
 
     /// A new one that this one vouches for.
@@ -126,6 +151,27 @@ impl EntitlementCa {
     /// # Errors
     /// When it cannot be made.
     pub fn revoke(&self, serials: &[u64]) -> io::Result<String> {
+        self.list(serials)?.pem().map_err(io::Error::other)
+    }
+
+    /// A list of what has changed since another one, as it says of itself, PEM.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn revoke_since(&self, serials: &[u64]) -> io::Result<String> {
+        let mut der = self.list(serials)?.der().to_vec();
+        // The number of the list becomes that of the one before.
+        let (own, before) = ([0x55, 0x1d, 20], 27);
+        let at = der.windows(own.len()).position(|bytes| *bytes == own);
+        let at = at.ok_or_else(|| io::Error::other("the list has no number"))?;
+        der[at + 2] = before;
+        let text = STANDARD.encode(der);
+        Ok(format!(
+            "-----BEGIN X509 CRL-----\n{text}\n-----END X509 CRL-----\n"
+        ))
+    }
+
+    fn list(&self, serials: &[u64]) -> io::Result<CertificateRevocationList> {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2021, 1, 1),
@@ -140,8 +186,7 @@ impl EntitlementCa {
             revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let list = list.signed_by(&self.issuer()).map_err(io::Error::other)?;
-        list.pem().map_err(io::Error::other)
+        list.signed_by(&self.issuer()).map_err(io::Error::other)
     }
 }
 

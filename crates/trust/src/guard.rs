@@ -4,32 +4,30 @@
 //! repositories. It says whether the certificates that a client showed lead to one of them; what they open is read from
 //! the client's own certificate after that, so that nothing inside of it is looked at before it is known who signed it.
 
+mod authorities;
+mod certificate;
+mod chain;
 mod entitlement;
+mod lists;
 mod paths;
 mod payload;
+mod signed;
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use pith_core::Timestamp;
-use rustls::RootCertStore;
-use rustls::crypto::aws_lc_rs as provider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
-use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use rustls::pki_types::CertificateDer;
+use webpki::Cert;
 
 use crate::TrustError;
+use authorities::Authorities;
+use certificate::Certificate;
+use chain::Search;
 
 pub use entitlement::Entitlement;
+pub use lists::RevocationLists;
 
-/// Bytes of the authorities of one guard.
-const MOST_TEXT: usize = 1024 * 1024;
-/// Certificates among the authorities of one guard, as in Pulp.
-const MOST_AUTHORITIES: usize = 100;
 /// Certificates that a client may send.
 const MOST_SENT: usize = 16;
 
@@ -58,86 +56,14 @@ pub enum Refusal {
     OtherPath,
 }
 
-/// Lists of revoked certificates, each of one authority.
-#[derive(Debug, Default, Clone)]
-pub struct RevocationLists(Vec<CertificateRevocationListDer<'static>>);
-
-impl RevocationLists {
-    /// Those that stand in a text in PEM form, between whatever else.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    pub fn from_pem(text: &str) -> Result<Self, TrustError> {
-        let lists = CertificateRevocationListDer::pem_slice_iter(text.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unreadable("a revocation list", error))?;
-        for list in &lists {
-            let (_, read) = CertificateRevocationList::from_der(list)
-                .map_err(|error| unreadable("a revocation list", error))?;
-            if read.version().is_none() {
-                return Err(TrustError::Unreadable(
-                    "a revocation list is of version 1; make one of version 2 (crl_extensions in openssl's configuration)"
-                        .to_owned(),
-                ));
-            }
-        }
-        Ok(Self(lists))
-    }
-
-    /// Tells whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The lists in groups in which each authority has one at most: a verifier looks at the first that it finds.
-    fn groups(&self) -> Vec<Vec<CertificateRevocationListDer<'static>>> {
-        let issuer = |list: &[u8]| {
-            let read = CertificateRevocationList::from_der(list).ok();
-            read.map(|(_, read)| read.issuer().as_raw().to_vec())
-        };
-        let mut groups: Vec<Vec<(Option<Vec<u8>>, CertificateRevocationListDer<'static>)>> =
-            vec![Vec::new()];
-        for list in &self.0 {
-            let issuer = issuer(list);
-            let free = |group: &&mut Vec<(Option<Vec<u8>>, _)>| {
-                group.iter().all(|(other, _)| *other != issuer)
-            };
-            match groups.iter_mut().find(free) {
-                Some(group) => group.push((issuer, list.clone())),
-                None => groups.push(vec![(issuer, list.clone())]),
-            }
-        }
-        let lists = |group: Vec<(_, CertificateRevocationListDer<'static>)>| {
-            group.into_iter().map(|(_, list)| list).collect()
-        };
-        groups.into_iter().map(lists).collect()
-    }
-}
-
 fn unreadable(what: &str, error: impl std::fmt::Display) -> TrustError {
     TrustError::Unreadable(format!("{what} cannot be read: {error}"))
 }
 
-/// The time for which a certificate counts.
-#[derive(Debug, Clone, Copy)]
-struct Validity {
-    from: i64,
-    until: i64,
-}
-
-impl Validity {
-    fn of(certificate: &X509Certificate<'_>) -> Self {
-        let validity = certificate.validity();
-        Self {
-            from: validity.not_before.timestamp(),
-            until: validity.not_after.timestamp(),
-        }
-    }
-
-    fn holds(self, at: i64) -> bool {
-        (self.from..=self.until).contains(&at)
-    }
+fn identity(context: Context) -> GuardId {
+    let mut id = [0; 32];
+    id.copy_from_slice(context.finish().as_ref());
+    id
 }
 
 /// The parts of a client's chain that guards look at first, read once.
@@ -164,40 +90,33 @@ impl Shown {
             ends: Vec::with_capacity(chain.len()),
             issuers: Vec::with_capacity(chain.len()),
         };
-        for certificate in chain {
-            let read = X509Certificate::from_der(certificate);
-            let (_, read) = read.map_err(|_| Refusal::Unreadable)?;
-            this.ends.push(Validity::of(&read).until);
-            this.issuers.push(read.issuer().as_raw().into());
+        for certificate in read(chain)? {
+            this.ends.push(certificate.validity.1);
+            this.issuers.push(certificate.issuer);
         }
         Ok(this)
     }
 }
 
-/// An authority that nobody above has to vouch for.
-struct Anchor {
-    validity: Validity,
-    /// One for each group of revocation lists; all must agree.
-    verifiers: Vec<Arc<dyn ClientCertVerifier>>,
+fn read(chain: &[CertificateDer<'static>]) -> Result<Vec<Certificate>, Refusal> {
+    let read = chain.iter().map(Certificate::read);
+    read.collect::<Option<_>>().ok_or(Refusal::Unreadable)
 }
 
 /// Who may read: those whose certificates lead to one of these authorities.
+#[derive(Clone)]
 pub struct Guard {
     id: GuardId,
-    anchors: Vec<Anchor>,
-    /// Authorities that others among them vouch for.
-    between: Vec<CertificateDer<'static>>,
-    /// The names of all of them.
-    names: HashSet<Box<[u8]>>,
-    /// When each of them ends, in seconds since 1970.
-    ends: Vec<i64>,
+    trusted: Arc<Authorities>,
+    /// Lists of the server, beside those of the setting.
+    revoked: RevocationLists,
 }
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guard")
-            .field("anchors", &self.anchors.len())
-            .field("between", &self.between.len())
+            .field("anchors", &self.trusted.anchors.len())
+            .field("between", &self.trusted.between.len())
             .finish_non_exhaustive()
     }
 }
@@ -212,28 +131,14 @@ impl Eq for Guard {}
 
 impl Guard {
     /// The guard that trusts the authorities in a text in PEM form, beside which revocation lists may stand. Those that no
-    /// other in the text has signed are trusted as they are; the others only through those.
+    /// other in the text has signed are trusted as they are; the others only through those. Takes up to a second: not for
+    /// threads that serve.
     ///
     /// # Errors
-    /// When there is none, too many, or one cannot be read.
+    /// When there is none, too many, or one cannot be read, is no authority, or would count for nothing.
     pub fn new(authorities: &str, revoked: &RevocationLists) -> Result<Self, TrustError> {
-        if authorities.len() > MOST_TEXT {
-            return Err(TrustError::Unreadable(format!(
-                "it is longer than {MOST_TEXT} bytes"
-            )));
-        }
-        let certificates = CertificateDer::pem_slice_iter(authorities.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unreadable("a certificate", error))?;
-        if !(1..=MOST_AUTHORITIES).contains(&certificates.len()) {
-            return Err(TrustError::Unreadable(format!(
-                "it holds {} certificates; give 1 to {MOST_AUTHORITIES}",
-                certificates.len()
-            )));
-        }
-        let mut lists = RevocationLists::from_pem(authorities)?;
-        lists.0.extend(revoked.0.iter().cloned());
-        Self::of(certificates, &lists)
+        let trusted = Authorities::from_pem(authorities)?;
+        Ok(Self::of(Arc::new(trusted), revoked))
     }
 
     /// A guard that lets nobody in, in the place of one whose authorities cannot be read any more.
@@ -241,53 +146,36 @@ impl Guard {
     pub fn closed() -> Self {
         Self {
             id: [0; 32],
-            anchors: Vec::new(),
-            between: Vec::new(),
-            names: HashSet::new(),
-            ends: Vec::new(),
+            trusted: Arc::default(),
+            revoked: RevocationLists::default(),
         }
     }
 
-    fn of(
-        certificates: Vec<CertificateDer<'static>>,
-        lists: &RevocationLists,
-    ) -> Result<Self, TrustError> {
-        let id = identity(&certificates, lists);
-        let mut read = Vec::with_capacity(certificates.len());
-        for certificate in &certificates {
-            let (_, parsed) = X509Certificate::from_der(certificate)
-                .map_err(|error| unreadable("a certificate", error))?;
-            read.push(parsed);
+    /// The same authorities, with other lists of the server.
+    #[must_use]
+    pub fn with_revoked(&self, revoked: &RevocationLists) -> Self {
+        Self::of(Arc::clone(&self.trusted), revoked)
+    }
+
+    fn of(trusted: Arc<Authorities>, revoked: &RevocationLists) -> Self {
+        let mut context = Context::new(&SHA256);
+        context.update(&trusted.id);
+        context.update(&revoked.id());
+        Self {
+            id: identity(context),
+            trusted,
+            revoked: revoked.clone(),
         }
-        let groups = lists.groups();
-        let mut this = Self {
-            id,
-            anchors: Vec::new(),
-            between: Vec::new(),
-            names: read
-                .iter()
-                .map(|read| read.subject().as_raw().into())
-                .collect(),
-            ends: read.iter().map(|read| Validity::of(read).until).collect(),
-        };
-        for (certificate, parsed) in certificates.iter().zip(&read) {
-            let (subject, issuer) = (parsed.subject().as_raw(), parsed.issuer().as_raw());
-            let is_below = |other: &X509Certificate<'_>| other.subject().as_raw() == issuer;
-            if subject == issuer || !read.iter().any(is_below) {
-                let anchor = Anchor {
-                    validity: Validity::of(parsed),
-                    verifiers: verifiers(certificate, &groups)?,
-                };
-                this.anchors.push(anchor);
-            } else {
-                this.between.push(certificate.clone());
-            }
-        }
-        Ok(this)
     }
 
     pub(crate) fn id(&self) -> GuardId {
         self.id
+    }
+
+    /// Memory that it alone takes, more or less: lists of the server are shared.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.trusted.bytes()
     }
 
     /// Tells whether somebody of its authorities may have signed one of the certificates: what is told apart by names alone costs
@@ -296,7 +184,7 @@ impl Guard {
         shown
             .issuers
             .iter()
-            .any(|issuer| self.names.contains(issuer))
+            .any(|issuer| self.trusted.names.contains(issuer))
     }
 
     /// Tells until when the chain leads to an authority of the guard, if it does now. That the client has the key is for
@@ -310,66 +198,28 @@ impl Guard {
         shown: &Shown,
         now: Timestamp,
     ) -> Result<Timestamp, Refusal> {
+        let chain = read(chain)?;
         let (own, sent) = chain.split_first().ok_or(Refusal::NoCertificate)?;
         let at = now.as_second();
-        let between: Vec<CertificateDer<'_>> = sent.iter().chain(&self.between).cloned().collect();
-        let seconds = u64::try_from(at).map_err(|_| Refusal::NotTrusted)?;
-        let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let admits = |verifier: &Arc<dyn ClientCertVerifier>| {
-            verifier.verify_client_cert(own, &between, time).is_ok()
-        };
-        let trusted = self
-            .anchors
-            .iter()
-            .any(|anchor| anchor.validity.holds(at) && anchor.verifiers.iter().all(&admits));
-        if !trusted {
+        let search = Search::new(self, sent, at).ok_or(Refusal::NotTrusted)?;
+        if !search.finds_from(own) {
             return Err(Refusal::NotTrusted);
         }
-        // Which of them the chain went over is not known: when any of them ends, it is looked at again.
-        let ends = self.ends.iter().chain(&shown.ends).copied();
+        // Which of them the chain went over is not kept: when any of them ends, it is looked at again.
+        let own_ends = self.trusted.all().map(|authority| authority.validity.1);
+        let ends = own_ends.chain(shown.ends.iter().copied());
         let next = ends.filter(|end| *end >= at).min();
         next.and_then(|end| Timestamp::from_second(end.saturating_add(1)).ok())
             .ok_or(Refusal::NotTrusted)
     }
-}
 
-/// A digest of all that decides.
-fn identity(certificates: &[CertificateDer<'static>], lists: &RevocationLists) -> GuardId {
-    let mut context = Context::new(&SHA256);
-    let certificates = certificates.iter().map(AsRef::<[u8]>::as_ref);
-    let lists = lists.0.iter().map(AsRef::<[u8]>::as_ref);
-    for (kind, bytes) in certificates
-        .map(|bytes| (b'c', bytes))
-        .chain(lists.map(|bytes| (b'l', bytes)))
-    {
-        context.update(&[kind]);
-        context.update(&(bytes.len() as u64).to_be_bytes());
-        context.update(bytes);
+    /// Tells whether a list of the holder of this key, who signed the certificate, has it.
+    fn revokes(&self, certificate: &Cert<'_>, public_key: &[u8]) -> bool {
+        let (issuer, serial) = (certificate.issuer(), certificate.serial());
+        [&self.trusted.lists, &self.revoked]
+            .into_iter()
+            .any(|lists| lists.revoke(issuer, public_key, serial))
     }
-    let mut id = [0; 32];
-    id.copy_from_slice(context.finish().as_ref());
-    id
-}
-
-/// The checks of chains that end at `anchor`, one for each group of revocation lists.
-fn verifiers(
-    anchor: &CertificateDer<'static>,
-    groups: &[Vec<CertificateRevocationListDer<'static>>],
-) -> Result<Vec<Arc<dyn ClientCertVerifier>>, TrustError> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(anchor.clone())
-        .map_err(|error| unreadable("a certificate", error))?;
-    let (roots, algorithms) = (Arc::new(roots), Arc::new(provider::default_provider()));
-    let verifier = |lists: &Vec<CertificateRevocationListDer<'static>>| {
-        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&algorithms))
-            .with_crls(lists.iter().cloned())
-            // Authorities without a list revoke nothing; and a list that was not renewed in time still counts.
-            .allow_unknown_revocation_status()
-            .build()
-            .map_err(|error| unreadable("a revocation list", error))
-    };
-    groups.iter().map(verifier).collect()
 }
 
 #[cfg(test)]

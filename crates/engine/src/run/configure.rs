@@ -141,6 +141,24 @@ pub(super) async fn update_distributor(
             ("distributor_id", json!(distributor_id)),
         ])
     };
+    let config = match config {
+        Value::Null => Document::new(),
+        Value::Object(map) => map,
+        other => {
+            return Err(Failure::Error(PulpError::wrong_type(
+                "distributor_config",
+                "dict",
+                &other,
+            )));
+        }
+    };
+    let registry = &run.engine.registry;
+    // As the settings are now; if somebody changes them meanwhile, the transaction looks at the guard itself.
+    let store = &run.engine.store;
+    let present = store.distributor_get(&repo_id, &distributor_id).await;
+    let before = present.map_err(from_store)?.ok_or_else(gone)?;
+    let wanted = merged_config(&before.config, config.clone());
+    let readable = distributors::check_guard(registry, &before.type_id, &wanted).await?;
     let last = run.last().await?;
     last.distributors_lock().await.map_err(from_store)?;
     let present = last
@@ -153,23 +171,10 @@ pub(super) async fn update_distributor(
         Some(Value::Bool(flag)) => Some(*flag),
         Some(_) => return Err(Failure::Error(PulpError::invalid_value(&["auto_publish"]))),
     };
-    let config = match config {
-        Value::Null => Document::new(),
-        Value::Object(map) => map,
-        other => {
-            return Err(Failure::Error(PulpError::wrong_type(
-                "distributor_config",
-                "dict",
-                &other,
-            )));
-        }
-    };
-    let config = importers::without_masks(&distributor.config, config);
-    let merged = Config::new(merged(distributor.config, config))
-        .document()
-        .clone();
-    let (registry, type_id) = (&run.engine.registry, &distributor.type_id);
-    let guard = distributors::check_config(registry, &last, &repo_id, type_id, &merged).await?;
+    let merged = merged_config(&distributor.config, config);
+    let type_id = &distributor.type_id;
+    let checked = distributors::check_config(registry, &last, &repo_id, type_id, &merged, readable);
+    let guard = checked.await?;
     let settings = DistributorSettings {
         config: &merged,
         guard,
@@ -179,6 +184,13 @@ pub(super) async fn update_distributor(
         .await
         .map_err(from_store)?;
     with_result(&run, last, distributors::document(registry, &updated)).await
+}
+
+/// The settings of a distributor after a change.
+fn merged_config(before: &Document, changes: Document) -> Document {
+    let changes = importers::without_masks(before, changes);
+    let merged = merged(before.clone(), changes);
+    Config::new(merged).document().clone()
 }
 
 /// Removes a distributor and stops serving what it published.

@@ -1,5 +1,8 @@
 //! The entitlement in a client's certificate (reference: platform-api §13.3).
 
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 use x509_parser::asn1_rs::{Any, OctetString, Oid, Tag};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -13,11 +16,25 @@ const VERSION: &[u64] = &[6];
 /// Below the namespace: the payload of certificates of version 3.
 const PAYLOAD: &[u64] = &[7];
 
+/// Mounts of which a connection remembers whether they are open.
+const MOST_MOUNTS: usize = 1024;
+
 /// The paths that a certificate opens, once its chain is checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entitlement(PathGraph);
+#[derive(Debug)]
+pub struct Entitlement {
+    paths: PathGraph,
+    /// The mounts that were asked about, and whether they are open as a whole.
+    mounts: Mutex<HashMap<Box<str>, bool>>,
+}
 
 impl Entitlement {
+    fn new(paths: PathGraph) -> Self {
+        Self {
+            paths,
+            mounts: Mutex::default(),
+        }
+    }
+
     /// Reads it from a certificate; `None` when there is none in it that can be read.
     pub(crate) fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -40,11 +57,11 @@ impl Entitlement {
             version.split_once('.').map_or(version, |(major, _)| major)
         });
         match major {
-            "1" => Some(Self(PathGraph::of_paths(paths))),
+            "1" => Some(Self::new(PathGraph::of_paths(paths))),
             "3" => {
                 let (rest, payload) = OctetString::from_der(payload?).ok()?;
                 let graph = payload::decode(payload.as_cow())?;
-                rest.is_empty().then_some(Self(graph))
+                rest.is_empty().then(|| Self::new(graph))
             }
             _ => None,
         }
@@ -53,7 +70,23 @@ impl Entitlement {
     /// Tells whether it opens `path`: relative to where the server's content begins, without slashes at its ends.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
-        self.0.covers(path)
+        self.paths.covers(path)
+    }
+
+    /// The same for a path that is `mount` or below it: what is open as a whole is looked up once.
+    #[must_use]
+    pub fn covers_in(&self, mount: &str, path: &str) -> bool {
+        let known = self.mounts.lock().get(mount).copied();
+        let is_open = known.unwrap_or_else(|| {
+            let is_open = self.covers(mount);
+            let mut mounts = self.mounts.lock();
+            if mounts.len() >= MOST_MOUNTS {
+                mounts.clear();
+            }
+            mounts.insert(mount.into(), is_open);
+            is_open
+        });
+        is_open || mount != path && self.covers(path)
     }
 }
 

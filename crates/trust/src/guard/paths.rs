@@ -6,6 +6,8 @@ pub(super) const ROOT: u32 = 0;
 const LISTING: &str = "listing";
 /// Segments of a path that are looked at: no entitlement is deeper.
 const DEEPEST: usize = 64;
+/// Edges that are looked at for one path, as many as a payload may have: only where paths meet again and again are there more.
+const MOST_LOOKED_AT: usize = 64 * 1024;
 
 /// A graph whose edges are segments and whose ends, nodes without edges, are entitlements. Paths may share nodes, and a
 /// hostile certificate may lead in circles.
@@ -61,17 +63,24 @@ impl PathGraph {
     }
 
     /// Tells whether one of the entitlements is `path`, or a folder above it. A segment that begins with `$` stands for any one.
+    /// What takes too long is not.
     pub(super) fn covers(&self, path: &str) -> bool {
         if self.opens_all {
             return true;
         }
         let mut at = vec![ROOT];
+        let mut left = MOST_LOOKED_AT;
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         for _ in 0..DEEPEST {
             let Some(segment) = segments.next() else {
                 return false;
             };
             let is_last = segments.clone().next().is_none();
+            let count = at.iter().map(|node| self.edges(*node).len()).sum();
+            let Some(less) = left.checked_sub(count) else {
+                return false;
+            };
+            left = less;
             let mut next = Vec::new();
             for &(word, to) in at.iter().flat_map(|node| self.edges(*node)) {
                 let word = self.words.get(word as usize).map_or("", |word| &**word);
@@ -158,6 +167,25 @@ mod tests {
         assert!(!graph.covers("listing"));
         assert!(!graph.covers("a/listing/x"));
         assert!(!graph.covers("a/1/listing"));
+    }
+
+    #[test]
+    fn nodes_that_all_lead_to_each_other_open_nothing_after_so_many_edges() {
+        let count = 200u32;
+        let all: Vec<(u32, u32)> = (0..count).map(|to| (0, to)).collect();
+        let mut nodes = vec![all; count as usize];
+        nodes.push(Vec::new());
+        // The end stands behind the last segment that is looked at.
+        nodes[1].push((1, count));
+        let words = || -> Vec<Box<str>> { ["$a", "end"].map(Into::into).into() };
+        let graph = PathGraph::new(words(), nodes);
+        assert!(graph.covers("a/end"));
+        assert!(!graph.covers("a/a/a/end"));
+        assert!(!graph.covers(&"a/".repeat(62)));
+        // A tree of the same size is looked at as a whole.
+        let mut flat: Vec<(u32, u32)> = vec![(0, 1); MOST_LOOKED_AT - 1];
+        flat.push((1, 1));
+        assert!(PathGraph::new(words(), vec![flat, Vec::new()]).covers("end"));
     }
 
     #[test]

@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
 use pith_testkit::entitled::{Client, EntitlementCa, Opens};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyUsagePurpose};
 
+use rustls::pki_types::pem::PemObject;
+
+use super::authorities::{MOST_AUTHORITIES, MOST_LISTS, MOST_TEXT};
 use super::*;
 use crate::{Authority, PeerCertificate, Subject};
 
@@ -133,13 +137,170 @@ fn revoked_certificates_are_refused_by_any_list_and_lists_of_others_revoke_nothi
     let before = guard(&bundle);
     assert_eq!(refused(&worse, &before, now()), None);
     assert_eq!(refused(&bad, &guard(&ca.pem()), now()), None);
-    // A list that another has signed in the name of the authority makes none of it count.
-    let forged = EntitlementCa::new("one").unwrap().revoke(&[]).unwrap();
-    let with_forged = Guard::new(&ca.pem(), &lists(&[forged])).unwrap();
-    assert_eq!(
-        refused(&good, &with_forged, now()),
-        Some(Refusal::NotTrusted)
+    // The same guard, once the server's lists are others, and a guard of the server's lists alone.
+    let none = RevocationLists::default();
+    assert_eq!(refused(&worse, &with_both.with_revoked(&none), now()), None);
+    let of_server = before.with_revoked(&of_server);
+    let refusal = refused(&worse, &of_server, now());
+    assert_eq!(refusal, Some(Refusal::NotTrusted));
+}
+
+#[test]
+fn a_list_counts_for_the_authority_whose_key_signed_it() {
+    // An authority that was renewed with another key.
+    let (old, new) = (
+        EntitlementCa::new("one").unwrap(),
+        EntitlementCa::new("one").unwrap(),
     );
+    let of = |ca, serial| showing(&[&client(ca, &Client::of("c", serial, Opens::Paths(&["/a"])))]);
+    let (lists, both) = (
+        [old.revoke(&[7]).unwrap(), new.revoke(&[8]).unwrap()].concat(),
+        [old.pem(), new.pem()].concat(),
+    );
+    let of_setting = guard(&[both.clone(), lists.clone()].concat());
+    let of_server = RevocationLists::from_pem(&lists).unwrap();
+    let of_server = Guard::new(&both, &of_server).unwrap();
+    for guard in [of_setting, of_server] {
+        for (ca, good, bad) in [(&old, 8, 7), (&new, 7, 8)] {
+            assert_eq!(refused(&of(ca, good), &guard, now()), None);
+            let refusal = refused(&of(ca, bad), &guard, now());
+            assert_eq!(refusal, Some(Refusal::NotTrusted));
+        }
+    }
+    // One that a stranger signed in the name of the authority is none of a setting, and in the server's file it is of the stranger.
+    let forged = EntitlementCa::new("one").unwrap().revoke(&[7]).unwrap();
+    let none = RevocationLists::default();
+    assert!(Guard::new(&[old.pem(), forged.clone()].concat(), &none).is_err());
+    let forged = RevocationLists::from_pem(&forged).unwrap();
+    let guard = Guard::new(&old.pem(), &forged).unwrap();
+    assert_eq!(refused(&of(&old, 7), &guard, now()), None);
+}
+
+#[test]
+fn many_authorities_and_long_lists_cost_neither_memory_nor_signatures() {
+    let authorities: Vec<_> = (0..MOST_AUTHORITIES)
+        .map(|_| EntitlementCa::new("one").unwrap())
+        .collect();
+    let text: String = authorities.iter().map(EntitlementCa::pem).collect();
+    let serials: Vec<u64> = (100..10_000).collect();
+    let list = authorities[0].revoke(&serials).unwrap();
+    let of_server = RevocationLists::from_pem(&list).unwrap();
+    let of_all = Guard::new(&text, &of_server).unwrap();
+    // The list is the server's, once for all guards and authorities.
+    assert!(of_all.bytes() < list.len());
+    let of_setting = guard(&[authorities[0].pem(), list.repeat(2)].concat());
+    assert!(of_setting.bytes() < 3 * list.len());
+    let of = |ca, serial| showing(&[&client(ca, &Client::of("c", serial, Opens::Paths(&["/a"])))]);
+    assert_eq!(refused(&of(&authorities[0], 7), &of_all, now()), None);
+    let revoked = refused(&of(&authorities[0], 100), &of_all, now());
+    assert_eq!(revoked, Some(Refusal::NotTrusted));
+    // Of those of one name each is tried.
+    let last = &authorities[MOST_AUTHORITIES - 1];
+    assert_eq!(refused(&of(last, 7), &of_all, now()), None);
+    // More lists than that stand in no setting.
+    let lists = authorities[0].revoke(&[]).unwrap().repeat(MOST_LISTS + 1);
+    let text = [authorities[0].pem(), lists].concat();
+    assert!(Guard::new(&text, &of_server).is_err());
+}
+
+#[test]
+fn what_is_no_authority_makes_no_guard() {
+    let root = EntitlementCa::new("root").unwrap();
+    let none = RevocationLists::default();
+    let own = client(&root, &Client::of("c", 7, Opens::Paths(&["/a"])));
+    let of_kind = |change: &dyn Fn(&mut CertificateParams)| {
+        EntitlementCa::with("other", change).unwrap().pem()
+    };
+    for bad in [
+        own.clone(),
+        of_kind(&|params| params.is_ca = IsCa::ExplicitNoCa),
+        of_kind(&|params| params.is_ca = IsCa::NoCa),
+        of_kind(&|params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
+    ] {
+        for text in [bad.clone(), [root.pem(), bad].concat()] {
+            let error = Guard::new(&text, &none).unwrap_err().to_string();
+            assert!(error.contains("none of an authority"), "{error}");
+        }
+    }
+    // Without a keyUsage it may do all.
+    guard(&of_kind(&|params| params.key_usages = Vec::new()));
+}
+
+#[test]
+fn an_authority_vouches_for_as_many_below_it_as_it_says() {
+    let root = EntitlementCa::with("root", |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    })
+    .unwrap();
+    let wanted = Client::of("c", 7, Opens::Paths(&["/a"]));
+    let guard = guard(&root.pem());
+    assert_eq!(
+        refused(&showing(&[&client(&root, &wanted)]), &guard, now()),
+        None
+    );
+    let between = root.below("between", 3).unwrap();
+    let below = showing(&[&client(&between, &wanted), &between.pem()]);
+    assert_eq!(refused(&below, &guard, now()), Some(Refusal::NotTrusted));
+}
+
+#[test]
+fn authorities_are_in_between_when_another_has_signed_them_not_when_it_has_that_name() {
+    let (real, fake) = (
+        EntitlementCa::new("root").unwrap(),
+        EntitlementCa::new("root").unwrap(),
+    );
+    let between = real.below("between", 3).unwrap();
+    let own = client(&between, &Client::of("c", 7, Opens::Paths(&["/a"])));
+    let with_fake = guard(&[between.pem(), fake.pem()].concat());
+    assert_eq!(refused(&showing(&[&own]), &with_fake, now()), None);
+    // Two that have only signed each other lead nowhere, alone or beside a third.
+    let (one, two) = (
+        EntitlementCa::new("one").unwrap(),
+        EntitlementCa::new("two").unwrap(),
+    );
+    let crossed = [one.vouch(&two).unwrap(), two.vouch(&one).unwrap()].concat();
+    let none = RevocationLists::default();
+    for text in [crossed.clone(), [real.pem(), crossed.clone()].concat()] {
+        let error = Guard::new(&text, &none).unwrap_err().to_string();
+        assert!(error.contains("signed each other"), "{error}");
+    }
+    let own = client(&two, &Client::of("c", 7, Opens::Paths(&["/a"])));
+    let whole = guard(&[one.pem(), crossed].concat());
+    assert_eq!(refused(&showing(&[&own]), &whole, now()), None);
+}
+
+#[test]
+fn what_a_client_shows_of_one_name_is_not_tried_in_every_order() {
+    let root = EntitlementCa::new("one").unwrap();
+    let guard = guard(&root.pem());
+    let namesakes: Vec<_> = (1..MOST_SENT)
+        .map(|_| EntitlementCa::new("one").unwrap())
+        .collect();
+    let wanted = Client::of("c", 7, Opens::Paths(&["/a"]));
+    let mut shown: Vec<String> = namesakes.iter().map(EntitlementCa::pem).collect();
+    shown.insert(0, client(&root, &wanted));
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    assert_eq!(refused(&showing(&shown), &guard, now()), None);
+    // A way that is too long leads nowhere.
+    let crossed: Vec<String> = (1..namesakes.len())
+        .map(|at| namesakes[at - 1].vouch(&namesakes[at]).unwrap())
+        .collect();
+    let own = client(&namesakes[namesakes.len() - 1], &wanted);
+    let shown: Vec<&str> = std::iter::once(&own)
+        .chain(&crossed)
+        .map(String::as_str)
+        .collect();
+    let refusal = refused(&showing(&shown), &guard, now());
+    assert_eq!(refusal, Some(Refusal::NotTrusted));
+}
+
+#[test]
+fn lists_of_a_part_are_not_read() {
+    let ca = EntitlementCa::new("one").unwrap();
+    let part = ca.revoke_since(&[7]).unwrap();
+    assert!(RevocationLists::from_pem(&part).is_err());
+    let none = RevocationLists::default();
+    assert!(Guard::new(&[ca.pem(), part].concat(), &none).is_err());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use pith_e2e::server::free_address;
 use pith_e2e::tools::{is_root, missing, run, sample_files, sample_repo, wait_for};
 use pith_e2e::{Dnf, Feed};
-use pith_testkit::entitled::{Client, EntitlementCa, Opens};
+use pith_testkit::entitled::{Client, EntitlementCa, Opens, raw_payload};
 use serde_json::{Value, json};
 
 use super::{Scene, ended, fetched};
@@ -388,6 +388,77 @@ fn a_guard_holds_from_the_moment_it_is_saved_and_no_override_changes_it() {
 }
 
 #[test]
+fn what_is_no_authority_or_lets_nobody_in_guards_nothing() {
+    on_each_database(&[], |guarded| {
+        let own = json!({"auth_ca": guarded.ca.pem()});
+        guarded.create_rpm("paid", &json!({"feed": guarded.feed()}), &own);
+        let path = "/pulp/repos/vip/paid/repodata/repomd.xml";
+        let right = guarded.right();
+        let client = fs::read_to_string(&right.0).unwrap();
+        let (one, two) = (
+            EntitlementCa::new("one").unwrap(),
+            EntitlementCa::new("two").unwrap(),
+        );
+        let crossed = [one.vouch(&two).unwrap(), two.vouch(&one).unwrap()].concat();
+        let with = |lists: &str| [guarded.ca.pem(), lists.to_owned()].concat();
+        let namesake = EntitlementCa::new("content authority").unwrap();
+        for (bad, why) in [
+            (client, "none of an authority"),
+            (crossed, "signed each other"),
+            (
+                with(&guarded.ca.revoke(&[]).unwrap().repeat(101)),
+                "revocation lists",
+            ),
+            (with(&namesake.revoke(&[]).unwrap()), "is not signed by"),
+            (
+                with(&guarded.ca.revoke_since(&[]).unwrap()),
+                "cannot be read",
+            ),
+        ] {
+            let task = guarded.change("paid", &json!({"auth_ca": bad}));
+            assert_eq!(task["state"], "error", "{task}");
+            assert!(task.to_string().contains(why), "{task}");
+            let body = json!({
+                "distributor_id": "other", "distributor_type_id": "yum_distributor",
+                "distributor_config": {"http": true, "https": true, "relative_url": "other", "auth_ca": bad},
+            });
+            let path = "/repositories/paid/distributors/";
+            guarded.scene.admin_does("POST", path, &body, 400);
+        }
+        assert_eq!(guarded.status(Some(&right), path), 200);
+    });
+}
+
+#[test]
+fn large_guards_and_tangled_entitlements_keep_nobody_waiting() {
+    on_each_database(&[], |guarded| {
+        let ca = EntitlementCa::new("attacker").unwrap();
+        let others: String = (1..100)
+            .map(|_| EntitlementCa::new("attacker").unwrap().pem())
+            .collect();
+        let serials: Vec<u64> = (1000..20_000).collect();
+        let text = [ca.pem(), others, ca.revoke(&serials).unwrap()].concat();
+        let own = json!({"auth_ca": text});
+        guarded.create_rpm("hoard", &json!({"feed": guarded.feed()}), &own);
+        guarded.create_rpm("free", &json!({"feed": guarded.feed()}), &json!({}));
+        let all: Vec<(usize, usize)> = (1..200).map(|to| (0, to)).collect();
+        let payload = raw_payload(&["$a"], &vec![all; 200]).unwrap();
+        let opens = Opens::Raw("3.4", &payload);
+        let tangled = guarded.client(&ca, &Client::of("tangled", 20, opens));
+        let deep = format!("/pulp/repos/vip/hoard/{}", "a/".repeat(60));
+        assert_eq!(guarded.status(Some(&tangled), &deep), 403);
+        let opens = Opens::Paths(ALL);
+        let good = guarded.client(&ca, &Client::of("good", 21, opens));
+        let gone = guarded.client(&ca, &Client::of("gone", 1021, opens));
+        let path = "/pulp/repos/vip/hoard/repodata/repomd.xml";
+        assert_eq!(guarded.status(Some(&good), path), 200);
+        assert_eq!(guarded.status(Some(&gone), path), 403);
+        let free = "/pulp/repos/vip/free/repodata/repomd.xml";
+        assert_eq!(guarded.status(None, free), 200);
+    });
+}
+
+#[test]
 fn a_resumed_session_has_the_certificate_that_it_began_with_and_no_other() {
     if missing(&["openssl"]) {
         return;
@@ -534,13 +605,19 @@ fn the_server_names_an_authority_for_repositories_without_one_and_what_is_revoke
         })
         .unwrap();
         assert_eq!(statuses(Some(&of_own)), [200, 403, 403]);
-        // A list that cannot be read changes nothing, and neither does none.
-        fs::write(&revoked, "junk").unwrap();
-        wait_for("the fault to be told", || {
-            let log = guarded.scene.server.log()?;
-            Ok(log.contains("stay as they were").then_some(()))
-        })
-        .unwrap();
+        // A list that cannot be read changes nothing, and neither does one that is not understood, whoever's it is.
+        let stranger = EntitlementCa::new("stranger").unwrap();
+        let part = stranger.revoke_since(&[1]).unwrap();
+        for (count, bad) in ["junk", part.as_str()].into_iter().enumerate() {
+            fs::write(&revoked, bad).unwrap();
+            wait_for("the fault to be told", || {
+                let log = guarded.scene.server.log()?;
+                let told = log.matches("stay as they were").count();
+                Ok((told > count).then_some(()))
+            })
+            .unwrap();
+            assert_eq!(statuses(Some(&of_own)), [200, 403, 403]);
+        }
         assert_eq!(statuses(Some(&of_all)), [403, 403, 403]);
         fs::write(&revoked, ca.revoke(&[99]).unwrap()).unwrap();
     });
