@@ -20,7 +20,7 @@ pub(super) const MOST_LISTS: usize = 100;
 /// Signatures that are checked to find out who signed whom.
 const MOST_SIGNATURES: usize = 512;
 
-/// What stands in a setting, in order.
+/// The authorities and lists of a setting, in order.
 #[derive(Debug, Default)]
 pub(super) struct Authorities {
     pub(super) id: GuardId,
