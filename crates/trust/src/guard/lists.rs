@@ -120,14 +120,14 @@ impl Lists {
             unreadable("a revocation list", format!("{error}; {hint}"))
         };
         let read = BorrowedCertRevocationList::from_der(&der).map_err(wrong)?;
-        let mut serials = Vec::new();
+        let mut serials: Vec<Box<[u8]>> = Vec::new();
         for revoked in &read {
             serials.push(revoked.map_err(wrong)?.serial_number.into());
         }
         serials.sort_unstable();
         let issuer: Box<[u8]> = CertRevocationList::from(read).issuer().into();
-        let each = |serial: &Box<[u8]>| size_of_val(serial) + serial.len().max(32);
-        self.bytes += der.len() + serials.iter().map(each).sum::<usize>();
+        let each = |serial: &[u8]| size_of::<Box<[u8]>>() + serial.len().max(32);
+        self.bytes += der.len() + serials.iter().map(|serial| each(serial)).sum::<usize>();
         self.by_issuer.entry(issuer).or_default().push(List {
             der,
             serials: serials.into(),

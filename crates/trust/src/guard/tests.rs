@@ -375,7 +375,7 @@ fn authorities_that_cannot_be_read_make_no_guard() {
         ca.pem().repeat(MOST_AUTHORITIES + 1),
         [ca.pem(), "#".repeat(MOST_TEXT)].concat(),
     ] {
-        assert!(Guard::new(&bad, &none).is_err(), "{:.60}", bad);
+        assert!(Guard::new(&bad, &none).is_err(), "{bad:.60}");
     }
     assert!(RevocationLists::from_pem(list).is_err());
     assert!(RevocationLists::from_pem(&ca.pem()).unwrap().is_empty());
