@@ -154,8 +154,7 @@ pub(super) async fn update_distributor(
     };
     let registry = &run.engine.registry;
     // As the settings are now; if somebody changes them meanwhile, the transaction looks at the guard itself.
-    let store = &run.engine.store;
-    let present = store.distributor_get(&repo_id, &distributor_id).await;
+    let present = run.store.distributor_get(&repo_id, &distributor_id).await;
     let before = present.map_err(from_store)?.ok_or_else(gone)?;
     let wanted = merged_config(&before.config, config.clone());
     let readable = distributors::check_guard(registry, &before.type_id, &wanted).await?;
