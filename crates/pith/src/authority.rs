@@ -140,7 +140,12 @@ async fn kept(
     };
     // Another process may add its names at the same time, and be overwritten.
     while !authority.permits(names)? {
-        keeper.set(&authority.extended(names)?).await?;
+        let extended = authority.extended(names)?;
+        anyhow::ensure!(
+            extended.permits(names)?,
+            "no certificate authority can be made for the names {names:?}: see --tls-names"
+        );
+        keeper.set(&extended).await?;
         let again = keeper.get().await?;
         authority = again.context("the certificate authority is gone")?;
         tracing::warn!(

@@ -7,6 +7,18 @@ use crate::options::ServerOptions;
 
 /// Options of the connection to a server.
 const CONNECTION: &[&str] = &["url", "user", "password", "ca_cert", "insecure"];
+/// Options of a server that a change of its authority looks at.
+const AUTHORITY: &[&str] = &[
+    "data",
+    "database",
+    "listen",
+    "tls_listen",
+    "tls_names",
+    "authority_cert",
+    "authority_key",
+    "secrets_key",
+    "accept_lost_secrets",
+];
 /// Options of what is printed.
 const PRINTED: &[&str] = &["json", "no_color"];
 
@@ -30,17 +42,25 @@ pub(crate) fn idle(matches: &ArgMatches) -> Option<String> {
             "is for commands that talk to a server; `pith serve` is one",
         )
         .or_else(|| without(PRINTED, "is for commands that print what a server answers")),
-        "authority" => without(CONNECTION, "is for commands that talk to a server"),
+        "authority" => without(CONNECTION, "is for commands that talk to a server").or_else(|| {
+            let (_, command) = own.subcommand()?;
+            let given = |id: &&String| command.value_source(id) == Some(ValueSource::CommandLine);
+            let option = server_options()
+                .into_iter()
+                .filter(|id| !AUTHORITY.contains(&id.as_str()))
+                .find(|id| given(&id))?;
+            Some(format!(
+                "--{} is for `pith serve`; a change of the authority does not look at it",
+                option.replace('_', "-")
+            ))
+        }),
         "mirror"
             if own
                 .get_one::<String>("url")
                 .is_some_and(|url| !url.is_empty()) =>
         {
-            let options = ServerOptions::augment_args(clap::Command::new("serve"));
-            let ids: Vec<&str> = options
-                .get_arguments()
-                .map(|arg| arg.get_id().as_str())
-                .collect();
+            let options = server_options();
+            let ids: Vec<&str> = options.iter().map(String::as_str).collect();
             let why = "is for a server that this command starts, and --url or PITH_URL names one that runs";
             without(&ids, why).or_else(|| without(&["exit"], why))
         }
@@ -57,6 +77,14 @@ pub(crate) fn idle(matches: &ArgMatches) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The options of a server, by the names that clap has for them.
+fn server_options() -> Vec<String> {
+    ServerOptions::augment_args(clap::Command::new("serve"))
+        .get_arguments()
+        .map(|arg| arg.get_id().to_string())
+        .collect()
 }
 
 #[cfg(test)]
@@ -79,6 +107,7 @@ mod tests {
             ("pith serve --url http://x/", "--url"),
             ("pith --json serve", "--json"),
             ("pith authority rotate --url http://x/", "--url"),
+            ("pith authority rotate --workers 2", "--workers"),
             ("pith serve --data d --insecure", "--insecure"),
             ("pith mirror feed --url http://x/ --data d", "--data"),
             ("pith mirror feed --url http://x/ --exit", "--exit"),
@@ -95,6 +124,7 @@ mod tests {
     fn options_that_count_are_taken() {
         for line in [
             "pith serve --data d --workers 2",
+            "pith authority rotate --data d --tls-names pith.example --revoke",
             "pith mirror feed --data d --exit --json",
             "pith mirror feed --url http://x/ --user eve --repo-id r",
             "pith logout --json",

@@ -426,6 +426,12 @@ mod tests {
         let more = named(&["*.mirror.example", "10.0.0.1"]);
         let extended = authority.extended(&more).unwrap();
         assert!(authority.permits(&first).unwrap());
+        // Written in another way, the same names.
+        assert!(
+            authority
+                .permits(&named(&["0:0::1", "PITH.example"]))
+                .unwrap()
+        );
         for name in ["evil.example", "10.0.0.1", "notpith.example", "example"] {
             assert!(!authority.permits(&named(&[name])).unwrap(), "{name}");
         }

@@ -10,9 +10,12 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 /// Names of every machine for itself.
 const OWN: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// A name as it is constrained: `*.example.org` stands for all below `example.org`.
+/// A name as it is constrained: an address in its shortest form, and `*.example.org` for all below `example.org`.
 fn plain(name: &str) -> String {
-    name.strip_prefix("*.").unwrap_or(name).to_ascii_lowercase()
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => name.strip_prefix("*.").unwrap_or(name).to_ascii_lowercase(),
+    }
 }
 
 /// Constraints to these names and those of every machine for itself.
