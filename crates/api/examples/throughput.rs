@@ -21,13 +21,10 @@ use tower::ServiceExt;
 
 const PACKAGE: UnitType = UnitType {
     id: "package",
-    display_name: "",
-    description: "",
     key: &[KeyField::same("name"), KeyField::same("version")],
-    referenced_types: &[],
-    search_indexes: "[]",
     indexed: &["name"],
     file_backed: true,
+    ..UnitType::PLAIN
 };
 
 struct Packages;

@@ -28,7 +28,7 @@ fn type_document(kind: &UnitType, href: &str) -> Value {
 }
 
 fn plugin_document(registry: &Registry, plugin: &PluginDescriptor, href: &str) -> Value {
-    let shown = |type_id: &&&str| registry.is_listed(type_id);
+    let shown = |type_id: &&&str| registry.is_shown(type_id);
     let types: Vec<&&str> = plugin.types.iter().filter(shown).collect();
     json!({
         "_href": href,
@@ -40,7 +40,7 @@ fn plugin_document(registry: &Registry, plugin: &PluginDescriptor, href: &str) -
 
 /// Every content type.
 pub(crate) async fn types(call: Call) -> Result<Answer, PulpError> {
-    let kinds = call.engine.registry.listed_types();
+    let kinds = call.engine.registry.shown_types();
     let documents: Vec<Value> = kinds
         .map(|kind| type_document(kind, &format!("{BASE}/types/{}/", kind.id)))
         .collect();

@@ -1,9 +1,12 @@
 //! Descriptors: what types, importers and distributors say of themselves, as data. `/v2/plugins/*`, the masking of
 //! secrets and the reference page of the settings come from here.
 
+use pith_core::Document;
 use serde_json::Value;
 
-/// A kind of content unit.
+use crate::rules::{Listed, Plain, UnitRules};
+
+/// A kind of content unit: facts as data, and what must be code in its [`UnitType::rules`].
 #[derive(Debug, Clone)]
 pub struct UnitType {
     /// `rpm`, `iso`, …
@@ -22,6 +25,54 @@ pub struct UnitType {
     pub indexed: &'static [&'static str],
     /// Is true when a unit has a file, and so `downloaded` and `_storage_path`.
     pub file_backed: bool,
+    /// Is true when its files come during the sync whatever the download policy says: files that upstream renames with every
+    /// change, so that they could not be had later.
+    pub always_downloaded: bool,
+    /// Is true when clients are shown its units where they did not ask for them by name: in counts, searches over all types,
+    /// results of tasks and lists of types. Units that Pulp did not have must not surprise its clients.
+    pub shown: bool,
+    /// The name of a unit's file below the unit's folder in `_storage_path`.
+    pub storage_name: StorageName,
+    /// Large fields that are made of parts beside the document.
+    pub presented: &'static [Presented],
+    /// Every field that units can have on the wire, so that a search can refuse the others by name. `None` refuses nothing.
+    pub known: Option<&'static [&'static str]>,
+    /// Fields that results of copies and removals show beside the unit key.
+    pub in_results: &'static [&'static str],
+    /// Fields that are worked out of a unit's file: a known unit that is handed over again, and otherwise stays as it is, gets
+    /// what it lacks of them.
+    pub learned: &'static [&'static str],
+    /// Fields besides that are no part of what is said of a unit, such as where its file was found: two units that differ in
+    /// nothing but these and the learned ones are one.
+    pub unsaid: &'static [&'static str],
+    /// The number of leading bytes of a file that [`UnitRules::learn`] wants to see.
+    pub head: usize,
+    /// The flag that depends on what else a repository has. In searches of a repository it is shown, filtered and sorted by as
+    /// that repository has it.
+    pub listed: Option<&'static Listed>,
+    /// What must be code.
+    pub rules: &'static dyn UnitRules,
+}
+
+/// The name of a unit's file below the unit's folder in `_storage_path`.
+#[derive(Debug, Clone, Copy)]
+pub enum StorageName {
+    /// None: the folder itself is the path.
+    Folder,
+    /// The text of this field.
+    Field(&'static str),
+    /// What is behind the last slash in the text of this field.
+    LastSegment(&'static str),
+}
+
+/// A field that [`UnitRules::present`] makes, with the parts that it is made of: a search that does not ask for the field never
+/// reads them.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented {
+    /// The name on the wire.
+    pub field: &'static str,
+    /// The names of the parts.
+    pub parts: &'static [&'static str],
 }
 
 /// A field of a unit key.
@@ -43,6 +94,46 @@ impl KeyField {
 }
 
 impl UnitType {
+    /// A type whose units are their documents and nothing else: the start for others.
+    pub const PLAIN: Self = Self {
+        id: "",
+        display_name: "",
+        description: "",
+        key: &[],
+        referenced_types: &[],
+        search_indexes: "[]",
+        indexed: &[],
+        file_backed: false,
+        always_downloaded: false,
+        shown: true,
+        storage_name: StorageName::Folder,
+        presented: &[],
+        known: None,
+        in_results: &[],
+        learned: &[],
+        unsaid: &[],
+        head: 0,
+        listed: None,
+        rules: &Plain,
+    };
+
+    /// Tells whether a field is part of what is said of a unit.
+    #[must_use]
+    pub fn is_said(&self, field: &str) -> bool {
+        !self.learned.contains(&field) && !self.unsaid.contains(&field)
+    }
+
+    /// The name of a unit's file below its folder in `_storage_path`.
+    #[must_use]
+    pub fn storage_name_of<'a>(&self, doc: &'a Document) -> Option<&'a str> {
+        let text = |field: &str| doc.get(field)?.as_str();
+        match self.storage_name {
+            StorageName::Folder => None,
+            StorageName::Field(field) => text(field),
+            StorageName::LastSegment(field) => text(field)?.rsplit('/').next(),
+        }
+    }
+
     /// The `search_indexes` of `/v2/plugins/types/`.
     #[must_use]
     pub fn search_indexes(&self) -> Value {

@@ -1,7 +1,5 @@
 //! Units as types hand them over and get them back.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use pith_core::{Digest, Document, Sha256, Timestamp, UnitId};
 use serde_json::Value;
@@ -135,7 +133,7 @@ pub enum Existing {
     /// The repository keeps it as it is.
     #[default]
     Keep,
-    /// The wanted one comes in its place, after [`crate::ContentType::merge`].
+    /// The wanted one comes in its place, after [`crate::UnitRules::merge`].
     Replace,
 }
 
@@ -214,20 +212,6 @@ impl Select {
     }
 }
 
-/// A flag that is true of units which other units of the same repository list. The stored document has it of every unit that
-/// may be listed somewhere.
-#[derive(Debug)]
-pub struct Listed {
-    /// The field.
-    pub flag: &'static str,
-    /// Which units list, and what of them must be read.
-    pub by: fn() -> Select,
-    /// Adds the names that such a unit lists.
-    pub names: fn(&Document, &mut HashSet<String>),
-    /// The name of a unit of which the key fields are known.
-    pub name: fn(&Document) -> String,
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -237,17 +221,12 @@ mod tests {
 
     const ISO: UnitType = UnitType {
         id: "iso",
-        display_name: "",
-        description: "",
         key: &[
             KeyField::same("name"),
             KeyField::same("checksum"),
             KeyField::same("size"),
         ],
-        referenced_types: &[],
-        search_indexes: "[]",
-        indexed: &[],
-        file_backed: true,
+        ..UnitType::PLAIN
     };
 
     #[test]

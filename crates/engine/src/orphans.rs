@@ -42,7 +42,7 @@ impl Engine {
             let entry = json!({ "count": count, "_href": href(kind.id) });
             (kind.id.to_owned(), entry)
         };
-        Ok(self.registry.listed_types().map(entry).collect())
+        Ok(self.registry.shown_types().map(entry).collect())
     }
 
     /// The orphans of a type, in batches.

@@ -1,6 +1,6 @@
 //! Units, tasks and workers as documents (reference: platform-api §3.1, §4.8, §5.1, §6.1).
 
-use pith_content::{ContentType, UnitKey, UnitType};
+use pith_content::{UnitKey, UnitType};
 use pith_core::clock::iso;
 use pith_core::task::task_link;
 use pith_core::{Document, Timestamp};
@@ -29,16 +29,15 @@ pub fn unit_document(
         last_updated,
         ..
     } = unit;
-    if let Some(family) = registry.content_type_of(&type_id) {
-        if !parts.is_empty() {
-            family.present(&type_id, &mut doc, &named(parts));
-        }
-        if let Some(kind) = registry.unit_type(&type_id).filter(|kind| kind.file_backed) {
-            doc.insert("downloaded".to_owned(), json!(downloaded));
-            if storage_path {
-                let path = storage_path_of(family.as_ref(), kind, &doc);
-                doc.insert("_storage_path".to_owned(), json!(path));
-            }
+    let kind = registry.unit_type(&type_id);
+    if let Some(kind) = kind.filter(|_| !parts.is_empty()) {
+        kind.rules.present(&mut doc, &named(parts));
+    }
+    if let Some(kind) = kind.filter(|kind| kind.file_backed) {
+        doc.insert("downloaded".to_owned(), json!(downloaded));
+        if storage_path {
+            let path = storage_path_of(kind, &doc);
+            doc.insert("_storage_path".to_owned(), json!(path));
         }
     }
     doc.entry("pulp_user_metadata").or_insert_with(|| json!({}));
@@ -62,21 +61,21 @@ pub fn unit_beside(registry: &Registry, unit: Unit, plain: &Document) -> Documen
     let type_id = unit.type_id.clone();
     let mut beside = unit_document(registry, unit, Vec::new(), false);
     let kind = registry.unit_type(&type_id).filter(|kind| kind.file_backed);
-    if let (Some(family), Some(kind)) = (registry.content_type_of(&type_id), kind) {
-        let path = storage_path_of(family.as_ref(), kind, plain);
+    if let Some(kind) = kind {
+        let path = storage_path_of(kind, plain);
         beside.insert("_storage_path".to_owned(), json!(path));
     }
     beside
 }
 
 /// `_storage_path`: from the digest of the unit key, as Pulp named its folders; null when the key is not complete.
-fn storage_path_of(family: &dyn ContentType, kind: &UnitType, doc: &Document) -> Option<String> {
+fn storage_path_of(kind: &UnitType, doc: &Document) -> Option<String> {
     let digest = UnitKey::of(kind, doc).ok()?.digest(kind).to_string();
     let (first, rest) = digest.split_at(2);
     let mut path = format!("{STORAGE}/{}/{first}/{rest}", kind.id);
-    if let Some(name) = family.storage_name(kind.id, doc) {
+    if let Some(name) = kind.storage_name_of(doc) {
         path.push('/');
-        path.push_str(&name);
+        path.push_str(name);
     }
     Some(path)
 }

@@ -9,7 +9,7 @@ use pith_content::{Cataloger, ContentType, Distributor, GroupDistributor, Import
 #[derive(Clone, Default)]
 pub struct Registry {
     types: Vec<Arc<dyn ContentType>>,
-    units: BTreeMap<&'static str, (usize, &'static UnitType)>,
+    units: BTreeMap<&'static str, &'static UnitType>,
     importers: BTreeMap<&'static str, Arc<dyn Importer>>,
     distributors: BTreeMap<&'static str, Arc<dyn Distributor>>,
     group_distributors: BTreeMap<&'static str, Arc<dyn GroupDistributor>>,
@@ -21,9 +21,9 @@ impl Registry {
     #[must_use]
     pub fn new(types: Vec<Arc<dyn ContentType>>) -> Self {
         let mut registry = Self::default();
-        for (index, content_type) in types.iter().enumerate() {
+        for content_type in &types {
             for unit in content_type.unit_types() {
-                registry.units.insert(unit.id, (index, unit));
+                registry.units.insert(unit.id, unit);
             }
             for importer in content_type.importers() {
                 registry
@@ -54,29 +54,33 @@ impl Registry {
     /// The unit type `id`.
     #[must_use]
     pub fn unit_type(&self, id: &str) -> Option<&'static UnitType> {
-        self.units.get(id).map(|(_, unit)| *unit)
+        self.units.get(id).copied()
     }
 
     /// Every unit type, by id.
     pub fn unit_types(&self) -> impl Iterator<Item = &'static UnitType> {
-        self.units.values().map(|(_, unit)| *unit)
+        self.units.values().copied()
     }
 
     /// Tells whether clients are shown units of the type `id` where they did not ask for them by name.
     #[must_use]
-    pub fn is_listed(&self, id: &str) -> bool {
-        self.content_type_of(id)
-            .is_none_or(|family| family.is_listed(id))
+    pub fn is_shown(&self, id: &str) -> bool {
+        self.unit_type(id).is_none_or(|unit| unit.shown)
     }
 
     /// Every unit type that clients are shown, by id.
-    pub fn listed_types(&self) -> impl Iterator<Item = &'static UnitType> {
-        self.unit_types().filter(|unit| self.is_listed(unit.id))
+    pub fn shown_types(&self) -> impl Iterator<Item = &'static UnitType> {
+        self.unit_types().filter(|unit| unit.shown)
+    }
+
+    /// The fields that are worked out of the files of a type's units.
+    pub(crate) fn learned(&self, id: &str) -> &'static [&'static str] {
+        self.unit_type(id).map_or(&[], |unit| unit.learned)
     }
 
     /// Takes away from numbers of units by type those that clients are not shown.
     pub(crate) fn show(&self, counts: &mut BTreeMap<String, i64>) {
-        counts.retain(|type_id, _| self.is_listed(type_id));
+        counts.retain(|type_id, _| self.is_shown(type_id));
     }
 
     /// The cataloger `id`.
@@ -84,14 +88,6 @@ impl Registry {
     pub fn cataloger(&self, id: &str) -> Option<Arc<dyn Cataloger>> {
         let mut all = self.types.iter().flat_map(|family| family.catalogers());
         all.find(|cataloger| cataloger.id() == id)
-    }
-
-    /// The family that the unit type `id` belongs to.
-    #[must_use]
-    pub fn content_type_of(&self, unit_type: &str) -> Option<&Arc<dyn ContentType>> {
-        self.units
-            .get(unit_type)
-            .map(|(index, _)| &self.types[*index])
     }
 
     /// The importer type `id`.

@@ -30,10 +30,8 @@ pub const UNIT: UnitType = UnitType {
     display_name: "Harness unit",
     description: "A unit made by the harness",
     key: &[KeyField::same("name")],
-    referenced_types: &[],
-    search_indexes: "[]",
     indexed: &["name"],
-    file_backed: false,
+    ..UnitType::PLAIN
 };
 
 const fn plugin(id: &'static str, display_name: &'static str) -> PluginDescriptor {

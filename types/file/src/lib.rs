@@ -15,10 +15,9 @@ mod upload;
 use std::sync::Arc;
 
 use pith_content::descriptor::{
-    AUTH_SITES, KeyField, PluginDescriptor, Setting, SettingKind, UnitType,
+    AUTH_SITES, KeyField, PluginDescriptor, Setting, SettingKind, StorageName, UnitType,
 };
 use pith_content::{ContentType, Distributor, Importer};
-use pith_core::Document;
 
 pub use publish::IsoDistributor;
 pub use sync::IsoImporter;
@@ -33,10 +32,12 @@ pub const ISO: UnitType = UnitType {
         KeyField::same("checksum"),
         KeyField::same("size"),
     ],
-    referenced_types: &[],
     search_indexes: r#"["-_last_updated", "downloaded"]"#,
     indexed: &["name", "checksum"],
     file_backed: true,
+    storage_name: StorageName::LastSegment("name"),
+    known: Some(&["name", "checksum", "size"]),
+    ..UnitType::PLAIN
 };
 
 static IMPORTER: PluginDescriptor = PluginDescriptor {
@@ -169,14 +170,5 @@ impl ContentType for File {
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
         vec![Arc::new(IsoDistributor)]
-    }
-
-    fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
-        Some(&["name", "checksum", "size"])
-    }
-
-    fn storage_name(&self, _type_id: &str, doc: &Document) -> Option<String> {
-        let name = doc.get("name")?.as_str()?;
-        Some(name.rsplit('/').next().unwrap_or(name).to_owned())
     }
 }

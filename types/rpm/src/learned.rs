@@ -13,15 +13,9 @@ use crate::types::{DRPM, RPM, SRPM};
 pub const CHECKSUMS: &str = "checksums";
 /// The field with the key that signed the file.
 pub const SIGNING_KEY: &str = "signing_key";
-/// Fields of a package that are no part of its description: what is worked out of the file, where the file was found, and
+/// Fields of a package that are no part of its description, beside what is worked out of the file: where that was found, and
 /// what the modules of a repository make of it.
-pub const UNSAID: &[&str] = &[
-    CHECKSUMS,
-    SIGNING_KEY,
-    IS_MODULAR,
-    "relativepath",
-    "base_url",
-];
+pub const UNSAID: &[&str] = &[IS_MODULAR, "relativepath", "base_url"];
 /// The digests that packages are known by, as in Pulp.
 pub const USUAL: [Algorithm; 4] = [
     Algorithm::Md5,
@@ -38,11 +32,8 @@ pub fn is_package(type_id: &str) -> bool {
 
 /// Facts that the file of a package tells: `head` is its beginning.
 #[must_use]
-pub fn of_file(type_id: &str, head: &[u8], hashed: &Hashed) -> Document {
+pub fn of_file(head: &[u8], hashed: &Hashed) -> Document {
     let mut learned = Document::new();
-    if !is_package(type_id) {
-        return learned;
-    }
     add_checksums(&mut learned, hashed);
     let key = header::facts(head).and_then(|facts| facts.signing_key);
     learned.extend(key.map(|key| (SIGNING_KEY.to_owned(), key.into())));

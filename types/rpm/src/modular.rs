@@ -7,8 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use pith_content::ContentError;
-use pith_content::unit::{Listed, RepoUnit, Select};
+use pith_content::unit::{RepoUnit, Select};
+use pith_content::{ContentError, Listed};
 use pith_core::{Document, UnitId};
 use serde_json::Value;
 

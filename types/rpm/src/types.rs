@@ -1,8 +1,15 @@
 //! Descriptors: what the rpm family says of itself (reference: rpm §1, §2).
 
 use pith_content::descriptor::{
-    AUTH_SITES, KeyField, PluginDescriptor, Setting, SettingKind, UnitType,
+    AUTH_SITES, KeyField, PluginDescriptor, Presented, Setting, SettingKind, StorageName, UnitType,
 };
+
+use crate::fields;
+use crate::learned::{CHECKSUMS, SIGNING_KEY, UNSAID};
+use crate::metadata::header::DEFAULT_HEAD;
+use crate::modular;
+use crate::rules::{AdvisoryRules, FileRules, PackageRules};
+use crate::units::{FILELISTS, OTHER, PKGLIST, PRIMARY};
 
 const NEVRA_KEY: &[KeyField] = &[
     KeyField::same("name"),
@@ -50,27 +57,58 @@ const GROUP_KEY: [KeyField; 2] = by_repo("package_group_id");
 const CATEGORY_KEY: [KeyField; 2] = by_repo("package_category_id");
 const ENVIRONMENT_KEY: [KeyField; 2] = by_repo("package_environment_id");
 
+/// The start for what is a file of the rpm format, or a part of one.
+const PACKAGE_FILE: UnitType = UnitType {
+    file_backed: true,
+    storage_name: StorageName::Field("filename"),
+    in_results: &[SIGNING_KEY],
+    learned: &[CHECKSUMS, SIGNING_KEY],
+    unsaid: UNSAID,
+    head: DEFAULT_HEAD,
+    rules: &FileRules,
+    ..UnitType::PLAIN
+};
+
+/// The start for packages.
+const PACKAGE: UnitType = UnitType {
+    key: NEVRA_KEY,
+    search_indexes: r#"["-_last_updated", "downloaded"]"#,
+    indexed: &["name", "filename", "checksum"],
+    presented: &[
+        Presented {
+            field: "repodata",
+            parts: &[PRIMARY, FILELISTS, OTHER],
+        },
+        Presented {
+            field: "files",
+            parts: &[FILELISTS],
+        },
+        Presented {
+            field: "changelog",
+            parts: &[OTHER],
+        },
+    ],
+    rules: &PackageRules,
+    ..PACKAGE_FILE
+};
+
 /// The unit types of the family.
 pub static UNIT_TYPES: &[UnitType] = &[
     UnitType {
         id: RPM,
         display_name: "RPM",
         description: "RPM",
-        key: NEVRA_KEY,
         referenced_types: &[ERRATUM],
-        search_indexes: r#"["-_last_updated", "downloaded"]"#,
-        indexed: &["name", "filename", "checksum"],
-        file_backed: true,
+        known: Some(fields::PACKAGE),
+        listed: Some(&modular::LISTED),
+        ..PACKAGE
     },
     UnitType {
         id: SRPM,
         display_name: "SRPM",
         description: "SRPM",
-        key: NEVRA_KEY,
-        referenced_types: &[],
-        search_indexes: r#"["-_last_updated", "downloaded"]"#,
-        indexed: &["name", "filename", "checksum"],
-        file_backed: true,
+        known: Some(fields::SOURCE_PACKAGE),
+        ..PACKAGE
     },
     UnitType {
         id: DRPM,
@@ -84,10 +122,10 @@ pub static UNIT_TYPES: &[UnitType] = &[
             KeyField::same("checksumtype"),
             KeyField::same("checksum"),
         ],
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "downloaded", "epoch", "version", "release", "filename", "checksum"]"#,
         indexed: &["filename"],
-        file_backed: true,
+        known: Some(fields::DELTA),
+        ..PACKAGE_FILE
     },
     UnitType {
         id: DISTRIBUTION,
@@ -103,10 +141,10 @@ pub static UNIT_TYPES: &[UnitType] = &[
             KeyField::same("version"),
             KeyField::same("arch"),
         ],
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "downloaded", "distribution_id", "family", "variant", "version", "arch"]"#,
-        indexed: &[],
         file_backed: true,
+        known: Some(fields::DISTRIBUTION),
+        ..UnitType::PLAIN
     },
     UnitType {
         id: ERRATUM,
@@ -119,47 +157,52 @@ pub static UNIT_TYPES: &[UnitType] = &[
         referenced_types: &[RPM],
         search_indexes: r#"["-_last_updated", "version", "release", "type", "status", "updated", "issued", "severity", "references"]"#,
         indexed: &["id", "updated"],
-        file_backed: false,
+        known: Some(fields::ADVISORY),
+        presented: &[Presented {
+            field: "pkglist",
+            parts: &[PKGLIST],
+        }],
+        rules: &AdvisoryRules,
+        ..UnitType::PLAIN
     },
     UnitType {
         id: GROUP,
         display_name: "Package Group",
         description: "Yum Package group information",
         key: &GROUP_KEY,
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "package_group_id", "repo_id", "name", "mandatory_package_names", "conditional_package_names", "optional_package_names", "default_package_names"]"#,
         indexed: &["id"],
-        file_backed: false,
+        known: Some(fields::GROUP),
+        ..UnitType::PLAIN
     },
     UnitType {
         id: CATEGORY,
         display_name: "Package Category",
         description: "Yum Package category information",
         key: &CATEGORY_KEY,
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "package_category_id", "repo_id", "name", "packagegroupids"]"#,
         indexed: &["id"],
-        file_backed: false,
+        known: Some(fields::CATEGORY),
+        ..UnitType::PLAIN
     },
     UnitType {
         id: ENVIRONMENT,
         display_name: "Package Environment",
         description: "Yum Package environment information",
         key: &ENVIRONMENT_KEY,
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "package_environment_id", "repo_id", "name", "group_ids"]"#,
         indexed: &["id"],
-        file_backed: false,
+        known: Some(fields::ENVIRONMENT),
+        ..UnitType::PLAIN
     },
     UnitType {
         id: LANGPACKS,
         display_name: "package_langpacks",
         description: "",
         key: &[KeyField::same("repo_id")],
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated"]"#,
-        indexed: &[],
-        file_backed: false,
+        known: Some(fields::LANGPACKS),
+        ..UnitType::PLAIN
     },
     UnitType {
         id: MODULEMD,
@@ -172,40 +215,44 @@ pub static UNIT_TYPES: &[UnitType] = &[
             KeyField::same("context"),
             KeyField::same("arch"),
         ],
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "downloaded", "artifacts"]"#,
         indexed: &["name"],
         file_backed: true,
+        known: Some(fields::MODULE),
+        ..UnitType::PLAIN
     },
     UnitType {
         id: MODULEMD_DEFAULTS,
         display_name: "ModulemdDefaults",
         description: "ModulemdDefaults",
         key: &[KeyField::same("name"), KeyField::same("repo_id")],
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "downloaded", "repo_id"]"#,
         indexed: &["name"],
         file_backed: true,
+        known: Some(fields::MODULE_DEFAULTS),
+        ..UnitType::PLAIN
     },
     UnitType {
         id: MODULE_DOCUMENT,
         display_name: "Module Document",
         description: "Documents of modules.yaml that are passed on as they are",
         key: &[KeyField::same("checksum"), KeyField::same("repo_id")],
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated"]"#,
-        indexed: &[],
-        file_backed: false,
+        known: Some(fields::MODULE_DOCUMENT),
+        shown: false,
+        ..UnitType::PLAIN
     },
     UnitType {
         id: METADATA_FILE,
         display_name: "YUM Repository Metadata File",
         description: "YUM Repository Metadata File",
         key: &[KeyField::same("data_type"), KeyField::same("repo_id")],
-        referenced_types: &[],
         search_indexes: r#"["-_last_updated", "downloaded", "data_type"]"#,
-        indexed: &[],
         file_backed: true,
+        known: Some(fields::METADATA_FILE),
+        always_downloaded: true,
+        storage_name: StorageName::Field("filename"),
+        ..UnitType::PLAIN
     },
 ];
 

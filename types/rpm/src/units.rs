@@ -10,7 +10,6 @@ use pith_core::{Digest, Document, Sha256};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::advisories::presented_pkglist;
 pub use crate::advisories::{RepoPkglist, by_module, pkglists};
 use crate::learned::CHECKSUMS;
 use crate::metadata::comps::{Comps, Match};
@@ -21,8 +20,8 @@ use crate::metadata::primary::{Entry as Dependency, Package};
 use crate::metadata::snippet::{self, Packer};
 use crate::metadata::{MetadataError, other, sort_index};
 use crate::types::{
-    CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, MODULE_DOCUMENT, MODULEMD,
-    MODULEMD_DEFAULTS, RPM, SRPM,
+    CATEGORY, DRPM, ENVIRONMENT, GROUP, LANGPACKS, MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS,
+    RPM, SRPM,
 };
 
 /// The part with the primary snippet.
@@ -343,28 +342,7 @@ fn yaml_unit(
     Ok(unit)
 }
 
-/// Adds the fields that are made of parts (reference: rpm §2.1, §2.3).
-pub fn present(type_id: &str, doc: &mut Document, parts: &[(String, Vec<u8>)]) {
-    let part = |name: &str| parts.iter().find(|(n, _)| n == name).map(|(_, data)| data);
-    if type_id == ERRATUM {
-        let list = part(PKGLIST).map_or_else(|| json!([]), |data| presented_pkglist(data));
-        set(doc, "pkglist", list);
-        return;
-    }
-    if type_id == RPM || type_id == SRPM {
-        let mut text = b"{".to_vec();
-        package_text(parts, &mut text);
-        text.push(b'}');
-        if text.get(1) == Some(&b',') {
-            text.remove(1);
-        }
-        if let Ok(Value::Object(fields)) = serde_json::from_slice(&text) {
-            doc.extend(fields);
-        }
-    }
-}
-
-/// As [`present`] for packages, as JSON text: appends `,"name":value` for each field.
+/// The fields of a package that are made of parts, as JSON text: appends `,"name":value` for each.
 pub fn package_text(parts: &[(String, Vec<u8>)], out: &mut Vec<u8>) {
     let part = |name: &str| parts.iter().find(|(n, _)| n == name).map(|(_, data)| data);
     let mut repodata = Vec::new();
@@ -412,18 +390,4 @@ fn changelog_text(snippet: &[u8], out: &mut Vec<u8>) -> Result<(), MetadataError
     })?;
     out.push(b']');
     Ok(())
-}
-
-/// The fields that [`present`] adds, with the parts they are made of.
-#[must_use]
-pub fn presented_fields(type_id: &str) -> &'static [(&'static str, &'static [&'static str])] {
-    match type_id {
-        RPM | SRPM => &[
-            ("repodata", &[PRIMARY, FILELISTS, OTHER]),
-            ("files", &[FILELISTS]),
-            ("changelog", &[OTHER]),
-        ],
-        ERRATUM => &[("pkglist", &[PKGLIST])],
-        _ => &[],
-    }
 }

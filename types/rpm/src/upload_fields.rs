@@ -4,7 +4,6 @@
 use pith_core::Document;
 use serde_json::Value;
 
-use crate::fields;
 use crate::learned::CHECKSUMS;
 use crate::types::{DRPM, ERRATUM, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM, unit_type};
 
@@ -22,6 +21,13 @@ const EVERY_UNIT: &[&str] = &[
 
 /// The fields that Pulp wants of a yum_repo_metadata_file; the others are made.
 const CHECKED: &[&str] = &["checksum", "checksum_type"];
+
+/// The fields that units of a type can have.
+fn known(type_id: &str) -> &'static [&'static str] {
+    unit_type(type_id)
+        .and_then(|kind| kind.known)
+        .unwrap_or_default()
+}
 
 /// Puts the names on the wire in place of those that Pulp stored fields by, which clients may send too.
 pub(crate) fn rename(type_id: &str, given: &mut Document) {
@@ -44,7 +50,7 @@ pub(crate) fn check(type_id: &str, repo_id: &str, given: &Document) -> Result<()
     if matches!(type_id, RPM | SRPM | DRPM | MODULEMD | MODULEMD_DEFAULTS) {
         return Ok(());
     }
-    let known = fields::known(type_id).unwrap_or_default();
+    let known = known(type_id);
     for (name, value) in given {
         let name = name.as_str();
         if name == "repo_id" && known.contains(&name) && value.as_str() != Some(repo_id) {
@@ -64,7 +70,7 @@ pub(crate) fn check(type_id: &str, repo_id: &str, given: &Document) -> Result<()
 /// # Errors
 /// The words for the person, naming the field.
 pub(crate) fn agree(type_id: &str, given: &Document, document: &Document) -> Result<(), String> {
-    let known = fields::known(type_id).unwrap_or_default();
+    let known = known(type_id);
     for (name, value) in given
         .iter()
         .filter(|(name, _)| known.contains(&name.as_str()))

@@ -205,13 +205,6 @@ impl ContentType for Recorded {
         "recorded"
     }
 
-    fn result_fields(&self, type_id: &str) -> &'static [&'static str] {
-        match type_id {
-            "rpm" | "srpm" | "drpm" => &["signing_key"],
-            _ => &[],
-        }
-    }
-
     fn unit_types(&self) -> &'static [UnitType] {
         self.units
     }
@@ -243,8 +236,9 @@ fn texts(value: &Value) -> &'static [&'static str] {
 
 fn unit_type(described: &Value) -> UnitType {
     let key = texts(&described["unit_key"]).iter();
+    let id = text(&described["id"]);
     UnitType {
-        id: text(&described["id"]),
+        id,
         display_name: text(&described["display_name"]),
         description: text(&described["description"]),
         key: key
@@ -253,8 +247,12 @@ fn unit_type(described: &Value) -> UnitType {
             .leak(),
         referenced_types: texts(&described["referenced_types"]),
         search_indexes: described["search_indexes"].to_string().leak(),
-        indexed: &[],
         file_backed: true,
+        in_results: match id {
+            "rpm" | "srpm" | "drpm" => &["signing_key"],
+            _ => &[],
+        },
+        ..UnitType::PLAIN
     }
 }
 

@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
 use pith_content::descriptor::KeyField;
-use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
+use pith_content::descriptor::StorageName;
+use pith_content::rules::NamedParts;
+use pith_content::{ContentType, Distributor, Importer, Presented, UnitKey, UnitRules, UnitType};
 use pith_core::criteria::{Filter, compare};
 use pith_core::{Document, Sha256, UnitId};
 use pith_store::NewUnit;
@@ -28,11 +30,28 @@ const TOY: UnitType = UnitType {
             stored: "toy_id",
         },
     ],
-    referenced_types: &[],
-    search_indexes: "[]",
     indexed: &["colour"],
     file_backed: true,
+    storage_name: StorageName::Field("name"),
+    presented: &[Presented {
+        field: "manual",
+        parts: &["manual"],
+    }],
+    known: Some(&["name", "id", "colour", "parts", "weight", "manual"]),
+    rules: &ToyRules,
+    ..UnitType::PLAIN
 };
+
+#[derive(Debug)]
+struct ToyRules;
+
+impl UnitRules for ToyRules {
+    fn present(&self, doc: &mut Document, parts: NamedParts<'_>) {
+        for (name, data) in parts {
+            doc.insert(name.clone(), json!(String::from_utf8_lossy(data)));
+        }
+    }
+}
 
 struct Toys;
 
@@ -52,27 +71,6 @@ impl ContentType for Toys {
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
         Vec::new()
-    }
-
-    fn present(&self, _type_id: &str, doc: &mut Document, parts: &[(String, Vec<u8>)]) {
-        for (name, data) in parts {
-            doc.insert(name.clone(), json!(String::from_utf8_lossy(data)));
-        }
-    }
-
-    fn presented_fields(
-        &self,
-        _type_id: &str,
-    ) -> &'static [(&'static str, &'static [&'static str])] {
-        &[("manual", &["manual"])]
-    }
-
-    fn known_fields(&self, _type_id: &str) -> Option<&'static [&'static str]> {
-        Some(&["name", "id", "colour", "parts", "weight", "manual"])
-    }
-
-    fn storage_name(&self, _type_id: &str, doc: &Document) -> Option<String> {
-        doc.get("name")?.as_str().map(|name| format!("{name}.toy"))
     }
 }
 
@@ -256,7 +254,7 @@ async fn both_families_show_a_unit_in_their_own_form() {
         "{path}"
     );
     assert!(
-        path.ends_with(&format!("/{}.toy", unit["name"].as_str().unwrap())),
+        path.ends_with(&format!("/{}", unit["name"].as_str().unwrap())),
         "{path}"
     );
     for key in [

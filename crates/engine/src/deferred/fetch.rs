@@ -125,8 +125,8 @@ async fn ways(
         let others = engine.ways_of(source).await;
         ways.extend(others.map_err(Unavailable::internal)?);
     }
-    let family = engine.registry.content_type_of(&file.type_id);
-    let head = family.map_or(0, |family| family.head(&file.type_id));
+    let kind = engine.registry.unit_type(&file.type_id);
+    let head = kind.map_or(0, |kind| kind.head);
     // Whatever a source promises, the unit's own digest counts.
     for way in &mut ways {
         way.request.head_bytes = head;
@@ -163,10 +163,10 @@ async fn learn(
     (unit, file): (UnitId, &UnitFile),
     fetched: &pith_fetch::Fetched,
 ) -> Result<(), Unavailable> {
-    let Some(family) = engine.registry.content_type_of(&file.type_id) else {
+    let Some(kind) = engine.registry.unit_type(&file.type_id) else {
         return Ok(());
     };
-    let learned = family.learn(&file.type_id, &fetched.head, &fetched.hashed);
+    let learned = kind.rules.learn(&fetched.head, &fetched.hashed);
     let told = vec![(unit, &learned)];
     let kept = from_files((engine, &engine.store), &file.type_id, told).await;
     kept.map_err(Unavailable::internal)

@@ -199,8 +199,8 @@ fn short_form(engine: &Engine, type_id: &str, doc: &Document) -> Value {
 }
 
 fn result_fields(engine: &Engine, type_id: &str) -> &'static [&'static str] {
-    let family = engine.registry.content_type_of(type_id);
-    family.map_or(&[], |family| family.result_fields(type_id))
+    let kind = engine.registry.unit_type(type_id);
+    kind.map_or(&[], |kind| kind.in_results)
 }
 
 /// The short forms of everything that the task wants in (or out).
@@ -212,7 +212,7 @@ async fn staged_forms(
     let types = store.staged_types(remove).await;
     let mut forms = Vec::new();
     let mut types = types.map_err(from_store)?;
-    types.retain(|type_id| engine.registry.is_listed(type_id));
+    types.retain(|type_id| engine.registry.is_shown(type_id));
     for type_id in types {
         let kind = engine.registry.unit_type(&type_id);
         let mut fields: Vec<String> = kind

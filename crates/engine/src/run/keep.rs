@@ -105,8 +105,7 @@ fn of_both(
     if doc == new.doc && !(has_file && is_one_file) {
         return None;
     }
-    let family = engine.registry.content_type_of(type_id);
-    for field in family.map_or(&[] as &[&str], |family| family.learned_fields(type_id)) {
+    for field in engine.registry.learned(type_id) {
         if let Some(value) = joined(doc.get(*field), old.doc.get(*field)) {
             doc.insert((*field).to_owned(), value);
         }

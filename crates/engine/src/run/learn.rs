@@ -17,8 +17,7 @@ pub(crate) async fn from_files(
     type_id: &str,
     mut told: Vec<(UnitId, &Document)>,
 ) -> Result<(), ContentError> {
-    let family = engine.registry.content_type_of(type_id);
-    let fields = family.map_or(&[] as &[&str], |family| family.learned_fields(type_id));
+    let fields = engine.registry.learned(type_id);
     told.retain(|(_, doc)| fields.iter().any(|field| says_something(doc.get(*field))));
     if told.is_empty() {
         return Ok(());
@@ -50,8 +49,7 @@ pub(super) async fn of_others(
     type_id: &str,
     wanted: &mut [(Moving, UnitId)],
 ) -> Result<(), ContentError> {
-    let family = engine.registry.content_type_of(type_id);
-    let fields = family.map_or(&[] as &[&str], |family| family.learned_fields(type_id));
+    let fields = engine.registry.learned(type_id);
     if wanted.is_empty() || fields.is_empty() {
         return Ok(());
     }

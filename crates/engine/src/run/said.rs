@@ -40,11 +40,10 @@ impl Write for Hasher {
 
 /// The digest of what is said of a unit: its document but for what its type leaves aside, and its parts.
 pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Result<Sha256, ContentError> {
-    let family = engine.registry.content_type_of(unit.type_id);
-    let aside = family.map_or(&[] as &[&str], |family| family.unsaid_fields(unit.type_id));
+    let kind = engine.registry.unit_type(unit.type_id);
     let mut hasher = Hasher(MultiHasher::new(&[]));
     let mut fields: Vec<_> = unit.doc.iter().collect();
-    fields.retain(|(name, _)| !aside.contains(&name.as_str()));
+    fields.retain(|(name, _)| kind.is_none_or(|kind| kind.is_said(name)));
     fields.sort_unstable_by_key(|(name, _)| *name);
     for (name, value) in fields {
         serde_json::to_writer(&mut hasher, name).map_err(ContentError::other)?;
@@ -67,7 +66,7 @@ pub(super) async fn merge(
     wanted: &mut WantedUnit,
     id: UnitId,
 ) -> Result<bool, ContentError> {
-    let Some(content_type) = engine.registry.content_type_of(wanted.type_id) else {
+    let Some(kind) = engine.registry.unit_type(wanted.type_id) else {
         return Ok(false);
     };
     let stored = store.unit_get(wanted.type_id, id).await;
@@ -77,7 +76,7 @@ pub(super) async fn merge(
     let parts = store.units_every_part(&[id]).await;
     let mut parts = parts.map_err(ContentError::other)?;
     let parts = present::named(parts.remove(&id).unwrap_or_default());
-    content_type.merge(wanted.type_id, &stored.doc, &parts, wanted);
+    kind.rules.merge(&stored.doc, &parts, wanted);
     keep_user_metadata(&stored.doc, &mut wanted.doc);
     let is_stored = |new: &Part| {
         let mut parts = parts.iter();

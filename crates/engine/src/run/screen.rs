@@ -75,8 +75,7 @@ async fn stored(
     if ids.is_empty() {
         return Ok(stored);
     }
-    let family = shared.engine.registry.content_type_of(type_id);
-    let fields = family.map_or(&[] as &[&str], |family| family.learned_fields(type_id));
+    let fields = shared.engine.registry.learned(type_id);
     let picked = shared.store.units_pick(type_id, &ids, Some(fields), &[]);
     for one in picked.await.map_err(ContentError::other)? {
         let unit = one.unit;

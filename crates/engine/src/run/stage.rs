@@ -402,8 +402,8 @@ impl Stages {
 
     /// When the files of a type come.
     fn policy_of(&self, type_id: &str) -> Policy {
-        let family = self.shared.engine.registry.content_type_of(type_id);
-        match family.is_some_and(|family| family.always_downloaded(type_id)) {
+        let kind = self.shared.engine.registry.unit_type(type_id);
+        match kind.is_some_and(|kind| kind.always_downloaded) {
             true => Policy::Immediate,
             false => self.policy,
         }

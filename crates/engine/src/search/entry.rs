@@ -26,7 +26,7 @@ impl Engine {
         let mut criteria = criteria;
         if criteria.type_ids.is_none() {
             let mut types = self.types_in(repo_id, None).await?;
-            types.retain(|id| self.registry.is_listed(id));
+            types.retain(|id| self.registry.is_shown(id));
             criteria.type_ids = Some(types);
         }
         self.in_repository(repo_id, criteria).await?.run().await
@@ -133,10 +133,10 @@ impl Engine {
         };
         let names: BTreeSet<&str> = self
             .registry
-            .content_type_of(type_id)
-            .map_or(&[][..], |family| family.presented_fields(type_id))
+            .unit_type(type_id)
+            .map_or(&[][..], |kind| kind.presented)
             .iter()
-            .flat_map(|(_, parts)| parts.iter().copied())
+            .flat_map(|presented| presented.parts.iter().copied())
             .collect();
         let names: Vec<&str> = names.into_iter().collect();
         let parts = if names.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
-use pith_content::unit::Listed;
+use pith_content::Listed;
 use pith_core::Document;
 use pith_core::error::PulpError;
 use pith_store::{RawDocument, StreamedUnit, UnitQuery};
@@ -21,8 +21,7 @@ pub(super) type Listing = OnceCell<Names>;
 impl Search {
     fn flag_of(&self, type_id: &str) -> Option<&'static Listed> {
         self.repo.as_ref()?;
-        let family = self.engine.registry.content_type_of(type_id)?;
-        family.listed(type_id)
+        self.engine.registry.unit_type(type_id)?.listed
     }
 
     fn flags(&self) -> impl Iterator<Item = &'static Listed> {

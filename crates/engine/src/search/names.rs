@@ -17,8 +17,8 @@ impl Search {
             let Some(known) = self
                 .engine
                 .registry
-                .content_type_of(type_id)
-                .and_then(|family| family.known_fields(type_id))
+                .unit_type(type_id)
+                .and_then(|kind| kind.known)
             else {
                 continue;
             };

@@ -67,8 +67,8 @@ impl Search {
             last_updated: unit.last_updated,
         };
         let registry = &self.engine.registry;
-        let family = registry.content_type_of(&unit.type_id);
-        let presented = family.map_or(&[][..], |family| family.presented_fields(&unit.type_id));
+        let kind = registry.unit_type(&unit.type_id);
+        let presented = kind.map_or(&[][..], |kind| kind.presented);
         let mut beside = present::unit_beside(registry, unit.clone(), &outline.plain);
         let taken = |key: &str| {
             outline.plain.contains_key(key) || outline.other.iter().any(|other| other == key)
@@ -77,7 +77,7 @@ impl Search {
         if text.len() <= 2
             || off.is_some()
             || beside.keys().any(|key| taken(key))
-            || presented.iter().any(|(field, _)| taken(field))
+            || presented.iter().any(|one| taken(one.field))
         {
             // Something that is shown in another form is stored as well: worked out field by field.
             let mut doc: Document = serde_json::from_str(&text).map_err(broken)?;
@@ -103,8 +103,8 @@ impl Search {
                 .as_bytes(),
         );
         json_text::push_members(&mut shown, &beside);
-        if let Some(family) = family.filter(|_| !parts.is_empty()) {
-            family.present_text(&unit.type_id, &present::named(parts), &mut shown);
+        if let Some(kind) = kind.filter(|_| !parts.is_empty()) {
+            kind.rules.present_text(&present::named(parts), &mut shown);
         }
         shown.push(b'}');
         if self.repo.is_some() {

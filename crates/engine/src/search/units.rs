@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use pith_content::UnitType;
+use pith_content::{Presented, UnitType};
 use pith_core::clock::iso;
 use pith_core::criteria::{Effort, Filter, SortKey, project, sort_values};
 use pith_core::error::PulpError;
@@ -117,7 +117,7 @@ impl Search {
         let Some(mut roots) = roots else {
             let parts: BTreeSet<&'static str> = self
                 .presented()
-                .flat_map(|(_, parts)| parts)
+                .flat_map(|one| one.parts)
                 .copied()
                 .collect();
             return Needs {
@@ -128,8 +128,8 @@ impl Search {
         };
         let parts: BTreeSet<&'static str> = self
             .presented()
-            .filter(|(field, _)| roots.contains(field))
-            .flat_map(|(_, parts)| parts)
+            .filter(|one| roots.contains(one.field))
+            .flat_map(|one| one.parts)
             .copied()
             .collect();
         // The path is made of the key and of what the type names its file by, which only the type knows.
@@ -151,15 +151,8 @@ impl Search {
         }
     }
 
-    fn presented(&self) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-        self.type_ids.iter().flat_map(|id| {
-            self.engine
-                .registry
-                .content_type_of(id)
-                .map_or(&[][..], |family| family.presented_fields(id))
-                .iter()
-                .copied()
-        })
+    fn presented(&self) -> impl Iterator<Item = &'static Presented> {
+        self.kinds().flat_map(|kind| kind.presented)
     }
 
     /// First names of what the filter and the sort look at.
@@ -180,7 +173,7 @@ impl Search {
             "pulp_user_metadata" => first == field,
             "downloaded" | "children" => true,
             _ if self.is_listed(first) => true,
-            _ => first.starts_with('_') || self.presented().any(|(name, _)| name == first),
+            _ => first.starts_with('_') || self.presented().any(|one| one.field == first),
         };
         if beside {
             Held::Elsewhere

@@ -16,13 +16,13 @@ use pith_content::publish::{
 };
 use pith_content::sync::{Importer, RepoInfo, StageObserver, SyncContext, SyncReport};
 use pith_content::unit::{Existing, RepoUnit, Select, Source, UnitKey, WantedUnit};
-use pith_content::{Bent, Config, ContentError, ContentType};
+use pith_content::{Bent, Config, ContentError};
 use pith_core::digest::Hashed;
 use pith_core::{
     Algorithm, Clock, Digest, Document, ManualClock, MultiHasher, RelativePath, Sha256, Timestamp,
     UnitId,
 };
-use pith_type_rpm::{Rpm, types};
+use pith_type_rpm::types;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -134,7 +134,8 @@ impl Fake {
             .find(|s| s.type_id == type_id && s.unit.doc[field] == value)
             .unwrap();
         let mut doc = stored.unit.doc.clone();
-        Rpm.present(type_id, &mut doc, &stored.parts);
+        let kind = types::unit_type(type_id).unwrap();
+        kind.rules.present(&mut doc, &stored.parts);
         doc
     }
 
@@ -250,8 +251,7 @@ impl Fake {
             observer.known(unit.type_id);
             let said = |doc: &Document| {
                 let mut doc = doc.clone();
-                let aside = Rpm.unsaid_fields(unit.type_id);
-                doc.retain(|name, _| !aside.contains(&name.as_str()));
+                doc.retain(|name, _| kind.is_said(name));
                 doc
             };
             let same = unit.source.is_some() && said(&known.unit.doc) == said(&unit.doc);
@@ -261,7 +261,7 @@ impl Fake {
                 state.repo.insert(key);
                 return Ok(());
             }
-            Rpm.merge(unit.type_id, &known.unit.doc, &known.parts, &mut unit);
+            kind.rules.merge(&known.unit.doc, &known.parts, &mut unit);
         }
         let mut file = None;
         if let Some(Source::Download {

@@ -1,0 +1,59 @@
+//! What of a unit type must be code: its [`UnitRules`], and flags that depend on a whole repository.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use pith_core::Document;
+use pith_core::digest::Hashed;
+
+use crate::json_text;
+use crate::unit::{Select, WantedUnit};
+
+/// Parts of a unit by name, as they are stored.
+pub type NamedParts<'a> = &'a [(String, Vec<u8>)];
+
+/// The behaviour of the units of one type, for what [`crate::UnitType`] cannot say as data.
+pub trait UnitRules: fmt::Debug + Send + Sync {
+    /// Completes a stored document to what the REST API shows: adds the [`crate::UnitType::presented`] fields, as far as their
+    /// parts exist.
+    fn present(&self, _doc: &mut Document, _parts: NamedParts<'_>) {}
+
+    /// Writes what [`UnitRules::present`] adds, as JSON text: appends `,"name":value` for each field. A type whose parts are large
+    /// writes it straight from them; listings show thousands of units.
+    fn present_text(&self, parts: NamedParts<'_>, out: &mut Vec<u8>) {
+        let mut doc = Document::new();
+        self.present(&mut doc, parts);
+        json_text::push_members(out, &doc);
+    }
+
+    /// The [`crate::UnitType::learned`] fields of a unit whose file came without a sync or an upload, which tell themselves:
+    /// `head` is its beginning, `hashed` has the digests that were worked out.
+    fn learn(&self, _head: &[u8], _hashed: &Hashed) -> Document {
+        Document::new()
+    }
+
+    /// Merges a unit of the repository into one of the same key that is handed over with [`crate::unit::Existing::Replace`] and
+    /// says something else: `wanted` is changed to what the repository is to have. `parts` holds all parts of the known unit.
+    /// Most types replace.
+    fn merge(&self, _known: &Document, _parts: NamedParts<'_>, _wanted: &mut WantedUnit) {}
+}
+
+/// The rules of units that are their documents and nothing else.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+impl UnitRules for Plain {}
+
+/// A flag that is true of units which other units of the same repository list. The stored document has it of every unit that
+/// may be listed somewhere.
+#[derive(Debug)]
+pub struct Listed {
+    /// The field.
+    pub flag: &'static str,
+    /// Which units list, and what of them must be read.
+    pub by: fn() -> Select,
+    /// Adds the names that such a unit lists.
+    pub names: fn(&Document, &mut HashSet<String>),
+    /// The name of a unit of which the key fields are known.
+    pub name: fn(&Document) -> String,
+}
