@@ -1,10 +1,10 @@
 //! Search options as Pulp's criteria (reference: platform-api §1.10 and §1.11).
 
 use clap::Args;
+use pith_content::words::UnitWords;
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::kind::{UnitType, sort_index};
 
 /// Where help lists the options of searches.
 pub(crate) const SEARCH_HEADING: &str = "Search";
@@ -158,7 +158,7 @@ impl UnitSearchArgs {
     /// As [`SearchArgs::filter`].
     pub(crate) fn criteria(
         &self,
-        unit: Option<&UnitType>,
+        unit: Option<&UnitWords>,
         shown: &[&str],
     ) -> Result<Map<String, Value>, Error> {
         let search = &self.search;
@@ -199,7 +199,7 @@ impl SearchArgs {
     /// # Errors
     ///
     /// When `--filters` is no JSON object or a number is none.
-    pub fn filter(&self, unit: Option<&UnitType>) -> Result<Option<Value>, Error> {
+    pub fn filter(&self, unit: Option<&UnitWords>) -> Result<Option<Value>, Error> {
         if let Some(text) = &self.filters {
             if self.has_conditions() {
                 return Err(Error::usage(
@@ -338,10 +338,12 @@ pub(crate) fn no_fields() -> Error {
 }
 
 /// `field operator text`, by the sort index where the unit has one.
-fn comparison(unit: Option<&UnitType>, operator: &str, field: &str, text: &str) -> Value {
-    if unit.is_some_and(|unit| unit.has_sort_index(field)) {
-        let index = format!("{field}_sort_index");
-        return json!({ index: { operator: sort_index(text) } });
+fn comparison(unit: Option<&UnitWords>, operator: &str, field: &str, text: &str) -> Value {
+    let index = unit.and_then(|unit| unit.sort_index);
+    if let Some(index) = index.filter(|index| index.fields.contains(&field)) {
+        let name = format!("{field}_sort_index");
+        let value = (index.of)(text).unwrap_or_else(|| text.to_owned());
+        return json!({ name: { operator: value } });
     }
     json!({ field: { operator: number_or_text(text) } })
 }
@@ -354,7 +356,7 @@ fn number_or_text(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::RPM;
+    use crate::families::samples::family;
 
     #[test]
     fn times_are_sent_as_the_server_shows_them() {
@@ -421,7 +423,10 @@ mod tests {
             ..UnitSearchArgs::default()
         };
         assert_eq!(
-            Value::Object(args.criteria(RPM.unit("rpm"), &["name"]).unwrap()),
+            Value::Object(
+                args.criteria(family("rpm").words.unit("rpm"), &["name"])
+                    .unwrap()
+            ),
             json!({"type_ids": ["rpm"], "filters": {"unit": {"name": "walrus"}}, "limit": 3,
                    "fields": {"unit": ["name"]}, "sort": {"unit": [["name", "ascending"]]}})
         );
@@ -459,11 +464,11 @@ mod tests {
         };
         let filter = |unit| args.filter(unit).unwrap().unwrap();
         assert_eq!(
-            filter(RPM.unit("rpm")),
+            filter(family("rpm").words.unit("rpm")),
             json!({"version_sort_index": {"$gte": "01-3.02-10"}})
         );
         assert_eq!(
-            filter(RPM.unit("module")),
+            filter(family("rpm").words.unit("module")),
             json!({"version": {"$gte": "3.10"}})
         );
     }

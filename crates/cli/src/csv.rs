@@ -4,40 +4,36 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// No table of an erratum is larger.
+/// No table of a unit is larger.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Reads a file whose lines have exactly `N` values.
+/// Reads a file whose lines have a value for each of `columns`.
 ///
 /// # Errors
 ///
 /// When it cannot be read, or a line has another number of values.
-pub(crate) fn read<const N: usize>(
-    path: &Path,
-    columns: [&str; N],
-) -> Result<Vec<[String; N]>, Error> {
+pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, Error> {
     let failed = |e| Error::file(path, e);
     if std::fs::metadata(path).map_err(failed)?.len() > MOST_BYTES {
         return Err(Error::usage(
             format!("{} is too large for a table", path.display()),
-            "an erratum with so many lines is no erratum; check the path",
+            "no unit has so many lines; check the path",
         ));
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    let mut rows = Vec::new();
-    for (number, line) in records(&text).into_iter().enumerate() {
-        let row = <[String; N]>::try_from(line).map_err(|line| {
-            Error::usage(
-                format!(
-                    "line {} of {} has {} values, not {N}",
-                    number + 1,
-                    path.display(),
-                    line.len()
-                ),
-                format!("each line is {}", columns.join(",")),
-            )
-        })?;
-        rows.push(row);
+    let rows = records(&text);
+    let wanted = columns.len();
+    let mut lines = rows.iter().enumerate();
+    if let Some((number, line)) = lines.find(|(_, line)| line.len() != wanted) {
+        return Err(Error::usage(
+            format!(
+                "line {} of {} has {} values, not {wanted}",
+                number + 1,
+                path.display(),
+                line.len()
+            ),
+            format!("each line is {}", columns.join(",")),
+        ));
     }
     Ok(rows)
 }
@@ -92,7 +88,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         std::fs::write(&path, "a,b\nc\n").unwrap();
-        let error = read(&path, ["one", "two"]).unwrap_err();
+        let error = read(&path, &["one", "two"]).unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
         assert_eq!(error.hint(), "each line is one,two");
     }

@@ -92,6 +92,8 @@ pub struct FailedTask {
     pub state: String,
     /// The `error` object of the task, when it has one.
     pub detail: Option<ErrorDetail>,
+    /// The advice of the family that knows this error.
+    pub hint: Option<&'static str>,
 }
 
 /// Why a command stopped. Texts say what failed; [`Error::hint`] says what to do.
@@ -334,6 +336,7 @@ mod tests {
             what: "publish of demo".into(),
             state: "error".into(),
             detail: Some(detail),
+            hint: None,
         }]);
         let text = error.to_string();
         assert_eq!(

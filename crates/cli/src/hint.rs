@@ -33,16 +33,11 @@ pub(crate) fn after_tasks(tasks: &[FailedTask]) -> String {
     let Some(task) = tasks.first() else {
         return String::new();
     };
+    if let Some(hint) = task.hint {
+        return hint.to_owned();
+    }
     let code = task.detail.as_ref().map_or("", |d| d.code.as_str());
     match (code, &task.detail) {
-        ("RPM1004" | "RPM1006", _) => {
-            "check the feed: its repodata/repomd.xml must open from the server".into()
-        }
-        ("RPM1005", _) => "give the repository a feed: `pith rpm repo update ID --feed URL`".into(),
-        ("RPM1013" | "RPM1014", _) => {
-            "sign the package with an allowed key, or change --require-signature or --allowed-keys"
-                .into()
-        }
         ("PLP0044", _) => {
             "name the type of content to copy, or a repository that takes all that the other holds"
                 .into()
@@ -104,7 +99,7 @@ fn missing(detail: &ErrorDetail, path: &[&str]) -> String {
     } else if has(&["login"]) {
         "`pith auth user list` shows the users".into()
     } else if has(&["upload_request"]) {
-        "`pith rpm repo uploads list` shows the uploads".into()
+        "`uploads list` in place of the same command shows the uploads there are".into()
     } else if has(&["repository", "repositories", "repo_id"]) {
         "`pith repo list` shows the repositories".into()
     } else if has(&["repo_group"]) {
@@ -325,6 +320,7 @@ mod tests {
             what: "publish of files".into(),
             state: "error".into(),
             detail: Some(detail),
+            hint: None,
         };
         assert!(after_tasks(&[task]).starts_with("`pith repo distributor list files`"));
     }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use pith_content::words::{MirrorWords, Served, Words};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::client::{Client, spawned};
 use crate::commands::create_body;
 use crate::error::Error;
-use crate::kind::{ContentType, Kind};
+use crate::families::Families;
 use crate::output::{Ui, clean};
 use crate::settings::{AboutArgs, DownloadPolicy, Settings};
 use crate::wait::{check, wait};
@@ -21,8 +22,8 @@ const LONGEST_ID: usize = 120;
 pub struct MirrorOptions {
     /// Address of the repository, or a local folder.
     pub feed: String,
-    /// The content; guessed when absent, see [`guess_type`].
-    pub content_type: Option<ContentType>,
+    /// The family of the content; guessed when absent, see [`guess_type`].
+    pub content_type: Option<&'static Words>,
     /// Id of the repository; derived from the feed when absent, see [`derive_repo_id`].
     pub repo_id: Option<String>,
     /// Path below which it is served; the id when absent.
@@ -32,14 +33,14 @@ pub struct MirrorOptions {
 }
 
 /// A mirror that is filled and served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Mirrored {
     /// Id of the repository.
     pub repo_id: String,
     /// Where clients find it.
     pub url: String,
-    /// The content.
-    pub content_type: ContentType,
+    /// The family of the content.
+    pub content_type: &'static Words,
     /// Path below which it is served.
     pub relative_url: String,
 }
@@ -57,9 +58,11 @@ pub async fn mirror(
 ) -> Result<Mirrored, Error> {
     let content_type = options
         .content_type
-        .unwrap_or_else(|| guess_type(&options.feed));
-    let kind = content_type.kind();
-    let feed = feed_url(&options.feed, kind)?;
+        .or_else(|| guess_type(&options.feed, ui.families));
+    let (words, own) = content_type
+        .and_then(|words| Some((words, words.mirror.as_ref()?)))
+        .ok_or_else(cannot_be_mirrored)?;
+    let feed = feed_url(&options.feed, own)?;
     let id = match &options.repo_id {
         Some(id) => id.clone(),
         None => derive_repo_id(feed.as_str()),
@@ -68,12 +71,12 @@ pub async fn mirror(
         .get(&["repositories", &id], &[("details", "true")])
         .await
     {
-        Ok(repository) => adopt(client, kind, &repository, &feed, &id, options, ui).await?,
+        Ok(repository) => adopt(client, words, &repository, &feed, &id, options, ui).await?,
         Err(error) if error.is_status(404) => {
             client
                 .post(
                     &["repositories"],
-                    &new_repository(kind, &id, &feed, options),
+                    &new_repository(words, own, &id, &feed, options),
                 )
                 .await?;
             ui.note(&format!("created repository {}", clean(&id)));
@@ -86,16 +89,29 @@ pub async fn mirror(
         .await?;
     let tasks = wait(client, spawned(&report), ui).await?;
     check(&tasks, ui)?;
-    let relative_url = published(client, kind, &id, &tasks, ui).await?;
+    let relative_url = published(client, words, &id, &tasks, ui).await?;
     Ok(Mirrored {
-        url: served_url(client.base(), kind, &relative_url),
+        url: served_url(client.base(), own, &relative_url),
         repo_id: id,
-        content_type,
+        content_type: words,
         relative_url,
     })
 }
 
-fn new_repository(kind: &Kind, id: &str, feed: &Url, options: &MirrorOptions) -> Value {
+fn cannot_be_mirrored() -> Error {
+    Error::usage(
+        "repositories of this kind follow no feed",
+        "leave out --type, or name another one",
+    )
+}
+
+fn new_repository(
+    words: &Words,
+    own: &MirrorWords,
+    id: &str,
+    feed: &Url,
+    options: &MirrorOptions,
+) -> Value {
     let mut settings = Settings::default();
     settings
         .importer
@@ -110,19 +126,16 @@ fn new_repository(kind: &Kind, id: &str, feed: &Url, options: &MirrorOptions) ->
     settings
         .distributor
         .insert("relative_url".into(), json!(relative_url));
-    settings
-        .distributor
-        .insert(kind.http_key.into(), json!(true));
-    settings
-        .distributor
-        .insert(kind.https_key.into(), json!(true));
-    create_body(kind, id, &AboutArgs::default(), settings, None)
+    for (name, value) in own.settings {
+        settings.distributor.insert((*name).into(), json!(value));
+    }
+    create_body(words, id, &AboutArgs::default(), settings, None)
 }
 
 /// Uses a repository that is there, and gives it the feed and path that were asked for.
 async fn adopt(
     client: &Client,
-    kind: &Kind,
+    words: &Words,
     repository: &Value,
     feed: &Url,
     id: &str,
@@ -136,7 +149,7 @@ async fn adopt(
         )
     };
     let importer = &repository["importers"][0];
-    if importer["importer_type_id"] != kind.importer {
+    if importer["importer_type_id"] != words.importer {
         return Err(other("is of another type"));
     }
     let present = importer["config"]["feed"].as_str().unwrap_or_default();
@@ -155,9 +168,9 @@ async fn adopt(
     }
     let mut distributors = serde_json::Map::new();
     if let Some(path) = &options.relative_url
-        && distributor(repository, kind).is_some_and(|one| one["config"]["relative_url"] != *path)
+        && distributor(repository, words).is_some_and(|one| one["config"]["relative_url"] != *path)
     {
-        distributors.insert(kind.distributor.into(), json!({ "relative_url": path }));
+        distributors.insert(words.distributor.into(), json!({ "relative_url": path }));
     }
     if importer_config.is_empty() && distributors.is_empty() {
         return Ok(());
@@ -171,7 +184,7 @@ async fn adopt(
 /// Publishes unless a task of the sync did, and gives the path that the repository is served below.
 async fn published(
     client: &Client,
-    kind: &Kind,
+    words: &Words,
     id: &str,
     tasks: &[Value],
     ui: &mut Ui,
@@ -181,7 +194,7 @@ async fn published(
         tags.is_some_and(|tags| tags.iter().any(|tag| tag == "pulp:action:publish"))
     });
     if !did {
-        let body = json!({ "id": kind.distributor, "override_config": {} });
+        let body = json!({ "id": words.distributor, "override_config": {} });
         let report = client
             .post(&["repositories", id, "actions", "publish"], &body)
             .await?;
@@ -192,40 +205,39 @@ async fn published(
         .get(&["repositories", id], &[("details", "true")])
         .await?;
     let path =
-        distributor(&repository, kind).and_then(|one| one["config"]["relative_url"].as_str());
+        distributor(&repository, words).and_then(|one| one["config"]["relative_url"].as_str());
     Ok(path
         .filter(|path| !path.is_empty())
         .unwrap_or(id)
         .to_owned())
 }
 
-fn distributor<'a>(repository: &'a Value, kind: &Kind) -> Option<&'a Value> {
+fn distributor<'a>(repository: &'a Value, words: &Words) -> Option<&'a Value> {
     let all = repository["distributors"].as_array()?;
     all.iter()
-        .find(|one| one["distributor_type_id"] == kind.distributor)
+        .find(|one| one["distributor_type_id"] == words.distributor)
 }
 
-/// Returns what a feed holds: files when it names a PULP_MANIFEST or is a local folder with one, packages otherwise.
+/// The family of what a feed holds: the one whose marker it names, or has as a local folder; the first one when nothing
+/// tells.
 #[must_use]
-pub fn guess_type(feed: &str) -> ContentType {
-    let holds = |content_type: &ContentType| {
-        let marker = content_type.kind().marker;
-        feed.ends_with(marker)
-            || local_folder(feed).is_some_and(|folder| folder.join(marker).is_file())
+pub fn guess_type(feed: &str, families: &Families) -> Option<&'static Words> {
+    let folder = local_folder(feed, families);
+    let holds = |marker: &str| {
+        let folder = folder.as_ref();
+        feed.ends_with(marker) || folder.is_some_and(|folder| folder.join(marker).is_file())
     };
-    ContentType::ALL
-        .into_iter()
-        .find(holds)
-        .unwrap_or(ContentType::Rpm)
+    let mut all = families.mirrored();
+    all.find(|(_, mirror)| holds(mirror.marker))
+        .or_else(|| families.mirrored().next())
+        .map(|(words, _)| words)
 }
 
 /// The folder that a feed names on this machine, itself or by its marker file, if it is one.
 #[must_use]
-pub fn local_folder(feed: &str) -> Option<PathBuf> {
-    let markers = ContentType::ALL.map(|content_type| content_type.kind().marker);
-    let marker = markers
-        .into_iter()
-        .find_map(|marker| feed.strip_suffix(marker));
+pub fn local_folder(feed: &str, families: &Families) -> Option<PathBuf> {
+    let mut markers = families.mirrored().map(|(_, mirror)| mirror.marker);
+    let marker = markers.find_map(|marker| feed.strip_suffix(marker));
     let feed = marker.unwrap_or(feed);
     let feed = if feed.is_empty() { "." } else { feed };
     let path = match Url::parse(feed) {
@@ -237,7 +249,7 @@ pub fn local_folder(feed: &str) -> Option<PathBuf> {
 }
 
 /// The feed as an address that ends with a slash, without the marker file that a person may have copied along.
-fn feed_url(feed: &str, kind: &Kind) -> Result<Url, Error> {
+fn feed_url(feed: &str, words: &MirrorWords) -> Result<Url, Error> {
     let refuse = || {
         // The text is not repeated: it may hold a password.
         Error::usage(
@@ -245,7 +257,7 @@ fn feed_url(feed: &str, kind: &Kind) -> Result<Url, Error> {
             "write it as https://host/path/, or name a folder that is there",
         )
     };
-    let feed = feed.strip_suffix(kind.marker).unwrap_or(feed);
+    let feed = feed.strip_suffix(words.marker).unwrap_or(feed);
     let mut url = match Url::parse(feed) {
         Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => url,
         Ok(_) => return Err(refuse()),
@@ -309,12 +321,12 @@ pub fn derive_repo_id(feed: &str) -> String {
     format!("{}-{}", &id[..LONGEST_ID - 13], &digest[..12])
 }
 
-fn served_url(base: &Url, kind: &Kind, relative_url: &str) -> String {
+fn served_url(base: &Url, words: &MirrorWords, relative_url: &str) -> String {
     let mut url = base.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
         segments
             .pop_if_empty()
-            .extend(kind.served_below)
+            .extend(words.below)
             .extend(relative_url.split('/').filter(|part| !part.is_empty()))
             .push("");
     }
@@ -322,52 +334,33 @@ fn served_url(base: &Url, kind: &Kind, relative_url: &str) -> String {
     url.to_string().replace('\'', "%27")
 }
 
-/// Returns what a person pastes on a client machine: a dnf `.repo` file, or commands that fetch the files.
+/// Returns what a person pastes on a client machine, such as a dnf `.repo` file or commands that fetch the files.
 ///
 /// `base_url` is the root of the server as clients reach it.
 ///
 /// # Errors
 ///
-/// When `base_url` is no HTTP address.
+/// When `base_url` is no HTTP address, or the family follows no feeds.
 pub fn client_configuration(
-    content_type: ContentType,
+    content_type: &Words,
     base_url: &str,
     repo_id: &str,
     relative_url: &str,
 ) -> Result<String, Error> {
+    let words = content_type
+        .mirror
+        .as_ref()
+        .ok_or_else(cannot_be_mirrored)?;
     let base = crate::globals::parse_url(base_url)?;
-    let url = served_url(&base, content_type.kind(), relative_url);
+    let url = served_url(&base, words, relative_url);
     let id = derive_repo_id(repo_id);
-    Ok(match content_type {
-        ContentType::Rpm => format!(
-            "# save as /etc/yum.repos.d/{id}.repo\n\
-             [{id}]\n\
-             name={id}\n\
-             baseurl={url}\n\
-             enabled=1\n\
-             # set to 1, with gpgkey=..., when the packages are signed\n\
-             gpgcheck=0\n"
-        ),
-        ContentType::File => {
-            // wget leaves out as many directories as the address has before the files.
-            let depth = url
-                .trim_end_matches('/')
-                .split('/')
-                .count()
-                .saturating_sub(3);
-            format!(
-                "# everything\n\
-                 wget --recursive --no-parent --no-host-directories --cut-dirs={depth} '{url}'\n\
-                 # names, digests and sizes; one file is '{url}' and its name\n\
-                 curl --fail --location '{url}PULP_MANIFEST'\n"
-            )
-        }
-    })
+    Ok((words.client)(&Served { id: &id, url: &url }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::samples::{families, family};
     use proptest::prelude::*;
 
     #[test]
@@ -391,22 +384,21 @@ mod tests {
 
     #[test]
     fn the_type_of_a_feed_is_guessed_from_what_it_names_or_holds() {
+        let guess = |feed: &str| guess_type(feed, families()).unwrap().section;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap().to_owned();
-        assert_eq!(guess_type(&path), ContentType::Rpm);
+        assert_eq!(guess(&path), "rpm");
         std::fs::write(folder.path().join("PULP_MANIFEST"), "").unwrap();
-        assert_eq!(guess_type(&path), ContentType::File);
-        assert_eq!(guess_type(&format!("file://{path}")), ContentType::File);
-        assert_eq!(
-            guess_type("https://host/isos/PULP_MANIFEST"),
-            ContentType::File
-        );
-        assert_eq!(guess_type("https://host/isos/"), ContentType::Rpm);
+        assert_eq!(guess(&path), "iso");
+        assert_eq!(guess(&format!("file://{path}")), "iso");
+        assert_eq!(guess("https://host/isos/PULP_MANIFEST"), "iso");
+        assert_eq!(guess("https://host/isos/"), "rpm");
     }
 
     #[test]
     fn a_feed_becomes_an_address_that_ends_with_a_slash() {
-        let url = |feed| feed_url(feed, ContentType::Rpm.kind()).map(|url| url.to_string());
+        let words = family("rpm").words.mirror.as_ref().unwrap();
+        let url = |feed| feed_url(feed, words).map(|url| url.to_string());
         assert_eq!(url("https://host/a").unwrap(), "https://host/a/");
         assert_eq!(
             url("https://host/a/repodata/repomd.xml").unwrap(),
@@ -429,7 +421,7 @@ mod tests {
     #[test]
     fn the_dnf_configuration_says_where_it_belongs() {
         let text = client_configuration(
-            ContentType::Rpm,
+            family("rpm").words,
             "https://pulp.example:8443",
             "epel 9",
             "epel/9",
@@ -449,7 +441,7 @@ mod tests {
     #[test]
     fn the_commands_for_files_cut_every_directory_of_the_address() {
         let text = client_configuration(
-            ContentType::File,
+            family("iso").words,
             "http://127.0.0.1:8080/",
             "files",
             "a/it's",
@@ -474,7 +466,7 @@ mod tests {
 
         #[test]
         fn no_relative_url_breaks_out_of_the_configuration(path in "\\PC{0,60}") {
-            let text = client_configuration(ContentType::File, "http://h", "r", &path).unwrap();
+            let text = client_configuration(family("iso").words, "http://h", "r", &path).unwrap();
             prop_assert_eq!(text.matches('\'').count(), 6);
             prop_assert_eq!(text.lines().count(), 4);
         }

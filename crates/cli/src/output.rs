@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::families::Families;
 
 /// Names shown of one kind of what a sync had to bend.
 const BENT_NAMES: usize = 5;
@@ -47,6 +48,8 @@ pub struct Ui {
     pub zone: TimeZone,
     /// Is true when tables fit the width of the terminal; elsewhere each row is one line.
     pub fit: bool,
+    /// The families that it has words of.
+    pub families: &'static Families,
 }
 
 impl std::fmt::Debug for Ui {
@@ -61,7 +64,7 @@ impl std::fmt::Debug for Ui {
 impl Ui {
     /// The process's own streams: bars on a terminal, lines in a pipe, silence with `--json`.
     #[must_use]
-    pub fn of_process(json: bool, no_color: bool) -> Self {
+    pub fn of_process(json: bool, no_color: bool, families: &'static Families) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let no_color = no_color || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         Self {
@@ -76,12 +79,13 @@ impl Ui {
             color: terminal && !no_color,
             zone: TimeZone::system(),
             fit: std::io::stdout().is_terminal(),
+            families,
         }
     }
 
     /// Writes into two buffers, with plain lines and UTC: for tests and for programs that show the text themselves.
     #[must_use]
-    pub fn captured(format: Format) -> (Self, Captured) {
+    pub fn captured(format: Format, families: &'static Families) -> (Self, Captured) {
         let captured = Captured::default();
         let ui = Self {
             out: Box::new(captured.out.clone()),
@@ -94,6 +98,7 @@ impl Ui {
             color: false,
             zone: TimeZone::UTC,
             fit: false,
+            families,
         };
         (ui, captured)
     }
@@ -375,7 +380,7 @@ mod tests {
 
     #[test]
     fn json_mode_writes_no_lines() {
-        let (mut ui, captured) = Ui::captured(Format::Json);
+        let (mut ui, captured) = Ui::captured(Format::Json, crate::families::samples::families());
         ui.line("text").unwrap();
         ui.note("remark");
         ui.document(&json!({"a": 1})).unwrap();

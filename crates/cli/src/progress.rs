@@ -1,11 +1,14 @@
-//! Progress documents as steps (reference: platform-api §11.4, rpm §6.12 and §11.5, iso §4.1).
+//! Progress documents as steps.
 //!
 //! Reporters write three shapes: a list of steps, an object with a phase for each key, and one object with byte
 //! and file counters. The shape decides how a report is read, not the name of the reporter, so that reports of
-//! types this client has never heard of are shown too.
+//! types this client has never heard of are shown too; families only say in which order phases come and what they are
+//! called.
 
+use pith_content::words::FileCounters;
 use serde_json::{Map, Value};
 
+use crate::families::Families;
 use crate::output::{clean, size};
 
 /// Most steps that are shown of one task; a report comes from outside.
@@ -29,7 +32,7 @@ pub enum StepState {
 }
 
 impl StepState {
-    /// Reads `FINISHED`, `complete`, `isos_in_progress` and the like.
+    /// Reads `FINISHED`, `complete`, `files_in_progress` and the like.
     fn read(value: &Value) -> Self {
         let text = value.as_str().unwrap_or_default().to_ascii_lowercase();
         match text.as_str() {
@@ -142,16 +145,16 @@ impl Step {
 
 /// The steps of a task's `progress_report`, in their order. An unknown shape gives none.
 #[must_use]
-pub fn steps(report: &Value) -> Vec<Step> {
+pub fn steps(report: &Value, families: &Families) -> Vec<Step> {
     let mut steps = Vec::new();
     for (reporter, value) in report.as_object().into_iter().flatten() {
         match value {
             Value::Array(list) => listed(reporter, list, 0, &mut steps),
             Value::Object(one) if one.contains_key("state_times") => {
-                steps.extend(manifest(reporter, one));
-                steps.extend(counted(reporter, one));
+                steps.extend(manifest(reporter, one, families));
+                steps.extend(counted(reporter, one, families));
             }
-            Value::Object(phases) => steps.extend(phased(reporter, phases)),
+            Value::Object(phases) => steps.extend(phased(reporter, phases, families)),
             _ => {}
         }
     }
@@ -188,8 +191,11 @@ fn listed(prefix: &str, list: &[Value], depth: usize, steps: &mut Vec<Step>) {
 }
 
 /// The manifest of files is a step of its own in the same object: over once the files have begun.
-fn manifest(reporter: &str, report: &Map<String, Value>) -> Option<Step> {
-    report.get("state_times")?.get("isos_in_progress")?;
+fn manifest(reporter: &str, report: &Map<String, Value>, families: &Families) -> Option<Step> {
+    let times = report.get("state_times")?;
+    families
+        .file_counters()
+        .find(|names| times.get(names.at_work).is_some())?;
     Some(Step {
         key: format!("{reporter}/{MANIFEST}"),
         label: MANIFEST.to_owned(),
@@ -204,23 +210,41 @@ fn manifest(reporter: &str, report: &Map<String, Value>) -> Option<Step> {
 const MANIFEST: &str = "Fetching the manifest";
 
 /// One object that counts files and bytes, or only has a state.
-fn counted(reporter: &str, report: &Map<String, Value>) -> Option<Step> {
+fn counted(reporter: &str, report: &Map<String, Value>, families: &Families) -> Option<Step> {
     let state = report.get("state")?;
+    let files = families
+        .file_counters()
+        .find(|names| report.contains_key(names.total));
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     let label = match state.as_str()? {
         text if text.starts_with("manifest") => MANIFEST,
-        _ if report.contains_key("num_isos") => "Fetching files",
+        _ if files.is_some() => "Fetching files",
         _ => "Publishing files",
     };
-    let failures = report.get("iso_error_messages").and_then(Value::as_array);
-    let error = match report.get("error_message") {
+    let failures = files.and_then(|names| report.get(names.failed)?.as_array());
+    let of = |name: fn(&FileCounters) -> &'static str| files.map_or(0, |names| number(name(names)));
+    Some(Step {
+        // The manifest and the files are two steps of one object.
+        key: format!("{reporter}/{label}"),
+        label: label.to_owned(),
+        state: StepState::read(state),
+        items: Count::new(of(|names| names.done), of(|names| names.total)),
+        bytes: Count::new(number("finished_bytes"), number("total_bytes")),
+        failures: failures.map_or(0, |list| list.len() as u64),
+        error: counted_error(report, failures),
+    })
+}
+
+/// Why an object that counts files failed: its own error, else that of the first file.
+fn counted_error(report: &Map<String, Value>, failures: Option<&Vec<Value>>) -> Option<String> {
+    match report.get("error_message") {
         Some(Value::String(text)) => Some(clean(text)),
         Some(Value::Object(answer)) => answer
             .get("response_msg")
             .and_then(Value::as_str)
             .map(clean),
-        _ => failures.and_then(|list| {
-            let first = list.first()?;
+        _ => {
+            let first = failures?.first()?;
             let error = match &first["error"] {
                 Value::Object(answer) => answer.get("response_msg")?.as_str()?,
                 other => other.as_str()?,
@@ -230,43 +254,23 @@ fn counted(reporter: &str, report: &Map<String, Value>) -> Option<Step> {
                 clean(first["name"].as_str()?),
                 clean(error)
             ))
-        }),
-    };
-    Some(Step {
-        // The manifest and the files are two steps of one object.
-        key: format!("{reporter}/{label}"),
-        label: label.to_owned(),
-        state: StepState::read(state),
-        items: Count::new(number("num_isos_finished"), number("num_isos")),
-        bytes: Count::new(number("finished_bytes"), number("total_bytes")),
-        failures: failures.map_or(0, |list| list.len() as u64),
-        error,
-    })
+        }
+    }
 }
 
-/// Phases in the order in which a sync runs them, with what they do.
-const PHASES: [(&str, &str); 7] = [
-    ("metadata", "Fetching metadata"),
-    ("content", "Fetching packages"),
-    ("distribution", "Fetching distribution files"),
-    ("errata", "Importing errata"),
-    ("modules", "Importing modules"),
-    ("comps", "Importing package groups"),
-    ("purge_duplicates", "Removing old packages"),
-];
-
-/// An object with a phase for each key.
-fn phased(reporter: &str, phases: &Map<String, Value>) -> Vec<Step> {
-    let rank = |name: &str| PHASES.iter().position(|(known, _)| *known == name);
+/// An object with a phase for each key, in the order in which the families name them.
+fn phased(reporter: &str, phases: &Map<String, Value>, families: &Families) -> Vec<Step> {
+    let known: Vec<&(&str, &str)> = families.phases().collect();
+    let rank = |name: &str| known.iter().position(|(known, _)| *known == name);
     let mut found: Vec<(&String, &Value)> = phases
         .iter()
         .filter(|(_, v)| v.get("state").is_some())
         .collect();
-    found.sort_by_key(|(name, _)| rank(name).unwrap_or(PHASES.len()));
+    found.sort_by_key(|(name, _)| rank(name).unwrap_or(known.len()));
     found
         .into_iter()
         .map(|(name, phase)| {
-            let label = rank(name).map_or_else(|| words(name), |at| PHASES[at].1.to_owned());
+            let label = rank(name).map_or_else(|| words(name), |at| known[at].1.to_owned());
             let number = |name: &str| phase[name].as_u64().unwrap_or(0);
             let left = |total: &str, left: &str| {
                 Count::new(number(total).saturating_sub(number(left)), number(total))
@@ -318,6 +322,7 @@ fn words(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::samples::families;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -329,7 +334,7 @@ mod tests {
                         "size_left": 4_404_019, "error_details": [], "details": {}},
             "metadata": {"state": "FINISHED"},
             "sparkle_level": {"state": "FINISHED"}}});
-        let lines: Vec<String> = steps(&report).iter().map(Step::line).collect();
+        let lines: Vec<String> = steps(&report, families()).iter().map(Step::line).collect();
         assert_eq!(
             lines,
             [
@@ -346,7 +351,7 @@ mod tests {
         let report =
             json!({"yum_importer": {"metadata": {"state": "FAILED", "error": "Could not parse"}}});
         assert_eq!(
-            steps(&report)[0].line(),
+            steps(&report, families())[0].line(),
             "Fetching metadata: failed: Could not parse"
         );
     }
@@ -357,7 +362,7 @@ mod tests {
             "total_bytes": 16384, "finished_bytes": 8192, "num_isos": 3, "num_isos_finished": 1,
             "iso_error_messages": [{"name": "bad.iso", "error": "wrong"}]}});
         assert_eq!(
-            steps(&report)[0].line(),
+            steps(&report, families())[0].line(),
             "Fetching files: started (1 of 3, 8.0 KiB of 16.0 KiB, 1 failed): bad.iso: wrong"
         );
     }
@@ -367,7 +372,7 @@ mod tests {
         let report = json!({"iso_importer": {"error_message": {"response_code": 404, "response_msg": "File not found"},
             "num_isos": null, "state": "manifest_failed", "state_times": {}, "iso_error_messages": []}});
         assert_eq!(
-            steps(&report)[0].line(),
+            steps(&report, families())[0].line(),
             "Fetching the manifest: failed: File not found"
         );
     }
@@ -379,7 +384,7 @@ mod tests {
              "num_processed": 1, "sub_steps": [{"step_type": "inner_one", "state": "SKIPPED"}]},
             {"step_type": "a", "description": "Publishing Metadata.", "state": "IN_PROGRESS",
              "items_total": 35, "num_processed": 4}]});
-        let found = steps(&report);
+        let found = steps(&report, families());
         let lines: Vec<String> = found.iter().map(Step::line).collect();
         assert_eq!(
             lines,
@@ -399,7 +404,7 @@ mod tests {
         let mut text = String::new();
         for (name, report) in recorded.as_object().unwrap() {
             text.push_str(&format!("{name}\n"));
-            for step in steps(report) {
+            for step in steps(report, families()) {
                 text.push_str(&format!("  {}\n", step.line()));
             }
         }
@@ -471,7 +476,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_report_breaks_the_reader(report in any_json()) {
-            for step in steps(&report) {
+            for step in steps(&report, families()) {
                 prop_assert!(!step.line().chars().any(char::is_control));
             }
         }

@@ -6,14 +6,16 @@ use clap::{Arg, Args, Command};
 
 use crate::criteria::{SEARCH_HEADING, SearchArgs};
 use crate::error::Exit;
+use crate::families::Families;
 
-/// The page `docs/reference/cli.md` for `command` and everything below it, as Markdown.
+/// The page `docs/reference/cli.md` for the client commands of these families, as Markdown.
 #[must_use]
-pub fn reference(command: &Command) -> String {
-    let mut command = command.clone();
+pub fn reference(families: &Families) -> String {
+    let mut command = crate::command(families);
     command.build();
+    let introduction = INTRODUCTION.replace("{section}", families.usual_section());
     let mut page = format!(
-        "# The commands of `{}`\n\n{INTRODUCTION}",
+        "# The commands of `{}`\n\n{introduction}",
         command.get_name()
     );
     page.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
@@ -51,7 +53,7 @@ user that it was stored for, and no password goes over plain HTTP to another mac
 A variable that is empty counts as not set.
 
 An upload is remembered in `$XDG_STATE_HOME/pith/uploads` (or below `~/.local/state`) until it is imported, so that
-`pith rpm repo uploads resume` goes on where an interrupted one stopped.
+`pith {section} repo uploads resume` goes on where an interrupted one stopped.
 
 Ctrl-C while waiting leaves the task running: `pith task wait` waits again, `pith task cancel` cancels it.
 ";

@@ -230,6 +230,7 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::samples::families;
     use crate::progress::steps;
     use serde_json::{Value, json};
 
@@ -238,7 +239,7 @@ mod tests {
             id: "t1".into(),
             what: "sync of demo".into(),
             state: state.into(),
-            steps: steps(report),
+            steps: steps(report, families()),
         }
     }
 

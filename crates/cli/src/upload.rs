@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pith_content::words::Words;
 use pith_core::MultiHasher;
 use pith_core::digest::Hashed;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,6 @@ use tokio::io::AsyncReadExt;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::kind::Kind;
 use crate::output::{Progress, Ui, clean, size};
 
 /// Bytes in one request, as Pulp's own clients send.
@@ -70,7 +70,7 @@ impl SourceFile {
 pub(crate) enum DigestUse {
     /// Nowhere: the server finds the key in the file.
     Nowhere,
-    /// In the key, with name and size (plain files).
+    /// In the key, with name and size.
     Key,
     /// In the metadata, so that the server verifies it.
     Metadata,
@@ -78,7 +78,7 @@ pub(crate) enum DigestUse {
 
 /// A unit that is to be uploaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Type id of the unit.
     pub(crate) unit_type: String,
     /// Its key, as far as it is known before the file is read.
@@ -108,17 +108,17 @@ impl Plan {
     /// # Errors
     ///
     /// When it is no readable file, or its type is not known.
-    pub(crate) fn of_file(kind: &Kind, path: &Path, word: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn of_file(words: &Words, path: &Path, word: Option<&str>) -> Result<Self, Error> {
         let file = SourceFile::at(path)?;
-        let word = word.or_else(|| guess(kind, &file.name));
-        let Some(unit) = word.and_then(|word| kind.unit(word)) else {
+        let word = word.or_else(|| guess(words, &file.name));
+        let Some(unit) = word.and_then(|word| words.unit(word)) else {
+            let all: Vec<&str> = words.units.iter().map(|unit| unit.word).collect();
             return Err(Error::usage(
                 format!("the type of {} is not known", path.display()),
-                format!("give --type, one of {}", kind.words().join(", ")),
+                format!("give --type, one of {}", all.join(", ")),
             ));
         };
-        // The key of a package is in the package; that of a plain file must be told.
-        let digest = if unit.fields.contains(&"checksum") {
+        let digest = if unit.key_from_file {
             DigestUse::Key
         } else {
             DigestUse::Nowhere
@@ -136,7 +136,7 @@ impl Plan {
     ///
     /// When the folder or a file cannot be read.
     pub(crate) fn of_folder(
-        kind: &Kind,
+        words: &Words,
         folder: &Path,
         word: Option<&str>,
     ) -> Result<Vec<Self>, Error> {
@@ -145,13 +145,13 @@ impl Plan {
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().and_then(|name| name.to_str());
-            let known = word.is_some() || name.is_some_and(|name| guess(kind, name).is_some());
+            let known = word.is_some() || name.is_some_and(|name| guess(words, name).is_some());
             if known && path.is_file() {
                 paths.push(path);
             }
         }
         paths.sort();
-        let plans = paths.iter().map(|path| Self::of_file(kind, path, word));
+        let plans = paths.iter().map(|path| Self::of_file(words, path, word));
         plans.collect()
     }
 
@@ -182,19 +182,21 @@ impl Plan {
     }
 }
 
-/// The type of a file by its name: the only one of its kind, or what the ending says.
-fn guess<'a>(kind: &'a Kind, name: &str) -> Option<&'a str> {
-    if let [only] = kind.units {
+/// The type of a file by its name: the only one of its family, or the one with the longest ending that fits.
+fn guess(words: &Words, name: &str) -> Option<&'static str> {
+    if let [only] = words.units {
         return Some(only.word);
     }
-    [
-        (".src.rpm", "srpm"),
-        (".nosrc.rpm", "srpm"),
-        (".drpm", "drpm"),
-        (".rpm", "rpm"),
-    ]
-    .into_iter()
-    .find_map(|(end, word)| name.ends_with(end).then_some(word))
+    let fits = |ending: &&&str| name.ends_with(**ending);
+    words
+        .units
+        .iter()
+        .filter_map(|unit| {
+            let longest = unit.endings.iter().filter(fits).map(|end| end.len()).max();
+            Some((longest?, unit.word))
+        })
+        .max()
+        .map(|(_, word)| word)
 }
 
 /// An upload that has begun, and how far it came.
@@ -255,9 +257,12 @@ impl Upload {
             return Ok(None);
         };
         if SourceFile::at(&file.path)? != file {
+            let section = ui.families.usual_section();
             return Err(Error::usage(
                 format!("{} has changed since its upload began", file.path.display()),
-                "cancel the upload with `pith rpm repo uploads cancel UPLOAD` and send the file again",
+                format!(
+                    "cancel the upload with `pith {section} repo uploads cancel UPLOAD` and send the file again"
+                ),
             ));
         }
         let failed = |e| Error::file(&file.path, e);
@@ -342,15 +347,16 @@ fn bar(ui: &Ui, file: &SourceFile) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::{ISO, RPM};
+    use crate::families::samples::family;
 
     #[test]
     fn the_type_of_a_package_follows_its_name() {
-        assert_eq!(guess(&RPM, "a-1-1.src.rpm"), Some("srpm"));
-        assert_eq!(guess(&RPM, "a-1-1.x86_64.rpm"), Some("rpm"));
-        assert_eq!(guess(&RPM, "a-1-1.drpm"), Some("drpm"));
-        assert_eq!(guess(&RPM, "comps.xml"), None);
-        assert_eq!(guess(&ISO, "anything"), Some("iso"));
+        let (rpm, iso) = (family("rpm").words, family("iso").words);
+        assert_eq!(guess(rpm, "a-1-1.src.rpm"), Some("srpm"));
+        assert_eq!(guess(rpm, "a-1-1.x86_64.rpm"), Some("rpm"));
+        assert_eq!(guess(rpm, "a-1-1.drpm"), Some("drpm"));
+        assert_eq!(guess(rpm, "comps.xml"), None);
+        assert_eq!(guess(iso, "anything"), Some("iso"));
     }
 
     #[test]
@@ -365,9 +371,10 @@ mod tests {
             let of = |plan: &Plan| format!("{} {}", plan.unit_type, plan.name());
             plans.iter().map(of).collect::<Vec<_>>()
         };
-        assert_eq!(names(&RPM, None), ["srpm a-1-1.src.rpm", "rpm b-1-1.rpm"]);
-        assert_eq!(names(&RPM, Some("rpm")).len(), 3);
-        assert_eq!(names(&ISO, None).len(), 3);
+        let (rpm, iso) = (family("rpm").words, family("iso").words);
+        assert_eq!(names(rpm, None), ["srpm a-1-1.src.rpm", "rpm b-1-1.rpm"]);
+        assert_eq!(names(rpm, Some("rpm")).len(), 3);
+        assert_eq!(names(iso, None).len(), 3);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::client::{Client, spawned};
 use crate::error::{Error, FailedTask};
+use crate::families::Families;
 use crate::output::{Ui, clean};
 use crate::progress::steps;
 use crate::render::{Renderer, Snapshot};
@@ -112,7 +113,7 @@ impl Waiting {
                 Err(error) => return Err(error),
             };
             self.silences = 0;
-            renderer.show(&snapshot(&task), ui);
+            renderer.show(&snapshot(&task, ui.families), ui);
             if state(&task).is_none_or(TaskState::is_complete) {
                 self.open.remove(index);
                 self.follow(&task);
@@ -144,12 +145,12 @@ fn state(task: &Value) -> Option<TaskState> {
     task["state"].as_str()?.parse().ok()
 }
 
-fn snapshot(task: &Value) -> Snapshot {
+fn snapshot(task: &Value, families: &Families) -> Snapshot {
     Snapshot {
         id: clean(task["task_id"].as_str().unwrap_or("?")),
         what: what(task),
         state: clean(task["state"].as_str().unwrap_or("?")),
-        steps: steps(&task["progress_report"]),
+        steps: steps(&task["progress_report"], families),
     }
 }
 
@@ -213,6 +214,9 @@ pub fn check(tasks: &[Value], ui: &mut Ui) -> Result<(), Error> {
                 id: clean(task["task_id"].as_str().unwrap_or("?")),
                 what: what(task),
                 state: task["state"].as_str().unwrap_or("unknown").to_owned(),
+                hint: detail
+                    .as_ref()
+                    .and_then(|detail| ui.families.hint(&detail.code)),
                 detail,
             }),
         }
@@ -253,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_finished_task_with_a_remark_is_a_warning_and_a_cancelled_one_a_failure() {
-        let (mut ui, captured) = Ui::captured(Format::Text);
+        let (mut ui, captured) = Ui::captured(Format::Text, crate::families::samples::families());
         let remark = json!({"code": "PLP0007", "description": "unbind failed", "data": {}, "sub_errors": []});
         let finished = json!({"task_id": "a", "state": "finished", "tags": ["pulp:action:delete"], "error": remark});
         assert!(check(std::slice::from_ref(&finished), &mut ui).is_ok());

@@ -23,6 +23,7 @@ pub mod sync;
 pub mod text;
 pub mod unit;
 pub mod upload;
+pub mod words;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub use publish::Distributor;
 pub use rules::{Listed, UnitRules};
 pub use sync::Importer;
 pub use unit::UnitKey;
+pub use words::Words;
 
 /// A content type: what the platform knows about one family of repositories.
 pub trait ContentType: Send + Sync {
@@ -59,5 +61,10 @@ pub trait ContentType: Send + Sync {
     /// Catalogers of alternate content sources.
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
         Vec::new()
+    }
+
+    /// The words of the command line for the family; one without words has no section there.
+    fn words(&self) -> Option<&'static Words> {
+        None
     }
 }

@@ -89,13 +89,10 @@ fn server_options() -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-    use crate::Pith;
 
     fn of(line: &str) -> Option<String> {
-        let matches = Pith::command()
+        let matches = crate::command()
             .try_get_matches_from(line.split(' '))
             .unwrap();
         idle(&matches)

@@ -27,7 +27,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use pith_cli::{ClientCommand, Globals};
 
 use crate::options::ServerOptions;
 
@@ -41,7 +42,7 @@ use crate::options::ServerOptions;
 )]
 struct Pith {
     #[command(flatten)]
-    globals: pith_cli::Globals,
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,13 +56,19 @@ enum Command {
     /// Look after the authority that signs login certificates and the server's own
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
-    #[command(flatten)]
-    Client(pith_cli::ClientCommand),
+}
+
+/// The command of a command line.
+enum Asked {
+    /// A command of this program.
+    Own(Box<Pith>),
+    /// A command that is a client of the API.
+    Client(Box<ClientCommand>, Globals),
 }
 
 fn main() -> ExitCode {
     memory::bound();
-    let pith = command_line();
+    let asked = asked();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -72,6 +79,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let pith = match asked {
+        Asked::Own(pith) => *pith,
+        Asked::Client(command, globals) => {
+            let run = pith_cli::run(&command, &globals, types::families());
+            return runtime.block_on(run).into();
+        }
+    };
     let result = match pith.command {
         Command::Serve(options) => runtime
             .block_on(server::run(&options))
@@ -80,11 +94,6 @@ fn main() -> ExitCode {
             .block_on(authority::run(&command))
             .map(|()| ExitCode::SUCCESS),
         Command::Mirror(command) => runtime.block_on(mirror::run(command, &pith.globals)),
-        Command::Client(command) => {
-            return runtime
-                .block_on(pith_cli::run(&command, &pith.globals))
-                .into();
-        }
     };
     // Detached work (an index being written behind) need not end for the process to end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
@@ -94,15 +103,27 @@ fn main() -> ExitCode {
     })
 }
 
+/// The whole command line: this program's own commands, and those of the client.
+fn command() -> clap::Command {
+    ClientCommand::augment(Pith::command(), types::families())
+}
+
 /// The command line as it was given; a wrong one ends the process with its usage.
-fn command_line() -> Pith {
-    let matches = Pith::command().get_matches();
+fn asked() -> Asked {
+    let matches = command().get_matches();
     if let Some(idle) = idle::idle(&matches) {
-        Pith::command()
-            .error(ErrorKind::ArgumentConflict, idle)
-            .exit();
+        command().error(ErrorKind::ArgumentConflict, idle).exit();
     }
-    Pith::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    read(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn read(matches: &ArgMatches) -> Result<Asked, clap::Error> {
+    Ok(
+        match ClientCommand::from_matches(matches, types::families())? {
+            Some(command) => Asked::Client(Box::new(command), Globals::from_arg_matches(matches)?),
+            None => Asked::Own(Box::new(Pith::from_arg_matches(matches)?)),
+        },
+    )
 }
 
 /// Says what went wrong, to whoever still reads it.

@@ -6,22 +6,24 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use pith_cli::{
-    Client, ContentType, Credentials, MirrorOptions, Trust, Ui, client_configuration, local_folder,
+    Client, Credentials, MirrorOptions, NotAType, Trust, Ui, client_configuration, local_folder,
     mirror,
 };
+use pith_content::Words;
 
 use crate::admin;
 use crate::options::ServerOptions;
 use crate::server::{Server, start_log};
+use crate::types::families;
 
 /// Options of `pith mirror`.
 #[derive(Debug, Args)]
 pub(crate) struct MirrorCommand {
     /// Source of the mirror: an http, https or file URL, or the path of a local folder
     feed: String,
-    /// Kind of content, `rpm` or `file` [default: seen from the feed]
-    #[arg(long = "type", value_name = "TYPE")]
-    content_type: Option<ContentType>,
+    // The help names the types that there are.
+    #[arg(long = "type", value_name = "TYPE", value_parser = content_type, help = types_help())]
+    content_type: Option<&'static Words>,
     /// Id of the repository [default: made from the feed]
     #[arg(long, value_name = "ID")]
     repo_id: Option<String>,
@@ -30,6 +32,19 @@ pub(crate) struct MirrorCommand {
     exit: bool,
     #[command(flatten)]
     server: ServerOptions,
+}
+
+fn content_type(name: &str) -> Result<&'static Words, NotAType> {
+    families().mirror_type(name)
+}
+
+fn types_help() -> String {
+    let names: Vec<String> = families()
+        .mirror_types()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let names = names.join(" or ");
+    format!("Kind of content, {names} [default: seen from the feed]")
 }
 
 /// Starts a server (unless `--url` names one that runs), mirrors and publishes, prints the client configuration, and
@@ -47,7 +62,7 @@ pub(crate) async fn run(
         None => globals.client(pith_cli::login_file().as_deref(), &mut |_| None)?,
         Some(server) => own_client(server, &command.server)?,
     };
-    let mut ui = Ui::of_process(globals.json, globals.no_color);
+    let mut ui = Ui::of_process(globals.json, globals.no_color, families());
     let options = MirrorOptions {
         feed: command.feed,
         content_type: command.content_type,
@@ -113,6 +128,8 @@ fn own_client(server: &Server, options: &ServerOptions) -> anyhow::Result<Client
 async fn start(command: &MirrorCommand) -> anyhow::Result<Server> {
     start_log("warn");
     let mut options = command.server.clone();
-    options.allow_file_feeds.extend(local_folder(&command.feed));
+    options
+        .allow_file_feeds
+        .extend(local_folder(&command.feed, families()));
     Server::start(&options).await
 }

@@ -3,10 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
 use clap::error::ErrorKind;
-
-use crate::Pith;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -90,7 +87,7 @@ fn wrong(command: &str) -> Option<String> {
     if words.len() < 2 || words[1].starts_with('{') {
         return None;
     }
-    let error = Pith::try_parse_from(&words).err()?;
+    let error = crate::command().try_get_matches_from(&words).err()?;
     match error.kind() {
         ErrorKind::MissingRequiredArgument
         | ErrorKind::MissingSubcommand

@@ -11,13 +11,14 @@ mod progress;
 mod publish;
 mod sync;
 mod upload;
+mod words;
 
 use std::sync::Arc;
 
 use pith_content::descriptor::{
     AUTH_SITES, KeyField, PluginDescriptor, Setting, SettingKind, StorageName, UnitType,
 };
-use pith_content::{ContentType, Distributor, Importer};
+use pith_content::{ContentType, Distributor, Importer, Words};
 
 pub use publish::IsoDistributor;
 pub use sync::IsoImporter;
@@ -170,5 +171,9 @@ impl ContentType for File {
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
         vec![Arc::new(IsoDistributor)]
+    }
+
+    fn words(&self) -> Option<&'static Words> {
+        Some(&words::WORDS)
     }
 }

@@ -23,10 +23,11 @@ pub mod types;
 pub mod units;
 pub mod upload;
 mod upload_fields;
+mod words;
 
 use std::sync::Arc;
 
-use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType};
+use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType, Words};
 
 /// The family of RPM repositories.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,5 +52,9 @@ impl ContentType for Rpm {
 
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
         vec![Arc::new(catalog::YumCataloger)]
+    }
+
+    fn words(&self) -> Option<&'static Words> {
+        Some(&words::WORDS)
     }
 }

@@ -27,8 +27,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pith-serve", ABOVE_ENGINE),
     ("pith-web", ABOVE_ENGINE),
     ("pith-import2", ABOVE_ENGINE),
-    // Speaks HTTP only: what a stranger's client could not do, it cannot do either.
-    ("pith-cli", &["pith-core"]),
+    // Speaks HTTP only: what a stranger's client could not do, it cannot do either. Of the seam it sees words and
+    // descriptors (`words::the_command_line_reads_data_only`).
+    ("pith-cli", &["pith-content", "pith-core"]),
     (
         "pith-testkit",
         &[
@@ -101,7 +102,8 @@ fn may_see(member: &str, other: &str) -> Option<bool> {
     Some(sees.contains(&other))
 }
 
-/// Crates depend only on crates below them; tests may also use `pith-testkit`.
+/// Crates depend only on crates below them; tests may also use `pith-testkit`, and those of the command line the types whose
+/// commands they run.
 pub(crate) fn arrows_point_down(workspace: &Workspace) -> Vec<Problem> {
     let is_ours = |name: &&String| workspace.members.iter().any(|member| member.name == **name);
     workspace
@@ -109,10 +111,13 @@ pub(crate) fn arrows_point_down(workspace: &Workspace) -> Vec<Problem> {
         .iter()
         .flat_map(|member| {
             let uses = member.uses.iter().filter(is_ours);
-            let tests_use =
-                member.tests_use.iter().filter(is_ours).filter(|name| {
-                    !matches!(name.as_str(), "pith-testkit") && **name != member.name
-                });
+            let is_free = |name: &str| {
+                name == "pith-testkit"
+                    || name == member.name
+                    || (member.name == "pith-cli" && is_type(name))
+            };
+            let tests_use = member.tests_use.iter().filter(is_ours);
+            let tests_use = tests_use.filter(move |name| !is_free(name));
             uses.chain(tests_use)
                 .filter_map(|other| arrow(member, other))
         })
@@ -130,7 +135,7 @@ fn arrow(member: &Member, other: &str) -> Option<Problem> {
     } else if is_type(other) {
         "only crates/pith names a concrete type; ask for a capability in pith-content instead"
     } else if name == "pith-cli" {
-        "the command line speaks HTTP only"
+        "the command line speaks HTTP only, and reads the words of types"
     } else {
         "arrows point down only (ARCHITECTURE.md)"
     };
@@ -192,6 +197,7 @@ mod tests {
             ("pith-type-rpm", &["pith-content"], &["pith-testkit"]),
             ("pith-content", &["pith-core"], &[]),
             ("pith-core", &[], &["pith-testkit"]),
+            ("pith-cli", &["pith-content"], &["pith-type-rpm"]),
             ("pith-testkit", &["pith-core"], &[]),
         ]);
         assert_eq!(
@@ -213,6 +219,7 @@ mod tests {
             ("pith-type-rpm", "pith-type-file"),
             ("pith-engine", "pith-type-rpm"),
             ("pith-cli", "pith-engine"),
+            ("pith-cli", "pith-type-rpm"),
             ("pith-core", "pith-testkit"),
             ("pith", "pith-testkit"),
         ] {

@@ -1,43 +1,53 @@
 //! `… repo content` (reference: platform-api §4.8 and §1.11).
 
-use clap::Args;
+use clap::{ArgMatches, Args, Command};
+use pith_content::words::{UnitWords, Words};
 use serde_json::{Value, json};
 
 use super::listing::named;
-use super::typed::OfKind;
-use super::which::Which;
-use super::{RepoRef, Session};
+use super::section::read;
+use super::{RepoRef, Session, which};
 use crate::criteria::UnitSearchArgs;
 use crate::error::Error;
-use crate::kind::UnitType;
 use crate::output::{cell, size};
 
 /// `… content`
-#[derive(Debug, Clone, Args)]
-pub struct ContentArgs<K: OfKind> {
-    #[command(flatten)]
-    which: Which<K, false>,
-    #[command(flatten)]
+#[derive(Debug, Clone)]
+pub(super) struct ContentArgs {
+    unit: Option<&'static UnitWords>,
     repo: RepoRef,
-    #[command(flatten)]
     search: UnitSearchArgs,
 }
 
-pub(super) async fn run<K: OfKind>(
-    args: &ContentArgs<K>,
-    session: &mut Session<'_>,
-) -> Result<(), Error> {
-    units(args.repo.id(), args.which.unit(), &args.search, session).await
+/// Adds the options of `content`.
+pub(super) fn augment(command: Command, words: &Words) -> Command {
+    let command = RepoRef::augment_args(which::augment(command, words, false));
+    UnitSearchArgs::augment_args(command)
+}
+
+impl ContentArgs {
+    /// The options that were given.
+    pub(super) fn from_matches(matches: &ArgMatches, words: &Words) -> Result<Self, clap::Error> {
+        Ok(Self {
+            unit: which::unit(matches, words),
+            repo: read(matches)?,
+            search: read(matches)?,
+        })
+    }
+}
+
+pub(super) async fn run(args: &ContentArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    units(args.repo.id(), args.unit, &args.search, session).await
 }
 
 /// Lists units of a repository: with `--json` the associations, else a table.
 pub(super) async fn units(
     repo: &str,
-    unit: Option<&UnitType>,
+    unit: Option<&UnitWords>,
     search: &UnitSearchArgs,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
-    let usual: &[&str] = unit.map_or(&["id", "name"], |unit| unit.fields);
+    let usual: &[&str] = unit.map_or(&["id", "name"], |unit| unit.columns);
     // A table needs only its columns; scripts get whole documents, and fields differ from type to type.
     let shown = match unit {
         Some(_) if !session.ui.is_json() => usual,

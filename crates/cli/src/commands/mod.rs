@@ -8,41 +8,53 @@ mod download;
 mod group;
 mod history;
 mod listing;
-mod metadata;
 mod orphan;
 mod plugins;
 mod repo;
 mod runs;
 mod schedules;
+mod section;
 mod session;
 mod sources;
 mod task;
-mod typed;
 mod units;
 mod uploads;
 mod which;
 mod write;
 
+use section::SectionCommand;
 pub(crate) use write::create_body;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::begun::{self, Begun};
 use crate::client::{Client, spawned};
 use crate::error::{Error, Exit};
+use crate::families::Families;
 use crate::globals::Globals;
 use crate::login;
 use crate::output::{Ui, clean};
 use crate::wait::{check, wait, what};
 
-/// Every command that is a client of the API. Flatten it into the program's own subcommands.
-#[derive(Debug, Clone, Subcommand)]
+/// A command that is a client of the API.
+#[derive(Debug, Clone)]
 pub enum ClientCommand {
+    /// The login, the server's state, and repositories of every family.
+    General(GeneralCommand),
+    /// The repositories of one family.
+    Section(SectionCommand),
+    /// The other things on a server.
+    Server(ServerCommand),
+}
+
+/// The commands before the sections.
+#[derive(Debug, Clone, Subcommand)]
+pub enum GeneralCommand {
     /// Log in: store the address of a server, a user, and a certificate or password
     Login(session::LoginArgs),
     /// Forget the stored login
@@ -52,12 +64,11 @@ pub enum ClientCommand {
     /// Work with repositories of every type
     #[command(subcommand)]
     Repo(repo::RepoCommand),
-    /// Work with RPM repositories
-    #[command(subcommand)]
-    Rpm(typed::Section<typed::Rpm>),
-    /// Work with repositories of files (Pulp calls them ISOs)
-    #[command(subcommand, visible_alias = "file")]
-    Iso(typed::Section<typed::Iso>),
+}
+
+/// The commands behind the sections.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ServerCommand {
     /// Watch, wait for and cancel tasks
     #[command(subcommand, visible_alias = "tasks")]
     Task(task::TaskCommand),
@@ -75,6 +86,37 @@ pub enum ClientCommand {
     /// Work with users, roles and permissions
     #[command(subcommand)]
     Auth(auth::AuthCommand),
+}
+
+impl ClientCommand {
+    /// Adds all of them to a program's own subcommands.
+    #[must_use]
+    pub fn augment(command: clap::Command, families: &Families) -> clap::Command {
+        let command = section::with::<GeneralCommand>(command);
+        section::with::<ServerCommand>(section::augment(command, families))
+    }
+
+    /// The command that was given; `None` when it is one of the program's own.
+    ///
+    /// # Errors
+    ///
+    /// When `matches` are not of a command that [`ClientCommand::augment`] made.
+    pub fn from_matches(
+        matches: &ArgMatches,
+        families: &Families,
+    ) -> Result<Option<Self>, clap::Error> {
+        if let Some(command) = SectionCommand::from_matches(matches, families)? {
+            return Ok(Some(Self::Section(command)));
+        }
+        let name = matches.subcommand_name().unwrap_or_default();
+        if GeneralCommand::has_subcommand(name) {
+            return GeneralCommand::from_arg_matches(matches).map(|one| Some(Self::General(one)));
+        }
+        if ServerCommand::has_subcommand(name) {
+            return ServerCommand::from_arg_matches(matches).map(|one| Some(Self::Server(one)));
+        }
+        Ok(None)
+    }
 }
 
 /// Which repository: the id alone, or as pulp-admin takes it.
@@ -142,9 +184,9 @@ impl std::fmt::Debug for Context {
 impl Context {
     /// The process's terminal and the person's configuration folder.
     #[must_use]
-    pub fn of_process(globals: &Globals) -> Self {
+    pub fn of_process(globals: &Globals, families: &'static Families) -> Self {
         Self {
-            ui: Ui::of_process(globals.json, globals.no_color),
+            ui: Ui::of_process(globals.json, globals.no_color, families),
             login_file: login::default_path(),
             state_folder: begun::state_folder(),
             prompt: Box::new(session::Terminal),
@@ -152,25 +194,20 @@ impl Context {
     }
 }
 
-/// Only the client commands, with the global options: for completion, reference pages and tests.
-#[derive(Debug, Parser)]
-#[command(name = "pith", about = "Client of a pith or Pulp 2 server")]
-struct Program {
-    #[command(flatten)]
-    globals: Globals,
-    #[command(subcommand)]
-    command: ClientCommand,
-}
-
-/// The client commands as one clap command called `pith`.
+/// The client commands as one clap command called `pith`, with the global options: for completion, reference pages and
+/// tests.
 #[must_use]
-pub fn command() -> clap::Command {
-    Program::command()
+pub fn command(families: &Families) -> clap::Command {
+    let program = Globals::augment_args(clap::Command::new("pith"))
+        .about("Client of a pith or Pulp 2 server")
+        .subcommand_required(true)
+        .arg_required_else_help(true);
+    ClientCommand::augment(program, families)
 }
 
 /// Runs a command on the process's own terminal, prints what went wrong, and gives the exit code.
-pub async fn run(command: &ClientCommand, globals: &Globals) -> Exit {
-    let mut context = Context::of_process(globals);
+pub async fn run(command: &ClientCommand, globals: &Globals, families: &'static Families) -> Exit {
+    let mut context = Context::of_process(globals, families);
     match execute(command, globals, &mut context).await {
         Ok(()) => Exit::Done,
         // Whoever reads a pipe may stop reading.
@@ -193,8 +230,10 @@ pub async fn execute(
     context: &mut Context,
 ) -> Result<(), Error> {
     match command {
-        ClientCommand::Login(args) => return session::login(args, globals, context).await,
-        ClientCommand::Logout => return session::logout(context),
+        ClientCommand::General(GeneralCommand::Login(args)) => {
+            return session::login(args, globals, context).await;
+        }
+        ClientCommand::General(GeneralCommand::Logout) => return session::logout(context),
         _ => {}
     }
     let prompt = &mut context.prompt;
@@ -208,17 +247,28 @@ pub async fn execute(
         begun: Begun::below(context.state_folder.clone()),
     };
     match command {
-        ClientCommand::Login(_) | ClientCommand::Logout => Ok(()),
-        ClientCommand::Status => session::status(&mut session).await,
-        ClientCommand::Repo(command) => repo::run(command, &mut session).await,
-        ClientCommand::Rpm(command) => typed::run(command, &mut session).await,
-        ClientCommand::Iso(command) => typed::run(command, &mut session).await,
-        ClientCommand::Task(command) => task::run(command, &mut session).await,
-        ClientCommand::History(args) => history::run(args, &mut session).await,
-        ClientCommand::Orphan(command) => orphan::run(command, &mut session).await,
-        ClientCommand::Server(command) => plugins::server(command, &mut session).await,
-        ClientCommand::Content(command) => sources::run(command, &mut session).await,
-        ClientCommand::Auth(command) => auth::run(command, &mut session).await,
+        ClientCommand::General(command) => general(command, &mut session).await,
+        ClientCommand::Section(command) => section::run(command, &mut session).await,
+        ClientCommand::Server(command) => server(command, &mut session).await,
+    }
+}
+
+async fn general(command: &GeneralCommand, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        GeneralCommand::Login(_) | GeneralCommand::Logout => Ok(()),
+        GeneralCommand::Status => session::status(session).await,
+        GeneralCommand::Repo(command) => repo::run(command, session).await,
+    }
+}
+
+async fn server(command: &ServerCommand, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        ServerCommand::Task(command) => task::run(command, session).await,
+        ServerCommand::History(args) => history::run(args, session).await,
+        ServerCommand::Orphan(command) => orphan::run(command, session).await,
+        ServerCommand::Server(command) => plugins::server(command, session).await,
+        ServerCommand::Content(command) => sources::run(command, session).await,
+        ServerCommand::Auth(command) => auth::run(command, session).await,
     }
 }
 
@@ -258,7 +308,10 @@ impl Session<'_> {
 
     /// Prints how tasks ended. One that failed is what counts, also for somebody who reads no further.
     fn report(&mut self, tasks: Vec<Value>) -> Result<(), Error> {
-        let lines: Vec<String> = tasks.iter().filter_map(summary).collect();
+        let lines: Vec<String> = tasks
+            .iter()
+            .filter_map(|task| summary(task, self.ui.families))
+            .collect();
         let printed = lines.iter().try_for_each(|line| self.ui.line(line));
         let checked = check(&tasks, self.ui);
         let printed = match printed {
@@ -289,7 +342,7 @@ impl Session<'_> {
 }
 
 /// One line on a task that ended well, from its result.
-fn summary(task: &Value) -> Option<String> {
+fn summary(task: &Value, families: &Families) -> Option<String> {
     if !matches!(task["state"].as_str(), Some("finished" | "skipped")) {
         return None;
     }
@@ -308,7 +361,7 @@ fn summary(task: &Value) -> Option<String> {
         ));
     }
     if let Some(units) = result["units_successful"].as_array() {
-        let refused = signatures_refused(&result["units_failed_signature_filter"]);
+        let refused = signatures_refused(&result["units_failed_signature_filter"], families);
         return Some(format!("{what}: {}{refused}", by_type(units)));
     }
     if what == "remove orphans" {
@@ -335,14 +388,17 @@ fn by_type(units: &[Value]) -> String {
     parts.join(", ")
 }
 
-/// Packages that the signature policy kept out. Groups and the like are in the list although they were copied
-/// (reference: rpm.md §9.1).
-fn signatures_refused(failed: &Value) -> String {
+/// Units that the signature policy kept out. Others are in the list although they were copied.
+fn signatures_refused(failed: &Value, families: &Families) -> String {
     let packages: Vec<Value> = failed
         .as_array()
         .into_iter()
         .flatten()
-        .filter(|unit| matches!(unit["type_id"].as_str(), Some("rpm" | "srpm" | "drpm")))
+        .filter(|unit| {
+            unit["type_id"]
+                .as_str()
+                .is_some_and(|id| families.is_signed(id))
+        })
         .cloned()
         .collect();
     if packages.is_empty() {
@@ -370,7 +426,12 @@ fn removed(result: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::samples::families;
     use serde_json::json;
+
+    fn command() -> clap::Command {
+        super::command(families())
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -383,8 +444,28 @@ mod tests {
     }
 
     #[test]
+    fn commands_that_hold_others_say_what_for() {
+        let about = |line: &str| {
+            let command = line.split(' ').fold(command(), |command, name| {
+                command.find_subcommand(name).unwrap().clone()
+            });
+            command.get_about().unwrap().to_string()
+        };
+        assert!(
+            command()
+                .get_about()
+                .unwrap()
+                .to_string()
+                .starts_with("Client of")
+        );
+        assert_eq!(about("rpm"), "Work with RPM repositories");
+        assert!(about("iso repo").starts_with("Create, fill, change and publish"));
+        assert!(about("rpm repo uploads").starts_with("Send files and metadata"));
+    }
+
+    #[test]
     fn a_repository_is_named_by_position_or_option_but_not_both() {
-        let parse = |line: &str| Program::try_parse_from(line.split(' '));
+        let parse = |line: &str| command().try_get_matches_from(line.split(' '));
         assert!(parse("pith rpm repo sync run demo").is_ok());
         assert!(parse("pith rpm repo sync run --repo-id demo --bg").is_ok());
         assert!(parse("pith rpm repo sync run").is_err());
@@ -396,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_kind_with_one_type_of_content_takes_no_type() {
-        let parse = |line: &str| Program::try_parse_from(line.split(' '));
+        let parse = |line: &str| command().try_get_matches_from(line.split(' '));
         assert!(parse("pith rpm repo copy rpm -f a -t b --recursive").is_ok());
         assert!(parse("pith rpm repo copy all --from-repo-id a --to-repo-id b").is_ok());
         assert!(parse("pith rpm repo copy -f a -t b").is_err());
@@ -416,7 +497,7 @@ mod tests {
             "result": {"units_successful": [unit("rpm"), unit("erratum"), unit("rpm")],
                        "units_failed_signature_filter": [unit("package_group"), unit("srpm")]}});
         assert_eq!(
-            summary(&task).unwrap(),
+            summary(&task, families()).unwrap(),
             "copy between a and b: 1 erratum, 2 rpm; refused for their signature: 1 srpm"
         );
     }
@@ -426,7 +507,7 @@ mod tests {
         let task = json!({"state": "finished", "tags": ["pulp:repository:demo", "pulp:action:sync"],
             "result": {"result": "success", "added_count": 36, "updated_count": 0, "removed_count": -3}});
         assert_eq!(
-            summary(&task).unwrap(),
+            summary(&task, families()).unwrap(),
             "sync of demo: 36 added, 0 updated, 3 removed"
         );
     }

@@ -1,6 +1,7 @@
 //! `pith repo …`, and listing and deleting for the typed sections (reference: platform-api §4.2).
 
 use clap::{Args, Subcommand};
+use pith_content::words::Words;
 use serde_json::{Value, json};
 
 use super::applicability::{self, ApplicabilityArgs};
@@ -11,7 +12,6 @@ use super::runs::{self, HistoryArgs, PublishHistory};
 use super::{RepoRef, Session, WaitArgs, task, write};
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::kind::Kind;
 use crate::output::{cell, clean, time};
 use crate::settings::AboutArgs;
 
@@ -137,10 +137,10 @@ async fn publishes(args: &PublishHistory, session: &mut Session<'_>) -> Result<(
     }
 }
 
-/// Lists repositories, all of them or those of one kind.
+/// Lists repositories, all of them or those of one family.
 pub(super) async fn list(
     args: &ListArgs,
-    kind: Option<&Kind>,
+    words: Option<&Words>,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
     let query: &[(&str, &str)] = if args.details {
@@ -149,30 +149,33 @@ pub(super) async fn list(
         &[]
     };
     let mut found = session.client.get(&["repositories"], query).await?;
-    if let (Some(kind), Some(all)) = (kind, found.as_array_mut()) {
-        all.retain(|repo| repo["notes"]["_repo-type"] == kind.note);
+    if let (Some(words), Some(all)) = (words, found.as_array_mut()) {
+        all.retain(|repo| repo["notes"]["_repo-type"] == words.note);
     }
-    let none = match kind {
-        None => "no repositories; `pith rpm repo create` makes one".to_owned(),
-        Some(Kind { section, .. }) => {
+    let none = match words {
+        None => {
+            let section = session.ui.families.usual_section();
+            format!("no repositories; `pith {section} repo create` makes one")
+        }
+        Some(Words { section, .. }) => {
             format!("no repositories of this kind; `pith {section} repo create` makes one")
         }
     };
     print(&found, args.details, &none, session)
 }
 
-/// Searches repositories, all of them or those of one kind.
+/// Searches repositories, all of them or those of one family.
 pub(super) async fn search(
     args: &SearchArgs,
-    kind: Option<&Kind>,
+    words: Option<&Words>,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
     let mut criteria = args.criteria()?;
-    if let Some(kind) = kind {
-        let of_kind = json!({ "notes._repo-type": kind.note });
+    if let Some(words) = words {
+        let of_family = json!({ "notes._repo-type": words.note });
         let filter = match criteria.remove("filters") {
-            Some(filter) => json!({ "$and": [of_kind, filter] }),
-            None => of_kind,
+            Some(filter) => json!({ "$and": [of_family, filter] }),
+            None => of_family,
         };
         criteria.insert("filters".into(), filter);
     }

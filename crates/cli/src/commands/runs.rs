@@ -1,18 +1,18 @@
 //! `… sync run|status|history` and `… publish run|status|history` (reference: platform-api §4.5 and §4.6).
 
 use clap::{Args, Subcommand};
+use pith_content::words::Words;
 use serde_json::{Map, Value, json};
 
 use super::listing::{Column, at, count, text};
 use super::schedules::{self, Owner, SchedulesCommand};
 use super::{RepoRef, Session, WaitArgs};
 use crate::error::Error;
-use crate::kind::Kind;
 use crate::output::{clean, time};
 
 /// `… sync …`
 #[derive(Debug, Clone, Subcommand)]
-pub enum SyncCommand {
+pub(super) enum SyncCommand {
     /// Fetch what is new in the feed, then publish
     Run(SyncRun),
     /// Follow a sync that is running
@@ -26,7 +26,7 @@ pub enum SyncCommand {
 
 /// `… sync run`
 #[derive(Debug, Clone, Args)]
-pub struct SyncRun {
+pub(super) struct SyncRun {
     #[command(flatten)]
     repo: RepoRef,
     /// Look at everything again, even if the feed has not changed (which every sync of files does)
@@ -38,7 +38,7 @@ pub struct SyncRun {
 
 /// `… publish …`
 #[derive(Debug, Clone, Subcommand)]
-pub enum PublishCommand {
+pub(super) enum PublishCommand {
     /// Serve what the repository holds now
     Run(PublishRun),
     /// Follow a publish that is running
@@ -52,7 +52,7 @@ pub enum PublishCommand {
 
 /// `… publish run`
 #[derive(Debug, Clone, Args)]
-pub struct PublishRun {
+pub(super) struct PublishRun {
     #[command(flatten)]
     repo: RepoRef,
     /// Distributor, if not the usual one
@@ -110,7 +110,7 @@ fn overrides(force_full: bool) -> Map<String, Value> {
 
 pub(super) async fn sync(
     command: &SyncCommand,
-    kind: &Kind,
+    words: &Words,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
     match command {
@@ -123,17 +123,17 @@ pub(super) async fn sync(
         SyncCommand::Status(repo) => status(repo.id(), "sync", session).await,
         SyncCommand::History(args) => sync_history(args, session).await,
         SyncCommand::Schedules(command) => {
-            schedules::run(command, Owner::Importer(kind.importer), session).await
+            schedules::run(command, Owner::Importer(words.importer), session).await
         }
     }
 }
 
 pub(super) async fn publish(
     command: &PublishCommand,
-    kind: &Kind,
+    words: &Words,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
-    let usual = |id: &Option<String>| id.clone().unwrap_or_else(|| kind.distributor.to_owned());
+    let usual = |id: &Option<String>| id.clone().unwrap_or_else(|| words.distributor.to_owned());
     match command {
         PublishCommand::Run(args) => {
             let body = json!({ "id": usual(&args.distributor_id),
@@ -147,7 +147,7 @@ pub(super) async fn publish(
             publish_history(args, &usual(&args.distributor_id), session).await
         }
         PublishCommand::Schedules(command) => {
-            schedules::run(command, Owner::Distributor(kind.distributor), session).await
+            schedules::run(command, Owner::Distributor(words.distributor), session).await
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::output::{cell, clean, time};
 
 /// `… schedules …`
 #[derive(Debug, Clone, Subcommand)]
-pub enum SchedulesCommand {
+pub(super) enum SchedulesCommand {
     /// List the schedules of a repository
     List(OfRepo),
     /// Add a schedule
@@ -26,7 +26,7 @@ pub enum SchedulesCommand {
 
 /// The repository, and whose schedules are meant.
 #[derive(Debug, Clone, Args)]
-pub struct OfRepo {
+pub(super) struct OfRepo {
     #[command(flatten)]
     repo: RepoRef,
     /// Importer or distributor, if not the usual one
@@ -36,7 +36,7 @@ pub struct OfRepo {
 
 /// `… schedules create`
 #[derive(Debug, Clone, Args)]
-pub struct CreateArgs {
+pub(super) struct CreateArgs {
     #[command(flatten)]
     of: OfRepo,
     /// When: an ISO 8601 interval, as in 2015-01-01T00:00:00Z/P1D for every day at midnight, or PT6H
@@ -48,7 +48,7 @@ pub struct CreateArgs {
 
 /// `… schedules update`
 #[derive(Debug, Clone, Args)]
-pub struct UpdateArgs {
+pub(super) struct UpdateArgs {
     #[command(flatten)]
     one: OneArgs,
     /// When: an ISO 8601 interval, as in 2015-01-01T00:00:00Z/P1D for every day at midnight, or PT6H
@@ -74,7 +74,7 @@ struct Options {
 
 /// One schedule.
 #[derive(Debug, Clone, Args)]
-pub struct OneArgs {
+pub(super) struct OneArgs {
     #[command(flatten)]
     of: OfRepo,
     /// Id of the schedule

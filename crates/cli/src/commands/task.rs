@@ -309,7 +309,7 @@ async fn show(id: &str, session: &mut Session<'_>) -> Result<(), Error> {
         ("finished", time(&task["finish_time"], &zone)),
     ];
     lines.extend(
-        steps(&task["progress_report"])
+        steps(&task["progress_report"], session.ui.families)
             .iter()
             .map(|step| ("step", step.line())),
     );

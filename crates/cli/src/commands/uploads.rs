@@ -3,26 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use pith_content::words::{self, Family, FileUse, UploadWords, Words};
 use serde_json::{Value, json};
 
-use super::metadata::{Metadata, Target};
-use super::typed::OfKind;
+use super::section::{holder, read, with};
 use super::{Session, WaitArgs};
 use crate::client::spawned;
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::options::{self, Given};
 use crate::output::{clean, size};
-use crate::upload::{Plan, Upload, is_id};
+use crate::upload::{DigestUse, Plan, SourceFile, Upload, is_id};
 
 /// `… uploads …`
-#[derive(Debug, Clone, Subcommand)]
-pub enum UploadsCommand<K: OfKind> {
-    /// Send files and add them to a repository
-    #[command(visible_aliases = K::UPLOAD_ALIASES.iter().copied())]
+#[derive(Debug, Clone)]
+pub(super) enum UploadsCommand {
     Upload(UploadArgs),
-    #[command(flatten)]
-    Metadata(K::Metadata),
+    Described(DescribedArgs),
+    Kept(KeptCommand),
+}
+
+/// Work with uploads that have begun, the same in every section.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum KeptCommand {
     /// List uploads that the server still keeps, and how far those of this machine came
     List,
     /// Go on with uploads that were interrupted
@@ -32,9 +35,39 @@ pub enum UploadsCommand<K: OfKind> {
     Cancel(CancelArgs),
 }
 
+/// Where an upload goes, and whether to wait for its import.
+#[derive(Debug, Clone, Args)]
+struct Target {
+    /// Id of the repository
+    #[arg(long, value_name = "ID")]
+    repo_id: String,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// `… uploads <word>`, for a unit that options describe.
+#[derive(Debug, Clone)]
+pub(super) struct DescribedArgs {
+    words: &'static UploadWords,
+    target: Target,
+    file: Option<FileArgs>,
+    given: Vec<Given>,
+}
+
+/// The file of a unit that options describe.
+#[derive(Debug, Clone, Args)]
+struct FileArgs {
+    /// File to send
+    #[arg(value_name = "FILE", required_unless_present = "file")]
+    path: Option<PathBuf>,
+    /// File to send, as pulp-admin takes it
+    #[arg(long, short = 'f', value_name = "FILE", conflicts_with = "path")]
+    file: Option<PathBuf>,
+}
+
 /// `… uploads upload`
 #[derive(Debug, Clone, Args)]
-pub struct UploadArgs {
+pub(super) struct UploadArgs {
     #[command(flatten)]
     target: Target,
     /// Files to send
@@ -53,7 +86,7 @@ pub struct UploadArgs {
 
 /// `… uploads resume`
 #[derive(Debug, Clone, Args)]
-pub struct ResumeArgs {
+pub(super) struct ResumeArgs {
     /// Ids of the uploads [default: all that this machine began on this server]
     #[arg(value_name = "UPLOAD")]
     ids: Vec<String>,
@@ -63,46 +96,124 @@ pub struct ResumeArgs {
 
 /// `… uploads cancel`
 #[derive(Debug, Clone, Args)]
-pub struct CancelArgs {
+pub(super) struct CancelArgs {
     /// Id of the upload
     #[arg(value_name = "UPLOAD")]
     id: String,
 }
 
-pub(super) async fn run<K: OfKind>(
-    command: &UploadsCommand<K>,
+/// The command `uploads` of a family.
+pub(super) fn command(family: &Family) -> Command {
+    let words = family.words;
+    let upload = UploadArgs::augment_args(Command::new("upload"))
+        .about("Send files and add them to a repository")
+        .visible_aliases(words.upload_aliases.iter().copied());
+    let uploads = holder("uploads", "Send files and metadata to the repository")
+        .subcommand(upload)
+        .subcommands(words.uploads.iter().map(|words| described(family, words)));
+    with::<KeptCommand>(uploads)
+}
+
+fn described(family: &Family, words: &'static UploadWords) -> Command {
+    let mut command = Target::augment_args(Command::new(words.word));
+    if words.file.is_some() {
+        command = FileArgs::augment_args(command);
+    }
+    // The version of a unit stands in the place of the program's own.
+    let has_version = words.options.iter().any(|option| option.long == "version");
+    options::augment(command, family, words.options)
+        .about(words.about)
+        .visible_aliases(words.aliases.iter().copied())
+        .disable_version_flag(has_version)
+}
+
+impl UploadsCommand {
+    /// The command that was given.
+    pub(super) fn from_matches(matches: &ArgMatches, family: &Family) -> Result<Self, clap::Error> {
+        let (name, own) = matches.subcommand().unwrap_or(("", matches));
+        if name == "upload" {
+            return Ok(Self::Upload(read(own)?));
+        }
+        let mut all = family.words.uploads.iter();
+        match all.find(|words| words.word == name) {
+            Some(words) => DescribedArgs::from_matches(own, family, words).map(Self::Described),
+            None => KeptCommand::from_arg_matches(matches).map(Self::Kept),
+        }
+    }
+}
+
+impl DescribedArgs {
+    fn from_matches(
+        matches: &ArgMatches,
+        family: &Family,
+        words: &'static UploadWords,
+    ) -> Result<Self, clap::Error> {
+        Ok(Self {
+            words,
+            target: read(matches)?,
+            file: words.file.map(|_| read(matches)).transpose()?,
+            given: options::all_given(family, words.options, matches),
+        })
+    }
+
+    /// Returns what to send.
+    fn plan(&self) -> Result<Plan, Error> {
+        let words = self.words;
+        let values = options::named(words.options, &self.given)?;
+        let given = words::Given::new(self.target.repo_id.clone(), values);
+        let unit = (words.describe)(&given);
+        // The definition of the options lets one of them through.
+        let path = self.file.as_ref();
+        let path = path.and_then(|args| args.path.as_deref().or(args.file.as_deref()));
+        Ok(Plan {
+            digest: match words.file {
+                Some(FileUse::Verified) => DigestUse::Metadata,
+                Some(FileUse::Read) | None => DigestUse::Nowhere,
+            },
+            file: path.map(SourceFile::at).transpose()?,
+            ..Plan::without_file(words.unit_type, unit.key, unit.metadata)
+        })
+    }
+}
+
+pub(super) async fn run(
+    command: &UploadsCommand,
+    words: &Words,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
     match command {
         UploadsCommand::Upload(args) => {
-            let plans = args.plans(K::kind())?;
+            let plans = args.plans(words)?;
             begin(&args.target, plans, session).await
         }
-        UploadsCommand::Metadata(args) => {
-            let (target, plan) = args.plan()?;
-            begin(target, vec![plan], session).await
+        UploadsCommand::Described(args) => {
+            let plan = args.plan()?;
+            begin(&args.target, vec![plan], session).await
         }
-        UploadsCommand::List => list(session).await,
-        UploadsCommand::Resume(args) => resume(args, session).await,
-        UploadsCommand::Cancel(args) => {
-            // The server takes the removal of what it does not have.
-            let kept = match session.client.get(&["content", "uploads"], &[]).await {
-                Ok(document) => keeps(&document, &args.id),
-                Err(error) if error.is_refusal() => true,
-                Err(error) => return Err(error),
-            };
-            let path = ["content", "uploads", &args.id];
-            let answer = session.client.delete(&path).await?;
-            let id = clean(&args.id);
-            if session.begun.forget(&args.id)? || kept {
-                return session.ui.either(&answer, &format!("removed {id}"));
-            }
-            Err(Error::missing(
-                format!("no upload {id} is known, on the server or on this machine"),
-                "`pith rpm repo uploads list` shows the uploads there are",
-            ))
-        }
+        UploadsCommand::Kept(KeptCommand::List) => list(session).await,
+        UploadsCommand::Kept(KeptCommand::Resume(args)) => resume(args, session).await,
+        UploadsCommand::Kept(KeptCommand::Cancel(args)) => cancel(&args.id, session).await,
     }
+}
+
+/// Removes an upload from the server and from the notes of this machine.
+async fn cancel(id: &str, session: &mut Session<'_>) -> Result<(), Error> {
+    // The server takes the removal of what it does not have.
+    let kept = match session.client.get(&["content", "uploads"], &[]).await {
+        Ok(document) => keeps(&document, id),
+        Err(error) if error.is_refusal() => true,
+        Err(error) => return Err(error),
+    };
+    let answer = session.client.delete(&["content", "uploads", id]).await?;
+    let shown = clean(id);
+    if session.begun.forget(id)? || kept {
+        return session.ui.either(&answer, &format!("removed {shown}"));
+    }
+    let section = session.ui.families.usual_section();
+    Err(Error::missing(
+        format!("no upload {shown} is known, on the server or on this machine"),
+        format!("`pith {section} repo uploads list` shows the uploads there are"),
+    ))
 }
 
 /// Tells whether the server's list of uploads has this one.
@@ -113,14 +224,14 @@ fn keeps(document: &Value, id: &str) -> bool {
 
 impl UploadArgs {
     /// The files that are named, and those of folders; all of them are looked at before anything is sent.
-    fn plans(&self, kind: &Kind) -> Result<Vec<Plan>, Error> {
+    fn plans(&self, words: &Words) -> Result<Vec<Plan>, Error> {
         let word = self.unit_type.as_deref();
         let named = self.files.iter().chain(&self.file);
         let mut plans = named
-            .map(|path| Plan::of_file(kind, path, word))
+            .map(|path| Plan::of_file(words, path, word))
             .collect::<Result<Vec<_>, _>>()?;
         for folder in &self.dir {
-            plans.extend(Plan::of_folder(kind, folder, word)?);
+            plans.extend(Plan::of_folder(words, folder, word)?);
         }
         if plans.is_empty() {
             return Err(Error::usage(
@@ -201,7 +312,7 @@ async fn resume(args: &ResumeArgs, session: &mut Session<'_>) -> Result<(), Erro
     if !args.ids.is_empty() {
         for id in &args.ids {
             if !ours.iter().any(|upload| upload.id == *id) {
-                return Err(not_ours(id));
+                return Err(not_ours(id, session.ui.families.usual_section()));
             }
         }
         ours.retain(|upload| args.ids.contains(&upload.id));
@@ -232,7 +343,7 @@ async fn resume(args: &ResumeArgs, session: &mut Session<'_>) -> Result<(), Erro
     batch.end(&args.wait, session).await
 }
 
-fn not_ours(id: &str) -> Error {
+fn not_ours(id: &str, section: &str) -> Error {
     let what = if is_id(id) {
         format!("{id} was not begun on this machine for this server")
     } else {
@@ -240,7 +351,9 @@ fn not_ours(id: &str) -> Error {
     };
     Error::usage(
         what,
-        "`pith rpm repo uploads list` shows all uploads, `pith rpm repo uploads cancel UPLOAD` removes one",
+        format!(
+            "`pith {section} repo uploads list` shows all uploads, `pith {section} repo uploads cancel UPLOAD` removes one"
+        ),
     )
 }
 
@@ -333,8 +446,9 @@ async fn given_up(upload: &Upload, error: Error, session: &mut Session<'_>) -> E
     if refused {
         discard(&upload.id, session).await;
     } else if session.begun.note(upload).is_ok() {
+        let section = session.ui.families.usual_section();
         session.ui.note(&format!(
-            "`pith rpm repo uploads resume {}` goes on where this stopped",
+            "`pith {section} repo uploads resume {}` goes on where this stopped",
             upload.id
         ));
     }

@@ -1,77 +1,41 @@
-//! The type of content that a command works on: a word where a kind has several, nothing where it has one.
-
-use std::marker::PhantomData;
+//! The type of content that a command works on: a word where a family has several, nothing where it has one.
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches, Command};
-
-use super::typed::OfKind;
-use crate::kind::UnitType;
+use pith_content::words::{UnitWords, Words};
 
 /// The word for content of every type.
 const EVERYTHING: &str = "all";
 
-/// A type of content. With `ALL` the word `all` is one of them.
-#[derive(Debug, Clone)]
-pub(super) struct Which<K: OfKind, const ALL: bool> {
-    unit: Option<&'static UnitType>,
-    of: PhantomData<K>,
-}
+/// The name of the argument.
+const ID: &str = "content_type";
 
-impl<K: OfKind, const ALL: bool> Which<K, ALL> {
-    /// The type; `None` for every type, or for an only one that need not be told.
-    pub(super) fn unit(&self) -> Option<&'static UnitType> {
-        self.unit
+/// Adds the argument to a command; with `all` the word `all` is one of its values.
+pub(super) fn augment(command: Command, words: &Words, all: bool) -> Command {
+    if words.units.len() == 1 {
+        return command;
     }
-
-    fn values() -> PossibleValuesParser {
-        let types = K::kind().units.iter().map(|unit| {
-            let value = PossibleValue::new(unit.word);
-            if unit.id == unit.word {
-                value
-            } else {
-                value.alias(unit.id)
-            }
-        });
-        let all = ALL.then(|| PossibleValue::new(EVERYTHING));
-        PossibleValuesParser::new(types.chain(all))
-    }
-}
-
-impl<K: OfKind, const ALL: bool> clap::FromArgMatches for Which<K, ALL> {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let unit = match K::kind().units {
-            [only] => Some(only),
-            _ => matches
-                .get_one::<String>("content_type")
-                .and_then(|word| K::kind().unit(word)),
-        };
-        Ok(Self {
-            unit,
-            of: PhantomData,
-        })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl<K: OfKind, const ALL: bool> clap::Args for Which<K, ALL> {
-    fn augment_args(command: Command) -> Command {
-        if K::kind().units.len() == 1 {
-            return command;
+    let types = words.units.iter().map(|unit| {
+        let value = PossibleValue::new(unit.word);
+        if unit.id == unit.word {
+            value
+        } else {
+            value.alias(unit.id)
         }
-        let arg = Arg::new("content_type")
-            .value_name("TYPE")
-            .help("Type of content")
-            .required(true)
-            .value_parser(Self::values());
-        command.arg(arg)
-    }
+    });
+    let all = all.then(|| PossibleValue::new(EVERYTHING));
+    let arg = Arg::new(ID)
+        .value_name("TYPE")
+        .help("Type of content")
+        .required(true)
+        .value_parser(PossibleValuesParser::new(types.chain(all)));
+    command.arg(arg)
+}
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
+/// The type; `None` for every type.
+pub(super) fn unit(matches: &ArgMatches, words: &Words) -> Option<&'static UnitWords> {
+    match words.units {
+        [only] => Some(only),
+        _ => words.unit(matches.get_one::<String>(ID)?),
     }
 }

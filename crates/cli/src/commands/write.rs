@@ -1,78 +1,92 @@
 //! `… repo create` and `… repo update` (reference: platform-api §4.2).
 
-use clap::Args;
+use clap::{ArgMatches, Args, Command};
+use pith_content::words::{Family, Words};
 use serde_json::{Map, Value, json};
 
-use super::typed::OfKind;
+use super::section::read;
 use super::{RepoRef, Session, WaitArgs};
 use crate::client::{Client, spawned};
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::options::{Given, Options};
 use crate::output::clean;
-use crate::settings::{AboutArgs, FeedArgs, OwnSettings, ServeArgs, Settings, notes};
-
-/// The settings of a repository of a kind.
-#[derive(Debug, Clone, Args)]
-struct SettingsArgs<K: OfKind> {
-    #[command(flatten)]
-    about: AboutArgs,
-    #[command(flatten)]
-    feed: FeedArgs,
-    #[command(flatten)]
-    serve: ServeArgs,
-    #[command(flatten)]
-    own: K::Settings,
-}
-
-impl<K: OfKind> SettingsArgs<K> {
-    fn settings(&self) -> Result<Settings, Error> {
-        let mut settings = Settings::default();
-        self.feed.add_to(&mut settings)?;
-        self.serve.add_to(K::kind(), &mut settings);
-        self.own.add_to(&mut settings)?;
-        Ok(settings)
-    }
-}
+use crate::settings::{AboutArgs, Settings, notes};
 
 /// `… create`
-#[derive(Debug, Clone, Args)]
-pub struct CreateArgs<K: OfKind> {
-    #[command(flatten)]
+#[derive(Debug, Clone)]
+pub(super) struct CreateArgs {
     repo: RepoRef,
-    #[command(flatten)]
-    settings: SettingsArgs<K>,
+    about: AboutArgs,
+    given: Vec<Given>,
 }
 
 /// `… update`
-#[derive(Debug, Clone, Args)]
-pub struct UpdateArgs<K: OfKind> {
-    #[command(flatten)]
+#[derive(Debug, Clone)]
+pub(super) struct UpdateArgs {
     repo: RepoRef,
-    #[command(flatten)]
-    settings: SettingsArgs<K>,
-    #[command(flatten)]
+    about: AboutArgs,
+    given: Vec<Given>,
     wait: WaitArgs,
 }
 
-pub(super) async fn create<K: OfKind>(
-    args: &CreateArgs<K>,
+/// Adds the options of `create`.
+pub(super) fn augment_create(command: Command, family: &Family) -> Command {
+    let command = AboutArgs::augment_args(RepoRef::augment_args(command));
+    options(family).augment(command)
+}
+
+/// Adds the options of `update`.
+pub(super) fn augment_update(command: Command, family: &Family) -> Command {
+    WaitArgs::augment_args(augment_create(command, family))
+}
+
+fn options(family: &Family) -> Options<'_> {
+    Options::new(family, family.words.settings)
+}
+
+impl CreateArgs {
+    /// The options that were given.
+    pub(super) fn from_matches(matches: &ArgMatches, family: &Family) -> Result<Self, clap::Error> {
+        Ok(Self {
+            repo: read(matches)?,
+            about: read(matches)?,
+            given: options(family).given(matches),
+        })
+    }
+}
+
+impl UpdateArgs {
+    /// The options that were given.
+    pub(super) fn from_matches(matches: &ArgMatches, family: &Family) -> Result<Self, clap::Error> {
+        Ok(Self {
+            repo: read(matches)?,
+            about: read(matches)?,
+            given: options(family).given(matches),
+            wait: read(matches)?,
+        })
+    }
+}
+
+pub(super) async fn create(
+    args: &CreateArgs,
+    words: &Words,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
-    let (kind, id) = (K::kind(), args.repo.id());
-    let mut settings = args.settings.settings()?;
-    settings.complete_for_create(kind, id);
-    let extra = extra_distributor(kind, &session.client).await?;
-    let body = create_body(kind, id, &args.settings.about, settings, extra);
+    let id = args.repo.id();
+    let mut settings = Settings::of(&args.given)?;
+    settings.complete_for_create(words, id);
+    let extra = extra_distributor(words, &session.client).await?;
+    let body = create_body(words, id, &args.about, settings, extra);
     let repository = session.client.post(&["repositories"], &body).await?;
-    let section = kind.section;
+    let section = words.section;
     let id = clean(id);
     let line = format!("created {id}; `pith {section} repo sync run {id}` fills it");
     session.ui.either(&repository, &line)
 }
 
-/// The extra distributor of a kind, when the server has its type.
-async fn extra_distributor(kind: &Kind, client: &Client) -> Result<Option<&'static str>, Error> {
-    let Some(extra) = kind.extra_distributor else {
+/// The extra distributor of a family, when the server has its type.
+async fn extra_distributor(words: &Words, client: &Client) -> Result<Option<&'static str>, Error> {
+    let Some(extra) = words.extra_distributor else {
         return Ok(None);
     };
     match client.get(&["plugins", "distributors", extra], &[]).await {
@@ -86,7 +100,7 @@ async fn extra_distributor(kind: &Kind, client: &Client) -> Result<Option<&'stat
 
 /// The body that creates a repository, as pulp-admin sends it.
 pub(crate) fn create_body(
-    kind: &Kind,
+    words: &Words,
     id: &str,
     about: &AboutArgs,
     settings: Settings,
@@ -94,7 +108,7 @@ pub(crate) fn create_body(
 ) -> Value {
     let mut notes = notes(&about.notes);
     notes.retain(|_, value| !value.is_null());
-    notes.insert("_repo-type".into(), json!(kind.note));
+    notes.insert("_repo-type".into(), json!(words.note));
     let one = |id: &str, config: Map<String, Value>, auto_publish: bool| {
         json!({ "distributor_type_id": id, "distributor_id": id, "distributor_config": config,
                 "auto_publish": auto_publish })
@@ -104,7 +118,7 @@ pub(crate) fn create_body(
         map
     };
     let mut distributors = vec![one(
-        kind.distributor,
+        words.distributor,
         without_null(settings.distributor),
         true,
     )];
@@ -114,7 +128,7 @@ pub(crate) fn create_body(
         "display_name": about.display_name.as_deref().unwrap_or(id),
         "description": about.description,
         "notes": notes,
-        "importer_type_id": kind.importer,
+        "importer_type_id": words.importer,
         "importer_config": without_null(settings.importer),
         "distributors": distributors,
     })
@@ -143,28 +157,29 @@ pub(super) fn nothing_to_change() -> Error {
     )
 }
 
-pub(super) async fn update<K: OfKind>(
-    args: &UpdateArgs<K>,
+pub(super) async fn update(
+    args: &UpdateArgs,
+    words: &Words,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
-    let kind = K::kind();
-    let settings = args.settings.settings()?;
-    let about_only = settings.importer.is_empty()
-        && settings.distributor.is_empty()
-        && settings.extra.is_empty();
-    let delta = delta(&args.settings.about);
+    let settings = Settings::of(&args.given)?;
+    let about_only = settings.is_empty();
+    let delta = delta(&args.about);
     if about_only && delta.is_empty() {
         return Err(nothing_to_change());
     }
     if !about_only {
-        is_of_kind(kind, args.repo.id(), session).await?;
+        is_of_family(words, args.repo.id(), session).await?;
     }
     let mut distributors = Map::new();
     if !settings.distributor.is_empty() {
-        distributors.insert(kind.distributor.into(), Value::Object(settings.distributor));
+        distributors.insert(
+            words.distributor.into(),
+            Value::Object(settings.distributor),
+        );
     }
     if !settings.extra.is_empty()
-        && let Some(extra) = extra_distributor(kind, &session.client).await?
+        && let Some(extra) = extra_distributor(words, &session.client).await?
     {
         distributors.insert(extra.into(), Value::Object(settings.extra));
     }
@@ -173,28 +188,30 @@ pub(super) async fn update<K: OfKind>(
     put(args.repo.id(), &body, &args.wait, session).await
 }
 
-/// Fails for a repository of another kind, whose plugins would keep settings that mean nothing to them.
-async fn is_of_kind(kind: &Kind, id: &str, session: &Session<'_>) -> Result<(), Error> {
+/// Fails for a repository of another family, whose plugins would keep settings that mean nothing to them.
+async fn is_of_family(words: &Words, id: &str, session: &Session<'_>) -> Result<(), Error> {
     let repository = match session.client.get(&["repositories", id], &[]).await {
         Err(error) if error.is_refusal() => return Ok(()),
         other => other?,
     };
     let other = match repository["notes"]["_repo-type"].as_str() {
-        Some(note) if note == kind.note => return Ok(()),
-        Some(note) => Kind::of_note(note),
+        Some(note) if note == words.note => return Ok(()),
+        Some(note) => session.ui.families.of_note(note),
         // One that was made in another way: its importer tells.
         None => {
             let path = ["repositories", id, "importers"];
             let importers = session.client.get(&path, &[]).await?;
             match importers[0]["importer_type_id"].as_str() {
-                Some(type_id) if type_id != kind.importer => Kind::of_importer(type_id),
+                Some(type_id) if type_id != words.importer => {
+                    session.ui.families.of_importer(type_id)
+                }
                 _ => return Ok(()),
             }
         }
     };
     let id = clean(id);
     Err(match other {
-        Some(Kind { section, .. }) => Error::usage(
+        Some(Words { section, .. }) => Error::usage(
             format!("{id} is a repository of another kind"),
             format!("`pith {section} repo update {id}` changes it"),
         ),

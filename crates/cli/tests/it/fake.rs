@@ -2,16 +2,19 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use clap::Parser;
+use clap::FromArgMatches;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use pith_cli::{ClientCommand, Context, Error, Exit, Format, Globals, Prompt, Ui, execute};
+use pith_cli::{
+    ClientCommand, Context, Error, Exit, Families, Format, Globals, Prompt, Ui, execute,
+};
+use pith_content::words::{Family, Words};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -214,17 +217,41 @@ pub(crate) fn task(id: &str, state: &str, action: &str, spawned: &[&str], result
            "start_time": "2015-11-03T16:40:10Z", "finish_time": null, "worker_name": "w"})
 }
 
-#[derive(Parser)]
+/// The families that the command lines of the tests are about.
+pub(crate) fn families() -> &'static Families {
+    static ALL: LazyLock<Families> = LazyLock::new(|| {
+        let all = [
+            Family::of(&pith_type_file::File),
+            Family::of(&pith_type_rpm::Rpm),
+        ];
+        Families::new(all.into_iter().flatten().collect())
+    });
+    &ALL
+}
+
+/// The words of a family, by its name for `pith mirror`.
+pub(crate) fn words(name: &str) -> &'static Words {
+    families().mirror_type(name).unwrap()
+}
+
 struct Program {
-    #[command(flatten)]
     globals: Globals,
-    #[command(subcommand)]
     command: ClientCommand,
+}
+
+impl Program {
+    fn parse<'a>(args: impl Iterator<Item = &'a str>) -> Result<Self, clap::Error> {
+        let matches = pith_cli::command(families()).try_get_matches_from(args)?;
+        Ok(Self {
+            globals: Globals::from_arg_matches(&matches)?,
+            command: ClientCommand::from_matches(&matches, families())?.unwrap(),
+        })
+    }
 }
 
 /// Tells whether a whole command line is one of ours.
 pub(crate) fn understood(line: &str) -> bool {
-    Program::try_parse_from(line.split(' ')).is_ok()
+    Program::parse(line.split(' ')).is_ok()
 }
 
 /// Answers questions from a list.
@@ -291,13 +318,13 @@ pub(crate) async fn run_with(args: &[&str], login_file: Option<PathBuf>, prompt:
 }
 
 async fn run_in(state: &Path, args: &[&str], login_file: Option<PathBuf>, prompt: Scripted) -> Ran {
-    let program = Program::try_parse_from(std::iter::once(&"pith").chain(args)).unwrap();
+    let program = Program::parse(std::iter::once("pith").chain(args.iter().copied())).unwrap();
     let format = if program.globals.json {
         Format::Json
     } else {
         Format::Text
     };
-    let (ui, captured) = Ui::captured(format);
+    let (ui, captured) = Ui::captured(format, families());
     let mut context = Context {
         ui,
         state_folder: Some(state.to_owned()),

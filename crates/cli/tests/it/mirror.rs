@@ -1,10 +1,10 @@
 //! The work behind `pith mirror`.
 
-use pith_cli::{Client, ContentType, Error, Format, MirrorOptions, Mirrored, Trust, Ui, mirror};
+use pith_cli::{Client, Error, Format, MirrorOptions, Mirrored, Trust, Ui, mirror};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::fake::{Fake, report};
+use crate::fake::{Fake, families, report, words};
 
 const ID: &str = "feed.example-pub-demo";
 
@@ -17,7 +17,7 @@ fn options() -> MirrorOptions {
 
 async fn run(fake: &Fake, options: &MirrorOptions) -> Result<Mirrored, Error> {
     let client = Client::new(Url::parse(&fake.url).unwrap(), None, &Trust::default()).unwrap();
-    let (mut ui, _) = Ui::captured(Format::Text);
+    let (mut ui, _) = Ui::captured(Format::Text, families());
     mirror(&client, options, &mut ui).await
 }
 
@@ -52,15 +52,10 @@ async fn a_new_feed_becomes_a_repository_that_is_synced_and_published() {
         .on("POST repositories", 201, json!({"id": ID}));
     syncs(&fake, &["t2"]);
     let mirrored = run(&fake, &options()).await.unwrap();
-    assert_eq!(
-        mirrored,
-        Mirrored {
-            repo_id: ID.into(),
-            url: format!("{}/pulp/repos/{ID}/", fake.url),
-            content_type: ContentType::Rpm,
-            relative_url: ID.into(),
-        }
-    );
+    assert_eq!(mirrored.repo_id, ID);
+    assert_eq!(mirrored.url, format!("{}/pulp/repos/{ID}/", fake.url));
+    assert_eq!(mirrored.content_type.section, "rpm");
+    assert_eq!(mirrored.relative_url, ID);
     assert_eq!(
         fake.body("POST repositories"),
         json!({"id": ID, "display_name": ID, "description": null, "notes": {"_repo-type": "rpm-repo"},
@@ -135,7 +130,7 @@ async fn a_derived_id_never_takes_over_the_mirror_of_another_feed() {
     assert_eq!(error.exit().code(), 2);
     assert!(error.hint().contains("--repo-id"));
     let files = MirrorOptions {
-        content_type: Some(ContentType::File),
+        content_type: Some(words("file")),
         ..options()
     };
     let error = run(&fake, &files).await.unwrap_err();

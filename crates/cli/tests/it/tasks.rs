@@ -6,7 +6,7 @@ use pith_cli::{Client, Error, Format, Trust, Ui, wait_until};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::fake::{Fake, pith, task};
+use crate::fake::{Fake, families, pith, task};
 
 #[tokio::test]
 async fn listing_asks_for_tasks_that_are_not_over() {
@@ -92,7 +92,7 @@ async fn an_interrupted_wait_says_that_the_task_goes_on() {
         task("t1", "running", "sync", &[], &Value::Null),
     );
     let client = Client::new(Url::parse(&fake.url).unwrap(), None, &Trust::default()).unwrap();
-    let (mut ui, _) = Ui::captured(Format::Text);
+    let (mut ui, _) = Ui::captured(Format::Text, families());
     let asked = fake.clone();
     let stop = async move {
         while asked.lines().is_empty() {

@@ -37,3 +37,4 @@ mod sources;
 mod stale;
 mod uploads;
 mod versions;
+mod words;

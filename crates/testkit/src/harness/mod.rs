@@ -2,6 +2,8 @@
 //! `harness_distributor`, with the other plugins that the examples name. It needs no feed: a sync makes as many units
 //! as `num_units` says, a publish writes a file for each. For tests only; a release does not have it.
 
+mod words;
+
 use std::io::Write;
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ use pith_content::unit::{Existing, Select, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Cataloger, Config, ContentError, ContentType, Distributor, GroupDistributor, Importer,
-    PluginDescriptor, UnitType,
+    PluginDescriptor, Setting, SettingKind, UnitType, Words,
 };
 use pith_core::{Document, RelativePath};
 use serde_json::{Value, json};
@@ -44,12 +46,26 @@ const fn plugin(id: &'static str, display_name: &'static str) -> PluginDescripto
 }
 
 static IMPORTERS: [PluginDescriptor; 3] = [
-    plugin("harness_importer", "Harness Importer"),
+    PluginDescriptor {
+        settings: &[Setting::new(
+            "num_units",
+            SettingKind::Integer,
+            "units that a sync makes (default 0)",
+        )],
+        ..plugin("harness_importer", "Harness Importer")
+    },
     plugin("demo_importer", "Demo Importer"),
     plugin("puppet_importer", "Stand-in for the Puppet Importer"),
 ];
 static DISTRIBUTORS: [PluginDescriptor; 3] = [
-    plugin("harness_distributor", "Harness Distributor"),
+    PluginDescriptor {
+        settings: &[Setting::new(
+            "write_files",
+            SettingKind::Bool,
+            "publish a file for each unit (default false)",
+        )],
+        ..plugin("harness_distributor", "Harness Distributor")
+    },
     plugin("demo_distributor", "Demo Distributor"),
     plugin("puppet_distributor", "Stand-in for the Puppet Distributor"),
 ];
@@ -90,6 +106,10 @@ impl ContentType for Harness {
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
         vec![Arc::new(Nothing)]
     }
+
+    fn words(&self) -> Option<&'static Words> {
+        Some(&words::WORDS)
+    }
 }
 
 /// The cataloger `harness`: whatever folder it is given has nothing.
@@ -126,6 +146,17 @@ impl HarnessPlugin {
     }
 }
 
+/// A unit of this name.
+fn unit(name: Value) -> WantedUnit {
+    WantedUnit {
+        type_id: UNIT.id,
+        doc: Document::from_iter([("name".to_owned(), name)]),
+        parts: Vec::new(),
+        source: None,
+        existing: Existing::Keep,
+    }
+}
+
 struct Unobserved;
 
 impl StageObserver for Unobserved {
@@ -156,13 +187,7 @@ impl Importer for HarnessPlugin {
         Self::run(ctx.config())?;
         let wanted = ctx.config().integer("num_units").unwrap_or(0);
         let observer: Arc<dyn StageObserver> = Arc::new(Unobserved);
-        let units = (0..wanted).map(|number| WantedUnit {
-            type_id: UNIT.id,
-            doc: Document::from_iter([("name".to_owned(), json!(format!("unit_{number}")))]),
-            parts: Vec::new(),
-            source: None,
-            existing: Existing::Keep,
-        });
+        let units = (0..wanted).map(|number| unit(json!(format!("unit_{number}"))));
         ctx.stage(units.collect(), &observer).await?;
         ctx.drain().await?;
         Ok(SyncReport {
@@ -173,10 +198,12 @@ impl Importer for HarnessPlugin {
 
     async fn upload(
         &self,
-        _ctx: &dyn UploadContext,
-        _upload: Upload,
+        ctx: &dyn UploadContext,
+        upload: Upload,
     ) -> Result<UploadReport, ContentError> {
-        Err(ContentError::other("the harness takes no uploads"))
+        let name = upload.key.get("name").cloned().unwrap_or_default();
+        ctx.stage(vec![unit(name)]).await?;
+        Ok(UploadReport::default())
     }
 }
 
