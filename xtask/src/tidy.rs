@@ -5,6 +5,7 @@ mod layers;
 mod metadata;
 mod rust;
 mod tree;
+mod types;
 mod used;
 mod words;
 
@@ -69,7 +70,8 @@ const TREE_RULES: &[TreeRule] = &[
     words::only_blobs_renames,
     words::libraries_do_not_print,
     words::nobody_shells_out,
-    words::only_types_know_types,
+    types::only_types_know_types,
+    types::the_command_line_reads_data_only,
     used::public_functions_have_users,
     files::doc_comments_are_no_questions,
 ];

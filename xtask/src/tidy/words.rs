@@ -9,7 +9,7 @@ use super::tree::{File, Tree};
 const TOOLS: &[&str] = &["crates/testkit", "xtask", "bench", "tests"];
 
 /// Rust files outside `homes` and outside tests.
-fn outside<'a>(
+pub(super) fn outside<'a>(
     tree: &'a Tree,
     homes: &'a [&str],
 ) -> impl Iterator<Item = (&'a File, &'a RustSource)> {
@@ -135,48 +135,6 @@ pub(crate) fn nobody_shells_out(tree: &Tree) -> Vec<Problem> {
         .collect()
 }
 
-/// The platform asks a content type what it can do, never what it is called.
-pub(crate) fn only_types_know_types(tree: &Tree) -> Vec<Problem> {
-    const RULE: &str = "type";
-    // The command line has sections of its own per family (`pith rpm repo create`), as pulp-admin has.
-    let homes = ["crates/pith", "crates/cli"];
-    let mut problems = Vec::new();
-    for (file, source) in outside(tree, &homes).filter(|(file, _)| !file.path.starts_with("types/"))
-    {
-        for (line, text) in &source.strings {
-            if names_a_type(source, *line, text) && !source.waives(RULE, *line) {
-                let message = format!(
-                    "names the content type \"{text}\": ask for a capability (pith-content) instead"
-                );
-                problems.push(Problem::at(&file.path, *line, message));
-            }
-        }
-    }
-    problems
-}
-
-fn names_a_type(source: &RustSource, line: usize, text: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "srpm",
-        "erratum",
-        "package_group",
-        "yum_importer",
-        "yum_distributor",
-        "iso_importer",
-        "iso_distributor",
-    ];
-    // Endings of file names too: they count where the line is about types.
-    const ENDINGS: &[&str] = &["rpm", "drpm", "iso"];
-    let about_types = || {
-        source
-            .code
-            .lines()
-            .nth(line - 1)
-            .is_some_and(|code| code.contains("type"))
-    };
-    NAMES.contains(&text) || (ENDINGS.contains(&text) && about_types())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,20 +192,5 @@ mod tests {
         let text = "use std::process::Command;\nuse clap::Command;\n";
         let tree = Tree::of(&[("types/rpm/src/a.rs", text), ("xtask/src/a.rs", text)]);
         assert_eq!(places(&nobody_shells_out(&tree)), ["types/rpm/src/a.rs:1"]);
-    }
-
-    #[test]
-    fn the_platform_does_not_name_types() {
-        let text =
-            "if type_id == \"rpm\" {}\nlet fine = \"rpm2cpio\";\nmatch ending { \"rpm\" => 1 }\n";
-        let tree = Tree::of(&[
-            ("crates/engine/src/a.rs", text),
-            ("types/rpm/src/a.rs", text),
-            ("crates/pith/src/types.rs", text),
-        ]);
-        assert_eq!(
-            places(&only_types_know_types(&tree)),
-            ["crates/engine/src/a.rs:1"]
-        );
     }
 }
