@@ -38,5 +38,4 @@ pub use mirror::{
 };
 pub use output::{Format, Progress, Ui};
 pub use reference::reference;
-pub use settings::DownloadPolicy;
 pub use wait::{check, wait, wait_until};

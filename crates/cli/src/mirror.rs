@@ -11,7 +11,7 @@ use crate::commands::create_body;
 use crate::error::Error;
 use crate::families::Families;
 use crate::output::{Ui, clean};
-use crate::settings::{AboutArgs, DownloadPolicy, Settings};
+use crate::settings::{AboutArgs, Settings};
 use crate::wait::{check, wait};
 
 /// Longest id that is derived from a feed.
@@ -28,8 +28,6 @@ pub struct MirrorOptions {
     pub repo_id: Option<String>,
     /// Path below which it is served; the id when absent.
     pub relative_url: Option<String>,
-    /// When packages are fetched; with the sync when absent.
-    pub download_policy: Option<DownloadPolicy>,
 }
 
 /// A mirror that is filled and served.
@@ -116,11 +114,6 @@ fn new_repository(
     settings
         .importer
         .insert("feed".into(), json!(feed.as_str()));
-    if let Some(policy) = options.download_policy {
-        settings
-            .importer
-            .insert("download_policy".into(), json!(policy.name()));
-    }
     // The id and not the path of the feed: two feeds may lie below one another, two published paths may not.
     let relative_url = options.relative_url.as_deref().unwrap_or(id);
     settings
@@ -160,11 +153,6 @@ async fn adopt(
     let mut importer_config = serde_json::Map::new();
     if present != feed.as_str() {
         importer_config.insert("feed".into(), json!(feed.as_str()));
-    }
-    if let Some(policy) = options.download_policy
-        && importer["config"]["download_policy"] != policy.name()
-    {
-        importer_config.insert("download_policy".into(), json!(policy.name()));
     }
     let mut distributors = serde_json::Map::new();
     if let Some(path) = &options.relative_url

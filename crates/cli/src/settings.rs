@@ -8,29 +8,6 @@ use crate::criteria::pair;
 use crate::error::Error;
 use crate::options::Given;
 
-/// When packages are fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DownloadPolicy {
-    /// With the sync.
-    Immediate,
-    /// After the sync, by a task of its own.
-    Background,
-    /// When a client asks for them.
-    OnDemand,
-}
-
-impl DownloadPolicy {
-    /// The word on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Immediate => "immediate",
-            Self::Background => "background",
-            Self::OnDemand => "on_demand",
-        }
-    }
-}
-
 /// Name, text and notes of a repository.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct AboutArgs {

@@ -390,7 +390,7 @@ fn by_type(units: &[Value]) -> String {
 
 /// Units that the signature policy kept out. Others are in the list although they were copied.
 fn signatures_refused(failed: &Value, families: &Families) -> String {
-    let packages: Vec<Value> = failed
+    let refused: Vec<Value> = failed
         .as_array()
         .into_iter()
         .flatten()
@@ -401,10 +401,10 @@ fn signatures_refused(failed: &Value, families: &Families) -> String {
         })
         .cloned()
         .collect();
-    if packages.is_empty() {
+    if refused.is_empty() {
         return String::new();
     }
-    format!("; refused for their signature: {}", by_type(&packages))
+    format!("; refused for their signature: {}", by_type(&refused))
 }
 
 /// Returns how many orphans a task removed: a number, or numbers by type.
