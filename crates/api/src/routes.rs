@@ -100,6 +100,21 @@ impl Route {
         named.map(|at| at + 1)
     }
 
+    /// Tells whether its body may be long: criteria with long lists, the description of a unit. What is stored of a noun is short.
+    #[must_use]
+    pub fn takes_long_bodies(&self) -> bool {
+        let ends = [
+            "/search/",
+            "/actions/associate/",
+            "/actions/unassociate/",
+            "/actions/import_upload/",
+        ];
+        ends.iter().any(|end| self.path.ends_with(end))
+            || self.path.contains("/search/")
+            || self.path.starts_with("/content/")
+            || self.path.starts_with("/repositories/actions/content/")
+    }
+
     /// The need for room on the disk.
     #[must_use]
     pub fn disk(&self) -> Disk {

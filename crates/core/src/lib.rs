@@ -16,6 +16,7 @@ pub mod rights;
 pub mod schedule;
 pub mod secrets;
 pub mod task;
+mod weight;
 
 pub use clock::{Clock, ManualClock, SignedDuration, SystemClock, Timestamp};
 pub use digest::{Algorithm, Digest, MultiHasher, Sha256};
@@ -25,6 +26,7 @@ pub use network::Network;
 pub use path::RelativePath;
 pub use pool::{Pool, Taken};
 pub use rights::{Operation, Rights};
+pub use weight::json_weight;
 
 /// A JSON object, the shape of every document on the wire.
 pub type Document = serde_json::Map<String, serde_json::Value>;

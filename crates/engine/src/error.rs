@@ -10,6 +10,7 @@ pub fn from_store(error: StoreError) -> PulpError {
         StoreError::Duplicate { id, .. } => PulpError::duplicate(&id),
         StoreError::Missing { what, id } => PulpError::missing_resource(&[(what, &id)]),
         StoreError::Conflict { .. } => PulpError::data(error.to_string()),
+        StoreError::NoMemory => PulpError::unavailable(error.to_string()),
         full if full.is_full() => PulpError::no_room(format!(
             "the disk of the database is full: make room, or delete repositories and orphans ({full})"
         )),

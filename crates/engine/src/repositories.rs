@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures::TryStreamExt;
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
-use pith_store::{Distributor, Importer, NewTask, Repository, RepositoryChange, RepositoryUpdate};
+use pith_store::{
+    Distributor, Importer, NewTask, Repository, RepositoryChange, RepositoryUpdate, Texts, Window,
+    reading,
+};
 use serde_json::{Value, json};
 
 use crate::distributors::truthy;
 use crate::error::from_store;
 use crate::importers::{self, merged, without_masks};
+use crate::search::weight;
 use crate::{Engine, Job, distributors};
 
 /// The things that go along with a repository.
@@ -276,7 +281,6 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn repository_documents(&self, expand: Expand) -> Result<Vec<Value>, PulpError> {
-        let repositories = self.store.repository_list(None).await.map_err(from_store)?;
         let mut counts = self
             .store
             .repository_unit_counts_all()
@@ -285,15 +289,21 @@ impl Engine {
         for counts in counts.values_mut() {
             self.registry.show(counts);
         }
-        let mut expanded = self.expanded(None, expand).await?;
-        Ok(repositories
-            .iter()
-            .map(|repository| {
+        let mut documents = Vec::new();
+        let mut pages = self
+            .store
+            .repositories_stream(Texts::Any, Window::default());
+        while let Some(page) = pages.try_next().await.map_err(from_store)? {
+            let ids: Vec<String> = page.iter().map(|one| one.id.clone()).collect();
+            let mut expanded = self.expanded(Some(&ids), expand).await?;
+            for repository in &page {
                 let mut shown = document(repository, counts.get(&repository.id), Dates::Iso);
                 expanded.attach(&repository.id, &mut shown, expand);
-                shown
-            })
-            .collect())
+                reading::count(2 * weight(&shown)).map_err(from_store)?;
+                documents.push(shown);
+            }
+        }
+        Ok(documents)
     }
 
     /// One repository; `totals` adds the two sums that only `details` shows.

@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::guards::Guards;
 
+/// The longest wait of a directory for guards that are not made yet.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Where published content appears, and whether its directories have a `listing` (reference: platform-api §13.2).
 const ROOTS: [(&str, bool); 2] = [("pulp/repos", true), ("pulp/isos", false)];
 
@@ -190,17 +193,24 @@ impl Mounts {
 
 #[async_trait]
 impl pith_serve::Mounts for Mounts {
-    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located> {
+    async fn locate(&self, path: &str, protocol: Protocol, shows: bool) -> Option<Located> {
         self.catch_up().await;
         let located = self.table.find(path, protocol);
-        // What the guard is for waits until it is made, and nothing else does.
-        let pending = match &located {
-            Some(located) => located.mount.guard.iter().cloned().collect(),
-            None => self
-                .table
-                .pending_below(path.strip_suffix("/listing").unwrap_or(path)),
-        };
-        self.make_guards(&pending).await;
+        if !shows {
+            return located;
+        }
+        // What the guard is for waits until it is made, and nothing else does for long: a directory shows what is there by then.
+        match &located {
+            Some(located) => {
+                let pending: Vec<_> = located.mount.guard.iter().cloned().collect();
+                self.make_guards(&pending).await;
+            }
+            None => {
+                let dir = path.strip_suffix("/listing").unwrap_or(path);
+                let pending = self.table.pending_below(dir);
+                let _ = tokio::time::timeout(PATIENCE, self.make_guards(&pending)).await;
+            }
+        }
         located
     }
 

@@ -19,9 +19,9 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Bytes of that file.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// Kilobytes in memory for all guards that repositories name.
-const MOST_MEMORY: usize = 256 * 1024;
-/// Kilobytes of a guard that counts as large: those have the half of the memory, so that they never take that of the others.
-const LARGE: u32 = 64;
+const MOST_MEMORY: usize = 128 * 1024;
+/// The part of what is left that one guard may take.
+const PART: usize = 16;
 
 /// Settings of the server about clients of published content.
 #[derive(Debug, Clone, Args)]
@@ -285,10 +285,10 @@ impl Guards {
     /// Takes the memory of a guard from that which there is for all.
     fn room(&self, guard: &Guard) -> anyhow::Result<OwnedSemaphorePermit> {
         let size = u32::try_from(guard.bytes() / 1024 + 1)?;
-        let reserve = if size > LARGE { MOST_MEMORY / 2 } else { 0 };
-        let left = self.memory.available_permits();
+        // The less is left, the smaller are those that still find room: whoever makes many large ones closes no small ones.
+        let is_small_enough = size as usize <= self.memory.available_permits() / PART;
         let room = Arc::clone(&self.memory).try_acquire_many_owned(size);
-        room.ok().filter(|_| left >= reserve).context(
+        room.ok().filter(|_| is_small_enough).context(
             "the authorities and revocation lists of all repositories take too much memory",
         )
     }

@@ -66,11 +66,15 @@ enum Asked {
     Client(Box<ClientCommand>, Globals),
 }
 
+/// Threads that read files and wait for the disk at once; each has a stack.
+const BLOCKING: usize = 128;
+
 fn main() -> ExitCode {
     memory::bound();
     let asked = asked();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING)
         .build()
     {
         Ok(runtime) => runtime,

@@ -1,4 +1,8 @@
-//! The way in which the C library hands out memory.
+//! The way in which the C library hands out memory, and gives it back.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 /// Arenas of glibc's allocator. Each keeps what it freed to itself, so a sync, which allocates on one thread what another
 /// frees, would grow by one peak an arena.
@@ -9,6 +13,51 @@ const ARENAS: libc::c_int = 4;
 const LARGE: libc::c_int = 4 * 1024 * 1024;
 /// Freed memory that an arena keeps at its end.
 const KEPT: libc::c_int = 2 * LARGE;
+
+/// The time between two looks at what the process has.
+const LOOK: Duration = Duration::from_secs(10);
+/// Bytes by which it must have grown since the last look for something to be worth giving back.
+const GROWN: usize = 32 * 1024 * 1024;
+
+/// Gives memory back that nothing uses any more, until `shutdown` fires: after many small things have gone (a flood of requests,
+/// the rows of a search) the allocator would keep it for the next ones, which may never come.
+pub(crate) async fn give_back(shutdown: CancellationToken) {
+    let mut least = resident().unwrap_or(0);
+    while shutdown
+        .run_until_cancelled(tokio::time::sleep(LOOK))
+        .await
+        .is_some()
+    {
+        let Some(now) = resident() else { return };
+        if now < least.saturating_add(GROWN) {
+            least = least.min(now);
+            continue;
+        }
+        // It looks at every page that is free, which may be many.
+        let _ = tokio::task::spawn_blocking(trim).await;
+        least = resident().unwrap_or(now);
+    }
+}
+
+/// Bytes of the process that are in memory; `None` where nobody tells.
+fn resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #[expect(unsafe_code, reason = "the only way to ask for it")]
+        // SAFETY: `malloc_trim` may be called at any time from any thread, and touches only memory that is free.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
+}
 
 /// Bounds what the allocator keeps. Must run before threads are started.
 pub(crate) fn bound() {

@@ -30,7 +30,7 @@ use crate::listener::Limits;
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
 use crate::workshop::Workshop;
-use crate::{admin, authority, content, listener, private, secrets, types};
+use crate::{admin, authority, content, listener, memory, private, secrets, types};
 
 /// The time for which a server that was told to stop waits for its parts.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -156,6 +156,7 @@ impl Server {
         }
         server.listen(plain, None, app_of(guarded, protocol), &limits);
         server.spawn(limits.connections.watch(server.shutdown.clone()));
+        server.spawn(memory::give_back(server.shutdown.clone()));
         server.spawn(published.follow(server.shutdown.clone()));
         server.spawn(published.follow_revocations(server.shutdown.clone()));
         Ok(server)

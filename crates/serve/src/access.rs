@@ -8,8 +8,9 @@ use std::sync::Arc;
 use http::request::Parts;
 use pith_core::{Clock, RelativePath};
 use pith_trust::{Entitlement, PeerCertificate, Refusal};
+use tokio::sync::Semaphore;
 
-use crate::{MountRow, Protocol};
+use crate::{MountGuard, MountRow, Protocol};
 
 /// The way in which a request came, and who sent it.
 #[derive(Debug, Clone, Copy)]
@@ -26,16 +27,26 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// The certificates that it showed, where they count.
+    pub(crate) fn certificate(self) -> Option<&'a PeerCertificate> {
+        self.peer.filter(|_| self.protocol == Protocol::Https)
+    }
+
     /// Tells whether it showed a certificate, so that what it gets may differ from what others do.
     pub(crate) fn is_known(self) -> bool {
         self.peer.is_some()
     }
 }
 
+/// Guards that are asked for one request about certificates that they have not seen; of further ones nothing is told.
+const MOST_ASKED: usize = 16;
+
 /// The rules for guarded mounts.
 pub struct Access {
     clock: Arc<dyn Clock>,
     prefixes: Vec<RelativePath>,
+    /// Chains that are checked at once, apart from the threads that serve.
+    checks: Semaphore,
 }
 
 /// The right to read below a mount, as far as it goes.
@@ -58,10 +69,58 @@ impl Access {
     /// Certificates speak of paths below one of these prefixes.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, prefixes: Vec<RelativePath>) -> Self {
-        Self { clock, prefixes }
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            clock,
+            prefixes,
+            // The other half of the cores serves.
+            checks: Semaphore::new((cores / 2).max(1)),
+        }
     }
 
-    /// Lets a caller in who asks for `path`, which is that of the mount or below it.
+    /// Tells whether a guard has signatures to check before it can say whether it lets the caller in.
+    pub(crate) fn is_undecided(&self, guard: &MountGuard, caller: Caller<'_>) -> bool {
+        let peer = caller.certificate();
+        let undecided = peer.zip(guard.get());
+        undecided.is_some_and(|(peer, guard)| peer.is_undecided(guard, self.clock.now()))
+    }
+
+    /// Has guards decide about the caller, so that they can be asked without delay.
+    pub(crate) async fn decide(
+        this: Option<&Self>,
+        guards: impl IntoIterator<Item = Arc<MountGuard>>,
+        caller: Caller<'_>,
+    ) {
+        let (Some(this), Some(peer)) = (this, caller.certificate()) else {
+            return;
+        };
+        let mut asked = 0;
+        for guard in guards {
+            // One that is like an earlier one has decided by now.
+            if !this.is_undecided(&guard, caller) {
+                continue;
+            }
+            if asked == MOST_ASKED {
+                return;
+            }
+            asked += 1;
+            let (peer, now) = (peer.clone(), this.clock.now());
+            let Ok(_turn) = this.checks.acquire().await else {
+                return;
+            };
+            let check = move || {
+                guard
+                    .get()
+                    .is_some_and(|guard| peer.admitted(guard, now).is_ok())
+            };
+            if let Err(error) = tokio::task::spawn_blocking(check).await {
+                tracing::error!(%error, "a chain of certificates could not be checked");
+            }
+        }
+    }
+
+    /// Lets a caller in who asks for `path`, which is that of the mount or below it. Guards that have not decided
+    /// ([`Access::decide`]) let nobody in.
     ///
     /// # Errors
     /// The reason why not.
@@ -78,9 +137,11 @@ impl Access {
                 entitlement: None,
             });
         };
-        let peer = caller.peer.filter(|_| caller.protocol == Protocol::Https);
-        let peer = peer.ok_or(Refusal::NoCertificate)?;
+        let peer = caller.certificate().ok_or(Refusal::NoCertificate)?;
         let access = this.ok_or(Refusal::NotTrusted)?;
+        if access.is_undecided(guard, caller) {
+            return Err(Refusal::NotTrusted);
+        }
         let guard = guard.get().ok_or(Refusal::NotTrusted)?;
         let pass = Pass {
             access: this,

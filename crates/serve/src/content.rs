@@ -154,7 +154,8 @@ impl Content {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
         let caller = Caller::new(protocol, request);
-        let Some(located) = self.mounts.locate(&path.path, protocol).await else {
+        let shows = caller.certificate().is_some();
+        let Some(located) = self.mounts.locate(&path.path, protocol, shows).await else {
             let answer = self.above_mounts(root, caller, request, path).await?;
             return Ok(match caller.is_known() {
                 true => kept_private(answer),
@@ -162,6 +163,7 @@ impl Content {
             });
         };
         let mount = Arc::clone(&located.mount);
+        Access::decide(self.access.as_ref(), mount.guard.clone(), caller).await;
         let pass = match Access::admit(self.access.as_ref(), &mount, caller, &path.path) {
             Ok(pass) => pass,
             Err(why) => {
@@ -181,7 +183,18 @@ impl Content {
     }
 
     /// The names in a directory above mounts, as far as the caller may read what is below them.
-    fn names(&self, dir: &str, caller: Caller<'_>) -> Vec<String> {
+    async fn names(&self, dir: &str, caller: Caller<'_>) -> Vec<String> {
+        if let Some(access) = self.access.as_ref().filter(|_| caller.is_known()) {
+            let guards = Mutex::new(Vec::new());
+            let ask = |mount: &MountRow| {
+                let guard = mount.guard.iter();
+                let undecided = guard.filter(|guard| access.is_undecided(guard, caller));
+                guards.lock().extend(undecided.cloned());
+                false
+            };
+            self.mounts.children(dir, caller.protocol, &ask);
+            Access::decide(Some(access), guards.into_inner(), caller).await;
+        }
         let admits = |mount: &MountRow| {
             let prefix = mount.prefix.as_str();
             Access::admit(self.access.as_ref(), mount, caller, prefix).is_ok()
@@ -250,7 +263,7 @@ impl Content {
         path: &RequestPath,
     ) -> Result<Response> {
         let is_root = |dir: &str| dir == root.prefix.as_str();
-        let names = self.names(&path.path, caller);
+        let names = self.names(&path.path, caller).await;
         if is_root(&path.path) || !names.is_empty() {
             if !path.is_dir {
                 return Ok(redirect_to_directory(request, path));
@@ -282,7 +295,7 @@ impl Content {
         let Some((dir, LISTING)) = path.path.rsplit_once('/') else {
             return Ok(plain(StatusCode::NOT_FOUND));
         };
-        let names = self.names(dir, caller);
+        let names = self.names(dir, caller).await;
         let exists =
             root.listing && !path.is_dir && root.holds(dir) && (is_root(dir) || !names.is_empty());
         if !exists {

@@ -44,8 +44,9 @@ pub struct Resolved {
 /// The tree of mounts. Paths are those of [`crate::path::RequestPath`]: no slash at either end.
 #[async_trait]
 pub trait Mounts: Send + Sync {
-    /// The mount that `path` is, or is below of. One that is guarded is found by any protocol.
-    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located>;
+    /// The mount that `path` is, or is below of. One that is guarded is found by any protocol. Guards are made for a caller who
+    /// `shows` certificates; others are refused without.
+    async fn locate(&self, path: &str, protocol: Protocol, shows: bool) -> Option<Located>;
 
     /// Opens what is mounted.
     ///
@@ -300,7 +301,7 @@ impl MountTable {
 /// The mounts as they were last read, and nothing that is retired.
 #[async_trait]
 impl Mounts for MountTable {
-    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located> {
+    async fn locate(&self, path: &str, protocol: Protocol, _shows: bool) -> Option<Located> {
         self.find(path, protocol)
     }
 

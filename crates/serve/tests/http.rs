@@ -30,8 +30,8 @@ struct WithRetired {
 
 #[async_trait::async_trait]
 impl Mounts for WithRetired {
-    async fn locate(&self, path: &str, protocol: Protocol) -> Option<Located> {
-        self.table.locate(path, protocol).await
+    async fn locate(&self, path: &str, protocol: Protocol, shows: bool) -> Option<Located> {
+        self.table.locate(path, protocol, shows).await
     }
 
     async fn open(&self, located: Located) -> pith_blobs::Result<Resolved> {

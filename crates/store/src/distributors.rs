@@ -143,8 +143,8 @@ impl Store {
             query.push(" WHERE ").bind_in("repo_id", repos);
         }
         query.push(" ORDER BY repo_id, id");
-        let rows = self.all(query.build()).await?;
-        rows.iter().map(|row| self.distributor_of(row)).collect()
+        self.gather(query.build(), |row| self.distributor_of(row))
+            .await
     }
 
     /// The distributors of a type in other repositories than `repo`, by repository and id.

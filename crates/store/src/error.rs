@@ -101,6 +101,11 @@ pub enum StoreError {
     /// The database does not answer in time.
     #[error("the database did not answer within {0:?}")]
     Silent(std::time::Duration),
+    /// A request reads more than there is memory for at the moment.
+    #[error(
+        "the answer needs more memory than there is at the moment: ask for less at once, with limit and skip, or a filter"
+    )]
+    NoMemory,
     /// A document could not be written as JSON.
     #[error("a document is not JSON: {0}")]
     Json(#[from] serde_json::Error),

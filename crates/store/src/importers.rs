@@ -148,11 +148,8 @@ impl Store {
             query.push(" WHERE ").bind_in("repo_id", repos);
         }
         query.push(" ORDER BY repo_id");
-        self.all(query.build())
-            .await?
-            .iter()
-            .map(|row| importer(row, &self.inner.secrets))
-            .collect()
+        self.gather(query.build(), |row| importer(row, &self.inner.secrets))
+            .await
     }
 
     /// Gives the repository this importer in place of the one it has.

@@ -28,6 +28,7 @@ mod migrate;
 pub mod orphans;
 pub mod people;
 pub mod publications;
+pub mod reading;
 pub mod repositories;
 pub mod retired;
 pub mod roles;

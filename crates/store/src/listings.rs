@@ -7,6 +7,7 @@ use pith_core::task::TaskState;
 use crate::criteria_sql::after_prefix;
 use crate::dialect::Sql;
 use crate::distributors::{self, Distributor, distributor};
+use crate::reading::{Mark, Share};
 use crate::repositories::{self, Repository, UnitCounts, repository};
 use crate::store::Engine;
 use crate::tasks::{self, Task, task};
@@ -14,8 +15,12 @@ use crate::users::{self, User, user};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store};
 
-/// Rows read at once; few, for the report of a single task may be large.
+/// Rows read at once at most; few, for the report of a single task may be large.
 const PAGE: u64 = 128;
+/// Rows of a first page, of which nothing is known.
+const FIRST_PAGE: u64 = 16;
+/// Memory that the rows of a page are to have, in bytes.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Which texts of a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -162,7 +167,7 @@ impl Store {
         pages(self.clone(), Window::default(), select, read)
     }
 
-    /// Tasks, oldest first.
+    /// Tasks without their arguments, oldest first.
     ///
     /// # Errors
     /// Items are errors when the database fails on the way.
@@ -172,7 +177,7 @@ impl Store {
             let seq = by_id_first(only.ids.is_some());
             let mut query = Sql::new(engine, "SELECT ");
             query
-                .push(tasks::COLUMNS)
+                .push(tasks::SHOWN)
                 .push(" FROM tasks WHERE ")
                 .push(seq)
                 .push(" > ")
@@ -233,6 +238,9 @@ where
         after: Option<K>,
         skip: u64,
         left: u64,
+        rows: u64,
+        /// What was handed out last.
+        page: Option<Share>,
     }
     let start = Cursor {
         store,
@@ -241,21 +249,34 @@ where
         after: None,
         skip: window.skip,
         left: window.limit.unwrap_or(u64::MAX),
+        rows: FIRST_PAGE,
+        page: None,
     };
     Box::pin(stream::try_unfold(start, |mut cursor| async move {
-        let wanted = cursor.left.min(PAGE);
+        cursor.page = None;
+        let wanted = cursor.left.min(cursor.rows);
         if wanted == 0 {
             return Ok(None);
         }
         let mut query = (cursor.select)(cursor.store.engine(), cursor.after.as_ref());
         query.limit(wanted).offset(cursor.skip);
-        let rows = cursor.store.all(query.build()).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let (key, item) = (cursor.read)(row)?;
+        let mark = Mark::here();
+        let mut found = Vec::new();
+        let read = |row: Row| {
+            let (key, item) = (cursor.read)(&row)?;
             cursor.after = Some(key);
             found.push(item);
-        }
+            Ok(())
+        };
+        cursor.store.each(query.build(), read).await?;
+        cursor.page = mark.map(Mark::share);
+        cursor.rows = match &cursor.page {
+            Some(page) => {
+                let each = page.bytes() / found.len().max(1) + 1;
+                u64::try_from(PAGE_BYTES / each).map_or(PAGE, |rows| rows.clamp(1, PAGE))
+            }
+            None => PAGE,
+        };
         cursor.skip = 0;
         let last = (found.len() as u64) < wanted;
         cursor.left = if last { 0 } else { cursor.left - wanted };

@@ -345,6 +345,18 @@ impl Store {
         }
     }
 
+    /// Runs a statement that reads, and keeps what `read` makes of each row as it comes.
+    pub(crate) async fn gather<T>(
+        &self,
+        statement: Stmt,
+        read: impl Fn(&Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut found = Vec::new();
+        let see = |row: Row| read(&row).map(|item| found.push(item));
+        self.each(statement, see).await?;
+        Ok(found)
+    }
+
     pub(crate) async fn each(
         &self,
         statement: Stmt,

@@ -5,7 +5,7 @@ use pith_core::{TaskId, Timestamp};
 use uuid::Uuid;
 
 use crate::dialect::{CHUNK, Sql, sql};
-use crate::tasks::{COLUMNS, Task, task};
+use crate::tasks::{COLUMNS, SHOWN, Task, task};
 use crate::{Result, Store};
 
 impl Store {
@@ -17,12 +17,13 @@ impl Store {
         Ok(self.tasks_by_ids(&[id]).await?.pop())
     }
 
-    /// The tasks that have all of these tags, oldest first.
+    /// The tasks that have all of these tags, without their arguments, oldest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn task_list(&self, tags: &[String]) -> Result<Vec<Task>> {
-        let mut query = self.select_tasks();
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query.push(SHOWN).push(" FROM tasks");
         for (at, tag) in tags.iter().enumerate() {
             query.push(if at == 0 { " WHERE " } else { " AND " });
             query
@@ -31,7 +32,7 @@ impl Store {
                 .push(")");
         }
         query.push(" ORDER BY seq");
-        self.all(query.build()).await?.iter().map(task).collect()
+        self.gather(query.build(), task).await
     }
 
     /// These tasks, of those there are, oldest first.

@@ -122,10 +122,21 @@ pub struct Lost {
     pub released: Vec<TaskId>,
 }
 
+macro_rules! columns {
+    ($args:literal) => {
+        concat!(
+            "id, oid, kind, ",
+            $args,
+            ", state, json(tags), worker, group_id, seq, created, started, finished, heartbeat, json(progress), \
+             json(result), json(error), traceback, json(spawned), attempt, cancel_requested"
+        )
+    };
+}
+
 /// The columns of a [`Task`], in the order of `task`.
-pub(crate) const COLUMNS: &str = "id, oid, kind, json(args), state, json(tags), worker, group_id, seq, created, started, \
-     finished, heartbeat, json(progress), json(result), json(error), traceback, json(spawned), attempt, \
-     cancel_requested";
+pub(crate) const COLUMNS: &str = columns!("json(args)");
+/// The same for whoever only shows tasks: arguments may be long, and are not shown.
+pub(crate) const SHOWN: &str = columns!("'null'");
 
 pub(crate) fn task(row: &Row) -> Result<Task> {
     Ok(Task {

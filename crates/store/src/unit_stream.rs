@@ -15,7 +15,7 @@ use crate::store::Engine;
 use crate::unit_query::{Hit, Plan, Scope};
 use crate::units::{Part, RawDocument, StreamedUnit, Unit};
 use crate::value::Row;
-use crate::{BatchStream, Result, Store, StoreError};
+use crate::{BatchStream, Result, Store, StoreError, reading};
 
 /// Ids bound to one statement: SQLite allows 32,766 values.
 const MOST_IDS: usize = 30_000;
@@ -42,7 +42,7 @@ struct Pace(usize);
 
 impl Pace {
     /// The first units tell how large the others are likely to be.
-    const FIRST: usize = 16;
+    const FIRST: usize = 4;
     /// Bytes that are read at once, as far as one can tell before.
     const BYTES: usize = 4 << 20;
 
@@ -492,7 +492,8 @@ fn weight_of_fields(fields: &Document) -> usize {
 
 impl FromRow for Document {
     fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self> {
-        document(row, first, fields)
+        // The pace bounds them.
+        reading::uncounted(|| document(row, first, fields))
     }
 
     fn weight(&self) -> usize {

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, reading};
 
 /// A value bound to a statement. NULLs keep their type, which PostgreSQL insists on.
 #[derive(Debug, Clone)]
@@ -178,8 +178,35 @@ column_from! {
     ObjectId, String, "object id", |v| v.parse::<ObjectId>().ok();
     TaskState, String, "task state", |v| v.parse::<TaskState>().ok();
     Timestamp, i64, "time", |v| Timestamp::from_microsecond(v).ok();
-    Document, String, "document", |v| serde_json::from_str::<Document>(&v).ok();
-    Json, String, "JSON value", |v| serde_json::from_str::<Json>(&v).ok();
+}
+
+macro_rules! column_of_json {
+    ($($t:ty, $what:literal;)*) => {
+        $(
+            impl Column for $t {
+                fn read(row: &Row, index: usize) -> Result<Self> {
+                    parsed(&String::read(row, index)?, $what)
+                }
+            }
+
+            impl Column for Option<$t> {
+                fn read(row: &Row, index: usize) -> Result<Self> {
+                    let text = <Option<String>>::read(row, index)?;
+                    text.map(|text| parsed(&text, $what)).transpose()
+                }
+            }
+        )*
+    };
+}
+
+column_of_json! {
+    Document, "document";
+    Json, "JSON value";
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T> {
+    reading::count_json(text)?;
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt(what.to_owned()))
 }
 
 #[cfg(test)]

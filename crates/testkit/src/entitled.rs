@@ -95,6 +95,17 @@ impl EntitlementCa {
         Ok(Self { params, key, cert })
     }
 
+    /// One of the same key and another name.
+    ///
+    /// # Errors
+    /// When its certificate cannot be made.
+    pub fn renamed(&self, name: &str) -> io::Result<Self> {
+        let params = authority(name, (2020, 2090));
+        let key = KeyPair::from_pem(&self.key.serialize_pem()).map_err(io::Error::other)?;
+        let cert = params.self_signed(&key).map_err(io::Error::other)?;
+        Ok(Self { params, key, cert })
+    }
+
     /// A certificate of another authority, signed by this one, PEM.
     ///
     /// # Errors

@@ -101,9 +101,21 @@ impl PeerCertificate {
         entitlement.clone().ok_or(Refusal::NoEntitlement)
     }
 
-    fn decision(&self, guard: &Guard, shown: &Shown, now: Timestamp) -> Decision {
+    /// Tells whether [`PeerCertificate::admitted`] has signatures to check, which takes long.
+    #[must_use]
+    pub fn is_undecided(&self, guard: &Guard, now: Timestamp) -> bool {
+        let read = || Shown::read(&self.chain);
+        let shown = self.decided.shown.get_or_init(read);
+        shown.as_ref().is_ok_and(|shown| guard.knows(shown)) && self.known(guard, now).is_none()
+    }
+
+    fn known(&self, guard: &Guard, now: Timestamp) -> Option<Decision> {
         let known = self.decided.guards.lock().get(&guard.id()).copied();
-        if let Some(known) = known.filter(|known| known.from <= now && now < known.until) {
+        known.filter(|known| known.from <= now && now < known.until)
+    }
+
+    fn decision(&self, guard: &Guard, shown: &Shown, now: Timestamp) -> Decision {
+        if let Some(known) = self.known(guard, now) {
             return known;
         }
         let (until, refused) = match guard.check(&self.chain, shown, now) {

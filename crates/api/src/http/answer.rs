@@ -7,7 +7,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use pith_core::error::PulpError;
 use pith_core::task::CallReport;
+use pith_engine::error::from_store;
 use pith_engine::search::{DocumentStream, Shown};
+use pith_store::reading;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -124,14 +126,21 @@ impl Answer {
         if let Some(batch) = batches.try_next().await? {
             write_items(&mut text, &batch, &mut first, &one)?;
         }
+        reading::count(text.len()).map_err(from_store)?;
         let Some(second) = batches.try_next().await? else {
             text.push(b']');
             return Ok(Self::new(200, Content::Json(text)));
         };
         let rest = futures::stream::once(async move { Ok(second) }).chain(batches);
+        let memory = reading::here();
+        // The one before has been taken when the next one is asked for.
+        let mut share = None;
         let pieces = rest.map(move |batch| {
             let mut piece = Vec::new();
             write_items(&mut piece, &batch?, &mut first, &one)?;
+            drop(share.take());
+            let memory = memory.as_ref().map(|memory| memory.share(piece.len()));
+            share = memory.transpose().map_err(from_store)?;
             Ok::<_, PulpError>(Bytes::from(piece))
         });
         let start = futures::stream::once(async move { Ok(Bytes::from(text)) });

@@ -24,7 +24,7 @@ use super::answer::{self, Answer};
 use super::call::{Call, Payload};
 use super::credentials::{authenticate, origin};
 use super::cross_site::{refuse_foreign, refuse_text};
-use super::intake::{self, Intake, Taken};
+use super::intake::{self, Intake, Pending, Taken};
 use crate::Shared;
 use crate::routes::{BodyKind, Disk, Route};
 
@@ -67,9 +67,10 @@ pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response 
     let params = matched.params;
     let call = run(&shared, route, params, href.clone(), inside, request);
     match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(Ok((answer, turn))) => intake::hold(answer.into_response(head), turn),
+        Ok(Ok((answer, pending))) => intake::hold(answer.into_response(head), pending),
         Ok(Err(error)) => {
-            if error.status >= 500 {
+            // 503 says that others are served first: a flood of requests is none of log lines.
+            if error.status >= 500 && error.status != 503 {
                 tracing::error!(%method, %href, %error, "a request failed");
             }
             answer::error(&error, &method, &href)
@@ -88,33 +89,36 @@ async fn run(
     href: String,
     inside: String,
     request: Request,
-) -> Result<(Answer, Option<Turn<Caller>>), PulpError> {
+) -> Result<(Answer, Pending), PulpError> {
     let (request, body) = request.into_parts();
-    let principal = match admit(shared, route, &inside, &request).await {
-        Ok(principal) => principal,
+    let admitted = match admit(shared, route, &inside, &request).await {
+        Ok(admitted) => admitted,
         Err(refused) => {
             // One that asked whether to send anything has sent nothing, and is not to.
-            if !request.headers.contains_key(EXPECT) {
+            let sends = !request.headers.contains_key(EXPECT);
+            drop(request);
+            if sends {
                 drain(body.into_data_stream()).await;
             }
             return Err(refused);
         }
     };
-    let query = request.uri.query().map(str::to_owned);
-    if !matches!(route.body, BodyKind::Ignored | BodyKind::Raw) {
-        refuse_text(&request.headers)?;
-    }
+    // Nothing of a client's head is kept while its body is waited for.
+    drop(request);
+    let Admitted {
+        principal,
+        caller,
+        query,
+    } = admitted;
     let is_super_user = principal.as_ref().is_some_and(Principal::is_super_user);
-    let caller = match &principal {
-        Some(principal) => Caller::Login(principal.name().into()),
-        None => Caller::Network(origin(&request), 0),
-    };
-    // Bytes go to the disk as they come, and take as long as they take.
-    let turn = match route.body {
-        BodyKind::Raw => None,
-        _ => Some(shared.intake.request(&caller).await?),
-    };
-    let (payload, _taken) = read_body(&shared.intake, &caller, route.body, body).await?;
+    let intake = &shared.intake;
+    let (payload, turn, _taken) = take_in(
+        intake,
+        &caller,
+        (route.body, route.takes_long_bodies()),
+        body,
+    )
+    .await?;
     let call = Call {
         engine: Arc::clone(&shared.engine),
         href,
@@ -123,12 +127,46 @@ async fn run(
         payload,
         principal,
     };
-    let answer = on_behalf_of(caller, is_super_user, (route.handler)(call)).await?;
-    Ok((answer, turn))
+    let memory = intake.answer();
+    let work = on_behalf_of(caller, is_super_user, (route.handler)(call));
+    let answer = match memory.clone() {
+        Some(memory) => memory.scope(work).await?,
+        None => work.await?,
+    };
+    Ok((answer, Pending::new(turn, memory)))
+}
+
+/// Whoever may ask, and what of the head of their request matters from then on.
+struct Admitted {
+    principal: Option<Principal>,
+    caller: Caller,
+    query: Option<String>,
 }
 
 /// Who asks, when they may and there is room for it.
 async fn admit(
+    shared: &Shared,
+    route: &Route,
+    inside: &str,
+    request: &Parts,
+) -> Result<Admitted, PulpError> {
+    let principal = authorize(shared, route, inside, request).await?;
+    if !matches!(route.body, BodyKind::Ignored | BodyKind::Raw) {
+        refuse_text(&request.headers)?;
+    }
+    let caller = match &principal {
+        Some(principal) => Caller::Login(principal.name().into()),
+        None => Caller::Network(origin(request), 0),
+    };
+    Ok(Admitted {
+        principal,
+        caller,
+        query: request.uri.query().map(str::to_owned),
+    })
+}
+
+/// Who asks, when the route is not open to everybody.
+async fn authorize(
     shared: &Shared,
     route: &Route,
     inside: &str,
@@ -218,24 +256,31 @@ fn with_slash(path: &str, query: Option<&str>) -> Response {
     response
 }
 
-/// Reads a body as its route says.
-async fn read_body(
+/// Reads a body as its route says, and gets the request its turn: in this order, so that a client that sends slowly keeps
+/// nobody waiting.
+async fn take_in(
     intake: &Intake,
     caller: &Caller,
-    kind: BodyKind,
+    (kind, is_long): (BodyKind, bool),
     body: Body,
-) -> Result<(Payload, Taken), PulpError> {
+) -> Result<(Payload, Option<Turn<Caller>>, Taken), PulpError> {
     match kind {
         BodyKind::Ignored => {
             // One that is left on the way would end the connection under the client's next request.
             drain(body.into_data_stream()).await;
-            return Ok((Payload::None, Taken::default()));
+            let turn = intake.request(caller, None).await?;
+            Ok((Payload::None, Some(turn), Taken::default()))
         }
-        BodyKind::Raw => return Ok((Payload::Raw(body.into()), Taken::default())),
-        BodyKind::Object | BodyKind::OptionalObject | BodyKind::Any | BodyKind::OptionalAny => {}
+        // Bytes go to the disk as they come, and take as long as they take.
+        BodyKind::Raw => Ok((Payload::Raw(body.into()), None, Taken::default())),
+        BodyKind::Object | BodyKind::OptionalObject | BodyKind::Any | BodyKind::OptionalAny => {
+            let body = intake.read(caller, body).await?;
+            let turn = intake.request(caller, Some(&body)).await?;
+            let parse = |bytes: &[u8]| json_of(kind, bytes);
+            let (value, taken) = intake.json(caller, body, is_long, parse).await?;
+            Ok((Payload::Json(value), Some(turn), taken))
+        }
     }
-    let (bytes, taken) = intake.json(caller, body).await?;
-    Ok((Payload::Json(json_of(kind, &bytes)?), taken))
 }
 
 fn json_of(kind: BodyKind, bytes: &[u8]) -> Result<Value, PulpError> {
@@ -306,7 +351,12 @@ mod tests {
     async fn bodies_are_read_as_the_route_says() {
         let intake = Intake::default();
         let read = |kind, text: &str| {
-            read_body(&intake, &Caller::Nobody, kind, Body::from(text.to_owned()))
+            take_in(
+                &intake,
+                &Caller::Nobody,
+                (kind, true),
+                Body::from(text.to_owned()),
+            )
         };
         let code = |result: Result<_, PulpError>| result.err().unwrap().code().to_owned();
         assert_eq!(code(read(BodyKind::Object, "").await), "PLP1009");

@@ -9,14 +9,22 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use pith_core::error::PulpError;
+use pith_core::{Pool, json_weight};
 use pith_engine::Caller;
 use pith_engine::turns::{Fairness, Turn, Turns};
+use pith_store::reading::Reading;
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::arrivals::{Arrival, Arrivals};
 
 /// Largest JSON body, in bytes.
 pub(super) const MAX_BODY: usize = 5 * 1024 * 1024;
 /// The most memory that a body may become, in bytes.
 const MAX_WEIGHT: usize = 48 * 1024 * 1024;
+/// The most memory that the body of something which is stored and listed may become, such as a repository: its text is shorter
+/// than that.
+const MAX_STORED: usize = 4 * 1024 * 1024;
 /// Memory for what all bodies become, in bytes.
 const MEMORY: usize = 64 * 1024 * 1024;
 /// Bytes that a permit of that memory stands for.
@@ -25,6 +33,8 @@ const UNIT: usize = 1024;
 const SMALL: u64 = 64 * 1024;
 /// The time that a body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(120);
+/// Memory for the answers of all requests, as documents and as text, in bytes.
+const ANSWERS: usize = 192 * 1024 * 1024;
 /// The longest wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,19 +53,29 @@ const LARGE: Fairness = Fairness {
 
 /// The limits that all requests share.
 pub(crate) struct Intake {
+    arrivals: Arrivals,
     requests: Turns<Caller>,
     large: Turns<Caller>,
     memory: Arc<Semaphore>,
+    answers: Pool,
 }
 
 impl Default for Intake {
     fn default() -> Self {
         Self {
+            arrivals: Arrivals::default(),
             requests: Turns::new(REQUESTS),
             large: Turns::new(LARGE),
             memory: Arc::new(Semaphore::new(MEMORY / UNIT)),
+            answers: Pool::new(ANSWERS),
         }
     }
+}
+
+/// A body that has come and is not worked on yet.
+pub(super) struct Arrived {
+    bytes: Bytes,
+    arrival: Arrival,
 }
 
 /// Held while a body is worked on.
@@ -66,40 +86,63 @@ pub(super) struct Taken {
 }
 
 impl Intake {
-    /// A turn for a request.
-    pub(super) async fn request(&self, caller: &Caller) -> Result<Turn<Caller>, PulpError> {
-        in_turn(&self.requests, caller).await
+    /// Reads a body to its end, however long its client takes: nobody waits for that, for it has no turn yet.
+    pub(super) async fn read(&self, caller: &Caller, body: Body) -> Result<Arrived, PulpError> {
+        let arrival = self.arrivals.begin(caller);
+        let read = tokio::time::timeout(BODY_TIME, arrival.read(body)).await;
+        let bytes = read.map_err(|_| late())??;
+        Ok(Arrived { bytes, arrival })
     }
 
-    /// Reads a JSON body. The memory that its values need is held by what comes with it.
+    /// A turn for a request, whose body has come.
+    pub(super) async fn request(
+        &self,
+        caller: &Caller,
+        body: Option<&Arrived>,
+    ) -> Result<Turn<Caller>, PulpError> {
+        let turn = in_turn(&self.requests, caller);
+        match body {
+            Some(body) => body.arrival.unless_given_up(turn).await,
+            None => turn.await,
+        }
+    }
+
+    /// The memory for the answer of a request.
+    pub(super) fn answer(&self) -> Option<Reading> {
+        Reading::new(&self.answers)
+    }
+
+    /// Makes values of a body. The memory that they need is held by what comes with them.
     pub(super) async fn json(
         &self,
         caller: &Caller,
-        body: Body,
-    ) -> Result<(Bytes, Taken), PulpError> {
-        let is_small = body.size_hint().upper().is_some_and(|most| most <= SMALL);
-        let turn = match is_small {
-            true => None,
-            false => Some(in_turn(&self.large, caller).await?),
-        };
-        let reading = axum::body::to_bytes(body, MAX_BODY);
-        let read = tokio::time::timeout(BODY_TIME, reading).await;
-        let bytes = read.map_err(|_| late())?.map_err(|_| too_large())?;
-        let weight = weight(&bytes);
-        if weight > MAX_WEIGHT {
-            return Err(PulpError::data(
-                "The request body has too many values; send them in several requests",
-            ));
+        body: Arrived,
+        is_long: bool,
+        parse: impl FnOnce(&[u8]) -> Result<Value, PulpError>,
+    ) -> Result<(Value, Taken), PulpError> {
+        let Arrived { bytes, arrival } = body;
+        let weight = json_weight(&bytes);
+        let most = if is_long { MAX_WEIGHT } else { MAX_STORED };
+        if weight > most {
+            return Err(too_heavy(most));
         }
-        let memory = match weight as u64 <= SMALL {
-            true => None,
-            false => Some(self.room(weight).await?),
+        let is_large = |size: usize| size as u64 > SMALL;
+        let turn = match is_large(bytes.len()) {
+            true => {
+                let turn = in_turn(&self.large, caller);
+                Some(arrival.unless_given_up(turn).await?)
+            }
+            false => None,
+        };
+        let memory = match is_large(weight) {
+            true => Some(arrival.unless_given_up(self.room(weight)).await?),
+            false => None,
         };
         let taken = Taken {
             _turn: turn,
             _memory: memory,
         };
-        Ok((bytes, taken))
+        Ok((parse(&bytes)?, taken))
     }
 
     async fn room(&self, weight: usize) -> Result<OwnedSemaphorePermit, PulpError> {
@@ -116,13 +159,21 @@ async fn in_turn(turns: &Turns<Caller>, caller: &Caller) -> Result<Turn<Caller>,
 }
 
 /// 503: others are served first.
-fn waited() -> PulpError {
+pub(super) fn waited() -> PulpError {
     PulpError::unavailable("the server has too much to do at the moment; try again later")
 }
 
-fn too_large() -> PulpError {
+pub(super) fn too_large() -> PulpError {
     PulpError::data(format!(
         "The request body could not be read; it may have up to {MAX_BODY} bytes"
+    ))
+}
+
+/// 400: what would become of the body is too much to keep, or to work on.
+fn too_heavy(most: usize) -> PulpError {
+    let most = most / (1024 * 1024);
+    PulpError::data(format!(
+        "The request body is too long or has too many values: it would take more than {most} MiB of memory; send less, or in several requests"
     ))
 }
 
@@ -137,46 +188,39 @@ fn late() -> PulpError {
     }
 }
 
-/// Bytes of memory that a JSON text needs once it is read, about and rather too many: an object has a table of its own, and each
-/// further value a place in one.
-fn weight(text: &[u8]) -> usize {
-    const OBJECT: usize = 600;
-    const VALUE: usize = 160;
-    let mut weight = text.len();
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' => weight += OBJECT,
-            b'[' | b',' => weight += VALUE,
-            b'"' => {
-                while let Some(inside) = bytes.next() {
-                    match inside {
-                        b'\\' => drop(bytes.next()),
-                        b'"' => break,
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    weight
+/// Held until an answer is sent, when that is not small: its request counts as one, and its bytes are in memory.
+pub(super) struct Pending {
+    _turn: Option<Turn<Caller>>,
+    memory: Option<Reading>,
 }
 
-/// The answer, which keeps its request's turn until it is sent when it is not small.
-pub(super) fn hold(answer: Response, turn: Option<Turn<Caller>>) -> Response {
-    let upper = answer.body().size_hint().upper();
-    match turn {
-        Some(turn) if upper.is_none_or(|most| most > SMALL) => {
-            answer.map(|body| Body::new(Held { body, _turn: turn }))
+impl Pending {
+    pub(super) fn new(turn: Option<Turn<Caller>>, memory: Option<Reading>) -> Self {
+        Self {
+            _turn: turn,
+            memory,
         }
-        _ => answer,
+    }
+}
+
+/// The answer with what it keeps.
+pub(super) fn hold(answer: Response, pending: Pending) -> Response {
+    let upper = answer.body().size_hint().upper();
+    let is_large = pending.memory.as_ref().is_some_and(Reading::is_large);
+    match is_large || upper.is_none_or(|most| most > SMALL) {
+        true => answer.map(|body| {
+            Body::new(Held {
+                body,
+                _pending: pending,
+            })
+        }),
+        false => answer,
     }
 }
 
 struct Held {
     body: Body,
-    _turn: Turn<Caller>,
+    _pending: Pending,
 }
 
 impl HttpBody for Held {
@@ -203,25 +247,13 @@ impl HttpBody for Held {
 mod tests {
     use super::*;
 
-    #[test]
-    fn many_small_values_weigh_more_than_one_long_text() {
-        let objects = format!("[{}1]", r#"{"":0},"#.repeat(100_000));
-        assert!(weight(objects.as_bytes()) > MAX_WEIGHT);
-        let text = format!(
-            r#"["{}", "{}"]"#,
-            "{,".repeat(1_000_000),
-            r#"\"{"#.repeat(1000)
-        );
-        assert!(weight(text.as_bytes()) < text.len() + 1000);
-        let packages = r#"{"name": "n", "version": "1", "sum": ["sha256", "00"]},"#.repeat(10_000);
-        assert!(weight(packages.as_bytes()) < MAX_WEIGHT);
-    }
-
     #[tokio::test]
     async fn bodies_that_become_too_much_are_refused_before_they_are_read() {
         let intake = Intake::default();
         let body = Body::from("[{},".repeat(1_000_000));
-        let refused = intake.json(&Caller::Nobody, body).await.err().unwrap();
+        let body = intake.read(&Caller::Nobody, body).await.unwrap();
+        let read = intake.json(&Caller::Nobody, body, true, |_| panic!("it is read"));
+        let refused = read.await.err().unwrap();
         assert_eq!(refused.status, 400);
         assert_eq!(intake.memory.available_permits(), MEMORY / UNIT);
     }

@@ -1,6 +1,7 @@
 //! The part that is the same for every operation: from request to call, from answer or error to response.
 
 mod answer;
+mod arrivals;
 mod call;
 mod credentials;
 mod cross_site;

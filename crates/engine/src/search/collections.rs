@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::length::{Labour, Searching, at_once};
 use super::prepare::{self, Identity, Otherwise};
+use super::ranking::weight;
 use super::{Ranking, narrowing};
 use crate::error::from_store;
 use crate::repositories::{self, Dates, Expand};
@@ -138,26 +139,38 @@ pub(crate) fn select<T>(
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let mut ranking = Ranking::new(keys.clone(), criteria.skip, criteria.limit);
     at_once(items, |effort, item| {
-        if let Some(values) = judge(effort, criteria, &keys, facts(&item)) {
-            ranking.offer(values, item);
+        if let Some(hit) = judge(effort, criteria, &keys, facts(&item)) {
+            ranking.offer_of(hit.values, item, hit.bytes);
         }
     })?;
     Ok(ranking.finish(criteria.skip)?.collect())
 }
 
-/// The values to sort by of what has these facts, when it fulfils the filter.
-fn judge(
-    effort: &Effort,
-    criteria: &Criteria,
-    keys: &[SortKey],
-    facts: Value,
-) -> Option<Vec<Value>> {
+/// Something that fulfils a filter.
+struct Hit {
+    /// The values to sort by.
+    values: Vec<Value>,
+    /// Bytes of its facts in memory, about.
+    bytes: usize,
+}
+
+impl Hit {
+    fn of(facts: &Document, keys: &[SortKey]) -> Self {
+        Self {
+            values: sort_values(facts, keys),
+            bytes: facts.values().map(weight).sum(),
+        }
+    }
+}
+
+/// The hit of what has these facts, when it fulfils the filter.
+fn judge(effort: &Effort, criteria: &Criteria, keys: &[SortKey], facts: Value) -> Option<Hit> {
     let Value::Object(mut facts) = facts else {
         return None;
     };
     // What is null was never stored, so it does not exist.
     facts.retain(|_, value| !value.is_null());
-    fulfils(effort, criteria, &facts).then(|| sort_values(&facts, keys))
+    fulfils(effort, criteria, &facts).then(|| Hit::of(&facts, keys))
 }
 
 fn fulfils(effort: &Effort, criteria: &Criteria, facts: &Document) -> bool {
@@ -183,13 +196,13 @@ pub(super) async fn select_stream<T>(
     .await
 }
 
-/// As [`select_stream`], with what tells the values to sort by of those that match.
+/// As [`select_stream`], with what tells the hits.
 async fn select_judged<T>(
     searching: &Searching,
     mut batches: BatchStream<T>,
     criteria: &Criteria,
     window: Window,
-    judge: impl Fn(&Effort, &[SortKey], &T) -> Option<Vec<Value>>,
+    judge: impl Fn(&Effort, &[SortKey], &T) -> Option<Hit>,
 ) -> Result<Vec<T>, PulpError> {
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let skip = criteria.skip - window.skip.min(criteria.skip);
@@ -204,9 +217,9 @@ async fn select_judged<T>(
         && let Some(batch) = batches.try_next().await.map_err(from_store)?
     {
         let judged = labour.each(batch, |effort, item| {
-            if let Some(values) = judge(effort, &keys, &item) {
+            if let Some(hit) = judge(effort, &keys, &item) {
                 found += 1;
-                ranking.offer(values, item);
+                ranking.offer_of(hit.values, item, hit.bytes);
             }
         });
         judged.await?;
@@ -374,7 +387,7 @@ impl Engine {
             let mut facts = present::task_document(task);
             facts.remove("_href");
             facts.insert("group_id".to_owned(), json!(task.group));
-            fulfils(effort, criteria, &facts).then(|| sort_values(&facts, keys))
+            fulfils(effort, criteria, &facts).then(|| Hit::of(&facts, keys))
         })
         .await?;
         let shown = found.iter().map(|task| {

@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 use pith_core::criteria::{SortKey, compare_by};
 use pith_core::error::PulpError;
 use pith_core::{Pool, Taken};
+use pith_store::reading;
 use serde_json::Value;
+
+use crate::error::from_store;
 
 /// The first `wanted` items under a sort, however many are offered. Equal ones keep the order in which they came.
 #[derive(Debug)]
@@ -13,12 +16,22 @@ pub struct Ranking<T> {
     keys: Vec<SortKey>,
     wanted: Option<usize>,
     offered: u64,
-    items: Vec<(Vec<Value>, u64, T)>,
+    items: Vec<Held<T>>,
     /// Bytes of what is held, about.
     held: usize,
     /// Memory taken for it; `None` where nobody counts.
     taken: Option<Taken>,
     is_over: bool,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    values: Vec<Value>,
+    /// Its place among all that were offered.
+    number: u64,
+    /// Bytes in memory, about.
+    weight: usize,
+    item: T,
 }
 
 /// Bytes that are taken of the memory at once.
@@ -54,11 +67,22 @@ impl<T> Ranking<T> {
 
     /// Offers an item with the values it sorts by.
     pub fn offer(&mut self, values: Vec<Value>, item: T) {
+        self.offer_of(values, item, 0);
+    }
+
+    /// As [`Ranking::offer`], of an item of so many bytes.
+    pub fn offer_of(&mut self, values: Vec<Value>, item: T, bytes: usize) {
         if self.is_over {
             return;
         }
-        self.count(&values);
-        self.items.push((values, self.offered, item));
+        let weight = ITEM + bytes + values.iter().map(weight).sum::<usize>();
+        self.count(weight);
+        self.items.push(Held {
+            values,
+            number: self.offered,
+            weight,
+            item,
+        });
         self.offered += 1;
         if let Some(wanted) = self.wanted
             && self.items.len() >= wanted.saturating_mul(2).saturating_add(SLACK)
@@ -67,23 +91,22 @@ impl<T> Ranking<T> {
         }
     }
 
-    fn count(&mut self, values: &[Value]) {
+    fn count(&mut self, weight: usize) {
         let Some(taken) = &mut self.taken else { return };
-        self.held += ITEM + values.iter().map(weight).sum::<usize>();
+        self.held += weight;
         let more = self.held.saturating_sub(taken.amount());
         self.is_over = more > 0 && !taken.grow(more.next_multiple_of(STEP));
     }
 
     fn prune(&mut self, wanted: usize) {
         let keys = &self.keys;
-        let order = |a: &(Vec<Value>, u64, T), b: &(Vec<Value>, u64, T)| -> Ordering {
-            compare_by(keys, &a.0, &b.0).then(a.1.cmp(&b.1))
+        let order = |a: &Held<T>, b: &Held<T>| -> Ordering {
+            compare_by(keys, &a.values, &b.values).then(a.number.cmp(&b.number))
         };
         self.items.sort_unstable_by(order);
         self.items.truncate(wanted);
         if let Some(taken) = &mut self.taken {
-            let kept = self.items.iter().flat_map(|(values, ..)| values);
-            self.held = ITEM * self.items.len() + kept.map(weight).sum::<usize>();
+            self.held = self.items.iter().map(|held| held.weight).sum();
             taken.shrink(self.held.next_multiple_of(STEP));
         }
     }
@@ -98,16 +121,18 @@ impl<T> Ranking<T> {
             return Err(PulpError::unavailable(text));
         }
         self.prune(self.wanted.unwrap_or(usize::MAX));
+        // From here on it is the request's.
+        reading::count(self.held).map_err(from_store)?;
         Ok(self
             .items
             .into_iter()
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
-            .map(|(_, _, item)| item))
+            .map(|held| held.item))
     }
 }
 
 /// Bytes of a value in memory, about.
-fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     let inside = match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(weight).sum(),

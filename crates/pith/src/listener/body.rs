@@ -19,14 +19,27 @@ pub(super) struct Sent {
     body: Incoming,
     connection: Arc<Connection>,
     is_waited_for: bool,
+    /// There may be more of it.
+    is_open: bool,
 }
 
 impl Sent {
     pub(super) fn new(body: Incoming, connection: Arc<Connection>) -> Self {
+        let is_open = !body.is_end_stream();
+        if is_open {
+            connection.unread.begin();
+        }
         Self {
             body,
             connection,
             is_waited_for: false,
+            is_open,
+        }
+    }
+
+    fn close(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            self.connection.unread.end();
         }
     }
 
@@ -53,11 +66,18 @@ impl HttpBody for Sent {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.wait(frame.is_pending());
+        if frame.is_pending() {
+            self.connection.unread.caught_up();
+        }
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
             let received = &self.connection.received;
             received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            self.connection.unread.read(data.len());
+        }
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.close();
         }
         frame
     }
@@ -74,6 +94,7 @@ impl HttpBody for Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         self.wait(false);
+        self.close();
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use pith_core::Network;
 use tokio::task::AbortHandle;
 
+use super::unread::{Sum, Unread};
+
 /// Bytes of a body or an answer that a client takes or sends within the time it has, at least.
 const PROGRESS: u64 = 32 * 1024;
 
@@ -21,6 +23,8 @@ pub(super) struct Connection {
     open: AtomicUsize,
     /// When the last request was answered, in milliseconds after `accepted`.
     quiet: AtomicU64,
+    /// Bytes that came and wait to be read.
+    pub(super) unread: Unread,
     /// Bodies of requests whose next bytes are waited for.
     pub(super) reading: AtomicUsize,
     /// Bytes of bodies that have come.
@@ -60,13 +64,14 @@ pub(super) enum Use {
 const SOON: Duration = Duration::from_secs(1);
 
 impl Connection {
-    pub(super) fn new(network: Option<Network>) -> Self {
+    pub(super) fn new(network: Option<Network>, unread: Sum) -> Self {
         Self {
             network,
             accepted: Instant::now(),
             heads: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             quiet: AtomicU64::new(0),
+            unread: Unread::new(unread),
             reading: AtomicUsize::new(0),
             received: AtomicU64::new(0),
             is_blocked: AtomicBool::new(false),
@@ -96,7 +101,9 @@ impl Connection {
 
     /// A request's head has come.
     pub(super) fn begin(&self) {
-        self.heads.fetch_add(1, Ordering::Relaxed);
+        if self.heads.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.unread.clear();
+        }
         self.open.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -110,7 +117,7 @@ impl Connection {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn is_headless(&self) -> bool {
+    pub(super) fn is_headless(&self) -> bool {
         self.heads.load(Ordering::Relaxed) == 0
     }
 

@@ -10,11 +10,10 @@ use pith_core::Network;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Use};
+use super::unread::Sum;
 
 /// The part of all connections that one network may have.
 const PART: usize = 4;
-/// Open requests for each connection that there may be: HTTP/2 carries many at once.
-const REQUESTS: usize = 2;
 /// Requests beyond those that there may be, for which one connection goes.
 const OVER: usize = 16;
 /// The time between two looks at all connections.
@@ -27,6 +26,7 @@ pub(crate) struct Connections {
     all: Mutex<All>,
     /// Requests that are not answered to the end.
     requests: AtomicUsize,
+    unread: Sum,
 }
 
 #[derive(Default)]
@@ -57,6 +57,7 @@ impl Connections {
             patience,
             all: Mutex::default(),
             requests: AtomicUsize::new(0),
+            unread: Sum::default(),
         })
     }
 
@@ -76,7 +77,7 @@ impl Connections {
         if all.open.len() >= self.most {
             all.give_up_one(|_| true)?;
         }
-        let connection = Arc::new(Connection::new(network));
+        let connection = Arc::new(Connection::new(network, self.unread.clone()));
         let id = all.next;
         all.next += 1;
         all.open.insert(id, Arc::clone(&connection));
@@ -90,6 +91,12 @@ impl Connections {
         })
     }
 
+    /// Counts bytes that came from a client. When too many of all wait to be read, the connection with most of them goes.
+    fn came(&self, connection: &Connection, bytes: usize) {
+        connection.unread.came(bytes, connection.is_headless());
+        while self.unread.is_too_much() && self.all.lock().give_up_fullest().is_some() {}
+    }
+
     /// Gives up one connection, whosever.
     pub(super) fn make_room(&self) {
         let _ = self.all.lock().give_up_one(|_| true);
@@ -99,7 +106,8 @@ impl Connections {
     pub(super) fn begin(self: &Arc<Self>, connection: &Arc<Connection>) -> OpenRequest {
         connection.begin();
         let open = self.requests.fetch_add(1, Ordering::Relaxed);
-        let most = self.most.saturating_mul(REQUESTS);
+        // HTTP/1 has one for each connection; HTTP/2 carries many at once, and has what is left.
+        let most = self.most;
         // Looking at all connections for each request of a flood would be a flood of its own.
         if open >= most && (open - most).is_multiple_of(OVER) {
             self.all.lock().give_up_busiest(most);
@@ -169,6 +177,22 @@ impl All {
         self.end(id)
     }
 
+    /// Ends the connection with the most unread bytes, of the network with most.
+    fn give_up_fullest(&mut self) -> Option<()> {
+        let mut by_network: HashMap<Option<Network>, usize> = HashMap::new();
+        for connection in self.open.values() {
+            *by_network.entry(connection.network).or_default() += connection.unread.bytes();
+        }
+        let judged = self.open.iter().map(|(id, connection)| {
+            let of_network = by_network.get(&connection.network).copied().unwrap_or(0);
+            (of_network, connection.unread.bytes(), *id)
+        });
+        let (_, _, id) = judged.filter(|(_, bytes, _)| *bytes > 0).max()?;
+        // It counts no longer, though it may take a moment to go.
+        self.open.get(&id)?.unread.clear();
+        self.end(id)
+    }
+
     fn end(&mut self, id: u64) -> Option<()> {
         // Its task is named in a moment when it is not yet.
         self.open.get(&id)?.cut().then_some(())?;
@@ -178,6 +202,13 @@ impl All {
 }
 
 impl Place {
+    /// Counts bytes that came from the client.
+    pub(super) fn came(&self, bytes: usize) {
+        if bytes > 0 {
+            self.connections.came(&self.connection, bytes);
+        }
+    }
+
     /// Counts a request of this connection.
     pub(super) fn begin(&self) -> OpenRequest {
         self.connections.begin(&self.connection)

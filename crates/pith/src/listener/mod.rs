@@ -5,6 +5,7 @@ mod connection;
 mod connections;
 mod origin;
 mod socket;
+mod unread;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
-use http::Version;
+use http::{StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -33,12 +34,16 @@ use socket::Socket;
 
 /// The largest head of a request, in bytes; also what is read ahead of an HTTP/1 body.
 const HEAD: u32 = 32 * 1024;
+/// The largest header list of an HTTP/2 request, in bytes.
+const HEADERS: u32 = 16 * 1024;
+/// Fields of a head. Each takes more memory than its bytes on the wire: HTTP/1 may have as many.
+const FIELDS: usize = 100;
 /// Requests of one HTTP/2 connection at once.
 const STREAMS: u32 = 64;
 /// Bytes that one HTTP/2 request may send before somebody reads them.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// The same of all requests of a connection.
-const CONNECTION_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 64 * 1024;
 /// Bytes of an HTTP/2 answer that are written ahead of its client.
 const SEND_BUFFER: usize = 64 * 1024;
 /// The time for which requests may go on after the server was told to stop. What goes on for longer waits for its client (an upload
@@ -64,7 +69,7 @@ fn builder(patience: Duration) -> Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(HEAD)
+        .max_header_list_size(HEADERS)
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -150,7 +155,7 @@ struct Caller {
 
 impl Caller {
     fn socket(&self, stream: TcpStream) -> Socket {
-        Socket::new(stream, Arc::clone(&self.place.connection))
+        Socket::new(stream, Arc::clone(&self.place))
     }
 
     fn service(
@@ -163,6 +168,7 @@ impl Caller {
         Future = impl Future<Output = Result<http::Response<Answer>, Infallible>> + Send,
     > + Clone {
         hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let refused = request.headers().len() > FIELDS;
             let open = self.place.begin();
             let connection = Arc::clone(&self.place.connection);
             let counted = (request.version() == Version::HTTP_2).then(|| Arc::clone(&connection));
@@ -179,6 +185,12 @@ impl Caller {
             }
             let mut app = self.app.clone();
             async move {
+                if refused {
+                    drop(request);
+                    let mut answer = http::Response::new(axum::body::Body::empty());
+                    *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                    return Ok(answer.map(|body| Answer::new(body, counted, open)));
+                }
                 std::future::poll_fn(|cx| Service::<Request>::poll_ready(&mut app, cx)).await?;
                 let answer = app.oneshot(request).await?;
                 Ok(answer.map(|body| Answer::new(body, counted, open)))

@@ -10,25 +10,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
+use super::connections::Place;
 
 /// The socket of a [`Connection`].
 pub(super) struct Socket {
     stream: TcpStream,
-    connection: Arc<Connection>,
+    place: Arc<Place>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
-        Self { stream, connection }
+    pub(super) fn new(stream: TcpStream, place: Arc<Place>) -> Self {
+        Self { stream, place }
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.place.connection
     }
 
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let is_blocked = written.is_pending();
-        self.connection
+        self.connection()
             .is_blocked
             .store(is_blocked, Ordering::Relaxed);
         if let Poll::Ready(Ok(count)) = &written {
-            self.connection
+            self.connection()
                 .sent
                 .fetch_add(*count as u64, Ordering::Relaxed);
         }
@@ -42,7 +47,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.place.came(buffer.filled().len() - before);
+        read
     }
 }
 

@@ -10,7 +10,7 @@ use crate::harness::{Harness, On};
 
 crate::on_both!(
     a_path_that_its_owner_has_left_is_free_for_the_next_at_once,
-    a_path_of_one_run_alone_stands_in_nobodys_way,
+    no_run_is_served_elsewhere_than_its_settings_say,
     two_distributors_of_one_repository_share_a_path_and_the_last_publish_counts,
     an_override_that_no_setting_could_be_takes_nothing_away,
     an_override_that_no_setting_could_be_is_no_reason_to_skip,
@@ -116,26 +116,23 @@ async fn an_override_that_no_setting_could_be_is_no_reason_to_skip(on: On) {
     assert_eq!(served_at(&h, "a").await, owner("a", YUM));
 }
 
-async fn a_path_of_one_run_alone_stands_in_nobodys_way(on: On) {
+async fn no_run_is_served_elsewhere_than_its_settings_say(on: On) {
     let Some(h) = start(on).await else {
         return;
     };
-    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
-    for taken in ["a", "a/b"] {
-        let task = h.publish("b", YUM, json!({"relative_url": taken})).await;
-        assert_eq!(task.state, TaskState::Error, "{taken}: {task:?}");
+    assert_finished(&h.publish("b", YUM, json!({})).await, "success");
+    for asked in ["a", "a/b", "c/d", "b/c"] {
+        let task = h.publish("b", YUM, json!({"relative_url": asked})).await;
+        assert_eq!(task.state, TaskState::Error, "{asked}: {task:?}");
         let error = task.error.unwrap().to_string();
-        assert!(error.contains("repository 'a'"), "{taken}: {error}");
+        assert!(
+            error.contains("save that in the settings"),
+            "{asked}: {error}"
+        );
     }
-    let free = json!({"relative_url": "c/d"});
-    assert_finished(&h.publish("b", YUM, free.clone()).await, "success");
-    assert_finished(&h.publish("b", YUM, free).await, "skipped");
-    // It belongs to nobody: who gets it by the settings is served there.
-    assert_eq!(move_to(&h, "a", "c/d").await.state, TaskState::Finished);
-    assert_finished(&h.publish("a", YUM, json!({})).await, "success");
-    assert_eq!(served_at(&h, "c/d").await, owner("a", YUM));
-    let above = h.publish("b", YUM, json!({"relative_url": "c"})).await;
-    assert_eq!(above.state, TaskState::Error, "{above:?}");
+    assert_eq!(served_at(&h, "b").await, owner("b", YUM));
+    let same = json!({"relative_url": "b"});
+    assert_finished(&h.publish("b", YUM, same).await, "skipped");
 }
 
 async fn add(h: &Harness, repo: &str, id: &str, path: &str) {

@@ -333,7 +333,12 @@ async fn a_repository_is_served_where_and_how_its_settings_say(on: On) {
         h.sync(kind).await;
         for (http, https) in [(true, false), (false, true), (true, true)] {
             let settings = json!({"relative_url": "some/where", keys[0]: http, keys[1]: https});
-            let task = h.publish(kind, distributor, settings).await;
+            let body = json!({"distributor_config": settings});
+            let body = serde_json::from_value(body).unwrap();
+            let task = h.engine.distributor_update(kind, distributor, &body).await;
+            let task = h.ended(task.unwrap()).await;
+            assert_eq!(task.state, TaskState::Finished, "{task:?}");
+            let task = h.publish(kind, distributor, json!({})).await;
             assert_eq!(task.state, TaskState::Finished, "{task:?}");
             let mounts = h.engine.store.mounts_all().await.unwrap();
             let served: Vec<_> = mounts
@@ -343,12 +348,10 @@ async fn a_repository_is_served_where_and_how_its_settings_say(on: On) {
                 .collect();
             assert_eq!(served, [(format!("{below}/some/where"), http, https)]);
         }
-        let settings = json!({"relative_url": "some/where", keys[0]: true, keys[1]: true});
         let result = |task: Task| task.result["result"].clone();
-        let again = h.publish(kind, distributor, settings.clone()).await;
+        let again = h.publish(kind, distributor, json!({})).await;
         assert_eq!(result(again), "skipped");
-        let mut forced = settings;
-        forced["force_full"] = json!(true);
+        let forced = json!({"force_full": true});
         assert_eq!(
             result(h.publish(kind, distributor, forced).await),
             "success"

@@ -1,6 +1,6 @@
 //! The authorities that a setting names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::pki_types::CertificateDer;
@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::certificate::Certificate;
 use super::lists::RevocationLists;
+use super::signed::plain_name;
 use super::{GuardId, identity, unreadable};
 use crate::TrustError;
 
@@ -17,6 +18,8 @@ pub(super) const MOST_TEXT: usize = 1024 * 1024;
 pub(super) const MOST_AUTHORITIES: usize = 100;
 /// Revocation lists beside them.
 pub(super) const MOST_LISTS: usize = 100;
+/// Authorities of one name: an old key and a new one, and what they signed of each other.
+const MOST_NAMESAKES: usize = 8;
 /// Signatures that are checked to find out who signed whom.
 const MOST_SIGNATURES: usize = 512;
 
@@ -45,6 +48,7 @@ impl Authorities {
             )));
         }
         let found = certificates(text)?;
+        require_few_namesakes(&found)?;
         let lists = RevocationLists::at_most(MOST_LISTS, text)?;
         let mut context = Context::new(&SHA256);
         for certificate in &found {
@@ -105,6 +109,20 @@ fn certificates(text: &str) -> Result<Vec<Certificate>, TrustError> {
     }
 }
 
+/// Refuses many authorities of one name: each would have to be tried for every client that names it.
+fn require_few_namesakes(found: &[Certificate]) -> Result<(), TrustError> {
+    let mut counts: HashMap<&[u8], usize> = HashMap::new();
+    for certificate in found {
+        *counts.entry(&certificate.subject).or_default() += 1;
+    }
+    match counts.into_values().any(|count| count > MOST_NAMESAKES) {
+        true => Err(TrustError::Unreadable(format!(
+            "more than {MOST_NAMESAKES} of its certificates have one name; leave out those of keys that are not in use any more"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// The number of signatures that may still be checked.
 struct Signatures(usize);
 
@@ -131,8 +149,20 @@ impl Signatures {
                     return Ok(true);
                 }
             }
-            // One of an authority in between that clients show.
-            Ok(!is_named)
+            if is_named {
+                return Ok(false);
+            }
+            // One of an authority in between that clients show; but a name that is only written otherwise would revoke nothing.
+            let plain = plain_name(issuer);
+            let is_alike =
+                |found: &Certificate| plain.is_some() && plain_name(&found.subject) == plain;
+            match found.iter().any(is_alike) {
+                true => Err(TrustError::Unreadable(
+                    "a revocation list writes the name of its authority in another way than the authority's certificate does; give one with the same bytes"
+                        .to_owned(),
+                )),
+                false => Ok(true),
+            }
         })
     }
 

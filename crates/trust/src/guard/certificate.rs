@@ -2,8 +2,9 @@
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
-use super::signed::{content, is_signed_by};
+use super::signed::{can_be_checked, content, is_signed_by};
 use super::unreadable;
 use crate::TrustError;
 
@@ -24,6 +25,8 @@ pub(super) struct Certificate {
     pub(super) validity: (i64, i64),
     /// The number of authorities that may stand between it and a client; `None` for any.
     pub(super) longest_path: Option<u32>,
+    /// Is false when its `keyUsage` says that it signs no certificates, which webpki does not look at.
+    pub(super) may_sign: bool,
 }
 
 impl Certificate {
@@ -63,6 +66,10 @@ impl Certificate {
                 validity.not_after.timestamp(),
             ),
             longest_path: constraints.and_then(|found| found.value.path_len_constraint),
+            may_sign: match parsed.key_usage() {
+                Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
+                Err(_) => false,
+            },
         })
     }
 
@@ -109,10 +116,33 @@ fn require_authority(parsed: &X509Certificate<'_>) -> Result<(), TrustError> {
     let usage = parsed
         .key_usage()
         .map_err(|_| refused("its keyUsage cannot be read"))?;
-    match usage {
-        Some(usage) if !usage.value.key_cert_sign() => {
-            Err(refused("its keyUsage has no keyCertSign"))
+    if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
+        return Err(refused("its keyUsage has no keyCertSign"));
+    }
+    let purposes = parsed
+        .extended_key_usage()
+        .map_err(|_| refused("its extendedKeyUsage cannot be read"))?;
+    if purposes.is_some_and(|purposes| !purposes.value.any && !purposes.value.client_auth) {
+        return Err(refused("its extendedKeyUsage has no clientAuth"));
+    }
+    require_key(parsed).map_err(|why| {
+        TrustError::Unreadable(format!(
+            "no certificate that '{subject}' signs can be checked, for {why}; give one with an RSA key of 2048 to 8192 bits, a key on the curve P-256, P-384 or P-521, or Ed25519"
+        ))
+    })
+}
+
+/// Refuses keys whose signatures cannot be checked here.
+fn require_key(parsed: &X509Certificate<'_>) -> Result<(), &'static str> {
+    let key = parsed.public_key();
+    if !can_be_checked(key.raw) {
+        return Err("its key is of a kind that is not supported");
+    }
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) if !(2041..=8192).contains(&rsa.key_size()) => {
+            Err("its RSA key is too short or too long")
         }
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(_) => Err("its key cannot be read"),
     }
 }

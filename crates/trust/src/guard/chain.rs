@@ -10,9 +10,9 @@ use super::Guard;
 use super::certificate::Certificate;
 use super::signed::ALGORITHMS;
 
-/// Signatures that are checked for one client, all ways together. A chain has a few; where all authorities of a setting share a
-/// name, each may be tried.
-const MOST_SIGNATURES: usize = 128;
+/// Signatures that are checked for one client, all ways together. A chain has a few; where several authorities share a name, each
+/// may be tried.
+const MOST_SIGNATURES: usize = 48;
 /// Authorities between a client and the one at the top.
 const MOST_BETWEEN: usize = 6;
 
@@ -58,7 +58,7 @@ impl<'a> Search<'a> {
         }
         for next in self.sent.iter().chain(&trusted.between) {
             let is_new = !path.iter().any(|other| other.is_same_holder(next));
-            if is_new && self.proves(last, next) {
+            if is_new && next.may_sign && self.proves(last, next) {
                 path.push(next);
                 if self.climbs(path) {
                     return true;

@@ -48,8 +48,8 @@ impl Entitlement {
             match below.as_slice() {
                 VERSION => version = Some(text(extension.value)?),
                 PAYLOAD => payload = Some(extension.value),
-                // Of a content set the sixth value, the path.
-                [2, _, 1, 6] => paths.extend(text(extension.value)),
+                // Of a content set the sixth value, the path. One without, such as of containers, opens nothing here.
+                [2, _, 1, 6] => paths.extend(text(extension.value).filter(|path| !path.is_empty())),
                 _ => {}
             }
         }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use pith_testkit::entitled::{Client, EntitlementCa, Opens};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 
 use rustls::pki_types::pem::PemObject;
 
@@ -222,8 +222,44 @@ fn what_is_no_authority_makes_no_guard() {
             assert!(error.contains("none of an authority"), "{error}");
         }
     }
+    let of_servers = of_kind(&|params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    });
+    assert!(Guard::new(&of_servers, &none).is_err());
     // Without a keyUsage it may do all.
     guard(&of_kind(&|params| params.key_usages = Vec::new()));
+}
+
+#[test]
+fn who_may_sign_no_certificates_vouches_for_nobody_when_a_client_shows_them() {
+    let root = EntitlementCa::new("root").unwrap();
+    let between = EntitlementCa::with("between", |params| {
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    });
+    let between = between.unwrap();
+    let own = client(&between, &Client::of("c", 7, Opens::Paths(&["/a"])));
+    let shown = showing(&[&own, &root.vouch(&between).unwrap()]);
+    let refusal = refused(&shown, &guard(&root.pem()), now());
+    assert_eq!(refusal, Some(Refusal::NotTrusted));
+}
+
+#[test]
+fn a_list_that_writes_the_name_of_its_authority_in_another_way_is_refused() {
+    let ca = EntitlementCa::new("The  One").unwrap();
+    let namesake = ca.renamed("the one").unwrap();
+    let none = RevocationLists::default();
+    guard(&[ca.pem(), ca.revoke(&[7]).unwrap()].concat());
+    let text = [ca.pem(), namesake.revoke(&[7]).unwrap()].concat();
+    let error = Guard::new(&text, &none).unwrap_err().to_string();
+    assert!(error.contains("another way"), "{error}");
+}
+
+#[test]
+fn an_authority_whose_signatures_cannot_be_checked_is_refused() {
+    // An RSA key of 1024 bits.
+    let text = include_str!("../../tests/short-key.pem");
+    let error = Guard::new(text, &RevocationLists::default()).unwrap_err();
+    assert!(error.to_string().contains("RSA key"), "{error}");
 }
 
 #[test]

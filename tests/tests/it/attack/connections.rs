@@ -143,3 +143,32 @@ fn heads_are_bounded_and_end_in_time() {
     }
     serves(&server);
 }
+
+#[test]
+fn slow_bodies_keep_no_request_from_its_turn() {
+    let (server, _feed) = server(&[]);
+    let started = server.api().unwrap().call("GET", "/users/", None);
+    assert_eq!(started.unwrap().status, 200);
+    // Four networks would have all turns; none of them sends what it announced.
+    let request =
+        "GET /pulp/api/v2/status/ HTTP/1.1\r\nHost: pith\r\nContent-Length: 100000\r\n\r\n{";
+    let slow = opened(&server, &[2, 3, 4, 5], 16, request.as_bytes());
+    let answer = server.api().unwrap().call("GET", "/users/", None).unwrap();
+    assert_eq!(answer.status, 200);
+    // They wait still: the time in which they would be given up has not passed.
+    let mut first = slow.into_iter().next().unwrap();
+    first.set_nonblocking(true).unwrap();
+    let nothing = first.read(&mut [0]).unwrap_err();
+    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_head_of_many_fields_is_refused_before_anybody_works_on_it() {
+    let (server, _feed) = server(&[]);
+    let get = |fields: usize| {
+        let head: String = (0..fields).map(|n| format!("a{n}: \r\n")).collect();
+        get_from(1, server.address(), "/livez", &head).unwrap().0
+    };
+    assert_eq!(get(50), 200);
+    assert_eq!(get(150), 431);
+}

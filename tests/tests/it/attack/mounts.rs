@@ -37,43 +37,44 @@ fn an_override_of_a_publish_takes_no_path_of_another_repository() {
             "finished"
         );
         assert_eq!(status(scene, "/pulp/isos/vendor/a/PULP_MANIFEST"), 200);
-        for taken in ["vendor", "vendor/a", "vendor/a/x86_64"] {
-            let state = publish(scene, &eve, "mine", &json!({"relative_url": taken}));
-            assert_eq!(state, "error", "{taken}");
+        assert_eq!(publish(scene, &scene.admin, "mine", &json!({})), "finished");
+        for asked in [
+            "vendor",
+            "vendor/a",
+            "vendor/a/x86_64",
+            "mine/x86_64",
+            "else",
+        ] {
+            let state = publish(scene, &eve, "mine", &json!({"relative_url": asked}));
+            assert_eq!(state, "error", "{asked}");
         }
-        assert_eq!(status(scene, "/pulp/isos/vendor/a/PULP_MANIFEST"), 200);
-        // A path that nobody has yet is no claim on it: whose settings name it gets it, and all below.
-        let state = publish(scene, &eve, "mine", &json!({"relative_url": "late/x86_64"}));
-        assert_eq!(state, "finished");
-        assert_eq!(status(scene, "/pulp/isos/late/x86_64/PULP_MANIFEST"), 200);
-        files(scene, "late", &both("late"));
-        assert_eq!(publish(scene, &scene.admin, "late", &json!({})), "finished");
-        assert_eq!(status(scene, "/pulp/isos/late/PULP_MANIFEST"), 200);
-        assert_eq!(status(scene, "/pulp/isos/late/x86_64/PULP_MANIFEST"), 404);
+        assert_eq!(
+            publish(scene, &eve, "mine", &json!({"relative_url": "mine"})),
+            "finished"
+        );
+        for served in ["vendor/a", "mine"] {
+            let path = format!("/pulp/isos/{served}/PULP_MANIFEST");
+            assert_eq!(status(scene, &path), 200);
+        }
     });
 }
 
 #[test]
-fn an_override_of_a_publish_serves_over_no_protocol_that_the_settings_do_not() {
+fn an_override_of_a_publish_takes_no_path_from_its_readers() {
     let scene = Scene::start(None, &["--tls-listen", "127.0.0.1:0"]);
     let https = json!({"serve_http": false, "serve_https": true});
     files(&scene, "safe", &https);
-    assert_eq!(
-        publish(&scene, &scene.admin, "safe", &json!({})),
-        "finished"
-    );
-    let open = json!({"serve_http": true});
-    assert_eq!(publish(&scene, &scene.admin, "safe", &open), "error");
+    let both = json!({"serve_http": true, "serve_https": true});
+    files(&scene, "open", &both);
+    for repo in ["safe", "open"] {
+        assert_eq!(publish(&scene, &scene.admin, repo, &json!({})), "finished");
+    }
+    let more = json!({"serve_http": true});
+    assert_eq!(publish(&scene, &scene.admin, "safe", &more), "error");
     assert_eq!(status(&scene, "/pulp/isos/safe/PULP_MANIFEST"), 404);
-    // Less than the settings say is anybody's to ask.
-    files(
-        &scene,
-        "open",
-        &json!({"serve_http": true, "serve_https": true}),
-    );
     let less = json!({"serve_http": false});
-    assert_eq!(publish(&scene, &scene.admin, "open", &less), "finished");
-    assert_eq!(status(&scene, "/pulp/isos/open/PULP_MANIFEST"), 404);
+    assert_eq!(publish(&scene, &scene.admin, "open", &less), "error");
+    assert_eq!(status(&scene, "/pulp/isos/open/PULP_MANIFEST"), 200);
 }
 
 #[test]

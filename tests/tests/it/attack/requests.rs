@@ -169,3 +169,46 @@ fn criteria_that_sort_or_compare_without_measure_are_refused() {
         );
     });
 }
+
+#[test]
+fn answers_take_no_more_memory_than_there_is_for_all_and_leave_room_for_small_ones() {
+    Scene::on_each_database(|scene| {
+        let notes = json!({"text": "x".repeat(3 << 20)});
+        for number in 0..40 {
+            let body = json!({"id": format!("fat-{number:02}"), "notes": notes});
+            scene.admin_does("POST", "/repositories/", &body, 201);
+        }
+        let eve = scene.user("eve", &[("/v2/repositories/", &["READ"])]);
+        let list = || {
+            eve.call("GET", "/repositories/", None)
+                .map(|answer| answer.status)
+        };
+        let some = json!({"criteria": {"filters": {"id": {"$in": ["fat-01", "fat-02"]}}}});
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..6).map(|_| scope.spawn(list)).collect();
+            // Whoever asks for little gets it meanwhile.
+            let found = scene
+                .admin
+                .call("POST", "/repositories/search/", Some(&some))
+                .unwrap();
+            assert_eq!(
+                (found.status, found.body.as_array().unwrap().len()),
+                (200, 2)
+            );
+            for one in all {
+                assert_eq!(one.join().unwrap().unwrap(), 503);
+            }
+        });
+        let ids = json!({"criteria": {"fields": ["id"], "limit": 2}});
+        let found = scene
+            .admin
+            .call("POST", "/repositories/search/", Some(&ids))
+            .unwrap();
+        assert_eq!(
+            (found.status, found.body.as_array().unwrap().len()),
+            (200, 2)
+        );
+        let memory = scene.server.peak_memory().unwrap();
+        assert!(memory < MEMORY, "{memory} MiB");
+    });
+}

@@ -10,6 +10,12 @@ pub(crate) const TREE_BYTES: u64 = 16 << 20;
 pub(crate) const TREE_ELEMENTS: u64 = 100_000;
 /// Most attributes in one tree.
 const TREE_ATTRIBUTES: u64 = 500_000;
+/// Most bytes of memory of one tree: what an element and an attribute take beside their texts counts.
+const TREE_MEMORY: u64 = 64 << 20;
+/// Bytes that an element takes, as an object of a document.
+const ELEMENT: usize = 400;
+/// Bytes that an attribute takes, as a value in one.
+const ATTRIBUTE: usize = 160;
 /// Most attributes of one tag.
 const TAG_ATTRIBUTES: u64 = 1000;
 /// Most packages of one repository.
@@ -75,6 +81,7 @@ pub(crate) struct Room {
     bytes: Sum,
     elements: Sum,
     attributes: Sum,
+    memory: Sum,
 }
 
 impl Default for Room {
@@ -83,6 +90,7 @@ impl Default for Room {
             bytes: Sum::new("bytes of one element", TREE_BYTES),
             elements: Sum::new("number of elements in one", TREE_ELEMENTS),
             attributes: Sum::new("number of attributes in one element", TREE_ATTRIBUTES),
+            memory: Sum::new("bytes of memory of one element", TREE_MEMORY),
         }
     }
 }
@@ -99,6 +107,7 @@ impl Room {
     ) -> Result<(), MetadataError> {
         self.elements.add(1)?;
         self.attributes.add(attributes.len())?;
+        self.memory.add(ELEMENT + ATTRIBUTE * attributes.len())?;
         let texts = attributes
             .iter()
             .map(|(key, value)| key.len() + value.len());
@@ -110,6 +119,7 @@ impl Room {
     /// # Errors
     /// [`MetadataError::Limit`] when the tree is too large with them.
     pub(crate) fn text(&mut self, bytes: usize) -> Result<(), MetadataError> {
+        self.memory.add(bytes)?;
         self.bytes.add(bytes)
     }
 
@@ -122,6 +132,7 @@ impl Room {
             (&mut self.bytes, &other.bytes),
             (&mut self.elements, &other.elements),
             (&mut self.attributes, &other.attributes),
+            (&mut self.memory, &other.memory),
         ] {
             own.add(usize::try_from(other.found).unwrap_or(usize::MAX))?;
         }
@@ -134,6 +145,7 @@ impl Room {
             (&mut self.bytes, &other.bytes),
             (&mut self.elements, &other.elements),
             (&mut self.attributes, &other.attributes),
+            (&mut self.memory, &other.memory),
         ] {
             own.found = own.found.saturating_sub(other.found);
         }

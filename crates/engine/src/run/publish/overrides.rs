@@ -6,7 +6,7 @@ use pith_core::Document;
 use pith_store::Distributor;
 
 /// Refuses an override that the distributor would not take as its configuration: what is served now would be taken away. Keys
-/// that it does not know have no effect, and paths of others are looked at when the publication is saved.
+/// that it does not know have no effect.
 pub(super) fn check_override(
     plugin: &dyn Plugin,
     distributor: &Distributor,
@@ -22,7 +22,7 @@ pub(super) fn check_override(
     plugin
         .validate(&distributor.repo_id, &config, &[])
         .map_err(ContentError::Other)?;
-    check_protocols(plugin, distributor, &config)?;
+    check_mounts(plugin, distributor, &config)?;
     check_guard(plugin, distributor, &config)
 }
 
@@ -43,8 +43,9 @@ fn check_guard(
     )))
 }
 
-/// Refuses an override that would have the publication served over a protocol that the stored settings do not serve it over.
-fn check_protocols(
+/// Refuses an override that says otherwise than the stored settings where the publication is served: whoever may publish could take
+/// it from all its readers, or to a path that another certificate opens.
+fn check_mounts(
     plugin: &dyn Plugin,
     distributor: &Distributor,
     asked: &Config,
@@ -52,20 +53,24 @@ fn check_protocols(
     let stored = Config::new(distributor.config.clone());
     let mounts = |config: &Config| plugin.mounts(&distributor.repo_id, config);
     let (stored, asked) = (mounts(&stored), mounts(asked));
-    let has = |mounts: &[Mount]| {
-        let http = mounts.iter().any(|mount| mount.http);
-        [http, mounts.iter().any(|mount| mount.https)]
-    };
-    let protocols = ["http", "https"]
-        .into_iter()
-        .zip(has(&asked))
-        .zip(has(&stored));
-    for ((protocol, is_asked), is_stored) in protocols {
-        if is_asked && !is_stored {
-            return Err(ContentError::other(format!(
-                "the override asks for {protocol}, over which the settings of the distributor do not serve: change them first"
-            )));
-        }
+    if asked == stored {
+        return Ok(());
     }
-    Ok(())
+    let named = |mounts: &[Mount]| {
+        let each = mounts.iter().flat_map(|mount| {
+            let over = [("http", mount.http), ("https", mount.https)].into_iter();
+            let over = over.filter(|(_, is_served)| *is_served);
+            over.map(|(protocol, _)| format!("{} over {protocol}", mount.prefix))
+        });
+        let each: Vec<String> = each.collect();
+        match each.is_empty() {
+            true => "nowhere".to_owned(),
+            false => each.join(", "),
+        }
+    };
+    Err(ContentError::other(format!(
+        "the settings of the distributor serve {}, and the override asks for {}: save that in the settings first",
+        named(&stored),
+        named(&asked)
+    )))
 }
