@@ -21,7 +21,7 @@ use super::arrivals::{Arrival, Arrivals};
 /// Largest JSON body, in bytes.
 pub(super) const MAX_BODY: usize = 5 * 1024 * 1024;
 /// The most memory that a body may become, in bytes.
-const MAX_WEIGHT: usize = 48 * 1024 * 1024;
+const MAX_WEIGHT: usize = 32 * 1024 * 1024;
 /// The most memory that the body of something which is stored and listed may become, such as a repository: its text is shorter
 /// than that.
 const MAX_STORED: usize = 4 * 1024 * 1024;

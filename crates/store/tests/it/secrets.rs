@@ -130,14 +130,9 @@ async fn what_was_there_before_the_key_is_sealed_with_it(f: Fixture) {
         read(&f.store, &schedule).await,
         Err(StoreError::Sealed(_))
     ));
-    let listed = f
-        .store
-        .task_list(&[])
-        .await
-        .unwrap()
-        .remove(0)
-        .args
-        .to_string();
+    let id = f.store.task_list(&[]).await.unwrap().remove(0).id;
+    let listed = f.store.tasks_by_ids(&[id]).await.unwrap();
+    let listed = listed[0].args.to_string();
     assert!(
         !listed.contains("sesame") && !listed.contains("T0ken"),
         "{listed}"
