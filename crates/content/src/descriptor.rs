@@ -50,7 +50,7 @@ pub struct UnitType {
     /// The flag that depends on what else a repository has. In searches of a repository it is shown, filtered and sorted by as
     /// that repository has it.
     pub listed: Option<&'static Listed>,
-    /// What must be code.
+    /// Behaviour that must be code.
     pub rules: &'static dyn UnitRules,
 }
 
@@ -61,7 +61,7 @@ pub enum StorageName {
     Folder,
     /// The text of this field.
     Field(&'static str),
-    /// What is behind the last slash in the text of this field.
+    /// The part behind the last slash in the text of this field.
     LastSegment(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! What of a unit type must be code: its [`UnitRules`], and flags that depend on a whole repository.
+//! Behaviour of unit types that must be code: their [`UnitRules`], and flags that depend on a whole repository.
 
 use std::collections::HashSet;
 use std::fmt;

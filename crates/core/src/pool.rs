@@ -28,6 +28,15 @@ impl Pool {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Takes nothing yet.
+    #[must_use]
+    pub fn nothing(&self) -> Taken {
+        Taken {
+            pool: self.clone(),
+            amount: 0,
+        }
+    }
+
     /// Takes some; `None` when there is less.
     #[must_use]
     pub fn take(&self, amount: usize) -> Option<Taken> {

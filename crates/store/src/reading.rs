@@ -33,15 +33,14 @@ struct Counted {
 }
 
 impl Reading {
-    /// A request that has read nothing; `None` is never, for nothing can always be had.
+    /// A request that has read nothing.
     #[must_use]
-    pub fn new(pool: &Pool) -> Option<Self> {
-        let counted = Counted {
+    pub fn new(pool: &Pool) -> Self {
+        Self(Arc::new(Mutex::new(Counted {
             pool: pool.clone(),
-            taken: pool.take(0)?,
+            taken: pool.nothing(),
             bytes: 0,
-        };
-        Some(Self(Arc::new(Mutex::new(counted))))
+        })))
     }
 
     /// Counts here what `work` reads.
@@ -133,7 +132,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// What is counted from now on; `None` where nobody counts.
+    /// A point from now on; `None` where nobody counts.
     pub(crate) fn here() -> Option<Self> {
         here().map(|reading| {
             let before = reading.0.lock().bytes;
@@ -172,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn one_request_leaves_as_much_for_others_and_gives_all_back() {
         let pool = Pool::new(16 * MIB);
-        let large = Reading::new(&pool).unwrap();
+        let large = Reading::new(&pool);
         let work = async {
             assert!(count(FREE).is_ok());
             assert!(!large.is_large());
@@ -181,7 +180,7 @@ mod tests {
             assert!(uncounted(|| count(100 * MIB)).is_ok());
         };
         large.clone().scope(work).await;
-        let small = Reading::new(&pool).unwrap();
+        let small = Reading::new(&pool);
         small.clone().scope(async { count(3 * MIB) }).await.unwrap();
         drop((large, small));
         assert_eq!(pool.left(), 16 * MIB);
@@ -191,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn a_share_is_given_back_when_it_is_dropped() {
         let pool = Pool::new(16 * MIB);
-        let reading = Reading::new(&pool).unwrap();
+        let reading = Reading::new(&pool);
         let work = async {
             for _ in 0..10 {
                 let mark = Mark::here().unwrap();

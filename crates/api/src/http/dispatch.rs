@@ -112,13 +112,7 @@ async fn run(
     } = admitted;
     let is_super_user = principal.as_ref().is_some_and(Principal::is_super_user);
     let intake = &shared.intake;
-    let (payload, turn, _taken) = take_in(
-        intake,
-        &caller,
-        (route.body, route.takes_long_bodies()),
-        body,
-    )
-    .await?;
+    let (payload, turn, _taken) = take_in(intake, &caller, Wanted::of(route), body).await?;
     let call = Call {
         engine: Arc::clone(&shared.engine),
         href,
@@ -129,10 +123,7 @@ async fn run(
     };
     let memory = intake.answer();
     let work = on_behalf_of(caller, is_super_user, (route.handler)(call));
-    let answer = match memory.clone() {
-        Some(memory) => memory.scope(work).await?,
-        None => work.await?,
-    };
+    let answer = memory.clone().scope(work).await?;
     Ok((answer, Pending::new(turn, memory)))
 }
 
@@ -256,14 +247,31 @@ fn with_slash(path: &str, query: Option<&str>) -> Response {
     response
 }
 
+/// The body that a route takes.
+#[derive(Clone, Copy)]
+struct Wanted {
+    kind: BodyKind,
+    is_long: bool,
+}
+
+impl Wanted {
+    fn of(route: &Route) -> Self {
+        Self {
+            kind: route.body,
+            is_long: route.takes_long_bodies(),
+        }
+    }
+}
+
 /// Reads a body as its route says, and gets the request its turn: in this order, so that a client that sends slowly keeps
 /// nobody waiting.
 async fn take_in(
     intake: &Intake,
     caller: &Caller,
-    (kind, is_long): (BodyKind, bool),
+    wanted: Wanted,
     body: Body,
 ) -> Result<(Payload, Option<Turn<Caller>>, Taken), PulpError> {
+    let Wanted { kind, is_long } = wanted;
     match kind {
         BodyKind::Ignored => {
             // One that is left on the way would end the connection under the client's next request.
@@ -351,10 +359,14 @@ mod tests {
     async fn bodies_are_read_as_the_route_says() {
         let intake = Intake::default();
         let read = |kind, text: &str| {
+            let wanted = Wanted {
+                kind,
+                is_long: true,
+            };
             take_in(
                 &intake,
                 &Caller::Nobody,
-                (kind, true),
+                wanted,
                 Body::from(text.to_owned()),
             )
         };

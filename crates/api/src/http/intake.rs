@@ -34,7 +34,7 @@ const SMALL: u64 = 64 * 1024;
 /// The time that a body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(120);
 /// Memory for the answers of all requests, as documents and as text, in bytes.
-const ANSWERS: usize = 192 * 1024 * 1024;
+const ANSWERS: usize = 128 * 1024 * 1024;
 /// The longest wait for a turn.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -108,7 +108,7 @@ impl Intake {
     }
 
     /// The memory for the answer of a request.
-    pub(super) fn answer(&self) -> Option<Reading> {
+    pub(super) fn answer(&self) -> Reading {
         Reading::new(&self.answers)
     }
 
@@ -191,11 +191,11 @@ fn late() -> PulpError {
 /// Held until an answer is sent, when that is not small: its request counts as one, and its bytes are in memory.
 pub(super) struct Pending {
     _turn: Option<Turn<Caller>>,
-    memory: Option<Reading>,
+    memory: Reading,
 }
 
 impl Pending {
-    pub(super) fn new(turn: Option<Turn<Caller>>, memory: Option<Reading>) -> Self {
+    pub(super) fn new(turn: Option<Turn<Caller>>, memory: Reading) -> Self {
         Self {
             _turn: turn,
             memory,
@@ -206,7 +206,7 @@ impl Pending {
 /// The answer with what it keeps.
 pub(super) fn hold(answer: Response, pending: Pending) -> Response {
     let upper = answer.body().size_hint().upper();
-    let is_large = pending.memory.as_ref().is_some_and(Reading::is_large);
+    let is_large = pending.memory.is_large();
     match is_large || upper.is_none_or(|most| most > SMALL) {
         true => answer.map(|body| {
             Body::new(Held {

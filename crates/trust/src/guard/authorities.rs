@@ -19,7 +19,7 @@ pub(super) const MOST_AUTHORITIES: usize = 100;
 /// Revocation lists beside them.
 pub(super) const MOST_LISTS: usize = 100;
 /// Authorities of one name: an old key and a new one, and what they signed of each other.
-const MOST_NAMESAKES: usize = 8;
+pub(super) const MOST_NAMESAKES: usize = 8;
 /// Signatures that are checked to find out who signed whom.
 const MOST_SIGNATURES: usize = 512;
 

@@ -5,7 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 
 use rustls::pki_types::pem::PemObject;
 
-use super::authorities::{MOST_AUTHORITIES, MOST_LISTS, MOST_TEXT};
+use super::authorities::{MOST_AUTHORITIES, MOST_LISTS, MOST_NAMESAKES, MOST_TEXT};
 use super::*;
 use crate::{Authority, PeerCertificate, Subject};
 
@@ -178,8 +178,13 @@ fn a_list_counts_for_the_authority_whose_key_signed_it() {
 
 #[test]
 fn many_authorities_and_long_lists_cost_neither_memory_nor_signatures() {
+    // As many of one name as there may be, and others.
+    let named = |at: usize| match at {
+        0..MOST_NAMESAKES => "one".to_owned(),
+        _ => format!("other {at}"),
+    };
     let authorities: Vec<_> = (0..MOST_AUTHORITIES)
-        .map(|_| EntitlementCa::new("one").unwrap())
+        .map(|at| EntitlementCa::new(&named(at)).unwrap())
         .collect();
     let text: String = authorities.iter().map(EntitlementCa::pem).collect();
     let serials: Vec<u64> = (100..10_000).collect();
@@ -195,8 +200,13 @@ fn many_authorities_and_long_lists_cost_neither_memory_nor_signatures() {
     let revoked = refused(&of(&authorities[0], 100), &of_all, now());
     assert_eq!(revoked, Some(Refusal::NotTrusted));
     // Of those of one name each is tried.
-    let last = &authorities[MOST_AUTHORITIES - 1];
+    let last = &authorities[MOST_NAMESAKES - 1];
     assert_eq!(refused(&of(last, 7), &of_all, now()), None);
+    let namesakes: String = (0..=MOST_NAMESAKES)
+        .map(|_| EntitlementCa::new("one").unwrap().pem())
+        .collect();
+    let error = Guard::new(&namesakes, &of_server).unwrap_err().to_string();
+    assert!(error.contains("have one name"), "{error}");
     // More lists than that stand in no setting.
     let lists = authorities[0].revoke(&[]).unwrap().repeat(MOST_LISTS + 1);
     let text = [authorities[0].pem(), lists].concat();

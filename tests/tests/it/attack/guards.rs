@@ -434,7 +434,14 @@ fn large_guards_and_tangled_entitlements_keep_nobody_waiting() {
     on_each_database(&[], |guarded| {
         let ca = EntitlementCa::new("attacker").unwrap();
         let others: String = (1..100)
-            .map(|_| EntitlementCa::new("attacker").unwrap().pem())
+            .map(|number| {
+                let name = if number < 8 {
+                    "attacker".to_owned()
+                } else {
+                    format!("other {number}")
+                };
+                EntitlementCa::new(&name).unwrap().pem()
+            })
             .collect();
         let serials: Vec<u64> = (1000..20_000).collect();
         let text = [ca.pem(), others, ca.revoke(&serials).unwrap()].concat();
