@@ -15,6 +15,7 @@ use crate::file::path_of;
 use crate::limits::{Bucket, HostLimits};
 use crate::policy::FetchPolicy;
 use crate::session::Session;
+use crate::tokens::Tokens;
 use crate::upstream::Upstream;
 
 /// Owns what all outgoing connections of a process share. Clones share it too.
@@ -40,6 +41,8 @@ pub(crate) struct SessionState {
     pub(crate) speed: Option<Mutex<Bucket>>,
     /// The answer to whether [`Upstream::home`] is in the internet, once somebody wanted to know.
     pub(crate) home_is_public: OnceCell<bool>,
+    /// Tokens that servers asked for.
+    pub(crate) tokens: Tokens,
 }
 
 impl fmt::Debug for SessionState {
@@ -79,6 +82,7 @@ impl Fetcher {
                 .filter(|speed| *speed > 0)
                 .map(|speed| Mutex::new(Bucket::new(speed))),
             home_is_public: OnceCell::new(),
+            tokens: Tokens::default(),
             upstream,
         };
         Ok(Session {

@@ -5,7 +5,9 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, USER_AGENT,
+};
 use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,6 +20,7 @@ use crate::error::{ErrorKind, FetchError};
 use crate::file::path_of;
 use crate::file_feeds::FileFeeds;
 use crate::session::Session;
+use crate::tokens::Token;
 use crate::upstream::BasicAuth;
 use crate::urls::same_site;
 
@@ -35,14 +38,14 @@ pub(crate) struct Answer {
 }
 
 /// Where the next request of a chain goes.
-struct Hop {
-    url: Url,
+pub(crate) struct Hop {
+    pub(crate) url: Url,
     /// Is true when the secrets of the request's own server may go there.
-    trusted: bool,
+    pub(crate) trusted: bool,
     /// Is true when the request's own server is the feed's, and so gets the session's secrets.
-    at_home: bool,
+    pub(crate) at_home: bool,
     /// Is true when the chain came from the internet, so that it may not enter private networks.
-    from_internet: bool,
+    pub(crate) from_internet: bool,
 }
 
 impl Session {
@@ -75,8 +78,8 @@ impl Session {
                 let message = format!("more than {} redirects", visited.len() - 2);
                 return Err(FetchError::new(ErrorKind::RedirectLoop, &hop.url, message));
             }
-            let place = self.state.shared.hosts.enter(&hop.url).await;
-            let response = self.ask_once(&hop, headers, auth.as_ref()).await?;
+            let hop_of = (&start, &hop);
+            let (response, place) = self.ask_hop(hop_of, headers, auth.as_ref()).await?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 let is_foreign = !self.is_at_feed(&hop.url) && !self.is_public(&hop.url, &response);
                 return Ok(Answer {
@@ -92,7 +95,7 @@ impl Session {
     }
 
     /// Tells whether a URL is at a server that the session's secrets are meant for.
-    fn is_home(&self, url: &Url) -> bool {
+    pub(crate) fn is_home(&self, url: &Url) -> bool {
         let also = &self.state.upstream.also;
         self.is_at_feed(url) || also.iter().any(|site| same_site(site, url))
     }
@@ -199,11 +202,12 @@ impl Session {
         (url, auth)
     }
 
-    async fn ask_once(
+    /// Sends one request. User and password, or the token in their place, go along where the hop is trusted.
+    pub(crate) async fn ask_once(
         &self,
         hop: &Hop,
         headers: &HeaderMap,
-        auth: Option<&BasicAuth>,
+        (auth, token): (Option<&BasicAuth>, Option<&Token>),
     ) -> Result<Response, FetchError> {
         let client = self.client(hop)?;
         let upstream = &self.state.upstream;
@@ -215,7 +219,9 @@ impl Session {
             .headers(headers.clone())
             .header(USER_AGENT, agent)
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(auth) = auth.filter(|_| hop.trusted) {
+        if let Some(header) = token.filter(|_| hop.trusted).and_then(Token::header) {
+            builder = builder.header(AUTHORIZATION, header);
+        } else if let Some(auth) = auth.filter(|_| hop.trusted) {
             builder = builder.basic_auth(&auth.username, Some(auth.password.expose_secret()));
         }
         // The pool bounds the connecting; the rest is the wait for the head.
@@ -293,7 +299,7 @@ impl Session {
     }
 
     /// Tells whether the answer came from the internet, as far as that can be known.
-    fn is_public(&self, url: &Url, response: &Response) -> bool {
+    pub(crate) fn is_public(&self, url: &Url, response: &Response) -> bool {
         let peer = match self.state.recipe.proxy() {
             Some(_) => literal(url),
             None => response.remote_addr().map(|address| address.ip()),

@@ -10,6 +10,7 @@
 //! - a body that arrives is the body that was expected: size and digests are checked, and a wrong body is never kept;
 //! - it ends: every read has a time limit, bodies have a lowest speed, attempts and redirects are counted;
 //! - secrets go to the server they are meant for ([`Upstream::home`]) and never into an error, a log line or a `Debug` text;
+//! - a bearer challenge is answered with a token from its realm, which goes to the site that asked for it and nowhere else;
 //! - files of this machine are read only below folders that [`FetchPolicy::files`] allows, and addresses that are not in the
 //!   internet are reached only where [`FetchPolicy::egress`] and the address of the feed allow it.
 //!
@@ -27,6 +28,8 @@
 //! ```
 
 mod answers;
+mod bearer;
+mod challenge;
 mod clients;
 mod decode;
 mod egress;
@@ -39,6 +42,7 @@ mod limits;
 mod policy;
 mod session;
 mod sink;
+mod tokens;
 mod transfer;
 mod upstream;
 mod urls;

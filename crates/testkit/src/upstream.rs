@@ -159,6 +159,8 @@ struct State {
     log: Vec<Recorded>,
     /// The value of `Authorization` that is asked for.
     authorization: Option<String>,
+    /// The folder that is for bearers of a token, the token, and the challenge for others.
+    bearer: Option<(String, String, String)>,
     /// The query that is asked for.
     query: Option<String>,
     /// Is true when names are looked up as object stores do.
@@ -311,6 +313,13 @@ impl Upstream {
     /// From now on requests need this `Authorization` header, for example `Basic dXNlcjpwYXNz`; others get 401.
     pub fn require_authorization(&self, value: &str) {
         self.shared.state.lock().authorization = Some(value.to_owned());
+    }
+
+    /// From now on requests for what is below `prefix` need this bearer token; others get 401 with `challenge`, such as
+    /// `Bearer realm="https://…"`.
+    pub fn require_bearer(&self, prefix: &str, token: &str, challenge: &str) {
+        let bearer = [prefix, token, challenge].map(str::to_owned);
+        self.shared.state.lock().bearer = Some(bearer.into());
     }
 
     /// From now on requests need this query string; others get 403.

@@ -1,6 +1,7 @@
 //! Downloads against a fake upstream over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bearer;
 mod checks;
 mod faults;
 mod files;

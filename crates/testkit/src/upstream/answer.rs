@@ -83,6 +83,13 @@ pub(super) async fn answer(shared: &Shared, request: &Recorded) -> Answer {
             vec![header("WWW-Authenticate", "Basic realm=\"test\"")],
         );
     }
+    if let Some((prefix, token, challenge)) = shared.state.lock().bearer.clone() {
+        let shown = request.header("authorization");
+        let shows_it = shown.and_then(|shown| shown.strip_prefix("Bearer ")) == Some(&*token);
+        if request.path.starts_with(&prefix) && !shows_it {
+            return Answer::text(401, vec![header("WWW-Authenticate", challenge)]);
+        }
+    }
     let (query, object_store) = {
         let state = shared.state.lock();
         (state.query.clone(), state.object_store)
