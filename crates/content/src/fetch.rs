@@ -1,9 +1,15 @@
 //! Downloads as a type sees them: what to get, what came, why it did not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use pith_core::{Algorithm, Digest, Timestamp};
+use async_trait::async_trait;
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Digest};
+use serde::{Deserialize, Serialize};
 use url::Url;
+
+use crate::ContentError;
+use crate::unit::Source;
 
 /// A document to download into a spool file.
 #[derive(Debug, Clone)]
@@ -14,56 +20,153 @@ pub struct Fetch {
     pub max_size: u64,
     /// The size it must have.
     pub size: Option<u64>,
-    /// Digests it must have; all of them are checked.
+    /// Digests it must have; all of them are worked out, those of the strongest algorithm decide.
     pub digests: Vec<Digest>,
+    /// Headers to send, 8 KiB of them at most. They go wherever redirects lead.
+    pub headers: Vec<(RequestHeader, String)>,
+    /// Names of the headers of the answer to tell in [`Fetched::told`]. An answer with more than 16 KiB of them fails with
+    /// [`FetchFailureKind::TooLarge`].
+    pub tell: Vec<&'static str>,
 }
 
 impl Fetch {
     /// One URL, whatever its digest, up to `max_size` bytes.
+    #[must_use]
     pub fn one(url: Url, max_size: u64) -> Self {
+        Self::any(vec![url], max_size)
+    }
+
+    /// One of several URLs, in this order, whatever its digest, up to `max_size` bytes.
+    #[must_use]
+    pub fn any(urls: Vec<Url>, max_size: u64) -> Self {
         Self {
-            urls: vec![url],
+            urls,
             max_size,
             size: None,
             digests: Vec::new(),
+            headers: Vec::new(),
+            tell: Vec::new(),
+        }
+    }
+
+    /// The same, unless the server still has the version that `known` is of.
+    #[must_use]
+    pub fn unless(self, known: Validators) -> FetchUnless {
+        FetchUnless { what: self, known }
+    }
+}
+
+/// A header that a type may send. There is none that carries a secret: those are the platform's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestHeader {
+    /// The media types that are understood.
+    Accept,
+    /// The age that what caches on the way have may be of.
+    CacheControl,
+}
+
+impl RequestHeader {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "Accept",
+            Self::CacheControl => "Cache-Control",
         }
     }
 }
 
+/// Texts by which a server knows a version of a document again, as it sent them. A type keeps them in its scratchpad.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// The entity tag, with its quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The date of the last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// A document to download only if there is another version of it.
+#[derive(Debug, Clone)]
+pub struct FetchUnless {
+    /// The document. Its size and digests are not looked at when the server has the known version.
+    pub what: Fetch,
+    /// The known version; where nothing is known, the document comes.
+    pub known: Validators,
+}
+
+/// The end of a download that was asked for only if there is another version.
+pub enum FetchOutcome {
+    /// There is another version, or the server cannot tell: one without validators, a folder of this machine.
+    Fetched(Fetched),
+    /// The server still has the known version. With the validators to ask with next time.
+    NotModified(Validators),
+}
+
+/// The file of a [`Fetched`], which is removed when this is dropped.
+#[async_trait]
+pub trait Scratch: Send + Sync {
+    /// The file.
+    fn path(&self) -> &Path;
+
+    /// Makes a blob of the file, which has these digests, without copying it where that is possible.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    async fn into_blob(self: Box<Self>, hashed: &Hashed) -> Result<(), ContentError>;
+}
+
 /// A downloaded document in a file of its own, removed when this is dropped.
 pub struct Fetched {
-    path: PathBuf,
-    /// SHA-256 and size as downloaded.
-    pub hashed: pith_core::digest::Hashed,
+    scratch: Box<dyn Scratch>,
+    /// SHA-256, size and a digest for every algorithm of [`Fetch::digests`], as downloaded.
+    pub hashed: Hashed,
     /// Where it came from, without credentials.
     pub url: String,
-    /// `Last-Modified` of the answer.
-    pub last_modified: Option<Timestamp>,
-    _keep: Box<dyn Send + Sync>,
+    /// The texts by which the server knows this version again.
+    pub validators: Validators,
+    /// The headers of the answer that [`Fetch::tell`] named, in its order; a name comes as often as the server sent it.
+    pub told: Vec<(&'static str, String)>,
 }
 
 impl Fetched {
-    /// A document at `path`; `keep` owns the file and removes it when dropped.
-    pub fn new(
-        path: PathBuf,
-        hashed: pith_core::digest::Hashed,
-        url: String,
-        last_modified: Option<Timestamp>,
-        keep: Box<dyn Send + Sync>,
-    ) -> Self {
+    /// A document in a scratch file, without anything that headers tell.
+    #[must_use]
+    pub fn new(scratch: Box<dyn Scratch>, hashed: Hashed, url: String) -> Self {
         Self {
-            path,
+            scratch,
             hashed,
             url,
-            last_modified,
-            _keep: keep,
+            validators: Validators::default(),
+            told: Vec::new(),
         }
     }
 
     /// The file; lives as long as this value.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.scratch.path()
+    }
+
+    /// The first header of this name that the answer told.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut told = self.told.iter();
+        told.find(|(have, _)| have.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Makes a blob of the document: the source of a unit. Nothing is copied when the blobs are on the same disk.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn into_blob(self) -> Result<Source, ContentError> {
+        self.scratch.into_blob(&self.hashed).await?;
+        Ok(Source::Blob {
+            sha256: self.hashed.sha256,
+            size: self.hashed.size,
+        })
     }
 }
 

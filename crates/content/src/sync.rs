@@ -9,8 +9,9 @@ use pith_core::{Algorithm, Clock, Document, UnitId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::{Base, NotABase};
 use crate::copy::{CopyContext, CopyReport, RemoveContext};
-use crate::fetch::{Fetch, FetchFailure, Fetched};
+use crate::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
 use crate::unit::{RepoUnit, Select, WantedUnit};
 use crate::upload::{Upload, UploadContext, UploadReport};
 use crate::{Bent, Config, ContentError, PluginDescriptor};
@@ -72,12 +73,23 @@ pub trait Importer: Send + Sync {
     }
 }
 
+/// Why a configuration has no feed that can be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoFeed {
+    /// None is set.
+    #[error("there is no feed")]
+    Missing,
+    /// The one that is set is no URL of a folder.
+    #[error("the feed is not a URL: {0}")]
+    Invalid(#[from] NotABase),
+}
+
 /// The way to reach a feed. Every importer reads it from the platform's own setting names (reference: platform-api §14)
 /// through [`Upstream::from_config`].
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    /// The feed's URL as configured.
-    pub feed: Option<String>,
+    /// The feed, read from the configuration's text once.
+    pub feed: Result<Base, NoFeed>,
     /// The configuration with the platform's keys: certificates, proxy, credentials, limits.
     pub config: Config,
 }
@@ -87,9 +99,18 @@ impl Upstream {
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
         Self {
-            feed: config.text("feed").map(str::to_owned),
+            feed: match config.text("feed") {
+                Some(feed) if !feed.is_empty() => Base::parse(feed).map_err(NoFeed::from),
+                _ => Err(NoFeed::Missing),
+            },
             config: config.clone(),
         }
+    }
+
+    /// The folder that the feed is; `None` without one, and for a text that is no URL.
+    #[must_use]
+    pub fn base(&self) -> Option<&Base> {
+        self.feed.as_ref().ok()
     }
 }
 
@@ -126,6 +147,12 @@ pub trait SyncContext: Send + Sync {
     /// The effective configuration.
     fn config(&self) -> &Config;
 
+    /// The feed of the effective configuration. Types join locations to it ([`Base::join`]) and never texts.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn feed(&self) -> Result<&Base, &NoFeed>;
+
     /// The importer's scratchpad as the last good sync left it.
     fn scratchpad(&self) -> &Document;
 
@@ -148,6 +175,9 @@ pub trait SyncContext: Send + Sync {
 
     /// Downloads a document into a spool file, with the feed's credentials and limits.
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure>;
+
+    /// Downloads a document as [`SyncContext::fetch`] does, unless the server has the version that is known.
+    async fn fetch_unless(&self, what: FetchUnless) -> Result<FetchOutcome, FetchFailure>;
 
     /// Shows progress: the value under the importer's id in the task's `progress_report`. Cheap; written at most
     /// twice a second. [`StageObserver::progress`] is asked while downloads run.

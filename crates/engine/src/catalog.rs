@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::Engine;
 use crate::run::download::MAX_FILE;
-use crate::upstream::{feed_base, upstream};
+use crate::upstream::upstream;
 
 /// Writes the entries of one repository's importer.
 pub(crate) struct Cataloger(Option<Of>);
@@ -169,11 +169,9 @@ impl Way {
 pub(crate) fn request(source: &FileSource, urls: Vec<Url>) -> Request {
     let size = source.size.and_then(|size| u64::try_from(size).ok());
     Request {
-        urls,
-        max_size: size.unwrap_or(MAX_FILE),
         expect_size: size,
         expect: source.digests.clone(),
-        head_bytes: 0,
+        ..Request::new(urls, size.unwrap_or(MAX_FILE))
     }
 }
 
@@ -198,12 +196,12 @@ impl Engine {
         let plugin: &Arc<dyn Plugin> = plugin;
         let fingerprint = format!("{} {}", importer.oid, importer.last_updated);
         let reached = plugin.upstream(&Config::new(importer.config));
-        let feed = feed_base(&reached);
+        let feed = reached.base();
         let feed = feed.filter(|feed| follows(&source.site, feed));
         let is_at_home = |feed: &Base| source.site.is_empty() || source.site == feed.site();
-        let has_moved = feed.as_ref().is_none_or(|feed| source.site != feed.site());
+        let has_moved = feed.is_none_or(|feed| source.site != feed.site());
         let (mut at_feed, mut elsewhere) = (Vec::new(), own);
-        if let Some(feed) = &feed {
+        if let Some(feed) = feed {
             if is_at_home(feed) {
                 let urls = source.urls.iter();
                 (at_feed, elsewhere) = (
@@ -294,7 +292,8 @@ impl Engine {
         let Some(plugin) = self.registry.importer(&importer.type_id) else {
             return Ok(());
         };
-        let feed = feed_base(&plugin.upstream(&Config::new(importer.config)));
+        let reached = plugin.upstream(&Config::new(importer.config));
+        let feed = reached.base();
         let mut after = None;
         loop {
             let mut batch = store.sources_others_need(repo_id, after, BATCH).await?;
@@ -304,7 +303,7 @@ impl Engine {
             after = Some(last.unit);
             for source in &mut batch {
                 source.repo_id.clear();
-                let feed = feed.as_ref().filter(|feed| follows(&source.site, feed));
+                let feed = feed.filter(|feed| follows(&source.site, feed));
                 let urls = source.urls.iter();
                 let open = |kept: &String| match feed {
                     Some(feed) => feed.follow_openly(kept),

@@ -22,16 +22,17 @@ impl Engine {
         if stored.is_some_and(|stored| stored.get(FEED) == config.get(FEED)) {
             return Ok(());
         }
-        self.feed_of(config).map_err(PulpError::data)
+        let feed = config.get(FEED).and_then(Value::as_str);
+        let feed = feed.and_then(|feed| Base::parse(feed).ok());
+        self.check_feed(feed.as_ref()).map_err(PulpError::data)
     }
 
-    /// Judges the feed of a configuration, if there is one that can be read.
+    /// Judges a feed, if there is one.
     ///
     /// # Errors
     /// The reason why it may not be used.
-    pub(crate) fn feed_of(&self, config: &Document) -> Result<(), String> {
-        let feed = config.get(FEED).and_then(Value::as_str);
-        let Some(feed) = feed.and_then(|feed| Base::parse(feed).ok()) else {
+    pub(crate) fn check_feed(&self, feed: Option<&Base>) -> Result<(), String> {
+        let Some(feed) = feed else {
             return Ok(());
         };
         let judged = self.fetcher.check_feed(feed.address());

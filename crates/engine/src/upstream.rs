@@ -3,19 +3,12 @@
 use std::time::Duration;
 
 use pith_content::Config;
-use pith_content::base::Base;
 use pith_content::sync::Upstream as Reached;
 use pith_core::Sha256;
 use pith_fetch::{BasicAuth, Upstream};
 use url::Url;
 
 use crate::secrets::SITES;
-
-/// The folder that a feed is; `None` without one, and for a text that is no URL.
-pub(crate) fn feed_base(reached: &Reached) -> Option<Base> {
-    let feed = reached.feed.as_deref()?;
-    Base::parse(feed).ok()
-}
 
 /// Reads the platform's own setting names. Values were checked when the configuration was stored; what is still
 /// unusable falls back to the default.
@@ -35,7 +28,7 @@ pub(crate) fn upstream(reached: &Reached) -> Upstream {
     };
     let default = Upstream::default();
     Upstream {
-        home: feed_base(reached).map(|feed| feed.address().clone()),
+        home: reached.base().map(|feed| feed.address().clone()),
         also: config
             .list(SITES)
             .iter()

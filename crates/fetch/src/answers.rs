@@ -9,22 +9,38 @@ use reqwest::header::{
 use url::Url;
 
 use crate::error::ErrorKind;
+use crate::headers::{Told, Validators, told};
 
 /// Facts about a complete body besides its bytes.
 pub(crate) struct Meta {
     pub(crate) url: Url,
     pub(crate) content_type: Option<String>,
+    pub(crate) validators: Validators,
+    /// The headers that were asked for.
+    pub(crate) told: Told,
     /// Is true when it was packed though nobody asked for that, and is unpacked.
     pub(crate) unpacked: bool,
 }
 
 impl Meta {
-    /// Facts from the headers of an answer from `url`.
-    pub(crate) fn of(headers: &HeaderMap, url: &Url) -> Self {
+    /// Facts from the headers of an answer from `url`; `None` when those that are asked for are too large.
+    pub(crate) fn of(headers: &HeaderMap, url: &Url, names: &[&'static str]) -> Option<Self> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        Some(Self {
+            content_type: content_type.map(str::to_owned),
+            validators: Validators::of(headers),
+            told: told(headers, names)?,
+            ..Self::without_headers(url)
+        })
+    }
+
+    /// Facts about what has no headers.
+    pub(crate) fn without_headers(url: &Url) -> Self {
         Self {
             url: url.clone(),
-            content_type: content_type.map(str::to_owned),
+            content_type: None,
+            validators: Validators::default(),
+            told: Told::new(),
             unpacked: false,
         }
     }

@@ -12,7 +12,7 @@ use url::Url;
 use crate::answers::Meta;
 use crate::error::{ErrorKind, FetchError};
 use crate::file_feeds::FileFeeds;
-use crate::transfer::{Complete, Failed, Transfer};
+use crate::transfer::{Arrived, Failed, Transfer};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -50,7 +50,7 @@ impl Unreadable {
 }
 
 /// Streams a local file into the transfer's sink.
-pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Complete, Failed> {
+pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Arrived, Failed> {
     // A document from a server must not have files of this machine read.
     let local = transfer.session.reads_files();
     let path = path(url, local).map_err(|error| error.explain(url))?;
@@ -74,12 +74,8 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Co
         transfer.take(buffer.freeze(), url).await?;
     }
     let hashed = transfer.check_complete(url)?;
-    let meta = Meta {
-        url: url.clone(),
-        content_type: None,
-        unpacked: false,
-    };
-    Ok(Complete(Box::new(meta), hashed))
+    let meta = Meta::without_headers(url);
+    Ok(Arrived::Whole(Box::new(meta), hashed))
 }
 
 fn path(url: &Url, local: bool) -> Result<PathBuf, Unreadable> {

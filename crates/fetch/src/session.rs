@@ -5,13 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pith_core::Digest;
 use pith_core::digest::Hashed;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::egress::AddressClass;
-use crate::error::FetchError;
+use crate::error::{ErrorKind, FetchError};
 use crate::fetcher::SessionState;
+use crate::headers::{RequestHeaders, Told, Validators};
 use crate::sink::Sink;
+use crate::transfer::Transfer;
 
 /// A file to fetch and what is known of it.
 #[derive(Debug, Clone)]
@@ -27,6 +30,10 @@ pub struct Request {
     pub expect: Vec<Digest>,
     /// The number of first bytes to hand back in [`Fetched::head`].
     pub head_bytes: usize,
+    /// Headers to send.
+    pub headers: RequestHeaders,
+    /// The names of the headers to hand back in [`Fetched::told`]: up to 16 KiB of them; a larger answer fails.
+    pub tell: Vec<&'static str>,
 }
 
 impl Request {
@@ -39,6 +46,8 @@ impl Request {
             expect_size: None,
             expect: Vec::new(),
             head_bytes: 0,
+            headers: RequestHeaders::default(),
+            tell: Vec::new(),
         }
     }
 }
@@ -54,6 +63,10 @@ pub struct Fetched {
     pub mirror: usize,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
+    /// The texts by which the server knows this version again; none for files of this machine.
+    pub validators: Validators,
+    /// The headers that [`Request::tell`] asked for.
+    pub told: Told,
     /// The first [`Request::head_bytes`] bytes, or all when there are fewer.
     pub head: Bytes,
     /// Requests made, over all mirrors.
@@ -64,6 +77,20 @@ pub struct Fetched {
     pub respelt: bool,
     /// Is true when the server packed it (`Content-Encoding`) though that was not asked for, and it was unpacked here.
     pub unpacked: bool,
+}
+
+/// The end of a download that was asked for only if there is another version than a known one.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// There is, or nobody can tell.
+    Fetched(Box<Fetched>),
+    /// The server has the known version.
+    NotModified {
+        /// The texts to ask with next time.
+        validators: Validators,
+        /// The failures of the mirrors tried before, in order.
+        failed_mirrors: Vec<FetchError>,
+    },
 }
 
 /// Downloads with one importer's settings. Clones share connections and limits.
@@ -114,6 +141,81 @@ impl Session {
     /// # Errors
     /// [`FetchError`] of the last mirror tried, with those of the others in [`FetchError::earlier`].
     pub async fn get(&self, request: Request, sink: &mut dyn Sink) -> Result<Fetched, FetchError> {
-        self.run(&request, sink).await
+        match self.run(&request, None, sink).await? {
+            Outcome::Fetched(fetched) => Ok(*fetched),
+            Outcome::NotModified { .. } => Err(FetchError::settings(
+                "a server has nothing new, which it was not asked for",
+            )),
+        }
+    }
+
+    /// As [`Session::get`], unless the first mirror that answers has the version of the file that `known` is of: then nothing
+    /// comes into `sink`, and size and digests are not looked at. A file of this machine always comes.
+    ///
+    /// # Errors
+    /// As [`Session::get`].
+    pub async fn get_unless(
+        &self,
+        known: &Validators,
+        request: Request,
+        sink: &mut dyn Sink,
+    ) -> Result<Outcome, FetchError> {
+        self.run(&request, Some(known), sink).await
+    }
+
+    async fn run(
+        &self,
+        request: &Request,
+        known: Option<&Validators>,
+        sink: &mut dyn Sink,
+    ) -> Result<Outcome, FetchError> {
+        let Some(first) = request.urls.first() else {
+            return Err(FetchError::settings("there is no URL to fetch"));
+        };
+        let transfer = Transfer::new(self, request, known, sink);
+        let limit = self.state.shared.policy.longest;
+        let done = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(FetchError::new(ErrorKind::Cancelled, first, "")),
+            done = transfer.run() => done,
+            () = tokio::time::sleep(limit) => Err(FetchError::new(ErrorKind::TooLong { limit }, first, "")),
+        };
+        match done {
+            Ok(mut outcome) => {
+                self.hush(match &mut outcome {
+                    Outcome::Fetched(fetched) => &mut fetched.failed_mirrors,
+                    Outcome::NotModified { failed_mirrors, .. } => failed_mirrors,
+                })
+                .await;
+                Ok(outcome)
+            }
+            Err(mut error) => {
+                self.hush(&mut error.earlier).await;
+                self.hush(std::slice::from_mut(&mut error)).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes from the errors of a discreet session what they tell of servers that are not in the internet.
+    async fn hush(&self, errors: &mut [FetchError]) {
+        if !self.is_discreet {
+            return;
+        }
+        for error in errors {
+            if self.is_inner(&error.url).await {
+                tracing::info!(%error, "a server that is not in the internet did not give a file");
+                error.hush();
+            }
+        }
+    }
+
+    /// Waits until the session's speed limit lets these bytes pass.
+    pub(crate) async fn throttle(&self, bytes: usize) {
+        let Some(speed) = &self.state.speed else {
+            return;
+        };
+        let wait = speed.lock().take(bytes, Instant::now());
+        tokio::time::sleep(wait).await;
     }
 }

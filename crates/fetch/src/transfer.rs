@@ -14,9 +14,10 @@ use crate::answers::{Meta, Resume, retry_after, status_kind};
 use crate::decode::{Coding, Reading, Unpacker};
 use crate::error::{ErrorKind, FetchError};
 use crate::file;
+use crate::headers::{MAX_TOLD, Validators};
 use crate::hops::explain;
 use crate::limits::Drip;
-use crate::session::{Fetched, Request, Session};
+use crate::session::{Fetched, Outcome, Request, Session};
 use crate::sink::Sink;
 use crate::urls::{clean, respelt};
 
@@ -43,12 +44,19 @@ impl From<FetchError> for Failed {
     }
 }
 
-/// A body that arrived whole and as promised.
-pub(crate) struct Complete(pub(crate) Box<Meta>, pub(crate) Hashed);
+/// The end of an attempt that went well.
+pub(crate) enum Arrived {
+    /// A body that arrived whole and as promised.
+    Whole(Box<Meta>, Hashed),
+    /// The server has the known version of the file, with these validators.
+    Unchanged(Validators),
+}
 
 pub(crate) struct Transfer<'a> {
     pub(crate) session: &'a Session,
     pub(crate) request: &'a Request,
+    /// The version of the file that is not to come again.
+    known: Option<&'a Validators>,
     sink: &'a mut dyn Sink,
     hasher: MultiHasher,
     received: u64,
@@ -60,72 +68,6 @@ pub(crate) struct Transfer<'a> {
     attempts: u32,
 }
 
-impl Session {
-    pub(crate) async fn run(
-        &self,
-        request: &Request,
-        sink: &mut dyn Sink,
-    ) -> Result<Fetched, FetchError> {
-        let Some(first) = request.urls.first() else {
-            return Err(FetchError::settings("there is no URL to fetch"));
-        };
-        let transfer = Transfer {
-            session: self,
-            request,
-            sink,
-            hasher: hasher(request),
-            received: 0,
-            head: BytesMut::new(),
-            begun: false,
-            resume: None,
-            reading: Reading::default(),
-            attempts: 0,
-        };
-        let limit = self.state.shared.policy.longest;
-        let done = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(FetchError::new(ErrorKind::Cancelled, first, "")),
-            done = transfer.run() => done,
-            () = tokio::time::sleep(limit) => Err(FetchError::new(ErrorKind::TooLong { limit }, first, "")),
-        };
-        match done {
-            Ok(mut fetched) => {
-                self.hush(&mut fetched.failed_mirrors).await;
-                Ok(fetched)
-            }
-            Err(mut error) => {
-                self.hush(&mut error.earlier).await;
-                self.hush(std::slice::from_mut(&mut error)).await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Takes from the errors of a discreet session what they tell of servers that are not in the internet.
-    async fn hush(&self, errors: &mut [FetchError]) {
-        if !self.is_discreet {
-            return;
-        }
-        for error in errors {
-            if self.is_inner(&error.url).await {
-                tracing::info!(%error, "a server that is not in the internet did not give a file");
-                error.hush();
-            }
-        }
-    }
-}
-
-impl Session {
-    /// Waits until the session's speed limit lets these bytes pass.
-    async fn throttle(&self, bytes: usize) {
-        let Some(speed) = &self.state.speed else {
-            return;
-        };
-        let wait = speed.lock().take(bytes, Instant::now());
-        tokio::time::sleep(wait).await;
-    }
-}
-
 fn hasher(request: &Request) -> MultiHasher {
     let algorithms: Vec<Algorithm> = request
         .expect
@@ -135,8 +77,29 @@ fn hasher(request: &Request) -> MultiHasher {
     MultiHasher::new(&algorithms)
 }
 
-impl Transfer<'_> {
-    async fn run(mut self) -> Result<Fetched, FetchError> {
+impl<'a> Transfer<'a> {
+    pub(crate) fn new(
+        session: &'a Session,
+        request: &'a Request,
+        known: Option<&'a Validators>,
+        sink: &'a mut dyn Sink,
+    ) -> Self {
+        Self {
+            session,
+            request,
+            known,
+            sink,
+            hasher: hasher(request),
+            received: 0,
+            head: BytesMut::new(),
+            begun: false,
+            resume: None,
+            reading: Reading::default(),
+            attempts: 0,
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<Outcome, FetchError> {
         // Never closed, so this cannot fail; without a permit the download would merely not be counted.
         let _slot = self.session.state.downloads.acquire().await.ok();
         let mut failed_mirrors: Vec<FetchError> = Vec::new();
@@ -155,12 +118,21 @@ impl Transfer<'_> {
             }
             let last = urls[mirror..].iter().all(|later| self::respelt(url, later));
             match self.mirror(url, last).await {
-                Ok(Complete(meta, hashed)) => {
+                Ok(arrived) => {
                     if respelt {
                         failed_mirrors.truncate(before);
                     }
-                    let fetched = self.finish(*meta, hashed, mirror, failed_mirrors);
-                    return Ok(Fetched { respelt, ..fetched });
+                    let (meta, hashed) = match arrived {
+                        Arrived::Whole(meta, hashed) => (*meta, hashed),
+                        Arrived::Unchanged(validators) => {
+                            return Ok(Outcome::NotModified {
+                                validators,
+                                failed_mirrors,
+                            });
+                        }
+                    };
+                    let fetched = self.finish(meta, hashed, mirror, failed_mirrors);
+                    return Ok(Outcome::Fetched(Box::new(Fetched { respelt, ..fetched })));
                 }
                 Err(Failed { error, fatal, .. }) => {
                     tracing::debug!(%error, "a mirror failed");
@@ -192,6 +164,8 @@ impl Transfer<'_> {
         let Meta {
             url,
             content_type,
+            validators,
+            told,
             unpacked,
         } = meta;
         Fetched {
@@ -199,6 +173,8 @@ impl Transfer<'_> {
             url: clean(&url),
             mirror,
             content_type,
+            validators,
+            told,
             head: self.head.freeze(),
             attempts: self.attempts,
             failed_mirrors,
@@ -208,7 +184,7 @@ impl Transfer<'_> {
     }
 
     /// One mirror, as often as the policy allows. A mirror that asks us to wait is left alone when there is another.
-    async fn mirror(&mut self, url: &Url, last: bool) -> Result<Complete, Failed> {
+    async fn mirror(&mut self, url: &Url, last: bool) -> Result<Arrived, Failed> {
         let policy = &self.session.state.shared.policy.retry;
         // Another mirror's copy may differ: nothing of it is kept.
         self.resume = None;
@@ -244,9 +220,10 @@ impl Transfer<'_> {
     }
 
     /// One request and its body.
-    async fn attempt(&mut self, url: &Url) -> Result<Complete, Failed> {
+    async fn attempt(&mut self, url: &Url) -> Result<Arrived, Failed> {
         let headers = self.headers();
         let resuming = headers.contains_key(RANGE);
+        let is_conditional = Validators::are_in(&headers);
         let answer = self.session.ask(url, &headers).await?;
         self.hold(answer.is_foreign);
         let (response, url) = (answer.response, answer.url);
@@ -284,6 +261,11 @@ impl Transfer<'_> {
                 )
                 .into());
             }
+            StatusCode::NOT_MODIFIED if is_conditional => {
+                let now = Validators::of(response.headers());
+                let known = self.known.cloned().unwrap_or_default();
+                return Ok(Arrived::Unchanged(now.or(&known)));
+            }
             status => {
                 let wait = retry_after(response.headers());
                 self.session.discard(response).await;
@@ -303,8 +285,16 @@ impl Transfer<'_> {
         response: Response,
         mut unpacker: Option<Unpacker>,
         url: &Url,
-    ) -> Result<Complete, Failed> {
-        let mut meta = Meta::of(response.headers(), url);
+    ) -> Result<Arrived, Failed> {
+        let meta = Meta::of(response.headers(), url, &self.request.tell);
+        let mut meta = meta.ok_or_else(|| {
+            let limit = MAX_TOLD as u64;
+            FetchError::new(
+                ErrorKind::TooLarge { limit },
+                url,
+                "the headers of the answer",
+            )
+        })?;
         let coded = Coding::of(response.headers()).is_some();
         self.body(response, unpacker.as_mut(), url).await?;
         if let Some(unpacker) = &mut unpacker {
@@ -320,17 +310,19 @@ impl Transfer<'_> {
             return Err(FetchError::new(kind, url, "").into());
         }
         let hashed = self.check_complete(url)?;
-        Ok(Complete(Box::new(meta), hashed))
+        Ok(Arrived::Whole(Box::new(meta), hashed))
     }
 
-    /// Headers that resume what was begun.
+    /// The headers to send: those of the request, and those that resume what was begun or ask for what is new only.
     fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.request.headers.sent();
         if let (Some(resume), 1..) = (&self.resume, self.received) {
             headers.insert(IF_RANGE, resume.validator.clone());
             if let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.received)) {
                 headers.insert(RANGE, range);
             }
+        } else if let Some(known) = self.known {
+            known.add_to(&mut headers);
         }
         headers
     }

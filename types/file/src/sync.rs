@@ -99,15 +99,9 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             format!("Invalid URL '{feed}': No schema supplied. Perhaps you meant http://{feed}?");
         return Err(manifest_failed(ctx, progress, json!(text), text));
     }
-    let base = Base::parse(feed)
-        .map_err(|error| ContentError::other(format!("the feed is not a URL: {error}")))?;
-    let manifest = match ctx
-        .fetch(Fetch {
-            urls: base.join(manifest::NAME),
-            ..Fetch::one(base.address().clone(), MAX_MANIFEST)
-        })
-        .await
-    {
+    let base = ctx.feed().map_err(ContentError::other)?;
+    let what = Fetch::any(base.join(manifest::NAME), MAX_MANIFEST);
+    let manifest = match ctx.fetch(what).await {
         Ok(manifest) => manifest,
         Err(failure) => {
             return Err(manifest_failed(

@@ -47,10 +47,7 @@ impl Cataloger for YumCataloger {
 
 async fn primary(ctx: &dyn CatalogContext) -> Result<Fetched, ContentError> {
     let base = ctx.base();
-    let what = Fetch {
-        urls: base.join("repodata/repomd.xml"),
-        ..Fetch::one(base.address().clone(), repomd::MAX_SIZE)
-    };
+    let what = Fetch::any(base.join("repodata/repomd.xml"), repomd::MAX_SIZE);
     let fetched = ctx.fetch(what).await?;
     let url = fetched.url.clone();
     let broken = |error: MetadataError| ContentError::other(format!("{url}: {error}"));
@@ -60,11 +57,11 @@ async fn primary(ctx: &dyn CatalogContext) -> Result<Fetched, ContentError> {
     let data = repomd
         .get("primary")
         .ok_or_else(|| ContentError::other(format!("{url} lists no primary metadata")))?;
+    let urls = named(base, data.base.as_deref()).join(data.location());
     let what = Fetch {
-        urls: named(base, data.base.as_deref()).join(data.location()),
-        max_size: data.size.unwrap_or(MAX_PRIMARY).min(MAX_PRIMARY),
         size: data.size,
         digests: data.checksum.iter().cloned().collect(),
+        ..Fetch::any(urls, data.size.unwrap_or(MAX_PRIMARY).min(MAX_PRIMARY))
     };
     Ok(ctx.fetch(what).await?)
 }

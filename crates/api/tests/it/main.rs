@@ -6,6 +6,7 @@ mod calls;
 mod certificates;
 mod client;
 mod coverage;
+mod downloads;
 mod endpoints;
 mod groups;
 mod people;

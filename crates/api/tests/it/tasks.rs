@@ -88,12 +88,12 @@ async fn busy() -> (Server, [String; 2]) {
     (server, ids)
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
 /// Returns what an administrator is answered.
-async fn ask(server: &Server, method: &str, path: &str) -> (u16, Value) {
+pub(crate) async fn ask(server: &Server, method: &str, path: &str) -> (u16, Value) {
     let path = path.strip_prefix(API).unwrap_or(path);
     client::ask(&server.router, &client::ADMIN, method, path, None).await
 }
@@ -104,7 +104,7 @@ async fn task(server: &Server, id: &str) -> Value {
     task
 }
 
-async fn until(server: &Server, id: &str, state: &str) {
+pub(crate) async fn until(server: &Server, id: &str, state: &str) {
     while task(server, id).await["state"] != state {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::catalog::kept;
 use crate::error::from_store;
-use crate::run::download::fetch_document;
+use crate::run::download::Documents;
 use crate::{Engine, Job};
 
 pub use settings::ContentSource;
@@ -267,8 +267,13 @@ impl CatalogContext for Context<'_> {
     }
 
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
-        // Nobody reports on a source.
-        fetch_document(self.engine, &self.session, what, &Bent::default()).await
+        let documents = Documents {
+            blobs: &self.engine.blobs,
+            session: &self.session,
+            // Nobody reports on a source.
+            bent: &Bent::default(),
+        };
+        documents.fetch(what).await
     }
 
     async fn offer(&self, offers: Vec<Offer>) -> Result<(), ContentError> {

@@ -1,18 +1,19 @@
 //! Downloads: from a session into the blob store, failures as types see them.
 
 use std::io::Write;
+use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pith_blobs::{BlobWriter, Blobs, SpoolFile};
-use pith_content::Bent;
 use pith_content::base::shown;
-use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
+use pith_content::fetch::{
+    Fetch, FetchFailure, FetchFailureKind, FetchOutcome, FetchUnless, Fetched, Scratch, Validators,
+};
+use pith_content::{Bent, ContentError};
 use pith_core::Algorithm;
 use pith_core::digest::Hashed;
-use pith_fetch::{ErrorKind, FetchError, Request, Session, Sink};
-
-use crate::Engine;
+use pith_fetch::{ErrorKind, FetchError, Outcome, Request, RequestHeaders, Session, Sink};
 
 /// Largest file taken when nobody says how large it is.
 pub(crate) const MAX_FILE: u64 = 64 << 30;
@@ -29,16 +30,7 @@ pub(crate) fn unreachable_file(url: &str, message: &str) -> FetchFailure {
 
 /// Notes what had to be bent so that a file could be had.
 pub(crate) fn note(bent: &Bent, fetched: &pith_fetch::Fetched) {
-    for error in &fetched.failed_mirrors {
-        let sentence = "mirrors failed where another one had the file";
-        let status = error.kind.status().filter(|_| !error.hushed);
-        let name = match (error.mirror(), status) {
-            (Some(mirror), Some(status)) => format!("{mirror} (status {status})"),
-            (Some(mirror), None) => mirror,
-            (None, _) => error.url.to_string(),
-        };
-        bent.note("mirrors_failed", sentence, name);
-    }
+    note_failed_mirrors(bent, &fetched.failed_mirrors);
     if fetched.respelt {
         let sentence = "files are there only when their names are asked for as they stand";
         bent.note("raw_spelling", sentence, &fetched.url);
@@ -47,6 +39,20 @@ pub(crate) fn note(bent: &Bent, fetched: &pith_fetch::Fetched) {
         let sentence =
             "files came packed (Content-Encoding), which was not asked for, and were unpacked";
         bent.note("content_encoding", sentence, &fetched.url);
+    }
+}
+
+/// Notes which mirrors failed where another one did not.
+fn note_failed_mirrors(bent: &Bent, failed: &[FetchError]) {
+    for error in failed {
+        let sentence = "mirrors failed where another one had the file";
+        let status = error.kind.status().filter(|_| !error.hushed);
+        let name = match (error.mirror(), status) {
+            (Some(mirror), Some(status)) => format!("{mirror} (status {status})"),
+            (Some(mirror), None) => mirror,
+            (None, _) => error.url.to_string(),
+        };
+        bent.note("mirrors_failed", sentence, name);
     }
 }
 
@@ -140,39 +146,111 @@ impl Sink for BlobSink {
     }
 }
 
-/// Downloads a document for a type into a scratch file.
-pub(crate) async fn fetch_document(
-    engine: &Engine,
-    session: &Session,
-    what: Fetch,
-    bent: &Bent,
-) -> Result<Fetched, FetchFailure> {
-    let request = Request {
-        urls: what.urls,
-        max_size: what.max_size,
+/// Downloads documents for a type into scratch files.
+pub(crate) struct Documents<'a> {
+    /// Where scratch files and blobs are.
+    pub(crate) blobs: &'a Blobs,
+    /// The connections.
+    pub(crate) session: &'a Session,
+    /// Where to note what had to be bent.
+    pub(crate) bent: &'a Bent,
+}
+
+impl Documents<'_> {
+    /// Downloads one.
+    pub(crate) async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
+        let request = request(what).map_err(|error| failure(&error))?;
+        let mut sink = self.sink(&request)?;
+        let fetched = self.session.get(request, &mut sink).await;
+        let fetched = fetched.map_err(|error| failure(&error))?;
+        Ok(self.take(sink, fetched))
+    }
+
+    /// Downloads one unless the server has the known version.
+    pub(crate) async fn fetch_unless(
+        &self,
+        FetchUnless { what, known }: FetchUnless,
+    ) -> Result<FetchOutcome, FetchFailure> {
+        let request = request(what).map_err(|error| failure(&error))?;
+        let mut sink = self.sink(&request)?;
+        let known = pith_fetch::Validators {
+            etag: known.etag,
+            last_modified: known.last_modified,
+        };
+        let outcome = self.session.get_unless(&known, request, &mut sink).await;
+        match outcome.map_err(|error| failure(&error))? {
+            Outcome::Fetched(fetched) => Ok(FetchOutcome::Fetched(self.take(sink, *fetched))),
+            Outcome::NotModified {
+                validators,
+                failed_mirrors,
+            } => {
+                note_failed_mirrors(self.bent, &failed_mirrors);
+                Ok(FetchOutcome::NotModified(as_seen(validators)))
+            }
+        }
+    }
+
+    fn sink(&self, request: &Request) -> Result<SpoolSink, FetchFailure> {
+        let first = request.urls.first().map(shown).unwrap_or_default();
+        let spool = self.blobs.spool();
+        spool
+            .map(SpoolSink)
+            .map_err(|error| unreachable_file(&first, &error.to_string()))
+    }
+
+    fn take(&self, sink: SpoolSink, fetched: pith_fetch::Fetched) -> Fetched {
+        note(self.bent, &fetched);
+        let document = SpoolDocument {
+            spool: sink.0,
+            blobs: self.blobs.clone(),
+        };
+        let url = fetched.url.to_string();
+        let mut taken = Fetched::new(Box::new(document), fetched.hashed, url);
+        taken.validators = as_seen(fetched.validators);
+        taken.told = fetched.told;
+        taken
+    }
+}
+
+/// The request for a document.
+fn request(what: Fetch) -> Result<Request, FetchError> {
+    let mut headers = RequestHeaders::default();
+    for (header, value) in &what.headers {
+        headers.add(header.name(), value)?;
+    }
+    Ok(Request {
         expect_size: what.size,
         expect: what.digests,
-        head_bytes: 0,
-    };
-    let first = request.urls.first().map(shown).unwrap_or_default();
-    let spool = engine
-        .blobs
-        .spool()
-        .map_err(|error| unreachable_file(&first, &error.to_string()))?;
-    let mut sink = SpoolSink(spool);
-    let fetched = session
-        .get(request, &mut sink)
-        .await
-        .map_err(|error| failure(&error))?;
-    note(bent, &fetched);
-    let path = sink.0.path().to_owned();
-    Ok(Fetched::new(
-        path,
-        fetched.hashed,
-        fetched.url.to_string(),
-        None,
-        Box::new(sink.0),
-    ))
+        headers,
+        tell: what.tell,
+        ..Request::new(what.urls, what.max_size)
+    })
+}
+
+/// Validators as types see them.
+fn as_seen(validators: pith_fetch::Validators) -> Validators {
+    Validators {
+        etag: validators.etag,
+        last_modified: validators.last_modified,
+    }
+}
+
+/// A downloaded document.
+struct SpoolDocument {
+    spool: SpoolFile,
+    blobs: Blobs,
+}
+
+#[async_trait]
+impl Scratch for SpoolDocument {
+    fn path(&self) -> &Path {
+        self.spool.path()
+    }
+
+    async fn into_blob(self: Box<Self>, hashed: &Hashed) -> Result<(), ContentError> {
+        let kept = self.blobs.keep_hashed(self.spool, hashed).await;
+        kept.map_err(ContentError::other)
+    }
 }
 
 struct SpoolSink(SpoolFile);

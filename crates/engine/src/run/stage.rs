@@ -286,9 +286,10 @@ impl Stages {
         for (mut unit, key_digest) in group {
             let known = known.get(&key_digest).map_or(&[] as &[_], Vec::as_slice);
             let said = self.settle(&mut unit, known).await?;
+            // A blob is a document that a sync fetched, or a file that was here: then the stages are nobody's.
             let site = match unit.source {
-                Some(Source::Download { .. }) => shared.site,
-                _ => HERE,
+                Some(_) => shared.site,
+                None => HERE,
             };
             let (same, site) = found::same(known, (said, site), &shared.repo);
             let is_keyed_by_file = kind.is_some_and(|kind| found::is_keyed_by_file(kind, &unit));
@@ -532,11 +533,10 @@ impl Downloader {
             return Ok(());
         };
         let request = Request {
-            urls: urls.clone(),
-            max_size: size.unwrap_or(MAX_FILE),
             expect_size: *size,
             expect: digests.clone(),
             head_bytes: *head,
+            ..Request::new(urls.clone(), size.unwrap_or(MAX_FILE))
         };
         let first = request.urls.first().map(shown).unwrap_or_default();
         let also = moving.observer.digests(moving.unit.type_id);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use pith_content::fetch::{Fetch, FetchFailure, Fetched};
+use pith_content::base::Base;
+use pith_content::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
 use pith_content::sync::{
-    Importer as Plugin, RepoInfo, StageObserver, SyncContext, SyncReport, Upstream as Reached,
+    Importer as Plugin, NoFeed, RepoInfo, StageObserver, SyncContext, SyncReport,
+    Upstream as Reached,
 };
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
 use pith_content::{Bent, Config, ContentError};
@@ -19,7 +21,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::basis;
-use super::download::{failure, fetch_document};
+use super::download::{Documents, failure};
 use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
 use super::units;
@@ -27,7 +29,7 @@ use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
 use crate::error::from_store;
 use crate::secrets::effective;
-use crate::upstream::{feed_base, site, upstream};
+use crate::upstream::{site, upstream};
 use crate::worker::{Done, Failure, Run};
 use crate::{Job, acting, history};
 
@@ -257,9 +259,9 @@ async fn sync(
         bent.note("secrets_withheld", sentence, secret);
     }
     plugin.validate(&config).map_err(ContentError::Other)?;
-    let feed = engine.feed_of(config.document());
-    feed.map_err(ContentError::Other)?;
     let reached = plugin.upstream(&config);
+    let feed = engine.check_feed(reached.base());
+    feed.map_err(ContentError::Other)?;
     let settings = upstream(&reached);
     let downloads = settings.max_downloads;
     let site = site(&settings, &repo.id);
@@ -302,6 +304,7 @@ async fn sync(
         full: !unchanged || full_sync_required(repo, importer, &config, overriding),
         scratchpad: importer.scratchpad.clone().unwrap_or_default(),
         config,
+        feed: reached.feed,
         session,
         stages,
         last_report: Mutex::new(Value::Null),
@@ -323,8 +326,8 @@ fn cataloger(
     (reached, in_internet): (&Reached, bool),
 ) -> Cataloger {
     let stored = plugin.upstream(&Config::new(importer.config.clone()));
-    let read = (feed_base(reached), in_internet);
-    Cataloger::of(&importer.repo_id, feed_base(&stored), read)
+    let read = (reached.base().cloned(), in_internet);
+    Cataloger::of(&importer.repo_id, stored.feed.ok(), read)
 }
 
 /// Tells whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).
@@ -349,12 +352,23 @@ struct Context<'a> {
     run: &'a Run,
     repo: RepoInfo,
     config: Config,
+    feed: Result<Base, NoFeed>,
     scratchpad: Document,
     full: bool,
     session: Session,
     stages: Stages,
     last_report: Mutex<Value>,
     bent: Bent,
+}
+
+impl Context<'_> {
+    fn documents(&self) -> Documents<'_> {
+        Documents {
+            blobs: &self.run.engine.blobs,
+            session: &self.session,
+            bent: &self.bent,
+        }
+    }
 }
 
 #[async_trait]
@@ -365,6 +379,10 @@ impl SyncContext for Context<'_> {
 
     fn config(&self) -> &Config {
         &self.config
+    }
+
+    fn feed(&self) -> Result<&Base, &NoFeed> {
+        self.feed.as_ref()
     }
 
     fn scratchpad(&self) -> &Document {
@@ -397,7 +415,11 @@ impl SyncContext for Context<'_> {
     }
 
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
-        fetch_document(&self.run.engine, &self.session, what, &self.bent).await
+        self.documents().fetch(what).await
+    }
+
+    async fn fetch_unless(&self, what: FetchUnless) -> Result<FetchOutcome, FetchFailure> {
+        self.documents().fetch_unless(what).await
     }
 
     fn progress(&self, report: Value) {

@@ -3,8 +3,10 @@
 
 mod bearer;
 mod checks;
+mod conditional;
 mod faults;
 mod files;
+mod headers;
 mod limits;
 mod packed;
 mod redirects;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use pith_content::base::{Base, shown};
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
-use pith_content::sync::SyncContext;
+use pith_content::sync::{NoFeed, SyncContext};
 use pith_content::{Bent, ContentError, blocking};
 use pith_core::Sha256;
 use url::Url;
@@ -65,18 +65,17 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// RPM1005 without a feed; Pulp's text for one that is no URL of a scheme that can be mirrored.
     pub fn new(ctx: &'a dyn SyncContext) -> Result<Self, ContentError> {
-        let feed = ctx
-            .config()
-            .text("feed")
-            .filter(|f| !f.is_empty())
-            .ok_or_else(errors::no_feed)?;
-        let feed = Base::parse(feed).ok().filter(is_reachable);
-        let feed = feed.ok_or_else(|| {
-            ContentError::other("Invalid feed URL - scheme must be: ('http', 'https', 'file')")
-        })?;
+        let feed = match ctx.feed() {
+            Ok(feed) if is_reachable(feed) => feed,
+            Err(NoFeed::Missing) => return Err(errors::no_feed()),
+            Ok(_) | Err(NoFeed::Invalid(_)) => {
+                let text = "Invalid feed URL - scheme must be: ('http', 'https', 'file')";
+                return Err(ContentError::other(text));
+            }
+        };
         Ok(Self {
             ctx,
-            feed,
+            feed: feed.clone(),
             mirrors: Mirrors::default(),
             left: VecDeque::new(),
             older: Vec::new(),
@@ -159,10 +158,7 @@ impl<'a> Finder<'a> {
     async fn at(&self, base: &Base) -> Result<(Feed, usize), Unusable> {
         let urls = base.join(REPOMD);
         let url = urls.first().map(shown).unwrap_or_default();
-        let what = Fetch {
-            urls,
-            ..Fetch::one(base.address().clone(), repomd::MAX_SIZE)
-        };
+        let what = Fetch::any(urls, repomd::MAX_SIZE);
         let fetched = self.ctx.fetch(what).await.map_err(Unusable::Missing)?;
         let bytes = std::fs::read(fetched.path()).map_err(|e| Unusable::Broken(e.into()))?;
         let rank = self.mirrors.version(&bytes).ok_or_else(|| {
@@ -276,11 +272,11 @@ impl Feed {
             let sentence = "documents without a checksum in repomd.xml could not be verified";
             self.bent.note("no_checksum", sentence, &data.kind);
         }
+        let urls = self.urls(data.base.as_deref(), data.location());
         let what = Fetch {
-            urls: self.urls(data.base.as_deref(), data.location()),
-            max_size: data.size.unwrap_or(MAX_METADATA).min(MAX_METADATA),
             size: data.size,
             digests: data.checksum.iter().cloned().collect(),
+            ..Fetch::any(urls, data.size.unwrap_or(MAX_METADATA).min(MAX_METADATA))
         };
         ctx.fetch(what).await.map_err(|failure| match failure.kind {
             // No other mirror has a disk for us.

@@ -2,19 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use parking_lot::Mutex;
-use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched};
+use pith_content::base::Base;
+use pith_content::fetch::{
+    Fetch, FetchFailure, FetchFailureKind, FetchOutcome, FetchUnless, Fetched, Scratch,
+};
 use pith_content::publish::{
     Distributor, Entry, GeneratedFile, PublishContext, PublishReport, ReadSeek,
 };
-use pith_content::sync::{Importer, RepoInfo, StageObserver, SyncContext, SyncReport};
+use pith_content::sync::{
+    Importer, NoFeed, RepoInfo, StageObserver, SyncContext, SyncReport, Upstream,
+};
 use pith_content::unit::{Existing, RepoUnit, Select, Source, UnitKey, WantedUnit};
 use pith_content::{Bent, Config, ContentError};
 use pith_core::digest::Hashed;
@@ -51,9 +56,25 @@ pub struct State {
     pub progress: Value,
 }
 
+/// A document of the feed, where it lies.
+struct InFeed(PathBuf);
+
+#[async_trait]
+impl Scratch for InFeed {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    async fn into_blob(self: Box<Self>, _hashed: &Hashed) -> Result<(), ContentError> {
+        Err(ContentError::other("no document of this type is kept"))
+    }
+}
+
 pub struct Fake {
     feed: PathBuf,
     pub config: Config,
+    /// The feed, once it was asked for.
+    base: OnceLock<Result<Base, NoFeed>>,
     pub info: RepoInfo,
     pub pad: Document,
     pub force: bool,
@@ -74,6 +95,7 @@ impl Fake {
         Self {
             feed: feed.to_owned(),
             config: Config::new(document),
+            base: OnceLock::new(),
             info: RepoInfo {
                 id: "zoo".to_owned(),
                 ..RepoInfo::default()
@@ -273,10 +295,9 @@ impl Fake {
         {
             observer.queued(unit.type_id, size.unwrap_or(0));
             let what = Fetch {
-                urls,
-                max_size: u64::MAX,
                 size,
                 digests,
+                ..Fetch::any(urls, u64::MAX)
             };
             match self.get(&what) {
                 Ok((_, bytes, hashed)) => {
@@ -338,6 +359,10 @@ impl SyncContext for Fake {
     fn config(&self) -> &Config {
         &self.config
     }
+    fn feed(&self) -> Result<&Base, &NoFeed> {
+        let read = || Upstream::from_config(&self.config).feed;
+        self.base.get_or_init(read).as_ref()
+    }
     fn scratchpad(&self) -> &Document {
         &self.pad
     }
@@ -358,13 +383,11 @@ impl SyncContext for Fake {
     }
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure> {
         let (path, _, hashed) = self.get(&what)?;
-        Ok(Fetched::new(
-            path,
-            hashed,
-            what.urls[0].to_string(),
-            None,
-            Box::new(()),
-        ))
+        let scratch = Box::new(InFeed(path));
+        Ok(Fetched::new(scratch, hashed, what.urls[0].to_string()))
+    }
+    async fn fetch_unless(&self, what: FetchUnless) -> Result<FetchOutcome, FetchFailure> {
+        self.fetch(what.what).await.map(FetchOutcome::Fetched)
     }
     fn progress(&self, report: Value) {
         self.state.lock().progress = report;
