@@ -176,7 +176,8 @@ pub trait SyncContext: Send + Sync {
     /// Downloads a document into a spool file, with the feed's credentials and limits.
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure>;
 
-    /// Downloads a document as [`SyncContext::fetch`] does, unless the server has the version that is known.
+    /// Downloads a document as [`SyncContext::fetch`] does, unless the server has the version that is known. Nothing counts as
+    /// known when [`SyncContext::full_sync_required`] says so: that is for the type to look at.
     async fn fetch_unless(&self, what: FetchUnless) -> Result<FetchOutcome, FetchFailure>;
 
     /// Shows progress: the value under the importer's id in the task's `progress_report`. Cheap; written at most

@@ -71,8 +71,10 @@ impl Importer for Pages {
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
         let feed = ctx.feed().map_err(ContentError::other)?;
-        let known = ctx.scratchpad().get("known").cloned().unwrap_or_default();
-        let known: Validators = serde_json::from_value(known).unwrap_or_default();
+        let known = ctx.scratchpad().get("known").cloned();
+        let known = known.filter(|_| !ctx.full_sync_required());
+        let known: Validators =
+            serde_json::from_value(known.unwrap_or_default()).unwrap_or_default();
         let what = Fetch {
             headers: vec![(RequestHeader::Accept, "text/page".to_owned())],
             tell: vec!["link"],
