@@ -1,4 +1,4 @@
-//! What a type can ask of downloads, from a feed over a real socket.
+//! Downloads as a type asks for them, from a feed over a real socket.
 
 use std::sync::Arc;
 
