@@ -13,8 +13,9 @@ use pith_blobs::{Blobs, StorageUrl};
 use pith_content::descriptor::KeyField;
 use pith_content::{ContentType, Distributor, Importer, UnitKey, UnitType};
 use pith_core::{Sha256, SystemClock, TaskId};
-use pith_engine::{Engine, Registry, auth};
+use pith_engine::{Engine, Registry};
 use pith_fetch::{FetchPolicy, Fetcher};
+use pith_pulp::{Pulp, auth};
 use pith_store::{NewTask, NewUnit, Store, TaskStore};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -149,7 +150,7 @@ async fn main() {
     let fetcher = Fetcher::new(FetchPolicy::default());
     let registry = Registry::new(vec![Arc::new(Packages)]);
     let engine = Arc::new(Engine::new(store, blobs, fetcher, registry, clock, "host"));
-    let router = pith_api::router(Arc::clone(&engine));
+    let router = pith_api::router(Arc::new(Pulp::new(Arc::clone(&engine))));
     call(
         &router,
         "POST",

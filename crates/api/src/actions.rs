@@ -10,20 +10,20 @@ use crate::http::{Answer, Call};
 pub(crate) async fn sync(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
     let repo_id = call.param(0).to_owned();
-    call.engine.repository_require(&repo_id).await?;
+    call.pulp.repository_require(&repo_id).await?;
     let override_config = body.remove("override_config").unwrap_or_default();
     let job = Job::Sync {
         repo_id,
         override_config,
     };
-    Answer::queued(call.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues a publish; whether there is such a distributor is found by the task.
 pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
     let repo_id = call.param(0).to_owned();
-    call.engine.repository_require(&repo_id).await?;
+    call.pulp.repository_require(&repo_id).await?;
     let distributor_id = match body.remove("id") {
         None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
         Some(id) => id,
@@ -33,14 +33,14 @@ pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
         distributor_id,
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues the download of what the repository does not have.
 pub(crate) async fn download(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
     let repo_id = call.param(0).to_owned();
-    call.engine.repository_require(&repo_id).await?;
+    call.pulp.repository_require(&repo_id).await?;
     let verify_all_units = match body.get("verify_all_units") {
         None => false,
         Some(Value::Bool(verify)) => *verify,
@@ -52,7 +52,7 @@ pub(crate) async fn download(mut call: Call) -> Result<Answer, PulpError> {
         repo_id,
         verify_all_units,
     };
-    Answer::queued(call.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues the import of an upload; whether repository and upload exist is found by the task.
@@ -67,7 +67,7 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
     let unit_key = required("unit_key")?;
     // What is somebody else's is as good as not there, and the task finds that out as it does of what nobody has.
     let who = call.principal()?;
-    let permitted = call.engine.upload_permit_value(who, &upload_id).await;
+    let permitted = call.pulp.upload_permit_value(who, &upload_id).await;
     let upload_id = match permitted {
         Ok(()) => upload_id,
         Err(error) if error.status == 404 => Value::Null,
@@ -81,5 +81,5 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
         unit_metadata: body.remove("unit_metadata").unwrap_or_default(),
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }

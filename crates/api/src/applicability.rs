@@ -2,8 +2,8 @@
 
 use pith_core::criteria::Criteria;
 use pith_core::error::PulpError;
-use pith_engine::distributors::truthy;
-use pith_engine::search::REPOSITORIES;
+use pith_pulp::distributors::truthy;
+use pith_pulp::search::REPOSITORIES;
 use serde_json::Value;
 
 use crate::http::{Answer, Call};
@@ -24,13 +24,13 @@ pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, PulpError>
     }
     let criteria = Criteria::parse(&given).map_err(|error| refused(error.into()))?;
     REPOSITORIES.prepared(&criteria).map_err(refused)?;
-    let engine = &call.engine;
+    let pulp = &call.pulp;
     match body.remove("parallel") {
         Some(Value::Bool(true)) => {
-            let group = engine.applicability_regenerate_in_parallel(&criteria);
+            let group = pulp.applicability_regenerate_in_parallel(&criteria);
             Answer::queued_group(group.await?)
         }
         value if truthy(value.as_ref()) => Err(PulpError::invalid_value(&["parallel"])),
-        _ => Answer::queued(engine.applicability_regenerate(given).await?),
+        _ => Answer::queued(pulp.applicability_regenerate(given).await?),
     }
 }

@@ -66,7 +66,7 @@ async fn check_additional(
         }
         for id in [&json!(source), destination] {
             let found = match id.as_str() {
-                Some(id) => call.engine.repository_require(id).await.is_ok(),
+                Some(id) => call.pulp.repository_require(id).await.is_ok(),
                 None => false,
             };
             if !found {
@@ -81,7 +81,7 @@ async fn check_additional(
 pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
     let repo_id = call.param(0).to_owned();
-    call.engine.repository_require(&repo_id).await?;
+    call.pulp.repository_require(&repo_id).await?;
     let invalid = || PulpError::invalid_value(&["source_repo_id"]);
     let source_repo_id = match body.remove("source_repo_id") {
         None | Some(Value::Null) => return Err(PulpError::missing_value(&["source_repo_id"])),
@@ -90,7 +90,7 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
     };
     // Who may not look is not told whether there is such a repository.
     may_read(&call, &source_repo_id)?;
-    if let Err(error) = call.engine.repository_require(&source_repo_id).await {
+    if let Err(error) = call.pulp.repository_require(&source_repo_id).await {
         return Err(if error.status == 404 {
             invalid()
         } else {
@@ -110,7 +110,7 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
         criteria,
         override_config,
     };
-    Answer::queued(call.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues a removal.
@@ -118,7 +118,7 @@ pub(crate) async fn remove(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
     let criteria = criteria(&mut body)?;
     let repo_id = call.param(0).to_owned();
-    call.engine.repository_require(&repo_id).await?;
+    call.pulp.repository_require(&repo_id).await?;
     let job = Job::Unassociate { repo_id, criteria };
-    Answer::queued(call.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }

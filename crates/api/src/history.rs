@@ -4,7 +4,7 @@ use pith_core::error::PulpError;
 use pith_core::iso8601::DateTime;
 use pith_core::{SignedDuration, Timestamp};
 use pith_engine::error::from_store;
-use pith_engine::history::to_json;
+use pith_pulp::history::to_json;
 use pith_store::{HistoryKind, HistoryQuery};
 use serde_json::Value;
 
@@ -76,7 +76,7 @@ async fn entries(
         start: asked.start,
         end: asked.end.map(end_of_second),
     };
-    let found = call.engine.store.history_list(kind, &query).await;
+    let found = call.pulp.engine.store.history_list(kind, &query).await;
     let found: Vec<Value> = found
         .map_err(from_store)?
         .iter()
@@ -88,7 +88,7 @@ async fn entries(
 /// Returns what syncs did.
 pub(crate) async fn sync(call: Call) -> Result<Answer, PulpError> {
     let asked = asked(&call.query())?;
-    call.engine.repository_require(call.param(0)).await?;
+    call.pulp.repository_require(call.param(0)).await?;
     entries(&call, HistoryKind::Sync, asked, None).await
 }
 
@@ -96,8 +96,8 @@ pub(crate) async fn sync(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn publish(call: Call) -> Result<Answer, PulpError> {
     let asked = asked(&call.query())?;
     let (repo, distributor) = (call.param(0), call.param(1));
-    call.engine.repository_require(repo).await?;
-    call.engine.distributor_require(repo, distributor).await?;
+    call.pulp.repository_require(repo).await?;
+    call.pulp.distributor_require(repo, distributor).await?;
     entries(&call, HistoryKind::Publish, asked, Some(distributor)).await
 }
 

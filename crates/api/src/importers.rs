@@ -1,46 +1,44 @@
 //! `/v2/repositories/<repo>/importers/` (reference: platform-api §4.3).
 
 use pith_core::error::PulpError;
-use pith_engine::importers::document;
+use pith_pulp::importers::document;
 
 use crate::http::{Answer, Call};
 
 /// The importer of a repository, as a list.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
-    Answer::json(&call.engine.importer_list(call.param(0)).await?)
+    Answer::json(&call.pulp.importer_list(call.param(0)).await?)
 }
 
 /// Queues the task that gives a repository an importer; the one that it has makes way, for whoever may change that.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
     let repo = call.param(0);
-    for importer in call.engine.importer_list(repo).await? {
+    for importer in call.pulp.importer_list(repo).await? {
         let id = importer["id"].as_str().unwrap_or_default();
         call.permit_replacing(&format!("/repositories/{repo}/importers/"), id)?;
     }
-    Answer::queued(call.engine.importer_add(repo, &body).await?)
+    Answer::queued(call.pulp.importer_add(repo, &body).await?)
 }
 
 /// One importer.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
-    let engine = &call.engine;
-    let importer = engine
-        .importer_require(call.param(0), call.param(1))
-        .await?;
-    Answer::json(&document(&engine.registry, &importer))
+    let pulp = &call.pulp;
+    let importer = pulp.importer_require(call.param(0), call.param(1)).await?;
+    Answer::json(&document(&pulp.engine.registry, &importer))
 }
 
 /// Queues the task that changes an importer.
 pub(crate) async fn update(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
     let task = call
-        .engine
+        .pulp
         .importer_update(call.param(0), call.param(1), &body);
     Answer::queued(task.await?)
 }
 
 /// Queues the task that removes an importer.
 pub(crate) async fn delete(call: Call) -> Result<Answer, PulpError> {
-    let task = call.engine.importer_remove(call.param(0), call.param(1));
+    let task = call.pulp.importer_remove(call.param(0), call.param(1));
     Answer::queued(task.await?)
 }

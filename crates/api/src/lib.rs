@@ -38,24 +38,24 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
-use pith_engine::Engine;
-use pith_engine::auth::Authenticator;
+use pith_pulp::Pulp;
+use pith_pulp::auth::Authenticator;
 
 use crate::http::{Intake, Matcher};
 
 /// The state that all requests share.
 pub(crate) struct Shared {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) pulp: Arc<Pulp>,
     pub(crate) authenticator: Authenticator,
     pub(crate) matcher: Matcher,
     pub(crate) intake: Intake,
 }
 
 /// Everything below `/pulp/api`, for a server to merge into its own router. Paths keep the mount point.
-pub fn router(engine: Arc<Engine>) -> Router {
+pub fn router(pulp: Arc<Pulp>) -> Router {
     let shared = Arc::new(Shared {
-        authenticator: Authenticator::new(Arc::clone(&engine.passwords)),
-        engine,
+        authenticator: Authenticator::new(Arc::clone(&pulp.passwords)),
+        pulp,
         intake: Intake::default(),
         matcher: Matcher::new(routes::ROUTES),
     });

@@ -2,7 +2,7 @@
 
 use pith_core::error::PulpError;
 use pith_core::{Document, Operation};
-use pith_engine::auth::Principal;
+use pith_pulp::auth::Principal;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ pub(crate) async fn login(call: Call) -> Result<Answer, PulpError> {
             return Err(PulpError::execution("only users can log in"));
         }
     };
-    let issued = call.engine.login_certificate(account).await?;
+    let issued = call.pulp.login_certificate(account).await?;
     let mut answer = Document::new();
     answer.insert("certificate".to_owned(), json!(issued.certificate));
     // The one place where a key is shown: to whom it is made for.

@@ -7,23 +7,28 @@ use serde_json::json;
 use crate::http::{Answer, Call};
 
 async fn queued(call: &Call, orphans: Orphans) -> Result<Answer, PulpError> {
-    Answer::queued(call.engine.enqueue(Job::DeleteOrphans { orphans }).await?)
+    Answer::queued(
+        call.pulp
+            .engine
+            .enqueue(Job::DeleteOrphans { orphans })
+            .await?,
+    )
 }
 
 /// Returns how many there are of every type.
 pub(crate) async fn summary(call: Call) -> Result<Answer, PulpError> {
-    Answer::json(&call.engine.orphan_counts().await?)
+    Answer::json(&call.pulp.orphan_counts().await?)
 }
 
 /// Those of a type.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
-    Answer::array(call.engine.orphans_of_type(call.param(0))?).await
+    Answer::array(call.pulp.orphans_of_type(call.param(0))?).await
 }
 
 /// One, by its id and nothing else.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
     let (type_id, unit_id) = (call.param(0), call.param(1));
-    let id = call.engine.orphan_require(type_id, unit_id).await?;
+    let id = call.pulp.orphan_require(type_id, unit_id).await?;
     Answer::json(&json!({ "_id": id, "_href": call.href }))
 }
 
@@ -34,14 +39,14 @@ pub(crate) async fn delete_all(call: Call) -> Result<Answer, PulpError> {
 
 /// Queues the deletion of those of a type.
 pub(crate) async fn delete_type(call: Call) -> Result<Answer, PulpError> {
-    let type_id = call.engine.orphan_type(call.param(0))?.id.to_owned();
+    let type_id = call.pulp.orphan_type(call.param(0))?.id.to_owned();
     queued(&call, Orphans::OfType { type_id }).await
 }
 
 /// Queues the deletion of one.
 pub(crate) async fn delete_one(call: Call) -> Result<Answer, PulpError> {
     let (type_id, unit_id) = (call.param(0).to_owned(), call.param(1).to_owned());
-    call.engine.orphan_require(&type_id, &unit_id).await?;
+    call.pulp.orphan_require(&type_id, &unit_id).await?;
     queued(&call, Orphans::One { type_id, unit_id }).await
 }
 

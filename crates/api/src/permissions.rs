@@ -1,7 +1,7 @@
 //! `/v2/permissions/` (reference: platform-api §2.11).
 
 use pith_core::error::PulpError;
-use pith_engine::people::Way;
+use pith_pulp::people::Way;
 
 use crate::http::{Answer, Call};
 
@@ -10,18 +10,18 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let query = call.query();
     let resource = query.iter().rev().find(|(key, _)| key == "resource");
     let resource = resource.map(|(_, value)| value.as_str());
-    Answer::json(&call.engine.permission_documents(resource).await?)
+    Answer::json(&call.pulp.permission_documents(resource).await?)
 }
 
 async fn of_user(mut call: Call, way: Way) -> Result<Answer, PulpError> {
     let body = call.object();
-    call.engine.permission_of_user(&body, way).await?;
+    call.pulp.permission_of_user(&body, way).await?;
     Ok(Answer::null())
 }
 
 async fn of_role(mut call: Call, way: Way) -> Result<Answer, PulpError> {
     let body = call.object();
-    call.engine.permission_of_role(&body, way).await?;
+    call.pulp.permission_of_role(&body, way).await?;
     Ok(Answer::null())
 }
 

@@ -40,7 +40,7 @@ fn plugin_document(registry: &Registry, plugin: &PluginDescriptor, href: &str) -
 
 /// Every content type.
 pub(crate) async fn types(call: Call) -> Result<Answer, PulpError> {
-    let kinds = call.engine.registry.shown_types();
+    let kinds = call.pulp.engine.registry.shown_types();
     let documents: Vec<Value> = kinds
         .map(|kind| type_document(kind, &format!("{BASE}/types/{}/", kind.id)))
         .collect();
@@ -50,19 +50,19 @@ pub(crate) async fn types(call: Call) -> Result<Answer, PulpError> {
 /// One content type.
 pub(crate) async fn unit_type(call: Call) -> Result<Answer, PulpError> {
     let id = call.param(0);
-    let kind = call.engine.registry.unit_type(id);
+    let kind = call.pulp.engine.registry.unit_type(id);
     let kind = kind.ok_or_else(|| PulpError::missing_resource(&[("type", id)]))?;
     Answer::json(&type_document(kind, &call.href))
 }
 
 /// Every importer type.
 pub(crate) async fn importers(call: Call) -> Result<Answer, PulpError> {
-    let plugins = call.engine.registry.importers();
+    let plugins = call.pulp.engine.registry.importers();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
         .map(|plugin| {
             plugin_document(
-                &call.engine.registry,
+                &call.pulp.engine.registry,
                 plugin,
                 &format!("{BASE}/importers/{}/", plugin.id),
             )
@@ -74,10 +74,10 @@ pub(crate) async fn importers(call: Call) -> Result<Answer, PulpError> {
 /// One importer type.
 pub(crate) async fn importer(call: Call) -> Result<Answer, PulpError> {
     let id = call.param(0);
-    let plugin = call.engine.registry.importer(id);
+    let plugin = call.pulp.engine.registry.importer(id);
     let plugin = plugin.ok_or_else(|| PulpError::missing_resource(&[("importer_type_id", id)]))?;
     Answer::json(&plugin_document(
-        &call.engine.registry,
+        &call.pulp.engine.registry,
         plugin.descriptor(),
         &call.href,
     ))
@@ -85,12 +85,12 @@ pub(crate) async fn importer(call: Call) -> Result<Answer, PulpError> {
 
 /// Every distributor type.
 pub(crate) async fn distributors(call: Call) -> Result<Answer, PulpError> {
-    let plugins = call.engine.registry.distributors();
+    let plugins = call.pulp.engine.registry.distributors();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
         .map(|plugin| {
             plugin_document(
-                &call.engine.registry,
+                &call.pulp.engine.registry,
                 plugin,
                 &format!("{BASE}/distributors/{}/", plugin.id),
             )
@@ -102,11 +102,11 @@ pub(crate) async fn distributors(call: Call) -> Result<Answer, PulpError> {
 /// One distributor type.
 pub(crate) async fn distributor(call: Call) -> Result<Answer, PulpError> {
     let id = call.param(0);
-    let plugin = call.engine.registry.distributor(id);
+    let plugin = call.pulp.engine.registry.distributor(id);
     let plugin =
         plugin.ok_or_else(|| PulpError::missing_resource(&[("distributor_type_id", id)]))?;
     Answer::json(&plugin_document(
-        &call.engine.registry,
+        &call.pulp.engine.registry,
         plugin.descriptor(),
         &call.href,
     ))

@@ -3,7 +3,7 @@
 use pith_core::Document;
 use pith_core::criteria::Criteria;
 use pith_core::error::PulpError;
-use pith_engine::groups::{distributor_document, document};
+use pith_pulp::groups::{distributor_document, document};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -12,43 +12,43 @@ use crate::search;
 
 /// Every group; what the query says does not count.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
-    Answer::json(&call.engine.group_list().await?)
+    Answer::json(&call.pulp.group_list().await?)
 }
 
 /// Makes a group.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
     refuse_shadowing("/repo_groups/", &body, "id")?;
-    Answer::created(&call.engine.group_create(&body, call.principal()?).await?)
+    Answer::created(&call.pulp.group_create(&body, call.principal()?).await?)
 }
 
 /// One group.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
-    Answer::json(&document(&call.engine.group_require(call.param(0)).await?))
+    Answer::json(&document(&call.pulp.group_require(call.param(0)).await?))
 }
 
 /// Changes a group; the body is the change.
 pub(crate) async fn update(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
-    Answer::json(&call.engine.group_update(call.param(0), body).await?)
+    Answer::json(&call.pulp.group_update(call.param(0), body).await?)
 }
 
 /// Deletes a group.
 pub(crate) async fn delete(call: Call) -> Result<Answer, PulpError> {
-    call.engine.group_delete(call.param(0)).await?;
+    call.pulp.group_delete(call.param(0)).await?;
     Ok(Answer::null())
 }
 
 /// Searches, with the criteria in the query.
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_query(call.query(), &[])?;
-    Answer::json(&call.engine.group_search(&criteria).await?)
+    Answer::json(&call.pulp.group_search(&criteria).await?)
 }
 
 /// Searches, with the criteria in the body.
 pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_body(&mut call.object())?;
-    Answer::json(&call.engine.group_search(&criteria).await?)
+    Answer::json(&call.pulp.group_search(&criteria).await?)
 }
 
 /// The criteria for repositories in a body; without them every repository is meant.
@@ -61,7 +61,7 @@ fn repositories(mut body: Document) -> Result<Criteria, PulpError> {
 pub(crate) async fn associate(mut call: Call) -> Result<Answer, PulpError> {
     let criteria = repositories(call.object())?;
     let after = call
-        .engine
+        .pulp
         .group_associate(call.param(0), &criteria, call.principal()?)
         .await?;
     Answer::json(&after)
@@ -71,7 +71,7 @@ pub(crate) async fn associate(mut call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn unassociate(mut call: Call) -> Result<Answer, PulpError> {
     let criteria = repositories(call.object())?;
     let left = call
-        .engine
+        .pulp
         .group_unassociate(call.param(0), &criteria, call.principal()?)
         .await?;
     Answer::json(&left)
@@ -80,12 +80,12 @@ pub(crate) async fn unassociate(mut call: Call) -> Result<Answer, PulpError> {
 /// Queues the publish of a group.
 pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
-    Answer::queued(call.engine.group_publish(call.param(0), body).await?)
+    Answer::queued(call.pulp.group_publish(call.param(0), body).await?)
 }
 
 /// The distributors of a group.
 pub(crate) async fn distributors(call: Call) -> Result<Answer, PulpError> {
-    let found = call.engine.group_distributor_list(call.param(0)).await?;
+    let found = call.pulp.group_distributor_list(call.param(0)).await?;
     Answer::json(&found)
 }
 
@@ -94,18 +94,18 @@ pub(crate) async fn create_distributor(mut call: Call) -> Result<Answer, PulpErr
     let body = call.object();
     let group = call.param(0);
     if let Some(id) = body.get("distributor_id").and_then(Value::as_str)
-        && (call.engine.group_distributor_require(group, id).await).is_ok()
+        && (call.pulp.group_distributor_require(group, id).await).is_ok()
     {
         call.permit_replacing(&format!("/repo_groups/{group}/distributors/"), id)?;
     }
-    let made = call.engine.group_distributor_create(group, &body);
+    let made = call.pulp.group_distributor_create(group, &body);
     Answer::created(&made.await?)
 }
 
 /// One distributor of a group.
 pub(crate) async fn read_distributor(call: Call) -> Result<Answer, PulpError> {
     let (group, id) = (call.param(0), call.param(1));
-    let found = call.engine.group_distributor_require(group, id).await?;
+    let found = call.pulp.group_distributor_require(group, id).await?;
     Answer::json(&distributor_document(&found))
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn read_distributor(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn update_distributor(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
     let (group, id) = (call.param(0), call.param(1));
-    let updated = call.engine.group_distributor_update(group, id, &body);
+    let updated = call.pulp.group_distributor_update(group, id, &body);
     Answer::json(&updated.await?)
 }
 
@@ -121,6 +121,6 @@ pub(crate) async fn update_distributor(mut call: Call) -> Result<Answer, PulpErr
 /// clean up that could fail.
 pub(crate) async fn delete_distributor(call: Call) -> Result<Answer, PulpError> {
     let (group, id) = (call.param(0), call.param(1));
-    call.engine.group_distributor_remove(group, id).await?;
+    call.pulp.group_distributor_remove(group, id).await?;
     Ok(Answer::null())
 }

@@ -3,7 +3,7 @@
 use pith_core::Document;
 use pith_core::error::PulpError;
 use pith_core::task::CallReport;
-use pith_engine::repositories::Expand;
+use pith_pulp::repositories::Expand;
 
 use crate::http::{Answer, Call};
 use crate::routes::refuse_shadowing;
@@ -22,14 +22,14 @@ fn expand(flag: impl Fn(&str) -> bool) -> Expand {
 /// Every repository.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let expand = expand(|name| call.flag(name));
-    Answer::json(&call.engine.repository_documents(expand).await?)
+    Answer::json(&call.pulp.repository_documents(expand).await?)
 }
 
 /// Makes a repository.
 pub(crate) async fn create(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
     refuse_shadowing("/repositories/", &body, "id")?;
-    Answer::created(&call.engine.repository_create(&body).await?)
+    Answer::created(&call.pulp.repository_create(&body).await?)
 }
 
 /// One repository.
@@ -39,16 +39,14 @@ pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
     } else {
         (Expand::default(), false)
     };
-    let repository = call
-        .engine
-        .repository_document(call.param(0), expand, totals);
+    let repository = call.pulp.repository_document(call.param(0), expand, totals);
     Answer::json(&repository.await?)
 }
 
 /// Changes a repository: at once, and by tasks for its distributors.
 pub(crate) async fn update(mut call: Call) -> Result<Answer, PulpError> {
     let body = call.object();
-    let (repository, tasks) = call.engine.repository_update(call.param(0), &body).await?;
+    let (repository, tasks) = call.pulp.repository_update(call.param(0), &body).await?;
     let status = if tasks.is_empty() { 200 } else { 202 };
     let report = CallReport {
         result: repository,
@@ -60,14 +58,14 @@ pub(crate) async fn update(mut call: Call) -> Result<Answer, PulpError> {
 
 /// Queues the removal of a repository.
 pub(crate) async fn delete(call: Call) -> Result<Answer, PulpError> {
-    Answer::queued(call.engine.repository_delete(call.param(0)).await?)
+    Answer::queued(call.pulp.repository_delete(call.param(0)).await?)
 }
 
 /// Searches, with the criteria in the query.
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_query(call.query(), &OPTIONS)?;
     let expand = expand(|name| call.flag(name));
-    Answer::json(&call.engine.repository_search(&criteria, expand).await?)
+    Answer::json(&call.pulp.repository_search(&criteria, expand).await?)
 }
 
 /// Searches, with the criteria in the body.
@@ -75,5 +73,5 @@ pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
     let mut body: Document = call.object();
     let criteria = search::plain_body(&mut body)?;
     let expand = expand(|name| search::option(&body, name));
-    Answer::json(&call.engine.repository_search(&criteria, expand).await?)
+    Answer::json(&call.pulp.repository_search(&criteria, expand).await?)
 }

@@ -2,7 +2,7 @@
 //! `/v2/repositories/<repo>/distributors/<distributor>/schedules/publish/` (reference: platform-api §1.12, §4.7).
 
 use pith_core::error::PulpError;
-use pith_engine::schedules::Target;
+use pith_pulp::schedules::Target;
 
 use crate::http::{Answer, Call};
 
@@ -21,35 +21,33 @@ fn publish(call: &Call) -> Target<'_> {
 }
 
 async fn list(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
-    Answer::json(&call.engine.schedule_list(target(&call)).await?)
+    Answer::json(&call.pulp.schedule_list(target(&call)).await?)
 }
 
 async fn create(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
     let body = call.object();
     Answer::created(
         &call
-            .engine
+            .pulp
             .schedule_create(target(&call), &body, call.principal()?)
             .await?,
     )
 }
 
 async fn read(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
-    let schedule = call.engine.schedule_read(target(&call), call.param(2));
+    let schedule = call.pulp.schedule_read(target(&call), call.param(2));
     Answer::json(&schedule.await?)
 }
 
 async fn update(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
     let body = call.object();
     let (target, by) = (target(&call), call.principal()?);
-    let schedule = call
-        .engine
-        .schedule_update(target, call.param(2), &body, by);
+    let schedule = call.pulp.schedule_update(target, call.param(2), &body, by);
     Answer::json(&schedule.await?)
 }
 
 async fn delete(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, PulpError> {
-    let deleted = call.engine.schedule_delete(target(&call), call.param(2));
+    let deleted = call.pulp.schedule_delete(target(&call), call.param(2));
     deleted.await?;
     Ok(Answer::null())
 }

@@ -14,14 +14,14 @@ fn bad_action() -> Answer {
 
 /// Every content source.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
-    let sources = call.engine.content_sources().await;
+    let sources = call.pulp.engine.content_sources().await;
     let documents: Vec<Value> = sources.iter().map(ContentSource::document).collect();
     Answer::json(&documents)
 }
 
 /// One content source.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
-    let source = call.engine.content_source(call.param(0)).await?;
+    let source = call.pulp.engine.content_source(call.param(0)).await?;
     Answer::json(&source.document())
 }
 
@@ -30,23 +30,27 @@ pub(crate) async fn refresh_all(call: Call) -> Result<Answer, PulpError> {
     if call.param(0) != "refresh" {
         return Ok(bad_action());
     }
-    Answer::queued(call.engine.content_sources_refresh().await?)
+    Answer::queued(call.pulp.engine.content_sources_refresh().await?)
 }
 
 /// Queues reading again what one content source has.
 pub(crate) async fn refresh(call: Call) -> Result<Answer, PulpError> {
-    let source = call.engine.content_source(call.param(0)).await?;
+    let source = call.pulp.engine.content_source(call.param(0)).await?;
     if call.param(1) != "refresh" {
         return Ok(bad_action());
     }
     let job = Job::RefreshContentSource {
         source_id: source.id().to_owned(),
     };
-    Answer::queued(call.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Forgets what a content source has.
 pub(crate) async fn delete_catalog(call: Call) -> Result<Answer, PulpError> {
-    let deleted = call.engine.content_catalog_delete(call.param(0)).await?;
+    let deleted = call
+        .pulp
+        .engine
+        .content_catalog_delete(call.param(0))
+        .await?;
     Answer::json(&json!({ "deleted": deleted }))
 }

@@ -2,7 +2,7 @@
 
 use pith_core::clock::SignedDuration;
 use pith_core::error::PulpError;
-use pith_engine::present::worker_document;
+use pith_pulp::present::worker_document;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -14,9 +14,9 @@ const LISTED: SignedDuration = SignedDuration::from_secs(24);
 
 /// The state of the server. Always 200.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
-    let store = &call.engine.store;
+    let store = &call.pulp.engine.store;
     let connected = store.ping().await.is_ok();
-    let now = call.engine.clock.now();
+    let now = call.pulp.engine.clock.now();
     let workers: Vec<Value> = match store.workers_list().await {
         Ok(workers) => workers
             .iter()

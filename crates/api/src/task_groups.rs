@@ -25,7 +25,7 @@ pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
 
 /// Cancels the tasks of a group.
 pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
-    if call.engine.cancel_group(group(&call)?).await? {
+    if call.pulp.engine.cancel_group(group(&call)?).await? {
         Ok(Answer::null())
     } else {
         Err(PulpError::missing_resource(&[]))
@@ -34,7 +34,12 @@ pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
 
 /// Returns how many tasks of a group are in which state; all zero for a group that has none.
 pub(crate) async fn state_summary(call: Call) -> Result<Answer, PulpError> {
-    let states = call.engine.store.task_group_states(group(&call)?).await;
+    let states = call
+        .pulp
+        .engine
+        .store
+        .task_group_states(group(&call)?)
+        .await;
     let states = states.map_err(from_store)?;
     let mut summary: Document = TaskState::ALL
         .iter()

@@ -5,7 +5,7 @@ use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::task::TaskState;
 use pith_core::{Document, TaskId};
 use pith_engine::error::from_store;
-use pith_engine::present::{task_document, task_queue};
+use pith_pulp::present::{task_document, task_queue};
 use pith_store::{Task, TaskListing, Window};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn values(call: &Call, name: &str) -> Vec<String> {
 /// Every task that is in no group, or those that have all the tags asked for.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let tags = values(&call, "tag");
-    let store = &call.engine.store;
+    let store = &call.pulp.engine.store;
     if tags.is_empty() {
         let batches = store.tasks_stream(TaskListing::default(), Window::default());
         let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(from_store));
@@ -67,7 +67,7 @@ pub(crate) async fn purge(call: Call) -> Result<Answer, PulpError> {
             }
         }
     }
-    let deleted = call.engine.store.task_delete_in_states(&states).await;
+    let deleted = call.pulp.engine.store.task_delete_in_states(&states).await;
     deleted.map_err(from_store)?;
     Ok(Answer::no_content())
 }
@@ -76,7 +76,13 @@ pub(crate) async fn purge(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
     let text = call.param(0);
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
-    let task = call.engine.store.task_get(id).await.map_err(from_store)?;
+    let task = call
+        .pulp
+        .engine
+        .store
+        .task_get(id)
+        .await
+        .map_err(from_store)?;
     let task = task.ok_or_else(|| missing(text))?;
     let mut document = task_document(&task);
     document.insert("queue".to_owned(), Value::String(task_queue(&task)));
@@ -87,7 +93,7 @@ pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
     let text = call.param(0);
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
-    if call.engine.cancel(id).await? {
+    if call.pulp.engine.cancel(id).await? {
         Ok(Answer::null())
     } else {
         Err(missing(text))
@@ -97,11 +103,11 @@ pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
 /// Searches, with the criteria in the query.
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_query(call.query(), &[])?;
-    Answer::json(&call.engine.task_search(&criteria).await?)
+    Answer::json(&call.pulp.task_search(&criteria).await?)
 }
 
 /// Searches, with the criteria in the body.
 pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_body(&mut call.object())?;
-    Answer::json(&call.engine.task_search(&criteria).await?)
+    Answer::json(&call.pulp.task_search(&criteria).await?)
 }

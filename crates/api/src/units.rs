@@ -18,19 +18,14 @@ fn no_such_unit(id: &str) -> Result<Answer, PulpError> {
 /// Every unit of a type.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let all = Criteria::default();
-    Answer::documents(call.engine.type_units(call.param(0), all, false).await?).await
+    Answer::documents(call.pulp.type_units(call.param(0), all, false).await?).await
 }
 
 /// Searches a type, with the criteria in the query.
 pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
     let criteria = search::plain_query(call.query(), &["include_repos"])?;
     let repos = call.flag("include_repos");
-    Answer::documents(
-        call.engine
-            .type_units(call.param(0), criteria, repos)
-            .await?,
-    )
-    .await
+    Answer::documents(call.pulp.type_units(call.param(0), criteria, repos).await?).await
 }
 
 /// Searches a type, with the criteria in the body.
@@ -38,18 +33,13 @@ pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
     let mut body = call.object();
     let criteria = search::plain_body(&mut body)?;
     let repos = search::option(&body, "include_repos");
-    Answer::documents(
-        call.engine
-            .type_units(call.param(0), criteria, repos)
-            .await?,
-    )
-    .await
+    Answer::documents(call.pulp.type_units(call.param(0), criteria, repos).await?).await
 }
 
 /// One unit.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
     let (type_id, id) = (call.param(0), call.param(1));
-    match call.engine.unit_document(type_id, id).await? {
+    match call.pulp.unit_document(type_id, id).await? {
         Some(document) => Answer::json(&document),
         None => no_such_unit(id),
     }
@@ -61,7 +51,7 @@ pub(crate) async fn read_metadata(call: Call) -> Result<Answer, PulpError> {
     let Ok(unit_id) = id.parse::<UnitId>() else {
         return no_such_unit(id);
     };
-    let found = call.engine.store.unit_get(type_id, unit_id).await;
+    let found = call.pulp.engine.store.unit_get(type_id, unit_id).await;
     match found.map_err(from_store)? {
         Some(unit) => match unit.doc.get("pulp_user_metadata") {
             Some(metadata) => Answer::json(metadata),
@@ -78,7 +68,7 @@ pub(crate) async fn set_metadata(mut call: Call) -> Result<Answer, PulpError> {
     let Ok(unit_id) = id.parse::<UnitId>() else {
         return no_such_unit(id);
     };
-    let store = &call.engine.store;
+    let store = &call.pulp.engine.store;
     match store
         .unit_set_user_metadata(type_id, unit_id, &metadata)
         .await
@@ -91,9 +81,9 @@ pub(crate) async fn set_metadata(mut call: Call) -> Result<Answer, PulpError> {
 
 async fn in_repository(call: &Call, criteria: &Value) -> Result<Answer, PulpError> {
     let repo = call.param(0);
-    call.engine.repository_require(repo).await?;
+    call.pulp.repository_require(repo).await?;
     let criteria = search::units(criteria)?;
-    Answer::documents(call.engine.repository_units(repo, criteria).await?).await
+    Answer::documents(call.pulp.repository_units(repo, criteria).await?).await
 }
 
 /// Searches a repository, with the criteria in the query.

@@ -7,13 +7,13 @@ use crate::http::{Answer, Call, drain};
 
 /// The ids of all uploads of whoever asks.
 pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
-    let ids = call.engine.uploads_of(call.principal()?).await?;
+    let ids = call.pulp.uploads_of(call.principal()?).await?;
     Answer::json(&json!({ "upload_ids": ids }))
 }
 
 /// Starts an upload.
 pub(crate) async fn create(call: Call) -> Result<Answer, PulpError> {
-    let id = call.engine.upload_start(call.principal()?).await?;
+    let id = call.pulp.upload_start(call.principal()?).await?;
     Answer::created(&json!({
         "upload_id": id,
         "_href": format!("/pulp/api/v2/content/uploads/{id}/"),
@@ -28,8 +28,8 @@ pub(crate) async fn write(mut call: Call) -> Result<Answer, PulpError> {
         .trim()
         .parse()
         .map_err(|_| PulpError::invalid_value(&["offset"]))?;
-    let (engine, place) = (&call.engine, (call.param(0), offset));
-    let (rest, written) = engine.upload_write(call.principal()?, place, data).await;
+    let (pulp, place) = (&call.pulp, (call.param(0), offset));
+    let (rest, written) = pulp.upload_write(call.principal()?, place, data).await;
     if let (Some(rest), Err(_)) = (rest, &written) {
         drain(rest).await;
     }
@@ -39,6 +39,6 @@ pub(crate) async fn write(mut call: Call) -> Result<Answer, PulpError> {
 /// Forgets an upload, whether or not there was one.
 pub(crate) async fn delete(call: Call) -> Result<Answer, PulpError> {
     let id = call.param(0);
-    call.engine.upload_forget(call.principal()?, id).await?;
+    call.pulp.upload_forget(call.principal()?, id).await?;
     Ok(Answer::null())
 }

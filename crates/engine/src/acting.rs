@@ -36,16 +36,18 @@ pub async fn on_behalf_of<F: Future>(caller: Caller, is_super_user: bool, work: 
 }
 
 /// As [`on_behalf`], for what does not wait.
-pub(crate) fn on_behalf_now<T>(is_super_user: bool, work: impl FnOnce() -> T) -> T {
+pub fn on_behalf_now<T>(is_super_user: bool, work: impl FnOnce() -> T) -> T {
     IS_DISCREET.sync_scope(!is_super_user, work)
 }
 
 /// Tells whether errors are to be discreet. What is done on nobody's behalf is done by the operator.
-pub(crate) fn is_discreet() -> bool {
+#[must_use]
+pub fn is_discreet() -> bool {
     IS_DISCREET.try_with(|discreet| *discreet).unwrap_or(false)
 }
 
 /// Whoever takes turns with others here.
-pub(crate) fn caller() -> Caller {
+#[must_use]
+pub fn caller() -> Caller {
     CALLER.try_with(Clone::clone).unwrap_or(Caller::Nobody)
 }

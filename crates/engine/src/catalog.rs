@@ -281,11 +281,7 @@ impl Engine {
 
     /// Keeps the entries of a repository's importer for files that other repositories promise, before the importer goes: as
     /// URLs of their own, with no secret of it.
-    pub(crate) async fn sources_outlive(
-        &self,
-        store: &Store,
-        repo_id: &str,
-    ) -> pith_store::Result<()> {
+    pub async fn sources_outlive(&self, store: &Store, repo_id: &str) -> pith_store::Result<()> {
         let Some(importer) = store.importer_get(repo_id).await? else {
             return Ok(());
         };

@@ -1,7 +1,7 @@
-//! The engine: what every request handler and every worker of a process shares.
+//! The engine: what the workers of a process and all that queues work for them share.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pith_blobs::Blobs;
@@ -9,15 +9,10 @@ use pith_core::error::PulpError;
 use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
 use pith_store::{Engine as Database, NewTask, Retired, Store};
-use pith_trust::Authority;
 
 use crate::deferred::Deferred;
 use crate::error::from_store;
-use crate::passwords::Passwords;
-use crate::search::Searching;
-use crate::turns::{Fairness, Turns};
-use crate::uploads::UploadQuota;
-use crate::{Caller, Job, Registry, acting};
+use crate::{Job, Registry, acting};
 
 /// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
 pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -25,13 +20,6 @@ pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
 const FEED_TASK_LIMIT: Duration = Duration::from_hours(72);
 /// A commit that adds as many units as this has changed what the database plans with.
 const MANY: i64 = 1000;
-
-/// Certificates made at once.
-const ISSUING: Fairness = Fairness {
-    at_once: 1,
-    each: 1,
-    waiting: 8,
-};
 
 /// The parts of a running pith.
 pub struct Engine {
@@ -51,22 +39,13 @@ pub struct Engine {
     pub(crate) content_sources: Option<PathBuf>,
     pub(crate) deferred: Deferred,
     pub(crate) publication_grace: SignedDuration,
-    pub(crate) authority: OnceLock<Arc<Authority>>,
-    /// Hashing passwords, for those who set them and those who log in.
-    pub passwords: Arc<Passwords>,
-    /// Turns at making a certificate: it is hard work, and whoever may log in could keep every core busy with it.
-    pub(crate) issuing: Turns<Caller>,
-    /// The turns and the memory that searches share.
-    pub(crate) searching: Searching,
     pub(crate) running: crate::worker::Running,
     pub(crate) disks: crate::room::Disks,
     pub(crate) kept_versions: i64,
     /// A worker that says nothing for this long is dead.
     pub(crate) lost_after: SignedDuration,
-    pub(crate) upload_quota: UploadQuota,
     /// A task that depends on servers of others takes no longer.
     pub(crate) feed_task_limit: Duration,
-    pub(crate) incoming: crate::uploads::Incoming,
 }
 
 impl Engine {
@@ -90,17 +69,11 @@ impl Engine {
             content_sources: None,
             deferred: Deferred::default(),
             publication_grace: PUBLICATION_GRACE,
-            authority: OnceLock::new(),
-            passwords: Arc::default(),
-            issuing: Turns::new(ISSUING),
-            searching: Searching::default(),
             running: crate::worker::Running::default(),
             disks: crate::room::Disks::default(),
             kept_versions: crate::upkeep::KEPT_VERSIONS,
             lost_after: crate::worker::LOST_AFTER,
-            upload_quota: UploadQuota::default(),
             feed_task_limit: FEED_TASK_LIMIT,
-            incoming: crate::uploads::Incoming::default(),
         }
     }
 
@@ -115,13 +88,6 @@ impl Engine {
     #[must_use]
     pub fn with_feed_task_limit(mut self, limit: Duration) -> Self {
         self.feed_task_limit = limit;
-        self
-    }
-
-    /// With this room for uploads.
-    #[must_use]
-    pub fn with_upload_quota(mut self, quota: UploadQuota) -> Self {
-        self.upload_quota = quota;
         self
     }
 
@@ -207,7 +173,11 @@ impl Engine {
         }
     }
 
-    pub(crate) fn new_task(&self, job: &Job) -> Result<NewTask, PulpError> {
+    /// The row of a task for `job`, to be queued by whoever saves what it follows from.
+    ///
+    /// # Errors
+    /// When the job cannot be written, which takes a fault of pith.
+    pub fn new_task(&self, job: &Job) -> Result<NewTask, PulpError> {
         let mut args =
             serde_json::to_value(job).map_err(|error| PulpError::execution(error.to_string()))?;
         if acting::is_discreet() {

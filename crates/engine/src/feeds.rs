@@ -6,7 +6,7 @@ use pith_core::error::PulpError;
 use serde_json::Value;
 
 use crate::Engine;
-use crate::importers::FEED;
+use crate::secrets::FEED;
 
 impl Engine {
     /// Refuses a feed that the server's settings do not allow. One that is `stored` already is judged when it is used, so
@@ -14,7 +14,7 @@ impl Engine {
     ///
     /// # Errors
     /// 400 with the reason.
-    pub(crate) fn require_feed(
+    pub fn require_feed(
         &self,
         config: &Document,
         stored: Option<&Document>,

@@ -1,44 +1,34 @@
-//! Tasks, workers, and what is the same for every content type.
+//! The work and how it gets done: the queue and its workers, the scheduler, the work of each kind of task, files that come when somebody
+//! asks for them, and the upkeep. Whatever the API calls a repository, an importer or a user is a row in here; the documents, and
+//! what requests may say, are `pith-pulp`'s, which this crate does not know: it is handed what it needs of it ([`Jobs`],
+//! [`Consent`], [`run::Selection`], [`run::EntryDocument`]).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
-mod accounts;
-mod acting;
-mod applicability;
-pub mod auth;
+pub mod acting;
 mod catalog;
 pub mod content_sources;
 pub mod deferred;
-pub mod distributors;
 mod engine;
 pub mod error;
-mod failures;
 mod feeds;
 mod files;
-pub mod groups;
-pub mod history;
-pub mod importers;
+pub mod guards;
 pub mod job;
-mod login;
+pub mod masks;
 mod memory;
-pub mod orphans;
-pub mod passwords;
-pub mod people;
-pub mod present;
+pub mod parts;
 mod progress;
 pub mod registry;
-pub mod repositories;
 mod room;
-mod run;
+pub mod run;
 mod scheduler;
-pub mod schedules;
-pub mod search;
-mod secrets;
+pub mod secrets;
 mod supervise;
 mod task_groups;
+pub mod timetable;
 pub mod turns;
 pub mod upkeep;
-pub mod uploads;
 mod upstream;
 mod worker;
 
@@ -46,5 +36,5 @@ pub use acting::{Caller, on_behalf, on_behalf_of};
 pub use engine::{Engine, PUBLICATION_GRACE};
 pub use job::{ADDITIONAL_REPOS, Job, Orphans};
 pub use registry::Registry;
-pub use scheduler::{Scheduler, run_scheduler};
-pub use worker::{LOST_AFTER, run_workers};
+pub use scheduler::{Consent, Scheduler, run_scheduler};
+pub use worker::{Done, Failure, Jobs, LOST_AFTER, Run, run_workers};

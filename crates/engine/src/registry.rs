@@ -79,7 +79,7 @@ impl Registry {
     }
 
     /// Takes away from numbers of units by type those that clients are not shown.
-    pub(crate) fn show(&self, counts: &mut BTreeMap<String, i64>) {
+    pub fn show(&self, counts: &mut BTreeMap<String, i64>) {
         counts.retain(|type_id, _| self.is_shown(type_id));
     }
 

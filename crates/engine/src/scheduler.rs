@@ -7,16 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use pith_core::error::PulpError;
 use pith_core::{SignedDuration, Timestamp};
 use pith_store::{Engine as Database, Schedule};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::accounts::Accounts;
 use crate::error::from_store;
 use crate::supervise::supervised;
-use crate::{Engine, Job, acting, schedules};
+use crate::{Engine, Job, acting, timetable};
 
 /// Schedules are looked at this often (reference: platform-api §14).
 const TICK: Duration = Duration::from_secs(6);
@@ -41,22 +41,32 @@ const PERIODIC: [Periodic; 1] = [Periodic {
     job: || Job::ReapExpiredDocuments,
 }];
 
+/// The consent of people to what schedules do for them.
+#[async_trait]
+pub trait Consent: Send + Sync + 'static {
+    /// Tells whether whoever made a schedule may still make it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    async fn still_stands(&self, schedule: &Schedule) -> Result<bool, PulpError>;
+}
+
 /// One process's scheduler.
 pub struct Scheduler {
     engine: Arc<Engine>,
     holder: String,
-    accounts: Accounts,
+    consent: Arc<dyn Consent>,
 }
 
 impl Scheduler {
     /// A scheduler that has not asked for the lease yet.
     #[must_use]
-    pub fn new(engine: Arc<Engine>) -> Self {
+    pub fn new(engine: Arc<Engine>, consent: Arc<dyn Consent>) -> Self {
         let holder = format!("{}/{}", engine.host, Uuid::new_v4());
         Self {
             engine,
             holder,
-            accounts: Accounts::default(),
+            consent,
         }
     }
 
@@ -99,14 +109,14 @@ impl Scheduler {
         let due = store.schedules_due(now, BATCH).await.map_err(from_store)?;
         let mut moved = 0;
         for seen in &due {
-            if !self.is_allowed(seen).await? {
+            if !self.consent.still_stands(seen).await? {
                 moved += usize::from(self.switch_off(seen, now).await?);
                 continue;
             }
             // Whoever made the schedule need not be a super-user.
-            let task = || self.engine.new_task(&schedules::job(seen));
+            let task = || self.engine.new_task(&timetable::job(seen));
             let task = acting::on_behalf_now(false, task)?;
-            let next = schedules::advanced(seen, now);
+            let next = timetable::advanced(seen, now);
             let dispatched = store.schedule_dispatch(seen, &next, &task).await;
             if dispatched.map_err(from_store)? {
                 moved += 1;
@@ -115,15 +125,6 @@ impl Scheduler {
         }
         // Whoever runs moves out of the list. When nobody does, another scheduler is at it.
         Ok(moved > 0)
-    }
-
-    /// Tells whether whoever made a schedule may still make it.
-    async fn is_allowed(&self, schedule: &Schedule) -> Result<bool, PulpError> {
-        let account = match &schedule.maker {
-            Some(maker) => self.accounts.get(&self.engine.store, &maker.login).await?,
-            None => None,
-        };
-        Ok(schedules::is_still_allowed(schedule, account))
     }
 
     /// Switches a schedule off that nobody answers for any more. Whether it was still the one that was seen.
@@ -164,14 +165,18 @@ impl Scheduler {
 }
 
 /// Runs a scheduler until `shutdown` fires.
-pub async fn run_scheduler(engine: Arc<Engine>, shutdown: CancellationToken) {
+pub async fn run_scheduler(
+    engine: Arc<Engine>,
+    consent: Arc<dyn Consent>,
+    shutdown: CancellationToken,
+) {
     // One process owns an SQLite database: whoever has the lease is gone, and schedules need not wait for its end.
     if engine.store.engine() == Database::Sqlite
         && let Err(error) = engine.store.lease_break(NAME).await
     {
         tracing::warn!(%error, "cannot take the scheduler's lease over");
     }
-    let scheduler = &Scheduler::new(engine);
+    let scheduler = &Scheduler::new(engine, consent);
     let shutdown = &shutdown;
     supervised("scheduler", || async move {
         loop {

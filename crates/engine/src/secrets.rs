@@ -8,7 +8,7 @@ use pith_core::error::PulpError;
 use serde_json::Value;
 
 use crate::acting;
-use crate::importers::{FEED, MASK, shown_address};
+use crate::masks::{MASK, shown_address};
 
 /// The settings that prove at the feed who asks.
 const OF_FEED: [&str; 5] = [
@@ -20,6 +20,8 @@ const OF_FEED: [&str; 5] = [
 ];
 /// The settings that prove at the proxy who asks.
 const OF_PROXY: [&str; 2] = ["proxy_username", "proxy_password"];
+/// The address of the upstream, in which a query may be a token.
+pub const FEED: &str = "feed";
 /// Sites besides the feed's that get what the feed's gets.
 pub(crate) const SITES: &str = "auth_sites";
 /// The proxy.
@@ -51,7 +53,7 @@ pub(crate) fn effective(stored: &Document, overriding: &Document) -> (Config, Ve
 ///
 /// # Errors
 /// 400 that names the settings to be given anew.
-pub(crate) fn require_given(stored: &Document, after: &Document) -> Result<(), PulpError> {
+pub fn require_given(stored: &Document, after: &Document) -> Result<(), PulpError> {
     if !acting::is_discreet() {
         return Ok(());
     }

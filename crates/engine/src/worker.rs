@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::from_store;
 use crate::progress::Progress;
 use crate::supervise::{said, supervised};
-use crate::{Engine, Job, acting, memory, run};
+use crate::{Engine, Job, acting, memory};
 
 /// Progress is written, and cancellation by other processes looked for, this often.
 const TICK: Duration = Duration::from_millis(500);
@@ -85,18 +86,18 @@ impl Drop for Listed<'_> {
 
 /// The outcome of a job.
 #[derive(Debug, Default)]
-pub(crate) struct Done {
+pub struct Done {
     /// `result` of the task.
-    pub(crate) result: Value,
+    pub result: Value,
     /// A partial failure.
-    pub(crate) error: Option<ErrorDetail>,
+    pub error: Option<ErrorDetail>,
     /// Tasks it queued.
-    pub(crate) spawned: Vec<TaskId>,
+    pub spawned: Vec<TaskId>,
 }
 
 /// Why a job ended early.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// It was cancelled.
     Cancelled,
     /// It failed.
@@ -132,12 +133,24 @@ impl From<PulpError> for Failure {
     }
 }
 
+/// The work of all jobs. The engine claims tasks, keeps their signs of life and writes their ends; which work a job is says
+/// whoever knows all kinds of it.
+#[async_trait]
+pub trait Jobs: Send + Sync + 'static {
+    /// Runs `job` to its end.
+    ///
+    /// # Errors
+    /// Those that the task ends with.
+    async fn run(&self, run: Run, job: Job) -> Result<Done, Failure>;
+}
+
 /// The things that a running job has at hand.
-pub(crate) struct Run {
-    pub(crate) engine: Arc<Engine>,
+pub struct Run {
+    /// The engine of this process.
+    pub engine: Arc<Engine>,
     pub(crate) task: TaskId,
     /// The database as this attempt may change it. A job writes through nothing else.
-    pub(crate) store: TaskStore,
+    pub store: TaskStore,
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: Progress,
     /// Is true when the job has written the end of its task itself.
@@ -152,7 +165,7 @@ impl Run {
     ///
     /// # Errors
     /// [`ContentError::Cancelled`] when somebody was faster; when the database fails.
-    pub(crate) async fn last(&self) -> Result<LastTx, ContentError> {
+    pub async fn last(&self) -> Result<LastTx, ContentError> {
         let last = self.store.begin_last().await;
         let last = last.map_err(ContentError::other)?;
         match last.is_canceled() {
@@ -162,7 +175,10 @@ impl Run {
     }
 
     /// Ends the task well: commits what was written in `last` and frees what the task holds.
-    pub(crate) async fn finish(&self, last: LastTx, done: Done) -> Result<Done, ContentError> {
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish(&self, last: LastTx, done: Done) -> Result<Done, ContentError> {
         let written = self.write(last, &done.outcome()).await;
         written.map(|()| done).map_err(ContentError::other)
     }
@@ -244,6 +260,7 @@ type Loop = Box<dyn Fn(Arc<Engine>, CancellationToken) -> BoxFuture<'static, ()>
 /// When what the last process left cannot be looked at.
 pub async fn run_workers(
     engine: Arc<Engine>,
+    jobs: Arc<dyn Jobs>,
     count: usize,
     shutdown: CancellationToken,
 ) -> Result<(), PulpError> {
@@ -272,7 +289,11 @@ pub async fn run_workers(
     };
     for (number, name) in names.iter().enumerate() {
         let left_out: &[&str] = if number == count { Job::ON_FEEDS } else { &[] };
-        let lane = (name.clone(), left_out);
+        let lane = Lane {
+            jobs: Arc::clone(&jobs),
+            worker: name.clone(),
+            left_out,
+        };
         spawn(
             "worker",
             Box::new(move |engine, stop| claim_loop(engine, lane.clone(), stop).boxed()),
@@ -417,23 +438,29 @@ async fn cancel_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: Cancella
     }
 }
 
-async fn claim_loop(
-    engine: Arc<Engine>,
-    (name, left_out): (String, &'static [&'static str]),
-    shutdown: CancellationToken,
-) {
+/// A worker's name and work.
+#[derive(Clone)]
+struct Lane {
+    jobs: Arc<dyn Jobs>,
+    worker: String,
+    /// Kinds of task that are left to others.
+    left_out: &'static [&'static str],
+}
+
+async fn claim_loop(engine: Arc<Engine>, lane: Lane, shutdown: CancellationToken) {
+    let name = lane.worker.as_str();
     let mut wakeups = engine.store.wakeups();
     while !shutdown.is_cancelled() {
         wakeups.mark_unchanged();
         let now = engine.clock.now();
-        let claimed = match left_out {
-            [] => engine.store.task_claim(&name, now).await,
-            kinds => engine.store.task_claim_but(&name, kinds, now).await,
+        let claimed = match lane.left_out {
+            [] => engine.store.task_claim(name, now).await,
+            kinds => engine.store.task_claim_but(name, kinds, now).await,
         };
         match claimed {
             Ok(Some(task)) => {
                 if shutdown
-                    .run_until_cancelled(run_task(&engine, task))
+                    .run_until_cancelled(run_task(&engine, &lane.jobs, task))
                     .await
                     .is_none()
                 {
@@ -459,9 +486,9 @@ async fn claim_loop(
 }
 
 /// Runs one task to its end, and writes that end.
-async fn run_task(engine: &Arc<Engine>, task: Task) {
+async fn run_task(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
     let fence = task.fence();
-    let ended = AssertUnwindSafe(run_claimed(engine, task)).catch_unwind();
+    let ended = AssertUnwindSafe(run_claimed(engine, jobs, task)).catch_unwind();
     if let Err(panic) = ended.await {
         // Nobody else would end it: its worker lives.
         let said = said(panic.as_ref());
@@ -470,7 +497,7 @@ async fn run_task(engine: &Arc<Engine>, task: Task) {
     }
 }
 
-async fn run_claimed(engine: &Arc<Engine>, task: Task) {
+async fn run_claimed(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
     let (fence, cancel) = (task.fence(), CancellationToken::new());
     let _listed = engine.running.list(fence, cancel.clone());
     let run = Run {
@@ -485,7 +512,7 @@ async fn run_claimed(engine: &Arc<Engine>, task: Task) {
     let (progress, written) = (run.progress.clone(), Arc::clone(&run.ended));
     let span = tracing::info_span!("task", id = %task.id, kind = %task.kind);
     span.in_scope(|| tracing::info!(attempt = task.attempt, "task starts"));
-    let work = work(run, &task, &cancel);
+    let work = work(run, Arc::clone(jobs), &task, &cancel);
     let ended = with_progress(engine, &progress, fence, &cancel, work).await;
     if let Err(Failure::Error(error)) = &ended {
         span.in_scope(|| tracing::warn!(%error, code = error.code(), "task failed"));
@@ -527,7 +554,24 @@ fn fault() -> Failure {
     ))
 }
 
-async fn work(run: Run, task: &Task, cancel: &CancellationToken) -> Result<Done, Failure> {
+/// Runs `job` to its end, unless there is no room for what it adds.
+async fn in_room(jobs: Arc<dyn Jobs>, run: Run, job: Job) -> Result<Done, Failure> {
+    let engine = Arc::clone(&run.engine);
+    if job.adds() {
+        engine.require_room()?;
+    }
+    jobs.run(run, job).await.map_err(|failure| match failure {
+        Failure::Error(error) => Failure::Error(engine.blaming_the_disk(error)),
+        Failure::Cancelled => Failure::Cancelled,
+    })
+}
+
+async fn work(
+    run: Run,
+    jobs: Arc<dyn Jobs>,
+    task: &Task,
+    cancel: &CancellationToken,
+) -> Result<Done, Failure> {
     let job: Job = serde_json::from_value(task.args.clone()).map_err(|error| {
         PulpError::execution(format!(
             "the task was queued by another version of pith and cannot be read: {error}"
@@ -539,7 +583,7 @@ async fn work(run: Run, task: &Task, cancel: &CancellationToken) -> Result<Done,
     }
     // In a task of its own, so that a panic in a plugin ends the task and not the worker.
     let is_discreet = task.args[acting::DISCREET] == true;
-    let job = run::job(run, job);
+    let job = in_room(jobs, run, job);
     let mut running = match is_discreet {
         true => tokio::spawn(acting::on_behalf(false, job)),
         false => tokio::spawn(job),

@@ -5,11 +5,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use pith_engine::{Engine, auth};
+use pith_engine::Engine;
+use pith_pulp::auth;
 use secrecy::{ExposeSecret, SecretString};
 
 /// The administrator's login.
-pub(crate) use pith_engine::auth::FIRST_ADMIN as LOGIN;
+pub(crate) use pith_pulp::auth::FIRST_ADMIN as LOGIN;
 
 /// Where the generated password is kept.
 pub(crate) fn password_file(data: &Path) -> PathBuf {

@@ -19,6 +19,7 @@ use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
+use pith_pulp::Pulp;
 use pith_serve::Protocol;
 use pith_store::Store;
 use tokio::net::TcpListener;
@@ -106,10 +107,12 @@ impl Server {
         };
         let alone = lock_sqlite(&options.database_url())?;
         let engine = Arc::new(open(options).await?);
+        let nouns = Pulp::new(Arc::clone(&engine));
+        let pulp = Arc::new(nouns.with_upload_quota(options.intake.uploads()));
         admin::ensure(&engine, &options.data).await?;
         let authority = Arc::new(authority::open(&engine.store, options, &names(options)).await?);
-        engine.use_authority(Arc::clone(&authority));
-        let guarded = engine
+        pulp.use_authority(Arc::clone(&authority));
+        let guarded = pulp
             .guards_restore()
             .await
             .context("cannot set the guards of what is published")?;
@@ -127,9 +130,18 @@ impl Server {
         let mut server = Self {
             address: address_of(&plain)?,
             tls_address: None,
-            workers: workshop.spawn(run_workers(Arc::clone(&engine), workers, shutdown.clone())),
+            workers: workshop.spawn(run_workers(
+                Arc::clone(&engine),
+                pulp.clone(),
+                workers,
+                shutdown.clone(),
+            )),
             _workshop: workshop,
-            scheduler: tokio::spawn(run_scheduler(Arc::clone(&engine), shutdown.clone())),
+            scheduler: tokio::spawn(run_scheduler(
+                Arc::clone(&engine),
+                pulp.clone(),
+                shutdown.clone(),
+            )),
             others: Vec::new(),
             shutdown,
             _alone: alone,
@@ -140,7 +152,7 @@ impl Server {
             None => Protocol::Any,
         };
         let limits = options.limits.limits();
-        let api = pith_api::router(Arc::clone(&engine));
+        let api = pith_api::router(Arc::clone(&pulp));
         let guarded = api.clone().layer(middleware::from_fn_with_state(
             options.allow_plain_http,
             refuse_passwords_in_the_clear,
@@ -326,7 +338,6 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
         .with_publication_grace(options.publication_grace.0)
         .with_reserve(options.reserve, database.as_deref())
         .with_kept_versions(options.keep_versions)
-        .with_upload_quota(options.intake.uploads())
         .with_feed_task_limit(options.intake.feed_task())
         .with_lost_after(SignedDuration::from_secs(options.lost_after)))
 }

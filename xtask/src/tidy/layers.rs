@@ -19,14 +19,15 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pith-store",
             "pith-blobs",
             "pith-fetch",
-            "pith-trust",
             "pith-core",
         ],
     ),
-    ("pith-api", ABOVE_ENGINE),
+    // The engine knows nothing of it: what it needs of the nouns it is handed.
+    ("pith-pulp", ABOVE_ENGINE),
+    ("pith-api", ABOVE_PULP),
     ("pith-serve", ABOVE_ENGINE),
-    ("pith-web", ABOVE_ENGINE),
-    ("pith-import2", ABOVE_ENGINE),
+    ("pith-web", ABOVE_PULP),
+    ("pith-import2", ABOVE_PULP),
     // Speaks HTTP only: what a stranger's client could not do, it cannot do either. Of the seam it sees words and
     // descriptors (`words::the_command_line_reads_data_only`).
     ("pith-cli", &["pith-content", "pith-core"]),
@@ -44,6 +45,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pith-e2e", &["pith-testkit"]),
     ("pith-bench", &["pith-e2e", "pith-testkit"]),
     ("xtask", &[]),
+];
+
+const ABOVE_PULP: &[&str] = &[
+    "pith-pulp",
+    "pith-engine",
+    "pith-content",
+    "pith-store",
+    "pith-blobs",
+    "pith-fetch",
+    "pith-trust",
+    "pith-core",
 ];
 
 const ABOVE_ENGINE: &[&str] = &[
@@ -189,9 +201,10 @@ mod tests {
             ("pith", &["pith-api", "pith-type-rpm", "pith-store"], &[]),
             (
                 "pith-api",
-                &["pith-engine", "pith-core", "axum"],
+                &["pith-pulp", "pith-engine", "pith-core", "axum"],
                 &["pith-testkit"],
             ),
+            ("pith-pulp", &["pith-engine", "pith-trust"], &[]),
             ("pith-engine", &["pith-store", "pith-core"], &[]),
             ("pith-store", &["pith-core", "sqlx"], &[]),
             ("pith-type-rpm", &["pith-content"], &["pith-testkit"]),
@@ -218,6 +231,8 @@ mod tests {
             ("pith-type-rpm", "pith-store"),
             ("pith-type-rpm", "pith-type-file"),
             ("pith-engine", "pith-type-rpm"),
+            ("pith-engine", "pith-pulp"),
+            ("pith-serve", "pith-pulp"),
             ("pith-cli", "pith-engine"),
             ("pith-cli", "pith-type-rpm"),
             ("pith-core", "pith-testkit"),

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use pith_core::error::PulpError;
 use pith_core::task::CallReport;
 use pith_engine::error::from_store;
-use pith_engine::search::{DocumentStream, Shown};
+use pith_pulp::search::{DocumentStream, Shown};
 use pith_store::reading;
 use serde::Serialize;
 use serde_json::{Value, json};

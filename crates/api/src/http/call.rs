@@ -5,8 +5,8 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use pith_core::error::PulpError;
 use pith_core::{Document, Operation};
-use pith_engine::Engine;
-use pith_engine::auth::Principal;
+use pith_pulp::Pulp;
+use pith_pulp::auth::Principal;
 use serde_json::Value;
 
 use super::credentials::unknown;
@@ -21,7 +21,7 @@ pub(super) enum Payload {
 
 /// One request: authenticated, permitted, its body parsed.
 pub(crate) struct Call {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) pulp: Arc<Pulp>,
     /// Path and query as the client sent them.
     pub(crate) href: String,
     pub(super) params: Vec<String>,

@@ -10,7 +10,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use pith_core::Network;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_engine::auth::Principal;
+use pith_pulp::auth::Principal;
 use pith_trust::PeerCertificate;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -63,7 +63,7 @@ fn is_basic(headers: &HeaderMap) -> bool {
 
 /// The one who sent this request. Basic credentials decide alone; only without them does a certificate count.
 pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Principal, PulpError> {
-    let store = &shared.engine.store;
+    let store = &shared.pulp.engine.store;
     let from = origin(request);
     if is_basic(&request.headers) {
         let (login, password) = basic(&request.headers).ok_or_else(unknown)?;

@@ -15,9 +15,9 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use pith_core::Document;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_engine::auth::Principal;
 use pith_engine::turns::Turn;
 use pith_engine::{Caller, on_behalf_of};
+use pith_pulp::auth::Principal;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
@@ -114,7 +114,7 @@ async fn run(
     let intake = &shared.intake;
     let (payload, turn, _taken) = take_in(intake, &caller, Wanted::of(route), body).await?;
     let call = Call {
-        engine: Arc::clone(&shared.engine),
+        pulp: Arc::clone(&shared.pulp),
         href,
         params,
         query,
@@ -176,8 +176,8 @@ async fn authorize(
     }
     match route.disk() {
         Disk::Nothing => {}
-        Disk::Room => shared.engine.require_room()?,
-        Disk::Reserve => shared.engine.make_way().await,
+        Disk::Room => shared.pulp.engine.require_room()?,
+        Disk::Reserve => shared.pulp.engine.make_way().await,
     }
     Ok(Some(principal))
 }

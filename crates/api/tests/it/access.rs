@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pith_core::clock::{Clock, ManualClock};
 use pith_core::{Network, ObjectId, Operation};
-use pith_engine::auth::{Authenticator, Principal, ensure_first_admin, hash_password};
+use pith_pulp::auth::{Authenticator, Principal, ensure_first_admin, hash_password};
 use pith_store::{Store, User};
 
 async fn user(clock: &ManualClock, login: &str, password: &str) -> User {

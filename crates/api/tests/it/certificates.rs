@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pith_core::Network;
-use pith_engine::auth::{Authenticator, Principal};
+use pith_pulp::auth::{Authenticator, Principal};
 use pith_trust::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -22,7 +22,7 @@ async fn logged_in(server: &Server, who: &Who) -> ClientCertificate {
     assert!(key.starts_with("-----BEGIN PRIVATE KEY-----\n"));
     let pem = answer["certificate"].as_str().unwrap();
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-    let authority = server.engine.authority().unwrap();
+    let authority = server.pulp.authority().unwrap();
     let now = server.engine.clock.now();
     authority.verify_client(&[der], now).unwrap()
 }
@@ -101,13 +101,13 @@ async fn a_login_that_began_before_the_password_changed_gets_no_certificate() {
     let Some(Principal::User(account)) = checked.unwrap() else {
         panic!("ann has this password");
     };
-    server.engine.login_certificate(&account).await.unwrap();
+    server.pulp.login_certificate(&account).await.unwrap();
     let change = Some(json!({ "delta": { "password": "two" } }));
     assert_eq!(
         code(router, &ADMIN, "PUT", "/users/ann/", change).await.0,
         200
     );
-    let refused = server.engine.login_certificate(&account).await;
+    let refused = server.pulp.login_certificate(&account).await;
     assert_eq!(refused.err().map(|error| error.status), Some(401));
 }
 

@@ -133,7 +133,7 @@ async fn groups_answer_as_recorded() {
     let all = exchanges.iter().find(|exchange| exchange.n == 48).unwrap();
     for id in all.body.as_array().unwrap() {
         let body = Document::from_iter([("id".to_owned(), id.clone())]);
-        server.engine.repository_create(&body).await.unwrap();
+        server.pulp.repository_create(&body).await.unwrap();
     }
     let report = replay(&server.router, &exchanges).await;
     report.settle("12", KNOWN_GROUPS);

@@ -7,8 +7,9 @@ use pith_blobs::{Blobs, StorageUrl};
 use pith_content::ContentType;
 use pith_core::task::TaskState;
 use pith_core::{SystemClock, TaskId, UnitId};
-use pith_engine::{Engine, Registry, auth};
+use pith_engine::{Engine, Registry};
 use pith_fetch::{FetchPolicy, Fetcher, FileFeeds};
+use pith_pulp::{Pulp, auth};
 use pith_store::{NewTask, NewUnit, Store, TaskOutcome, TaskStore};
 use pith_trust::Authority;
 use serde_json::Value;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// Ends with its folder and its workers.
 pub(crate) struct Server {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) pulp: Arc<Pulp>,
     pub(crate) router: Router,
     shutdown: CancellationToken,
     folder: tempfile::TempDir,
@@ -43,10 +45,12 @@ impl Server {
         let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");
         let engine = Arc::new(engine.with_content_sources(folder.path()));
         let authority = Authority::generate(&[], engine.clock.now()).unwrap();
-        engine.use_authority(Arc::new(authority));
+        let pulp = Arc::new(Pulp::new(Arc::clone(&engine)));
+        pulp.use_authority(Arc::new(authority));
         let shutdown = CancellationToken::new();
         tokio::spawn(pith_engine::run_workers(
             Arc::clone(&engine),
+            pulp.clone(),
             1,
             shutdown.clone(),
         ));
@@ -55,8 +59,9 @@ impl Server {
             tokio::task::yield_now().await;
         }
         Self {
-            router: pith_api::router(Arc::clone(&engine)),
+            router: pith_api::router(Arc::clone(&pulp)),
             engine,
+            pulp,
             shutdown,
             folder,
         }

@@ -12,7 +12,7 @@ use pith_core::{Sha256, SignedDuration};
 use pith_fetch::Upstream;
 use serde_json::{Value, json};
 
-use crate::importers::{MASK, shown_address};
+use crate::masks::{MASK, shown_address};
 use crate::upstream::upstream;
 
 /// Settings that are not shown.

@@ -12,13 +12,13 @@ use pith_content::copy::{CopyContext, RemoveContext, Units};
 use pith_content::sync::{RepoInfo, StageObserver};
 use pith_content::unit::{Select, WantedUnit};
 use pith_content::{Config, ContentError};
-use pith_core::criteria::UnitCriteria;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, UnitId};
 use pith_store::{StagedId, TaskStore, UnitQuery};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::Selection;
 use super::keep;
 use super::stage::Stages;
 use super::subject::{Subject, info};
@@ -37,11 +37,14 @@ impl From<ContentError> for Failure {
 }
 
 /// Runs `Job::Associate`.
-pub(super) async fn associate(
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn associate(
     run: Run,
     repo_id: String,
     source_id: String,
-    criteria: Value,
+    selection: &dyn Selection,
     overriding: Document,
 ) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
@@ -49,10 +52,7 @@ pub(super) async fn associate(
     let source = Subject::of(&run, &source_id).await?;
     supported(&run, &subject, &source_id).await?;
     let (lanes, additional) = additional(&run, &repo_id, &overriding).await?;
-    let criteria = UnitCriteria::parse(&criteria).map_err(PulpError::from)?;
-    engine
-        .stage_selected(&run.store, &source_id, criteria, false)
-        .await?;
+    selection.stage(&run.store, &source_id, false).await?;
     let context = Copy {
         source: info(&source.repo),
         repo: info(&subject.repo),
@@ -117,17 +117,19 @@ async fn additional<'a>(
 }
 
 /// Runs `Job::Unassociate`.
-pub(super) async fn unassociate(
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn unassociate(
     run: Run,
     repo_id: String,
-    criteria: Value,
+    selection: &dyn Selection,
 ) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
-    let criteria = UnitCriteria::parse(&criteria).map_err(PulpError::from)?;
-    let repo = engine.repository_require(&repo_id).await?;
-    engine
-        .stage_selected(&run.store, &repo_id, criteria, true)
-        .await?;
+    let repo = run.store.repository_get(&repo_id).await;
+    let gone = || PulpError::missing_resource(&[("repository", &repo_id)]);
+    let repo = repo.map_err(from_store)?.ok_or_else(gone)?;
+    selection.stage(&run.store, &repo_id, true).await?;
     // Without an importer nobody knows more than the criteria say.
     if let Ok(subject) = Subject::of(&run, &repo_id).await {
         let context = Removal {

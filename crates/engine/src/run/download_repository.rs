@@ -19,7 +19,10 @@ use crate::worker::{Done, Failure, Run};
 const AT_ONCE: usize = 5;
 
 /// Runs `Job::DownloadRepository`. A file that cannot be had is counted and does not keep others from coming.
-pub(super) async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failure> {
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failure> {
     let engine = &run.engine;
     run.progress.set_key("background_download");
     let store = &run.store;

@@ -21,7 +21,10 @@ use crate::error::{from_store, missing};
 use crate::worker::{Done, Failure, Run};
 
 /// Runs `Job::PublishGroup`. The end of the publish is noted whether or not it succeeds.
-pub(super) async fn run(
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn run(
     run: Run,
     group_id: String,
     distributor_id: Value,

@@ -12,7 +12,10 @@ const TASKS: i64 = 7;
 const HISTORY: i64 = 60;
 
 /// Deletes tasks and history entries that are older than they are kept. A task that waits or runs stays, however old.
-pub(super) async fn reap(run: Run) -> Result<Done, Failure> {
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn reap(run: Run) -> Result<Done, Failure> {
     let (store, now) = (&run.store, run.engine.clock.now());
     let before = |days: i64| {
         now.saturating_sub(SignedDuration::from_hours(days * 24))

@@ -1,18 +1,17 @@
-//! The work of each kind of task.
+//! The work of each kind of task that is about content.
 
 mod basis;
-mod configure;
-mod copy;
+pub mod copy;
 pub(crate) mod download;
-mod download_repository;
+pub mod download_repository;
 mod found;
-mod group;
-mod housekeeping;
+pub mod group;
+pub mod housekeeping;
 mod keep;
 pub(crate) mod learn;
-mod orphans;
-mod publish;
-mod refresh_sources;
+pub mod orphans;
+pub mod publish;
+pub mod refresh_sources;
 mod retire;
 mod said;
 mod save;
@@ -20,118 +19,24 @@ mod screen;
 mod stage;
 mod steps;
 mod subject;
-mod sync;
+pub mod sync;
 mod units;
-mod upload;
+pub mod upload;
 
-use std::sync::Arc;
+use async_trait::async_trait;
+use pith_core::error::PulpError;
+use pith_store::{History, HistoryKind, TaskStore};
+use serde_json::Value;
 
-use crate::Job;
-use crate::worker::{Done, Failure, Run};
+/// Shows an entry of the history as the result of the task that wrote it.
+pub type EntryDocument = fn(HistoryKind, &History) -> Value;
 
-/// Runs `job` to its end.
-pub(crate) async fn job(run: Run, job: Job) -> Result<Done, Failure> {
-    let engine = Arc::clone(&run.engine);
-    if job.adds() {
-        engine.require_room()?;
-    }
-    run_job(run, job).await.map_err(|failure| match failure {
-        Failure::Error(error) => Failure::Error(engine.blaming_the_disk(error)),
-        Failure::Cancelled => Failure::Cancelled,
-    })
-}
-
-async fn run_job(run: Run, job: Job) -> Result<Done, Failure> {
-    match job {
-        Job::Sync {
-            repo_id,
-            override_config,
-        } => sync::run(run, repo_id, override_config).await,
-        Job::Publish {
-            repo_id,
-            distributor_id,
-            override_config,
-        } => publish::run(run, repo_id, distributor_id, override_config).await,
-        Job::PublishGroup {
-            group_id,
-            distributor_id,
-            override_config,
-        } => group::run(run, group_id, distributor_id, override_config).await,
-        Job::DeleteRepository { repo_id } => configure::delete_repository(run, repo_id).await,
-        Job::SetImporter {
-            repo_id,
-            importer_type_id,
-            config,
-        } => configure::set_importer(run, repo_id, importer_type_id, config).await,
-        Job::UpdateImporter {
-            repo_id,
-            importer_id,
-            config,
-        } => configure::update_importer(run, repo_id, importer_id, config).await,
-        Job::RemoveImporter {
-            repo_id,
-            importer_id,
-        } => configure::remove_importer(run, repo_id, importer_id).await,
-        Job::UpdateDistributor {
-            repo_id,
-            distributor_id,
-            config,
-            delta,
-        } => configure::update_distributor(run, repo_id, distributor_id, config, delta).await,
-        Job::RemoveDistributor {
-            repo_id,
-            distributor_id,
-        } => configure::remove_distributor(run, repo_id, distributor_id).await,
-        Job::DownloadRepository {
-            repo_id,
-            verify_all_units,
-        } => download_repository::run(run, repo_id, verify_all_units).await,
-        Job::RefreshContentSources { source_ids } => {
-            refresh_sources::run(run, "Refresh Content Sources", source_ids).await
-        }
-        Job::RefreshContentSource { source_id } => {
-            refresh_sources::run(run, "Refresh Content Source", vec![source_id]).await
-        }
-        Job::ImportUpload {
-            repo_id,
-            upload_id,
-            unit_type_id,
-            unit_key,
-            unit_metadata,
-            override_config,
-        } => {
-            let request = upload::Request {
-                upload_id,
-                unit_type_id,
-                unit_key,
-                unit_metadata,
-                override_config,
-            };
-            upload::run(run, repo_id, request).await
-        }
-        Job::Associate {
-            repo_id,
-            source_repo_id,
-            criteria,
-            override_config,
-        } => copy::associate(run, repo_id, source_repo_id, criteria, override_config).await,
-        Job::Unassociate { repo_id, criteria } => copy::unassociate(run, repo_id, criteria).await,
-        Job::DeleteOrphans { orphans } => orphans::delete(run, orphans).await,
-        Job::RegenerateApplicability { repo_criteria } => {
-            let engine = &run.engine;
-            engine.applicability_of_repositories(&repo_criteria).await?;
-            Ok(Done::default())
-        }
-        Job::BatchRegenerateApplicability {
-            repo_id,
-            profile_sets,
-        } => {
-            let work = run
-                .engine
-                .applicability_of_profiles(&repo_id, &profile_sets);
-            work.await?;
-            Ok(Done::default())
-        }
-        Job::ReapExpiredDocuments => housekeeping::reap(run).await,
-    }
+/// Units that a client selected.
+#[async_trait]
+pub trait Selection: Send + Sync {
+    /// Notes for the task of `store` that those of a repository are to come, or to go.
+    ///
+    /// # Errors
+    /// 400 for a selection that cannot be read; when the database fails.
+    async fn stage(&self, store: &TaskStore, repo_id: &str, remove: bool) -> Result<(), PulpError>;
 }

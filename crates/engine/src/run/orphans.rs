@@ -19,7 +19,10 @@ use crate::worker::{Done, Failure, Run};
 const FEW: usize = 64;
 
 /// Runs `Job::DeleteOrphans`.
-pub(super) async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> {
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> {
     let result = delete_units(&run, orphans).await?;
     // Whoever deletes on a full disk wants the room, and now.
     if run.engine.is_low_on_room() {

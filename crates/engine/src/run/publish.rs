@@ -19,19 +19,23 @@ use serde_json::{Value, json};
 
 use self::context::{Context, Index};
 use self::overrides::check_override;
+use super::EntryDocument;
 use super::basis;
 use super::retire::LeftOut;
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
 use crate::error::{from_blobs, from_store, missing};
-use crate::history;
 use crate::worker::{Done, Failure, Run};
 
 /// Runs `Job::Publish`.
-pub(super) async fn run(
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn run(
     run: Run,
     repo_id: String,
     distributor_id: Value,
     override_config: Value,
+    document_of: EntryDocument,
 ) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
     let started = engine.clock.now();
@@ -84,7 +88,7 @@ pub(super) async fn run(
         started,
     };
     let ended = match made {
-        Ok(made) => subject.well(&made).await,
+        Ok(made) => subject.well(&made, document_of).await,
         Err(error) => Err(error),
     };
     match ended {
@@ -125,7 +129,7 @@ struct Ended<'a> {
 
 impl Ended<'_> {
     /// Points all mounts at what was made, writes what a publish leaves behind, and ends the task: all or nothing.
-    async fn well(&self, made: &Made) -> Result<Done, ContentError> {
+    async fn well(&self, made: &Made, document_of: EntryDocument) -> Result<Done, ContentError> {
         let entry = History {
             result: made.result.to_owned(),
             summary: made.report.summary.clone(),
@@ -139,7 +143,7 @@ impl Ended<'_> {
         let last = last.map_err(ContentError::other)?;
         let last = last.ok_or(ContentError::Cancelled)?;
         let done = Done {
-            result: history::result_json(HistoryKind::Publish, entry),
+            result: document_of(HistoryKind::Publish, entry),
             ..Done::default()
         };
         self.run.finish(last, done).await

@@ -8,11 +8,10 @@ use crate::worker::{Done, Failure, Run};
 
 /// Runs `Job::RefreshContentSources` and `Job::RefreshContentSource`. A source that went away meanwhile is passed over;
 /// one that cannot be read does not keep the others from being read.
-pub(super) async fn run(
-    run: Run,
-    key: &'static str,
-    source_ids: Vec<String>,
-) -> Result<Done, Failure> {
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn run(run: Run, key: &'static str, source_ids: Vec<String>) -> Result<Done, Failure> {
     let engine = &run.engine;
     let mut sources = engine.content_sources().await;
     sources.retain(|source| source_ids.iter().any(|id| id == source.id()));

@@ -9,7 +9,8 @@ use pith_core::{Document, MultiHasher, Sha256, UnitId};
 use pith_store::TaskStore;
 use serde_json::Value;
 
-use crate::{Engine, present};
+use crate::Engine;
+use crate::parts::named;
 
 /// Fields in which clients say something of a unit; a sync never takes it away.
 pub(super) const USER_METADATA: &str = "pulp_user_metadata";
@@ -75,7 +76,7 @@ pub(super) async fn merge(
     };
     let parts = store.units_every_part(&[id]).await;
     let mut parts = parts.map_err(ContentError::other)?;
-    let parts = present::named(parts.remove(&id).unwrap_or_default());
+    let parts = named(parts.remove(&id).unwrap_or_default());
     kind.rules.merge(&stored.doc, &parts, wanted);
     keep_user_metadata(&stored.doc, &mut wanted.doc);
     let is_stored = |new: &Part| {

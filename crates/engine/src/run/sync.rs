@@ -20,6 +20,7 @@ use pith_store::{Committed, Distributor, History, HistoryKind, Importer, LastTx,
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::EntryDocument;
 use super::basis;
 use super::download::{Documents, failure};
 use super::stage::{Plan, Policy, Stages};
@@ -31,13 +32,17 @@ use crate::error::from_store;
 use crate::secrets::effective;
 use crate::upstream::{site, upstream};
 use crate::worker::{Done, Failure, Run};
-use crate::{Job, acting, history};
+use crate::{Job, acting};
 
 /// Runs `Job::Sync`.
-pub(super) async fn run(
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn run(
     run: Run,
     repo_id: String,
     override_config: Value,
+    document_of: EntryDocument,
 ) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
     let started = engine.clock.now();
@@ -62,7 +67,7 @@ pub(super) async fn run(
         started,
     };
     let ended = match synced {
-        Ok(report) => subject.well(&report).await,
+        Ok(report) => subject.well(&report, document_of).await,
         Err(error) => Err(error),
     };
     match ended {
@@ -86,7 +91,11 @@ struct Ended<'a> {
 impl Ended<'_> {
     /// Makes what was synced the content of the repository, writes what a sync leaves behind, queues what follows, and
     /// ends the task: all or nothing.
-    async fn well(&self, report: &SyncReport) -> Result<Done, ContentError> {
+    async fn well(
+        &self,
+        report: &SyncReport,
+        document_of: EntryDocument,
+    ) -> Result<Done, ContentError> {
         let (run, repo_id) = (self.run, self.repo.id.as_str());
         let last = run.last().await?;
         let completed = run.engine.clock.now();
@@ -105,7 +114,7 @@ impl Ended<'_> {
         let noted = last.importer_set_made_from(repo_id, &made_from).await;
         noted.map_err(ContentError::other)?;
         let done = Done {
-            result: history::result_json(HistoryKind::Sync, &entry),
+            result: document_of(HistoryKind::Sync, &entry),
             error: None,
             spawned: self.follow_ups(&last).await.map_err(ContentError::other)?,
         };

@@ -27,16 +27,24 @@ use crate::error::{from_blobs, from_store};
 use crate::worker::{Done, Failure, Run};
 
 /// The values that the client sent; any JSON.
-pub(super) struct Request {
-    pub(super) upload_id: Value,
-    pub(super) unit_type_id: Value,
-    pub(super) unit_key: Value,
-    pub(super) unit_metadata: Value,
-    pub(super) override_config: Value,
+pub struct Request {
+    /// The upload.
+    pub upload_id: Value,
+    /// The type of the unit.
+    pub unit_type_id: Value,
+    /// Its key.
+    pub unit_key: Value,
+    /// Fields of the unit beside its key.
+    pub unit_metadata: Value,
+    /// Override of the importer's configuration.
+    pub override_config: Value,
 }
 
 /// Runs `Job::ImportUpload`.
-pub(super) async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Failure> {
+///
+/// # Errors
+/// Those that the task ends with.
+pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Failure> {
     let engine = Arc::clone(&run.engine);
     let Subject {
         repo,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use pith_engine::uploads::UploadQuota;
+use pith_pulp::uploads::UploadQuota;
 
 use super::units::{Span, size};
 

@@ -154,7 +154,7 @@ async fn what_the_database_decides_is_copied_and_removed_as_a_search_finds_it(on
     ] {
         let criteria = json!({"type_ids": ["rpm"], "filters": {"unit": filter}});
         let asked = UnitCriteria::parse(&criteria).unwrap();
-        let found = h.engine.repository_units("zoo", asked).await.unwrap();
+        let found = h.pulp.repository_units("zoo", asked).await.unwrap();
         let found = found.try_concat().await.unwrap().len();
         let copied = copy(&h, "zoo", "copy", criteria.clone(), json!({})).await;
         assert_eq!(names(&copied).len(), found, "{criteria}");
@@ -380,7 +380,7 @@ async fn orphans_go_and_published_files_stay(on: On) {
     h.sync("a").await;
     assert_eq!(delete_orphans(&h, Orphans::All).await, json!({}));
     remove(&h, "a", json!({"filters": {"unit": {"name": "x.iso"}}})).await;
-    let counted = h.engine.orphan_counts().await.unwrap();
+    let counted = h.pulp.orphan_counts().await.unwrap();
     assert_eq!(counted["iso"]["count"], 1);
     assert_eq!(delete_orphans(&h, Orphans::All).await, json!({"iso": 1}));
     let blob = pith_core::Sha256::of(b"one");

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use pith_core::Document;
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::error::PulpError;
-use pith_engine::auth::Principal;
-use pith_engine::repositories::Expand;
+use pith_pulp::auth::Principal;
+use pith_pulp::repositories::Expand;
 use pith_store::NewTask;
 use pith_testkit::repos::{Spec, write_repository};
 use proptest::prelude::*;
@@ -293,14 +293,14 @@ async fn filled(h: &Harness, runner: &mut TestRunner) {
         let id = format!("r{at}");
         let name = (at % 2 == 0).then_some("ab");
         let made = json!({"id": id, "display_name": name, "notes": any()});
-        h.engine.repository_create(&body(made)).await.unwrap();
+        h.pulp.repository_create(&body(made)).await.unwrap();
         let made = json!({"id": format!("g{at}"), "notes": any(), "repo_ids": ["zoo"]});
-        h.engine
+        h.pulp
             .group_create(&body(made), &Principal::System)
             .await
             .unwrap();
         let made = json!({"login": format!("u{at}"), "name": name.unwrap_or("ba")});
-        h.engine.user_create(&body(made)).await.unwrap();
+        h.pulp.user_create(&body(made)).await.unwrap();
         let task = NewTask {
             id: pith_core::TaskId::new(),
             kind: "t".to_owned(),
@@ -330,10 +330,10 @@ async fn filled(h: &Harness, runner: &mut TestRunner) {
 
 /// The documents that a search finds, with units of a repository as they are without it.
 async fn documents(h: &Harness, what: &str, filter: &Value) -> Result<Vec<Value>, PulpError> {
-    let engine = &h.engine;
+    let pulp = &h.pulp;
     if what == "zoo" {
         let asked = json!({"type_ids": ["rpm"], "filters": {"unit": filter}});
-        let found = engine
+        let found = pulp
             .repository_units("zoo", UnitCriteria::parse(&asked)?)
             .await?;
         let units = gathered(found).await.into_iter();
@@ -341,15 +341,15 @@ async fn documents(h: &Harness, what: &str, filter: &Value) -> Result<Vec<Value>
     }
     let criteria = Criteria::parse(&json!({ "filters": filter }))?;
     match what {
-        "repositories" => engine.repository_search(&criteria, Expand::default()).await,
-        "distributors" => engine.distributor_search(&criteria).await,
-        "users" => engine.user_search(&criteria).await,
-        "groups" => engine.group_search(&criteria).await,
+        "repositories" => pulp.repository_search(&criteria, Expand::default()).await,
+        "distributors" => pulp.distributor_search(&criteria).await,
+        "users" => pulp.user_search(&criteria).await,
+        "groups" => pulp.group_search(&criteria).await,
         "tasks" => {
-            let found = engine.task_search(&criteria).await?;
+            let found = pulp.task_search(&criteria).await?;
             Ok(found.into_iter().map(Value::Object).collect())
         }
-        unit_type => Ok(gathered(engine.type_units(unit_type, criteria, false).await?).await),
+        unit_type => Ok(gathered(pulp.type_units(unit_type, criteria, false).await?).await),
     }
 }
 

@@ -10,6 +10,7 @@ use pith_core::task::TaskState;
 use pith_core::{Clock, Document, ObjectId, Sha256, SignedDuration, SystemClock, TaskId};
 use pith_engine::{Engine, Job, Registry, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher, FileFeeds, RetryPolicy};
+use pith_pulp::Pulp;
 use pith_store::{Distributor, Importer, Repository, Store, Task, UnitQuery};
 use pith_testkit::upstream::Upstream;
 use serde_json::{Value, json};
@@ -43,6 +44,7 @@ macro_rules! on_both {
 
 pub(crate) struct Harness {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) pulp: Arc<Pulp>,
     pub(crate) upstream: Upstream,
     folder: TempDir,
     shutdown: CancellationToken,
@@ -88,9 +90,11 @@ impl Harness {
         let lost_after = pith_engine::LOST_AFTER;
         let engine = open(&database, folder.path(), (&clock, lost_after), &rpm).await;
         let shutdown = CancellationToken::new();
-        let workers = work(&engine, &shutdown);
+        let pulp = Arc::new(Pulp::new(Arc::clone(&engine)));
+        let workers = work(&pulp, &shutdown);
         Some(Self {
             engine,
+            pulp,
             upstream,
             folder,
             shutdown,
@@ -117,9 +121,10 @@ impl Harness {
         let _ = (&mut self.workers).await;
         self.engine.store.close().await;
         self.engine = self.another_process().await;
+        self.pulp = Arc::new(Pulp::new(Arc::clone(&self.engine)));
         self.engine.blobs.sweep_spool(Duration::ZERO).await.unwrap();
         self.shutdown = CancellationToken::new();
-        self.workers = work(&self.engine, &self.shutdown);
+        self.workers = work(&self.pulp, &self.shutdown);
     }
 
     /// An engine like this one's on the same database, without workers.
@@ -197,7 +202,7 @@ impl Harness {
     /// Changes the settings of a yum importer; those that are null go back to their defaults.
     pub(crate) async fn set_config(&self, repo: &str, changes: Value) {
         let body = serde_json::from_value(json!({ "importer_config": changes })).unwrap();
-        let task = self.engine.importer_update(repo, "yum_importer", &body);
+        let task = self.pulp.importer_update(repo, "yum_importer", &body);
         let task = self.ended(task.await.unwrap()).await;
         assert_eq!(task.state, TaskState::Finished, "{task:?}");
     }
@@ -378,9 +383,9 @@ async fn open(
     Arc::new(engine.with_content_sources(content_sources(folder)))
 }
 
-fn work(engine: &Arc<Engine>, shutdown: &CancellationToken) -> JoinHandle<()> {
-    let (engine, shutdown) = (Arc::clone(engine), shutdown.clone());
-    tokio::spawn(async move { run_workers(engine, 2, shutdown).await.unwrap() })
+fn work(pulp: &Arc<Pulp>, shutdown: &CancellationToken) -> JoinHandle<()> {
+    let (engine, jobs, shutdown) = (Arc::clone(&pulp.engine), pulp.clone(), shutdown.clone());
+    tokio::spawn(async move { run_workers(engine, jobs, 2, shutdown).await.unwrap() })
 }
 
 /// A manifest and its files at `prefix` of the upstream.

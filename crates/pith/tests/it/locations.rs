@@ -213,7 +213,7 @@ async fn a_token_in_the_feed_is_behind_every_path_and_nowhere_else() {
             "{urls:?}"
         );
         download(&h, repo).await;
-        let importers = h.engine.importer_list(repo).await.unwrap();
+        let importers = h.pulp.importer_list(repo).await.unwrap();
         let shown = importers[0]["config"]["feed"].as_str().unwrap();
         assert!(shown.ends_with("?*****&*****"), "{shown}");
     }
@@ -296,7 +296,7 @@ async fn a_feed_on_this_machine_may_have_any_name() {
     h.repository("r", "rpm", "/", json!({})).await;
     let change = json!({"importer_config": {"feed": feed}});
     let id = h
-        .engine
+        .pulp
         .importer_update("r", "yum_importer", change.as_object().unwrap())
         .await
         .unwrap();

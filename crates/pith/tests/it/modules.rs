@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
 use pith_engine::Job;
-use pith_engine::repositories::Expand;
-use pith_engine::search::Shown;
+use pith_pulp::repositories::Expand;
+use pith_pulp::search::Shown;
 use serde_json::{Value, json};
 
 use crate::feeds::{
@@ -54,7 +54,7 @@ async fn documents_that_nobody_interprets_follow_the_feed(on: On) {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
     let shown = h
-        .engine
+        .pulp
         .repository_document("mod", Expand::default(), false)
         .await
         .unwrap();
@@ -286,7 +286,7 @@ async fn packages_are_modular_whichever_came_first(on: On) {
 /// The packages that a search of a repository shows, by name and whether they are modular; all fields, or these.
 async fn shown(h: &Harness, repo: &str, criteria: Value) -> Vec<String> {
     let criteria = pith_core::criteria::UnitCriteria::parse(&criteria).unwrap();
-    let found = h.engine.repository_units(repo, criteria).await.unwrap();
+    let found = h.pulp.repository_units(repo, criteria).await.unwrap();
     let batches: Vec<Vec<Shown>> = found.try_collect().await.unwrap();
     let mut found: Vec<String> = Vec::new();
     for shown in batches.into_iter().flatten() {

@@ -34,7 +34,7 @@ async fn move_to(h: &Harness, repo: &str, path: &str) -> Task {
 async fn change(h: &Harness, repo: &str, settings: Value) -> Task {
     let body = json!({"distributor_config": settings});
     let body = serde_json::from_value(body).unwrap();
-    let task = h.engine.distributor_update(repo, YUM, &body).await.unwrap();
+    let task = h.pulp.distributor_update(repo, YUM, &body).await.unwrap();
     h.ended(task).await
 }
 
@@ -142,7 +142,7 @@ async fn add(h: &Harness, repo: &str, id: &str, path: &str) {
         "distributor_config": {"http": true, "https": true, "relative_url": path},
     });
     let wanted = serde_json::from_value(wanted).unwrap();
-    h.engine.distributor_create(repo, &wanted).await.unwrap();
+    h.pulp.distributor_create(repo, &wanted).await.unwrap();
 }
 
 async fn two_distributors_of_one_repository_share_a_path_and_the_last_publish_counts(on: On) {
@@ -183,6 +183,6 @@ async fn a_path_has_the_guard_of_whoever_is_served_there(on: On) {
     let unset = h.engine.store.distributor_set_guard("a", YUM, None);
     unset.await.unwrap();
     assert_eq!(guard_at(&h, "z").await, None);
-    assert_eq!(h.engine.guards_restore().await.unwrap(), 1);
+    assert_eq!(h.pulp.guards_restore().await.unwrap(), 1);
     assert_eq!(guard_at(&h, "z").await, guard);
 }

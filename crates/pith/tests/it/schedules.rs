@@ -6,9 +6,9 @@ use pith_core::clock::SignedDuration;
 use pith_core::task::TaskState;
 use pith_core::{Document, ManualClock, Network, TaskId};
 use pith_engine::Scheduler;
-use pith_engine::auth::{Authenticator, Principal};
-use pith_engine::people::Way;
-use pith_engine::schedules::Target;
+use pith_pulp::auth::{Authenticator, Principal};
+use pith_pulp::people::Way;
+use pith_pulp::schedules::Target;
 use pith_store::{HistoryKind, HistoryQuery, Task};
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ impl Timed {
         let h = Harness::start_at(on, clock.clone()).await?;
         put_files(&h.upstream, "/f/", &[("a.iso", b"aaa")]);
         h.repository("files", "iso", "/f/", json!({})).await;
-        let scheduler = Scheduler::new(Arc::clone(&h.engine));
+        let scheduler = Scheduler::new(Arc::clone(&h.engine), h.pulp.clone());
         Some(Self {
             h,
             clock,
@@ -65,12 +65,12 @@ impl Timed {
 
     async fn schedule_by(&self, target: Target<'_>, body: Value, by: &Principal) -> String {
         let body = object(body);
-        let made = self.h.engine.schedule_create(target, &body, by).await;
+        let made = self.h.pulp.schedule_create(target, &body, by).await;
         made.unwrap()["_id"].as_str().unwrap().to_owned()
     }
 
     async fn read(&self, target: Target<'_>, id: &str) -> Value {
-        self.h.engine.schedule_read(target, id).await.unwrap()
+        self.h.pulp.schedule_read(target, id).await.unwrap()
     }
 
     /// Moves the clock, lets the scheduler look, and waits for the tasks that schedules queued, and theirs.
@@ -160,7 +160,7 @@ async fn of_two_schedulers_one_works_and_each_run_is_one_task(on: On) {
         return;
     };
     t.schedule(PUBLISH, json!({"schedule": "PT1H"})).await;
-    let other = Scheduler::new(t.h.another_process().await);
+    let other = Scheduler::new(t.h.another_process().await, t.h.pulp.clone());
     for _ in 0..3 {
         let before = t.tasks().await;
         let (one, two) = tokio::join!(t.scheduler.tick(), other.tick());
@@ -207,14 +207,14 @@ async fn a_schedule_that_keeps_failing_is_switched_off(on: On) {
     let shown = t.read(SYNC, &id).await;
     assert_eq!(shown["consecutive_failures"], 1);
     let mend = object(json!({"override_config": {}}));
-    t.h.engine
+    t.h.pulp
         .schedule_update(SYNC, &id, &mend, &Principal::System)
         .await
         .unwrap();
     assert_eq!(t.after(1).await[0].state, TaskState::Finished);
     assert_eq!(t.read(SYNC, &id).await["consecutive_failures"], 0);
     let spoil = object(json!({"override_config": {"feed": feed}}));
-    t.h.engine
+    t.h.pulp
         .schedule_update(SYNC, &id, &spoil, &Principal::System)
         .await
         .unwrap();
@@ -238,7 +238,7 @@ async fn a_changed_interval_begins_anew_and_keeps_its_counts(on: On) {
     t.clock.advance(SignedDuration::from_hours(1));
     let change = object(json!({"schedule": "R9/PT3H"}));
     let changed =
-        t.h.engine
+        t.h.pulp
             .schedule_update(PUBLISH, &id, &change, &Principal::System)
             .await;
     let changed = changed.unwrap();
@@ -249,7 +249,7 @@ async fn a_changed_interval_begins_anew_and_keeps_its_counts(on: On) {
     assert_eq!(t.after(0).await.len(), 1, "the new start is now");
     let again = object(json!({"schedule": "R50/2016-02-01T00:00:00Z/P1M"}));
     let changed =
-        t.h.engine
+        t.h.pulp
             .schedule_update(PUBLISH, &id, &again, &Principal::System)
             .await;
     let changed = changed.unwrap();
@@ -279,7 +279,7 @@ async fn a_publish_is_scheduled_with_its_override(on: On) {
     let tasks = t.after(1).await;
     assert_eq!(tasks[0].result["result"], "skipped", "{tasks:?}");
     let force = object(json!({"override_config": {"force_full": true}}));
-    t.h.engine
+    t.h.pulp
         .schedule_update(PUBLISH, &plain, &force, &Principal::System)
         .await
         .unwrap();
@@ -297,11 +297,11 @@ async fn a_removed_importer_takes_its_schedules_along(on: On) {
         t.read(SYNC, &id).await["kwargs"]["overrides"]["proxy_password"],
         "*****"
     );
-    let other = t.h.engine.schedule_read(PUBLISH, &id).await.unwrap_err();
+    let other = t.h.pulp.schedule_read(PUBLISH, &id).await.unwrap_err();
     assert_eq!(other.extra["resources"], json!({"schedule_id": id}));
-    let removal = t.h.engine.importer_remove("files", "iso_importer").await;
+    let removal = t.h.pulp.importer_remove("files", "iso_importer").await;
     t.h.ended(removal.unwrap()).await;
-    let gone = t.h.engine.schedule_read(SYNC, &id).await.unwrap_err();
+    let gone = t.h.pulp.schedule_read(SYNC, &id).await.unwrap_err();
     assert_eq!(
         gone.extra["resources"],
         json!({"importer_id": "iso_importer"})
@@ -313,11 +313,11 @@ async fn a_schedule_ends_with_the_right_of_who_made_it(on: On) {
     let Some(t) = Timed::start(on).await else {
         return;
     };
-    let engine = &t.h.engine;
+    let pulp = &t.h.pulp;
     let authenticator = Authenticator::default();
     let by = async |login: &str| {
         let here = Network::of([127, 0, 0, 1].into());
-        let found = authenticator.check(&engine.store, here, login, "secret");
+        let found = authenticator.check(&pulp.engine.store, here, login, "secret");
         found.await.unwrap().unwrap()
     };
     let change = async |way: Way, login: &str| {
@@ -325,11 +325,11 @@ async fn a_schedule_ends_with_the_right_of_who_made_it(on: On) {
             json!({"login": login, "resource": "/v2/repositories/files/",
             "operations": ["CREATE", "UPDATE"]}),
         );
-        engine.permission_of_user(&body, way).await.unwrap();
+        pulp.permission_of_user(&body, way).await.unwrap();
     };
     let make = async |login: &str| {
         let body = object(json!({"login": login, "password": "secret"}));
-        engine.user_create(&body).await.unwrap();
+        pulp.user_create(&body).await.unwrap();
         change(Way::Grant, login).await;
     };
     make("goes").await;
@@ -338,7 +338,7 @@ async fn a_schedule_ends_with_the_right_of_who_made_it(on: On) {
     let goes = t.schedule_by(SYNC, hourly.clone(), &by("goes").await).await;
     let loses = t.schedule_by(SYNC, hourly, &by("loses").await).await;
     assert!(!t.after(1).await.is_empty());
-    engine.user_delete("goes").await.unwrap();
+    pulp.user_delete("goes").await.unwrap();
     change(Way::Revoke, "loses").await;
     // Somebody else of the same login.
     make("goes").await;
@@ -350,7 +350,7 @@ async fn a_schedule_ends_with_the_right_of_who_made_it(on: On) {
     // Whoever updates it answers for it.
     let enable = object(json!({"enabled": true}));
     let by = by("goes").await;
-    let taken = engine.schedule_update(SYNC, &goes, &enable, &by).await;
+    let taken = pulp.schedule_update(SYNC, &goes, &enable, &by).await;
     assert_eq!(taken.unwrap()["enabled"], true);
     assert!(!t.after(1).await.is_empty());
 }

@@ -3,9 +3,9 @@
 use futures::TryStreamExt;
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::{Document, TaskId};
-use pith_engine::auth::Principal;
-use pith_engine::repositories::Expand;
-use pith_engine::search::Shown;
+use pith_pulp::auth::Principal;
+use pith_pulp::repositories::Expand;
+use pith_pulp::search::Shown;
 use pith_store::NewTask;
 use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
@@ -50,14 +50,14 @@ fn criteria(filter: &Value, more: &Value) -> Criteria {
 }
 
 async fn search(h: &Harness, what: &str, criteria: &Criteria) -> Vec<Value> {
-    let engine = &h.engine;
+    let pulp = &h.pulp;
     match what {
-        "repositories" => engine.repository_search(criteria, Expand::default()).await,
-        "distributors" => engine.distributor_search(criteria).await,
-        "users" => engine.user_search(criteria).await,
-        "groups" => engine.group_search(criteria).await,
+        "repositories" => pulp.repository_search(criteria, Expand::default()).await,
+        "distributors" => pulp.distributor_search(criteria).await,
+        "users" => pulp.user_search(criteria).await,
+        "groups" => pulp.group_search(criteria).await,
         _ => {
-            let found = engine.task_search(criteria).await;
+            let found = pulp.task_search(criteria).await;
             found.map(|found| found.into_iter().map(Value::Object).collect())
         }
     }
@@ -205,11 +205,11 @@ async fn documents_are_found_and_sorted_by_their_object_ids(on: On) {
     filled(&h).await;
     for id in ["ann", "ben"] {
         let body = |value: Value| serde_json::from_value::<Document>(value).unwrap();
-        h.engine
+        h.pulp
             .user_create(&body(json!({"login": id})))
             .await
             .unwrap();
-        h.engine
+        h.pulp
             .group_create(&body(json!({"id": id})), &Principal::System)
             .await
             .unwrap();
@@ -250,12 +250,12 @@ async fn documents_are_found_and_sorted_by_their_object_ids(on: On) {
         ("groups", true),
     ] {
         let nonsense = criteria(&json!({"$or": [{"_id": "nonsense"}]}), &json!({}));
-        let engine = &h.engine;
+        let pulp = &h.pulp;
         let found = match what {
-            "repositories" => engine.repository_search(&nonsense, Expand::default()).await,
-            "users" => engine.user_search(&nonsense).await,
-            "groups" => engine.group_search(&nonsense).await,
-            _ => engine.task_search(&nonsense).await.map(|_| Vec::new()),
+            "repositories" => pulp.repository_search(&nonsense, Expand::default()).await,
+            "users" => pulp.user_search(&nonsense).await,
+            "groups" => pulp.group_search(&nonsense).await,
+            _ => pulp.task_search(&nonsense).await.map(|_| Vec::new()),
         };
         assert_eq!(found.is_ok(), answered, "{what}");
     }
@@ -272,11 +272,11 @@ async fn units_are_found_and_sorted_by_what_they_have(on: On) {
     h.sync("zoo").await;
     let content = async |type_id: &str, asked: Value| {
         let criteria = Criteria::parse(&asked).unwrap();
-        gathered(h.engine.type_units(type_id, criteria, false).await.unwrap()).await
+        gathered(h.pulp.type_units(type_id, criteria, false).await.unwrap()).await
     };
     let associated = async |asked: Value| {
         let criteria = UnitCriteria::parse(&asked).unwrap();
-        let found = h.engine.repository_units("zoo", criteria).await.unwrap();
+        let found = h.pulp.repository_units("zoo", criteria).await.unwrap();
         gathered(found).await
     };
     let all = content("rpm", json!({})).await;
@@ -331,7 +331,7 @@ async fn units_are_found_and_sorted_by_what_they_have(on: On) {
     assert!(ends.is_sorted(), "{ends:?}");
     let unknown =
         UnitCriteria::parse(&json!({"type_ids": ["rpm"], "sort": {"unit": [["bogus", 1]]}}));
-    let refused = h.engine.repository_units("zoo", unknown.unwrap()).await;
+    let refused = h.pulp.repository_units("zoo", unknown.unwrap()).await;
     let refused = refused.err().unwrap();
     assert_eq!(
         refused.extra["property_names"],
@@ -340,7 +340,7 @@ async fn units_are_found_and_sorted_by_what_they_have(on: On) {
 }
 
 /// All documents of an answer, whichever form they have.
-pub(crate) async fn gathered(stream: pith_engine::search::DocumentStream) -> Vec<Value> {
+pub(crate) async fn gathered(stream: pith_pulp::search::DocumentStream) -> Vec<Value> {
     let batches: Vec<_> = stream.try_collect().await.unwrap();
     let shown = batches.into_iter().flatten();
     shown

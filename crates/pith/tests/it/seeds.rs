@@ -65,12 +65,12 @@ impl Client {
 async fn serve(harness: &Harness) -> SocketAddr {
     let engine = std::sync::Arc::clone(&harness.engine);
     let password = Some("admin".to_owned());
-    pith_engine::auth::ensure_first_admin(&engine.store, engine.clock.as_ref(), password)
+    pith_pulp::auth::ensure_first_admin(&engine.store, engine.clock.as_ref(), password)
         .await
         .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = pith_api::router(engine);
+    let router = pith_api::router(std::sync::Arc::clone(&harness.pulp));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     address
 }

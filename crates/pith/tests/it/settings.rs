@@ -335,7 +335,7 @@ async fn a_repository_is_served_where_and_how_its_settings_say(on: On) {
             let settings = json!({"relative_url": "some/where", keys[0]: http, keys[1]: https});
             let body = json!({"distributor_config": settings});
             let body = serde_json::from_value(body).unwrap();
-            let task = h.engine.distributor_update(kind, distributor, &body).await;
+            let task = h.pulp.distributor_update(kind, distributor, &body).await;
             let task = h.ended(task.unwrap()).await;
             assert_eq!(task.state, TaskState::Finished, "{task:?}");
             let task = h.publish(kind, distributor, json!({})).await;

@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use pith_core::criteria::Criteria;
 use pith_core::task::TaskState;
 use pith_engine::Job;
-use pith_engine::search::Shown;
+use pith_pulp::search::Shown;
 use pith_store::Task;
 use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn import_into(h: &Harness, repo: &str, bytes: Option<Vec<u8>>, import: Im
 }
 
 async fn units(h: &Harness, type_id: &str) -> Vec<Value> {
-    let found = h.engine.type_units(type_id, Criteria::default(), false);
+    let found = h.pulp.type_units(type_id, Criteria::default(), false);
     let batches: Vec<_> = found.await.unwrap().try_collect().await.unwrap();
     let shown = batches.into_iter().flatten();
     shown

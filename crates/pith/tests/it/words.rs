@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use clap::FromArgMatches;
 use pith_cli::{ClientCommand, Context, Families, Format, Globals, Prompt, Ui};
 use pith_content::words::Family;
-use pith_engine::auth;
+use pith_pulp::auth;
 use secrecy::SecretString;
 
 use crate::harness::{Harness, On};
@@ -40,7 +40,7 @@ async fn serve(h: &Harness) -> String {
         .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = pith_api::router(Arc::clone(&h.engine));
+    let router = pith_api::router(Arc::clone(&h.pulp));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }

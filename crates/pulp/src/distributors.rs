@@ -1,0 +1,401 @@
+//! Distributors of repositories: documents, checks, and the calls that change them
+//! (reference: platform-api §4.1 and §4.4).
+
+use pith_content::Config;
+use pith_content::publish::{ClientGuard, OtherDistributor};
+use pith_core::clock::iso;
+use pith_core::error::PulpError;
+use pith_core::{Document, ObjectId, Sha256, TaskId};
+use pith_engine::error::from_store;
+use pith_engine::guards::digest_of;
+use pith_engine::masks::shown;
+use pith_engine::{Job, Registry};
+use pith_store::{Distributor, Store, WholeTx};
+use pith_trust::{Guard, RevocationLists};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::Pulp;
+use crate::repositories::LONGEST_ID;
+
+/// The distributor as the API shows it: without the keys that came with its certificates.
+#[must_use]
+pub fn document(registry: &Registry, distributor: &Distributor) -> Value {
+    let descriptor = registry
+        .distributor(&distributor.type_id)
+        .map(|plugin| plugin.descriptor());
+    let href = format!(
+        "/pulp/api/v2/repositories/{}/distributors/{}/",
+        distributor.repo_id, distributor.id
+    );
+    json!({
+        "_id": distributor.oid.to_json(),
+        "_ns": "repo_distributors",
+        "_href": href,
+        "id": distributor.id,
+        "distributor_type_id": distributor.type_id,
+        "repo_id": distributor.repo_id,
+        "config": shown(&distributor.config, descriptor),
+        "auto_publish": distributor.auto_publish,
+        "last_publish": distributor.last_publish.map(iso),
+        "last_updated": iso(distributor.last_updated),
+        "last_override_config": {},
+        "scratchpad": distributor.scratchpad,
+    })
+}
+
+/// Sorts distributors as they were made, which is how lists show them.
+#[must_use]
+pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
+    distributors.sort_by(|a, b| a.oid.cmp(&b.oid));
+    distributors
+}
+
+/// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere. They
+/// must not change before the configuration is saved: `store` stands for the transaction that saves it, in which the
+/// distributors are locked. Answers the digest of the guard that it names, to be saved with it; `readable` is the one that
+/// was looked at before the transaction.
+///
+/// # Errors
+/// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses, 400 for a guard whose
+/// authorities cannot be read.
+pub(crate) async fn check_config(
+    registry: &Registry,
+    store: &Store,
+    repo_id: &str,
+    type_id: &str,
+    config: &Document,
+    readable: Option<Sha256>,
+) -> Result<Option<Sha256>, PulpError> {
+    let plugin = registry
+        .distributor(type_id)
+        .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
+    let elsewhere = store.distributors_elsewhere(type_id, repo_id).await;
+    let others: Vec<OtherDistributor> = elsewhere
+        .map_err(from_store)?
+        .into_iter()
+        .map(|other| OtherDistributor {
+            repo_id: other.repo_id,
+            id: other.id,
+            config: Config::new(other.config),
+        })
+        .collect();
+    let config = Config::new(config.clone());
+    plugin
+        .validate(repo_id, &config, &others)
+        .map_err(PulpError::data)?;
+    let Some(guard) = plugin.guard(&config) else {
+        return Ok(None);
+    };
+    let digest = digest_of(&guard);
+    if readable != Some(digest) {
+        require_readable(guard).await?;
+    }
+    Ok(Some(digest))
+}
+
+/// Looks at the guard that a configuration names, which takes time that no transaction should take. Answers its digest.
+///
+/// # Errors
+/// 400 for a guard whose authorities cannot be read.
+pub(crate) async fn check_guard(
+    registry: &Registry,
+    type_id: &str,
+    config: &Document,
+) -> Result<Option<Sha256>, PulpError> {
+    let plugin = registry.distributor(type_id);
+    let Some(guard) = plugin.and_then(|plugin| plugin.guard(&Config::new(config.clone()))) else {
+        return Ok(None);
+    };
+    let digest = digest_of(&guard);
+    require_readable(guard).await?;
+    Ok(Some(digest))
+}
+
+/// The right to read a guard that somebody wants: one at a time, on a thread that nobody waits for.
+static READING: Semaphore = Semaphore::const_new(1);
+
+/// Refuses authorities that could let nobody in.
+async fn require_readable(guard: ClientGuard) -> Result<(), PulpError> {
+    let ClientGuard {
+        setting,
+        authorities,
+    } = guard;
+    let failed = |error: &dyn std::fmt::Display| PulpError::execution(error.to_string());
+    let permit = READING.acquire().await.map_err(|error| failed(&error))?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let read = Guard::new(&authorities, &RevocationLists::default()).map(drop);
+        drop(permit);
+        read
+    });
+    let read = reading.await.map_err(|error| failed(&error))?;
+    read.map_err(|error| {
+        PulpError::data(format!(
+            "Configuration value for [{setting}] is not a valid certificate: {error}"
+        ))
+    })
+}
+
+/// Tells whether Pulp's language counted the value as true.
+#[must_use]
+pub fn truthy(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+    }
+}
+
+/// Letters, digits, `-` and `_`; no dot, unlike a repository id.
+pub(crate) fn is_distributor_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= LONGEST_ID
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+impl Pulp {
+    /// Starts a transaction in which distributors are given their settings.
+    pub(crate) async fn distributors_change(&self) -> Result<WholeTx, PulpError> {
+        let tx = self.engine.store.begin_whole().await.map_err(from_store)?;
+        tx.distributors_lock().await.map_err(from_store)?;
+        Ok(tx)
+    }
+
+    /// Reads and checks a distributor that somebody wants for `repo_id`, to be saved in the transaction that `store` stands
+    /// for: see [`check_config`].
+    ///
+    /// # Errors
+    /// 400 naming `distributor_type_id`, `distributor_config` or `distributor_id`, or the type's refusal.
+    pub(crate) async fn distributor_wanted(
+        &self,
+        store: &Store,
+        repo_id: &str,
+        body: &Document,
+        readable: Option<Sha256>,
+    ) -> Result<Distributor, PulpError> {
+        let type_id = body
+            .get("distributor_type_id")
+            .and_then(Value::as_str)
+            .filter(|type_id| self.engine.registry.distributor(type_id).is_some())
+            .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
+        let mut config = match body.get("distributor_config") {
+            None | Some(Value::Null) => Document::new(),
+            Some(Value::Object(config)) => config.clone(),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"])),
+        };
+        config.retain(|_, value| !value.is_null());
+        let id = match body.get("distributor_id") {
+            None | Some(Value::Null) => Uuid::new_v4().to_string(),
+            Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
+        };
+        let guard = check_config(
+            &self.engine.registry,
+            store,
+            repo_id,
+            type_id,
+            &config,
+            readable,
+        )
+        .await?;
+        let now = self.engine.clock.now();
+        Ok(Distributor {
+            repo_id: repo_id.to_owned(),
+            id,
+            oid: ObjectId::new(now),
+            type_id: type_id.to_owned(),
+            config,
+            auto_publish: truthy(body.get("auto_publish")),
+            last_publish: None,
+            last_updated: now,
+            last_override: None,
+            scratchpad: Document::new(),
+            guard,
+        })
+    }
+
+    /// As [`check_guard`], for a distributor that somebody wants; what is wrong with the rest of it is told later.
+    ///
+    /// # Errors
+    /// 400 for a guard whose authorities cannot be read.
+    pub(crate) async fn guard_wanted(&self, body: &Document) -> Result<Option<Sha256>, PulpError> {
+        let type_id = body.get("distributor_type_id").and_then(Value::as_str);
+        let config = body.get("distributor_config").and_then(Value::as_object);
+        match (type_id, config) {
+            (Some(type_id), Some(config)) => {
+                let mut config = config.clone();
+                config.retain(|_, value| !value.is_null());
+                check_guard(&self.engine.registry, type_id, &config).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Sees that the guard of each distributor is the one that its settings name: those of older versions were saved without.
+    /// To be called before anything is served. Answers how many distributors are guarded.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn guards_restore(&self) -> Result<usize, PulpError> {
+        let tx = self.distributors_change().await?;
+        let mut guarded = 0;
+        for distributor in tx.distributor_list(None).await.map_err(from_store)? {
+            let guard = self.engine.client_guard(&distributor);
+            let guard = guard.map(|guard| digest_of(&guard));
+            guarded += usize::from(guard.is_some());
+            if guard != distributor.guard {
+                let Distributor { repo_id, id, .. } = &distributor;
+                let set = tx.distributor_set_guard(repo_id, id, guard).await;
+                set.map_err(from_store)?;
+                tracing::info!(
+                    repo_id,
+                    distributor_id = id,
+                    "the guard of what is published was set"
+                );
+            }
+        }
+        tx.commit().await.map_err(from_store)?;
+        Ok(guarded)
+    }
+
+    /// Gives a repository a distributor, in place of one of the same id. `body` is the request.
+    ///
+    /// # Errors
+    /// 400 when the type is missing, 404 for the repository, then as [`Pulp::distributor_wanted`].
+    pub async fn distributor_create(
+        &self,
+        repo_id: &str,
+        body: &Document,
+    ) -> Result<Value, PulpError> {
+        if body.get("distributor_type_id").is_none_or(Value::is_null) {
+            return Err(PulpError::missing_value(&["distributor_type_id"]));
+        }
+        self.repository_require(repo_id).await?;
+        let readable = self.guard_wanted(body).await?;
+        let tx = self.distributors_change().await?;
+        let distributor = self
+            .distributor_wanted(&tx, repo_id, body, readable)
+            .await?;
+        tx.distributor_create(&distributor)
+            .await
+            .map_err(from_store)?;
+        tx.commit().await.map_err(from_store)?;
+        Ok(document(&self.engine.registry, &distributor))
+    }
+
+    /// The distributors of a repository.
+    ///
+    /// # Errors
+    /// 404 for the repository.
+    pub async fn distributor_list(&self, repo_id: &str) -> Result<Vec<Value>, PulpError> {
+        self.repository_require(repo_id).await?;
+        let found = self
+            .engine
+            .store
+            .distributor_list(Some(&[repo_id.to_owned()]))
+            .await
+            .map_err(from_store)?;
+        let document = |distributor| document(&self.engine.registry, distributor);
+        Ok(oldest_first(found).iter().map(document).collect())
+    }
+
+    /// One distributor; an unknown repository is not told apart from an unknown distributor.
+    ///
+    /// # Errors
+    /// 404 naming both.
+    pub async fn distributor_require(
+        &self,
+        repo_id: &str,
+        id: &str,
+    ) -> Result<Distributor, PulpError> {
+        self.engine
+            .store
+            .distributor_get(repo_id, id)
+            .await
+            .map_err(from_store)?
+            .ok_or_else(|| {
+                PulpError::missing_resource(&[("repo_id", repo_id), ("distributor_id", id)])
+            })
+    }
+
+    /// Queues the task that changes a distributor; the task checks what it is given. `body` is the request.
+    ///
+    /// # Errors
+    /// 404 for the distributor.
+    pub async fn distributor_update(
+        &self,
+        repo_id: &str,
+        id: &str,
+        body: &Document,
+    ) -> Result<TaskId, PulpError> {
+        self.distributor_require(repo_id, id).await?;
+        self.engine
+            .enqueue(Job::UpdateDistributor {
+                repo_id: repo_id.to_owned(),
+                distributor_id: id.to_owned(),
+                config: body
+                    .get("distributor_config")
+                    .cloned()
+                    .unwrap_or_else(|| json!({})),
+                delta: body.get("delta").cloned().unwrap_or(Value::Null),
+            })
+            .await
+    }
+
+    /// Queues the task that removes a distributor.
+    ///
+    /// # Errors
+    /// 404 for the distributor.
+    pub async fn distributor_remove(&self, repo_id: &str, id: &str) -> Result<TaskId, PulpError> {
+        self.distributor_require(repo_id, id).await?;
+        self.engine
+            .enqueue(Job::RemoveDistributor {
+                repo_id: repo_id.to_owned(),
+                distributor_id: id.to_owned(),
+            })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_publish_is_true_for_what_pulp_counted_as_true() {
+        for yes in [
+            json!(true),
+            json!("false"),
+            json!(1),
+            json!([0]),
+            json!({"a": 1}),
+        ] {
+            assert!(truthy(Some(&yes)), "{yes}");
+        }
+        for no in [
+            json!(false),
+            json!(""),
+            json!(0),
+            json!([]),
+            json!({}),
+            json!(null),
+        ] {
+            assert!(!truthy(Some(&no)), "{no}");
+        }
+        assert!(!truthy(None));
+    }
+
+    #[test]
+    fn a_distributor_id_has_no_dot_and_no_blank() {
+        assert!(is_distributor_id("-x_Y9"));
+        for bad in ["", "a b", "a.b", "ü", "a/b"] {
+            assert!(!is_distributor_id(bad), "{bad:?}");
+        }
+    }
+}

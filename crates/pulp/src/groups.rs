@@ -1,0 +1,528 @@
+//! Groups of repositories and their distributors: documents, checks, and the calls that change them
+//! (reference: platform-api §4.10 and §4.11).
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use pith_content::Config;
+use pith_core::clock::iso;
+use pith_core::criteria::{Criteria, project};
+use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::rights::of_repository;
+use pith_core::{Document, ObjectId, Operation, TaskId};
+use pith_engine::Job;
+use pith_engine::error::{from_store, missing};
+use pith_engine::masks::merged;
+use pith_store::{GroupDistributor, RepoGroup, StoreError};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::Pulp;
+use crate::auth::Principal;
+use crate::distributors::is_distributor_id;
+use crate::repositories::{LONGEST_ID, objects_of};
+use crate::search::{GROUPS, select};
+
+/// The characters that are escaped in a segment of `_href`.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+fn href(group_id: &str) -> String {
+    let id = utf8_percent_encode(group_id, SEGMENT);
+    format!("/pulp/api/v2/repo_groups/{id}/")
+}
+
+/// The group as the API shows it.
+#[must_use]
+pub fn document(group: &RepoGroup) -> Value {
+    json!({
+        "_id": group.oid.to_json(),
+        "_ns": "repo_groups",
+        "_href": href(&group.id),
+        "id": group.id,
+        "display_name": group.display_name,
+        "description": group.description,
+        "notes": group.notes,
+        "repo_ids": group.members,
+        "scratchpad": null,
+    })
+}
+
+/// The group distributor as the API shows it.
+#[must_use]
+pub fn distributor_document(distributor: &GroupDistributor) -> Value {
+    json!({
+        "_id": distributor.oid.to_json(),
+        "_ns": "repo_group_distributors",
+        "_href": format!("{}distributors/{}/", href(&distributor.group_id), distributor.id),
+        "id": distributor.id,
+        "distributor_type_id": distributor.type_id,
+        "repo_group_id": distributor.group_id,
+        "config": distributor.config,
+        "last_publish": distributor.last_publish.map(iso),
+        "scratchpad": distributor.scratchpad,
+    })
+}
+
+/// 404 for a group.
+fn no_group(id: &str) -> PulpError {
+    PulpError::missing_resource(&[("repo_group", id)])
+}
+
+/// 404 for a distributor of a group.
+fn no_distributor(group: &str, id: &str) -> PulpError {
+    PulpError::missing_resource(&[("distributor", id), ("repo_group", group)])
+}
+
+/// Returns what the store says of a group that is not there, as the API says it.
+fn of_group(error: StoreError, id: &str) -> PulpError {
+    match error {
+        StoreError::Missing { .. } => no_group(id),
+        other => from_store(other),
+    }
+}
+
+/// A plugin's refusal: Pulp wrapped it once too often, so that the words are found in `args` alone.
+fn refused(message: &str) -> PulpError {
+    let text = "Pulp exception occurred: PulpDataException";
+    let mut error = PulpError::validation(ErrorDetail::new("PLP0000", text));
+    error.extra.insert("args".to_owned(), json!([[message]]));
+    error
+}
+
+/// Names among the keys of `body` that are not in `known`.
+fn only(body: &Document, known: &[&str]) -> Result<(), PulpError> {
+    let unknown: Vec<&str> = (body.keys().map(String::as_str))
+        .filter(|key| !known.contains(key))
+        .collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(PulpError::invalid_value(&unknown))
+    }
+}
+
+/// The ids in `repo_ids`. A text counts as the list of its characters, which it was in Pulp's language.
+fn members_of(body: &Document) -> Result<Vec<String>, PulpError> {
+    let wrong = || PulpError::invalid_value(&["repo_ids"]);
+    let ids: Vec<String> = match body.get("repo_ids") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(text)) => text.chars().map(String::from).collect(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err(wrong()),
+    };
+    Ok(ids)
+}
+
+/// The configuration in a request; null when there is none. Null values are as good as absent.
+fn config_of(body: &Document) -> Result<Value, PulpError> {
+    match body.get("distributor_config") {
+        None | Some(Value::Null) => Ok(Value::Null),
+        Some(Value::Object(config)) => {
+            let given = config.iter().filter(|(_, value)| !value.is_null());
+            let kept: Document = given.map(|(k, v)| (k.clone(), v.clone())).collect();
+            Ok(Value::Object(kept))
+        }
+        Some(_) => Err(PulpError::invalid_value(&["distributor_config"])),
+    }
+}
+
+/// Tells whether somebody may read a repository.
+fn may_read(by: &Principal, repo_id: &str) -> bool {
+    by.may(Operation::Read, &of_repository(repo_id))
+}
+
+/// Puts `changes` into the notes: what is null, false, zero or empty takes its key away.
+fn merge_notes(notes: &mut Value, changes: Document) {
+    if !notes.is_object() {
+        *notes = json!({});
+    }
+    for (key, value) in changes {
+        if crate::distributors::truthy(Some(&value)) {
+            notes[key] = value;
+        } else if let Some(notes) = notes.as_object_mut() {
+            notes.remove(&key);
+        }
+    }
+}
+
+impl Pulp {
+    /// The group `id`.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn group_require(&self, id: &str) -> Result<RepoGroup, PulpError> {
+        let found = self.engine.store.group_get(id).await.map_err(from_store)?;
+        found.ok_or_else(|| no_group(id))
+    }
+
+    /// Every group, as documents.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn group_list(&self) -> Result<Vec<Value>, PulpError> {
+        let groups = self.engine.store.group_list().await.map_err(from_store)?;
+        Ok(groups.iter().map(document).collect())
+    }
+
+    /// Makes a group with its members and distributors, all or nothing, in the name of `by`. `body` is the request.
+    ///
+    /// # Errors
+    /// In the order of the reference: 400 when `id` is missing, 400 naming unknown keys, `distributor_list` or what
+    /// else cannot be, 404 naming unknown repositories, 409, each distributor's refusal.
+    pub async fn group_create(&self, body: &Document, by: &Principal) -> Result<Value, PulpError> {
+        let id = match body.get("id") {
+            None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
+            Some(Value::String(id)) if !id.is_empty() && id.len() <= LONGEST_ID => id.as_str(),
+            Some(_) => return Err(PulpError::invalid_value(&["id"])),
+        };
+        only(
+            body,
+            &[
+                "id",
+                "display_name",
+                "description",
+                "repo_ids",
+                "notes",
+                "distributors",
+            ],
+        )?;
+        let listed = objects_of(body, "distributors", "distributor_list")?;
+        let members = members_of(body)?;
+        self.require_members(&members, by).await?;
+        if self
+            .engine
+            .store
+            .group_get(id)
+            .await
+            .map_err(from_store)?
+            .is_some()
+        {
+            return Err(PulpError::duplicate(id));
+        }
+        let field = |name: &str| body.get(name).cloned().unwrap_or_default();
+        let group = RepoGroup {
+            id: id.to_owned(),
+            oid: ObjectId::new(self.engine.clock.now()),
+            display_name: field("display_name"),
+            description: field("description"),
+            notes: Some(field("notes"))
+                .filter(|notes| !notes.is_null())
+                .unwrap_or_else(|| json!({})),
+            members,
+        };
+        let distributors = listed
+            .iter()
+            .map(|wanted| self.group_distributor_wanted(id, wanted));
+        let distributors: Vec<GroupDistributor> = distributors.collect::<Result<_, _>>()?;
+        self.engine
+            .store
+            .group_create(&group, &distributors)
+            .await
+            .map_err(from_store)?;
+        let mut shown = document(&self.group_require(id).await?);
+        shown["distributors"] = json!(listed);
+        Ok(shown)
+    }
+
+    /// Refuses members that are not there. Those that `by` may not read are not there either.
+    async fn require_members(&self, ids: &[String], by: &Principal) -> Result<(), PulpError> {
+        let mut unknown = Vec::new();
+        for id in ids {
+            let found = self
+                .engine
+                .store
+                .repository_get(id)
+                .await
+                .map_err(from_store)?;
+            if found.is_none() || !may_read(by, id) {
+                unknown.push(id);
+            }
+        }
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(missing(&[("repositories", json!(unknown))]))
+        }
+    }
+
+    /// Changes names and notes of a group. `body` is the request, which is the change itself.
+    ///
+    /// # Errors
+    /// 404, then 400 naming keys that cannot be changed.
+    pub async fn group_update(&self, id: &str, mut body: Document) -> Result<Value, PulpError> {
+        self.group_require(id).await?;
+        only(&body, &["display_name", "description", "notes"])?;
+        let notes = match body.remove("notes") {
+            None | Some(Value::Null) => Document::new(),
+            Some(Value::Object(notes)) => notes,
+            Some(_) => return Err(PulpError::invalid_value(&["notes"])),
+        };
+        let changed = self.engine.store.group_update(id, move |group| {
+            if let Some(name) = body.remove("display_name") {
+                group.display_name = name;
+            }
+            if let Some(description) = body.remove("description") {
+                group.description = description;
+            }
+            if !notes.is_empty() {
+                merge_notes(&mut group.notes, notes);
+            }
+        });
+        Ok(document(
+            &changed.await.map_err(|error| of_group(error, id))?,
+        ))
+    }
+
+    /// Deletes a group with its distributors.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub async fn group_delete(&self, id: &str) -> Result<(), PulpError> {
+        let deleted = self.engine.store.group_delete(id).await;
+        deleted.map_err(|error| of_group(error, id))
+    }
+
+    /// Searches groups. Names are not checked, and `id` is always shown (reference: platform-api §1.10.4).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn group_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
+        let criteria = &GROUPS.prepared(criteria)?;
+        let documents = self.group_list().await?;
+        let found = select(documents, criteria, Value::clone)?;
+        let Some(fields) = &criteria.fields else {
+            return Ok(found);
+        };
+        let always = ["_id", "id", "_href"].map(str::to_owned);
+        let fields: Vec<String> = always.into_iter().chain(fields.iter().cloned()).collect();
+        let cut = |shown: Value| match shown {
+            Value::Object(shown) => Value::Object(project(&shown, &fields)),
+            other => other,
+        };
+        Ok(found.into_iter().map(cut).collect())
+    }
+
+    /// Adds the repositories that match and that `by` may read, to a group. The ids of its repositories afterwards.
+    ///
+    /// # Errors
+    /// 400 for what the criteria name, 404 for the group.
+    pub async fn group_associate(
+        &self,
+        id: &str,
+        criteria: &Criteria,
+        by: &Principal,
+    ) -> Result<Vec<String>, PulpError> {
+        let mut repos = self.repository_ids(criteria).await?;
+        repos.retain(|repo| may_read(by, repo));
+        let joined = self.engine.store.group_join(id, &repos).await;
+        joined.map_err(|error| of_group(error, id))
+    }
+
+    /// Takes the repositories that match and that `by` may read out of a group: what a filter matches tells what is in them. The
+    /// ids of its repositories afterwards.
+    ///
+    /// # Errors
+    /// 400 for what the criteria name, 404 for the group.
+    pub async fn group_unassociate(
+        &self,
+        id: &str,
+        criteria: &Criteria,
+        by: &Principal,
+    ) -> Result<Vec<String>, PulpError> {
+        let mut repos = self.repository_ids(criteria).await?;
+        repos.retain(|repo| may_read(by, repo));
+        let left = self.engine.store.group_leave(id, &repos).await;
+        left.map_err(|error| of_group(error, id))
+    }
+
+    /// The distributors of a group, as documents.
+    ///
+    /// # Errors
+    /// 404 for the group.
+    pub async fn group_distributor_list(&self, group: &str) -> Result<Vec<Value>, PulpError> {
+        self.group_require(group).await?;
+        let found = self.engine.store.group_distributor_list(group).await;
+        let found = found.map_err(from_store)?;
+        Ok(found.iter().map(distributor_document).collect())
+    }
+
+    /// One distributor of a group.
+    ///
+    /// # Errors
+    /// 404 naming the group, or both.
+    pub async fn group_distributor_require(
+        &self,
+        group: &str,
+        id: &str,
+    ) -> Result<GroupDistributor, PulpError> {
+        self.group_require(group).await?;
+        let found = self.engine.store.group_distributor_get(group, id).await;
+        found
+            .map_err(from_store)?
+            .ok_or_else(|| no_distributor(group, id))
+    }
+
+    /// Reads and checks a distributor that somebody wants for a group.
+    fn group_distributor_wanted(
+        &self,
+        group: &str,
+        body: &Document,
+    ) -> Result<GroupDistributor, PulpError> {
+        let type_id = body.get("distributor_type_id").and_then(Value::as_str);
+        let known = type_id.and_then(|id| Some((id, self.engine.registry.group_distributor(id)?)));
+        let (type_id, plugin) =
+            known.ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
+        let id = match body.get("distributor_id") {
+            None | Some(Value::Null) => Uuid::new_v4().to_string(),
+            Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
+        };
+        let config = config_of(body)?;
+        let checked = Config::new(config.as_object().cloned().unwrap_or_default());
+        plugin
+            .validate(group, &checked)
+            .map_err(|words| refused(&words))?;
+        Ok(GroupDistributor {
+            group_id: group.to_owned(),
+            id,
+            oid: ObjectId::new(self.engine.clock.now()),
+            type_id: type_id.to_owned(),
+            config,
+            last_publish: None,
+            scratchpad: Value::Null,
+        })
+    }
+
+    /// Gives a group a distributor, in place of one of the same id. `body` is the request.
+    ///
+    /// # Errors
+    /// 404 for the group, 400 naming what cannot be, or the type's refusal.
+    pub async fn group_distributor_create(
+        &self,
+        group: &str,
+        body: &Document,
+    ) -> Result<Value, PulpError> {
+        self.group_require(group).await?;
+        let distributor = self.group_distributor_wanted(group, body)?;
+        let made = self
+            .engine
+            .store
+            .group_distributor_create(&distributor)
+            .await;
+        made.map_err(|error| of_group(error, group))?;
+        Ok(distributor_document(&distributor))
+    }
+
+    /// Sets keys of a distributor's configuration, null removes one. `body` is the request.
+    ///
+    /// # Errors
+    /// 400 when there is no configuration, 404 naming the group or both, the type's refusal.
+    pub async fn group_distributor_update(
+        &self,
+        group: &str,
+        id: &str,
+        body: &Document,
+    ) -> Result<Value, PulpError> {
+        let changes = match body.get("distributor_config") {
+            None | Some(Value::Null) => {
+                return Err(PulpError::missing_value(&["distributor_config"]));
+            }
+            Some(Value::Object(changes)) => changes.clone(),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"])),
+        };
+        let type_id = self.group_distributor_require(group, id).await?.type_id;
+        let plugin = self.engine.registry.group_distributor(&type_id);
+        let plugin = plugin.ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
+        let decide = |stored: &GroupDistributor| {
+            let stored = stored.config.as_object().cloned().unwrap_or_default();
+            let config = merged(stored, changes);
+            let checked = Config::new(config.clone());
+            plugin
+                .validate(group, &checked)
+                .map_err(|words| refused(&words))?;
+            Ok::<_, PulpError>(Value::Object(config))
+        };
+        let updated = self
+            .engine
+            .store
+            .group_distributor_update(group, id, decide)
+            .await;
+        let updated = updated.map_err(|error| match error {
+            StoreError::Missing { .. } => no_distributor(group, id),
+            other => from_store(other),
+        });
+        Ok(distributor_document(&updated??))
+    }
+
+    /// Removes a distributor of a group.
+    ///
+    /// # Errors
+    /// 404 naming the group, or both.
+    pub async fn group_distributor_remove(&self, group: &str, id: &str) -> Result<(), PulpError> {
+        self.group_require(group).await?;
+        let removed = self.engine.store.group_distributor_remove(group, id).await;
+        match removed.map_err(from_store)? {
+            true => Ok(()),
+            false => Err(no_distributor(group, id)),
+        }
+    }
+
+    /// Queues the publish of a group; whether it has such a distributor is found by the task. `body` is the request.
+    ///
+    /// # Errors
+    /// 400 when `id` is missing, 404 for the group.
+    pub async fn group_publish(
+        &self,
+        group: &str,
+        mut body: Document,
+    ) -> Result<TaskId, PulpError> {
+        let distributor_id = match body.remove("id") {
+            None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
+            Some(id) => id,
+        };
+        self.group_require(group).await?;
+        self.engine
+            .enqueue(Job::PublishGroup {
+                group_id: group.to_owned(),
+                distributor_id,
+                override_config: body.remove("override_config").unwrap_or_default(),
+            })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_merged_and_what_is_empty_takes_its_key_away() {
+        let mut notes = json!({"a": 1, "b": 2, "c": 3});
+        let changes = json!({"a": null, "b": 0, "d": "x", "gone": false});
+        merge_notes(&mut notes, changes.as_object().cloned().unwrap());
+        assert_eq!(notes, json!({"c": 3, "d": "x"}));
+        let mut list = json!([1]);
+        merge_notes(&mut list, Document::from_iter([("k".to_owned(), json!(1))]));
+        assert_eq!(list, json!({"k": 1}));
+    }
+
+    #[test]
+    fn the_path_of_a_group_is_encoded_whatever_its_id() {
+        assert_eq!(href("a b"), "/pulp/api/v2/repo_groups/a%20b/");
+        assert_eq!(href("ü/?"), "/pulp/api/v2/repo_groups/%C3%BC%2F%3F/");
+        assert_eq!(href("a-b_c.d~e"), "/pulp/api/v2/repo_groups/a-b_c.d~e/");
+    }
+
+    #[test]
+    fn a_refusal_hides_its_words_where_pulp_hid_them() {
+        let error = refused("no");
+        assert_eq!(error.status, 400);
+        assert_eq!(error.extra["args"], json!([["no"]]));
+        assert_eq!(error.detail.code, "PLP0000");
+    }
+}

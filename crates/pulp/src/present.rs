@@ -1,0 +1,139 @@
+//! Units, tasks and workers as documents (reference: platform-api §3.1, §4.8, §5.1, §6.1).
+
+use pith_content::{UnitKey, UnitType};
+use pith_core::clock::iso;
+use pith_core::task::task_link;
+use pith_core::{Document, Timestamp};
+use pith_engine::Registry;
+use pith_engine::parts::named;
+use pith_store::{Part, Task, Unit, Worker};
+use serde_json::{Value, json};
+
+/// Below this name Pulp kept its unit files. Nothing lies there: it is a name that clients know.
+const STORAGE: &str = "/var/lib/pulp/content/units";
+
+/// A unit with every field by which it can be filtered, in the form of repository unit search: `_last_updated` in
+/// seconds, `_ns` present. `storage_path` tells whether somebody wants to see that one; it costs a digest.
+#[must_use]
+pub fn unit_document(
+    registry: &Registry,
+    unit: Unit,
+    parts: Vec<Part>,
+    storage_path: bool,
+) -> Document {
+    let Unit {
+        id,
+        type_id,
+        mut doc,
+        downloaded,
+        last_updated,
+        ..
+    } = unit;
+    let kind = registry.unit_type(&type_id);
+    if let Some(kind) = kind.filter(|_| !parts.is_empty()) {
+        kind.rules.present(&mut doc, &named(parts));
+    }
+    if let Some(kind) = kind.filter(|kind| kind.file_backed) {
+        doc.insert("downloaded".to_owned(), json!(downloaded));
+        if storage_path {
+            let path = storage_path_of(kind, &doc);
+            doc.insert("_storage_path".to_owned(), json!(path));
+        }
+    }
+    doc.entry("pulp_user_metadata").or_insert_with(|| json!({}));
+    doc.insert("_id".to_owned(), json!(id));
+    doc.insert("_ns".to_owned(), json!(format!("units_{type_id}")));
+    doc.insert("_last_updated".to_owned(), json!(last_updated.as_second()));
+    doc.insert("_content_type_id".to_owned(), Value::String(type_id));
+    doc
+}
+
+/// Returns what [`unit_document`] adds to a stored document without looking at its parts, given the document's plain fields:
+/// for those who have it as text.
+#[must_use]
+pub fn unit_beside(registry: &Registry, unit: Unit, plain: &Document) -> Document {
+    let type_id = unit.type_id.clone();
+    let mut beside = unit_document(registry, unit, Vec::new(), false);
+    let kind = registry.unit_type(&type_id).filter(|kind| kind.file_backed);
+    if let Some(kind) = kind {
+        let path = storage_path_of(kind, plain);
+        beside.insert("_storage_path".to_owned(), json!(path));
+    }
+    beside
+}
+
+/// `_storage_path`: from the digest of the unit key, as Pulp named its folders; null when the key is not complete.
+fn storage_path_of(kind: &UnitType, doc: &Document) -> Option<String> {
+    let digest = UnitKey::of(kind, doc).ok()?.digest(kind).to_string();
+    let (first, rest) = digest.split_at(2);
+    let mut path = format!("{STORAGE}/{}/{first}/{rest}", kind.id);
+    if let Some(name) = kind.storage_name_of(doc) {
+        path.push('/');
+        path.push_str(name);
+    }
+    Some(path)
+}
+
+/// Turns a unit from the form of repository unit search into that of the content API: no `_ns`, `_last_updated` as
+/// text, `children`.
+pub fn for_content_api(doc: &mut Document) {
+    doc.remove("_ns");
+    if let Some(seconds) = doc.get("_last_updated").and_then(Value::as_i64) {
+        let shown = Timestamp::from_second(seconds).map_or(Value::Null, |at| json!(iso(at)));
+        doc.insert("_last_updated".to_owned(), shown);
+    }
+    doc.insert("children".to_owned(), json!({}));
+}
+
+/// The path of a unit in the content API.
+#[must_use]
+pub fn unit_href(type_id: &str, id: &str) -> String {
+    format!("/pulp/api/v2/content/units/{type_id}/{id}/")
+}
+
+/// The task as lists and searches show it; a single task has `queue` besides.
+#[must_use]
+pub fn task_document(task: &Task) -> Document {
+    let spawned: Vec<Value> = task.spawned.iter().map(|id| task_link(*id)).collect();
+    let progress = match &task.progress {
+        Value::Null => json!({}),
+        progress => progress.clone(),
+    };
+    let document = json!({
+        "_id": task.oid.to_json(),
+        "_ns": "task_status",
+        "_href": format!("/pulp/api/v2/tasks/{}/", task.id),
+        "id": task.oid.as_str(),
+        "task_id": task.id,
+        "task_type": task.kind,
+        "state": task.state.name(),
+        "tags": task.tags,
+        "worker_name": task.worker,
+        "start_time": task.started.map(iso),
+        "finish_time": task.finished.map(iso),
+        "progress_report": progress,
+        "result": task.result,
+        "error": task.error,
+        "spawned_tasks": spawned,
+        "exception": null,
+        "traceback": task.traceback,
+    });
+    match document {
+        Value::Object(map) => map,
+        _ => Document::new(),
+    }
+}
+
+/// `queue` of a single task.
+#[must_use]
+pub fn task_queue(task: &Task) -> String {
+    task.worker
+        .as_ref()
+        .map_or_else(String::new, |worker| format!("{worker}.dq2"))
+}
+
+/// A worker as `/v2/status/` shows it.
+#[must_use]
+pub fn worker_document(worker: &Worker) -> Value {
+    json!({ "_id": worker.name, "_ns": "workers", "last_heartbeat": iso(worker.heartbeat) })
+}
