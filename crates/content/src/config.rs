@@ -98,44 +98,6 @@ impl Config {
     }
 }
 
-/// Sentences on `connect_timeout` and `read_timeout` that are no time to wait.
-#[must_use]
-pub fn timeouts(config: &Config) -> Vec<String> {
-    const DAY: f64 = 86_400.0;
-    let given = ["connect_timeout", "read_timeout"].into_iter();
-    given
-        .filter(|key| {
-            let seconds = config.number(key).filter(|s| *s > 0.0 && *s < DAY);
-            config.get(key).is_some() && seconds.is_none()
-        })
-        .map(|key| {
-            format!(
-                "The configuration parameter <{key}> must be a number of seconds above 0 and below {DAY}."
-            )
-        })
-        .collect()
-}
-
-/// Tells what is wrong with `auth_sites`, in a message for people.
-#[must_use]
-pub fn auth_sites(config: &Config) -> Option<String> {
-    let given = config.get("auth_sites")?;
-    let is_site = |site: &&str| {
-        let url = url::Url::parse(site);
-        // A password in there would have no use: they get the feed's.
-        let is_bare = |url: &url::Url| url.username().is_empty() && url.password().is_none();
-        url.is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare(&url)
-        })
-    };
-    let sites = config.list("auth_sites");
-    let count = given.as_array().map_or(1, Vec::len);
-    (sites.len() != count || !sites.iter().all(is_site)).then(|| {
-        "The configuration parameter <auth_sites> must be a list of sites such as https://cdn.example.com:8443."
-            .to_owned()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

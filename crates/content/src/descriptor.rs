@@ -150,8 +150,24 @@ pub struct PluginDescriptor {
     pub display_name: &'static str,
     /// The unit types it takes, in the order of the wire.
     pub types: &'static [&'static str],
-    /// Its settings.
-    pub settings: &'static [Setting],
+    /// Groups of the platform's settings that it takes, such as [`crate::settings::NETWORK`].
+    pub platform: &'static [&'static [Setting]],
+    /// Its own settings.
+    pub own: &'static [Setting],
+}
+
+impl PluginDescriptor {
+    /// All of its settings.
+    pub fn settings(&self) -> impl Iterator<Item = &'static Setting> + use<> {
+        let platform = self.platform.iter().copied().flatten();
+        self.own.iter().chain(platform)
+    }
+
+    /// The setting `name`.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&'static Setting> {
+        self.settings().find(|setting| setting.name == name)
+    }
 }
 
 /// One setting of an importer or a distributor.
@@ -168,14 +184,6 @@ pub struct Setting {
     /// Is true when it changes anything. One that does not is taken because clients send it, and its help says so.
     pub works: bool,
 }
-
-/// Servers that get an importer's secrets besides the feed's own.
-pub const AUTH_SITES: Setting = Setting::new(
-    "auth_sites",
-    SettingKind::List,
-    "sites (scheme, host and port) that get user, password, token and client certificate besides the feed's own, such as its \
-     mirrors",
-);
 
 impl Setting {
     /// A setting that is not secret.

@@ -19,6 +19,7 @@ pub mod json_text;
 pub mod publish;
 pub mod relative_url;
 pub mod rules;
+pub mod settings;
 pub mod sync;
 pub mod text;
 pub mod unit;

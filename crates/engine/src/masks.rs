@@ -93,7 +93,7 @@ pub fn is_masked(key: &str, given: &Value, stored: &Value) -> bool {
 
 /// A setting of this type that nobody here knows is a secret when its name says so and its value can be one.
 fn is_secret(key: &str, value: &Value, descriptor: Option<&PluginDescriptor>) -> bool {
-    let named = |d: &PluginDescriptor| d.settings.iter().find(|s| s.name == key).map(|s| s.secret);
+    let named = |d: &PluginDescriptor| d.setting(key).map(|setting| setting.secret);
     let sounds_secret = || names_secret(key) && !value.is_number() && !value.is_boolean();
     // A certificate may come with its key.
     let has_key = !ADDRESSES.contains(&key) && holds_secret(key, value);

@@ -16,8 +16,9 @@ mod words;
 use std::sync::Arc;
 
 use pith_content::descriptor::{
-    AUTH_SITES, KeyField, PluginDescriptor, Setting, SettingKind, StorageName, UnitType,
+    KeyField, PluginDescriptor, Setting, SettingKind, StorageName, UnitType,
 };
+use pith_content::settings::NETWORK;
 use pith_content::{ContentType, Distributor, Importer, Words};
 
 pub use publish::IsoDistributor;
@@ -45,61 +46,12 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
     id: "iso_importer",
     display_name: "ISO Importer",
     types: &["iso"],
-    settings: &[
+    platform: &[NETWORK],
+    own: &[
         Setting::new(
             "feed",
             SettingKind::Text,
             "URL of the folder that holds PULP_MANIFEST (http, https or file)",
-        ),
-        Setting::new(
-            "max_speed",
-            SettingKind::Number,
-            "bytes a second of all downloads of a sync together",
-        ),
-        Setting::new(
-            "connect_timeout",
-            SettingKind::Number,
-            "seconds to wait for a connection",
-        ),
-        Setting::new(
-            "read_timeout",
-            SettingKind::Number,
-            "seconds to wait for the next bytes",
-        ),
-        Setting::new(
-            "max_downloads",
-            SettingKind::Integer,
-            "files downloaded at once (default 5)",
-        ),
-        Setting::new("proxy_host", SettingKind::Text, "URL of the proxy"),
-        Setting::new("proxy_port", SettingKind::Integer, "port of the proxy"),
-        Setting::new("proxy_username", SettingKind::Text, "user at the proxy"),
-        Setting::secret("proxy_password", "password at the proxy"),
-        Setting::new("basic_auth_username", SettingKind::Text, "user at the feed"),
-        Setting::secret("basic_auth_password", "password at the feed"),
-        AUTH_SITES,
-        Setting::new(
-            "ssl_ca_cert",
-            SettingKind::Pem,
-            "certificates that the feed's certificate must chain to",
-        ),
-        Setting::new(
-            "ssl_client_cert",
-            SettingKind::Pem,
-            "certificate shown to the feed",
-        ),
-        Setting {
-            secret: true,
-            ..Setting::new(
-                "ssl_client_key",
-                SettingKind::Pem,
-                "key of that certificate",
-            )
-        },
-        Setting::new(
-            "ssl_validation",
-            SettingKind::Bool,
-            "check the feed's certificate (default true)",
         ),
         Setting::new(
             "remove_missing",
@@ -123,7 +75,8 @@ static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
     id: "iso_distributor",
     display_name: "ISO Distributor",
     types: &["iso"],
-    settings: &[
+    platform: &[],
+    own: &[
         Setting::new(
             "serve_http",
             SettingKind::Bool,

@@ -1,20 +1,13 @@
 //! Validation of configurations, as pure functions (reference: rpm §5.2, §10).
 
 use pith_content::publish::OtherDistributor;
+use pith_content::settings::{boolean, faults, printed};
 use pith_content::{Config, relative_url};
 use pith_core::error::type_printed;
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
 use crate::types::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
-
-/// A value as it stands in a message.
-fn printed(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => pith_core::error::printed(other),
-    }
-}
 
 /// Checks the configuration of a yum importer.
 ///
@@ -25,9 +18,10 @@ pub fn importer(config: &Config) -> Result<(), String> {
     if !early.is_empty() {
         return Err(early.join("\n"));
     }
-    let mut errors = Vec::new();
-    feed_and_tls(config, &mut errors);
-    proxy_and_limits(config, &mut errors);
+    let mut errors: Vec<String> = CHECKED
+        .iter()
+        .flat_map(|name| faults(config, name))
+        .collect();
     content_policy(config, &mut errors);
     if errors.is_empty() {
         return Ok(());
@@ -47,7 +41,7 @@ pub fn of_call(config: &Config) -> Result<(), String> {
         "recursive_conservative",
         "skip_erratum_link",
     ] {
-        boolean(config, key, &mut errors);
+        errors.extend(boolean(config, key));
     }
     if let Some(value) = config.get("changelog_limit")
         && config.integer("changelog_limit").is_none_or(|n| n < 0)
@@ -94,118 +88,32 @@ fn signature_policy(config: &Config) -> Vec<String> {
     errors
 }
 
-fn boolean(config: &Config, key: &str, errors: &mut Vec<String>) {
-    if let Some(value) = config.get(key)
-        && config.flag(key).is_none()
-    {
-        errors.push(format!(
-            "The configuration parameter <{key}> must be set to a boolean value, but is currently set to <{}>.",
-            printed(value)
-        ));
-    }
-}
-
-fn text(config: &Config, key: &str, errors: &mut Vec<String>) {
-    if let Some(value) = config.get(key)
-        && !value.is_string()
-    {
-        errors.push(format!(
-            "The configuration parameter <{key}> should be a string, but it was {}.",
-            type_printed(value)
-        ));
-    }
-}
-
-fn positive_integer(config: &Config, key: &str, errors: &mut Vec<String>) {
-    if let Some(value) = config.get(key)
-        && config.integer(key).is_none_or(|n| n < 1)
-    {
-        errors.push(format!(
-            "The configuration parameter <{key}> must be set to a positive integer, but is currently set to <{}>.",
-            printed(value)
-        ));
-    }
-}
-
-fn pair(config: &Config, first: &str, second: &str, errors: &mut Vec<String>) {
-    for (present, absent) in [(first, second), (second, first)] {
-        if config.get(present).is_some() && config.get(absent).is_none() {
-            errors.push(requires(present, absent));
-        }
-    }
-}
-
-fn requires(present: &str, absent: &str) -> String {
-    format!(
-        "The configuration parameter <{present}> requires the <{absent}> parameter to also be set."
-    )
-}
-
-fn feed_and_tls(config: &Config, errors: &mut Vec<String>) {
-    if config.get("feed").is_some_and(|feed| !feed.is_string()) {
-        errors.push("<feed> must be a string.".to_owned());
-    }
-    text(config, "ssl_ca_cert", errors);
-    text(config, "ssl_client_cert", errors);
-    if config.get("ssl_client_key").is_some() && config.get("ssl_client_cert").is_none() {
-        errors.push(requires("ssl_client_key", "ssl_client_cert"));
-    }
-    text(config, "ssl_client_key", errors);
-    boolean(config, "ssl_validation", errors);
-}
-
-fn proxy_and_limits(config: &Config, errors: &mut Vec<String>) {
-    let dependents: Vec<&str> = ["proxy_password", "proxy_port", "proxy_username"]
-        .into_iter()
-        .filter(|key| config.get(key).is_some())
-        .collect();
-    if config.get("proxy_host").is_none() && !dependents.is_empty() {
-        errors.push(
-            "The configuration parameter <proxy_host> is required when any of the following other parameters are \
-             defined: proxy_password, proxy_port, proxy_username."
-                .to_owned(),
-        );
-    }
-    text(config, "proxy_host", errors);
-    positive_integer(config, "proxy_port", errors);
-    if config
-        .integer("proxy_port")
-        .is_some_and(|port| port > i64::from(u16::MAX))
-    {
-        errors.push(format!(
-            "The configuration parameter <proxy_port> must be at most {}.",
-            u16::MAX
-        ));
-    }
-    pair(config, "proxy_username", "proxy_password", errors);
-    text(config, "proxy_username", errors);
-    text(config, "proxy_password", errors);
-    pair(config, "basic_auth_username", "basic_auth_password", errors);
-    text(config, "basic_auth_username", errors);
-    text(config, "basic_auth_password", errors);
-    if let Some(value) = config.get("max_speed")
-        && config.number("max_speed").is_none_or(|n| n <= 0.0)
-    {
-        let shown = match config.number("max_speed") {
-            Some(number) => format!("{number:?}"),
-            None => printed(value),
-        };
-        errors.push(format!(
-            "The configuration parameter <max_speed> must be set to a positive numerical value, but is currently set \
-             to <{shown}>."
-        ));
-    }
-    positive_integer(config, "max_downloads", errors);
-    errors.extend(pith_content::config::timeouts(config));
-    errors.extend(pith_content::config::auth_sites(config));
-}
+/// The platform's settings, in the order of Pulp's list of errors.
+const CHECKED: [&str; 16] = [
+    "feed",
+    "ssl_ca_cert",
+    "ssl_client_cert",
+    "ssl_client_key",
+    "ssl_validation",
+    "proxy_host",
+    "proxy_port",
+    "proxy_username",
+    "proxy_password",
+    "basic_auth_username",
+    "basic_auth_password",
+    "max_speed",
+    "max_downloads",
+    "connect_timeout",
+    "read_timeout",
+    "auth_sites",
+];
 
 fn content_policy(config: &Config, errors: &mut Vec<String>) {
-    boolean(config, "validate", errors);
-    boolean(config, "remove_missing", errors);
+    errors.extend(boolean(config, "validate"));
+    errors.extend(boolean(config, "remove_missing"));
     // Pulp took anything here, and what it did not understand was off: with a signature policy that is no answer.
-    boolean(config, "require_signature", errors);
-    boolean(config, "force_full", errors);
+    errors.extend(boolean(config, "require_signature"));
+    errors.extend(boolean(config, "force_full"));
     if let Some(value) = config.get("retain_old_count")
         && config.integer("retain_old_count").is_none_or(|n| n < 0)
     {
@@ -302,7 +210,7 @@ fn keys_and_kinds(config: &Config, errors: &mut Vec<String>) {
             ));
             continue;
         }
-        if !YUM_DISTRIBUTOR.settings.iter().any(|s| s.name == key) {
+        if YUM_DISTRIBUTOR.setting(key).is_none() {
             errors.push(format!("Configuration key [{key}] is not supported"));
             continue;
         }

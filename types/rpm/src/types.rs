@@ -1,8 +1,9 @@
 //! Descriptors: what the rpm family says of itself (reference: rpm §1, §2).
 
 use pith_content::descriptor::{
-    AUTH_SITES, KeyField, PluginDescriptor, Presented, Setting, SettingKind, StorageName, UnitType,
+    KeyField, PluginDescriptor, Presented, Setting, SettingKind, StorageName, UnitType,
 };
+use pith_content::settings::NETWORK;
 
 use crate::fields;
 use crate::learned::{CHECKSUMS, SIGNING_KEY, UNSAID};
@@ -281,7 +282,8 @@ pub static YUM_IMPORTER: PluginDescriptor = PluginDescriptor {
         MODULEMD_DEFAULTS,
         MODULE_DOCUMENT,
     ],
-    settings: IMPORTER_SETTINGS,
+    platform: &[NETWORK],
+    own: IMPORTER_SETTINGS,
 };
 
 /// The distributor.
@@ -298,7 +300,8 @@ pub static YUM_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
         DISTRIBUTION,
         METADATA_FILE,
     ],
-    settings: DISTRIBUTOR_SETTINGS,
+    platform: &[],
+    own: DISTRIBUTOR_SETTINGS,
 };
 
 use SettingKind::{Bool, Choice, Integer, List, Number, Pem, Text};
@@ -317,47 +320,6 @@ const IMPORTER_SETTINGS: &[Setting] = &[
         Bool,
         "work out every digest of downloaded packages (default false); size and checksum are always verified",
     ),
-    Setting::new(
-        "ssl_validation",
-        Bool,
-        "verify the server's certificate (default true)",
-    ),
-    Setting::new(
-        "ssl_ca_cert",
-        Pem,
-        "CA that the server's certificate is checked against",
-    ),
-    Setting::new("ssl_client_cert", Pem, "client certificate"),
-    Setting {
-        secret: true,
-        ..Setting::new(
-            "ssl_client_key",
-            Pem,
-            "private key of the client certificate",
-        )
-    },
-    Setting::new("proxy_host", Text, "URL of the proxy server"),
-    Setting::new("proxy_port", Integer, "port of the proxy server"),
-    Setting::new("proxy_username", Text, "user name at the proxy server"),
-    Setting::secret("proxy_password", "password at the proxy server"),
-    Setting::new("basic_auth_username", Text, "user name at the feed"),
-    Setting::secret("basic_auth_password", "password at the feed"),
-    Setting::new(
-        "max_downloads",
-        Integer,
-        "downloads at the same time (default 5)",
-    ),
-    Setting::new(
-        "max_speed",
-        Number,
-        "bytes a second of all downloads of a sync together",
-    ),
-    Setting::new(
-        "connect_timeout",
-        Number,
-        "seconds to wait for a connection",
-    ),
-    Setting::new("read_timeout", Number, "seconds to wait for the next bytes"),
     Setting::new(
         "type_skip_list",
         List,
@@ -398,7 +360,6 @@ const IMPORTER_SETTINGS: &[Setting] = &[
         "query_auth_token",
         "query string sent with every request to the feed",
     ),
-    AUTH_SITES,
     Setting::new(
         "force_full",
         Bool,

@@ -58,7 +58,8 @@ static DESCRIPTOR: PluginDescriptor = PluginDescriptor {
     id: "group_export_distributor",
     display_name: "Group Export Distributor",
     types: &["rpm"],
-    settings: &[],
+    platform: &[],
+    own: &[],
 };
 
 /// The group distributor of the recorded server: its rules for a configuration, and its failure on a repository that

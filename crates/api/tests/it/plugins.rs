@@ -371,7 +371,8 @@ pub(crate) fn recorded(
                 id: text(&each["id"]),
                 display_name: text(&each["display_name"]),
                 types: texts(&each["types"]),
-                settings: &[],
+                platform: &[],
+                own: &[],
             });
             let verdicts = verdicts(exchanges, kind, descriptor.id);
             made.push(Arc::new(Plugin {

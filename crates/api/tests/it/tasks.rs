@@ -43,7 +43,8 @@ impl Importer for Patient {
             id: "patient_importer",
             display_name: "Patient",
             types: &[],
-            settings: &[],
+            platform: &[],
+            own: &[],
         }
     }
 

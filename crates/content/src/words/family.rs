@@ -42,9 +42,6 @@ impl Family {
             Owner::Extra | Owner::Run => return None,
         };
         let plugin = plugins.iter().find(|plugin| plugin.id == id)?;
-        plugin
-            .settings
-            .iter()
-            .find(|setting| setting.name == key.name)
+        plugin.setting(key.name)
     }
 }

@@ -94,7 +94,7 @@ fn every_setting_has_a_test_or_is_said_to_have_no_effect() {
     for plugin in descriptors() {
         for Setting {
             name, help, works, ..
-        } in plugin.settings
+        } in plugin.settings()
         {
             let what = format!("`{name}` of {}", plugin.id);
             let row = row_of(plugin.id, name);
@@ -150,7 +150,7 @@ fn the_reference_page_of_the_settings_is_current() {
             "\n## `{}`\n\n| setting | values | meaning |\n|---|---|---|\n",
             plugin.id
         );
-        for setting in plugin.settings {
+        for setting in plugin.settings() {
             let values = match setting.kind {
                 SettingKind::Text => "text".to_owned(),
                 SettingKind::Bool => "`true`, `false`".to_owned(),

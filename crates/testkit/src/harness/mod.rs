@@ -41,13 +41,14 @@ const fn plugin(id: &'static str, display_name: &'static str) -> PluginDescripto
         id,
         display_name,
         types: &["harness_type"],
-        settings: &[],
+        platform: &[],
+        own: &[],
     }
 }
 
 static IMPORTERS: [PluginDescriptor; 3] = [
     PluginDescriptor {
-        settings: &[Setting::new(
+        own: &[Setting::new(
             "num_units",
             SettingKind::Integer,
             "units that a sync makes (default 0)",
@@ -59,7 +60,7 @@ static IMPORTERS: [PluginDescriptor; 3] = [
 ];
 static DISTRIBUTORS: [PluginDescriptor; 3] = [
     PluginDescriptor {
-        settings: &[Setting::new(
+        own: &[Setting::new(
             "write_files",
             SettingKind::Bool,
             "publish a file for each unit (default false)",

@@ -12,9 +12,9 @@ pub(super) fn check_override(
     distributor: &Distributor,
     overriding: &Document,
 ) -> Result<(), ContentError> {
-    let settings = plugin.descriptor().settings;
+    let descriptor = plugin.descriptor();
     let mut known = overriding.clone();
-    known.retain(|key, _| settings.iter().any(|setting| setting.name == key.as_str()));
+    known.retain(|key, _| descriptor.setting(key).is_some());
     if known.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,246 @@
+//! Settings of the platform: the way to a feed, the same for every importer that has one. They are described, explained and checked
+//! here once; a type names the groups that it takes, and the order in which it reports what is wrong.
+
+use pith_core::error::type_printed;
+use serde_json::Value;
+
+use crate::Config;
+use crate::descriptor::{Setting, SettingKind};
+
+/// TLS, proxy, login and limits of the downloads of an importer.
+pub const NETWORK: &[Setting] = &[
+    Setting::new(
+        "ssl_validation",
+        SettingKind::Bool,
+        "verify the server's certificate (default true)",
+    ),
+    Setting::new(
+        "ssl_ca_cert",
+        SettingKind::Pem,
+        "CA that the server's certificate is checked against",
+    ),
+    Setting::new("ssl_client_cert", SettingKind::Pem, "client certificate"),
+    Setting {
+        secret: true,
+        ..Setting::new(
+            "ssl_client_key",
+            SettingKind::Pem,
+            "private key of the client certificate",
+        )
+    },
+    Setting::new("proxy_host", SettingKind::Text, "URL of the proxy server"),
+    Setting::new(
+        "proxy_port",
+        SettingKind::Integer,
+        "port of the proxy server",
+    ),
+    Setting::new(
+        "proxy_username",
+        SettingKind::Text,
+        "user name at the proxy server",
+    ),
+    Setting::secret("proxy_password", "password at the proxy server"),
+    Setting::new(
+        "basic_auth_username",
+        SettingKind::Text,
+        "user name at the feed",
+    ),
+    Setting::secret("basic_auth_password", "password at the feed"),
+    Setting::new(
+        "auth_sites",
+        SettingKind::List,
+        "sites (scheme, host and port) that get user, password, token and client certificate besides the feed's own, such as its \
+         mirrors",
+    ),
+    Setting::new(
+        "max_downloads",
+        SettingKind::Integer,
+        "downloads at the same time (default 5)",
+    ),
+    Setting::new(
+        "max_speed",
+        SettingKind::Number,
+        "bytes a second of all downloads of a sync together",
+    ),
+    Setting::new(
+        "connect_timeout",
+        SettingKind::Number,
+        "seconds to wait for a connection",
+    ),
+    Setting::new(
+        "read_timeout",
+        SettingKind::Number,
+        "seconds to wait for the next bytes",
+    ),
+];
+
+/// Seconds that a time-out must stay below.
+const DAY: f64 = 86_400.0;
+
+/// The faults of one of the platform's settings, in Pulp's words where it had some. Other settings have none here.
+#[must_use]
+pub fn faults(config: &Config, setting: &str) -> Vec<String> {
+    let found = match setting {
+        "feed" => [feed(config), None],
+        "ssl_ca_cert" | "ssl_client_cert" => [text(config, setting), None],
+        "ssl_client_key" => [
+            needs(config, setting, "ssl_client_cert"),
+            text(config, setting),
+        ],
+        "ssl_validation" => [boolean(config, setting), None],
+        "proxy_host" => [proxy(config), text(config, setting)],
+        "proxy_port" => [positive_integer(config, setting), port(config, setting)],
+        "proxy_username" => [
+            needs(config, setting, "proxy_password"),
+            text(config, setting),
+        ],
+        "proxy_password" => [
+            needs(config, setting, "proxy_username"),
+            text(config, setting),
+        ],
+        "basic_auth_username" => [
+            needs(config, setting, "basic_auth_password"),
+            text(config, setting),
+        ],
+        "basic_auth_password" => [
+            needs(config, setting, "basic_auth_username"),
+            text(config, setting),
+        ],
+        "max_downloads" => [positive_integer(config, setting), None],
+        "max_speed" => [positive_number(config, setting), None],
+        "connect_timeout" | "read_timeout" => [seconds(config, setting), None],
+        "auth_sites" => [sites(config, setting), None],
+        _ => [None, None],
+    };
+    found.into_iter().flatten().collect()
+}
+
+/// A value as it stands in a message.
+#[must_use]
+pub fn printed(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => pith_core::error::printed(other),
+    }
+}
+
+/// The fault of a setting that must be `true` or `false`.
+#[must_use]
+pub fn boolean(config: &Config, key: &str) -> Option<String> {
+    let value = config.get(key).filter(|_| config.flag(key).is_none())?;
+    Some(format!(
+        "The configuration parameter <{key}> must be set to a boolean value, but is currently set to <{}>.",
+        printed(value)
+    ))
+}
+
+/// The fault of a setting that must be a text.
+#[must_use]
+pub fn text(config: &Config, key: &str) -> Option<String> {
+    let value = config.get(key).filter(|value| !value.is_string())?;
+    Some(format!(
+        "The configuration parameter <{key}> should be a string, but it was {}.",
+        type_printed(value)
+    ))
+}
+
+/// The fault of a setting that must be a whole number above zero.
+#[must_use]
+pub fn positive_integer(config: &Config, key: &str) -> Option<String> {
+    let value = config
+        .get(key)
+        .filter(|_| config.integer(key).is_none_or(|number| number < 1))?;
+    Some(format!(
+        "The configuration parameter <{key}> must be set to a positive integer, but is currently set to <{}>.",
+        printed(value)
+    ))
+}
+
+/// The fault of a setting that means nothing without another.
+#[must_use]
+pub fn needs(config: &Config, given: &str, needed: &str) -> Option<String> {
+    (config.get(given).is_some() && config.get(needed).is_none()).then(|| {
+        format!(
+            "The configuration parameter <{given}> requires the <{needed}> parameter to also be set."
+        )
+    })
+}
+
+fn feed(config: &Config) -> Option<String> {
+    let is_text = config.get("feed").is_none_or(Value::is_string);
+    (!is_text).then(|| "<feed> must be a string.".to_owned())
+}
+
+fn proxy(config: &Config) -> Option<String> {
+    let dependents = ["proxy_password", "proxy_port", "proxy_username"];
+    let mut given = dependents.iter().filter(|key| config.get(key).is_some());
+    (config.get("proxy_host").is_none() && given.next().is_some()).then(|| {
+        format!(
+            "The configuration parameter <proxy_host> is required when any of the following other parameters are defined: {}.",
+            dependents.join(", ")
+        )
+    })
+}
+
+fn port(config: &Config, key: &str) -> Option<String> {
+    let most = i64::from(u16::MAX);
+    let port = config.integer(key).filter(|port| *port > most);
+    port.map(|_| format!("The configuration parameter <{key}> must be at most {most}."))
+}
+
+fn positive_number(config: &Config, key: &str) -> Option<String> {
+    let number = config.number(key);
+    let value = config
+        .get(key)
+        .filter(|_| number.is_none_or(|number| number <= 0.0))?;
+    let shown = number.map_or_else(|| printed(value), |number| format!("{number:?}"));
+    Some(format!(
+        "The configuration parameter <{key}> must be set to a positive numerical value, but is currently set to <{shown}>."
+    ))
+}
+
+fn seconds(config: &Config, key: &str) -> Option<String> {
+    let seconds = config.number(key).filter(|s| *s > 0.0 && *s < DAY);
+    (config.get(key).is_some() && seconds.is_none()).then(|| {
+        format!(
+            "The configuration parameter <{key}> must be a number of seconds above 0 and below {DAY}."
+        )
+    })
+}
+
+fn sites(config: &Config, key: &str) -> Option<String> {
+    let given = config.get(key)?;
+    let is_site = |site: &&str| {
+        let url = url::Url::parse(site);
+        // A password in there would have no use: they get the feed's.
+        let is_bare = |url: &url::Url| url.username().is_empty() && url.password().is_none();
+        url.is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare(&url)
+        })
+    };
+    let sites = config.list(key);
+    let count = given.as_array().map_or(1, Vec::len);
+    (sites.len() != count || !sites.iter().all(is_site)).then(|| {
+        format!(
+            "The configuration parameter <{key}> must be a list of sites such as https://cdn.example.com:8443."
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_setting_of_the_network_is_checked() {
+        for setting in NETWORK {
+            let nonsense = json!({ setting.name: {"not": "a value"} });
+            let config = Config::new(serde_json::from_value(nonsense).unwrap());
+            let faults = faults(&config, setting.name);
+            assert!(!faults.is_empty(), "{} is not checked", setting.name);
+            assert!(faults.iter().all(|fault| fault.contains('<')), "{faults:?}");
+        }
+    }
+}
