@@ -239,7 +239,7 @@ where
         skip: u64,
         left: u64,
         rows: u64,
-        /// What was handed out last.
+        /// The page that was handed out last.
         page: Option<Share>,
     }
     let start = Cursor {

@@ -14,7 +14,7 @@ use crate::{Result, StoreError};
 const FREE: usize = 256 * 1024;
 /// Bytes that are taken of the pool at once.
 const STEP: usize = 256 * 1024;
-/// How often a document is there at the same time: as it is stored and as it is shown.
+/// Copies of a document at the same time: as it is stored and as it is shown.
 const COPIES: usize = 2;
 
 tokio::task_local! {

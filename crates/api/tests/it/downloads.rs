@@ -57,7 +57,8 @@ impl Importer for Pages {
             id: "pages_importer",
             display_name: "Pages",
             types: &["page"],
-            settings: &[],
+            platform: &[],
+            own: &[],
         }
     }
 

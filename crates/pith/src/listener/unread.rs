@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The bytes of all connections together.
-const MOST: usize = 48 * 1024 * 1024;
+const MOST: usize = 24 * 1024 * 1024;
 /// The bytes of one connection that can wait: what surrounds data on the wire is counted when it comes and not when data is read,
 /// and would add up.
 const EACH: usize = 128 * 1024;

@@ -18,6 +18,9 @@ use super::listed::Names;
 use super::units::{DocumentStream, Search, Shown};
 use crate::present;
 
+/// Bytes of a document of usual size.
+const USUAL: usize = 16 * 1024;
+
 impl Search {
     /// Tells whether units of the answer have all their fields and the database alone decides which they are.
     pub(super) fn passes_through(&self) -> bool {
@@ -91,7 +94,8 @@ impl Search {
             present::for_content_api(&mut beside);
             beside.insert("_href".to_owned(), Value::String(href));
         }
-        let mut shown = Vec::with_capacity(text.len() * 4);
+        // Parts make several times as much of a usual unit; a large one grows as it needs.
+        let mut shown = Vec::with_capacity(text.len() + 3 * text.len().min(USUAL));
         if self.repo.is_some() {
             json_text::push(&mut shown, &self.cut_association(association));
             shown.pop();
