@@ -80,11 +80,14 @@ struct Purpose {
 /// A token and the right to fetch another one in its place.
 pub(crate) type Place = OwnedMutexGuard<Option<Token>>;
 
+/// The token of one purpose, once it has been fetched.
+type Cell = Arc<AsyncMutex<Option<Token>>>;
+
 /// The tokens of a session.
 #[derive(Default)]
 pub(crate) struct Tokens {
     /// Those asked for last at the end.
-    kept: Mutex<Vec<(Purpose, Arc<AsyncMutex<Option<Token>>>)>>,
+    kept: Mutex<Vec<(Purpose, Cell)>>,
 }
 
 impl Tokens {

@@ -129,7 +129,7 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             names.look(line, ctx.bent());
         }
         ctx.stage(
-            lines.iter().map(|line| wanted(&base, line)).collect(),
+            lines.iter().map(|line| wanted(base, line)).collect(),
             &observer,
         )
         .await?;
