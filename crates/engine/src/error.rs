@@ -14,9 +14,12 @@ pub fn from_store(error: StoreError) -> PulpError {
         full if full.is_full() => PulpError::no_room(format!(
             "the disk of the database is full: make room, or delete repositories and orphans ({full})"
         )),
-        away if away.is_away() => PulpError::unavailable(format!(
-            "the database does not work at the moment; try again later ({away})"
-        )),
+        away if away.is_away() => {
+            tracing::error!(error = %away, "the database does not work");
+            PulpError::unavailable(format!(
+                "the database does not work at the moment; try again later ({away})"
+            ))
+        }
         other => {
             tracing::error!(error = %other, "the database failed");
             PulpError::execution(other.to_string())
@@ -39,6 +42,7 @@ pub fn from_blobs(error: &pith_blobs::Error) -> PulpError {
         }
         _ if error.is_full() => return PulpError::no_room(error.to_string()),
         _ if error.is_away() => {
+            tracing::error!(%error, "the file store does not work");
             return PulpError::unavailable(format!(
                 "the file store does not work at the moment; try again later ({error})"
             ));
