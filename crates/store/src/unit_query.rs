@@ -19,8 +19,8 @@ use crate::{Result, Store};
 pub(crate) struct Plan {
     pub(crate) type_ids: Vec<String>,
     pub(crate) repo: Option<String>,
-    /// The version of the repository that is read; `None` for what it has now.
-    pub(crate) version: Option<i64>,
+    /// The version of the repository that is read.
+    pub(crate) as_of: AsOf,
     /// The units that a task has staged on top of the repository, and what "now" is for it.
     pub(crate) staged: Option<(Fence, Timestamp)>,
     pub(crate) equals: Vec<(String, Field, Vec<Json>)>,
@@ -34,6 +34,17 @@ pub(crate) struct Plan {
     pub(crate) fields: Option<Vec<String>>,
     /// Digest of the repository's id, part of association ids.
     pub(crate) repo_mark: [u8; 8],
+}
+
+/// The version of a repository that a statement reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AsOf {
+    /// What it has now, whatever the version.
+    Now,
+    /// What it has now while this is its version, and nothing when it is another. An index holds just what repositories have now.
+    While(i64),
+    /// What it had at this version.
+    Version(i64),
 }
 
 /// A unit that matches. Small, because an order other than the default keeps those of a whole repository at once.
@@ -100,7 +111,7 @@ impl Plan {
         Ok(Self {
             type_ids,
             repo: query.repo.map(str::to_owned),
-            version: None,
+            as_of: AsOf::Now,
             staged,
             equals: asked,
             filter: query
@@ -265,12 +276,7 @@ impl Plan {
             }
             _ => {
                 out.push(" AND r.repo_id = ").bind(repo);
-                match self.version {
-                    None => out.push(" AND r.removed_in IS NULL"),
-                    Some(version) => out.push(&format!(
-                        " AND r.added_in <= {version} AND (r.removed_in IS NULL OR r.removed_in > {version})"
-                    )),
-                };
+                self.as_of(out, repo);
                 out.push(if source == Source::Kept {
                     " AND (s.unit_id IS NULL OR NOT s.remove)"
                 } else {
@@ -278,6 +284,25 @@ impl Plan {
                 });
             }
         }
+    }
+
+    /// Writes which associations count at the version that is read.
+    fn as_of(&self, out: &mut Sql, repo: &str) {
+        match self.as_of {
+            AsOf::Now => out.push(" AND r.removed_in IS NULL"),
+            AsOf::While(version) => out
+                .push(" AND r.removed_in IS NULL AND EXISTS (SELECT 1 FROM repos WHERE id = ")
+                .bind(repo)
+                .push(" AND version = ")
+                .bind(version)
+                .push(")"),
+            AsOf::Version(version) => out
+                .push(" AND r.added_in <= ")
+                .bind(version)
+                .push(" AND (r.removed_in IS NULL OR r.removed_in > ")
+                .bind(version)
+                .push(")"),
+        };
     }
 
     /// The identity of an association on the wire: it is derived, not stored, so that copies of 10,000 units stay one

@@ -1,28 +1,32 @@
 //! Reading units in the database's order, in batches, without holding a connection between batches.
 //!
 //! In the default order one statement reads a page, which starts after the last id of the page before. In other orders
-//! the hits (56 bytes each) are read at once, then the units behind them batch by batch.
+//! the hits (56 bytes each) are read at once, then the units behind them batch by batch. Large units are read in statements of
+//! their own, a few at a time, so that memory does not depend on what stands side by side.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pith_core::{Document, UnitId};
-use serde_json::Value as Json;
+use pith_core::UnitId;
 
 use crate::dialect::{CHUNK, Sql, sql};
 use crate::fence::of_attempt;
-use crate::store::Engine;
-use crate::unit_query::{Hit, Plan, Scope};
-use crate::units::{Part, RawDocument, StreamedUnit, Unit};
+use crate::unit_query::{AsOf, Hit, Plan, Scope};
+use crate::units::StreamedUnit;
 use crate::value::Row;
-use crate::{BatchStream, Result, Store, StoreError, reading};
+use crate::{BatchStream, Result, Store};
+
+mod read;
+
+pub(crate) use read::{BETWEEN, FromRow, document, document_column, document_of, load};
+use read::{Read, Sizes, UNIT_COLUMNS, join_parts, unit_columns, unit_of};
 
 /// Ids bound to one statement: SQLite allows 32,766 values.
 const MOST_IDS: usize = 30_000;
 
 /// Where a stream is.
 #[derive(Debug)]
-struct Cursor {
+struct Cursor<D> {
     store: Store,
     plan: Plan,
     /// Types still to visit; `None` before the start.
@@ -34,6 +38,8 @@ struct Cursor {
     skip: u64,
     /// The number of units to read at once.
     pace: Pace,
+    /// Units that were found and not handed out yet.
+    found: VecDeque<Read<D>>,
 }
 
 /// The number of units that are read at once: units may be large, and nobody knows before they are read.
@@ -42,7 +48,7 @@ struct Pace(usize);
 
 impl Pace {
     /// The first units tell how large the others are likely to be.
-    const FIRST: usize = 4;
+    const FIRST: usize = 16;
     /// Bytes that are read at once, as far as one can tell before.
     const BYTES: usize = 4 << 20;
 
@@ -57,7 +63,7 @@ impl Pace {
 /// The units of `plan`, in batches.
 pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<StreamedUnit<D>> {
     let (left, skip) = (plan.limit.unwrap_or(u64::MAX), plan.skip);
-    let cursor = Cursor {
+    let cursor = Cursor::<D> {
         store,
         plan,
         types: None,
@@ -66,16 +72,13 @@ pub(crate) fn stream<D: FromRow>(store: Store, plan: Plan) -> BatchStream<Stream
         left,
         skip,
         pace: Pace(Pace::FIRST),
+        found: VecDeque::new(),
     };
     Box::pin(futures::stream::try_unfold(
         cursor,
         |mut cursor| async move {
-            while let Some(units) = cursor.next_units().await? {
-                if !units.is_empty() {
-                    return Ok(Some((units, cursor)));
-                }
-            }
-            Ok(None)
+            let units = cursor.next_units().await?;
+            Ok(Some((units, cursor)).filter(|(units, _)| !units.is_empty()))
         },
     ))
 }
@@ -107,50 +110,147 @@ async fn count_in(store: &Store, plan: &Plan, scope: Scope<'_>) -> Result<i64> {
     row.map_or(Ok(0), |row| row.get(0))
 }
 
-impl Cursor {
-    async fn next_units<D: FromRow>(&mut self) -> Result<Option<Vec<StreamedUnit<D>>>> {
-        if self.left == 0 {
-            return Ok(None);
+impl<D: FromRow> Cursor<D> {
+    /// The next units; none at the end.
+    async fn next_units(&mut self) -> Result<Vec<StreamedUnit<D>>> {
+        loop {
+            let units = self.hand_out().await?;
+            if !units.is_empty() {
+                return Ok(units);
+            }
+            if !self.found.is_empty() {
+                // Those in front were deleted meanwhile.
+                continue;
+            }
+            if self.left == 0 || !self.find().await? {
+                return Ok(Vec::new());
+            }
         }
-        self.settle_on_a_version().await?;
-        if self.plan.sort.is_empty() && self.plan.ids.is_none() {
-            return self.next_page().await;
-        }
-        let Some(hits) = self.next_sorted().await? else {
-            return Ok(None);
-        };
-        let units = load(&self.store, &self.plan, hits).await?;
-        self.learn(&units);
-        Ok(Some(units))
     }
 
-    fn learn<D: FromRow>(&mut self, units: &[StreamedUnit<D>]) {
+    /// Reads the next page of what there is; false at the end.
+    async fn find(&mut self) -> Result<bool> {
+        let found = if self.plan.sort.is_empty() && self.plan.ids.is_none() {
+            self.next_page().await?
+        } else {
+            match self.next_sorted().await? {
+                None => None,
+                Some(hits) => Some(read::read(&self.store, &self.plan, hits, Sizes::Small).await?),
+            }
+        };
+        let Some(found) = found else { return Ok(false) };
+        self.learn(&found);
+        self.found = found.into();
+        Ok(true)
+    }
+
+    /// The units in front of what was found, up to a large one that has to be read first.
+    async fn hand_out(&mut self) -> Result<Vec<StreamedUnit<D>>> {
+        if let Some(Read::Large(..)) = self.found.front() {
+            self.read_large().await?;
+        }
+        let mut units = Vec::with_capacity(self.found.len());
+        while let Some(Read::Unit(unit)) = self
+            .found
+            .pop_front_if(|read| matches!(read, Read::Unit(_)))
+        {
+            units.push(*unit);
+        }
+        Ok(units)
+    }
+
+    /// Reads the first of the large units, as many as go into memory together.
+    async fn read_large(&mut self) -> Result<()> {
+        let (mut hits, mut bytes) = (Vec::new(), 0);
+        for read in &self.found {
+            if let Read::Large(hit, size) = read {
+                bytes += size;
+                if !hits.is_empty() && bytes > Pace::BYTES {
+                    break;
+                }
+                hits.push(hit.clone());
+            }
+        }
+        let mut left = hits.len();
+        let mut units = load::<D>(&self.store, &self.plan, hits)
+            .await?
+            .into_iter()
+            .peekable();
+        let found = std::mem::take(&mut self.found);
+        let whole = |read| match read {
+            Read::Large(hit, _) if left > 0 => {
+                left -= 1;
+                let unit = units.next_if(|unit| unit.unit.id == hit.id)?;
+                Some(Read::Unit(Box::new(unit)))
+            }
+            other => Some(other),
+        };
+        self.found = found.into_iter().filter_map(whole).collect();
+        Ok(())
+    }
+
+    fn learn(&mut self, found: &[Read<D>]) {
         let bytes = |unit: &StreamedUnit<D>| {
             let parts = unit.parts.iter().map(|part| part.data.len());
             unit.unit.doc.weight() + parts.sum::<usize>()
         };
-        self.pace.learn(units.len(), units.iter().map(bytes).sum());
+        let read = found.iter().filter_map(|read| match read {
+            Read::Unit(unit) => Some(bytes(unit)),
+            Read::Large(..) => None,
+        });
+        let (units, bytes) = read.fold((0, 0), |(units, sum), bytes| (units + 1, sum + bytes));
+        self.pace.learn(units, bytes);
     }
 
-    /// Reads all pages of one answer at one version of the repository: a commit between two pages would show what it replaces
-    /// and what comes in its place.
+    /// Reads all statements of one answer at one version of the repository: a commit between two would show what it replaces and
+    /// what comes in its place.
     async fn settle_on_a_version(&mut self) -> Result<()> {
-        let Some(repo) = &self.plan.repo else {
-            return Ok(());
-        };
-        if self.types.is_some() || self.plan.staged.is_some() || self.left <= Pace::FIRST as u64 {
-            return Ok(());
+        if let Some(version) = self.version().await? {
+            // What is counted off to be skipped must be of this version too, whatever happens between two statements.
+            let counts = self.skip > 0 || self.plan.ids.is_some();
+            self.plan.as_of = match counts {
+                true => AsOf::Version(version),
+                false => AsOf::While(version),
+            };
         }
-        let statement = sql("SELECT version FROM repos WHERE id = $1").bind(repo);
-        let row = self.store.optional(statement).await?;
-        self.plan.version = row.map(|row| row.get(0)).transpose()?;
         Ok(())
     }
 
+    /// The version that the repository has now; `None` without one, and on top of what a task has staged: nobody else commits there.
+    async fn version(&self) -> Result<Option<i64>> {
+        let Some(repo) = self
+            .plan
+            .repo
+            .as_ref()
+            .filter(|_| self.plan.staged.is_none())
+        else {
+            return Ok(None);
+        };
+        let statement = sql("SELECT version FROM repos WHERE id = $1").bind(repo);
+        let row = self.store.optional(statement).await?;
+        row.map(|row| row.get(0)).transpose()
+    }
+
+    /// Returns true when the page that found nothing must be read again, since the repository has changed since the first one.
+    async fn has_moved(&mut self) -> Result<bool> {
+        let AsOf::While(version) = self.plan.as_of else {
+            return Ok(false);
+        };
+        let moved = self.version().await? != Some(version);
+        if moved {
+            self.plan.as_of = AsOf::Version(version);
+        }
+        Ok(moved)
+    }
+
     /// The next page in the default order: type by type, by id.
-    async fn next_page<D: FromRow>(&mut self) -> Result<Option<Vec<StreamedUnit<D>>>> {
+    async fn next_page(&mut self) -> Result<Option<Vec<Read<D>>>> {
         if self.types.is_none() {
-            self.types = Some(self.visited_types().await?.into());
+            let types = self.visited_types().await?;
+            if types.len() > 1 {
+                self.settle_on_a_version().await?;
+            }
+            self.types = Some(types.into());
         }
         while let Some(type_id) = self.types.as_ref().and_then(|types| types.front().cloned()) {
             let types = [type_id];
@@ -162,7 +262,12 @@ impl Cursor {
             };
             let wanted = self.left.min(self.pace.0 as u64);
             let page = self.page(scope, wanted).await?;
-            self.learn(&page.units);
+            if page.found == 0 && self.has_moved().await? {
+                continue;
+            }
+            if let (AsOf::Now, Some(version)) = (self.plan.as_of, page.version) {
+                self.plan.as_of = AsOf::While(version);
+            }
             self.after = page.last;
             if page.found < wanted {
                 self.after = None;
@@ -171,7 +276,8 @@ impl Cursor {
             if page.found > 0 {
                 self.skip = 0;
                 self.left -= page.found;
-                return Ok(Some(page.units));
+                let units = page.units.into_iter().map(|(_, unit)| unit);
+                return Ok(Some(units.collect()));
             }
             if self.skip > 0 {
                 let passed = count_in(&self.store, &self.plan, scope).await?;
@@ -182,7 +288,7 @@ impl Cursor {
     }
 
     /// At most `wanted` units of one type in the order of their ids, less those to skip.
-    async fn page<D: FromRow>(&self, scope: Scope<'_>, wanted: u64) -> Result<Page<D>> {
+    async fn page(&self, scope: Scope<'_>, wanted: u64) -> Result<Page<D>> {
         let mut select = self.plan.select(&self.store, scope);
         select.push(" ORDER BY 1").limit(wanted);
         if self.skip > 0 {
@@ -193,12 +299,12 @@ impl Cursor {
             units: Vec::new(),
             found: 0,
             last: None,
+            version: None,
         };
         let type_id: Arc<str> = scope.types.first().map_or("", String::as_str).into();
         let times_at = UNIT_COLUMNS + self.plan.parts.len();
         let query = page_query(&self.plan, select);
-        let mut rows = self.store.all(query.build()).await?;
-        for row in &mut rows {
+        for row in self.store.all(query.build()).await? {
             let hit = Hit {
                 id: row.get(times_at + 2)?,
                 type_id: Arc::clone(&type_id),
@@ -208,12 +314,13 @@ impl Cursor {
             };
             page.found += 1;
             page.last = page.last.max(Some(hit.id));
+            page.version = row.get(times_at + 3)?;
             // One that was deleted meanwhile is left out.
             if row.get::<Option<UnitId>>(0)?.is_some() {
-                page.units.push(streamed(row, &self.plan, &hit)?);
+                page.units.push((hit.id, unit_of(&row, &self.plan, hit)?));
             }
         }
-        page.units.sort_unstable_by_key(|unit| unit.unit.id);
+        page.units.sort_unstable_by_key(|(id, _)| *id);
         Ok(page)
     }
 
@@ -263,15 +370,13 @@ impl Cursor {
         Ok(Some(hits).filter(|hits| !hits.is_empty()))
     }
 
-    async fn by_ids(&self) -> Result<Vec<Hit>> {
+    async fn by_ids(&mut self) -> Result<Vec<Hit>> {
         let mut hits = Vec::new();
-        for ids in self
-            .plan
-            .ids
-            .as_deref()
-            .unwrap_or_default()
-            .chunks(MOST_IDS)
-        {
+        let ids = self.plan.ids.clone().unwrap_or_default();
+        if ids.len() > MOST_IDS {
+            self.settle_on_a_version().await?;
+        }
+        for ids in ids.chunks(MOST_IDS) {
             let scope = Scope {
                 types: &self.plan.type_ids,
                 after: None,
@@ -356,195 +461,33 @@ async fn unit_types(store: &Store) -> Result<Vec<String>> {
     }
 }
 
-/// Between the fields of a projection: JSON text has no raw line feed.
-pub(crate) const BETWEEN: char = '\n';
-
 /// Some of the units that a statement found.
 struct Page<D> {
-    units: Vec<StreamedUnit<D>>,
+    units: Vec<(UnitId, Read<D>)>,
     /// The number that was found.
     found: u64,
     /// The last of those.
     last: Option<UnitId>,
+    /// The version of the repository that was read.
+    version: Option<i64>,
 }
 
-/// Reads the units behind `hits`, in their order. One that was deleted meanwhile is left out.
-pub(crate) async fn load<D: FromRow>(
-    store: &Store,
-    plan: &Plan,
-    hits: Vec<Hit>,
-) -> Result<Vec<StreamedUnit<D>>> {
-    let mut rows: HashMap<UnitId, Row> = HashMap::with_capacity(hits.len());
-    let query = load_query(store.engine(), plan, &hits);
-    for row in store.all(query.build()).await? {
-        rows.insert(row.get(0)?, row);
-    }
-    let mut units = Vec::with_capacity(hits.len());
-    for hit in hits {
-        if let Some(row) = rows.remove(&hit.id) {
-            units.push(streamed(&row, plan, &hit)?);
-        }
-    }
-    Ok(units)
-}
-
-/// A unit out of a row that begins with [`unit_columns`].
-fn streamed<D: FromRow>(row: &Row, plan: &Plan, hit: &Hit) -> Result<StreamedUnit<D>> {
-    let mut parts: Vec<Part> = Vec::with_capacity(plan.parts.len());
-    for (at, name) in plan.parts.iter().enumerate() {
-        let data: Option<Vec<u8>> = row.get(UNIT_COLUMNS + at)?;
-        parts.extend(data.map(|data| Part {
-            name: name.clone(),
-            data,
-        }));
-    }
-    let (created, updated) = hit.association()?;
-    Ok(StreamedUnit {
-        unit: Unit {
-            id: hit.id,
-            type_id: hit.type_id.to_string(),
-            doc: D::read(row, 5, plan.fields.as_deref())?,
-            blob: row.get(1)?,
-            size: row.get(2)?,
-            downloaded: row.get(3)?,
-            last_updated: row.get(4)?,
-        },
-        created,
-        updated,
-        association: plan.association(hit),
-        parts,
-    })
-}
-
-/// Columns of a unit before those of its parts.
-const UNIT_COLUMNS: usize = 6;
-
-/// One row a unit and few columns: what a row and a column cost is most of what reading costs.
-fn unit_columns(plan: &Plan) -> String {
-    let mut columns = format!(
-        "u.id, u.blob, u.size, u.downloaded, u.last_updated, {}",
-        document_column(plan.fields.as_deref())
-    );
-    for at in 0..plan.parts.len() {
-        columns.push_str(&format!(", p{at}.data"));
-    }
-    columns
-}
-
-/// Joins the parts of `u`.
-fn join_parts(query: &mut Sql, plan: &Plan) {
-    for (at, part) in plan.parts.iter().enumerate() {
-        query
-            .push(&format!(
-                " LEFT JOIN unit_parts p{at} ON p{at}.unit_id = u.id AND p{at}.part = "
-            ))
-            .bind(part);
-    }
-}
-
-fn load_query(engine: Engine, plan: &Plan, hits: &[Hit]) -> Sql {
-    let mut query = Sql::new(
-        engine,
-        &format!("SELECT {} FROM units u", unit_columns(plan)),
-    );
-    join_parts(&mut query, plan);
-    query
-        .push(" WHERE ")
-        .bind_in("u.id", hits.iter().map(|hit| hit.id));
-    query
-}
-
-/// Returns what `select` finds with the units behind it; the association's times and the id last.
+/// Returns what `select` finds with the units behind it; the association's times, the id and the version of the repository last,
+/// which the first page reads for those that follow.
 fn page_query(plan: &Plan, select: Sql) -> Sql {
-    let columns = unit_columns(plan);
+    let columns = unit_columns(select.engine, plan, Sizes::Small);
+    let repo = plan.repo.as_ref();
+    let first_of = repo.filter(|_| plan.as_of == AsOf::Now && plan.staged.is_none());
+    let version = first_of.map_or("CAST(NULL AS BIGINT)", |_| "v.version");
     let mut query = select.within(
-        &format!("SELECT {columns}, h.created, h.updated, h.unit_id FROM ("),
+        &format!("SELECT {columns}, h.created, h.updated, h.unit_id, {version} FROM ("),
         ") AS h LEFT JOIN units u ON u.id = h.unit_id",
     );
     join_parts(&mut query, plan);
+    if let Some(repo) = first_of {
+        query.push(" LEFT JOIN repos v ON v.id = ").bind(repo);
+    }
     query
-}
-
-/// The value that the columns of a document become.
-pub(crate) trait FromRow: Send + 'static + Sized {
-    /// Reads the document at column `first`: whole, or only `fields` of it.
-    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self>;
-
-    /// Roughly the bytes that it takes in memory.
-    fn weight(&self) -> usize;
-}
-
-fn weight_of(value: &Json) -> usize {
-    32 + match value {
-        Json::String(text) => text.len(),
-        Json::Array(items) => items.iter().map(weight_of).sum(),
-        Json::Object(fields) => weight_of_fields(fields),
-        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
-    }
-}
-
-fn weight_of_fields(fields: &Document) -> usize {
-    let weights = fields.iter();
-    weights
-        .map(|(key, value)| 96 + key.len() + weight_of(value))
-        .sum()
-}
-
-impl FromRow for Document {
-    fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self> {
-        // The pace bounds them.
-        reading::uncounted(|| document(row, first, fields))
-    }
-
-    fn weight(&self) -> usize {
-        weight_of_fields(self)
-    }
-}
-
-impl FromRow for RawDocument {
-    fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
-        row.get(first).map(Self)
-    }
-
-    fn weight(&self) -> usize {
-        self.0.len()
-    }
-}
-
-/// The column that [`document`] reads.
-pub(crate) fn document_column(fields: Option<&[String]>) -> String {
-    match fields {
-        None => "json(u.doc)".to_owned(),
-        Some([]) => "NULL".to_owned(),
-        Some(fields) => {
-            let fields: Vec<String> = fields.iter().map(|f| format!("u.doc->'{f}'")).collect();
-            format!("concat({})", fields.join(&format!(", '{BETWEEN}', ")))
-        }
-    }
-}
-
-/// The document in a column: all of it, or its `fields`.
-pub(crate) fn document(row: &Row, column: usize, fields: Option<&[String]>) -> Result<Document> {
-    let Some(fields) = fields else {
-        return row.get(column);
-    };
-    if fields.is_empty() {
-        return Ok(Document::new());
-    }
-    document_of(&row.get::<String>(column)?, fields)
-}
-
-/// The `fields` that a column of [`document_column`] holds.
-pub(crate) fn document_of(text: &str, fields: &[String]) -> Result<Document> {
-    let mut document = Document::new();
-    for (name, value) in fields.iter().zip(text.split(BETWEEN)) {
-        if !value.is_empty() {
-            let value: Json = serde_json::from_str(value)
-                .map_err(|_| StoreError::Corrupt("JSON value".to_owned()))?;
-            document.insert(name.clone(), value);
-        }
-    }
-    Ok(document)
 }
 
 /// Returns what the database says about the statement behind the first page.
@@ -560,8 +503,8 @@ pub(crate) async fn explain(store: &Store, plan: &Plan) -> Result<String> {
     query.push(" ORDER BY 1 LIMIT 500");
     let mut statement = query.build();
     let (head, column) = match store.engine() {
-        Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
-        Engine::Postgres => ("EXPLAIN", 0),
+        crate::Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+        crate::Engine::Postgres => ("EXPLAIN", 0),
     };
     statement.text = format!("{head} {}", statement.text).into();
     let rows = store.all(statement).await?;

@@ -20,6 +20,7 @@ mod secrets;
 mod small;
 mod sources;
 mod staging;
+mod streams;
 mod tasks;
 mod tasks_property;
 mod units;
