@@ -148,7 +148,7 @@ async fn main() {
         .await
         .unwrap();
     let fetcher = Fetcher::new(FetchPolicy::default());
-    let registry = Registry::new(vec![Arc::new(Packages)]);
+    let registry = Registry::new(vec![Arc::new(Packages)]).unwrap();
     let engine = Arc::new(Engine::new(store, blobs, fetcher, registry, clock, "host"));
     let router = pith_api::router(Arc::new(Pulp::new(Arc::clone(&engine))));
     call(

@@ -109,6 +109,16 @@ pub enum Error {
         /// Its size in bytes.
         size: usize,
     },
+    /// The headers of an entry of a publication are too long to be kept in the index.
+    #[error(
+        "'{path}' has headers of {size} bytes, too many to be kept inside of a publication's index"
+    )]
+    HeadersTooLong {
+        /// The path of the entry.
+        path: RelativePath,
+        /// Their size in bytes.
+        size: usize,
+    },
     /// A publication index is not one, or is damaged.
     #[error("the publication index is damaged ({0}); publish again")]
     DamagedIndex(&'static str),

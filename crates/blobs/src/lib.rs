@@ -26,7 +26,10 @@ mod uploads;
 mod writer;
 
 pub use error::{BoxError, Error, Result};
-pub use publication::{Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder};
+pub use publication::{
+    Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder, content_type,
+    further_headers, headers_text,
+};
 pub use read::{BlobReader, BlobStream};
 pub use room::{Ballast, Left, Reserve, Room};
 pub use spool::SpoolFile;

@@ -15,9 +15,11 @@ pub mod descriptor;
 pub mod error;
 pub mod fetch;
 pub mod group;
+pub mod headers;
 pub mod json_text;
 pub mod publish;
 pub mod relative_url;
+pub mod roots;
 pub mod rules;
 pub mod settings;
 pub mod sync;
@@ -34,7 +36,9 @@ pub use config::Config;
 pub use descriptor::{PluginDescriptor, Presented, Setting, SettingKind, UnitType};
 pub use error::ContentError;
 pub use group::GroupDistributor;
+pub use headers::Headers;
 pub use publish::Distributor;
+pub use roots::Root;
 pub use rules::{Listed, UnitRules};
 pub use sync::Importer;
 pub use unit::UnitKey;
@@ -57,6 +61,11 @@ pub trait ContentType: Send + Sync {
     /// The distributors of the family for groups of repositories; most have none.
     fn group_distributors(&self) -> Vec<Arc<dyn GroupDistributor>> {
         Vec::new()
+    }
+
+    /// The URL roots of the family. Mounts of its distributors lie below them, and nobody else's do.
+    fn roots(&self) -> &'static [Root] {
+        &[]
     }
 
     /// Catalogers of alternate content sources.

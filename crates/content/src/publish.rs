@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select};
-use crate::{Config, ContentError, PluginDescriptor};
+use crate::{Config, ContentError, Headers, PluginDescriptor};
 
 /// Publishes a repository's content.
 #[async_trait]
@@ -38,7 +38,8 @@ pub trait Distributor: Send + Sync {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// Where the publication is served, with the effective configuration.
+    /// Where the publication is served, with the effective configuration: below [`crate::ContentType::roots`], so made by
+    /// [`crate::Root::mount`].
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount>;
 
     /// Who may read what is published, with the stored configuration; `None` for everybody. It holds from the moment the
@@ -131,6 +132,8 @@ pub enum Entry {
     },
     /// A small document kept in the index itself.
     Inline(Bytes),
+    /// A redirect to this URL or path.
+    Redirect(String),
 }
 
 /// The platform as a distributor sees it during a publish.
@@ -173,13 +176,25 @@ pub trait PublishContext: Send + Sync {
     /// What belongs to the association (`updated`) is known only from [`Self::outline`].
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError>;
 
-    /// Adds a path. A path added twice is an error that names it.
+    /// Adds a path with headers of its own. A path added twice is an error that names it.
+    async fn add_with(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        headers: Headers,
+    ) -> Result<(), ContentError>;
+
+    /// Adds a path that has the headers of every file.
     async fn add(
         &self,
         path: RelativePath,
         entry: Entry,
         modified: Timestamp,
-    ) -> Result<(), ContentError>;
+    ) -> Result<(), ContentError> {
+        let headers = Headers::default();
+        self.add_with(path, entry, modified, headers).await
+    }
 
     /// The entries of the publication now served whose path starts with `prefix`, with their times; empty when
     /// nothing is served.

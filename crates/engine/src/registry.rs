@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pith_content::{Cataloger, ContentType, Distributor, GroupDistributor, Importer, UnitType};
+use pith_content::roots::RootError;
+use pith_content::{
+    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Root, UnitType,
+};
 
 /// Every importer, distributor and unit type, by id.
 #[derive(Clone, Default)]
@@ -13,15 +16,22 @@ pub struct Registry {
     importers: BTreeMap<&'static str, Arc<dyn Importer>>,
     distributors: BTreeMap<&'static str, Arc<dyn Distributor>>,
     group_distributors: BTreeMap<&'static str, Arc<dyn GroupDistributor>>,
+    /// The roots of each family.
+    roots: Vec<(&'static str, &'static Root)>,
+    /// The roots of the family of each distributor.
+    roots_of: BTreeMap<&'static str, &'static [Root]>,
 }
 
 impl Registry {
     /// A registry of `types`. Where two name the same id the later one wins; the list is ours, and a test of the
     /// binary checks that no id stands twice.
-    #[must_use]
-    pub fn new(types: Vec<Arc<dyn ContentType>>) -> Self {
+    ///
+    /// # Errors
+    /// When the roots of two families meet, or one meets the platform's paths.
+    pub fn new(types: Vec<Arc<dyn ContentType>>) -> Result<Self, RootError> {
         let mut registry = Self::default();
         for content_type in &types {
+            registry.take_roots(&**content_type)?;
             for unit in content_type.unit_types() {
                 registry.units.insert(unit.id, unit);
             }
@@ -42,7 +52,31 @@ impl Registry {
             }
         }
         registry.types = types;
-        registry
+        Ok(registry)
+    }
+
+    fn take_roots(&mut self, family: &dyn ContentType) -> Result<(), RootError> {
+        for root in family.roots() {
+            root.check(self.roots.iter().copied())?;
+            self.roots.push((family.name(), root));
+        }
+        let distributors = family.distributors();
+        let of = distributors
+            .iter()
+            .map(|one| (one.descriptor().id, family.roots()));
+        self.roots_of.extend(of);
+        Ok(())
+    }
+
+    /// The roots of all families.
+    pub fn roots(&self) -> impl Iterator<Item = &'static Root> {
+        self.roots.iter().map(|(_, root)| *root)
+    }
+
+    /// The roots of the family that has the distributor type `id`.
+    #[must_use]
+    pub fn roots_of(&self, id: &str) -> &'static [Root] {
+        self.roots_of.get(id).copied().unwrap_or_default()
     }
 
     /// Every family of types.

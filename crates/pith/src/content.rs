@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
+use http::{HeaderName, HeaderValue};
 use pith_core::{RelativePath, UnitId};
 use pith_engine::Engine;
 use pith_engine::deferred::{DeferredFile, Reader};
@@ -22,9 +24,6 @@ use crate::guards::Guards;
 
 /// The longest wait of a directory for guards that are not made yet.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Where published content appears, and whether its directories have a `listing` (reference: platform-api §13.2).
-const ROOTS: [(&str, bool); 2] = [("pulp/repos", true), ("pulp/isos", false)];
 
 /// While the database does not answer, it is asked this often whether it does again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -54,8 +53,16 @@ struct Mounts {
 const NONE: i64 = -1;
 
 impl Published {
-    pub(crate) fn new(engine: Arc<Engine>, guards: Guards) -> Self {
-        let access = Access::new(Arc::clone(&engine.clock), guards.prefixes().to_vec());
+    /// # Errors
+    /// When a type gives a root or a header that is none.
+    pub(crate) fn new(engine: Arc<Engine>, guards: Guards) -> anyhow::Result<Self> {
+        let roots = engine.registry.roots().map(root);
+        let roots: Vec<Root> = roots.collect::<anyhow::Result<_>>()?;
+        let prefixes = match guards.prefixes() {
+            Some(prefixes) => prefixes.to_vec(),
+            None => roots.iter().map(|root| root.path().clone()).collect(),
+        };
+        let access = Access::new(Arc::clone(&engine.clock), prefixes);
         let mounts = Arc::new(Mounts {
             table: MountTable::new(engine.blobs.clone()),
             engine: Arc::clone(&engine),
@@ -65,18 +72,11 @@ impl Published {
             alone: AtomicBool::new(false),
             silence: Notify::new(),
         });
-        let roots = ROOTS
-            .into_iter()
-            .filter_map(|(prefix, listing)| {
-                let root = Root::new(RelativePath::new(prefix).ok()?);
-                Some(if listing { root.with_listing() } else { root })
-            })
-            .collect();
         let blobs = engine.blobs.clone();
         let on_demand = Arc::new(Deferred(engine));
         let content = Content::new(blobs, Arc::clone(&mounts) as _, roots);
         let content = Arc::new(content.with_on_demand(on_demand).with_access(access));
-        Self { content, mounts }
+        Ok(Self { content, mounts })
     }
 
     /// The routes of published content, as a listener of this protocol shows them.
@@ -246,6 +246,24 @@ impl pith_serve::Mounts for Mounts {
     }
 }
 
+/// A root as the content server shows it.
+fn root(of: &pith_content::Root) -> anyhow::Result<Root> {
+    let cannot = || format!("cannot serve below the root '{}'", of.path);
+    let path = RelativePath::new(of.path).with_context(cannot)?;
+    let mut root = Root::new(path).with_index(of.index.iter().copied());
+    if of.listing {
+        root = root.with_listing();
+    }
+    if !of.pages {
+        root = root.without_pages();
+    }
+    for (name, value) in of.headers {
+        let name: HeaderName = name.parse().with_context(cannot)?;
+        root = root.with_header(&name, HeaderValue::from_str(value).with_context(cannot)?);
+    }
+    Ok(root)
+}
+
 /// The content that a retired path showed.
 fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
     let size = u64::try_from(retired.size).ok()?;
@@ -256,10 +274,7 @@ fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
         (None, Some(sha256)) => pith_blobs::Entry::blob(sha256, size, retired.mtime),
         (None, None) => return None,
     };
-    Some(match retired.content_type {
-        Some(content_type) => entry.with_content_type(content_type),
-        None => entry,
-    })
+    Some(entry.with_headers(retired.headers))
 }
 
 /// The engine gets the files that are not here.

@@ -44,15 +44,15 @@ pub(crate) struct GuardOptions {
     #[arg(long, env = "PITH_REPO_AUTH_CRL", value_name = "FILE")]
     pub(crate) repo_auth_crl: Option<PathBuf>,
     /// Folders of published content below which the paths in clients' certificates begin; what is guarded elsewhere nobody reads
+    /// [default: those of all content types, /pulp/repos and /pulp/isos]
     #[arg(
         long,
         env = "PITH_REPO_AUTH_PREFIXES",
         value_name = "PATH,…",
         value_delimiter = ',',
-        value_parser = prefix,
-        default_value = "/pulp/repos,/pulp/isos"
+        value_parser = prefix
     )]
-    pub(crate) repo_auth_prefixes: Vec<RelativePath>,
+    pub(crate) repo_auth_prefixes: Option<Vec<RelativePath>>,
 }
 
 /// Reads the path of a folder of published content.
@@ -73,7 +73,7 @@ impl GuardOptions {
 /// The guards of mounts, made once for each set of authorities.
 pub(crate) struct Guards {
     enabled: bool,
-    prefixes: Vec<RelativePath>,
+    prefixes: Option<Vec<RelativePath>>,
     /// The authorities for repositories that name none.
     authorities: Option<String>,
     revocations: Option<Arc<Revocations>>,
@@ -189,9 +189,9 @@ impl Guards {
         Ok(this)
     }
 
-    /// The folders below which the paths in certificates begin.
-    pub(crate) fn prefixes(&self) -> &[RelativePath] {
-        &self.prefixes
+    /// The folders below which the paths in certificates begin, where the settings say that.
+    pub(crate) fn prefixes(&self) -> Option<&[RelativePath]> {
+        self.prefixes.as_deref()
     }
 
     fn made_with(&self, lists: RevocationLists) -> anyhow::Result<Made> {

@@ -7,6 +7,8 @@
 mod admin;
 mod authority;
 mod content;
+#[cfg(test)]
+mod demonstration;
 mod guards;
 mod idle;
 mod limits;

@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::future::select_all;
 use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
+use pith_content::ContentType;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
@@ -90,8 +91,16 @@ fn address_of(listener: &TcpListener) -> anyhow::Result<SocketAddr> {
 }
 
 impl Server {
-    /// Opens everything and starts to listen and to work.
+    /// Opens everything and starts to listen and to work, for all content types.
     pub(crate) async fn start(options: &ServerOptions) -> anyhow::Result<Self> {
+        Self::start_with(options, types::all()).await
+    }
+
+    /// As [`Self::start`], for these content types.
+    pub(crate) async fn start_with(
+        options: &ServerOptions,
+        types: Vec<Arc<dyn ContentType>>,
+    ) -> anyhow::Result<Self> {
         private::by_default();
         private::data_folder(&options.data)?;
         let plain = bind(options.listen, "--listen").await?;
@@ -106,7 +115,7 @@ impl Server {
             None => None,
         };
         let alone = lock_sqlite(&options.database_url())?;
-        let engine = Arc::new(open(options).await?);
+        let engine = Arc::new(open(options, types).await?);
         let nouns = Pulp::new(Arc::clone(&engine));
         let pulp = Arc::new(nouns.with_upload_quota(options.intake.uploads()));
         admin::ensure(&engine, &options.data).await?;
@@ -122,7 +131,7 @@ impl Server {
                 "nobody can read what these distributors publish: clients show certificates over TLS, which is off; give --tls-listen"
             );
         }
-        let published = content::Published::new(Arc::clone(&engine), guards);
+        let published = content::Published::new(Arc::clone(&engine), guards)?;
         let shutdown = CancellationToken::new();
         let workers = options.worker_count();
         // Each worker, and the one that does nothing on feeds.
@@ -288,7 +297,7 @@ pub(crate) async fn open_store(options: &ServerOptions) -> anyhow::Result<Store>
     Ok(store)
 }
 
-async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
+async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyhow::Result<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let data = std::path::absolute(&options.data).context("cannot resolve the data folder")?;
     let database = options.database_folder();
@@ -317,7 +326,7 @@ async fn open(options: &ServerOptions) -> anyhow::Result<Engine> {
             "removed what an interrupted run left in the spool"
         );
     }
-    let registry = Registry::new(types::all());
+    let registry = Registry::new(types).context("cannot register the content types")?;
     let indexes: Vec<(&str, &str)> = registry
         .unit_types()
         .flat_map(|unit| unit.indexed.iter().map(|field| (unit.id, *field)))

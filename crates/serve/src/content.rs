@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, EntryRef, Error, KindRef, Result};
-use pith_core::{RelativePath, Sha256};
+use pith_core::Sha256;
 
 use crate::access::{Access, Caller, Pass};
 use crate::body::Origin;
@@ -21,7 +21,8 @@ use crate::listing::{Page, Row, of_publication};
 use crate::on_demand::{OnDemand, Unavailable};
 use crate::outgoing::{Client, Outgoing};
 use crate::path::{RequestPath, directory_url};
-use crate::respond::{Representation, html, method_not_allowed, moved, plain};
+use crate::respond::{Representation, elsewhere, html, method_not_allowed, moved, plain};
+use crate::root::{LISTING, Root};
 use crate::small::{SMALL, SmallBlobs};
 use crate::{MountRow, Mounts, Protocol, Resolved};
 
@@ -29,38 +30,6 @@ use crate::{MountRow, Mounts, Protocol, Resolved};
 const MOST_ARRIVED: usize = 100_000;
 /// Memory for small blobs, in bytes.
 const SMALL_BLOBS: usize = 16 * 1024 * 1024;
-/// The file that names the sub-directories of its directory (reference: rpm §11.1).
-const LISTING: &str = "listing";
-
-/// A top-level directory of published content (reference: platform-api §13.2).
-#[derive(Debug, Clone)]
-pub struct Root {
-    prefix: RelativePath,
-    listing: bool,
-}
-
-impl Root {
-    /// A root such as `pulp/isos`.
-    #[must_use]
-    pub fn new(prefix: RelativePath) -> Self {
-        Self {
-            prefix,
-            listing: false,
-        }
-    }
-
-    /// With a `listing` file in every directory above the mounts.
-    #[must_use]
-    pub fn with_listing(mut self) -> Self {
-        self.listing = true;
-        self
-    }
-
-    fn holds(&self, path: &str) -> bool {
-        let below = path.strip_prefix(self.prefix.as_str());
-        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
-    }
-}
 
 /// Everything that serving needs; one for the process.
 pub struct Content {
@@ -110,7 +79,7 @@ impl Content {
     pub fn router(self: &Arc<Self>, protocol: Protocol) -> Router {
         let mut router = Router::new();
         for root in &self.roots {
-            let prefix = &root.prefix;
+            let prefix = root.path();
             for route in [
                 format!("/{prefix}"),
                 format!("/{prefix}/"),
@@ -130,7 +99,22 @@ impl Content {
         let Ok(path) = RequestPath::parse(request.uri.path()) else {
             return plain(StatusCode::BAD_REQUEST);
         };
-        match self.find(protocol, request, &path).await {
+        let Some(root) = self.roots.iter().find(|root| root.holds(&path.path)) else {
+            return plain(StatusCode::NOT_FOUND);
+        };
+        let mut answer = self.answer(root, protocol, request, &path).await;
+        root.mark(answer.headers_mut());
+        answer
+    }
+
+    async fn answer(
+        &self,
+        root: &Root,
+        protocol: Protocol,
+        request: &Parts,
+        path: &RequestPath,
+    ) -> Response {
+        match self.find(root, protocol, request, path).await {
             Ok(answer) => answer,
             Err(Error::Incoming(why)) if why.is::<Unavailable>() => unavailable(&why),
             Err(error) => {
@@ -146,13 +130,11 @@ impl Content {
 
     async fn find(
         &self,
+        root: &Root,
         protocol: Protocol,
         request: &Parts,
         path: &RequestPath,
     ) -> Result<Response> {
-        let Some(root) = self.roots.iter().find(|root| root.holds(&path.path)) else {
-            return Ok(plain(StatusCode::NOT_FOUND));
-        };
         let caller = Caller::new(protocol, request);
         let shows = caller.certificate().is_some();
         let Some(located) = self.mounts.locate(&path.path, protocol, shows).await else {
@@ -175,7 +157,9 @@ impl Content {
             return Ok(plain(StatusCode::NOT_FOUND));
         }
         let found = self.mounts.open(located).await?;
-        let answer = self.in_publication(request, path, &found, &pass).await?;
+        let answer = self
+            .in_publication(root, request, path, (&found, &pass))
+            .await?;
         Ok(match mount.guard {
             Some(_) => kept_private(answer),
             None => answer,
@@ -204,10 +188,10 @@ impl Content {
 
     async fn in_publication(
         &self,
+        root: &Root,
         request: &Parts,
         path: &RequestPath,
-        found: &Resolved,
-        pass: &Pass<'_>,
+        (found, pass): (&Resolved, &Pass<'_>),
     ) -> Result<Response> {
         let (publication, rest) = (&*found.publication, found.rest.as_str());
         let mut entry = publication.get(rest)?;
@@ -229,11 +213,20 @@ impl Content {
         if !publication.is_dir(rest)? {
             return self.retired(request, path, found).await;
         }
+        let index = index_of(root, found, pass)?;
+        if index.is_none() && !root.pages {
+            return Ok(plain(StatusCode::NOT_FOUND));
+        }
         if !path.is_dir {
             return Ok(redirect_to_directory(request, path));
         }
-        let page = of_publication(publication, rest, &path.path)?;
-        Ok(self.page(request, page))
+        match index {
+            Some(index) => self.file(request, found, &index).await,
+            None => {
+                let page = of_publication(publication, rest, &path.path)?;
+                Ok(self.page(request, page))
+            }
+        }
     }
 
     /// A file that the publication before still had.
@@ -262,9 +255,12 @@ impl Content {
         request: &Parts,
         path: &RequestPath,
     ) -> Result<Response> {
-        let is_root = |dir: &str| dir == root.prefix.as_str();
+        let is_root = |dir: &str| dir == root.path().as_str();
         let names = self.names(&path.path, caller).await;
         if is_root(&path.path) || !names.is_empty() {
+            if !root.pages {
+                return Ok(plain(StatusCode::NOT_FOUND));
+            }
             if !path.is_dir {
                 return Ok(redirect_to_directory(request, path));
             }
@@ -304,7 +300,7 @@ impl Content {
         let bytes = Bytes::from(names.join("\n"));
         let listing = Representation {
             name: LISTING,
-            content_type: Some("text/plain"),
+            headers: Some("text/plain"),
             sha256: Sha256::of(&bytes),
             size: bytes.len() as u64,
             mtime: 0,
@@ -343,6 +339,7 @@ impl Content {
                     .unwrap_or_else(|| Bytes::copy_from_slice(bytes));
                 (Sha256::of(bytes), Origin::Memory(shared))
             }
+            KindRef::Redirect(location) => return Ok(elsewhere(location, entry.headers)),
             KindRef::Source { id, sha256 } => match self.stored(id, sha256).await? {
                 Some(sha256) => (sha256, self.origin(request, entry, sha256).await?),
                 None => {
@@ -366,7 +363,7 @@ impl Content {
         };
         let representation = Representation {
             name: entry.path.rsplit('/').next().unwrap_or(entry.path),
-            content_type: entry.content_type,
+            headers: entry.headers,
             sha256,
             size,
             mtime: entry.mtime,
@@ -426,6 +423,21 @@ impl Content {
         self.small.insert(sha256, bytes.clone());
         Ok(Origin::Small(bytes, self.blobs.clone(), sha256))
     }
+}
+
+/// The file that stands for a directory of a publication, as far as the caller may read it.
+fn index_of<'a>(root: &Root, found: &'a Resolved, pass: &Pass<'_>) -> Result<Option<EntryRef<'a>>> {
+    for name in &root.index {
+        let within = match found.rest.as_str() {
+            "" => name.clone(),
+            dir => format!("{dir}/{name}"),
+        };
+        let entry = found.publication.get(&within)?;
+        if entry.is_some() && pass.opens(&format!("{}/{within}", found.mount.prefix)) {
+            return Ok(entry);
+        }
+    }
+    Ok(None)
 }
 
 /// An answer that is for this client alone: no cache on the way may give it to others.

@@ -17,10 +17,12 @@ mod outgoing;
 pub mod path;
 mod range;
 mod respond;
+mod root;
 mod small;
 
 pub use access::Access;
-pub use content::{Content, Root};
+pub use content::Content;
 pub use mounts::{Located, MountGuard, MountRow, MountTable, Mounts, Protocol, Resolved};
 pub use on_demand::{OnDemand, Opened, Pieces, Unavailable};
 pub use outgoing::{Client, Outgoing};
+pub use root::Root;

@@ -13,8 +13,8 @@ use http::header::{
 };
 use http::request::Parts;
 use http::response::Builder;
-use http::{Method, StatusCode};
-use pith_blobs::Result;
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use pith_blobs::{Result, further_headers};
 use pith_core::Sha256;
 
 use crate::body::Origin;
@@ -26,7 +26,8 @@ use crate::range::{Asked, parse};
 pub(crate) struct Representation<'a> {
     /// Its last segment, which tells the content type and how long it may be cached.
     pub(crate) name: &'a str,
-    pub(crate) content_type: Option<&'a str>,
+    /// Headers of its own, as an index keeps them.
+    pub(crate) headers: Option<&'a str>,
     pub(crate) sha256: Sha256,
     pub(crate) size: u64,
     /// Seconds since 1970; 0 when nobody knows.
@@ -43,7 +44,13 @@ impl Representation<'_> {
             etag: format!("\"{}\"", self.sha256),
             modified: (self.mtime != 0).then(|| time(self.mtime)),
         };
-        let builder = self.headers(&validators);
+        let mut answer = self.representation(request, &validators).await?;
+        further(self.headers, answer.headers_mut());
+        Ok(answer)
+    }
+
+    async fn representation(&self, request: &Parts, validators: &Validators) -> Result<Response> {
+        let builder = self.head(validators);
         match validators.check(&request.headers) {
             Verdict::Proceed => {}
             Verdict::NotModified => {
@@ -62,7 +69,7 @@ impl Representation<'_> {
                 Body::empty(),
             ));
         }
-        match self.asked(request, &validators) {
+        match self.asked(request, validators) {
             Asked::Whole => {
                 let body = self.origin.body(0..self.size, &self.client).await?;
                 Ok(finish(builder.header(CONTENT_LENGTH, self.size), body))
@@ -135,13 +142,12 @@ impl Representation<'_> {
 
     /// By the name alone: `primary.xml.gz` is a gzip file, not XML that the client should unpack.
     fn content_type(&self) -> String {
-        let given = self
-            .content_type
-            .filter(|text| text.parse::<http::HeaderValue>().is_ok());
+        let given = self.headers.and_then(pith_blobs::content_type);
+        let given = given.filter(|text| text.parse::<http::HeaderValue>().is_ok());
         given.unwrap_or_else(|| guess(self.name)).to_owned()
     }
 
-    fn headers(&self, validators: &Validators) -> Builder {
+    fn head(&self, validators: &Validators) -> Builder {
         let cache = if is_content_addressed(self.name) {
             "public, max-age=31536000, immutable"
         } else {
@@ -229,9 +235,29 @@ pub(crate) fn method_not_allowed() -> Response {
     answer
 }
 
+/// Adds the further headers of an entry to its answer, where that has none of the name.
+fn further(headers: Option<&str>, answer: &mut HeaderMap) {
+    for (name, value) in headers.into_iter().flat_map(further_headers) {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            answer.entry(name).or_insert(value);
+        }
+    }
+}
+
+/// 302 to where an entry leads.
+pub(crate) fn elsewhere(location: &str, headers: Option<&str>) -> Response {
+    let mut answer = redirect(StatusCode::FOUND, location);
+    further(headers, answer.headers_mut());
+    answer
+}
+
 /// 301 to `url`, a path on this server.
 pub(crate) fn moved(url: &str) -> Response {
-    let mut answer = plain(StatusCode::MOVED_PERMANENTLY);
+    redirect(StatusCode::MOVED_PERMANENTLY, url)
+}
+
+fn redirect(status: StatusCode, url: &str) -> Response {
+    let mut answer = plain(status);
     match url.parse() {
         Ok(url) => {
             answer.headers_mut().insert(LOCATION, url);

@@ -85,6 +85,10 @@ impl Server {
         let roots = vec![
             Root::new(path("pulp/repos")).with_listing(),
             Root::new(path("pulp/isos")),
+            Root::new(path("v2"))
+                .without_pages()
+                .with_index(["index.json", "index.txt"])
+                .with_header(&"x-version".parse().unwrap(), "2".parse().unwrap()),
         ];
         let small = blobs.put(Bytes::from_static(b"retired")).await.unwrap();
         let entry = Entry::blob(small.sha256, small.size, MTIME);
@@ -148,7 +152,8 @@ impl Server {
             ),
             (
                 "ten",
-                Entry::blob(small.sha256, small.size, MTIME).with_content_type("text/x-ten"),
+                Entry::blob(small.sha256, small.size, MTIME)
+                    .with_headers(Some("text/x-ten\nX-Ten: 10\nETag: mine".to_owned())),
             ),
             ("empty", Entry::inline("", 0)),
             ("lost", Entry::blob(Sha256::of(b"lost"), 4, MTIME)),
@@ -165,6 +170,13 @@ impl Server {
                 ("page.html", Entry::inline("<p>", MTIME)),
             ])
             .await;
+        let images = this
+            .publication(&[
+                ("index.txt", Entry::inline("all", MTIME)),
+                ("tags/list", Entry::inline("{}", MTIME)),
+                ("latest", Entry::redirect("tags/list", MTIME)),
+            ])
+            .await;
         let row = |prefix: &str, publication, http| MountRow {
             prefix: path(prefix),
             repo_id: "r".into(),
@@ -179,6 +191,7 @@ impl Server {
             row("pulp/repos/centos/9", publication, true),
             row("pulp/repos/secret/9", publication, false),
             row("pulp/isos/images", isos, true),
+            row("v2/img", images, true),
         ]);
         this
     }
@@ -221,6 +234,56 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
         .headers()
         .get(name)
         .map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_root_shows_its_directories_as_it_says_and_marks_each_answer() {
+    let server = Server::with_everything().await;
+    for (path, status, text) in [
+        ("/v2/img/", 200, "all"),
+        ("/v2/img/tags/list", 200, "{}"),
+        ("/v2/img/tags/", 404, ""),
+        ("/v2/img/tags", 404, ""),
+        ("/v2/", 404, ""),
+        ("/v2/none", 404, ""),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(header(&answer, "x-version"), "2", "{path}");
+        if status == 200 {
+            assert_eq!(answer.text().await.unwrap(), text, "{path}");
+        }
+    }
+    assert_eq!(header(&server.get("/v2/img").await, "location"), "/v2/img/");
+    let latest = server.get("/v2/img/latest").await;
+    assert_eq!(
+        (latest.status().as_u16(), header(&latest, "location")),
+        (302, "tags/list")
+    );
+    let other = server.get("/pulp/isos/").await;
+    assert_eq!(
+        (other.status().as_u16(), header(&other, "x-version")),
+        (200, "")
+    );
+}
+
+#[tokio::test]
+async fn a_path_has_headers_of_its_own_and_none_that_the_server_gives() {
+    let server = Server::with_everything().await;
+    let url = "/pulp/repos/fedora/43/ten";
+    let whole = server.get(url).await;
+    let etag = header(&whole, "etag").to_owned();
+    assert_ne!(etag, "mine");
+    let known = server
+        .ask(Method::GET, url, &[("if-none-match", &etag)])
+        .await;
+    assert_eq!(known.status(), 304);
+    let part = server.range(url, "bytes=1-2").await;
+    assert_eq!(part.status(), 206);
+    for answer in [whole, known, part] {
+        assert_eq!(header(&answer, "x-ten"), "10");
+        assert_eq!(answer.headers().get_all("etag").iter().count(), 1);
+    }
 }
 
 #[tokio::test]

@@ -28,8 +28,8 @@ pub struct Retired {
     pub size: i64,
     /// Time of last change, in seconds since 1970.
     pub mtime: i64,
-    /// Content type, when the name does not tell.
-    pub content_type: Option<String>,
+    /// Headers of its own, as the index of the publication had them.
+    pub headers: Option<String>,
 }
 
 /// Files that are kept for nothing but the grace of retired paths.
@@ -80,7 +80,7 @@ pub(crate) async fn add(
                 path.unit.map(|unit| unit.0).into(),
                 path.size.into(),
                 path.mtime.into(),
-                (&path.content_type).into(),
+                (&path.headers).into(),
                 now.into(),
             ]
         };
@@ -120,7 +120,7 @@ fn retired(row: &Row) -> Result<Retired> {
         unit: row.get::<Option<uuid::Uuid>>(2)?.map(UnitId),
         size: row.get(3)?,
         mtime: row.get(4)?,
-        content_type: row.get(5)?,
+        headers: row.get(5)?,
     })
 }
 

@@ -19,7 +19,7 @@ use pith_content::descriptor::{
     KeyField, PluginDescriptor, Setting, SettingKind, StorageName, UnitType,
 };
 use pith_content::settings::NETWORK;
-use pith_content::{ContentType, Distributor, Importer, Words};
+use pith_content::{ContentType, Distributor, Importer, Root, Words};
 
 pub use publish::IsoDistributor;
 pub use sync::IsoImporter;
@@ -105,6 +105,8 @@ static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
     ],
 };
 
+static ROOT: Root = Root::at("pulp/isos");
+
 /// The family of plain files.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct File;
@@ -124,6 +126,10 @@ impl ContentType for File {
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
         vec![Arc::new(IsoDistributor)]
+    }
+
+    fn roots(&self) -> &'static [Root] {
+        std::slice::from_ref(&ROOT)
     }
 
     fn words(&self) -> Option<&'static Words> {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::metadata::manifest;
 use crate::progress::publish_progress;
-use crate::{DISTRIBUTOR, config};
+use crate::{DISTRIBUTOR, ROOT, config};
 
 /// The distributor `iso_distributor`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -37,18 +37,10 @@ impl Distributor for IsoDistributor {
     }
 
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount> {
-        let path = format!("pulp/isos/{}", relative_url::effective(repo_id, config));
-        let prefix = RelativePath::new(path).ok();
+        let path = relative_url::effective(repo_id, config);
         let http = config.flag("serve_http").unwrap_or(false);
         let https = config.flag("serve_https").unwrap_or(true);
-        prefix
-            .map(|prefix| Mount {
-                prefix,
-                http,
-                https,
-            })
-            .into_iter()
-            .collect()
+        ROOT.mount(path, http, https).into_iter().collect()
     }
 
     fn guard(&self, config: &Config) -> Option<ClientGuard> {

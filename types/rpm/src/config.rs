@@ -3,8 +3,8 @@
 use pith_content::publish::OtherDistributor;
 use pith_content::settings::{boolean, faults, printed};
 use pith_content::{Config, relative_url};
+use pith_core::Algorithm;
 use pith_core::error::type_printed;
-use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
 use crate::types::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
@@ -293,12 +293,6 @@ fn is_certificate(text: &str) -> bool {
     let mut letters = body.chars().filter(|c| !c.is_whitespace()).peekable();
     letters.peek() == Some(&'M')
         && letters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))
-}
-
-/// Where a repository is served below `/pulp/repos/`: the setting, or the repository's id.
-#[must_use]
-pub fn served_path(repo_id: &str, config: &Config) -> Option<RelativePath> {
-    RelativePath::new(relative_url::effective(repo_id, config)).ok()
 }
 
 /// The algorithm of a publication's metadata: the setting, else that of the feed, else SHA-256 (reference: rpm §10).

@@ -27,7 +27,7 @@ mod words;
 
 use std::sync::Arc;
 
-use pith_content::{Cataloger, ContentType, Distributor, Importer, UnitType, Words};
+use pith_content::{Cataloger, ContentType, Distributor, Importer, Root, UnitType, Words};
 
 /// The family of RPM repositories.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +48,10 @@ impl ContentType for Rpm {
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
         vec![Arc::new(publish::YumDistributor)]
+    }
+
+    fn roots(&self) -> &'static [Root] {
+        std::slice::from_ref(&publish::ROOT)
     }
 
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {

@@ -41,7 +41,7 @@ impl Server {
             files: FileFeeds::below(["/".into()]),
             ..FetchPolicy::default()
         });
-        let registry = Registry::new(types);
+        let registry = Registry::new(types).unwrap();
         let engine = Engine::new(store, blobs, fetcher, registry, clock, "HOST");
         let engine = Arc::new(engine.with_content_sources(folder.path()));
         let authority = Authority::generate(&[], engine.clock.now()).unwrap();

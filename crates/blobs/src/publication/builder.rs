@@ -10,7 +10,7 @@ use pith_core::RelativePath;
 use tempfile::SpooledTempFile;
 
 use super::format::{FOOTER, MAGIC, compare, read_path, read_record, write_record};
-use super::{Entry, Kind, MAX_INLINE};
+use super::{Entry, Kind, MAX_HEADERS, MAX_INLINE};
 use crate::error::blocking;
 use crate::{Blobs, Error, Result, Stored};
 
@@ -47,7 +47,7 @@ impl PublicationBuilder {
     /// Adds a path. Now and then this writes a scratch file, as quickly as the page cache takes it.
     ///
     /// # Errors
-    /// When an inline entry is too large or the scratch file cannot be written. Duplicates are found by `finish`.
+    /// When an inline entry or the headers of one are too large, or the scratch file cannot be written. Duplicates are found by `finish`.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers make both for this call"
@@ -61,6 +61,13 @@ impl PublicationBuilder {
                 });
             }
             _ => {}
+        }
+        let headers = entry.headers.as_ref().map_or(0, String::len);
+        if headers > MAX_HEADERS {
+            return Err(Error::HeadersTooLong {
+                path,
+                size: headers,
+            });
         }
         self.starts.push(self.records.len());
         write_record(&mut self.records, path.as_str(), &entry);
@@ -161,12 +168,13 @@ fn only(bytes: &[u8]) -> Result<&[u8]> {
     let payload = match entry.kind {
         super::KindRef::Blob(_) => 32,
         super::KindRef::Inline(inline) => 4 + inline.len(),
+        super::KindRef::Redirect(location) => 4 + location.len(),
         super::KindRef::Source { sha256: None, .. } => 16,
         super::KindRef::Source {
             sha256: Some(_), ..
         } => 48,
     };
-    let len = 20 + entry.path.len() + entry.content_type.map_or(0, str::len) + payload;
+    let len = 20 + entry.path.len() + entry.headers.map_or(0, str::len) + payload;
     Ok(&bytes[..len])
 }
 

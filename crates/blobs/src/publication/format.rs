@@ -3,12 +3,13 @@
 //! ```text
 //! header   "pithpub1"
 //! records  sorted by path, segment by segment:
-//!            u16 length of path, u8 kind, u8 length of content type, u64 size, i64 mtime,
-//!            path, content type, then by kind
+//!            u16 length of path, u8 kind, u8 length of headers, u64 size, i64 mtime,
+//!            path, headers (headers.rs), then by kind
 //!              0 blob     32 bytes sha256
 //!              1 inline   u32 length, bytes
 //!              2 source   16 bytes id
 //!              3 source   16 bytes id, 32 bytes sha256
+//!              4 redirect u32 length, bytes
 //! table    u64 position of each record
 //! footer   u64 number of records, u64 position of the table, "pithpub1"
 //! ```
@@ -28,6 +29,7 @@ const BLOB: u8 = 0;
 const INLINE: u8 = 1;
 const SOURCE: u8 = 2;
 const SOURCE_WITH_DIGEST: u8 = 3;
+const REDIRECT: u8 = 4;
 
 /// Orders paths segment by segment: `/` sorts before every other byte that a path can have.
 pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
@@ -39,13 +41,9 @@ pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     }
 }
 
-/// Appends a record. The caller has checked that path and inline bytes are short enough.
+/// Appends a record. The caller has checked that path, headers and inline bytes are short enough.
 pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &Entry) {
-    let content_type = entry
-        .content_type
-        .as_deref()
-        .filter(|text| text.len() <= usize::from(u8::MAX))
-        .unwrap_or("");
+    let headers = entry.headers.as_deref().unwrap_or("");
     let kind = match &entry.kind {
         Kind::Blob(_) => BLOB,
         Kind::Inline(_) => INLINE,
@@ -53,20 +51,19 @@ pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &Entry) {
         Kind::Source {
             sha256: Some(_), ..
         } => SOURCE_WITH_DIGEST,
+        Kind::Redirect(_) => REDIRECT,
     };
     out.extend_from_slice(&u16::try_from(path.len()).unwrap_or(u16::MAX).to_le_bytes());
     out.push(kind);
-    out.push(u8::try_from(content_type.len()).unwrap_or(0));
+    out.push(u8::try_from(headers.len()).unwrap_or(u8::MAX));
     out.extend_from_slice(&entry.size.to_le_bytes());
     out.extend_from_slice(&entry.mtime.to_le_bytes());
     out.extend_from_slice(path.as_bytes());
-    out.extend_from_slice(content_type.as_bytes());
+    out.extend_from_slice(headers.as_bytes());
     match &entry.kind {
         Kind::Blob(sha256) => out.extend_from_slice(&sha256.0),
-        Kind::Inline(bytes) => {
-            out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-            out.extend_from_slice(bytes);
-        }
+        Kind::Inline(bytes) => write_counted(out, bytes),
+        Kind::Redirect(location) => write_counted(out, location.as_bytes()),
         Kind::Source { id, sha256 } => {
             out.extend_from_slice(id);
             if let Some(sha256) = sha256 {
@@ -74,6 +71,11 @@ pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &Entry) {
             }
         }
     }
+}
+
+fn write_counted(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(bytes);
 }
 
 /// Takes bytes from the front, never beyond the end.
@@ -98,27 +100,33 @@ impl<'a> Cursor<'a> {
         Ok(*taken)
     }
 
-    fn text(&mut self, count: usize) -> Result<&'a str> {
-        std::str::from_utf8(self.take(count)?)
-            .map_err(|_| Error::DamagedIndex("a name is not UTF-8"))
+    fn counted(&mut self) -> Result<&'a [u8]> {
+        let count = u32::from_le_bytes(self.array()?);
+        self.take(usize::try_from(count).unwrap_or(usize::MAX))
     }
+
+    fn text(&mut self, count: usize) -> Result<&'a str> {
+        utf8(self.take(count)?)
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::DamagedIndex("a name is not UTF-8"))
 }
 
 /// The record that begins at the front of `bytes`.
 pub(super) fn read_record(bytes: &[u8]) -> Result<EntryRef<'_>> {
     let mut cursor = Cursor(bytes);
     let path_len = usize::from(u16::from_le_bytes(cursor.array()?));
-    let [kind, type_len] = cursor.array()?;
+    let [kind, headers_len] = cursor.array()?;
     let size = u64::from_le_bytes(cursor.array()?);
     let mtime = i64::from_le_bytes(cursor.array()?);
     let path = cursor.text(path_len)?;
-    let content_type = cursor.text(usize::from(type_len))?;
+    let headers = cursor.text(usize::from(headers_len))?;
     let kind = match kind {
         BLOB => KindRef::Blob(Sha256(cursor.array()?)),
-        INLINE => {
-            let len = u32::from_le_bytes(cursor.array()?);
-            KindRef::Inline(cursor.take(usize::try_from(len).unwrap_or(usize::MAX))?)
-        }
+        INLINE => KindRef::Inline(cursor.counted()?),
+        REDIRECT => KindRef::Redirect(utf8(cursor.counted()?)?),
         SOURCE => KindRef::Source {
             id: cursor.array()?,
             sha256: None,
@@ -134,7 +142,7 @@ pub(super) fn read_record(bytes: &[u8]) -> Result<EntryRef<'_>> {
         kind,
         size,
         mtime,
-        content_type: (!content_type.is_empty()).then_some(content_type),
+        headers: (!headers.is_empty()).then_some(headers),
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod builder;
 mod format;
+mod headers;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use pith_core::Sha256;
 
 pub use builder::PublicationBuilder;
+pub use headers::{MAX_HEADERS, content_type, further_headers, headers_text};
 pub use reader::{Children, Entries, Publication};
 
 /// Most bytes that an entry may keep inside of the index.
@@ -27,8 +29,8 @@ pub struct Entry {
     pub size: u64,
     /// Time of last change, in seconds since 1970.
     pub mtime: i64,
-    /// Content type, when the name does not tell; one of more than 255 bytes is not kept.
-    pub content_type: Option<String>,
+    /// Headers of its own ([`headers_text`]), of at most [`MAX_HEADERS`] bytes.
+    pub headers: Option<String>,
 }
 
 impl Entry {
@@ -39,7 +41,7 @@ impl Entry {
             kind: Kind::Blob(sha256),
             size,
             mtime,
-            content_type: None,
+            headers: None,
         }
     }
 
@@ -51,7 +53,7 @@ impl Entry {
             size: bytes.len() as u64,
             kind: Kind::Inline(bytes),
             mtime,
-            content_type: None,
+            headers: None,
         }
     }
 
@@ -62,7 +64,7 @@ impl Entry {
             kind: Kind::Source { id, sha256 },
             size,
             mtime,
-            content_type: None,
+            headers: None,
         }
     }
 
@@ -76,20 +78,32 @@ impl Entry {
                 id: *id,
                 sha256: *sha256,
             },
+            Kind::Redirect(location) => KindRef::Redirect(location),
         };
         EntryRef {
             path,
             kind,
             size: self.size,
             mtime: self.mtime,
-            content_type: self.content_type.as_deref(),
+            headers: self.headers.as_deref(),
         }
     }
 
-    /// With a content type.
+    /// A redirect to a URL or a path.
     #[must_use]
-    pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.content_type = Some(content_type.into());
+    pub fn redirect(location: impl Into<String>, mtime: i64) -> Self {
+        Self {
+            kind: Kind::Redirect(location.into()),
+            size: 0,
+            mtime,
+            headers: None,
+        }
+    }
+
+    /// With headers of its own ([`headers_text`]).
+    #[must_use]
+    pub fn with_headers(mut self, headers: Option<String>) -> Self {
+        self.headers = headers;
         self
     }
 }
@@ -108,6 +122,8 @@ pub enum Kind {
         /// The digest that the bytes must have.
         sha256: Option<Sha256>,
     },
+    /// Elsewhere: whoever asks is sent there.
+    Redirect(String),
 }
 
 /// An [`Entry`] inside of an open index.
@@ -121,8 +137,8 @@ pub struct EntryRef<'a> {
     pub size: u64,
     /// Time of last change, in seconds since 1970.
     pub mtime: i64,
-    /// Content type, when the name does not tell.
-    pub content_type: Option<&'a str>,
+    /// Headers of its own ([`headers_text`]).
+    pub headers: Option<&'a str>,
 }
 
 /// As [`Kind`], borrowed.
@@ -139,6 +155,8 @@ pub enum KindRef<'a> {
         /// The digest that the bytes must have.
         sha256: Option<Sha256>,
     },
+    /// Elsewhere: whoever asks is sent there.
+    Redirect(&'a str),
 }
 
 /// A name in a directory of a publication.

@@ -59,6 +59,7 @@ fn some_entry() -> impl Strategy<Value = Entry> {
             id,
             sha256: sha256.map(Sha256)
         }),
+        "[a-z:/]{0,40}".prop_map(Kind::Redirect),
     ];
     (
         kind,
@@ -66,11 +67,11 @@ fn some_entry() -> impl Strategy<Value = Entry> {
         any::<i64>(),
         proptest::option::of("[a-z]{1,5}/[a-z]{1,5}"),
     )
-        .prop_map(|(kind, size, mtime, content_type)| Entry {
+        .prop_map(|(kind, size, mtime, headers)| Entry {
             kind,
             size,
             mtime,
-            content_type,
+            headers,
         })
 }
 
@@ -98,12 +99,13 @@ fn owned(entry: &EntryRef<'_>) -> Entry {
         KindRef::Blob(sha256) => Kind::Blob(sha256),
         KindRef::Inline(bytes) => Kind::Inline(Bytes::copy_from_slice(bytes)),
         KindRef::Source { id, sha256 } => Kind::Source { id, sha256 },
+        KindRef::Redirect(location) => Kind::Redirect(location.to_owned()),
     };
     Entry {
         kind,
         size: entry.size,
         mtime: entry.mtime,
-        content_type: entry.content_type.map(str::to_owned),
+        headers: entry.headers.map(str::to_owned),
     }
 }
 

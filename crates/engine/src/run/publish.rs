@@ -254,6 +254,23 @@ async fn skip_reason(
     Ok(current.then_some("Repository content has not changed since last publish."))
 }
 
+/// Makes sure that a publication is mounted below the roots of its family: elsewhere nobody would find it.
+fn require_roots(
+    run: &Run,
+    distributor: &Distributor,
+    mounts: &[Mount],
+) -> Result<(), ContentError> {
+    let roots = run.engine.registry.roots_of(&distributor.type_id);
+    let is_outside = |mount: &&Mount| !roots.iter().any(|root| root.holds(mount.prefix.as_str()));
+    match mounts.iter().find(is_outside) {
+        None => Ok(()),
+        Some(mount) => Err(ContentError::other(format!(
+            "'{}' is below no root of the distributor type {}",
+            mount.prefix, distributor.type_id
+        ))),
+    }
+}
+
 async fn publish(
     run: &Run,
     repo: &Repository,
@@ -275,9 +292,10 @@ async fn publish(
         generated: Arc::default(),
         config,
     };
-    let report = plugin.publish(&ctx).await?;
     let stored = Config::new(distributor.config.clone());
     let claimed = plugin.mounts(&repo.id, &stored);
+    require_roots(run, distributor, &claimed)?;
+    let report = plugin.publish(&ctx).await?;
     let is_claimed = |prefix: &RelativePath| claimed.iter().any(|mount| mount.prefix == *prefix);
     let mounts: Vec<NewMount> = plugin
         .mounts(&repo.id, &ctx.config)

@@ -108,14 +108,15 @@ impl LeftOut {
 
 /// Tells whether the path goes on to mean what it meant. What is in the index itself is about the publication as a whole.
 fn lasts(plugin: &dyn Plugin, entry: &EntryRef<'_>) -> bool {
-    !matches!(entry.kind, KindRef::Inline(_)) && !plugin.is_current_only(entry.path)
+    !matches!(entry.kind, KindRef::Inline(_) | KindRef::Redirect(_))
+        && !plugin.is_current_only(entry.path)
 }
 
 fn retired(entry: &EntryRef<'_>) -> Option<Retired> {
     let (blob, unit) = match entry.kind {
         KindRef::Blob(sha256) => (Some(sha256), None),
         KindRef::Source { id, sha256 } => (sha256, Some(UnitId(Uuid::from_bytes(id)))),
-        KindRef::Inline(_) => return None,
+        KindRef::Inline(_) | KindRef::Redirect(_) => return None,
     };
     Some(Retired {
         path: entry.path.to_owned(),
@@ -123,6 +124,6 @@ fn retired(entry: &EntryRef<'_>) -> Option<Retired> {
         unit,
         size: i64::try_from(entry.size).ok()?,
         mtime: entry.mtime,
-        content_type: entry.content_type.map(str::to_owned),
+        headers: entry.headers.map(str::to_owned),
     })
 }

@@ -58,9 +58,9 @@ impl Front {
             repo_auth: true,
             repo_auth_ca: None,
             repo_auth_crl: None,
-            repo_auth_prefixes: Vec::new(),
+            repo_auth_prefixes: None,
         });
-        let published = Published::new(Arc::clone(engine), guards.unwrap());
+        let published = Published::new(Arc::clone(engine), guards.unwrap()).unwrap();
         Self {
             router: published.router(pith_serve::Protocol::Http),
         }

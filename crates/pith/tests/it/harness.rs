@@ -306,7 +306,7 @@ impl Harness {
                     .unwrap()
                     .to_vec(),
                 pith_blobs::KindRef::Inline(bytes) => bytes.to_vec(),
-                pith_blobs::KindRef::Source { .. } => Vec::new(),
+                pith_blobs::KindRef::Source { .. } | pith_blobs::KindRef::Redirect(_) => Vec::new(),
             };
             found.push((entry.path.to_owned(), bytes));
         }
@@ -378,7 +378,8 @@ async fn open(
         Arc::clone(rpm),
         Arc::new(pith_testkit::harness::Harness),
     ];
-    let engine = Engine::new(store, blobs, fetcher, Registry::new(types), clock, "test");
+    let registry = Registry::new(types).unwrap();
+    let engine = Engine::new(store, blobs, fetcher, registry, clock, "test");
     let engine = engine.with_lost_after(lost_after);
     Arc::new(engine.with_content_sources(content_sources(folder)))
 }

@@ -20,7 +20,7 @@ fn file(path: &str, bytes: &[u8]) -> Retired {
         unit: None,
         size: 7,
         mtime: 5,
-        content_type: Some("x/y".to_owned()),
+        headers: Some("x/y".to_owned()),
     }
 }
 
@@ -68,7 +68,7 @@ async fn what_is_left_out_can_be_had_for_as_long_as_the_caller_says(f: Fixture) 
     let source = Retired {
         unit: Some(UnitId(Uuid::from_bytes([3; 16]))),
         blob: None,
-        content_type: None,
+        headers: None,
         ..file("later", b"")
     };
     let left_out = vec![file("x/y", b"old"), source.clone()];

@@ -21,7 +21,7 @@ use pith_content::unit::{Existing, Select, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Cataloger, Config, ContentError, ContentType, Distributor, GroupDistributor, Importer,
-    PluginDescriptor, Setting, SettingKind, UnitType, Words,
+    PluginDescriptor, Root, Setting, SettingKind, UnitType, Words,
 };
 use pith_core::{Document, RelativePath};
 use serde_json::{Value, json};
@@ -45,6 +45,8 @@ const fn plugin(id: &'static str, display_name: &'static str) -> PluginDescripto
         own: &[],
     }
 }
+
+static ROOT: Root = Root::at("pulp/harness");
 
 static IMPORTERS: [PluginDescriptor; 3] = [
     PluginDescriptor {
@@ -106,6 +108,10 @@ impl ContentType for Harness {
 
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
         vec![Arc::new(Nothing)]
+    }
+
+    fn roots(&self) -> &'static [Root] {
+        std::slice::from_ref(&ROOT)
     }
 
     fn words(&self) -> Option<&'static Words> {
@@ -226,15 +232,8 @@ impl Distributor for HarnessPlugin {
     /// Below a path of its own: `publish_dir` names a folder of the server, which no client may choose.
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount> {
         let path = config.text("relative_url").unwrap_or(repo_id);
-        let prefix = RelativePath::new(format!("pulp/harness/{}/{path}", self.0.id)).ok();
-        prefix
-            .map(|prefix| Mount {
-                prefix,
-                http: true,
-                https: true,
-            })
-            .into_iter()
-            .collect()
+        let below = format!("{}/{path}", self.0.id);
+        ROOT.mount(&below, true, true).into_iter().collect()
     }
 
     fn guard(&self, _config: &Config) -> Option<ClientGuard> {

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use pith_content::publish::{
     ClientGuard, Distributor, Mount, OtherDistributor, PublishContext, PublishReport, later_second,
 };
-use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
+use pith_content::{Config, ContentError, PluginDescriptor, Root, relative_url};
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
@@ -30,6 +30,12 @@ use self::steps::{Step, Steps};
 use crate::config;
 use crate::metadata::repomd::Repomd;
 use crate::types::YUM_DISTRIBUTOR;
+
+/// Where repositories are served; old clients read the `listing` files there.
+pub static ROOT: Root = Root {
+    listing: true,
+    ..Root::at("pulp/repos")
+};
 
 /// The time for which replaced metadata is kept when nothing is said, in seconds: 14 days.
 const THRESHOLD: f64 = 1_209_600.0;
@@ -55,17 +61,10 @@ impl Distributor for YumDistributor {
     }
 
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount> {
-        let prefix = config::served_path(repo_id, config)
-            .and_then(|path| RelativePath::new(format!("pulp/repos/{path}")).ok());
-        let (http, https) = (config.flag("http"), config.flag("https"));
-        prefix
-            .into_iter()
-            .map(|prefix| Mount {
-                prefix,
-                http: http == Some(true),
-                https: https == Some(true),
-            })
-            .collect()
+        let path = relative_url::effective(repo_id, config);
+        let is_on = |key| config.flag(key) == Some(true);
+        let mount = ROOT.mount(path, is_on("http"), is_on("https"));
+        mount.into_iter().collect()
     }
 
     fn guard(&self, config: &Config) -> Option<ClientGuard> {

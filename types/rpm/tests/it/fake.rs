@@ -21,7 +21,7 @@ use pith_content::sync::{
     Importer, NoFeed, RepoInfo, StageObserver, SyncContext, SyncReport, Upstream,
 };
 use pith_content::unit::{Existing, RepoUnit, Select, Source, UnitKey, WantedUnit};
-use pith_content::{Bent, Config, ContentError};
+use pith_content::{Bent, Config, ContentError, Headers};
 use pith_core::digest::Hashed;
 use pith_core::{
     Algorithm, Clock, Digest, Document, ManualClock, MultiHasher, RelativePath, Sha256, Timestamp,
@@ -165,7 +165,7 @@ impl Fake {
         match entry {
             Entry::Blob { sha256, .. } => self.blobs.lock()[sha256].clone(),
             Entry::Inline(bytes) => bytes.to_vec(),
-            Entry::Deferred { .. } => panic!("not here"),
+            Entry::Deferred { .. } | Entry::Redirect(_) => panic!("not here"),
         }
     }
 
@@ -487,11 +487,12 @@ impl PublishContext for Fake {
         let bytes = bytes.ok_or_else(|| ContentError::other(format!("{blob} is missing")))?;
         Ok(Box::new(std::io::Cursor::new(bytes)))
     }
-    async fn add(
+    async fn add_with(
         &self,
         path: RelativePath,
         entry: Entry,
         modified: Timestamp,
+        _headers: Headers,
     ) -> Result<(), ContentError> {
         let added = self
             .state

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter};
+use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter, headers_text};
 use pith_content::publish::{Entry, GeneratedFile, PublishContext, ReadSeek};
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
-use pith_content::{Config, ContentError};
+use pith_content::{Config, ContentError, Headers};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Clock, MultiHasher, RelativePath, Sha256, Timestamp, UnitId};
 use pith_store::UnitQuery;
@@ -100,12 +100,14 @@ impl PublishContext for Context<'_> {
         Ok(units::to_repo_units(units, select.parts))
     }
 
-    async fn add(
+    async fn add_with(
         &self,
         path: RelativePath,
         entry: Entry,
         modified: Timestamp,
+        headers: Headers,
     ) -> Result<(), ContentError> {
+        let headers = text_of(&path, &headers)?;
         let mtime = modified.as_second();
         let entry = match entry {
             Entry::Blob { sha256, size } => pith_blobs::Entry::blob(sha256, size, mtime),
@@ -113,7 +115,9 @@ impl PublishContext for Context<'_> {
                 pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, mtime)
             }
             Entry::Inline(bytes) => pith_blobs::Entry::inline(bytes, mtime),
+            Entry::Redirect(location) => pith_blobs::Entry::redirect(location, mtime),
         };
+        let entry = entry.with_headers(headers);
         let mut index = self.index.lock();
         index.paths += 1;
         index.bytes += entry.size;
@@ -158,6 +162,7 @@ impl PublishContext for Context<'_> {
                     Entry::Blob { sha256, size }
                 }
                 KindRef::Inline(bytes) => Entry::Inline(bytes::Bytes::copy_from_slice(bytes)),
+                KindRef::Redirect(location) => Entry::Redirect(location.to_owned()),
                 KindRef::Source { .. } => continue,
             };
             let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
@@ -202,6 +207,15 @@ impl PublishContext for Context<'_> {
     fn progress(&self, report: Value) {
         self.run.progress.report(report);
     }
+}
+
+/// The headers as the index keeps them.
+fn text_of(path: &RelativePath, headers: &Headers) -> Result<Option<String>, ContentError> {
+    let refused = |why| ContentError::other(format!("'{path}': {why}"));
+    headers.check().map_err(refused)?;
+    let others = headers.others.iter();
+    let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
+    Ok(headers_text(headers.content_type.as_deref(), others))
 }
 
 fn writer(blobs: &Blobs, also: &[Algorithm]) -> SyncBlobWriter {

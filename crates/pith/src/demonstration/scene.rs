@@ -1,0 +1,204 @@
+//! A server with the demonstration type, and a client that asks over a socket.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Parser;
+use pith_content::ContentType;
+use pith_testkit::notes::Notes;
+use pith_testkit::postgres;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::options::ServerOptions;
+use crate::server::Server;
+
+/// The database of a test.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum On {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// A server that listens, with the password of its administrator.
+pub(super) struct Scene {
+    server: Server,
+    address: SocketAddr,
+    admin: String,
+    _postgres: Option<postgres::Database>,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) text: String,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+impl Scene {
+    /// `None` where the database is not installed (never in CI).
+    pub(super) async fn start(on: On) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().display().to_string();
+        let mut all = vec!["pith", "--data", &data, "--listen", "127.0.0.1:0"];
+        let database = match on {
+            On::Sqlite => None,
+            On::Postgres => Some(
+                tokio::task::spawn_blocking(postgres::database)
+                    .await
+                    .unwrap()?,
+            ),
+        };
+        if let Some(database) = &database {
+            all.extend(["--database", &database.url]);
+        }
+        let options = Options::try_parse_from(all).unwrap().server;
+        let types: Vec<Arc<dyn ContentType>> =
+            vec![Arc::new(pith_type_file::File), Arc::new(Notes)];
+        let server = Server::start_with(&options, types).await.unwrap();
+        let password = std::fs::read_to_string(folder.path().join("admin-password")).unwrap();
+        Some(Self {
+            address: server.address,
+            server,
+            admin: format!("admin:{}", password.trim()),
+            _postgres: database,
+            _folder: folder,
+        })
+    }
+
+    pub(super) async fn stop(self) {
+        self.server.stop().await.unwrap();
+    }
+
+    /// Asks as nobody.
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, None, b"").await
+    }
+
+    /// Asks as the administrator.
+    pub(super) async fn admin(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        self.send(method, path, Some(&self.admin), body).await
+    }
+
+    /// Asks as `login:password`.
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        who: Option<&str>,
+        body: &[u8],
+    ) -> Answer {
+        use base64::Engine as _;
+        let who = who.map(|who| base64::engine::general_purpose::STANDARD.encode(who));
+        let who = who.map_or_else(String::new, |who| format!("Authorization: Basic {who}\r\n"));
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{who}\r\n",
+            body.len()
+        );
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(body).await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        read(&String::from_utf8_lossy(&answer))
+    }
+
+    /// Asks the REST API as the administrator; the document of the answer.
+    pub(super) async fn api(&self, method: &str, path: &str, body: Value) -> Value {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let path = format!("/pulp/api/v2{path}");
+        let answer = self.admin(method, &path, body.as_bytes()).await;
+        assert!(answer.status < 300, "{method} {path}: {}", answer.text);
+        serde_json::from_str(&answer.text).unwrap_or_default()
+    }
+
+    /// Waits for the tasks that an answer of the API spawned; the last one.
+    pub(super) async fn ended(&self, report: &Value) -> Value {
+        let mut last = Value::Null;
+        for task in report["spawned_tasks"].as_array().unwrap() {
+            let path = format!("/tasks/{}/", task["task_id"].as_str().unwrap());
+            loop {
+                last = self.api("GET", &path, Value::Null).await;
+                let state = last["state"].as_str().unwrap();
+                if !matches!(state, "waiting" | "running") {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        last
+    }
+
+    /// Makes a repository of notes with these settings of its distributor.
+    pub(super) async fn repository(&self, id: &str, config: Value) {
+        let body = json!({
+            "id": id,
+            "importer_type_id": "notes_importer",
+            "distributors": [{
+                "distributor_type_id": "notes_distributor",
+                "distributor_id": "notes",
+                "distributor_config": config,
+                "auto_publish": false,
+            }],
+        });
+        self.api("POST", "/repositories/", body).await;
+    }
+
+    /// Uploads a note by the REST API.
+    pub(super) async fn upload(&self, repo: &str, name: &str, text: &str) -> Value {
+        let upload = self.api("POST", "/content/uploads/", json!({})).await;
+        let id = upload["upload_id"].as_str().unwrap();
+        let path = format!("/pulp/api/v2/content/uploads/{id}/0/");
+        let written = self.admin("PUT", &path, text.as_bytes()).await;
+        assert_eq!(written.status, 200, "{}", written.text);
+        let import = json!({
+            "upload_id": id,
+            "unit_type_id": "note",
+            "unit_key": { "name": name },
+            "unit_metadata": {},
+        });
+        let path = format!("/repositories/{repo}/actions/import_upload/");
+        let task = self.api("POST", &path, import).await;
+        self.ended(&task).await
+    }
+
+    /// Publishes the notes of a repository.
+    pub(super) async fn publish(&self, repo: &str) -> Value {
+        let path = format!("/repositories/{repo}/actions/publish/");
+        let task = self.api("POST", &path, json!({ "id": "notes" })).await;
+        self.ended(&task).await
+    }
+}
+
+fn read(answer: &str) -> Answer {
+    let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    Answer {
+        status: status.parse().unwrap(),
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect(),
+        text: text.to_owned(),
+    }
+}

@@ -1,0 +1,85 @@
+//! Notes: a family that shows all of what a type can declare, outside of `/pulp`. A note has a name and a text. For tests
+//! only; no release has it.
+
+mod importer;
+mod publish;
+
+use std::sync::Arc;
+
+use pith_content::descriptor::{KeyField, StorageName};
+use pith_content::{
+    ContentType, Distributor, Importer, PluginDescriptor, Root, Setting, SettingKind, UnitType,
+};
+
+/// The unit type.
+pub const NOTE: UnitType = UnitType {
+    id: "note",
+    display_name: "Note",
+    description: "A text with a name",
+    key: &[KeyField::same("name")],
+    indexed: &["name"],
+    file_backed: true,
+    storage_name: StorageName::Field("name"),
+    ..UnitType::PLAIN
+};
+
+/// Where notes are served.
+pub static ROOT: Root = Root {
+    pages: false,
+    index: &["names"],
+    headers: &[("X-Notes", "1")],
+    ..Root::at("notes")
+};
+
+static IMPORTER: PluginDescriptor = PluginDescriptor {
+    id: "notes_importer",
+    display_name: "Notes Importer",
+    types: &["note"],
+    platform: &[],
+    own: &[],
+};
+
+static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
+    id: "notes_distributor",
+    display_name: "Notes Distributor",
+    types: &["note"],
+    platform: &[],
+    own: &[
+        Setting::new(
+            "relative_url",
+            SettingKind::Text,
+            "path below /notes (default: the repository's id)",
+        ),
+        Setting::new(
+            "readers_ca",
+            SettingKind::Pem,
+            "CA of the client certificates that may read the notes",
+        ),
+    ],
+};
+
+/// The family.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Notes;
+
+impl ContentType for Notes {
+    fn name(&self) -> &'static str {
+        "notes"
+    }
+
+    fn unit_types(&self) -> &'static [UnitType] {
+        const { &[NOTE] }
+    }
+
+    fn importers(&self) -> Vec<Arc<dyn Importer>> {
+        vec![Arc::new(importer::NotesImporter)]
+    }
+
+    fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
+        vec![Arc::new(publish::NotesDistributor)]
+    }
+
+    fn roots(&self) -> &'static [Root] {
+        std::slice::from_ref(&ROOT)
+    }
+}

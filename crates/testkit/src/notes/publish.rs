@@ -1,0 +1,86 @@
+//! A publication of notes: each under its name, with its digest in a header; `names`, which stands for the folder; and
+//! `-/last`, which leads to the last one.
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use pith_content::publish::{
+    ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
+};
+use pith_content::unit::Select;
+use pith_content::{Config, ContentError, Distributor, Headers, PluginDescriptor, relative_url};
+use pith_core::RelativePath;
+use serde_json::{Value, json};
+
+use super::{DISTRIBUTOR, NOTE, ROOT};
+
+pub(super) struct NotesDistributor;
+
+#[async_trait]
+impl Distributor for NotesDistributor {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        &DISTRIBUTOR
+    }
+
+    fn validate(
+        &self,
+        repo_id: &str,
+        config: &Config,
+        others: &[OtherDistributor],
+    ) -> Result<(), String> {
+        relative_url::check_form(config)?;
+        let checked = relative_url::check_conflicts(repo_id, config, others);
+        checked.map_err(|conflicts| conflicts.join("\n"))
+    }
+
+    fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount> {
+        let path = relative_url::effective(repo_id, config);
+        ROOT.mount(path, true, true).into_iter().collect()
+    }
+
+    fn guard(&self, config: &Config) -> Option<ClientGuard> {
+        ClientGuard::of_setting(config, "readers_ca")
+    }
+
+    fn is_current_only(&self, path: &str) -> bool {
+        path == "names"
+    }
+
+    async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+        let now = ctx.clock().now();
+        let select = Select {
+            sort: &["name"],
+            ..Select::all(NOTE.id)
+        };
+        let mut names: Vec<String> = Vec::new();
+        let mut units = ctx.units(select).await?;
+        while let Some(batch) = units.try_next().await? {
+            for unit in batch {
+                let text = |field: &str| unit.doc.get(field).and_then(Value::as_str);
+                let name = text("name").unwrap_or_default();
+                let (Some(sha256), Some(size)) = (unit.blob, unit.size) else {
+                    continue;
+                };
+                let headers = Headers::of_type("text/x-note; charset=utf-8")
+                    .with("X-Note-Digest", format!("sha256:{sha256}"));
+                let entry = Entry::Blob { sha256, size };
+                ctx.add_with(path(name)?, entry, now, headers).await?;
+                names.push(name.to_owned());
+            }
+        }
+        let last = names.last().map(|name| format!("../{name}"));
+        if let Some(last) = last {
+            ctx.add(path("-/last")?, Entry::Redirect(last), now).await?;
+        }
+        let list = Entry::Inline(names.join("\n").into());
+        let headers = Headers::of_type("text/plain");
+        ctx.add_with(path("names")?, list, now, headers).await?;
+        Ok(PublishReport {
+            summary: json!({ "notes": names.len() }),
+            details: Value::Null,
+        })
+    }
+}
+
+fn path(text: &str) -> Result<RelativePath, ContentError> {
+    RelativePath::new(text).map_err(ContentError::other)
+}
