@@ -150,7 +150,8 @@ async fn main() {
     let fetcher = Fetcher::new(FetchPolicy::default());
     let registry = Registry::new(vec![Arc::new(Packages)]).unwrap();
     let engine = Arc::new(Engine::new(store, blobs, fetcher, registry, clock, "host"));
-    let router = pith_api::router(Arc::new(Pulp::new(Arc::clone(&engine))));
+    let pulp = Arc::new(Pulp::new(Arc::clone(&engine)));
+    let router = pith_api::Api::new(pulp).router();
     call(
         &router,
         "POST",

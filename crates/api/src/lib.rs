@@ -41,6 +41,7 @@ use axum::routing::{any, get};
 use pith_pulp::Pulp;
 use pith_pulp::auth::Authenticator;
 
+pub use crate::http::{Endpoints, Found, Published};
 use crate::http::{Intake, Matcher};
 
 /// The state that all requests share.
@@ -51,20 +52,41 @@ pub(crate) struct Shared {
     pub(crate) intake: Intake,
 }
 
-/// Everything below `/pulp/api`, for a server to merge into its own router. Paths keep the mount point.
-pub fn router(pulp: Arc<Pulp>) -> Router {
-    let shared = Arc::new(Shared {
-        authenticator: Authenticator::new(Arc::clone(&pulp.passwords)),
-        pulp,
-        intake: Intake::default(),
-        matcher: Matcher::new(routes::ROUTES),
-    });
-    Router::new()
-        .route("/pulp/api", any(answer))
-        .route("/pulp/api/", any(answer))
-        .route("/pulp/api/{*rest}", any(answer))
-        .route("/pith/openapi.json", get(describe))
-        .with_state(shared)
+/// The API, and the endpoints of content types: they share who is asked for a password, and what is taken in at once.
+pub struct Api {
+    shared: Arc<Shared>,
+}
+
+impl Api {
+    /// The API of these nouns.
+    #[must_use]
+    pub fn new(pulp: Arc<Pulp>) -> Self {
+        let shared = Shared {
+            authenticator: Authenticator::new(Arc::clone(&pulp.passwords)),
+            pulp,
+            intake: Intake::default(),
+            matcher: Matcher::new(routes::ROUTES),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Everything below `/pulp/api`, for a server to merge into its own router. Paths keep the mount point.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/pulp/api", any(answer))
+            .route("/pulp/api/", any(answer))
+            .route("/pulp/api/{*rest}", any(answer))
+            .route("/pith/openapi.json", get(describe))
+            .with_state(Arc::clone(&self.shared))
+    }
+
+    /// The endpoints of content types, for a server to ask before it looks at what is published.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints::new(Arc::clone(&self.shared))
+    }
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {

@@ -20,6 +20,7 @@ pub mod json_text;
 pub mod publish;
 pub mod relative_url;
 pub mod roots;
+pub mod routes;
 pub mod rules;
 pub mod settings;
 pub mod sync;
@@ -39,6 +40,9 @@ pub use group::GroupDistributor;
 pub use headers::Headers;
 pub use publish::Distributor;
 pub use roots::Root;
+use routes::{Answer, Refusal};
+
+pub use routes::Route;
 pub use rules::{Listed, UnitRules};
 pub use sync::Importer;
 pub use unit::UnitKey;
@@ -66,6 +70,16 @@ pub trait ContentType: Send + Sync {
     /// The URL roots of the family. Mounts of its distributors lie below them, and nobody else's do.
     fn roots(&self) -> &'static [Root] {
         &[]
+    }
+
+    /// Endpoints of the family, below its roots.
+    fn routes(&self) -> &'static [Route] {
+        &[]
+    }
+
+    /// A refusal in the form that the clients of the family's endpoints read.
+    fn refuse(&self, refusal: &Refusal) -> Answer {
+        refusal.plain()
     }
 
     /// Catalogers of alternate content sources.

@@ -28,6 +28,9 @@ pub enum RootError {
     /// It is no path.
     #[error("the root '{0}' is not a relative path")]
     NoPath(&'static str),
+    /// The path of a route is none, or lies below no root of its family.
+    #[error("the route '{0}' is no path below a root of its family")]
+    NoRoute(&'static str),
     /// Somebody else's root equals it, holds it or lies below it.
     #[error("the root '{path}' meets '{other}', which belongs to {owner}")]
     Taken {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pith_blobs::Blobs;
+use pith_content::ContentError;
+use pith_content::unit::Select;
 use pith_core::error::PulpError;
 use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
@@ -12,6 +14,7 @@ use pith_store::{Engine as Database, NewTask, Retired, Store};
 
 use crate::deferred::Deferred;
 use crate::error::from_store;
+use crate::run::units::{self, UnitStream};
 use crate::{Job, Registry, acting};
 
 /// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
@@ -191,6 +194,14 @@ impl Engine {
             resources: job.resources(),
             group: None,
         })
+    }
+
+    /// Streams the units of a repository in batches.
+    ///
+    /// # Errors
+    /// When `select` names what no unit can have.
+    pub fn units(&self, repo_id: &str, select: &Select) -> Result<UnitStream, ContentError> {
+        units::counted(&self.store, repo_id, select)
     }
 
     /// Cancels a task: a waiting one never runs, a running one stops at its next await, one that has committed what it did

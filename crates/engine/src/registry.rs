@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pith_content::roots::RootError;
+use pith_content::routes::Template;
 use pith_content::{
-    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Root, UnitType,
+    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Root, Route, UnitType,
 };
 
 /// Every importer, distributor and unit type, by id.
@@ -20,6 +21,20 @@ pub struct Registry {
     roots: Vec<(&'static str, &'static Root)>,
     /// The roots of the family of each distributor.
     roots_of: BTreeMap<&'static str, &'static [Root]>,
+    routes: Vec<OwnRoute>,
+}
+
+/// An endpoint of a family.
+#[derive(Clone)]
+pub struct OwnRoute {
+    /// The family.
+    pub family: Arc<dyn ContentType>,
+    /// The root that it lies below.
+    pub root: &'static Root,
+    /// The endpoint as data.
+    pub route: &'static Route,
+    /// Its path.
+    pub template: Template,
 }
 
 impl Registry {
@@ -32,6 +47,7 @@ impl Registry {
         let mut registry = Self::default();
         for content_type in &types {
             registry.take_roots(&**content_type)?;
+            registry.take_routes(content_type)?;
             for unit in content_type.unit_types() {
                 registry.units.insert(unit.id, unit);
             }
@@ -66,6 +82,27 @@ impl Registry {
             .map(|one| (one.descriptor().id, family.roots()));
         self.roots_of.extend(of);
         Ok(())
+    }
+
+    fn take_routes(&mut self, family: &Arc<dyn ContentType>) -> Result<(), RootError> {
+        for route in family.routes() {
+            let no_route = || RootError::NoRoute(route.path);
+            let template = Template::new(route.path).map_err(|_| no_route())?;
+            let mut roots = family.roots().iter();
+            let root = roots.find(|root| root.holds(route.path));
+            self.routes.push(OwnRoute {
+                family: Arc::clone(family),
+                root: root.ok_or_else(no_route)?,
+                route,
+                template,
+            });
+        }
+        Ok(())
+    }
+
+    /// The endpoints of all families.
+    pub fn routes(&self) -> impl Iterator<Item = &OwnRoute> {
+        self.routes.iter()
     }
 
     /// The roots of all families.

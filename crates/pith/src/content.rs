@@ -8,6 +8,8 @@ use anyhow::Context;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
+use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use pith_core::{RelativePath, UnitId};
 use pith_engine::Engine;
@@ -32,6 +34,19 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 pub(crate) struct Published {
     content: Arc<Content>,
     mounts: Arc<Mounts>,
+}
+
+/// What is published, as it is seen by one protocol.
+pub(crate) struct Seen {
+    content: Arc<Content>,
+    protocol: Protocol,
+}
+
+#[async_trait]
+impl pith_api::Published for Seen {
+    async fn respond(&self, request: &Parts) -> Response {
+        self.content.respond(self.protocol, request).await
+    }
 }
 
 /// The mounts of the database. A request sees each change that was made before it came, by whichever process.
@@ -82,6 +97,14 @@ impl Published {
     /// The routes of published content, as a listener of this protocol shows them.
     pub(crate) fn router(&self, protocol: Protocol) -> Router {
         self.content.router(protocol)
+    }
+
+    /// What is published as the clients of a listener of this protocol see it.
+    pub(crate) fn seen_by(&self, protocol: Protocol) -> Seen {
+        Seen {
+            content: Arc::clone(&self.content),
+            protocol,
+        }
     }
 
     /// Reads the revocation lists of the server's settings again when their file changed, until `shutdown` fires.

@@ -9,6 +9,7 @@ mod authority;
 mod content;
 #[cfg(test)]
 mod demonstration;
+mod endpoints;
 mod guards;
 mod idle;
 mod limits;

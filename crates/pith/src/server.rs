@@ -14,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::future::select_all;
+use pith_api::Api;
 use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_content::ContentType;
 use pith_core::error::{ErrorDetail, PulpError};
@@ -27,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::endpoints::Served;
 use crate::guards::Guards;
 use crate::listener::Limits;
 use crate::options::ServerOptions;
@@ -161,21 +163,30 @@ impl Server {
             None => Protocol::Any,
         };
         let limits = options.limits.limits();
-        let api = pith_api::router(Arc::clone(&pulp));
+        let whole = Api::new(Arc::clone(&pulp));
+        let api = whole.router();
         let guarded = api.clone().layer(middleware::from_fn_with_state(
             options.allow_plain_http,
             refuse_passwords_in_the_clear,
         ));
-        let app_of = |api, protocol| app(&engine, api, published.router(protocol));
+        let app_of = |api, protocol, passwords| {
+            let served = Served {
+                endpoints: whole.endpoints(),
+                published: Arc::new(published.seen_by(protocol)),
+                passwords,
+            };
+            app(&engine, api, served.before(published.router(protocol)))
+        };
         if let Some(listener) = secure {
             server.tls_address = Some(address_of(&listener)?);
             let clock = Arc::clone(&engine.clock);
             let tls = Tls::new(authority, clock, tls_source(options))?;
             server.spawn(Arc::clone(&tls).renew(server.shutdown.clone()));
-            let app = app_of(api, Protocol::Https);
+            let app = app_of(api, Protocol::Https, true);
             server.listen(listener, Some(tls), app, &limits);
         }
-        server.listen(plain, None, app_of(guarded, protocol), &limits);
+        let app = app_of(guarded, protocol, options.allow_plain_http);
+        server.listen(plain, None, app, &limits);
         server.spawn(limits.connections.watch(server.shutdown.clone()));
         server.spawn(memory::give_back(server.shutdown.clone()));
         server.spawn(published.follow(server.shutdown.clone()));
@@ -498,14 +509,24 @@ async fn refuse_passwords_in_the_clear(
     request: Request,
     next: Next,
 ) -> Response {
+    match allowed || !is_in_the_clear(&request) {
+        true => next.run(request).await,
+        false => in_the_clear(&request),
+    }
+}
+
+/// Tells whether a request brings a password over plain HTTP, from another machine.
+pub(crate) fn is_in_the_clear(request: &Request) -> bool {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip().to_canonical());
     let local = peer.is_some_and(|address| address.is_loopback());
-    if allowed || local || !request.headers().contains_key(header::AUTHORIZATION) {
-        return next.run(request).await;
-    }
+    !local && request.headers().contains_key(header::AUTHORIZATION)
+}
+
+/// 403 for such a request.
+pub(crate) fn in_the_clear(request: &Request) -> Response {
     let text = "this request is forbidden: a password must not travel over plain HTTP; use https (--tls-listen), \
                 or start the server with --allow-plain-http if the network is trusted";
     let mut error = PulpError::validation(ErrorDetail::new("PLP0042", text));

@@ -236,9 +236,7 @@ impl Pulp {
         offset: u64,
     ) -> Result<(Uuid, u64), PulpError> {
         let upload = self.upload_require(who, id).await?;
-        let size = self.engine.blobs.uploads().len(upload).await;
-        let size = size.map_err(|error| from_blobs(&error))?;
-        let size = size.ok_or_else(|| missing(id))?;
+        let size = self.upload_size(who, id).await?;
         let gap = offset.saturating_sub(size);
         if gap <= MAX_GAP {
             return Ok((upload, gap));
@@ -259,6 +257,17 @@ impl Pulp {
             Err(StoreError::Missing { .. }) => Err(gone()),
             noted => noted.map_err(from_store),
         }
+    }
+
+    /// The number of bytes that an upload of theirs has.
+    ///
+    /// # Errors
+    /// 404 when there is no such upload of theirs; when files or database fail.
+    pub async fn upload_size(&self, who: &Principal, id: &str) -> Result<u64, PulpError> {
+        let upload = self.upload_require(who, id).await?;
+        let size = self.engine.blobs.uploads().len(upload).await;
+        let size = size.map_err(|error| from_blobs(&error))?;
+        size.ok_or_else(|| missing(id))
     }
 
     /// Forgets an upload, whether or not there was one.

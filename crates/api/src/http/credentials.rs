@@ -52,7 +52,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
 }
 
 /// Tells whether a request brings Basic credentials, readable or not.
-fn is_basic(headers: &HeaderMap) -> bool {
+pub(super) fn is_basic(headers: &HeaderMap) -> bool {
     let scheme = b"basic";
     headers
         .get(AUTHORIZATION)

@@ -163,23 +163,32 @@ async fn authorize(
     inside: &str,
     request: &Parts,
 ) -> Result<Option<Principal>, PulpError> {
-    let Some(operation) = route.operation else {
+    if route.operation.is_none() {
         return Ok(None);
-    };
+    }
     refuse_foreign(request)?;
     let principal = authenticate(shared, request).await?;
-    let path = resource(inside);
-    match route.makes_inside() {
-        // Below `/v2/`.
-        Some(segments) => principal.permit_inside(first(&path, segments + 1), &path)?,
-        None => principal.permit(operation, &path)?,
-    }
+    permit(&principal, route, inside)?;
     match route.disk() {
         Disk::Nothing => {}
         Disk::Room => shared.pulp.engine.require_room()?,
         Disk::Reserve => shared.pulp.engine.make_way().await,
     }
     Ok(Some(principal))
+}
+
+/// Refuses an operation on a path below the mount point to whoever may not do it.
+///
+/// # Errors
+/// 401 PLP0026.
+pub(super) fn permit(principal: &Principal, route: &Route, inside: &str) -> Result<(), PulpError> {
+    let path = resource(inside);
+    match (route.operation, route.makes_inside()) {
+        (None, _) => Ok(()),
+        // Below `/v2/`.
+        (_, Some(segments)) => principal.permit_inside(first(&path, segments + 1), &path),
+        (Some(operation), None) => principal.permit(operation, &path),
+    }
 }
 
 /// Reads what a refused client still sends, within limits: a connection that is closed before would take the answer with it.

@@ -145,6 +145,17 @@ impl Intake {
         Ok((parse(&bytes)?, taken))
     }
 
+    /// The bytes of a body. The memory that they take is held by what comes with them.
+    pub(super) async fn document(&self, body: Arrived) -> Result<(Bytes, Taken), PulpError> {
+        let Arrived { bytes, arrival } = body;
+        let memory = arrival.unless_given_up(self.room(bytes.len())).await?;
+        let taken = Taken {
+            _turn: None,
+            _memory: Some(memory),
+        };
+        Ok((bytes, taken))
+    }
+
     async fn room(&self, weight: usize) -> Result<OwnedSemaphorePermit, PulpError> {
         let units = u32::try_from(weight.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.memory).acquire_many_owned(units);

@@ -6,6 +6,7 @@ mod call;
 mod credentials;
 mod cross_site;
 mod dispatch;
+mod endpoints;
 mod intake;
 mod json;
 mod matcher;
@@ -15,5 +16,6 @@ pub(crate) use call::Call;
 #[cfg(test)]
 pub(crate) use call::query_pairs;
 pub(crate) use dispatch::{dispatch, drain};
+pub use endpoints::{Endpoints, Found, Published};
 pub(crate) use intake::Intake;
 pub(crate) use matcher::Matcher;

@@ -59,7 +59,7 @@ impl Server {
             tokio::task::yield_now().await;
         }
         Self {
-            router: pith_api::router(Arc::clone(&pulp)),
+            router: pith_api::Api::new(Arc::clone(&pulp)).router(),
             engine,
             pulp,
             shutdown,

@@ -20,7 +20,7 @@ mod stage;
 mod steps;
 mod subject;
 pub mod sync;
-mod units;
+pub(crate) mod units;
 pub mod upload;
 
 use async_trait::async_trait;

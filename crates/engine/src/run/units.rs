@@ -35,6 +35,17 @@ pub(crate) fn present(
     Ok(converted(stream, select.parts))
 }
 
+/// As [`present`], for a request: what is read counts as its memory.
+pub(crate) fn counted(
+    store: &Store,
+    repo: &str,
+    select: &Select,
+) -> Result<UnitStream, ContentError> {
+    let stream = store.units_stream(&query(Some(repo), select));
+    let stream = stream.map_err(ContentError::other)?;
+    Ok(read(stream, select.parts))
+}
+
 /// A little of everything the repository has of a type.
 pub(crate) fn outline(
     store: &Store,
@@ -63,7 +74,11 @@ pub(crate) async fn after(
 }
 
 fn converted(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> UnitStream {
-    read_ahead(stream)
+    read(read_ahead(stream), parts)
+}
+
+fn read(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> UnitStream {
+    stream
         .map(move |batch| {
             batch
                 .map(|batch| to_repo_units(batch, parts))

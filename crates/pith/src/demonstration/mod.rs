@@ -1,6 +1,7 @@
 //! The demonstration type of the test kit, served by a whole server: what a type can declare, seen from outside.
 
 mod roots;
+mod routes;
 mod scene;
 
 /// Makes of each async function two tests, one a database.

@@ -106,8 +106,18 @@ impl Scene {
         use base64::Engine as _;
         let who = who.map(|who| base64::engine::general_purpose::STANDARD.encode(who));
         let who = who.map_or_else(String::new, |who| format!("Authorization: Basic {who}\r\n"));
+        self.exchange(method, path, &who, body).await
+    }
+
+    /// Asks as nobody, with one more header.
+    pub(super) async fn with(&self, path: &str, header: &str) -> Answer {
+        self.exchange("GET", path, &format!("{header}\r\n"), b"")
+            .await
+    }
+
+    async fn exchange(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{who}\r\n",
+            "{method} {path} HTTP/1.0\r\nHost: x\r\nContent-Length: {}\r\n{headers}\r\n",
             body.len()
         );
         let mut socket = TcpStream::connect(self.address).await.unwrap();

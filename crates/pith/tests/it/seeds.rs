@@ -70,7 +70,7 @@ async fn serve(harness: &Harness) -> SocketAddr {
         .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = pith_api::router(std::sync::Arc::clone(&harness.pulp));
+    let router = pith_api::Api::new(std::sync::Arc::clone(&harness.pulp)).router();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     address
 }

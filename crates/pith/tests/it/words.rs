@@ -40,7 +40,7 @@ async fn serve(h: &Harness) -> String {
         .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = pith_api::router(Arc::clone(&h.pulp));
+    let router = pith_api::Api::new(Arc::clone(&h.pulp)).router();
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }

@@ -3,13 +3,18 @@
 
 mod importer;
 mod publish;
+mod routes;
 
 use std::sync::Arc;
 
+use http::header::WWW_AUTHENTICATE;
 use pith_content::descriptor::{KeyField, StorageName};
+use pith_content::routes::{Answer, Refusal};
 use pith_content::{
-    ContentType, Distributor, Importer, PluginDescriptor, Root, Setting, SettingKind, UnitType,
+    ContentType, Distributor, Importer, PluginDescriptor, Root, Route, Setting, SettingKind,
+    UnitType,
 };
+use serde_json::json;
 
 /// The unit type.
 pub const NOTE: UnitType = UnitType {
@@ -81,5 +86,18 @@ impl ContentType for Notes {
 
     fn roots(&self) -> &'static [Root] {
         std::slice::from_ref(&ROOT)
+    }
+
+    fn routes(&self) -> &'static [Route] {
+        routes::ROUTES
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Answer {
+        let mut answer = Answer::json(refusal.status, &json!({ "note": refusal.message }));
+        let asked = refusal.plain().headers.remove(WWW_AUTHENTICATE);
+        answer
+            .headers
+            .extend(asked.map(|asked| (WWW_AUTHENTICATE, asked)));
+        answer
     }
 }

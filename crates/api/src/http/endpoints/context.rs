@@ -1,0 +1,292 @@
+//! The platform as endpoints of content types see it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Bytes;
+use axum::response::Response;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use parking_lot::Mutex;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use pith_content::routes::{
+    Answer, AnswerBody, BodyStream, Import, Refusal, RouteContext, TaskEnd, UploadId, Who,
+};
+use pith_content::sync::RepoInfo;
+use pith_content::unit::{RepoUnit, Select};
+use pith_content::{ContentError, ContentType};
+use pith_core::error::PulpError;
+use pith_core::task::TaskState;
+use pith_core::{Clock, RelativePath, TaskId};
+use pith_engine::error::from_store;
+use pith_engine::turns::Turn;
+use pith_engine::{Caller, Job};
+use pith_pulp::auth::Principal;
+use pith_store::{Task, reading};
+use serde_json::{Value, json};
+
+use super::Published;
+use crate::Shared;
+use crate::http::credentials::unknown;
+use crate::http::dispatch::{drain, permit};
+
+/// The longest wait for a task.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pauses between two looks at a task: the first, and the longest.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// Everything in a path but what needs no escape.
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// One request.
+pub(super) struct Context {
+    pub(super) shared: Arc<Shared>,
+    pub(super) family: Arc<dyn ContentType>,
+    pub(super) published: Arc<dyn Published>,
+    pub(super) who: Who,
+    pub(super) principal: Option<Principal>,
+    /// The head, with the headers that published content is asked with.
+    pub(super) head: Parts,
+    /// The turn of the request, until it needs none.
+    pub(super) turn: Mutex<Option<Turn<Caller>>>,
+    /// Tasks that the request has queued.
+    pub(super) queued: Mutex<HashSet<TaskId>>,
+}
+
+impl Context {
+    /// Whoever asks, if they may do what this operation of the REST API does.
+    fn permit(&self, method: &str, path: &str) -> Result<&Principal, Refusal> {
+        let principal = self.principal.as_ref().ok_or_else(unknown)?;
+        let matched = self.shared.matcher.find(path);
+        let route = matched.as_ref().and_then(|matched| matched.route(method));
+        let route = route.ok_or_else(|| Refusal::failed(format!("no operation at {path}")))?;
+        permit(principal, route, path)?;
+        Ok(principal)
+    }
+
+    /// As [`Self::permit`], of an operation on a repository, which must be of the family.
+    async fn permit_on(&self, repo_id: &str, method: &str, operation: &str) -> Result<(), Refusal> {
+        let missing = || Refusal::not_found(format!("there is no repository '{repo_id}'"));
+        if repo_id.is_empty() || repo_id.contains('/') {
+            return Err(missing());
+        }
+        self.permit(method, &format!("/repositories/{repo_id}/{operation}"))?;
+        let importer = self.shared.pulp.engine.store.importer_get(repo_id).await;
+        let importer = importer.map_err(from_store)?.ok_or_else(missing)?;
+        let of_family = self.family.importers();
+        let mut of_family = of_family.iter().map(|own| own.descriptor().id);
+        match of_family.any(|own| own == importer.type_id) {
+            true => Ok(()),
+            false => Err(missing()),
+        }
+    }
+
+    async fn queue(&self, job: Job) -> Result<TaskId, Refusal> {
+        let task = self.shared.pulp.engine.enqueue(job).await?;
+        self.queued.lock().insert(task);
+        Ok(task)
+    }
+
+    async fn respond(
+        &self,
+        path: &RelativePath,
+        method: Method,
+        headers: HeaderMap,
+    ) -> Result<Response, Refusal> {
+        if !(self.family.roots().iter()).any(|root| root.holds(path.as_str())) {
+            return Err(Refusal::failed(format!(
+                "'{path}' is below no root of the family"
+            )));
+        }
+        let path = format!("/{}", utf8_percent_encode(path.as_str(), IN_A_PATH));
+        let mut request = http::Request::new(()).into_parts().0;
+        request.method = method;
+        request.uri = path.parse::<Uri>().map_err(Refusal::failed)?;
+        request.headers = headers;
+        request.extensions = self.head.extensions.clone();
+        Ok(self.published.respond(&request).await)
+    }
+}
+
+#[async_trait]
+impl RouteContext for Context {
+    fn who(&self) -> &Who {
+        &self.who
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared.pulp.engine.clock
+    }
+
+    async fn serve(&self, path: &RelativePath) -> Result<Answer, Refusal> {
+        let method = match self.head.method {
+            Method::HEAD => Method::HEAD,
+            _ => Method::GET,
+        };
+        let answer = self
+            .respond(path, method, self.head.headers.clone())
+            .await?;
+        // Files are sent within bounds of their own, however long that takes.
+        drop(self.turn.lock().take());
+        let (head, body) = answer.into_parts();
+        let pieces = body.into_data_stream();
+        let pieces = pieces.map(|piece| piece.map_err(std::io::Error::other));
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: AnswerBody::Stream(pieces.boxed()),
+        })
+    }
+
+    async fn read(&self, path: &RelativePath, most: usize) -> Result<Option<Bytes>, Refusal> {
+        let answer = self.respond(path, Method::GET, HeaderMap::new()).await?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            other => return Err(Refusal::new(other, format!("'{path}' cannot be read"))),
+        }
+        reading::count(most.min(length(&answer))).map_err(from_store)?;
+        let read = axum::body::to_bytes(answer.into_body(), most).await;
+        read.map(Some).map_err(Refusal::failed)
+    }
+
+    async fn repository(&self, repo_id: &str) -> Result<RepoInfo, Refusal> {
+        self.permit_on(repo_id, "GET", "").await?;
+        let repo = self.shared.pulp.repository_require(repo_id).await?;
+        Ok(RepoInfo {
+            id: repo.id,
+            notes: repo.notes,
+            scratchpad: repo.scratchpad,
+        })
+    }
+
+    async fn units(
+        &self,
+        repo_id: &str,
+        select: Select,
+    ) -> Result<BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>, Refusal> {
+        self.permit_on(repo_id, "POST", "search/units/").await?;
+        Ok(self.shared.pulp.engine.units(repo_id, &select)?)
+    }
+
+    async fn upload_open(&self) -> Result<UploadId, Refusal> {
+        let who = self.permit("POST", "/content/uploads/")?;
+        let id = self.shared.pulp.upload_start(who).await?;
+        Ok(id.to_string())
+    }
+
+    async fn upload_write(
+        &self,
+        upload: &str,
+        offset: u64,
+        bytes: BodyStream,
+    ) -> Result<u64, Refusal> {
+        let path = format!("/content/uploads/{}/{offset}/", one_segment(upload)?);
+        let who = self.permit("PUT", &path)?;
+        let pulp = &self.shared.pulp;
+        let (rest, written) = pulp.upload_write(who, (upload, offset), bytes).await;
+        if let (Some(rest), Err(_)) = (rest, &written) {
+            drain(rest).await;
+        }
+        written?;
+        Ok(pulp.upload_size(who, upload).await?)
+    }
+
+    async fn upload_size(&self, upload: &str) -> Result<u64, Refusal> {
+        let who = self.permit("GET", "/content/uploads/")?;
+        Ok(self.shared.pulp.upload_size(who, upload).await?)
+    }
+
+    async fn upload_forget(&self, upload: &str) -> Result<(), Refusal> {
+        let path = format!("/content/uploads/{}/", one_segment(upload)?);
+        let who = self.permit("DELETE", &path)?;
+        Ok(self.shared.pulp.upload_forget(who, upload).await?)
+    }
+
+    async fn import(&self, repo_id: &str, import: Import) -> Result<TaskId, Refusal> {
+        self.permit_on(repo_id, "POST", "actions/import_upload/")
+            .await?;
+        let principal = self.principal.as_ref().ok_or_else(unknown)?;
+        let pulp = &self.shared.pulp;
+        pulp.upload_permit(principal, &import.upload).await?;
+        self.queue(Job::ImportUpload {
+            repo_id: repo_id.to_owned(),
+            upload_id: json!(import.upload),
+            unit_type_id: json!(import.type_id),
+            unit_key: Value::Object(import.key),
+            unit_metadata: Value::Object(import.metadata),
+            override_config: Value::Null,
+        })
+        .await
+    }
+
+    async fn publish(&self, repo_id: &str, distributor_id: &str) -> Result<TaskId, Refusal> {
+        self.permit_on(repo_id, "POST", "actions/publish/").await?;
+        self.queue(Job::Publish {
+            repo_id: repo_id.to_owned(),
+            distributor_id: json!(distributor_id),
+            override_config: Value::Null,
+        })
+        .await
+    }
+
+    async fn ended(&self, task: TaskId, patience: Duration) -> Result<Option<TaskEnd>, Refusal> {
+        if !self.queued.lock().contains(&task) {
+            self.permit("GET", &format!("/tasks/{task}/"))?;
+        }
+        // Whoever waits keeps nobody from being served.
+        drop(self.turn.lock().take());
+        let store = &self.shared.pulp.engine.store;
+        let wait = async {
+            let mut pause = LOOKS.0;
+            loop {
+                let found = store.task_get(task).await.map_err(from_store)?;
+                let found = found.ok_or_else(|| Refusal::not_found("there is no such task"))?;
+                if found.state.is_complete() {
+                    return Ok(end_of(found));
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LOOKS.1);
+            }
+        };
+        match tokio::time::timeout(patience.min(PATIENCE), wait).await {
+            Ok(ended) => ended.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn end_of(task: Task) -> TaskEnd {
+    let error = task
+        .error
+        .as_ref()
+        .and_then(|error| error["description"].as_str());
+    TaskEnd {
+        is_well: task.state == TaskState::Finished,
+        error: error.map(str::to_owned),
+        result: task.result,
+    }
+}
+
+/// An id that is one segment of a path, as all ids are that the server gave out.
+fn one_segment(id: &str) -> Result<&str, PulpError> {
+    match id.is_empty() || id.contains('/') {
+        true => Err(PulpError::missing_resource(&[("upload_request", id)])),
+        false => Ok(id),
+    }
+}
+
+fn length(answer: &Response) -> usize {
+    let length = answer.headers().get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    length.unwrap_or(usize::MAX)
+}
