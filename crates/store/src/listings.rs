@@ -1,5 +1,7 @@
 //! Repositories, distributors, tasks and users in pages, narrowed to what their columns can tell.
 
+use std::borrow::Cow;
+
 use futures::stream;
 use pith_core::TaskId;
 use pith_core::task::TaskState;
@@ -15,12 +17,10 @@ use crate::users::{self, User, user};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store};
 
-/// Rows read at once at most; few, for the report of a single task may be large.
+/// Rows read at once at most.
 const PAGE: u64 = 128;
-/// Rows of a first page, of which nothing is known.
-const FIRST_PAGE: u64 = 16;
-/// Memory that the rows of a page are to have, in bytes.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of the rows read at once, but for a single one: the notes of a repository and the report of a task may be large.
+const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
 /// Which texts of a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,12 +97,12 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn repositories_stream(&self, ids: Texts, window: Window) -> BatchStream<Repository> {
-        let select = move |engine, after: Option<&i64>| {
+        let select = move |engine, columns: &str, after: Option<&i64>| {
             let seq = by_id_first(matches!(ids, Texts::OneOf(_)));
             let mut query = Sql::new(engine, "SELECT ");
             query
-                .push(repositories::COLUMNS)
-                .push(", seq FROM repos WHERE ")
+                .push(columns)
+                .push(" FROM repos WHERE ")
                 .push(seq)
                 .push(" > ")
                 .bind(after.copied().unwrap_or_default());
@@ -111,7 +111,14 @@ impl Store {
             query
         };
         let read = |row: &Row| Ok((row.get(repositories::WIDTH)?, repository(row)?));
-        pages(self.clone(), window, select, read)
+        let columns = format!("{}, seq", repositories::COLUMNS);
+        pages(
+            self.clone(),
+            window,
+            Columns(columns.into(), repositories::HEAVY),
+            select,
+            read,
+        )
     }
 
     /// Users in the order they were made.
@@ -120,12 +127,12 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn users_stream(&self, logins: Texts, window: Window) -> BatchStream<User> {
-        let select = move |engine, after: Option<&i64>| {
+        let select = move |engine, columns: &str, after: Option<&i64>| {
             let seq = by_id_first(matches!(logins, Texts::OneOf(_)));
             let mut query = Sql::new(engine, "SELECT ");
             query
-                .push(users::COLUMNS)
-                .push(", seq FROM users WHERE ")
+                .push(columns)
+                .push(" FROM users WHERE ")
                 .push(seq)
                 .push(" > ")
                 .bind(after.copied().unwrap_or_default());
@@ -134,7 +141,14 @@ impl Store {
             query
         };
         let read = |row: &Row| Ok((row.get(users::WIDTH)?, user(row)?));
-        pages(self.clone(), window, select, read)
+        let columns = format!("{}, seq", users::COLUMNS);
+        pages(
+            self.clone(),
+            window,
+            Columns(columns.into(), users::HEAVY),
+            select,
+            read,
+        )
     }
 
     /// Distributors by repository and id.
@@ -143,11 +157,11 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn distributors_stream(&self, only: DistributorListing) -> BatchStream<Distributor> {
-        let select = move |engine, after: Option<&(String, String)>| {
+        let select = move |engine, columns: &str, after: Option<&(String, String)>| {
             let (repo, id) = after.map_or(("", ""), |(repo, id)| (repo, id));
             let mut query = Sql::new(engine, "SELECT ");
             query
-                .push(distributors::COLUMNS)
+                .push(columns)
                 .push(" FROM distributors WHERE (repo_id, id) > (")
                 .bind(repo)
                 .push(", ")
@@ -164,7 +178,8 @@ impl Store {
             let found = distributor(row, &secrets)?;
             Ok(((found.repo_id.clone(), found.id.clone()), found))
         };
-        pages(self.clone(), Window::default(), select, read)
+        let columns = Columns(distributors::COLUMNS.into(), distributors::HEAVY);
+        pages(self.clone(), Window::default(), columns, select, read)
     }
 
     /// Tasks without their arguments, oldest first.
@@ -173,11 +188,11 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn tasks_stream(&self, only: TaskListing, window: Window) -> BatchStream<Task> {
-        let select = move |engine, after: Option<&i64>| {
+        let select = move |engine, columns: &str, after: Option<&i64>| {
             let seq = by_id_first(only.ids.is_some());
             let mut query = Sql::new(engine, "SELECT ");
             query
-                .push(tasks::SHOWN)
+                .push(columns)
                 .push(" FROM tasks WHERE ")
                 .push(seq)
                 .push(" > ")
@@ -201,7 +216,8 @@ impl Store {
             let found = task(row)?;
             Ok((found.seq, found))
         };
-        pages(self.clone(), window, select, read)
+        let columns = Columns(tasks::SHOWN.into(), tasks::HEAVY);
+        pages(self.clone(), window, columns, select, read)
     }
 
     /// Repository id -> type id -> number of units, of these repositories; those without units are left out.
@@ -223,63 +239,119 @@ fn by_id_first(by_id: bool) -> &'static str {
     if by_id { "+seq" } else { "seq" }
 }
 
+/// The columns to read, and those of them that may be long.
+struct Columns(Cow<'static, str>, &'static [&'static str]);
+
+impl Columns {
+    /// The bytes of those that may be long.
+    fn bytes(&self, engine: Engine) -> String {
+        let bytes = |column: &&str| match engine {
+            Engine::Sqlite => format!("coalesce(octet_length({column}), 0)"),
+            Engine::Postgres => format!("coalesce(octet_length({column}::text), 0)::bigint"),
+        };
+        let each: Vec<String> = self.1.iter().map(bytes).collect();
+        each.join(" + ")
+    }
+}
+
 /// Returns what `select` finds, a page at a time, each after the key of the last row of the page before.
-fn pages<T, K, S, R>(store: Store, window: Window, select: S, read: R) -> BatchStream<T>
+fn pages<T, K, S, R>(
+    store: Store,
+    window: Window,
+    columns: Columns,
+    select: S,
+    read: R,
+) -> BatchStream<T>
 where
     T: Send + 'static,
     K: Send + Sync + 'static,
-    S: Fn(Engine, Option<&K>) -> Sql + Send + Sync + 'static,
+    S: Fn(Engine, &str, Option<&K>) -> Sql + Send + Sync + 'static,
     R: Fn(&Row) -> Result<(K, T)> + Send + Sync + 'static,
 {
-    struct Cursor<K, S, R> {
-        store: Store,
-        select: S,
-        read: R,
-        after: Option<K>,
-        skip: u64,
-        left: u64,
-        rows: u64,
-        /// The page that was handed out last.
-        page: Option<Share>,
-    }
     let start = Cursor {
         store,
+        columns,
         select,
         read,
         after: None,
         skip: window.skip,
         left: window.limit.unwrap_or(u64::MAX),
-        rows: FIRST_PAGE,
         page: None,
     };
     Box::pin(stream::try_unfold(start, |mut cursor| async move {
-        cursor.page = None;
-        let wanted = cursor.left.min(cursor.rows);
-        if wanted == 0 {
-            return Ok(None);
+        let found = cursor.next().await?;
+        Ok((!found.is_empty()).then_some((found, cursor)))
+    }))
+}
+
+/// Where a listing is.
+struct Cursor<K, S, R> {
+    store: Store,
+    columns: Columns,
+    select: S,
+    read: R,
+    after: Option<K>,
+    skip: u64,
+    left: u64,
+    /// The page that was handed out last.
+    page: Option<Share>,
+}
+
+impl<K, S, R> Cursor<K, S, R>
+where
+    K: Send + Sync,
+    S: Fn(Engine, &str, Option<&K>) -> Sql + Send + Sync,
+{
+    /// The next page; nothing at the end.
+    async fn next<T: Send>(&mut self) -> Result<Vec<T>>
+    where
+        R: Fn(&Row) -> Result<(K, T)> + Send + Sync,
+    {
+        self.page = None;
+        let rows = self.rows().await?;
+        if rows == 0 {
+            return Ok(Vec::new());
         }
-        let mut query = (cursor.select)(cursor.store.engine(), cursor.after.as_ref());
-        query.limit(wanted).offset(cursor.skip);
+        let query = self.query(&self.columns.0, rows);
         let mark = Mark::here();
-        let mut found = Vec::new();
+        let (mut found, mut last) = (Vec::new(), None);
         let read = |row: Row| {
-            let (key, item) = (cursor.read)(&row)?;
-            cursor.after = Some(key);
+            let (key, item) = (self.read)(&row)?;
+            last = Some(key);
             found.push(item);
             Ok(())
         };
-        cursor.store.each(query.build(), read).await?;
-        cursor.page = mark.map(Mark::share);
-        cursor.rows = match &cursor.page {
-            Some(page) => {
-                let each = page.bytes() / found.len().max(1) + 1;
-                u64::try_from(PAGE_BYTES / each).map_or(PAGE, |rows| rows.clamp(1, PAGE))
+        self.store.each(query.build(), read).await?;
+        self.after = last.or(self.after.take());
+        self.page = mark.map(Mark::share);
+        self.skip = 0;
+        self.left -= rows;
+        Ok(found)
+    }
+
+    fn query(&self, columns: &str, rows: u64) -> Sql {
+        let mut query = (self.select)(self.store.engine(), columns, self.after.as_ref());
+        query.limit(rows).offset(self.skip);
+        query
+    }
+
+    /// The number of rows to read now. The database is asked how large they are before any is read: it sends them faster than
+    /// they can be counted.
+    async fn rows(&self) -> Result<u64> {
+        let wanted = self.left.min(PAGE);
+        let (mut rows, mut bytes) = (0, 0i64);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let query = self.query(&self.columns.bytes(self.store.engine()), wanted);
+        let weigh = |row: Row| {
+            bytes = bytes.saturating_add(row.get(0)?);
+            if rows == 0 || bytes <= PAGE_BYTES {
+                rows += 1;
             }
-            None => PAGE,
+            Ok(())
         };
-        cursor.skip = 0;
-        let last = (found.len() as u64) < wanted;
-        cursor.left = if last { 0 } else { cursor.left - wanted };
-        Ok((!found.is_empty()).then_some((found, cursor)))
-    }))
+        self.store.each(query.build(), weigh).await?;
+        Ok(rows)
+    }
 }

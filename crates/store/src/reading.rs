@@ -150,12 +150,6 @@ impl Mark {
     }
 }
 
-impl Share {
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
 impl Drop for Share {
     fn drop(&mut self) {
         self.reading.give_back(self.bytes);
@@ -195,7 +189,7 @@ mod tests {
             for _ in 0..10 {
                 let mark = Mark::here().unwrap();
                 count(6 * MIB).unwrap();
-                assert_eq!(mark.share().bytes(), 6 * MIB);
+                assert_eq!(mark.share().bytes, 6 * MIB);
             }
         };
         reading.scope(work).await;

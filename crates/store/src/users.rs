@@ -45,6 +45,8 @@ impl std::fmt::Debug for User {
 }
 
 pub(crate) const COLUMNS: &str = "login, oid, name, password_hash, password_changed, json(roles)";
+/// Those of them that may be long.
+pub(crate) const HEAVY: &[&str] = &["name", "roles"];
 /// The number of those columns.
 pub(crate) const WIDTH: usize = 6;
 

@@ -17,6 +17,8 @@ pub(super) struct Connection {
     /// The client's network; `None` for a proxy, behind which there are many.
     pub(super) network: Option<Network>,
     accepted: Instant,
+    /// It has sent a request of HTTP/2.
+    pub(super) is_http2: AtomicBool,
     /// Requests whose heads have come.
     heads: AtomicU64,
     /// Requests that are not answered to the end.
@@ -68,6 +70,7 @@ impl Connection {
         Self {
             network,
             accepted: Instant::now(),
+            is_http2: AtomicBool::new(false),
             heads: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             quiet: AtomicU64::new(0),
@@ -115,6 +118,10 @@ impl Connection {
 
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.is_http2.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_headless(&self) -> bool {

@@ -14,6 +14,8 @@ use super::unread::Sum;
 
 /// The part of all connections that one network may have.
 const PART: usize = 4;
+/// The part of all connections that may be of HTTP/2, which takes tens of KB for each, used or not: its clients need few.
+const PART_OF_HTTP2: usize = 2;
 /// Requests beyond those that there may be, for which one connection goes.
 const OVER: usize = 16;
 /// The time between two looks at all connections.
@@ -34,6 +36,8 @@ struct All {
     next: u64,
     open: HashMap<u64, Arc<Connection>>,
     by_network: HashMap<Network, usize>,
+    /// Those that have sent a request of HTTP/2.
+    http2: usize,
 }
 
 /// A connection's place, given back when it is dropped.
@@ -143,14 +147,28 @@ impl All {
     }
 
     fn remove(&mut self, id: u64) {
-        let Some(network) = self.open.remove(&id).and_then(|gone| gone.network) else {
+        let Some(gone) = self.open.remove(&id) else {
             return;
         };
+        self.http2 -= usize::from(gone.is_http2());
+        let Some(network) = gone.network else { return };
         if let Some(count) = self.by_network.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
                 self.by_network.remove(&network);
             }
+        }
+    }
+
+    /// Counts a connection as one of HTTP/2. When there are more than `most` of those, the one goes that is used least, or this one.
+    fn count_http2(&mut self, id: u64, most: usize) {
+        let Some(connection) = self.open.get(&id) else {
+            return;
+        };
+        connection.is_http2.store(true, Ordering::Relaxed);
+        self.http2 += 1;
+        if self.http2 > most && self.give_up_one(Connection::is_http2).is_none() {
+            self.end(id);
         }
     }
 
@@ -212,6 +230,14 @@ impl Place {
     /// Counts a request of this connection.
     pub(super) fn begin(&self) -> OpenRequest {
         self.connections.begin(&self.connection)
+    }
+
+    /// Notes that the connection is one of HTTP/2: see [`PART_OF_HTTP2`].
+    pub(super) fn speaks_http2(&self) {
+        if !self.connection.is_http2() {
+            let most = (self.connections.most / PART_OF_HTTP2).max(1);
+            self.connections.all.lock().count_http2(self.id, most);
+        }
     }
 }
 
@@ -284,6 +310,34 @@ mod tests {
         let _many: Vec<_> = (0..8).map(|_| many.begin()).collect();
         let all = connections.all.lock();
         assert!(all.open.contains_key(&few.id) && !all.open.contains_key(&many.id));
+    }
+
+    #[tokio::test]
+    async fn http2_has_its_part_and_what_is_in_use_stays() {
+        let connections = Connections::new(8, Duration::from_secs(30));
+        let speak = |last| {
+            let place = served(&connections, last).unwrap();
+            let request = place.begin();
+            place.speaks_http2();
+            place.speaks_http2();
+            (place, request)
+        };
+        let is_open = |place: &Place| connections.all.lock().open.contains_key(&place.id);
+        let (quiet, request) = speak(1);
+        drop(request);
+        let busy: Vec<_> = [2, 2, 3].map(speak).into();
+        let one = served(&connections, 4).unwrap();
+        assert!(is_open(&quiet));
+        let (next, _request) = speak(5);
+        assert!(
+            !is_open(&quiet) && is_open(&next),
+            "it goes for the next one"
+        );
+        let (other, _request) = speak(6);
+        assert!(!is_open(&other), "all of HTTP/2 are in use");
+        assert!(is_open(&one) && busy.iter().all(|(place, _)| is_open(place)));
+        drop((busy, next));
+        assert_eq!(connections.all.lock().http2, 0);
     }
 
     #[tokio::test]

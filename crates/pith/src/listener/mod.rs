@@ -171,7 +171,10 @@ impl Caller {
             let refused = request.headers().len() > FIELDS;
             let open = self.place.begin();
             let connection = Arc::clone(&self.place.connection);
-            let counted = (request.version() == Version::HTTP_2).then(|| Arc::clone(&connection));
+            let counted = (request.version() == Version::HTTP_2).then(|| {
+                self.place.speaks_http2();
+                Arc::clone(&connection)
+            });
             let mut request: Request =
                 request.map(|body| axum::body::Body::new(Sent::new(body, connection)));
             join_leading_slashes(request.uri_mut());
