@@ -1,7 +1,7 @@
 //! Descriptors: what types, importers and distributors say of themselves, as data. `/v2/plugins/*`, the masking of
 //! secrets and the reference page of the settings come from here.
 
-use pith_core::Document;
+use pith_core::{Algorithm, Document};
 use serde_json::Value;
 
 use crate::rules::{Listed, Plain, UnitRules};
@@ -45,13 +45,36 @@ pub struct UnitType {
     /// Fields besides that are no part of what is said of a unit, such as where its file was found: two units that differ in
     /// nothing but these and the learned ones are one.
     pub unsaid: &'static [&'static str],
-    /// The number of leading bytes of a file that [`UnitRules::learn`] wants to see.
-    pub head: usize,
+    /// What the rules see of a unit's file when it comes.
+    pub inspected: Inspected,
+    /// Digests besides SHA-256 that are worked out of each file while it comes. A sync may ask for further ones
+    /// ([`crate::sync::StageObserver::digests`]).
+    pub digests: &'static [Algorithm],
     /// The flag that depends on what else a repository has. In searches of a repository it is shown, filtered and sorted by as
     /// that repository has it.
     pub listed: Option<&'static Listed>,
     /// Behaviour that must be code.
     pub rules: &'static dyn UnitRules,
+}
+
+/// The part of a file that the rules of its units see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inspected {
+    /// So many leading bytes, in [`UnitRules::learn`].
+    Head(usize),
+    /// All of it, in [`UnitRules::inspect`].
+    Whole,
+}
+
+impl Inspected {
+    /// The number of leading bytes.
+    #[must_use]
+    pub fn head(self) -> usize {
+        match self {
+            Self::Head(bytes) => bytes,
+            Self::Whole => 0,
+        }
+    }
 }
 
 /// The name of a unit's file below the unit's folder in `_storage_path`.
@@ -112,7 +135,8 @@ impl UnitType {
         in_results: &[],
         learned: &[],
         unsaid: &[],
-        head: 0,
+        inspected: Inspected::Head(0),
+        digests: &[],
         listed: None,
         rules: &Plain,
     };

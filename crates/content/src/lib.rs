@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub use bent::Bent;
 pub use cataloger::Cataloger;
 pub use config::Config;
-pub use descriptor::{PluginDescriptor, Presented, Setting, SettingKind, UnitType};
+pub use descriptor::{Inspected, PluginDescriptor, Presented, Setting, SettingKind, UnitType};
 pub use error::ContentError;
 pub use group::GroupDistributor;
 pub use headers::Headers;

@@ -7,6 +7,7 @@ use pith_core::Document;
 use pith_core::digest::Hashed;
 
 use crate::json_text;
+use crate::publish::ReadSeek;
 use crate::unit::{Select, WantedUnit};
 
 /// Parts of a unit by name, as they are stored.
@@ -30,6 +31,16 @@ pub trait UnitRules: fmt::Debug + Send + Sync {
     /// `head` is its beginning, `hashed` has the digests that were worked out.
     fn learn(&self, _head: &[u8], _hashed: &Hashed) -> Document {
         Document::new()
+    }
+
+    /// The [`crate::UnitType::learned`] fields that the whole file of a unit tells, which go into its document: asked of types that
+    /// say [`crate::Inspected::Whole`], of each file that comes, by sync, upload or later, on a thread that may block. `file` is at
+    /// its start, `hashed` has its [`crate::UnitType::digests`].
+    ///
+    /// # Errors
+    /// The reason why it is no file of such a unit, which is refused then.
+    fn inspect(&self, _file: &mut dyn ReadSeek, _hashed: &Hashed) -> Result<Document, String> {
+        Ok(Document::new())
     }
 
     /// Merges a unit of the repository into one of the same key that is handed over with [`crate::unit::Existing::Replace`] and

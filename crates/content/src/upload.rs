@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select, WantedUnit};
-use crate::{Config, ContentError};
+use crate::{Config, ContentError, UnitType};
 
 /// An import that a client asks for (reference: platform-api §4.8).
 #[derive(Debug, Clone)]
@@ -57,6 +57,17 @@ pub trait UploadContext: Send + Sync {
     /// Puts the uploaded bytes into the blob store, and tells SHA-256, size and the other digests. Before that `check` sees
     /// these: nothing is left in the store of what it refuses.
     async fn store(&self, also: &[Algorithm], check: Check<'_>) -> Result<Hashed, ContentError>;
+
+    /// Facts that the whole file tells of a unit of this type, by its [`crate::UnitRules::inspect`]. `hashed` is what
+    /// [`Self::store`] answered.
+    ///
+    /// # Errors
+    /// [`ContentError::Failed`] when it is no file of such a unit.
+    async fn inspect(
+        &self,
+        kind: &'static UnitType,
+        hashed: &Hashed,
+    ) -> Result<Document, ContentError>;
 
     /// The document of the repository's unit with the key of `unit`; `None` when it has none.
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError>;

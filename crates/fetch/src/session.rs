@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_core::Digest;
 use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Digest};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -28,6 +28,8 @@ pub struct Request {
     pub expect_size: Option<u64>,
     /// The digests promised. All are worked out; those of the strongest algorithm must match.
     pub expect: Vec<Digest>,
+    /// Digests that are worked out besides.
+    pub also: Vec<Algorithm>,
     /// The number of first bytes to hand back in [`Fetched::head`].
     pub head_bytes: usize,
     /// Headers to send.
@@ -45,6 +47,7 @@ impl Request {
             max_size,
             expect_size: None,
             expect: Vec::new(),
+            also: Vec::new(),
             head_bytes: 0,
             headers: RequestHeaders::default(),
             tell: Vec::new(),
@@ -55,7 +58,7 @@ impl Request {
 /// A download that arrived and is what was expected.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// SHA-256, size, and a digest for every algorithm in [`Request::expect`].
+    /// SHA-256, size, and a digest for every algorithm in [`Request::expect`] and [`Request::also`].
     pub hashed: Hashed,
     /// Where it came from in the end, after redirects; without secrets.
     pub url: Url,

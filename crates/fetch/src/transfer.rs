@@ -73,6 +73,7 @@ fn hasher(request: &Request) -> MultiHasher {
         .expect
         .iter()
         .map(pith_core::Digest::algorithm)
+        .chain(request.also.iter().copied())
         .collect();
     MultiHasher::new(&algorithms)
 }

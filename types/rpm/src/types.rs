@@ -1,7 +1,7 @@
 //! Descriptors: what the rpm family says of itself (reference: rpm §1, §2).
 
 use pith_content::descriptor::{
-    KeyField, PluginDescriptor, Presented, Setting, SettingKind, StorageName, UnitType,
+    Inspected, KeyField, PluginDescriptor, Presented, Setting, SettingKind, StorageName, UnitType,
 };
 use pith_content::settings::NETWORK;
 
@@ -65,7 +65,7 @@ const PACKAGE_FILE: UnitType = UnitType {
     in_results: &[SIGNING_KEY],
     learned: &[CHECKSUMS, SIGNING_KEY],
     unsaid: UNSAID,
-    head: DEFAULT_HEAD,
+    inspected: Inspected::Head(DEFAULT_HEAD),
     rules: &FileRules,
     ..UnitType::PLAIN
 };

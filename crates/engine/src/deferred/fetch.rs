@@ -14,6 +14,7 @@ use crate::Engine;
 use crate::catalog::{Way, request};
 use crate::content_sources::Supply;
 use crate::files::saving;
+use crate::run::inspect;
 use crate::run::learn::from_files;
 
 /// Brings the file of a unit into the store, for whoever reads it in a repository.
@@ -126,10 +127,12 @@ async fn ways(
         ways.extend(others.map_err(Unavailable::internal)?);
     }
     let kind = engine.registry.unit_type(&file.type_id);
-    let head = kind.map_or(0, |kind| kind.head);
+    let head = kind.map_or(0, |kind| kind.inspected.head());
+    let also = inspect::digests(kind, &[]);
     // Whatever a source promises, the unit's own digest counts.
     for way in &mut ways {
         way.request.head_bytes = head;
+        way.request.also.clone_from(&also);
         if let Some(sha256) = file.blob
             && !way
                 .request
@@ -166,7 +169,13 @@ async fn learn(
     let Some(kind) = engine.registry.unit_type(&file.type_id) else {
         return Ok(());
     };
-    let learned = kind.rules.learn(&fetched.head, &fetched.hashed);
+    let mut learned = kind.rules.learn(&fetched.head, &fetched.hashed);
+    let told = inspect::whole(engine, kind, &fetched.hashed).await;
+    match told.map_err(Unavailable::internal)? {
+        Ok(told) => learned.extend(told),
+        // It is the file that was promised; that it tells nothing is no reason to keep it from who asked.
+        Err(refused) => tracing::warn!(%unit, refused, "a file tells nothing of its unit"),
+    }
     let told = vec![(unit, &learned)];
     let kept = from_files((engine, &engine.store), &file.type_id, told).await;
     kept.map_err(Unavailable::internal)

@@ -107,23 +107,23 @@ pub(crate) fn failure(error: &FetchError) -> FetchFailure {
 /// A download that becomes a blob.
 pub(crate) struct BlobSink {
     blobs: Blobs,
-    also: &'static [Algorithm],
+    also: Vec<Algorithm>,
     writer: BlobWriter,
 }
 
 impl BlobSink {
     /// A download of which these digests are worked out too.
-    pub(crate) fn new(blobs: &Blobs, also: &'static [Algorithm]) -> Self {
+    pub(crate) fn new(blobs: &Blobs, also: Vec<Algorithm>) -> Self {
         Self {
             blobs: blobs.clone(),
+            writer: blobs.writer(&also),
             also,
-            writer: blobs.writer(also),
         }
     }
 
     /// Another one of the same kind.
     pub(crate) fn anew(&self) -> Self {
-        Self::new(&self.blobs, self.also)
+        Self::new(&self.blobs, self.also.clone())
     }
 
     pub(crate) async fn finish(self) -> pith_blobs::Result<Hashed> {
@@ -141,7 +141,7 @@ impl Sink for BlobSink {
     }
 
     async fn restart(&mut self) -> std::io::Result<()> {
-        self.writer = self.blobs.writer(self.also);
+        self.writer = self.blobs.writer(&self.also);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ pub mod download_repository;
 mod found;
 pub mod group;
 pub mod housekeeping;
+pub(crate) mod inspect;
 mod keep;
 pub(crate) mod learn;
 pub mod orphans;

@@ -11,7 +11,8 @@ use pith_content::base::shown;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
-use pith_content::{Bent, ContentError, UnitKey};
+use pith_content::{Bent, ContentError, UnitKey, UnitType};
+use pith_core::digest::Hashed;
 use pith_core::error::PulpError;
 use pith_core::{Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
@@ -19,9 +20,11 @@ use pith_store::{FileSource, KnownUnit, TaskStore};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
 use super::found::{self, Found};
+use super::inspect;
 use super::learn;
 use super::said;
 use super::save::{SAVE_BATCH, save_loop};
@@ -539,7 +542,8 @@ impl Downloader {
             ..Request::new(urls.clone(), size.unwrap_or(MAX_FILE))
         };
         let first = request.urls.first().map(shown).unwrap_or_default();
-        let also = moving.observer.digests(moving.unit.type_id);
+        let kind = self.shared.engine.registry.unit_type(moving.unit.type_id);
+        let also = inspect::digests(kind, moving.observer.digests(moving.unit.type_id));
         let mut sink = BlobSink::new(&self.shared.engine.blobs, also);
         let fetched = match self.nearby_copy(&moving.nearby, &request, &mut sink).await {
             Some(fetched) => fetched,
@@ -554,6 +558,7 @@ impl Downloader {
             kind: FetchFailureKind::Ours,
             ..unreachable_file(&first, &error.to_string())
         })?;
+        self.inspect(moving, kind, &stored, &fetched.url).await?;
         moving
             .observer
             .inspect(&mut moving.unit, &fetched.head, &stored)
@@ -564,6 +569,25 @@ impl Downloader {
 }
 
 impl Downloader {
+    /// Adds to the unit what its whole file tells, where its type looks at that.
+    async fn inspect(
+        &self,
+        moving: &mut Moving,
+        kind: Option<&UnitType>,
+        stored: &Hashed,
+        url: &Url,
+    ) -> Result<(), FetchFailure> {
+        let Some(kind) = kind else { return Ok(()) };
+        let told = inspect::whole(&self.shared.engine, kind, stored).await;
+        let told = told.map_err(|error| FetchFailure {
+            kind: FetchFailureKind::Ours,
+            ..unreachable_file(url.as_str(), &error.to_string())
+        })?;
+        let told = told.map_err(|refused| unreachable_file(url.as_str(), &refused))?;
+        moving.unit.doc.extend(told);
+        Ok(())
+    }
+
     /// The file from the first alternate content source that has it as promised. What one of them does wrong is no
     /// failure: the feed is asked next.
     async fn nearby_copy(

@@ -11,13 +11,14 @@ use pith_content::fetch::FetchFailure;
 use pith_content::sync::{RepoInfo, StageObserver};
 use pith_content::unit::{RepoUnit, Select, WantedUnit};
 use pith_content::upload::{Check, Upload, UploadContext};
-use pith_content::{Config, ContentError, UnitKey, blocking};
+use pith_content::{Config, ContentError, UnitKey, UnitType, blocking};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Algorithm, Clock, Document, UnitId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::inspect;
 use super::said::USER_METADATA;
 use super::stage::Stages;
 use super::subject::{Subject, document, info};
@@ -230,6 +231,19 @@ impl UploadContext for Context<'_> {
         check(whole.stored())?;
         let keep = move || whole.keep().map_err(ContentError::other);
         blocking::run(keep).await?
+    }
+
+    async fn inspect(
+        &self,
+        kind: &'static UnitType,
+        hashed: &Hashed,
+    ) -> Result<Document, ContentError> {
+        let told = inspect::whole(&self.run.engine, kind, hashed).await?;
+        told.map_err(|refused| ContentError::Failed {
+            summary: json!(refused),
+            message: refused,
+            details: Value::Null,
+        })
     }
 
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError> {

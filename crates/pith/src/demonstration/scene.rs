@@ -160,9 +160,15 @@ impl Scene {
 
     /// Makes a repository of notes with these settings of its distributor.
     pub(super) async fn repository(&self, id: &str, config: Value) {
+        self.mirror(id, json!({}), config).await;
+    }
+
+    /// Makes a repository of notes with these settings of its importer and its distributor.
+    pub(super) async fn mirror(&self, id: &str, importer: Value, config: Value) {
         let body = json!({
             "id": id,
             "importer_type_id": "notes_importer",
+            "importer_config": importer,
             "distributors": [{
                 "distributor_type_id": "notes_distributor",
                 "distributor_id": "notes",
@@ -189,6 +195,22 @@ impl Scene {
         let path = format!("/repositories/{repo}/actions/import_upload/");
         let task = self.api("POST", &path, import).await;
         self.ended(&task).await
+    }
+
+    /// Syncs a repository.
+    pub(super) async fn sync(&self, repo: &str) -> Value {
+        let path = format!("/repositories/{repo}/actions/sync/");
+        let task = self.api("POST", &path, json!({})).await;
+        self.ended(&task).await
+    }
+
+    /// The document of the note `name` of a repository.
+    pub(super) async fn note(&self, repo: &str, name: &str) -> Value {
+        let path = format!("/repositories/{repo}/search/units/");
+        let filters = json!({ "unit": { "name": name } });
+        let criteria = json!({ "criteria": { "type_ids": ["note"], "filters": filters } });
+        let found = self.api("POST", &path, criteria).await;
+        found[0]["metadata"].clone()
     }
 
     /// Publishes the notes of a repository.

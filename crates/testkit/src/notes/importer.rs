@@ -1,15 +1,32 @@
-//! Notes come by uploads; a sync has nothing to bring.
+//! Notes come by uploads, and from a folder that has a file `names` with a name and a size on each line.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use pith_content::sync::{SyncContext, SyncReport, Upstream};
+use pith_content::fetch::{Fetch, FetchFailure};
+use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, Importer, PluginDescriptor};
-use serde_json::json;
+use pith_core::Document;
+use serde_json::{Value, json};
 
 use super::{IMPORTER, NOTE};
 
 pub(super) struct NotesImporter;
+
+/// Ends a sync at the first note that cannot be had.
+struct Strict;
+
+impl StageObserver for Strict {
+    fn failed(&self, _unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
+        Err(ContentError::Fetch(failure.clone()))
+    }
+
+    fn progress(&self) -> Value {
+        Value::Null
+    }
+}
 
 #[async_trait]
 impl Importer for NotesImporter {
@@ -25,7 +42,26 @@ impl Importer for NotesImporter {
         Upstream::from_config(config)
     }
 
-    async fn sync(&self, _ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
+    async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
+        let base = ctx.feed().map_err(ContentError::other)?;
+        let names = ctx.fetch(Fetch::any(base.join("names"), 1 << 20)).await?;
+        let names = std::fs::read_to_string(names.path())?;
+        let wanted = names.lines().filter_map(|line| line.split_once(' '));
+        let wanted = wanted.map(|(name, size)| WantedUnit {
+            type_id: NOTE.id,
+            doc: Document::from_iter([("name".to_owned(), json!(name))]),
+            parts: Vec::new(),
+            source: Some(Source::Download {
+                urls: base.join(name),
+                size: size.parse().ok(),
+                digests: Vec::new(),
+                head: 0,
+            }),
+            existing: Existing::Replace,
+        });
+        let observer: Arc<dyn StageObserver> = Arc::new(Strict);
+        ctx.stage(wanted.collect(), &observer).await?;
+        ctx.drain().await?;
         Ok(SyncReport::default())
     }
 
@@ -34,8 +70,9 @@ impl Importer for NotesImporter {
         ctx: &dyn UploadContext,
         upload: Upload,
     ) -> Result<UploadReport, ContentError> {
-        let stored = ctx.store(&[], &|_| Ok(())).await?;
+        let stored = ctx.store(NOTE.digests, &|_| Ok(())).await?;
         let mut doc = upload.key;
+        doc.extend(ctx.inspect(&NOTE, &stored).await?);
         doc.insert("size".to_owned(), json!(stored.size));
         doc.insert("sha256".to_owned(), json!(stored.sha256));
         let source = Some(Source::Blob {

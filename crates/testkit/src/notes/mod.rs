@@ -4,16 +4,19 @@
 mod importer;
 mod publish;
 mod routes;
+mod rules;
 
 use std::sync::Arc;
 
 use http::header::WWW_AUTHENTICATE;
 use pith_content::descriptor::{KeyField, StorageName};
 use pith_content::routes::{Answer, Refusal};
+use pith_content::settings::NETWORK;
 use pith_content::{
-    ContentType, Distributor, Importer, PluginDescriptor, Root, Route, Setting, SettingKind,
-    UnitType,
+    ContentType, Distributor, Importer, Inspected, PluginDescriptor, Root, Route, Setting,
+    SettingKind, UnitType,
 };
+use pith_core::Algorithm;
 use serde_json::json;
 
 /// The unit type.
@@ -25,6 +28,10 @@ pub const NOTE: UnitType = UnitType {
     indexed: &["name"],
     file_backed: true,
     storage_name: StorageName::Field("name"),
+    learned: &["lines", "digests"],
+    inspected: Inspected::Whole,
+    digests: &[Algorithm::Md5, Algorithm::Sha224, Algorithm::Sha384],
+    rules: &rules::NoteRules,
     ..UnitType::PLAIN
 };
 
@@ -40,8 +47,19 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
     id: "notes_importer",
     display_name: "Notes Importer",
     types: &["note"],
-    platform: &[],
-    own: &[],
+    platform: &[NETWORK],
+    own: &[
+        Setting::new(
+            "feed",
+            SettingKind::Text,
+            "URL of the folder with the file `names`",
+        ),
+        Setting::new(
+            "download_policy",
+            SettingKind::Choice(&["immediate", "background", "on_demand"]),
+            "when notes are fetched (default immediate)",
+        ),
+    ],
 };
 
 static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {

@@ -57,12 +57,19 @@ impl Distributor for NotesDistributor {
             for unit in batch {
                 let text = |field: &str| unit.doc.get(field).and_then(Value::as_str);
                 let name = text("name").unwrap_or_default();
-                let (Some(sha256), Some(size)) = (unit.blob, unit.size) else {
-                    continue;
+                let size = unit.size.unwrap_or_default();
+                let headers = Headers::of_type("text/x-note; charset=utf-8");
+                let (entry, headers) = match unit.blob {
+                    Some(sha256) => {
+                        let digest = format!("sha256:{sha256}");
+                        let headers = headers.with("X-Note-Digest", digest);
+                        (Entry::Blob { sha256, size }, headers)
+                    }
+                    None => {
+                        let (unit, sha256) = (unit.id, unit.promised);
+                        (Entry::Deferred { unit, sha256, size }, headers)
+                    }
                 };
-                let headers = Headers::of_type("text/x-note; charset=utf-8")
-                    .with("X-Note-Digest", format!("sha256:{sha256}"));
-                let entry = Entry::Blob { sha256, size };
                 ctx.add_with(path(name)?, entry, now, headers).await?;
                 names.push(name.to_owned());
             }

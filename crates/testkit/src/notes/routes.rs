@@ -171,7 +171,7 @@ impl Endpoint for Write {
 async fn well(ctx: &dyn RouteContext, task: TaskId) -> Result<Value, Refusal> {
     match ctx.ended(task, PATIENCE).await? {
         Some(end) if end.is_well => Ok(end.result),
-        Some(end) => Err(Refusal::failed(end.error.unwrap_or_default())),
+        Some(end) => Err(Refusal::wrong(end.error.unwrap_or_default())),
         None => Err(Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "it takes longer; look again later",

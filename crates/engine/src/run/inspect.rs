@@ -1,0 +1,39 @@
+//! Facts that the whole file of a unit tells.
+
+use std::io::BufReader;
+
+use pith_content::{ContentError, Inspected, UnitType, blocking};
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Document};
+
+use crate::Engine;
+
+/// The facts, as the rules of the type read them on a thread that may block; none of types that look at heads. The refusal inside
+/// says why it is no file of such a unit.
+pub(crate) async fn whole(
+    engine: &Engine,
+    kind: &UnitType,
+    hashed: &Hashed,
+) -> Result<Result<Document, String>, ContentError> {
+    if kind.inspected != Inspected::Whole {
+        return Ok(Ok(Document::new()));
+    }
+    let file = engine.blobs.open_document(hashed.sha256).await;
+    let mut file = BufReader::new(file.map_err(ContentError::other)?);
+    let (rules, hashed) = (kind.rules, hashed.clone());
+    let told = blocking::run(move || rules.inspect(&mut file, &hashed)).await?;
+    Ok(told.map(|mut told| {
+        told.retain(|field, _| kind.learned.contains(&field.as_str()));
+        told
+    }))
+}
+
+/// The digests that a type wants of its files, and further ones, each once.
+pub(crate) fn digests(kind: Option<&UnitType>, further: &[Algorithm]) -> Vec<Algorithm> {
+    let mut all = kind.map_or_else(Vec::new, |kind| kind.digests.to_vec());
+    let new = further
+        .iter()
+        .filter(|one| !kind.is_some_and(|kind| kind.digests.contains(one)));
+    all.extend(new);
+    all
+}
