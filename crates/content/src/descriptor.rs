@@ -45,7 +45,7 @@ pub struct UnitType {
     /// Fields besides that are no part of what is said of a unit, such as where its file was found: two units that differ in
     /// nothing but these and the learned ones are one.
     pub unsaid: &'static [&'static str],
-    /// What the rules see of a unit's file when it comes.
+    /// The part of a unit's file that the rules see when it comes.
     pub inspected: Inspected,
     /// Digests besides SHA-256 that are worked out of each file while it comes. A sync may ask for further ones
     /// ([`crate::sync::StageObserver::digests`]).

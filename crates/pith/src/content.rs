@@ -36,7 +36,7 @@ pub(crate) struct Published {
     mounts: Arc<Mounts>,
 }
 
-/// What is published, as it is seen by one protocol.
+/// The published content, as it is seen by one protocol.
 pub(crate) struct Seen {
     content: Arc<Content>,
     protocol: Protocol,
@@ -99,7 +99,7 @@ impl Published {
         self.content.router(protocol)
     }
 
-    /// What is published as the clients of a listener of this protocol see it.
+    /// The published content as the clients of a listener of this protocol see it.
     pub(crate) fn seen_by(&self, protocol: Protocol) -> Seen {
         Seen {
             content: Arc::clone(&self.content),

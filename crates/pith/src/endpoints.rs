@@ -8,13 +8,13 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use pith_api::{Endpoints, Published};
 
-use crate::server::{in_the_clear, is_in_the_clear};
+use crate::clear::{in_the_clear, is_in_the_clear};
 
 /// The endpoints as one listener shows them.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) endpoints: Endpoints,
-    /// What is published, for endpoints that read it.
+    /// The published content, for endpoints that read it.
     pub(crate) published: Arc<dyn Published>,
     /// Is true when passwords may come in whichever way requests do.
     pub(crate) passwords: bool,
@@ -23,7 +23,10 @@ pub(crate) struct Served {
 impl Served {
     /// The routes of published content, with endpoints before them.
     pub(crate) fn before(self, content: Router) -> Router {
-        content.layer(middleware::from_fn_with_state(self, answer))
+        match self.endpoints.is_empty() {
+            true => content,
+            false => content.layer(middleware::from_fn_with_state(self, answer)),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod admin;
 mod authority;
+mod clear;
 mod content;
 #[cfg(test)]
 mod demonstration;

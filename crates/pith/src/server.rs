@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::future::select_all;
 use pith_api::Api;
 use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_content::ContentType;
-use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::error::PulpError;
 use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
@@ -28,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::clear::refuse_passwords_in_the_clear;
 use crate::endpoints::Served;
 use crate::guards::Guards;
 use crate::listener::Limits;
@@ -501,43 +502,6 @@ async fn ready(State(engine): State<Arc<Engine>>) -> Response {
             "the file store did not answer within {FILES_PATIENCE:?}\n"
         )),
     }
-}
-
-/// Off loopback, plain HTTP carries no credentials (design §12): anybody on the way could read them.
-async fn refuse_passwords_in_the_clear(
-    State(allowed): State<bool>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match allowed || !is_in_the_clear(&request) {
-        true => next.run(request).await,
-        false => in_the_clear(&request),
-    }
-}
-
-/// Tells whether a request brings a password over plain HTTP, from another machine.
-pub(crate) fn is_in_the_clear(request: &Request) -> bool {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip().to_canonical());
-    let local = peer.is_some_and(|address| address.is_loopback());
-    !local && request.headers().contains_key(header::AUTHORIZATION)
-}
-
-/// 403 for such a request.
-pub(crate) fn in_the_clear(request: &Request) -> Response {
-    let text = "this request is forbidden: a password must not travel over plain HTTP; use https (--tls-listen), \
-                or start the server with --allow-plain-http if the network is trusted";
-    let mut error = PulpError::validation(ErrorDetail::new("PLP0042", text));
-    error.status = 403;
-    let body = error.to_body(request.method().as_str(), &request.uri().to_string());
-    (
-        StatusCode::FORBIDDEN,
-        [(header::CONTENT_TYPE, "application/json; charset=utf-8")],
-        body.to_string(),
-    )
-        .into_response()
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl From<ContentError> for Refusal {
 }
 
 impl From<PulpError> for Refusal {
-    /// What a login may not do is 403: clients ask again for a login at 401, which Pulp says for both.
+    /// The refusal of an error of the platform. What a login may not do is 403: clients ask again for a login at 401, which Pulp says for both.
     fn from(error: PulpError) -> Self {
         let denied = error.code() == "PLP0026";
         let status = StatusCode::from_u16(error.status).ok().filter(|_| !denied);

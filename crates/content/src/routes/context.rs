@@ -25,7 +25,7 @@ pub struct Import {
     pub type_id: String,
     /// Its key.
     pub key: Document,
-    /// What else is said of it.
+    /// Fields beside the key.
     pub metadata: Document,
 }
 

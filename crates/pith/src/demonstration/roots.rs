@@ -1,6 +1,11 @@
 //! Roots outside of `/pulp`, and what is said of single paths below them.
 
+use std::sync::Arc;
+
+use pith_content::ContentType;
 use pith_core::Sha256;
+use pith_engine::Registry;
+use pith_testkit::notes::Notes;
 use serde_json::json;
 
 use super::on_both;
@@ -10,6 +15,17 @@ on_both!(
     a_type_is_served_below_its_own_root_as_it_says,
     a_guard_keeps_a_root_of_a_type_to_those_it_admits,
 );
+
+#[test]
+fn types_whose_roots_meet_are_not_registered() {
+    let notes = || -> Arc<dyn ContentType> { Arc::new(Notes) };
+    assert!(Registry::new(vec![notes()]).is_ok());
+    let error = Registry::new(vec![notes(), notes()]).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the root 'notes' meets 'notes', which belongs to notes"
+    );
+}
 
 async fn a_type_is_served_below_its_own_root_as_it_says(on: On) {
     let Some(scene) = Scene::start(on).await else {

@@ -58,7 +58,7 @@ impl Distributor for NotesDistributor {
                 let text = |field: &str| unit.doc.get(field).and_then(Value::as_str);
                 let name = text("name").unwrap_or_default();
                 let size = unit.size.unwrap_or_default();
-                let headers = Headers::of_type("text/x-note; charset=utf-8");
+                let headers = of_type("text/x-note; charset=utf-8");
                 let (entry, headers) = match unit.blob {
                     Some(sha256) => {
                         let digest = format!("sha256:{sha256}");
@@ -79,12 +79,19 @@ impl Distributor for NotesDistributor {
             ctx.add(path("-/last")?, Entry::Redirect(last), now).await?;
         }
         let list = Entry::Inline(names.join("\n").into());
-        let headers = Headers::of_type("text/plain");
+        let headers = of_type("text/plain");
         ctx.add_with(path("names")?, list, now, headers).await?;
         Ok(PublishReport {
             summary: json!({ "notes": names.len() }),
             details: Value::Null,
         })
+    }
+}
+
+fn of_type(content_type: &str) -> Headers {
+    Headers {
+        content_type: Some(content_type.to_owned()),
+        others: Vec::new(),
     }
 }
 

@@ -7,7 +7,8 @@ use futures::TryStreamExt;
 use http::StatusCode;
 use http::header::LOCATION;
 use pith_content::routes::{
-    Answer, BodyKind, Endpoint, Import, Login, Refusal, Request, Route, RouteContext, Verb, Who,
+    Answer, BodyKind, BodyStream, Endpoint, Import, Login, Refusal, Request, Route, RouteContext,
+    Verb, Who,
 };
 use pith_content::unit::Select;
 use pith_core::{Document, RelativePath, TaskId};
@@ -146,25 +147,31 @@ impl Endpoint for Write {
         path(&name)?;
         ctx.repository(&repo).await?;
         let upload = ctx.upload_open().await?;
-        ctx.upload_write(&upload, 0, request.stream()).await?;
-        let key = Document::from_iter([("name".to_owned(), json!(name))]);
-        let import = Import {
-            upload: upload.clone(),
-            type_id: NOTE.id.to_owned(),
-            key,
-            ..Import::default()
-        };
-        let done = ctx.import(&repo, import).await;
-        let done = match done {
-            Ok(task) => well(ctx, task).await,
-            Err(refused) => Err(refused),
-        };
+        let imported = import(ctx, (&repo, name.clone()), &upload, request.stream()).await;
         ctx.upload_forget(&upload).await?;
-        done?;
+        imported?;
         let published = ctx.publish(&repo, "notes").await?;
         well(ctx, published).await?;
         Answer::empty(StatusCode::CREATED).with(LOCATION, format!("/notes/{repo}/{name}"))
     }
+}
+
+/// Writes bytes into an upload, and makes it a note of the repository.
+async fn import(
+    ctx: &dyn RouteContext,
+    (repo, name): (&str, String),
+    upload: &str,
+    bytes: BodyStream,
+) -> Result<Value, Refusal> {
+    ctx.upload_write(upload, 0, bytes).await?;
+    let import = Import {
+        upload: upload.to_owned(),
+        type_id: NOTE.id.to_owned(),
+        key: Document::from_iter([("name".to_owned(), json!(name))]),
+        ..Import::default()
+    };
+    let task = ctx.import(repo, import).await?;
+    well(ctx, task).await
 }
 
 /// Waits for a task to end well.

@@ -1,4 +1,4 @@
-//! What the text of a note tells.
+//! Facts that the text of a note tells.
 
 use std::io::{BufRead, BufReader};
 

@@ -23,11 +23,11 @@ const CONDITIONS: [HeaderName; 6] = [
 /// Headers that no endpoint sees.
 const SECRET: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
 
-/// What is kept of a head.
+/// The part of a head that is kept.
 pub(super) struct Head {
-    /// What published content is asked with.
+    /// The request by which published content is asked for.
     pub(super) parts: Parts,
-    /// What the endpoint is told.
+    /// The headers that the endpoint is told.
     pub(super) told: HeaderMap,
 }
 

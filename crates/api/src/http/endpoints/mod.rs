@@ -40,7 +40,7 @@ const PROTECTION: &[(&str, &str)] = &[
     ("content-security-policy", "sandbox"),
 ];
 
-/// What is published, as the clients of one listener see it.
+/// The published content, as the clients of one listener see it.
 #[async_trait]
 pub trait Published: Send + Sync {
     /// Answers a `GET` or `HEAD`.
@@ -63,6 +63,12 @@ pub struct Found {
 impl Endpoints {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Tells whether no type has any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shared.pulp.engine.registry.routes().next().is_none()
     }
 
     /// The endpoint that a request is for; `None` when what is published answers it. `HEAD` is answered as `GET`.
