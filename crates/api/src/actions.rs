@@ -16,7 +16,7 @@ pub(crate) async fn sync(mut call: Call) -> Result<Answer, PulpError> {
         repo_id,
         override_config,
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.enqueue(job).await?)
 }
 
 /// Queues a publish; whether there is such a distributor is found by the task.
@@ -33,7 +33,7 @@ pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
         distributor_id,
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.enqueue(job).await?)
 }
 
 /// Queues the download of what the repository does not have.
@@ -52,7 +52,7 @@ pub(crate) async fn download(mut call: Call) -> Result<Answer, PulpError> {
         repo_id,
         verify_all_units,
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.enqueue(job).await?)
 }
 
 /// Queues the import of an upload; whether repository and upload exist is found by the task.
@@ -81,5 +81,5 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
         unit_metadata: body.remove("unit_metadata").unwrap_or_default(),
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.enqueue(job).await?)
 }

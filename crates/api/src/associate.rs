@@ -110,7 +110,7 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
         criteria,
         override_config,
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.enqueue(job).await?)
 }
 
 /// Queues a removal.
@@ -120,5 +120,5 @@ pub(crate) async fn remove(mut call: Call) -> Result<Answer, PulpError> {
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
     let job = Job::Unassociate { repo_id, criteria };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.enqueue(job).await?)
 }

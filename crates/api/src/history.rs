@@ -3,7 +3,7 @@
 use pith_core::error::PulpError;
 use pith_core::iso8601::DateTime;
 use pith_core::{SignedDuration, Timestamp};
-use pith_engine::error::from_store;
+use pith_pulp::error::wire;
 use pith_pulp::history::to_json;
 use pith_store::{HistoryKind, HistoryQuery};
 use serde_json::Value;
@@ -78,7 +78,7 @@ async fn entries(
     };
     let found = call.pulp.engine.store.history_list(kind, &query).await;
     let found: Vec<Value> = found
-        .map_err(from_store)?
+        .map_err(wire)?
         .iter()
         .map(|entry| to_json(kind, entry))
         .collect();

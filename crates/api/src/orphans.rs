@@ -7,12 +7,7 @@ use serde_json::json;
 use crate::http::{Answer, Call};
 
 async fn queued(call: &Call, orphans: Orphans) -> Result<Answer, PulpError> {
-    Answer::queued(
-        call.pulp
-            .engine
-            .enqueue(Job::DeleteOrphans { orphans })
-            .await?,
-    )
+    Answer::queued(call.pulp.enqueue(Job::DeleteOrphans { orphans }).await?)
 }
 
 /// Returns how many there are of every type.

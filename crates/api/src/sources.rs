@@ -3,6 +3,7 @@
 use pith_core::error::PulpError;
 use pith_engine::Job;
 use pith_engine::content_sources::ContentSource;
+use pith_pulp::error::wire;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -21,7 +22,12 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
 
 /// One content source.
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
-    let source = call.pulp.engine.content_source(call.param(0)).await?;
+    let source = call
+        .pulp
+        .engine
+        .content_source(call.param(0))
+        .await
+        .map_err(wire)?;
     Answer::json(&source.document())
 }
 
@@ -30,19 +36,30 @@ pub(crate) async fn refresh_all(call: Call) -> Result<Answer, PulpError> {
     if call.param(0) != "refresh" {
         return Ok(bad_action());
     }
-    Answer::queued(call.pulp.engine.content_sources_refresh().await?)
+    Answer::queued(
+        call.pulp
+            .engine
+            .content_sources_refresh()
+            .await
+            .map_err(wire)?,
+    )
 }
 
 /// Queues reading again what one content source has.
 pub(crate) async fn refresh(call: Call) -> Result<Answer, PulpError> {
-    let source = call.pulp.engine.content_source(call.param(0)).await?;
+    let source = call
+        .pulp
+        .engine
+        .content_source(call.param(0))
+        .await
+        .map_err(wire)?;
     if call.param(1) != "refresh" {
         return Ok(bad_action());
     }
     let job = Job::RefreshContentSource {
         source_id: source.id().to_owned(),
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Answer::queued(call.pulp.enqueue(job).await?)
 }
 
 /// Forgets what a content source has.
@@ -51,6 +68,7 @@ pub(crate) async fn delete_catalog(call: Call) -> Result<Answer, PulpError> {
         .pulp
         .engine
         .content_catalog_delete(call.param(0))
-        .await?;
+        .await
+        .map_err(wire)?;
     Answer::json(&json!({ "deleted": deleted }))
 }

@@ -3,7 +3,7 @@
 use pith_core::Document;
 use pith_core::error::PulpError;
 use pith_core::task::TaskState;
-use pith_engine::error::from_store;
+use pith_pulp::error::wire;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -25,7 +25,13 @@ pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
 
 /// Cancels the tasks of a group.
 pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
-    if call.pulp.engine.cancel_group(group(&call)?).await? {
+    if call
+        .pulp
+        .engine
+        .cancel_group(group(&call)?)
+        .await
+        .map_err(wire)?
+    {
         Ok(Answer::null())
     } else {
         Err(PulpError::missing_resource(&[]))
@@ -40,7 +46,7 @@ pub(crate) async fn state_summary(call: Call) -> Result<Answer, PulpError> {
         .store
         .task_group_states(group(&call)?)
         .await;
-    let states = states.map_err(from_store)?;
+    let states = states.map_err(wire)?;
     let mut summary: Document = TaskState::ALL
         .iter()
         .map(|state| (state.name().to_owned(), json!(0)))

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::task::TaskState;
 use pith_core::{Document, TaskId};
-use pith_engine::error::from_store;
+use pith_pulp::error::wire;
 use pith_pulp::present::{task_document, task_queue};
 use pith_store::{Task, TaskListing, Window};
 use serde_json::Value;
@@ -39,10 +39,10 @@ pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
     let store = &call.pulp.engine.store;
     if tags.is_empty() {
         let batches = store.tasks_stream(TaskListing::default(), Window::default());
-        let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(from_store));
+        let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(wire));
         return Answer::array(batches).await;
     }
-    Answer::json(&shown(&store.task_list(&tags).await.map_err(from_store)?))
+    Answer::json(&shown(&store.task_list(&tags).await.map_err(wire)?))
 }
 
 /// Deletes the tasks in the states asked for.
@@ -68,7 +68,7 @@ pub(crate) async fn purge(call: Call) -> Result<Answer, PulpError> {
         }
     }
     let deleted = call.pulp.engine.store.task_delete_in_states(&states).await;
-    deleted.map_err(from_store)?;
+    deleted.map_err(wire)?;
     Ok(Answer::no_content())
 }
 
@@ -76,13 +76,7 @@ pub(crate) async fn purge(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
     let text = call.param(0);
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
-    let task = call
-        .pulp
-        .engine
-        .store
-        .task_get(id)
-        .await
-        .map_err(from_store)?;
+    let task = call.pulp.engine.store.task_get(id).await.map_err(wire)?;
     let task = task.ok_or_else(|| missing(text))?;
     let mut document = task_document(&task);
     document.insert("queue".to_owned(), Value::String(task_queue(&task)));
@@ -93,7 +87,7 @@ pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
 pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
     let text = call.param(0);
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
-    if call.pulp.engine.cancel(id).await? {
+    if call.pulp.engine.cancel(id).await.map_err(wire)? {
         Ok(Answer::null())
     } else {
         Err(missing(text))

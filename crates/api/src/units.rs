@@ -3,7 +3,7 @@
 use pith_core::UnitId;
 use pith_core::criteria::Criteria;
 use pith_core::error::PulpError;
-use pith_engine::error::from_store;
+use pith_pulp::error::wire;
 use pith_store::StoreError;
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ pub(crate) async fn read_metadata(call: Call) -> Result<Answer, PulpError> {
         return no_such_unit(id);
     };
     let found = call.pulp.engine.store.unit_get(type_id, unit_id).await;
-    match found.map_err(from_store)? {
+    match found.map_err(wire)? {
         Some(unit) => match unit.doc.get("pulp_user_metadata") {
             Some(metadata) => Answer::json(metadata),
             None => Answer::json(&json!({})),
@@ -75,7 +75,7 @@ pub(crate) async fn set_metadata(mut call: Call) -> Result<Answer, PulpError> {
     {
         Ok(()) => Ok(Answer::null()),
         Err(StoreError::Missing { .. }) => no_such_unit(id),
-        Err(error) => Err(from_store(error)),
+        Err(error) => Err(wire(error)),
     }
 }
 

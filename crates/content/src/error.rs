@@ -1,9 +1,13 @@
 //! The ways in which a plugin's work can fail.
 
-use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::error::ErrorDetail;
 use serde_json::Value;
 
 use crate::fetch::FetchFailure;
+use crate::sync::NoFeed;
+
+/// An error of any type, which keeps its own cause.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a sync, publish or upload did not succeed. The engine turns it into history and task error; in every case the
 /// repository stays as it was.
@@ -29,9 +33,12 @@ pub enum ContentError {
     /// A download that the plugin could not do without.
     #[error(transparent)]
     Fetch(#[from] FetchFailure),
-    /// Anything else; becomes PLP0000 with this text.
-    #[error("{0}")]
-    Other(String),
+    /// The platform failed below a context. It finds its own error again in here; a type passes it on.
+    #[error(transparent)]
+    Platform(BoxError),
+    /// Anything else, a text or a cause; becomes PLP0000 with its text.
+    #[error(transparent)]
+    Other(BoxError),
 }
 
 impl ContentError {
@@ -41,23 +48,20 @@ impl ContentError {
         Self::Coded(Box::new(detail))
     }
 
-    /// Any other error by its text.
-    pub fn other(error: impl std::fmt::Display) -> Self {
-        Self::Other(error.to_string())
+    /// Any other error: a cause, or a text where there is none.
+    pub fn other(error: impl Into<BoxError>) -> Self {
+        Self::Other(error.into())
     }
 }
 
 impl From<std::io::Error> for ContentError {
     fn from(error: std::io::Error) -> Self {
-        Self::Other(error.to_string())
+        Self::other(error)
     }
 }
 
-impl From<ContentError> for PulpError {
-    fn from(error: ContentError) -> Self {
-        match error {
-            ContentError::Coded(detail) => Self::coded(*detail),
-            other => Self::execution(other.to_string()),
-        }
+impl From<&NoFeed> for ContentError {
+    fn from(error: &NoFeed) -> Self {
+        Self::other(error.clone())
     }
 }

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pith_blobs::Blobs;
-use pith_content::ContentError;
 use pith_content::unit::Select;
-use pith_core::error::PulpError;
 use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
 use pith_store::{Engine as Database, NewTask, Retired, Store};
 
 use crate::deferred::Deferred;
-use crate::error::from_store;
+use crate::error::Error;
 use crate::run::units::{self, UnitStream};
 use crate::{Job, Registry, acting};
 
@@ -141,16 +139,16 @@ impl Engine {
     }
 
     /// Forgets the retired paths whose grace is over; answers how many.
-    pub(crate) async fn retired_expire(&self) -> Result<u64, PulpError> {
+    pub(crate) async fn retired_expire(&self) -> Result<u64, Error> {
         let since = self.retired_since();
-        self.store.retired_expire(since).await.map_err(from_store)
+        self.store.retired_expire(since).await.map_err(Error::from)
     }
 
     /// Queues a task.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enqueue(&self, job: Job) -> Result<TaskId, PulpError> {
+    pub async fn enqueue(&self, job: Job) -> Result<TaskId, Error> {
         let task = self.new_task(&job)?;
         let queued = match job.adds() {
             true => self.store.task_enqueue(&task).await,
@@ -159,7 +157,7 @@ impl Engine {
                 self.taking_away(queue).await
             }
         };
-        queued.map_err(from_store)?;
+        queued?;
         Ok(task.id)
     }
 
@@ -180,9 +178,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the job cannot be written, which takes a fault of pith.
-    pub fn new_task(&self, job: &Job) -> Result<NewTask, PulpError> {
-        let mut args =
-            serde_json::to_value(job).map_err(|error| PulpError::execution(error.to_string()))?;
+    pub fn new_task(&self, job: &Job) -> Result<NewTask, Error> {
+        let mut args = serde_json::to_value(job).map_err(Error::fault)?;
         if acting::is_discreet() {
             args[acting::DISCREET] = true.into();
         }
@@ -200,7 +197,7 @@ impl Engine {
     ///
     /// # Errors
     /// When `select` names what no unit can have.
-    pub fn units(&self, repo_id: &str, select: &Select) -> Result<UnitStream, ContentError> {
+    pub fn units(&self, repo_id: &str, select: &Select) -> Result<UnitStream, Error> {
         units::counted(&self.store, repo_id, select)
     }
 
@@ -209,7 +206,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn cancel(&self, task: TaskId) -> Result<bool, PulpError> {
+    pub async fn cancel(&self, task: TaskId) -> Result<bool, Error> {
         match self.store.task_cancel(task).await {
             Ok(was) => {
                 if !was.is_complete() {
@@ -218,7 +215,7 @@ impl Engine {
                 Ok(true)
             }
             Err(pith_store::StoreError::Missing { .. }) => Ok(false),
-            Err(error) => Err(from_store(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use pith_core::error::PulpError;
 use pith_core::{Sha256, Timestamp};
 use pith_store::StoreError;
 use tokio::time::Instant;
 
 use crate::Engine;
-use crate::error::{from_blobs, from_store};
+use crate::error::Error;
 
 /// The number of times that a save is tried again when it met deleted files.
 const ATTEMPTS: usize = 3;
@@ -75,10 +74,9 @@ impl Engine {
     ///
     /// # Errors
     /// When the file store or the database fails.
-    pub(crate) async fn discard_file(&self, blob: Sha256) -> Result<(), PulpError> {
-        let deleted = self.blobs.delete(blob).await;
-        deleted.map_err(|error| from_blobs(&error))?;
+    pub(crate) async fn discard_file(&self, blob: Sha256) -> Result<(), Error> {
+        self.blobs.delete(blob).await?;
         let noted = self.store.units_set_blob_gone(blob).await;
-        noted.map_err(from_store)
+        noted.map_err(Error::from)
     }
 }

@@ -34,7 +34,8 @@ mod worker;
 
 pub use acting::{Caller, on_behalf, on_behalf_of};
 pub use engine::{Engine, PUBLICATION_GRACE};
+pub use error::{Error, Result};
 pub use job::{ADDITIONAL_REPOS, Job, Orphans};
 pub use registry::Registry;
 pub use scheduler::{Consent, Scheduler, run_scheduler};
-pub use worker::{Done, Failure, Jobs, LOST_AFTER, Run, run_workers};
+pub use worker::{Done, Jobs, LOST_AFTER, Run, run_workers};

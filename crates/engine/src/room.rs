@@ -10,7 +10,7 @@ use pith_core::error::PulpError;
 use pith_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::from_blobs;
+use crate::error::Error;
 use crate::{Engine, Job};
 
 /// Work that takes away is tried again so often when the disk is full.
@@ -85,12 +85,12 @@ impl Engine {
     ///
     /// # Errors
     /// 507 that says which disk and what to do.
-    pub fn require_room(&self) -> Result<(), PulpError> {
+    pub fn require_room(&self) -> Result<(), Error> {
         let Some(left) = self.disks.left() else {
             return Ok(());
         };
         if left.is_low() {
-            return Err(from_blobs(&left.into()));
+            return Err(pith_blobs::Error::from(left).into());
         }
         // Before those take the room who are let in now.
         self.disks.take_ballast();

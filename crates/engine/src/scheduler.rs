@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pith_core::error::PulpError;
 use pith_core::{SignedDuration, Timestamp};
 use pith_store::{Engine as Database, Schedule};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::error::from_store;
+use crate::error::Error;
 use crate::supervise::supervised;
 use crate::{Engine, Job, acting, timetable};
 
@@ -48,7 +47,7 @@ pub trait Consent: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the database fails.
-    async fn still_stands(&self, schedule: &Schedule) -> Result<bool, PulpError>;
+    async fn still_stands(&self, schedule: &Schedule) -> Result<bool, Error>;
 }
 
 /// One process's scheduler.
@@ -74,7 +73,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// When the database fails; what was queued before stays queued.
-    pub async fn tick(&self) -> Result<bool, PulpError> {
+    pub async fn tick(&self) -> Result<bool, Error> {
         let now = self.engine.clock.now();
         // The lease is renewed before each batch: a long list of schedules takes longer than it lasts.
         loop {
@@ -96,17 +95,17 @@ impl Scheduler {
         }
     }
 
-    async fn leads(&self) -> Result<bool, PulpError> {
+    async fn leads(&self) -> Result<bool, Error> {
         let now = self.engine.clock.now();
         let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
         let taken = self.engine.store.lease_take(NAME, &self.holder, now, until);
-        taken.await.map_err(from_store)
+        taken.await.map_err(Error::from)
     }
 
     /// Runs some of the schedules that are due; whether there may be more.
-    async fn run_batch(&self, now: Timestamp) -> Result<bool, PulpError> {
+    async fn run_batch(&self, now: Timestamp) -> Result<bool, Error> {
         let store = &self.engine.store;
-        let due = store.schedules_due(now, BATCH).await.map_err(from_store)?;
+        let due = store.schedules_due(now, BATCH).await?;
         let mut moved = 0;
         for seen in &due {
             if !self.consent.still_stands(seen).await? {
@@ -118,7 +117,7 @@ impl Scheduler {
             let task = acting::on_behalf_now(false, task)?;
             let next = timetable::advanced(seen, now);
             let dispatched = store.schedule_dispatch(seen, &next, &task).await;
-            if dispatched.map_err(from_store)? {
+            if dispatched? {
                 moved += 1;
                 tracing::info!(schedule = %seen.oid, resource = seen.resource, task = %task.id, "schedule runs");
             }
@@ -128,7 +127,7 @@ impl Scheduler {
     }
 
     /// Switches a schedule off that nobody answers for any more. Whether it was still the one that was seen.
-    async fn switch_off(&self, seen: &Schedule, now: Timestamp) -> Result<bool, PulpError> {
+    async fn switch_off(&self, seen: &Schedule, now: Timestamp) -> Result<bool, Error> {
         let mut was_seen = false;
         let change = |schedule: &mut Schedule| {
             was_seen = schedule.last_updated == seen.last_updated && schedule.due == seen.due;
@@ -138,8 +137,7 @@ impl Scheduler {
                 schedule.due = None;
             }
         };
-        let changed = self.engine.store.schedule_change(&seen.oid, change).await;
-        changed.map_err(from_store)?;
+        self.engine.store.schedule_change(&seen.oid, change).await?;
         if let Some(maker) = seen.maker.as_ref().filter(|_| was_seen) {
             tracing::warn!(schedule = %seen.oid, resource = seen.resource, login = maker.login,
                 "a schedule is switched off: whoever made it may not do so any more; whoever updates it takes it over");
@@ -147,17 +145,15 @@ impl Scheduler {
         Ok(was_seen)
     }
 
-    async fn run_periodic(&self, now: Timestamp) -> Result<(), PulpError> {
+    async fn run_periodic(&self, now: Timestamp) -> Result<(), Error> {
         let store = &self.engine.store;
         for periodic in &PERIODIC {
-            let last = store.periodic_last_run(periodic.name, now).await;
-            let last = last.map_err(from_store)?;
+            let last = store.periodic_last_run(periodic.name, now).await?;
             if now.duration_since(last) >= periodic.every {
                 let task = self.engine.new_task(&(periodic.job)())?;
                 store
                     .periodic_dispatch(periodic.name, last, now, &task)
-                    .await
-                    .map_err(from_store)?;
+                    .await?;
             }
         }
         Ok(())

@@ -1,9 +1,8 @@
 //! Tasks that belong together (reference: platform-api §6.3).
 
-use pith_core::error::PulpError;
 use uuid::Uuid;
 
-use crate::error::from_store;
+use crate::error::Error;
 use crate::{Engine, Job};
 
 impl Engine {
@@ -11,16 +10,15 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enqueue_group(&self, jobs: &[Job]) -> Result<Uuid, PulpError> {
+    pub async fn enqueue_group(&self, jobs: &[Job]) -> Result<Uuid, Error> {
         let group = Uuid::new_v4();
-        let mut tx = self.store.begin().await.map_err(from_store)?;
+        let mut tx = self.store.begin().await?;
         for job in jobs {
             let mut task = self.new_task(job)?;
             task.group = Some(group);
-            let queued = self.store.task_enqueue_in(&mut tx, &task).await;
-            queued.map_err(from_store)?;
+            self.store.task_enqueue_in(&mut tx, &task).await?;
         }
-        tx.commit().await.map_err(from_store)?;
+        tx.commit().await?;
         Ok(group)
     }
 
@@ -28,8 +26,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn cancel_group(&self, group: Uuid) -> Result<bool, PulpError> {
-        let tasks = self.store.tasks_by_group(group).await.map_err(from_store)?;
+    pub async fn cancel_group(&self, group: Uuid) -> Result<bool, Error> {
+        let tasks = self.store.tasks_by_group(group).await?;
         for task in &tasks {
             self.cancel(task.id).await?;
         }

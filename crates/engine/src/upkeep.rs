@@ -8,13 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt;
 use pith_blobs::{KindRef, Publication};
-use pith_core::error::PulpError;
 use pith_core::{Sha256, SignedDuration, Timestamp};
 use pith_store::HeldByGrace;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
-use crate::error::{from_blobs, from_store};
+use crate::error::Error;
 
 /// The time between two looks for chores.
 const LOOK: Duration = Duration::from_mins(10);
@@ -113,16 +112,14 @@ impl Engine {
     ///
     /// # Errors
     /// When the database or the file store fails.
-    pub async fn expire_uploads(&self, age: SignedDuration) -> Result<usize, PulpError> {
+    pub async fn expire_uploads(&self, age: SignedDuration) -> Result<usize, Error> {
         let since = before(self.clock.now(), age);
         // First the row, which a late client would still write to: a process that stands still in between deletes nothing
         // that somebody came back for.
-        let old = self.store.uploads_expire(since).await;
-        let old = old.map_err(from_store)?;
+        let old = self.store.uploads_expire(since).await?;
         for id in &old {
-            let deleted = self.blobs.uploads().delete(*id).await;
-            deleted.map_err(|error| from_blobs(&error))?;
-            self.store.upload_delete(*id).await.map_err(from_store)?;
+            self.blobs.uploads().delete(*id).await?;
+            self.store.upload_delete(*id).await?;
         }
         Ok(old.len())
     }
@@ -134,9 +131,9 @@ impl Engine {
     /// # Errors
     /// When the database or the file store fails, or an index of a publication cannot be read: then nothing is deleted
     /// that it might list.
-    pub async fn sweep_blobs(&self, grace: SignedDuration) -> Result<Swept, PulpError> {
+    pub async fn sweep_blobs(&self, grace: SignedDuration) -> Result<Swept, Error> {
         let expired = self.retired_expire().await?;
-        let in_grace = self.store.retired_held().await.map_err(from_store)?;
+        let in_grace = self.store.retired_held().await?;
         let mut swept = Swept {
             strays: self.note_strays(grace).await?,
             deleted: 0,
@@ -146,21 +143,20 @@ impl Engine {
         self.judge().await?;
         let ended = before(self.clock.now(), grace);
         swept.deleted = self.delete_ended(ended).await?;
-        let forgotten = self.store.blobs_forget_gone(ended).await;
-        forgotten.map_err(from_store)?;
+        self.store.blobs_forget_gone(ended).await?;
         Ok(swept)
     }
 
     /// Deletes now what nothing needs, without the grace that lets mistakes be taken back: for a disk that is full. A task
     /// that runs and found such a file before is told that it is gone when it saves the row; it could take nothing in anyway.
-    pub(crate) async fn sweep_condemned(&self) -> Result<u64, PulpError> {
+    pub(crate) async fn sweep_condemned(&self) -> Result<u64, Error> {
         self.note_strays(SignedDuration::ZERO).await?;
         self.judge().await?;
         self.delete_condemned_by_now().await
     }
 
     /// Deletes now what was condemned: see [`Self::sweep_condemned`].
-    pub(crate) async fn delete_condemned_by_now(&self) -> Result<u64, PulpError> {
+    pub(crate) async fn delete_condemned_by_now(&self) -> Result<u64, Error> {
         let deleted = self.delete_ended(self.clock.now()).await?;
         if deleted > 0 {
             tracing::warn!(
@@ -172,11 +168,11 @@ impl Engine {
     }
 
     /// Condemns what nothing needs, and takes back the sentence of what something needs.
-    async fn judge(&self) -> Result<(), PulpError> {
+    async fn judge(&self) -> Result<(), Error> {
         let mut after = None;
         loop {
             let page = self.store.blobs_judge_page(after).await;
-            match page.map_err(from_store)? {
+            match page? {
                 Some(last) => after = Some(last),
                 None => return Ok(()),
             }
@@ -184,11 +180,10 @@ impl Engine {
     }
 
     /// Deletes what was condemned before `ended` and is still not needed; answers how many.
-    async fn delete_ended(&self, ended: Timestamp) -> Result<u64, PulpError> {
+    async fn delete_ended(&self, ended: Timestamp) -> Result<u64, Error> {
         let (mut after, mut deleted) = (None, 0);
         loop {
-            let page = self.store.blobs_condemned(ended, after).await;
-            let page = page.map_err(from_store)?;
+            let page = self.store.blobs_condemned(ended, after).await?;
             let Some(last) = page.last() else {
                 return Ok(deleted);
             };
@@ -202,33 +197,29 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn prune_versions(&self) -> Result<i64, PulpError> {
+    pub async fn prune_versions(&self) -> Result<i64, Error> {
         if self.kept_versions == 0 {
             return Ok(0);
         }
         let mut pruned = 0;
         let old = self.store.versions_beyond(self.kept_versions).await;
-        for (repo, oldest, keep_from) in old.map_err(from_store)? {
+        for (repo, oldest, keep_from) in old? {
             // One at a time: the associations that only one version had are few.
             for number in oldest + 1..=keep_from {
                 let done = self.store.version_prune(&repo, number).await;
-                pruned += done.map_err(from_store)?;
+                pruned += done?;
             }
         }
         Ok(pruned)
     }
 
-    async fn delete_condemned(
-        &self,
-        page: Vec<Sha256>,
-        ended: Timestamp,
-    ) -> Result<u64, PulpError> {
+    async fn delete_condemned(&self, page: Vec<Sha256>, ended: Timestamp) -> Result<u64, Error> {
         let mut deleted = 0_u64;
         for blob in self.not_published(page).await? {
             let asked = self.clock.now();
             let claim = || self.store.blob_claim(blob, ended);
             let claimed = self.taking_away(claim).await;
-            if !claimed.map_err(from_store)? {
+            if !claimed? {
                 continue;
             }
             // A process that stood still since then leaves the file to the next sweep: the claim may be another's by now.
@@ -239,9 +230,9 @@ impl Engine {
             let patience = self.lost_after.unsigned_abs() / CLAIM.unsigned_abs();
             let gone = tokio::time::timeout(patience, self.blobs.delete(blob)).await;
             let Ok(gone) = gone else { continue };
-            gone.map_err(|error| from_blobs(&error))?;
+            gone?;
             let note = || self.store.blob_gone(blob);
-            self.taking_away(note).await.map_err(from_store)?;
+            self.taking_away(note).await?;
             deleted += 1;
             if deleted.is_multiple_of(WAY_EVERY) {
                 self.make_way().await;
@@ -252,14 +243,14 @@ impl Engine {
 
     /// Those of `blobs` that no publication lists. An index lists the files of units, which rows do not; a file can only
     /// come into a new publication through a unit, and saving that unit takes the sentence back.
-    async fn not_published(&self, blobs: Vec<Sha256>) -> Result<HashSet<Sha256>, PulpError> {
+    async fn not_published(&self, blobs: Vec<Sha256>) -> Result<HashSet<Sha256>, Error> {
         let mut left: HashSet<Sha256> = blobs.into_iter().collect();
-        for index in self.store.publication_indexes().await.map_err(from_store)? {
+        for index in self.store.publication_indexes().await? {
             if left.is_empty() {
                 break;
             }
             let opened = Publication::open(&self.blobs, index).await;
-            let index = opened.map_err(|error| from_blobs(&error))?;
+            let index = opened?;
             let look = move || {
                 for entry in index.iter() {
                     if let KindRef::Blob(blob) = entry?.kind {
@@ -270,23 +261,19 @@ impl Engine {
             };
             left = tokio::task::spawn_blocking(look)
                 .await
-                .map_err(|error| PulpError::execution(error.to_string()))?
-                .map_err(|error| from_blobs(&error))?;
+                .map_err(Error::fault)??;
         }
         Ok(left)
     }
 
     /// Notes files that are there without a row and were not touched for `grace`.
-    async fn note_strays(&self, grace: SignedDuration) -> Result<u64, PulpError> {
+    async fn note_strays(&self, grace: SignedDuration) -> Result<u64, Error> {
         let cutoff = SystemTime::from(before(self.clock.now(), grace));
         let mut listed = self.blobs.list();
         let mut strays = 0;
         let mut batch: Vec<(Sha256, i64)> = Vec::with_capacity(BATCH);
         loop {
-            let next = listed
-                .try_next()
-                .await
-                .map_err(|error| from_blobs(&error))?;
+            let next = listed.try_next().await?;
             if let Some(blob) = &next
                 && blob.used <= cutoff
             {
@@ -295,11 +282,11 @@ impl Engine {
             if batch.len() == BATCH || (next.is_none() && !batch.is_empty()) {
                 let digests: Vec<Sha256> = batch.iter().map(|(digest, _)| *digest).collect();
                 let known = self.store.blobs_known(&digests).await;
-                let known: HashSet<Sha256> = known.map_err(from_store)?.into_iter().collect();
+                let known: HashSet<Sha256> = known?.into_iter().collect();
                 batch.retain(|(digest, _)| !known.contains(digest));
                 strays += batch.len() as u64;
                 let noted = self.store.blobs_condemn_unknown(std::mem::take(&mut batch));
-                noted.await.map_err(from_store)?;
+                noted.await?;
             }
             if next.is_none() {
                 return Ok(strays);

@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use pith_content::ContentError;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{SignedDuration, TaskId, Timestamp};
 use pith_store::{Engine as Database, Fence, LastTx, StoreError, Task, TaskOutcome, TaskStore};
@@ -19,7 +18,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::from_store;
+use crate::error::Error;
 use crate::progress::Progress;
 use crate::supervise::{said, supervised};
 use crate::{Engine, Job, acting, memory};
@@ -95,15 +94,6 @@ pub struct Done {
     pub spawned: Vec<TaskId>,
 }
 
-/// Why a job ended early.
-#[derive(Debug)]
-pub enum Failure {
-    /// It was cancelled.
-    Cancelled,
-    /// It failed.
-    Error(PulpError),
-}
-
 impl Done {
     fn outcome(&self) -> TaskOutcome {
         let error = self.error.as_ref();
@@ -115,21 +105,44 @@ impl Done {
     }
 }
 
-impl Failure {
-    fn outcome(&self) -> TaskOutcome {
-        match self {
-            Self::Cancelled => TaskOutcome::Canceled,
-            Self::Error(error) => TaskOutcome::Error {
-                detail: serde_json::to_value(&error.detail).ok(),
-                traceback: Some(format!("{}: {error}\n", error.code())),
-            },
+/// How the end of a task that fails is written.
+#[derive(Clone)]
+struct Ends {
+    engine: Arc<Engine>,
+    jobs: Arc<dyn Jobs>,
+}
+
+impl Ends {
+    fn of(&self, error: &Error) -> TaskOutcome {
+        match error {
+            Error::Cancelled => TaskOutcome::Canceled,
+            error => failed(&self.told(error)),
+        }
+    }
+
+    fn told(&self, error: &Error) -> PulpError {
+        self.engine.blaming_the_disk(self.jobs.told(error))
+    }
+
+    /// Logs why a task failed, with the causes.
+    fn log(&self, error: &Error) {
+        if matches!(error, Error::Cancelled) {
+            return;
+        }
+        let (told, repeat) = (self.told(error), error.is_worth_repeating());
+        let cause: &dyn std::error::Error = error;
+        tracing::warn!(error = %told, code = told.code(), cause, repeat, "task failed");
+        if let Some(outage) = error.outage() {
+            tracing::error!(error = cause, "{outage} does not work");
         }
     }
 }
 
-impl From<PulpError> for Failure {
-    fn from(error: PulpError) -> Self {
-        Self::Error(error)
+/// The end of a task that failed, as clients are told of it.
+fn failed(told: &PulpError) -> TaskOutcome {
+    TaskOutcome::Error {
+        detail: serde_json::to_value(&told.detail).ok(),
+        traceback: Some(format!("{}: {told}\n", told.code())),
     }
 }
 
@@ -141,7 +154,10 @@ pub trait Jobs: Send + Sync + 'static {
     ///
     /// # Errors
     /// Those that the task ends with.
-    async fn run(&self, run: Run, job: Job) -> Result<Done, Failure>;
+    async fn run(&self, run: Run, job: Job) -> Result<Done, Error>;
+
+    /// The error as clients are told of it.
+    fn told(&self, error: &Error) -> PulpError;
 }
 
 /// The things that a running job has at hand.
@@ -153,6 +169,7 @@ pub struct Run {
     pub store: TaskStore,
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: Progress,
+    ends: Ends,
     /// Is true when the job has written the end of its task itself.
     ended: Arc<AtomicBool>,
     /// Is true when the job asks servers of others, which may take as long as they like.
@@ -164,12 +181,11 @@ impl Run {
     /// now on comes too late.
     ///
     /// # Errors
-    /// [`ContentError::Cancelled`] when somebody was faster; when the database fails.
-    pub async fn last(&self) -> Result<LastTx, ContentError> {
-        let last = self.store.begin_last().await;
-        let last = last.map_err(ContentError::other)?;
+    /// [`Error::Cancelled`] when somebody was faster; when the database fails.
+    pub async fn last(&self) -> Result<LastTx, Error> {
+        let last = self.store.begin_last().await?;
         match last.is_canceled() {
-            true => Err(ContentError::Cancelled),
+            true => Err(Error::Cancelled),
             false => Ok(last),
         }
     }
@@ -178,16 +194,16 @@ impl Run {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn finish(&self, last: LastTx, done: Done) -> Result<Done, ContentError> {
-        let written = self.write(last, &done.outcome()).await;
-        written.map(|()| done).map_err(ContentError::other)
+    pub async fn finish(&self, last: LastTx, done: Done) -> Result<Done, Error> {
+        self.write(last, &done.outcome()).await?;
+        Ok(done)
     }
 
-    /// Ends the task with `failure`: commits what was written in `last` and frees what the task holds.
-    pub(crate) async fn fail(&self, last: LastTx, failure: Failure) -> Failure {
-        match self.write(last, &failure.outcome()).await {
-            Ok(()) => failure,
-            Err(error) => Failure::Error(from_store(error)),
+    /// Ends the task with `error`: commits what was written in `last` and frees what the task holds.
+    pub(crate) async fn fail(&self, last: LastTx, error: Error) -> Error {
+        match self.write(last, &self.ends.of(&error)).await {
+            Ok(()) => error,
+            Err(failed) => failed.into(),
         }
     }
 
@@ -205,35 +221,38 @@ impl Run {
     ///
     /// # Errors
     /// Those of `work`; when it took too long.
-    pub(crate) async fn in_time<T, E: From<ContentError>>(
+    pub(crate) async fn in_time<T, E: Into<Error>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+    ) -> Result<T, Error> {
         if !self.asks_feeds {
-            return work.await;
+            return work.await.map_err(Into::into);
         }
         let limit = self.engine.feed_task_limit;
         let ended = tokio::time::timeout(limit, work).await;
-        ended.unwrap_or_else(|_| {
+        ended.map_or_else(
+            |_| {
             let text = format!(
                 "it took longer than {limit:?}; find out why the feed is so slow, or raise --feed-task-timeout of the server"
             );
-            Err(ContentError::other(text).into())
-        })
+            Err(Error::fault(text))
+            },
+            |ended| ended.map_err(Into::into),
+        )
     }
 
     /// Drives `work` until it ends or the task is cancelled, which drops it where it stands.
     ///
     /// Once the task is cancelled, every failure is the cancellation: a transfer that was cut off may fail before it is
     /// dropped.
-    pub(crate) async fn until_cancelled<T>(
+    pub(crate) async fn until_cancelled<T, E: Into<Error>>(
         &self,
-        work: impl Future<Output = Result<T, ContentError>>,
-    ) -> Result<T, ContentError> {
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error> {
         match self.cancel.run_until_cancelled(work).await {
-            Some(Err(_)) if self.cancel.is_cancelled() => Err(ContentError::Cancelled),
-            Some(ended) => ended,
-            None => Err(ContentError::Cancelled),
+            Some(Err(_)) if self.cancel.is_cancelled() => Err(Error::Cancelled),
+            Some(ended) => ended.map_err(Into::into),
+            None => Err(Error::Cancelled),
         }
     }
 }
@@ -263,7 +282,7 @@ pub async fn run_workers(
     jobs: Arc<dyn Jobs>,
     count: usize,
     shutdown: CancellationToken,
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     // One more than was asked for leaves work on feeds to the others: however many of those wait for a slow server, a publish goes
     // on.
     let lanes = if count == 0 { 0 } else { count + 1 };
@@ -493,19 +512,24 @@ async fn run_task(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
         // Nobody else would end it: its worker lives.
         let said = said(panic.as_ref());
         tracing::error!(task = %fence.task, "the worker panicked: {said}: please report it");
-        until_written(engine, fence, &fault().outcome()).await;
+        until_written(engine, fence, &failed(&jobs.told(&fault()))).await;
     }
 }
 
 async fn run_claimed(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
     let (fence, cancel) = (task.fence(), CancellationToken::new());
     let _listed = engine.running.list(fence, cancel.clone());
+    let ends = Ends {
+        engine: Arc::clone(engine),
+        jobs: Arc::clone(jobs),
+    };
     let run = Run {
         engine: Arc::clone(engine),
         task: task.id,
         store: engine.store.for_task(fence),
         cancel: cancel.clone(),
         progress: Progress::default(),
+        ends: ends.clone(),
         ended: Arc::default(),
         asks_feeds: Job::ON_FEEDS.contains(&task.kind.as_str()),
     };
@@ -514,14 +538,14 @@ async fn run_claimed(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
     span.in_scope(|| tracing::info!(attempt = task.attempt, "task starts"));
     let work = work(run, Arc::clone(jobs), &task, &cancel);
     let ended = with_progress(engine, &progress, fence, &cancel, work).await;
-    if let Err(Failure::Error(error)) = &ended {
-        span.in_scope(|| tracing::warn!(%error, code = error.code(), "task failed"));
+    if let Err(error) = &ended {
+        span.in_scope(|| ends.log(error));
     }
     if !written.load(Ordering::Acquire) {
         if let Some(report) = progress.take() {
             let _ = engine.store.task_progress(fence, &report).await;
         }
-        let outcome = ended.map_or_else(|failure| failure.outcome(), |done| done.outcome());
+        let outcome = ended.map_or_else(|error| ends.of(&error), |done| done.outcome());
         until_written(engine, fence, &outcome).await;
     }
 }
@@ -548,22 +572,18 @@ async fn until_written(engine: &Engine, fence: Fence, outcome: &TaskOutcome) {
 }
 
 /// A fault of pith's own. What a panic says is for the log: it may be made of what somebody sent.
-fn fault() -> Failure {
-    Failure::Error(PulpError::execution(
+fn fault() -> Error {
+    Error::fault(
         "pith failed on what it was given, which is a fault of pith: please report it with the log of this task",
-    ))
+    )
 }
 
 /// Runs `job` to its end, unless there is no room for what it adds.
-async fn in_room(jobs: Arc<dyn Jobs>, run: Run, job: Job) -> Result<Done, Failure> {
-    let engine = Arc::clone(&run.engine);
+async fn in_room(jobs: Arc<dyn Jobs>, run: Run, job: Job) -> Result<Done, Error> {
     if job.adds() {
-        engine.require_room()?;
+        run.engine.require_room()?;
     }
-    jobs.run(run, job).await.map_err(|failure| match failure {
-        Failure::Error(error) => Failure::Error(engine.blaming_the_disk(error)),
-        Failure::Cancelled => Failure::Cancelled,
-    })
+    jobs.run(run, job).await
 }
 
 async fn work(
@@ -571,15 +591,14 @@ async fn work(
     jobs: Arc<dyn Jobs>,
     task: &Task,
     cancel: &CancellationToken,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let job: Job = serde_json::from_value(task.args.clone()).map_err(|error| {
-        PulpError::execution(format!(
+        Error::fault(format!(
             "the task was queued by another version of pith and cannot be read: {error}"
         ))
     })?;
     if task.attempt > 1 {
-        let cleared = run.store.stage_clear_earlier().await;
-        cleared.map_err(from_store)?;
+        run.store.stage_clear_earlier().await?;
     }
     // In a task of its own, so that a panic in a plugin ends the task and not the worker.
     let is_discreet = task.args[acting::DISCREET] == true;
@@ -601,7 +620,7 @@ async fn work(
                 aborted.abort();
                 let _ = running.await;
             }
-            Err(Failure::Cancelled)
+            Err(Error::Cancelled)
         }
     }
 }

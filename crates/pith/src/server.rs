@@ -50,7 +50,7 @@ pub(crate) struct Server {
     /// Where it listens for TLS.
     pub(crate) tls_address: Option<SocketAddr>,
     shutdown: CancellationToken,
-    workers: JoinHandle<Result<(), PulpError>>,
+    workers: JoinHandle<pith_engine::Result<()>>,
     scheduler: JoinHandle<()>,
     /// The other parts, which run until told to stop.
     others: Vec<JoinHandle<()>>,

@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 use pith_core::clock::Timestamp;
 use pith_core::error::PulpError;
 use pith_core::{ObjectId, Rights};
-use pith_engine::error::from_store;
 use pith_store::Store;
 use pith_store::users::SUPER_USERS;
+
+use crate::error::wire;
 
 /// Accounts beyond which the cache starts anew.
 const CACHED: usize = 10_000;
@@ -54,7 +55,7 @@ impl Accounts {
         store: &Store,
         login: &str,
     ) -> Result<Option<Arc<Account>>, PulpError> {
-        let generation = store.generations().await.map_err(from_store)?.people;
+        let generation = store.generations().await.map_err(wire)?.people;
         if let Some((of, account)) = self.0.lock().get(login)
             && *of == generation
         {
@@ -75,8 +76,8 @@ impl Accounts {
 }
 
 async fn load(store: &Store, login: &str) -> Result<Option<Account>, PulpError> {
-    let user = store.user_get(login).await.map_err(from_store)?;
-    let granted = store.user_rights(login).await.map_err(from_store)?;
+    let user = store.user_get(login).await.map_err(wire)?;
+    let granted = store.user_rights(login).await.map_err(wire)?;
     Ok(user.map(|user| Account {
         super_user: user.has_role(SUPER_USERS),
         login: user.login,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Pulp;
+use crate::error::wire;
 
 /// Sets of profiles that one task of a group works on.
 const BATCH: usize = 10;
@@ -25,8 +26,7 @@ impl Pulp {
         &self,
         repo_criteria: Value,
     ) -> Result<TaskId, PulpError> {
-        self.engine
-            .enqueue(Job::RegenerateApplicability { repo_criteria })
+        self.enqueue(Job::RegenerateApplicability { repo_criteria })
             .await
     }
 
@@ -49,7 +49,7 @@ impl Pulp {
                     }),
             );
         }
-        self.engine.enqueue_group(&jobs).await
+        self.engine.enqueue_group(&jobs).await.map_err(wire)
     }
 
     /// The hashes of the profile sets that consumers bound to a repository have.

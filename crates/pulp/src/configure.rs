@@ -3,23 +3,24 @@
 use pith_content::Config;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId};
-use pith_engine::error::{from_store, missing};
+use pith_engine::error::missing;
 use pith_engine::masks::{merged, without_masks};
-use pith_engine::{Done, Failure, Run};
+use pith_engine::{Done, Error, Run};
 use pith_store::{DistributorSettings, Importer, LastTx, RepositoryChange, StoreError};
 use serde_json::{Value, json};
 
+use crate::error::wire;
 use crate::{distributors, importers};
 
 /// Removes a repository with all that hangs on it. Its units stay.
-pub(crate) async fn delete_repository(run: Run, repo_id: String) -> Result<Done, Failure> {
+pub(crate) async fn delete_repository(run: Run, repo_id: String) -> Result<Done, Error> {
     keep_promises(&run, &repo_id).await?;
     let last = run.last().await?;
     last.repository_delete(&repo_id)
         .await
         .map_err(|error| match error {
             StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
-            other => from_store(other),
+            other => wire(other),
         })?;
     Ok(run.finish(last, Done::default()).await?)
 }
@@ -27,7 +28,7 @@ pub(crate) async fn delete_repository(run: Run, repo_id: String) -> Result<Done,
 /// Files that other repositories got by a copy and that are not here yet can still be had when the importer is gone.
 async fn keep_promises(run: &Run, repo_id: &str) -> Result<(), PulpError> {
     let kept = run.engine.sources_outlive(&run.store, repo_id).await;
-    kept.map_err(from_store)
+    kept.map_err(wire)
 }
 
 /// Gives a repository an importer in place of the one it has.
@@ -36,7 +37,7 @@ pub(crate) async fn set_importer(
     repo_id: String,
     importer_type_id: String,
     config: Document,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let engine = &run.engine;
     let now = engine.clock.now();
     let config = importers::prepared_config(engine, &importer_type_id, config, None)?;
@@ -56,7 +57,7 @@ pub(crate) async fn set_importer(
         .await
         .map_err(|error| match error {
             StoreError::Missing { .. } => missing(&[("repository", json!(repo_id))]),
-            other => from_store(other),
+            other => wire(other),
         })?;
     let document = importers::document(&engine.registry, &importer);
     with_result(&run, last, document).await
@@ -68,7 +69,7 @@ pub(crate) async fn update_importer(
     repo_id: String,
     importer_id: String,
     config: Document,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let engine = &run.engine;
     let last = run.last().await?;
     // With nobody in between: a change of the repository may change its importer too, and is no task.
@@ -86,9 +87,9 @@ pub(crate) async fn update_importer(
     match changed.await {
         Ok(decided) => decided.map(drop)?,
         Err(StoreError::Missing { .. }) => {
-            return Err(Failure::Error(no_importer(&repo_id, &importer_id)));
+            return Err(no_importer(&repo_id, &importer_id).into());
         }
-        Err(error) => return Err(Failure::Error(from_store(error))),
+        Err(error) => return Err(error.into()),
     }
     let importer = present_importer(&last, &repo_id, &importer_id).await?;
     let document = importers::document(&engine.registry, &importer);
@@ -100,12 +101,12 @@ pub(crate) async fn remove_importer(
     run: Run,
     repo_id: String,
     importer_id: String,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     keep_promises(&run, &repo_id).await?;
     let last = run.last().await?;
     present_importer(&last, &repo_id, &importer_id).await?;
     let removed = last.importer_remove(&repo_id).await;
-    removed.map_err(from_store)?;
+    removed.map_err(wire)?;
     Ok(run.finish(last, Done::default()).await?)
 }
 
@@ -115,7 +116,7 @@ async fn present_importer(
     repo_id: &str,
     importer_id: &str,
 ) -> Result<Importer, PulpError> {
-    let importer = last.importer_get(repo_id).await.map_err(from_store)?;
+    let importer = last.importer_get(repo_id).await.map_err(wire)?;
     importer
         .filter(|importer| importer.type_id == importer_id)
         .ok_or_else(|| no_importer(repo_id, importer_id))
@@ -135,7 +136,7 @@ pub(crate) async fn update_distributor(
     distributor_id: String,
     config: Value,
     delta: Value,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let gone = || {
         missing(&[
             ("repo_id", json!(repo_id)),
@@ -146,30 +147,26 @@ pub(crate) async fn update_distributor(
         Value::Null => Document::new(),
         Value::Object(map) => map,
         other => {
-            return Err(Failure::Error(PulpError::wrong_type(
-                "distributor_config",
-                "dict",
-                &other,
-            )));
+            return Err(PulpError::wrong_type("distributor_config", "dict", &other).into());
         }
     };
     let registry = &run.engine.registry;
     // As the settings are now; if somebody changes them meanwhile, the transaction looks at the guard itself.
     let present = run.store.distributor_get(&repo_id, &distributor_id).await;
-    let before = present.map_err(from_store)?.ok_or_else(gone)?;
+    let before = present.map_err(wire)?.ok_or_else(gone)?;
     let wanted = merged_config(&before.config, config.clone());
     let readable = distributors::check_guard(registry, &before.type_id, &wanted).await?;
     let last = run.last().await?;
-    last.distributors_lock().await.map_err(from_store)?;
+    last.distributors_lock().await.map_err(wire)?;
     let present = last
         .distributor_get(&repo_id, &distributor_id)
         .await
-        .map_err(from_store)?;
+        .map_err(wire)?;
     let distributor = present.ok_or_else(gone)?;
     let auto_publish = match delta.get("auto_publish") {
         None | Some(Value::Null) => None,
         Some(Value::Bool(flag)) => Some(*flag),
-        Some(_) => return Err(Failure::Error(PulpError::invalid_value(&["auto_publish"]))),
+        Some(_) => return Err(PulpError::invalid_value(&["auto_publish"]).into()),
     };
     let merged = merged_config(&distributor.config, config);
     let type_id = &distributor.type_id;
@@ -182,7 +179,7 @@ pub(crate) async fn update_distributor(
     let updated = last
         .distributor_update(&repo_id, &distributor_id, Some(settings), auto_publish)
         .await
-        .map_err(from_store)?;
+        .map_err(wire)?;
     with_result(&run, last, distributors::document(registry, &updated)).await
 }
 
@@ -198,22 +195,22 @@ pub(crate) async fn remove_distributor(
     run: Run,
     repo_id: String,
     distributor_id: String,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let last = run.last().await?;
     let removed = last.distributor_remove(&repo_id, &distributor_id).await;
-    let removed = removed.map_err(from_store)?;
+    let removed = removed.map_err(wire)?;
     if !removed {
         let what = [
             ("repo_id", json!(repo_id)),
             ("distributor_id", json!(distributor_id)),
         ];
-        return Err(Failure::Error(missing(&what)));
+        return Err(missing(&what).into());
     }
     Ok(run.finish(last, Done::default()).await?)
 }
 
 /// Ends the task with a document as its result.
-async fn with_result(run: &Run, last: LastTx, document: Value) -> Result<Done, Failure> {
+async fn with_result(run: &Run, last: LastTx, document: Value) -> Result<Done, Error> {
     let done = Done {
         result: in_task(document),
         ..Done::default()

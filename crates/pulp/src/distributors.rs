@@ -6,7 +6,6 @@ use pith_content::publish::{ClientGuard, OtherDistributor};
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Sha256, TaskId};
-use pith_engine::error::from_store;
 use pith_engine::guards::digest_of;
 use pith_engine::masks::shown;
 use pith_engine::{Job, Registry};
@@ -17,6 +16,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::Pulp;
+use crate::error::wire;
 use crate::repositories::LONGEST_ID;
 
 /// The distributor as the API shows it: without the keys that came with its certificates.
@@ -73,7 +73,7 @@ pub(crate) async fn check_config(
         .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
     let elsewhere = store.distributors_elsewhere(type_id, repo_id).await;
     let others: Vec<OtherDistributor> = elsewhere
-        .map_err(from_store)?
+        .map_err(wire)?
         .into_iter()
         .map(|other| OtherDistributor {
             repo_id: other.repo_id,
@@ -162,8 +162,8 @@ pub(crate) fn is_distributor_id(id: &str) -> bool {
 impl Pulp {
     /// Starts a transaction in which distributors are given their settings.
     pub(crate) async fn distributors_change(&self) -> Result<WholeTx, PulpError> {
-        let tx = self.engine.store.begin_whole().await.map_err(from_store)?;
-        tx.distributors_lock().await.map_err(from_store)?;
+        let tx = self.engine.store.begin_whole().await.map_err(wire)?;
+        tx.distributors_lock().await.map_err(wire)?;
         Ok(tx)
     }
 
@@ -245,14 +245,14 @@ impl Pulp {
     pub async fn guards_restore(&self) -> Result<usize, PulpError> {
         let tx = self.distributors_change().await?;
         let mut guarded = 0;
-        for distributor in tx.distributor_list(None).await.map_err(from_store)? {
+        for distributor in tx.distributor_list(None).await.map_err(wire)? {
             let guard = self.engine.client_guard(&distributor);
             let guard = guard.map(|guard| digest_of(&guard));
             guarded += usize::from(guard.is_some());
             if guard != distributor.guard {
                 let Distributor { repo_id, id, .. } = &distributor;
                 let set = tx.distributor_set_guard(repo_id, id, guard).await;
-                set.map_err(from_store)?;
+                set.map_err(wire)?;
                 tracing::info!(
                     repo_id,
                     distributor_id = id,
@@ -260,7 +260,7 @@ impl Pulp {
                 );
             }
         }
-        tx.commit().await.map_err(from_store)?;
+        tx.commit().await.map_err(wire)?;
         Ok(guarded)
     }
 
@@ -282,10 +282,8 @@ impl Pulp {
         let distributor = self
             .distributor_wanted(&tx, repo_id, body, readable)
             .await?;
-        tx.distributor_create(&distributor)
-            .await
-            .map_err(from_store)?;
-        tx.commit().await.map_err(from_store)?;
+        tx.distributor_create(&distributor).await.map_err(wire)?;
+        tx.commit().await.map_err(wire)?;
         Ok(document(&self.engine.registry, &distributor))
     }
 
@@ -300,7 +298,7 @@ impl Pulp {
             .store
             .distributor_list(Some(&[repo_id.to_owned()]))
             .await
-            .map_err(from_store)?;
+            .map_err(wire)?;
         let document = |distributor| document(&self.engine.registry, distributor);
         Ok(oldest_first(found).iter().map(document).collect())
     }
@@ -318,7 +316,7 @@ impl Pulp {
             .store
             .distributor_get(repo_id, id)
             .await
-            .map_err(from_store)?
+            .map_err(wire)?
             .ok_or_else(|| {
                 PulpError::missing_resource(&[("repo_id", repo_id), ("distributor_id", id)])
             })
@@ -335,17 +333,16 @@ impl Pulp {
         body: &Document,
     ) -> Result<TaskId, PulpError> {
         self.distributor_require(repo_id, id).await?;
-        self.engine
-            .enqueue(Job::UpdateDistributor {
-                repo_id: repo_id.to_owned(),
-                distributor_id: id.to_owned(),
-                config: body
-                    .get("distributor_config")
-                    .cloned()
-                    .unwrap_or_else(|| json!({})),
-                delta: body.get("delta").cloned().unwrap_or(Value::Null),
-            })
-            .await
+        self.enqueue(Job::UpdateDistributor {
+            repo_id: repo_id.to_owned(),
+            distributor_id: id.to_owned(),
+            config: body
+                .get("distributor_config")
+                .cloned()
+                .unwrap_or_else(|| json!({})),
+            delta: body.get("delta").cloned().unwrap_or(Value::Null),
+        })
+        .await
     }
 
     /// Queues the task that removes a distributor.
@@ -354,12 +351,11 @@ impl Pulp {
     /// 404 for the distributor.
     pub async fn distributor_remove(&self, repo_id: &str, id: &str) -> Result<TaskId, PulpError> {
         self.distributor_require(repo_id, id).await?;
-        self.engine
-            .enqueue(Job::RemoveDistributor {
-                repo_id: repo_id.to_owned(),
-                distributor_id: id.to_owned(),
-            })
-            .await
+        self.enqueue(Job::RemoveDistributor {
+            repo_id: repo_id.to_owned(),
+            distributor_id: id.to_owned(),
+        })
+        .await
     }
 }
 

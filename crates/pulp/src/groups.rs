@@ -9,7 +9,7 @@ use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::rights::of_repository;
 use pith_core::{Document, ObjectId, Operation, TaskId};
 use pith_engine::Job;
-use pith_engine::error::{from_store, missing};
+use pith_engine::error::missing;
 use pith_engine::masks::merged;
 use pith_store::{GroupDistributor, RepoGroup, StoreError};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::Pulp;
 use crate::auth::Principal;
 use crate::distributors::is_distributor_id;
+use crate::error::wire;
 use crate::repositories::{LONGEST_ID, objects_of};
 use crate::search::{GROUPS, select};
 
@@ -79,7 +80,7 @@ fn no_distributor(group: &str, id: &str) -> PulpError {
 fn of_group(error: StoreError, id: &str) -> PulpError {
     match error {
         StoreError::Missing { .. } => no_group(id),
-        other => from_store(other),
+        other => wire(other),
     }
 }
 
@@ -156,7 +157,7 @@ impl Pulp {
     /// # Errors
     /// 404 when there is none.
     pub async fn group_require(&self, id: &str) -> Result<RepoGroup, PulpError> {
-        let found = self.engine.store.group_get(id).await.map_err(from_store)?;
+        let found = self.engine.store.group_get(id).await.map_err(wire)?;
         found.ok_or_else(|| no_group(id))
     }
 
@@ -165,7 +166,7 @@ impl Pulp {
     /// # Errors
     /// When the database fails.
     pub async fn group_list(&self) -> Result<Vec<Value>, PulpError> {
-        let groups = self.engine.store.group_list().await.map_err(from_store)?;
+        let groups = self.engine.store.group_list().await.map_err(wire)?;
         Ok(groups.iter().map(document).collect())
     }
 
@@ -199,7 +200,7 @@ impl Pulp {
             .store
             .group_get(id)
             .await
-            .map_err(from_store)?
+            .map_err(wire)?
             .is_some()
         {
             return Err(PulpError::duplicate(id));
@@ -223,7 +224,7 @@ impl Pulp {
             .store
             .group_create(&group, &distributors)
             .await
-            .map_err(from_store)?;
+            .map_err(wire)?;
         let mut shown = document(&self.group_require(id).await?);
         shown["distributors"] = json!(listed);
         Ok(shown)
@@ -233,12 +234,7 @@ impl Pulp {
     async fn require_members(&self, ids: &[String], by: &Principal) -> Result<(), PulpError> {
         let mut unknown = Vec::new();
         for id in ids {
-            let found = self
-                .engine
-                .store
-                .repository_get(id)
-                .await
-                .map_err(from_store)?;
+            let found = self.engine.store.repository_get(id).await.map_err(wire)?;
             if found.is_none() || !may_read(by, id) {
                 unknown.push(id);
             }
@@ -347,7 +343,7 @@ impl Pulp {
     pub async fn group_distributor_list(&self, group: &str) -> Result<Vec<Value>, PulpError> {
         self.group_require(group).await?;
         let found = self.engine.store.group_distributor_list(group).await;
-        let found = found.map_err(from_store)?;
+        let found = found.map_err(wire)?;
         Ok(found.iter().map(distributor_document).collect())
     }
 
@@ -363,7 +359,7 @@ impl Pulp {
         self.group_require(group).await?;
         let found = self.engine.store.group_distributor_get(group, id).await;
         found
-            .map_err(from_store)?
+            .map_err(wire)?
             .ok_or_else(|| no_distributor(group, id))
     }
 
@@ -454,7 +450,7 @@ impl Pulp {
             .await;
         let updated = updated.map_err(|error| match error {
             StoreError::Missing { .. } => no_distributor(group, id),
-            other => from_store(other),
+            other => wire(other),
         });
         Ok(distributor_document(&updated??))
     }
@@ -466,7 +462,7 @@ impl Pulp {
     pub async fn group_distributor_remove(&self, group: &str, id: &str) -> Result<(), PulpError> {
         self.group_require(group).await?;
         let removed = self.engine.store.group_distributor_remove(group, id).await;
-        match removed.map_err(from_store)? {
+        match removed.map_err(wire)? {
             true => Ok(()),
             false => Err(no_distributor(group, id)),
         }
@@ -486,13 +482,12 @@ impl Pulp {
             Some(id) => id,
         };
         self.group_require(group).await?;
-        self.engine
-            .enqueue(Job::PublishGroup {
-                group_id: group.to_owned(),
-                distributor_id,
-                override_config: body.remove("override_config").unwrap_or_default(),
-            })
-            .await
+        self.enqueue(Job::PublishGroup {
+            group_id: group.to_owned(),
+            distributor_id,
+            override_config: body.remove("override_config").unwrap_or_default(),
+        })
+        .await
     }
 }
 

@@ -6,7 +6,6 @@ use pith_content::Config;
 use pith_core::clock::iso;
 use pith_core::error::{ErrorDetail, PulpError, printed};
 use pith_core::{Document, TaskId};
-use pith_engine::error::from_store;
 use pith_engine::masks::{shown, without_masks};
 use pith_engine::secrets::require_given;
 use pith_engine::{Engine, Job, Registry};
@@ -14,6 +13,7 @@ use pith_store::Importer;
 use serde_json::{Value, json};
 
 use crate::Pulp;
+use crate::error::wire;
 
 /// The importer as the API shows it.
 #[must_use]
@@ -141,7 +141,7 @@ impl Pulp {
             .store
             .importer_get(repo_id)
             .await
-            .map_err(from_store)?;
+            .map_err(wire)?;
         Ok(importer
             .iter()
             .map(|importer| document(&self.engine.registry, importer))
@@ -162,7 +162,7 @@ impl Pulp {
             .store
             .importer_get(repo_id)
             .await
-            .map_err(from_store)?
+            .map_err(wire)?
             && importer.type_id == importer_id
         {
             return Ok(importer);
@@ -182,13 +182,12 @@ impl Pulp {
             body.get("importer_type_id"),
             body.get("importer_config"),
         )?;
-        self.engine
-            .enqueue(Job::SetImporter {
-                repo_id: repo_id.to_owned(),
-                importer_type_id,
-                config,
-            })
-            .await
+        self.enqueue(Job::SetImporter {
+            repo_id: repo_id.to_owned(),
+            importer_type_id,
+            config,
+        })
+        .await
     }
 
     /// Queues the task that changes an importer's configuration; the task checks it. `body` is the request.
@@ -207,13 +206,12 @@ impl Pulp {
             Some(Value::Object(changes)) => changes.clone(),
             Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
         };
-        self.engine
-            .enqueue(Job::UpdateImporter {
-                repo_id: repo_id.to_owned(),
-                importer_id: importer_id.to_owned(),
-                config: without_masks(&importer.config, changes),
-            })
-            .await
+        self.enqueue(Job::UpdateImporter {
+            repo_id: repo_id.to_owned(),
+            importer_id: importer_id.to_owned(),
+            config: without_masks(&importer.config, changes),
+        })
+        .await
     }
 
     /// Queues the task that removes an importer.
@@ -226,12 +224,11 @@ impl Pulp {
         importer_id: &str,
     ) -> Result<TaskId, PulpError> {
         self.importer_require(repo_id, importer_id).await?;
-        self.engine
-            .enqueue(Job::RemoveImporter {
-                repo_id: repo_id.to_owned(),
-                importer_id: importer_id.to_owned(),
-            })
-            .await
+        self.enqueue(Job::RemoveImporter {
+            repo_id: repo_id.to_owned(),
+            importer_id: importer_id.to_owned(),
+        })
+        .await
     }
 }
 

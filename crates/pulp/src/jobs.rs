@@ -1,18 +1,20 @@
 //! The work of each kind of task: what the engine does with content, and what is done here to the nouns.
 
 use async_trait::async_trait;
+use pith_core::error::PulpError;
 use pith_engine::run::{
     copy, download_repository, group, housekeeping, orphans, publish, refresh_sources, sync, upload,
 };
-use pith_engine::{Done, Failure, Job, Jobs, Run};
+use pith_engine::{Done, Error, Job, Jobs, Run};
 
+use crate::error::told;
 use crate::history::result_json;
 use crate::search::Selected;
 use crate::{Pulp, configure};
 
 #[async_trait]
 impl Jobs for Pulp {
-    async fn run(&self, run: Run, job: Job) -> Result<Done, Failure> {
+    async fn run(&self, run: Run, job: Job) -> Result<Done, Error> {
         match job {
             Job::Sync {
                 repo_id,
@@ -114,5 +116,9 @@ impl Jobs for Pulp {
             }
             Job::ReapExpiredDocuments => housekeeping::reap(run).await,
         }
+    }
+
+    fn told(&self, error: &Error) -> PulpError {
+        told(error)
     }
 }

@@ -9,6 +9,7 @@ mod applicability;
 pub mod auth;
 mod configure;
 pub mod distributors;
+pub mod error;
 mod failures;
 pub mod groups;
 pub mod history;

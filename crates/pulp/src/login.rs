@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::acting;
-use pith_engine::error::from_store;
 use pith_trust::{Authority, Issued, Subject};
 
 use crate::Pulp;
 use crate::auth::Account;
+use crate::error::wire;
 
 /// The time for which a login certificate counts, in days.
 const LOGIN_DAYS: u32 = 7;
@@ -41,7 +41,7 @@ impl Pulp {
         let from = self.engine.clock.now().max(account.password_changed);
         // A request may take its time between its first byte and its last. What changes after this look is dated later.
         let known = self.engine.store.user_get(&account.login).await;
-        let same = known.map_err(from_store)?.is_some_and(|user| {
+        let same = known.map_err(wire)?.is_some_and(|user| {
             user.oid == account.oid && user.password_changed == account.password_changed
         });
         if !same {

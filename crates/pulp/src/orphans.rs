@@ -5,10 +5,10 @@ use futures::{StreamExt, TryStreamExt};
 use pith_content::UnitType;
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
-use pith_engine::error::from_store;
 use serde_json::{Value, json};
 
 use crate::Pulp;
+use crate::error::wire;
 
 /// Where an orphan is on the wire.
 fn href(type_id: &str) -> String {
@@ -40,7 +40,7 @@ impl Pulp {
             .store
             .units_orphans_count()
             .await
-            .map_err(from_store)?;
+            .map_err(wire)?;
         let entry = |kind: &UnitType| {
             let count = counts.get(kind.id).copied().unwrap_or(0);
             let entry = json!({ "count": count, "_href": href(kind.id) });
@@ -63,7 +63,7 @@ impl Pulp {
             let each = batch.iter().map(|unit| shown(kind, unit.id, &unit.doc));
             each.collect()
         };
-        Ok(units.map_err(from_store).map_ok(show).boxed())
+        Ok(units.map_err(wire).map_ok(show).boxed())
     }
 
     /// The unit type `type_id`.
@@ -84,6 +84,6 @@ impl Pulp {
             || PulpError::missing_resource(&[("content_unit", unit_id), ("content_type", type_id)]);
         let id: UnitId = unit_id.parse().map_err(|_| missing())?;
         let found = self.engine.store.unit_is_orphan(type_id, id).await;
-        found.map_err(from_store)?.then_some(id).ok_or_else(missing)
+        found.map_err(wire)?.then_some(id).ok_or_else(missing)
     }
 }

@@ -7,7 +7,6 @@ use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
 use pith_engine::Job;
-use pith_engine::error::from_store;
 use pith_engine::masks::{merged, without_masks};
 use pith_store::{
     Distributor, Importer, NewTask, Repository, RepositoryChange, RepositoryUpdate, Texts, Window,
@@ -16,6 +15,7 @@ use pith_store::{
 use serde_json::{Value, json};
 
 use crate::distributors::truthy;
+use crate::error::wire;
 use crate::search::weight;
 use crate::{Pulp, distributors, importers};
 
@@ -231,7 +231,7 @@ impl Pulp {
             .store
             .repository_get(id)
             .await
-            .map_err(from_store)?
+            .map_err(wire)?
             .ok_or_else(|| PulpError::missing_resource(&[("repository", id)]))
     }
 
@@ -243,13 +243,7 @@ impl Pulp {
     ) -> Result<Expanded, PulpError> {
         let mut expanded = Expanded::default();
         if expand.importers {
-            for importer in self
-                .engine
-                .store
-                .importer_list(repos)
-                .await
-                .map_err(from_store)?
-            {
+            for importer in self.engine.store.importer_list(repos).await.map_err(wire)? {
                 let document = importers::document(&self.engine.registry, &importer);
                 expanded
                     .importers
@@ -264,7 +258,7 @@ impl Pulp {
                 .store
                 .distributor_list(repos)
                 .await
-                .map_err(from_store)?;
+                .map_err(wire)?;
             for distributor in distributors::oldest_first(found) {
                 let document = distributors::document(&self.engine.registry, &distributor);
                 expanded
@@ -280,7 +274,7 @@ impl Pulp {
     /// The numbers of a repository's units by type, of the types that clients are shown.
     async fn shown_counts(&self, id: &str) -> Result<BTreeMap<String, i64>, PulpError> {
         let counts = self.engine.store.repository_unit_counts(id).await;
-        let mut counts = counts.map_err(from_store)?;
+        let mut counts = counts.map_err(wire)?;
         self.engine.registry.show(&mut counts);
         Ok(counts)
     }
@@ -295,7 +289,7 @@ impl Pulp {
             .store
             .repository_unit_counts_all()
             .await
-            .map_err(from_store)?;
+            .map_err(wire)?;
         for counts in counts.values_mut() {
             self.engine.registry.show(counts);
         }
@@ -304,13 +298,13 @@ impl Pulp {
             .engine
             .store
             .repositories_stream(Texts::Any, Window::default());
-        while let Some(page) = pages.try_next().await.map_err(from_store)? {
+        while let Some(page) = pages.try_next().await.map_err(wire)? {
             let ids: Vec<String> = page.iter().map(|one| one.id.clone()).collect();
             let mut expanded = self.expanded(Some(&ids), expand).await?;
             for repository in &page {
                 let mut shown = document(repository, counts.get(&repository.id), Dates::Iso);
                 expanded.attach(&repository.id, &mut shown, expand);
-                reading::count(2 * weight(&shown)).map_err(from_store)?;
+                reading::count(2 * weight(&shown)).map_err(wire)?;
                 documents.push(shown);
             }
         }
@@ -341,7 +335,7 @@ impl Pulp {
                 .store
                 .repository_units_not_downloaded(id)
                 .await
-                .map_err(from_store)?;
+                .map_err(wire)?;
             shown["total_repository_units"] = json!(total);
             shown["locally_stored_units"] = json!(total - absent);
         }
@@ -363,7 +357,7 @@ impl Pulp {
             .store
             .repository_get(id)
             .await
-            .map_err(from_store)?
+            .map_err(wire)?
             .is_some()
         {
             return Err(PulpError::duplicate(id));
@@ -399,8 +393,8 @@ impl Pulp {
         }
         tx.repository_create_full(&repository, importer.as_ref(), &distributors)
             .await
-            .map_err(from_store)?;
-        tx.commit().await.map_err(from_store)?;
+            .map_err(wire)?;
+        tx.commit().await.map_err(wire)?;
         Ok(document(&repository, None, Dates::Iso))
     }
 
@@ -432,7 +426,7 @@ impl Pulp {
                 config: config.clone(),
                 delta: Value::Null,
             });
-        let tasks = jobs.map(|job| self.engine.new_task(&job));
+        let tasks = jobs.map(|job| self.engine.new_task(&job).map_err(wire));
         let tasks: Vec<NewTask> = tasks.collect::<Result<_, _>>()?;
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
         let decide = |old: &Repository, importer: Option<&Importer>| {
@@ -448,7 +442,7 @@ impl Pulp {
             })
         };
         let changed = self.engine.store.repository_change(id, decide).await;
-        let repository = changed.map_err(from_store)??;
+        let repository = changed.map_err(wire)??;
         let counts = self.shown_counts(id).await?;
         let dates = if ids.is_empty() {
             Dates::Iso
@@ -479,11 +473,10 @@ impl Pulp {
     /// 404 when there is none.
     pub async fn repository_delete(&self, id: &str) -> Result<TaskId, PulpError> {
         self.repository_require(id).await?;
-        self.engine
-            .enqueue(Job::DeleteRepository {
-                repo_id: id.to_owned(),
-            })
-            .await
+        self.enqueue(Job::DeleteRepository {
+            repo_id: id.to_owned(),
+        })
+        .await
     }
 }
 

@@ -9,16 +9,16 @@ use pith_core::error::PulpError;
 use pith_core::rights::of_repository;
 use pith_core::schedule::Interval;
 use pith_core::{Document, ObjectId, Operation, Timestamp};
-use pith_engine::error::from_store;
 use pith_engine::masks::{is_masked, shown};
 use pith_engine::secrets::require_given;
 use pith_engine::timetable::{due, timetable};
-use pith_engine::{Consent, Registry};
+use pith_engine::{Consent, Error, Registry};
 use pith_store::{Schedule, ScheduleOwner};
 use serde_json::{Value, json};
 
 use crate::Pulp;
 use crate::auth::{Account, Principal};
+use crate::error::wire;
 
 /// The runs that schedules of a path start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +189,7 @@ fn is_still_allowed(schedule: &Schedule, account: Option<Arc<Account>>) -> bool 
 
 #[async_trait]
 impl Consent for Pulp {
-    async fn still_stands(&self, schedule: &Schedule) -> Result<bool, PulpError> {
+    async fn still_stands(&self, schedule: &Schedule) -> Result<bool, Error> {
         let account = match &schedule.maker {
             Some(maker) => self.makers.get(&self.engine.store, &maker.login).await?,
             None => None,
@@ -340,12 +340,7 @@ impl Pulp {
     /// the other.
     async fn schedule_require(&self, target: Target<'_>, id: &str) -> Result<Schedule, PulpError> {
         let oid: ObjectId = id.parse().map_err(|_| missing(id))?;
-        let found = self
-            .engine
-            .store
-            .schedule_get(&oid)
-            .await
-            .map_err(from_store)?;
+        let found = self.engine.store.schedule_get(&oid).await.map_err(wire)?;
         found
             .filter(|schedule| schedule.resource == target.resource())
             .ok_or_else(|| missing(id))
@@ -372,7 +367,7 @@ impl Pulp {
     pub async fn schedule_list(&self, target: Target<'_>) -> Result<Vec<Value>, PulpError> {
         self.target_require(target).await?;
         let found = self.engine.store.schedule_list(&target.resource()).await;
-        let found = found.map_err(from_store)?;
+        let found = found.map_err(wire)?;
         Ok(found
             .iter()
             .map(|schedule| self.schedule_document(target, schedule))
@@ -418,7 +413,7 @@ impl Pulp {
             .store
             .schedule_create(&schedule)
             .await
-            .map_err(from_store)?;
+            .map_err(wire)?;
         Ok(self.schedule_document(target, &schedule))
     }
 
@@ -458,7 +453,7 @@ impl Pulp {
                 schedule.maker = by.maker();
             })
             .await
-            .map_err(from_store)?
+            .map_err(wire)?
             .ok_or_else(|| missing(id))?;
         Ok(self.schedule_document(target, &changed))
     }
@@ -471,7 +466,7 @@ impl Pulp {
         self.target_require(target).await?;
         let schedule = self.schedule_require(target, id).await?;
         let deleted = self.engine.store.schedule_delete(&schedule.oid).await;
-        if deleted.map_err(from_store)? {
+        if deleted.map_err(wire)? {
             Ok(())
         } else {
             Err(missing(id))

@@ -8,7 +8,6 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_blobs::BoxError;
 use pith_core::error::PulpError;
-use pith_engine::error::{from_blobs, from_store};
 use pith_store::{StoreError, Upload};
 use serde_json::Value;
 use tokio::task::JoinError;
@@ -16,6 +15,7 @@ use uuid::Uuid;
 
 use crate::Pulp;
 use crate::auth::Principal;
+use crate::error::wire;
 
 /// Largest upload, in bytes.
 const MAX_UPLOAD: u64 = 1 << 40;
@@ -111,7 +111,7 @@ impl Arriving {
     async fn require_room(&self) -> Result<u64, PulpError> {
         let Self { pulp, owner, .. } = self;
         let used = pulp.engine.store.uploads_use(owner).await;
-        let used = used.map_err(from_store)?;
+        let used = used.map_err(wire)?;
         let (own, all) = pulp.incoming.of(owner);
         let quota = pulp.upload_quota;
         let own = match self.is_super_user {
@@ -158,12 +158,7 @@ impl Pulp {
     pub async fn uploads_of(&self, who: &Principal) -> Result<Vec<Uuid>, PulpError> {
         let owner = owner(who).unwrap_or_default();
         let owner = (!who.is_super_user()).then_some(owner.as_str());
-        let uploads = self
-            .engine
-            .store
-            .uploads_list(owner)
-            .await
-            .map_err(from_store)?;
+        let uploads = self.engine.store.uploads_list(owner).await.map_err(wire)?;
         Ok(uploads.iter().map(|upload| upload.id).collect())
     }
 
@@ -180,11 +175,11 @@ impl Pulp {
             owner: owner(who),
         };
         let (id, uploads) = (upload.id, self.engine.blobs.uploads());
-        uploads.create(id).await.map_err(|e| from_blobs(&e))?;
+        uploads.create(id).await.map_err(wire)?;
         if let Err(error) = self.engine.store.upload_create(&upload).await {
             // Nobody was told of it, and nothing else would take it away.
             let _ = uploads.delete(id).await;
-            return Err(from_store(error));
+            return Err(wire(error));
         }
         Ok(id)
     }
@@ -250,12 +245,12 @@ impl Pulp {
     /// Notes how many bytes an upload has.
     async fn upload_note(&self, id: Uuid) -> Result<(), PulpError> {
         let size = self.engine.blobs.uploads().len(id).await;
-        let size = size.map_err(|error| from_blobs(&error))?;
+        let size = size.map_err(wire)?;
         let gone = || missing(&id.to_string());
         let size = i64::try_from(size.ok_or_else(gone)?).unwrap_or(i64::MAX);
         match self.engine.store.upload_set_size(id, size).await {
             Err(StoreError::Missing { .. }) => Err(gone()),
-            noted => noted.map_err(from_store),
+            noted => noted.map_err(wire),
         }
     }
 
@@ -266,7 +261,7 @@ impl Pulp {
     pub async fn upload_size(&self, who: &Principal, id: &str) -> Result<u64, PulpError> {
         let upload = self.upload_require(who, id).await?;
         let size = self.engine.blobs.uploads().len(upload).await;
-        let size = size.map_err(|error| from_blobs(&error))?;
+        let size = size.map_err(wire)?;
         size.ok_or_else(|| missing(id))
     }
 
@@ -279,13 +274,9 @@ impl Pulp {
         let Ok(id) = id.parse::<Uuid>() else {
             return Ok(());
         };
-        self.engine
-            .store
-            .upload_delete(id)
-            .await
-            .map_err(from_store)?;
+        self.engine.store.upload_delete(id).await.map_err(wire)?;
         let deleted = self.engine.blobs.uploads().delete(id).await;
-        deleted.map(drop).map_err(|error| from_blobs(&error))
+        deleted.map(drop).map_err(wire)
     }
 
     /// Refuses an upload that is somebody else's. That there is none with this id is no fault: units without a file need none.
@@ -318,7 +309,7 @@ impl Pulp {
 
     async fn upload_find(&self, id: &str) -> Result<Option<Upload>, PulpError> {
         match id.parse() {
-            Ok(id) => self.engine.store.upload_get(id).await.map_err(from_store),
+            Ok(id) => self.engine.store.upload_get(id).await.map_err(wire),
             Err(_) => Ok(None),
         }
     }
@@ -343,12 +334,11 @@ fn counted<E: Into<BoxError>>(
 
 /// The refusal inside of an error, where there is one.
 fn refused_or_failed(error: pith_blobs::Error) -> PulpError {
-    let failure = from_blobs(&error);
     match error {
         pith_blobs::Error::Incoming(source) => match source.downcast::<PulpError>() {
             Ok(refused) => *refused,
-            Err(_) => failure,
+            Err(source) => wire(pith_blobs::Error::Incoming(source)),
         },
-        _ => failure,
+        error => wire(error),
     }
 }

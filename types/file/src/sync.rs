@@ -99,7 +99,7 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             format!("Invalid URL '{feed}': No schema supplied. Perhaps you meant http://{feed}?");
         return Err(manifest_failed(ctx, progress, json!(text), text));
     }
-    let base = ctx.feed().map_err(ContentError::other)?;
+    let base = ctx.feed()?;
     let what = Fetch::any(base.join(manifest::NAME), MAX_MANIFEST);
     let manifest = match ctx.fetch(what).await {
         Ok(manifest) => manifest,

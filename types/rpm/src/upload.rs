@@ -50,11 +50,14 @@ const CHANGELOG_LIMIT: i64 = 10;
 /// What the person did wrong, or what the context fails with.
 pub async fn run(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport, ContentError> {
     import(ctx, upload).await.map_err(|error| match error {
-        ContentError::Other(message) => ContentError::Failed {
-            summary: json!(""),
-            details: json!({ "errors": [message] }),
-            message,
-        },
+        ContentError::Other(source) => {
+            let message = source.to_string();
+            ContentError::Failed {
+                summary: json!(""),
+                details: json!({ "errors": [message] }),
+                message,
+            }
+        }
         other => other,
     })
 }

@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use pith_core::error::PulpError;
 use pith_core::task::CallReport;
-use pith_engine::error::from_store;
+use pith_pulp::error::wire;
 use pith_pulp::search::{DocumentStream, Shown};
 use pith_store::reading;
 use serde::Serialize;
@@ -126,7 +126,7 @@ impl Answer {
         if let Some(batch) = batches.try_next().await? {
             write_items(&mut text, &batch, &mut first, &one)?;
         }
-        reading::count(text.len()).map_err(from_store)?;
+        reading::count(text.len()).map_err(wire)?;
         let Some(second) = batches.try_next().await? else {
             text.push(b']');
             return Ok(Self::new(200, Content::Json(text)));
@@ -140,7 +140,7 @@ impl Answer {
             write_items(&mut piece, &batch?, &mut first, &one)?;
             drop(share.take());
             let memory = memory.as_ref().map(|memory| memory.share(piece.len()));
-            share = memory.transpose().map_err(from_store)?;
+            share = memory.transpose().map_err(wire)?;
             Ok::<_, PulpError>(Bytes::from(piece))
         });
         let start = futures::stream::once(async move { Ok(Bytes::from(text)) });

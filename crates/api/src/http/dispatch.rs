@@ -18,6 +18,7 @@ use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::turns::Turn;
 use pith_engine::{Caller, on_behalf_of};
 use pith_pulp::auth::Principal;
+use pith_pulp::error::wire;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
@@ -171,7 +172,7 @@ async fn authorize(
     permit(&principal, route, inside)?;
     match route.disk() {
         Disk::Nothing => {}
-        Disk::Room => shared.pulp.engine.require_room()?,
+        Disk::Room => shared.pulp.engine.require_room().map_err(wire)?,
         Disk::Reserve => shared.pulp.engine.make_way().await,
     }
     Ok(Some(principal))

@@ -71,7 +71,7 @@ impl Importer for Pages {
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
-        let feed = ctx.feed().map_err(ContentError::other)?;
+        let feed = ctx.feed()?;
         let known = ctx.scratchpad().get("known").cloned();
         let known = known.filter(|_| !ctx.full_sync_required());
         let known: Validators =
@@ -126,7 +126,7 @@ struct Unobserved;
 
 impl StageObserver for Unobserved {
     fn failed(&self, _unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
-        Err(ContentError::other(failure))
+        Err(ContentError::Fetch(failure.clone()))
     }
 
     fn progress(&self) -> Value {

@@ -20,7 +20,7 @@ use pith_store::Alternate;
 use url::Url;
 
 use crate::catalog::kept;
-use crate::error::from_store;
+use crate::error::{Error, platform};
 use crate::run::download::Documents;
 use crate::{Engine, Job};
 
@@ -181,17 +181,17 @@ impl Engine {
     ///
     /// # Errors
     /// 404 when there is none of this id.
-    pub async fn content_source(&self, id: &str) -> Result<ContentSource, PulpError> {
+    pub async fn content_source(&self, id: &str) -> Result<ContentSource, Error> {
         let sources = self.content_sources().await;
         let found = sources.into_iter().find(|source| source.id() == id);
-        found.ok_or_else(|| PulpError::missing_resource(&[("source_id", id)]))
+        found.ok_or_else(|| PulpError::missing_resource(&[("source_id", id)]).into())
     }
 
     /// Queues reading again what all content sources have.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn content_sources_refresh(&self) -> Result<TaskId, PulpError> {
+    pub async fn content_sources_refresh(&self) -> Result<TaskId, Error> {
         let sources = self.content_sources().await;
         let source_ids = sources
             .iter()
@@ -205,11 +205,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn content_catalog_delete(&self, source_id: &str) -> Result<u64, PulpError> {
+    pub async fn content_catalog_delete(&self, source_id: &str) -> Result<u64, Error> {
         self.store
             .alternates_delete(source_id)
             .await
-            .map_err(from_store)
+            .map_err(Error::from)
     }
 
     fn session_of(&self, source: &ContentSource) -> Result<Session, String> {
@@ -222,7 +222,7 @@ impl Engine {
     }
 
     /// Reads what a content source has.
-    pub(crate) async fn refresh_source(&self, source: &ContentSource) -> Result<(), ContentError> {
+    pub(crate) async fn refresh_source(&self, source: &ContentSource) -> Result<(), Error> {
         let cataloger: Arc<dyn Cataloger> =
             self.registry.cataloger(source.kind()).ok_or_else(|| {
                 ContentError::other(format!("there is no cataloger {}", source.kind()))
@@ -232,7 +232,7 @@ impl Engine {
         let base = base.ok_or_else(|| ContentError::other("its base_url is no URL"))?;
         let context = Context {
             engine: self,
-            session: self.session_of(source).map_err(ContentError::Other)?,
+            session: self.session_of(source).map_err(ContentError::other)?,
             source,
             expires: now.saturating_add(source.expires()).unwrap_or(now),
             base,
@@ -247,7 +247,7 @@ impl Engine {
         }
         let purge = now.saturating_sub(GRACE).unwrap_or(Timestamp::MIN);
         let purged = self.store.alternates_purge(purge).await;
-        purged.map(drop).map_err(ContentError::other)
+        purged.map(drop).map_err(Error::from)
     }
 }
 
@@ -298,6 +298,6 @@ impl CatalogContext for Context<'_> {
             .store
             .alternates_put(&entries, self.expires)
             .await
-            .map_err(ContentError::other)
+            .map_err(platform)
     }
 }

@@ -24,17 +24,8 @@ use super::stage::Stages;
 use super::subject::{Subject, info};
 use super::units;
 use crate::Engine;
-use crate::error::from_store;
-use crate::worker::{Done, Failure, Run};
-
-impl From<ContentError> for Failure {
-    fn from(error: ContentError) -> Self {
-        match error {
-            ContentError::Cancelled => Self::Cancelled,
-            other => Self::Error(other.into()),
-        }
-    }
-}
+use crate::error::{Error, platform};
+use crate::worker::{Done, Run};
 
 /// Runs `Job::Associate`.
 ///
@@ -46,7 +37,7 @@ pub async fn associate(
     source_id: String,
     selection: &dyn Selection,
     overriding: Document,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let engine = Arc::clone(&run.engine);
     let subject = Subject::of(&run, &repo_id).await?;
     let source = Subject::of(&run, &source_id).await?;
@@ -90,7 +81,7 @@ async fn additional<'a>(
     run: &'a Run,
     repo_id: &str,
     overriding: &Document,
-) -> Result<(Vec<String>, Vec<Copy<'a>>), Failure> {
+) -> Result<(Vec<String>, Vec<Copy<'a>>), Error> {
     let mut lanes = vec![repo_id.to_owned()];
     let mut additional = Vec::new();
     for (from, to) in crate::job::additional(overriding) {
@@ -124,11 +115,11 @@ pub async fn unassociate(
     run: Run,
     repo_id: String,
     selection: &dyn Selection,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let engine = Arc::clone(&run.engine);
     let repo = run.store.repository_get(&repo_id).await;
     let gone = || PulpError::missing_resource(&[("repository", &repo_id)]);
-    let repo = repo.map_err(from_store)?.ok_or_else(gone)?;
+    let repo = repo?.ok_or_else(gone)?;
     selection.stage(&run.store, &repo_id, true).await?;
     // Without an importer nobody knows more than the criteria say.
     if let Ok(subject) = Subject::of(&run, &repo_id).await {
@@ -148,21 +139,19 @@ pub async fn unassociate(
 }
 
 /// PLP0044 when the source has types, selected or not, that the importer of the destination cannot take.
-async fn supported(run: &Run, subject: &Subject, source_id: &str) -> Result<(), PulpError> {
+async fn supported(run: &Run, subject: &Subject, source_id: &str) -> Result<(), Error> {
     let counts = run.store.repository_unit_counts(source_id).await;
     let accepted = subject.plugin.descriptor().types;
-    let mut types = counts.map_err(from_store)?.into_keys();
+    let mut types = counts?.into_keys();
     if types.all(|type_id| accepted.contains(&type_id.as_str())) {
         return Ok(());
     }
-    Err(PulpError::coded(ErrorDetail::new(
-        "PLP0044",
-        "The target importer does not support the types from the source",
-    )))
+    let text = "The target importer does not support the types from the source";
+    Err(PulpError::coded(ErrorDetail::new("PLP0044", text)).into())
 }
 
 /// Makes what was staged in each lane the content of its repository, of all of them or of none.
-async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Failure> {
+async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Error> {
     let last = run.last().await?;
     let mut added = 0;
     // By id, as whoever locks several repositories does.
@@ -171,7 +160,7 @@ async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Fail
     for (lane, repo_id) in lanes {
         let now = run.engine.clock.now();
         let committed = last.lane(lane).content_commit(repo_id, now).await;
-        added += committed.map_err(from_store)?.added;
+        added += committed?.added;
     }
     let done = Done {
         result,
@@ -210,10 +199,10 @@ async fn staged_forms(
     engine: &Engine,
     store: &TaskStore,
     remove: bool,
-) -> Result<Vec<Value>, Failure> {
+) -> Result<Vec<Value>, Error> {
     let types = store.staged_types(remove).await;
     let mut forms = Vec::new();
-    let mut types = types.map_err(from_store)?;
+    let mut types = types?;
     types.retain(|type_id| engine.registry.is_shown(type_id));
     for type_id in types {
         let kind = engine.registry.unit_type(&type_id);
@@ -227,7 +216,7 @@ async fn staged_forms(
         let mut after = None;
         loop {
             let page = store.staged_documents(remove, &type_id, &fields, after);
-            let page = page.await.map_err(from_store)?;
+            let page = page.await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
             let each = page
@@ -245,11 +234,10 @@ async fn staged_page(
     query: &UnitQuery<'_>,
     remove: bool,
     after: Option<StagedId>,
-) -> Result<Option<(Vec<pith_store::StreamedUnit>, StagedId)>, ContentError> {
+) -> Result<Option<(Vec<pith_store::StreamedUnit>, StagedId)>, Error> {
     let page = store
         .staged_page(remove, &query.type_ids, after.as_ref())
-        .await
-        .map_err(ContentError::other)?;
+        .await?;
     let Some(last) = page.last().cloned() else {
         return Ok(None);
     };
@@ -257,9 +245,9 @@ async fn staged_page(
         ids: Some(page.into_iter().map(|(id, _)| id).collect()),
         ..query.clone()
     };
-    let units = store.units_stream(&query).map_err(ContentError::other)?;
+    let units = store.units_stream(&query)?;
     let units = futures::TryStreamExt::try_concat(units).await;
-    Ok(Some((units.map_err(ContentError::other)?, last)))
+    Ok(Some((units?, last)))
 }
 
 /// Returns what is staged of a type, as types read it.
@@ -313,7 +301,7 @@ impl CopyContext for Copy<'_> {
 
     async fn chosen_types(&self) -> Result<Vec<String>, ContentError> {
         let types = self.store.staged_types(false);
-        types.await.map_err(ContentError::other)
+        types.await.map_err(platform)
     }
 
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError> {
@@ -321,11 +309,11 @@ impl CopyContext for Copy<'_> {
     }
 
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::present(&self.store, &self.source.id, &select)
+        Ok(units::present(&self.store, &self.source.id, &select)?)
     }
 
     async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::present(&self.store, &self.repo.id, &select)
+        Ok(units::present(&self.store, &self.repo.id, &select)?)
     }
 
     fn additional(&self) -> Vec<&dyn CopyContext> {
@@ -334,13 +322,13 @@ impl CopyContext for Copy<'_> {
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::after(&self.store, &self.repo.id, &select).await
+        Ok(units::after(&self.store, &self.repo.id, &select).await?)
     }
 
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
         let (store, units) = (&self.store, pairs(type_id, &units));
         let added = store.stage_add(&units).await;
-        added.map(drop).map_err(ContentError::other)
+        added.map(drop).map_err(platform)
     }
 
     async fn leave_out(
@@ -349,17 +337,17 @@ impl CopyContext for Copy<'_> {
         units: Vec<UnitId>,
     ) -> Result<(), ContentError> {
         let forgotten = self.store.stage_forget(type_id, &units);
-        forgotten.await.map_err(ContentError::other)
+        forgotten.await.map_err(platform)
     }
 
     async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
         let observer: Arc<dyn StageObserver> = Arc::new(super::upload::Quiet);
         self.stages.stage(units, &observer).await?;
-        self.stages.drain().await
+        Ok(self.stages.drain().await?)
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.store, type_id, units).await
+        Ok(units::remove(&self.store, type_id, units).await?)
     }
 
     async fn learn(
@@ -368,7 +356,7 @@ impl CopyContext for Copy<'_> {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
-        units::learn(&self.store, type_id, field, &values).await
+        Ok(units::learn(&self.store, type_id, field, &values).await?)
     }
 }
 
@@ -388,10 +376,10 @@ impl RemoveContext for Removal<'_> {
     }
 
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        units::after(&self.run.store, &self.repo.id, &select).await
+        Ok(units::after(&self.run.store, &self.repo.id, &select).await?)
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.run.store, type_id, units).await
+        Ok(units::remove(&self.run.store, type_id, units).await?)
     }
 }

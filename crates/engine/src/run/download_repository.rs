@@ -3,17 +3,16 @@
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_core::digest::Hashed;
-use pith_core::error::PulpError;
 use pith_core::{Algorithm, MultiHasher, Sha256};
-use pith_store::{Store, Unit, UnitQuery};
+use pith_store::{Store, StoreError, Unit, UnitQuery};
 use serde_json::json;
 
 use super::steps::Step;
 use crate::Engine;
 use crate::content_sources::Supply;
 use crate::deferred::Unavailable;
-use crate::error::{from_blobs, from_store};
-use crate::worker::{Done, Failure, Run};
+use crate::error::Error;
+use crate::worker::{Done, Run};
 
 /// Files looked at or downloaded at once. (An importer's `max_downloads` bounds its downloads besides.)
 const AT_ONCE: usize = 5;
@@ -22,7 +21,7 @@ const AT_ONCE: usize = 5;
 ///
 /// # Errors
 /// Those that the task ends with.
-pub async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failure> {
+pub async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Error> {
     let engine = &run.engine;
     run.progress.set_key("background_download");
     let store = &run.store;
@@ -42,18 +41,18 @@ pub async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failur
         true => store.units_count(&query).await,
         false => store.repository_units_not_downloaded(&repo_id).await,
     };
-    let total = u64::try_from(total.map_err(from_store)?).unwrap_or_default();
+    let total = u64::try_from(total?).unwrap_or_default();
     let step = Step::new("background_download", "Download Repository Content", total);
     let step = Mutex::new(step);
     let (run, step, progress, repo_id) = (&run, &step, &run.progress, repo_id.as_str());
     progress.report(step.lock().report());
     // Alternate content sources of which nothing is known any more are read again.
     Supply::fresh(engine).await;
-    let units = store.units_stream(&query).map_err(from_store)?;
+    let units = store.units_stream(&query)?;
     let work = units
-        .map_ok(|batch| futures::stream::iter(batch.into_iter().map(Ok)))
+        .map_ok(|batch| futures::stream::iter(batch.into_iter().map(Ok::<_, StoreError>)))
         .try_flatten()
-        .map_err(from_store)
+        .map_err(Error::from)
         .try_filter(|streamed| {
             let unit = &streamed.unit;
             let wanted = !unit.downloaded || (verify && unit.blob.is_some());
@@ -75,7 +74,7 @@ pub async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failur
                 step.report()
             };
             progress.report(report);
-            Ok::<_, PulpError>(())
+            Ok::<_, Error>(())
         });
     run.in_time(work).await?;
     step.lock().finish();
@@ -84,7 +83,7 @@ pub async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Failur
 }
 
 /// Makes sure of one file: checks it when it is here, gets it when it is not or is broken.
-async fn one(run: &Run, repo_id: &str, unit: &Unit) -> Result<Result<(), Unavailable>, PulpError> {
+async fn one(run: &Run, repo_id: &str, unit: &Unit) -> Result<Result<(), Unavailable>, Error> {
     let engine = &run.engine;
     if unit.downloaded {
         let Some(blob) = unit.blob else {
@@ -99,7 +98,7 @@ async fn one(run: &Run, repo_id: &str, unit: &Unit) -> Result<Result<(), Unavail
 }
 
 /// Tells whether the blob is there and is what its name says.
-async fn is_whole(engine: &Engine, blob: Sha256) -> Result<bool, PulpError> {
+async fn is_whole(engine: &Engine, blob: Sha256) -> Result<bool, Error> {
     let read = hashed(engine, blob, &[], 0).await?;
     Ok(read.is_some_and(|(_, hashed)| hashed.sha256 == blob))
 }
@@ -110,9 +109,9 @@ pub(super) async fn hashed(
     blob: Sha256,
     also: &[Algorithm],
     head: usize,
-) -> Result<Option<(Vec<u8>, Hashed)>, PulpError> {
+) -> Result<Option<(Vec<u8>, Hashed)>, Error> {
     let contains = engine.blobs.contains(blob).await;
-    if !contains.map_err(|error| from_blobs(&error))? {
+    if !contains? {
         return Ok(None);
     }
     let mut hasher = MultiHasher::new(also);
@@ -136,9 +135,8 @@ pub(super) async fn hashed(
 }
 
 /// Takes a broken file away, so that nobody is served it and a good one can come.
-pub(super) async fn forget(engine: &Engine, store: &Store, blob: Sha256) -> Result<(), PulpError> {
+pub(super) async fn forget(engine: &Engine, store: &Store, blob: Sha256) -> Result<(), Error> {
     tracing::warn!(%blob, "a file is missing or broken and is fetched again");
-    let noted = store.units_set_blob_gone(blob).await;
-    noted.map_err(from_store)?;
+    store.units_set_blob_gone(blob).await?;
     engine.discard_file(blob).await
 }

@@ -9,7 +9,6 @@ use pith_content::group::GroupPublishContext;
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, GroupDistributor as Plugin};
-use pith_core::error::PulpError;
 use pith_core::{Clock, Timestamp};
 use pith_store::{GroupDistributor, LastTx, RepoGroup, Repository, StoreError};
 use serde_json::{Value, json};
@@ -17,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::subject::{document, info, not_installed};
 use super::units;
-use crate::error::{from_store, missing};
-use crate::worker::{Done, Failure, Run};
+use crate::error::{Error, missing};
+use crate::worker::{Done, Run};
 
 /// Runs `Job::PublishGroup`. The end of the publish is noted whether or not it succeeds.
 ///
@@ -29,7 +28,7 @@ pub async fn run(
     group_id: String,
     distributor_id: Value,
     override_config: Value,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let engine = Arc::clone(&run.engine);
     let (group, distributor) = subject(&run, &group_id, &distributor_id).await?;
     let plugin = engine.registry.group_distributor(&distributor.type_id);
@@ -38,10 +37,10 @@ pub async fn run(
         .ok_or_else(|| not_installed("group distributor", &distributor.type_id))?;
     run.progress.set_key(&distributor.type_id);
     let published = publish(&run, &group, &distributor, plugin.as_ref(), override_config).await;
-    let last = run.store.begin_last().await.map_err(from_store)?;
+    let last = run.store.begin_last().await?;
     note_end(&last, &distributor, engine.clock.now()).await?;
     match published {
-        Ok(_) if last.is_canceled() => Err(run.fail(last, Failure::Cancelled).await),
+        Ok(_) if last.is_canceled() => Err(run.fail(last, Error::Cancelled).await),
         Ok(done) => Ok(run.finish(last, done).await?),
         Err(failure) => Err(run.fail(last, failure).await),
     }
@@ -53,7 +52,7 @@ async fn publish(
     distributor: &GroupDistributor,
     plugin: &dyn Plugin,
     override_config: Value,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let overriding = document("override_config", override_config)?;
     let stored = distributor.config.as_object().cloned().unwrap_or_default();
     let ctx = Context {
@@ -65,9 +64,8 @@ async fn publish(
     };
     match run.until_cancelled(plugin.publish(&ctx)).await {
         // Nobody is told of a failure that is only reported; what Pulp kept of it has no endpoint either.
-        Ok(()) | Err(ContentError::Failed { .. }) => Ok(Done::default()),
-        Err(ContentError::Cancelled) => Err(Failure::Cancelled),
-        Err(error) => Err(Failure::Error(error.into())),
+        Ok(()) | Err(Error::Content(ContentError::Failed { .. })) => Ok(Done::default()),
+        Err(error) => Err(error),
     }
 }
 
@@ -76,15 +74,15 @@ async fn subject(
     run: &Run,
     group_id: &str,
     distributor_id: &Value,
-) -> Result<(RepoGroup, GroupDistributor), PulpError> {
+) -> Result<(RepoGroup, GroupDistributor), Error> {
     let store = &run.store;
-    let group = store.group_get(group_id).await.map_err(from_store)?;
+    let group = store.group_get(group_id).await?;
     let group = group.ok_or_else(|| missing(&[("repo_group", json!(group_id))]))?;
     let found = match distributor_id.as_str() {
         Some(id) => store.group_distributor_get(group_id, id).await,
         None => Ok(None),
     };
-    let distributor = found.map_err(from_store)?.ok_or_else(|| {
+    let distributor = found?.ok_or_else(|| {
         missing(&[
             ("distributor", distributor_id.clone()),
             ("repo_group", json!(group_id)),
@@ -94,9 +92,9 @@ async fn subject(
 }
 
 /// The group's repositories, in its order.
-async fn members(run: &Run, group: &RepoGroup) -> Result<Vec<RepoInfo>, PulpError> {
+async fn members(run: &Run, group: &RepoGroup) -> Result<Vec<RepoInfo>, Error> {
     let found = run.store.repository_list(Some(&group.members)).await;
-    let mut found: Vec<Repository> = found.map_err(from_store)?;
+    let mut found: Vec<Repository> = found?;
     let places: HashMap<&str, usize> = (group.members.iter().map(String::as_str))
         .zip(0..)
         .collect();
@@ -108,7 +106,7 @@ async fn note_end(
     last: &LastTx,
     distributor: &GroupDistributor,
     now: Timestamp,
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     let GroupDistributor { group_id, id, .. } = distributor;
     match last
         .group_distributor_set_last_publish(group_id, id, now)
@@ -116,7 +114,7 @@ async fn note_end(
     {
         // It was removed meanwhile.
         Ok(()) | Err(StoreError::Missing { .. }) => Ok(()),
-        Err(error) => Err(from_store(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -164,9 +162,9 @@ impl GroupPublishContext for Context<'_> {
                 "the repository {repo_id} is not in the group {}",
                 self.group_id
             );
-            return Err(ContentError::Other(text));
+            return Err(ContentError::other(text));
         }
-        units::present(&self.run.store, repo_id, &select)
+        Ok(units::present(&self.run.store, repo_id, &select)?)
     }
 
     fn progress(&self, report: Value) {

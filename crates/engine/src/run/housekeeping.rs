@@ -1,10 +1,10 @@
 //! Forgetting what is old (reference: platform-api §11.8; the defaults of §14).
 
 use pith_core::SignedDuration;
-use pith_store::{HistoryKind, StoreError};
+use pith_store::HistoryKind;
 
-use crate::error::from_store;
-use crate::worker::{Done, Failure, Run};
+use crate::error::Error;
+use crate::worker::{Done, Run};
 
 /// Days that tasks are kept.
 const TASKS: i64 = 7;
@@ -15,19 +15,17 @@ const HISTORY: i64 = 60;
 ///
 /// # Errors
 /// Those that the task ends with.
-pub async fn reap(run: Run) -> Result<Done, Failure> {
+pub async fn reap(run: Run) -> Result<Done, Error> {
     let (store, now) = (&run.store, run.engine.clock.now());
     let before = |days: i64| {
         now.saturating_sub(SignedDuration::from_hours(days * 24))
             .unwrap_or(pith_core::Timestamp::MIN)
     };
-    let failed = |error: StoreError| Failure::Error(from_store(error));
-    let tasks = store.task_delete_before(before(TASKS)).await;
-    let tasks = tasks.map_err(failed)?;
+    let tasks = store.task_delete_before(before(TASKS)).await?;
     let mut entries = 0;
     for kind in [HistoryKind::Sync, HistoryKind::Publish] {
         let deleted = store.history_delete_before(kind, before(HISTORY)).await;
-        entries += deleted.map_err(failed)?;
+        entries += deleted?;
     }
     if tasks + entries > 0 {
         tracing::info!(tasks, entries, "forgot what is old");

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
 use pith_store::{NewUnit, Replacement, SavedUnit, TaskStore, Unit};
 use serde_json::Value;
@@ -11,16 +10,15 @@ use serde_json::Value;
 use super::learn::joined;
 use super::said::{USER_METADATA, keep_user_metadata};
 use crate::Engine;
-use crate::error::from_store;
+use crate::error::Error;
 use crate::upstream::own_site;
 
 /// Sees to it that a copy takes nothing away from `repo` that is not said anew.
-pub(super) async fn own(engine: &Engine, store: &TaskStore, repo: &str) -> Result<(), PulpError> {
-    store.stage_settle(repo).await.map_err(from_store)?;
+pub(super) async fn own(engine: &Engine, store: &TaskStore, repo: &str) -> Result<(), Error> {
+    store.stage_settle(repo).await?;
     let mut after = None;
     loop {
-        let page = store.staged_replacements(after).await;
-        let page = page.map_err(from_store)?;
+        let page = store.staged_replacements(after).await?;
         let Some(last) = page.last() else {
             return Ok(());
         };
@@ -30,7 +28,7 @@ pub(super) async fn own(engine: &Engine, store: &TaskStore, repo: &str) -> Resul
             .iter()
             .map(|one| (one.old, one.type_id.as_str()))
             .collect();
-        store.stage_add(&same).await.map_err(from_store)?;
+        store.stage_add(&same).await?;
         let mut by_type: BTreeMap<&str, Vec<&Replacement>> = BTreeMap::new();
         for one in &others {
             by_type.entry(&one.type_id).or_default().push(one);
@@ -47,10 +45,10 @@ async fn join(
     store: &TaskStore,
     repo: &str,
     (type_id, those): (&str, &[&Replacement]),
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     let ids: Vec<UnitId> = those.iter().flat_map(|one| [one.new, one.old]).collect();
     let units = store.units_pick(type_id, &ids, None, &[]).await;
-    let units = units.map_err(from_store)?.into_iter();
+    let units = units?.into_iter();
     let units: HashMap<UnitId, Unit> = units.map(|one| (one.unit.id, one.unit)).collect();
     let mut joined = Vec::new();
     for one in those {
@@ -61,14 +59,13 @@ async fn join(
         }
     }
     let new: Vec<UnitId> = joined.iter().map(|(one, _)| one.new).collect();
-    let mut parts = store.units_every_part(&new).await.map_err(from_store)?;
+    let mut parts = store.units_every_part(&new).await?;
     for (one, unit) in &mut joined {
         let parts = parts.remove(&one.new).unwrap_or_default().into_iter();
         unit.parts = parts.map(|part| (part.name, part.data)).collect();
     }
     let (those, units): (Vec<&Replacement>, Vec<NewUnit>) = joined.into_iter().unzip();
-    let saved = store.units_save_staged(&units, &[]).await;
-    let saved = saved.map_err(from_store)?;
+    let saved = store.units_save_staged(&units, &[]).await?;
     note_again(store, type_id, &units, &saved).await?;
     // The destination's own entry is to count where both have one.
     let mut entries = Vec::new();
@@ -79,14 +76,14 @@ async fn join(
             .map(|(one, saved)| (of(one), saved.id))
             .collect();
         let from: Vec<UnitId> = ids.keys().copied().collect();
-        for mut source in store.sources_of_units(&from).await.map_err(from_store)? {
+        for mut source in store.sources_of_units(&from).await? {
             if let Some(id) = ids.get(&source.unit) {
                 source.unit = *id;
                 entries.push(source);
             }
         }
     }
-    store.sources_put(&entries).await.map_err(from_store)
+    store.sources_put(&entries).await.map_err(Error::from)
 }
 
 /// The words of `new` with what `old` has to keep, but for its parts; `None` when that is nothing.
@@ -132,19 +129,18 @@ async fn note_again(
     type_id: &str,
     units: &[NewUnit],
     saved: &[SavedUnit],
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     let known = units.iter().zip(saved).filter(|(_, saved)| !saved.new);
     let known: HashMap<UnitId, &NewUnit> = known.map(|(unit, saved)| (saved.id, unit)).collect();
     let ids: Vec<UnitId> = known.keys().copied().collect();
     let stored = store.units_pick(type_id, &ids, Some(&[USER_METADATA]), &[]);
     let nothing = Value::Object(Document::new());
-    for stored in stored.await.map_err(from_store)? {
+    for stored in stored.await? {
         let id = stored.unit.id;
         let wanted = known.get(&id).and_then(|unit| unit.doc.get(USER_METADATA));
         let wanted = wanted.unwrap_or(&nothing);
         if stored.unit.doc.get(USER_METADATA).unwrap_or(&nothing) != wanted {
-            let set = store.unit_set_user_metadata(type_id, id, wanted).await;
-            set.map_err(from_store)?;
+            store.unit_set_user_metadata(type_id, id, wanted).await?;
         }
     }
     Ok(())

@@ -3,20 +3,20 @@
 
 use std::collections::HashMap;
 
-use pith_content::ContentError;
 use pith_core::{Document, UnitId};
 use pith_store::Store;
 use serde_json::Value;
 
 use super::stage::Moving;
 use crate::Engine;
+use crate::error::Error;
 
 /// Adds to known units of a type what `told`, the documents that were handed over again, say of their files.
 pub(crate) async fn from_files(
     (engine, store): (&Engine, &Store),
     type_id: &str,
     mut told: Vec<(UnitId, &Document)>,
-) -> Result<(), ContentError> {
+) -> Result<(), Error> {
     let fields = engine.registry.learned(type_id);
     told.retain(|(_, doc)| fields.iter().any(|field| says_something(doc.get(*field))));
     if told.is_empty() {
@@ -24,8 +24,7 @@ pub(crate) async fn from_files(
     }
     let ids: Vec<UnitId> = told.iter().map(|(id, _)| *id).collect();
     let told: HashMap<UnitId, &Document> = told.into_iter().collect();
-    let known = store.units_pick(type_id, &ids, Some(fields), &[]).await;
-    let known = known.map_err(ContentError::other)?;
+    let known = store.units_pick(type_id, &ids, Some(fields), &[]).await?;
     for field in fields {
         let learned = known.iter().filter_map(|known| {
             let unit = &known.unit;
@@ -37,7 +36,7 @@ pub(crate) async fn from_files(
             continue;
         }
         let set = store.units_set_field(type_id, field, &learned);
-        set.await.map_err(ContentError::other)?;
+        set.await?;
     }
     Ok(())
 }
@@ -48,14 +47,14 @@ pub(super) async fn of_others(
     (engine, store): (&Engine, &Store),
     type_id: &str,
     wanted: &mut [(Moving, UnitId)],
-) -> Result<(), ContentError> {
+) -> Result<(), Error> {
     let fields = engine.registry.learned(type_id);
     if wanted.is_empty() || fields.is_empty() {
         return Ok(());
     }
     let ids: Vec<UnitId> = wanted.iter().map(|(_, id)| *id).collect();
     let known = store.units_pick(type_id, &ids, Some(fields), &[]).await;
-    let known = known.map_err(ContentError::other)?.into_iter();
+    let known = known?.into_iter();
     let known: HashMap<UnitId, Document> = known.map(|one| (one.unit.id, one.unit.doc)).collect();
     for (moving, id) in wanted {
         let Some(known) = known.get(id) else { continue };

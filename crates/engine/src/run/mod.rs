@@ -25,9 +25,10 @@ pub(crate) mod units;
 pub mod upload;
 
 use async_trait::async_trait;
-use pith_core::error::PulpError;
 use pith_store::{History, HistoryKind, TaskStore};
 use serde_json::Value;
+
+use crate::error::Error;
 
 /// Shows an entry of the history as the result of the task that wrote it.
 pub type EntryDocument = fn(HistoryKind, &History) -> Value;
@@ -39,5 +40,5 @@ pub trait Selection: Send + Sync {
     ///
     /// # Errors
     /// 400 for a selection that cannot be read; when the database fails.
-    async fn stage(&self, store: &TaskStore, repo_id: &str, remove: bool) -> Result<(), PulpError>;
+    async fn stage(&self, store: &TaskStore, repo_id: &str, remove: bool) -> Result<(), Error>;
 }

@@ -12,8 +12,8 @@ use pith_core::error::PulpError;
 use serde_json::{Value, json};
 
 use crate::Orphans;
-use crate::error::from_store;
-use crate::worker::{Done, Failure, Run};
+use crate::error::Error;
+use crate::worker::{Done, Run};
 
 /// Units deleted at once on a full disk: the database has room for little.
 const FEW: usize = 64;
@@ -22,7 +22,7 @@ const FEW: usize = 64;
 ///
 /// # Errors
 /// Those that the task ends with.
-pub async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> {
+pub async fn delete(run: Run, orphans: Orphans) -> Result<Done, Error> {
     let result = delete_units(&run, orphans).await?;
     // Whoever deletes on a full disk wants the room, and now.
     if run.engine.is_low_on_room() {
@@ -35,7 +35,7 @@ pub async fn delete(run: Run, orphans: Orphans) -> Result<Done, Failure> {
 }
 
 /// The result of the task.
-async fn delete_units(run: &Run, orphans: Orphans) -> Result<Value, Failure> {
+async fn delete_units(run: &Run, orphans: Orphans) -> Result<Value, Error> {
     Ok(match orphans {
         Orphans::All => json!(sweep(run, None).await?),
         Orphans::OfType { type_id } => {
@@ -54,16 +54,15 @@ async fn delete_units(run: &Run, orphans: Orphans) -> Result<Value, Failure> {
 }
 
 /// Deletes all orphans, or those of one type; answers how many of each type.
-async fn sweep(run: &Run, type_id: Option<&str>) -> Result<BTreeMap<String, u64>, Failure> {
+async fn sweep(run: &Run, type_id: Option<&str>) -> Result<BTreeMap<String, u64>, Error> {
     let store = &run.store;
     let mut deleted: BTreeMap<String, u64> = BTreeMap::new();
     let mut after = UnitId(uuid::Uuid::nil());
     loop {
         if run.cancel.is_cancelled() {
-            return Err(Failure::Cancelled);
+            return Err(Error::Cancelled);
         }
-        let page = store.units_orphans_page(type_id, after).await;
-        let page = page.map_err(from_store)?;
+        let page = store.units_orphans_page(type_id, after).await?;
         let Some((last, _)) = page.last() else {
             return Ok(deleted);
         };
@@ -93,29 +92,25 @@ fn listed(units: &Value) -> Result<Vec<(String, String)>, PulpError> {
 }
 
 /// Deletes those of these units that are orphans.
-async fn delete_listed(run: &Run, units: &[(String, String)]) -> Result<(), Failure> {
+async fn delete_listed(run: &Run, units: &[(String, String)]) -> Result<(), Error> {
     let store = &run.store;
     let mut ids = Vec::new();
     for (type_id, unit_id) in units {
         if let Ok(id) = unit_id.parse()
-            && store
-                .unit_is_orphan(type_id, id)
-                .await
-                .map_err(from_store)?
+            && store.unit_is_orphan(type_id, id).await?
         {
             ids.push(id);
         }
     }
     // Who names a unit wants its file gone. Who clears away all of them does not know what clients are in the middle of.
     let withdraw = || store.retired_withdraw(&ids);
-    let withdrawn = run.engine.taking_away(withdraw).await;
-    withdrawn.map_err(from_store)?;
+    run.engine.taking_away(withdraw).await?;
     delete_orphans(run, &ids).await?;
     Ok(())
 }
 
 /// Deletes those of these units that are orphans, in what room there is; answers which.
-async fn delete_orphans(run: &Run, ids: &[UnitId]) -> Result<Vec<UnitId>, PulpError> {
+async fn delete_orphans(run: &Run, ids: &[UnitId]) -> Result<Vec<UnitId>, Error> {
     let mut gone = Vec::new();
     let most = match run.engine.is_low_on_room() {
         true => FEW,
@@ -125,7 +120,7 @@ async fn delete_orphans(run: &Run, ids: &[UnitId]) -> Result<Vec<UnitId>, PulpEr
         run.engine.make_way().await;
         let delete = || run.store.units_delete_orphans(few);
         let deleted = run.engine.taking_away(delete).await;
-        gone.extend(deleted.map_err(from_store)?);
+        gone.extend(deleted?);
         // The database may need more room than it has, and each file gives some back.
         if run.engine.is_lowest_on_room() {
             run.engine.delete_condemned_by_now().await?;

@@ -23,8 +23,8 @@ use super::EntryDocument;
 use super::basis;
 use super::retire::LeftOut;
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
-use crate::error::{from_blobs, from_store, missing};
-use crate::worker::{Done, Failure, Run};
+use crate::error::{Error, missing};
+use crate::worker::{Done, Run};
 
 /// Runs `Job::Publish`.
 ///
@@ -36,7 +36,7 @@ pub async fn run(
     distributor_id: Value,
     override_config: Value,
     document_of: EntryDocument,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let engine = Arc::clone(&run.engine);
     let started = engine.clock.now();
     let gone = || {
@@ -49,22 +49,16 @@ pub async fn run(
     let distributor = run
         .store
         .distributor_get(&repo_id, id)
-        .await
-        .map_err(from_store)?
+        .await?
         .ok_or_else(gone)?;
-    let repo = run
-        .store
-        .repository_get(&repo_id)
-        .await
-        .map_err(from_store)?
-        .ok_or_else(gone)?;
+    let repo = run.store.repository_get(&repo_id).await?.ok_or_else(gone)?;
     let plugin = engine.registry.distributor(&distributor.type_id).cloned();
     let plugin = plugin.ok_or_else(|| not_installed("distributor", &distributor.type_id))?;
     let overriding = document("override_config", override_config)?;
     run.progress.set_key(&distributor.id);
     // Before anything of the content is read: what changes meanwhile is for the next publish.
     let content = run.store.content_state(&repo_id).await;
-    let content = content.map_err(from_store)?.ok_or_else(gone)?;
+    let content = content?.ok_or_else(gone)?;
     let config = Config::with_override(distributor.config.clone(), overriding.clone());
     let made_from = basis::of_publication(&repo, content, &*plugin, &config);
     let served_at = plugin.mounts(&repo_id, &config);
@@ -93,7 +87,7 @@ pub async fn run(
     };
     match ended {
         Ok(done) => Ok(done),
-        Err(ContentError::Cancelled) => Err(Failure::Cancelled),
+        Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(error) => Err(subject.badly(error).await?),
     }
 }
@@ -129,7 +123,7 @@ struct Ended<'a> {
 
 impl Ended<'_> {
     /// Points all mounts at what was made, writes what a publish leaves behind, and ends the task: all or nothing.
-    async fn well(&self, made: &Made, document_of: EntryDocument) -> Result<Done, ContentError> {
+    async fn well(&self, made: &Made, document_of: EntryDocument) -> Result<Done, Error> {
         let entry = History {
             result: made.result.to_owned(),
             summary: made.report.summary.clone(),
@@ -139,9 +133,8 @@ impl Ended<'_> {
         let entry = &entry;
         // Files that were deleted while they came back are looked for outside of the transaction.
         let write = move || async move { self.leave(made, entry).await }.boxed();
-        let last = crate::files::saving(&self.run.engine, write).await;
-        let last = last.map_err(ContentError::other)?;
-        let last = last.ok_or(ContentError::Cancelled)?;
+        let last = crate::files::saving(&self.run.engine, write).await?;
+        let last = last.ok_or(Error::Cancelled)?;
         let done = Done {
             result: document_of(HistoryKind::Publish, entry),
             ..Done::default()
@@ -178,16 +171,13 @@ impl Ended<'_> {
     }
 
     /// Writes what a publish that failed leaves behind, and ends the task. The failure.
-    async fn badly(&self, error: ContentError) -> Result<Failure, Failure> {
-        let failed = |error| Failure::Error(from_store(error));
-        let last = self.run.store.begin_last().await.map_err(failed)?;
+    async fn badly(&self, error: Error) -> Result<Error, Error> {
+        let last = self.run.store.begin_last().await?;
         let entry = failed_entry(&error, self.blank());
-        last.history_add(HistoryKind::Publish, &entry)
-            .await
-            .map_err(failed)?;
+        last.history_add(HistoryKind::Publish, &entry).await?;
         let Distributor { repo_id, id, .. } = self.distributor;
         let failure = match error {
-            ContentError::Failed { summary, .. } => {
+            Error::Content(ContentError::Failed { summary, .. }) => {
                 let text = format!(
                     "The distributor {id} indicated a failed response when publishing repository {repo_id}."
                 );
@@ -195,9 +185,9 @@ impl Ended<'_> {
                     .with("distributor_id", id.as_str())
                     .with("repo_id", repo_id.as_str())
                     .with("summary", summary);
-                Failure::Error(PulpError::coded(detail))
+                PulpError::coded(detail).into()
             }
-            error => Failure::Error(error.into()),
+            error => error,
         };
         Ok(self.run.fail(last, failure).await)
     }
@@ -222,7 +212,7 @@ async fn skip_reason(
     overriding: &Document,
     config: &Config,
     (made_from, served_at): (&Document, &[Mount]),
-) -> Result<Option<&'static str>, PulpError> {
+) -> Result<Option<&'static str>, Error> {
     let Some(last_publish) = distributor.last_publish else {
         return Ok(None);
     };
@@ -235,11 +225,10 @@ async fn skip_reason(
     let published = run
         .store
         .publication_list(&distributor.repo_id, &distributor.id)
-        .await
-        .map_err(from_store)?;
+        .await?;
     // Another distributor may be served in its place by now.
     let held = run.store.mounts_of(&distributor.repo_id, &distributor.id);
-    let held = held.await.map_err(from_store)?;
+    let held = held.await?;
     let is_held = |mount: &Mount| held.iter().any(|prefix| *prefix == mount.prefix.as_str());
     let newest = published.first();
     let newest = newest.filter(|newest| newest.made_from.as_ref() == Some(made_from));
@@ -247,7 +236,7 @@ async fn skip_reason(
         // One that is lost cannot be served.
         Some(newest) if served_at.iter().all(is_held) => {
             let index = run.engine.blobs.size(newest.index_blob).await;
-            index.map_err(|error| from_blobs(&error))?.is_some()
+            index?.is_some()
         }
         _ => false,
     };
@@ -278,7 +267,7 @@ async fn publish(
     plugin: Arc<dyn Plugin>,
     config: Config,
     (version, made_from): (i64, Document),
-) -> Result<Made, ContentError> {
+) -> Result<Made, Error> {
     let engine = &run.engine;
     let ctx = Context {
         run,
@@ -312,9 +301,9 @@ async fn publish(
         paths,
         bytes,
     } = ctx.index.into_inner();
-    let index = builder.finish().await.map_err(ContentError::other)?;
-    engine.blobs.durable().await.map_err(ContentError::other)?;
-    let whole = |number: u64| i64::try_from(number).map_err(ContentError::other);
+    let index = builder.finish().await?;
+    engine.blobs.durable().await?;
+    let whole = |number: u64| i64::try_from(number).map_err(Error::fault);
     let generated = std::mem::take(&mut *ctx.generated.lock());
     let blobs = generated
         .into_iter()
@@ -328,7 +317,7 @@ async fn publish(
         paths: whole(paths)?,
         bytes: whole(bytes)?,
         made_from,
-        blobs: blobs.collect::<Result<_, ContentError>>()?,
+        blobs: blobs.collect::<Result<_, Error>>()?,
     };
     let owner = (repo.id.as_str(), distributor.id.as_str());
     let left_out = LeftOut::of(run, &plugin, owner, index.sha256).await?;

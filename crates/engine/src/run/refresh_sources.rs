@@ -1,17 +1,18 @@
 //! Reading again what alternate content sources have (reference: platform-api §5.4).
 
+use crate::error::Error;
 use pith_core::error::ErrorDetail;
 use serde_json::json;
 
 use super::steps::Step;
-use crate::worker::{Done, Failure, Run};
+use crate::worker::{Done, Run};
 
 /// Runs `Job::RefreshContentSources` and `Job::RefreshContentSource`. A source that went away meanwhile is passed over;
 /// one that cannot be read does not keep the others from being read.
 ///
 /// # Errors
 /// Those that the task ends with.
-pub async fn run(run: Run, key: &'static str, source_ids: Vec<String>) -> Result<Done, Failure> {
+pub async fn run(run: Run, key: &'static str, source_ids: Vec<String>) -> Result<Done, Error> {
     let engine = &run.engine;
     let mut sources = engine.content_sources().await;
     sources.retain(|source| source_ids.iter().any(|id| id == source.id()));

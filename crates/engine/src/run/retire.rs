@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use pith_blobs::{EntryRef, KindRef, Publication};
-use pith_content::ContentError;
 use pith_content::publish::Distributor as Plugin;
 use pith_core::{Sha256, UnitId};
 use pith_store::Retired;
 use uuid::Uuid;
 
+use crate::error::Error;
 use crate::worker::Run;
 
 /// Paths written by one statement, more or less.
@@ -19,7 +19,7 @@ const PIECE: usize = 500;
 pub(super) async fn index_of(
     run: &Run,
     before: &pith_store::Publication,
-) -> Result<Option<Publication>, ContentError> {
+) -> Result<Option<Publication>, Error> {
     match Publication::open(&run.engine.blobs, before.index_blob).await {
         Ok(index) => Ok(Some(index)),
         Err(error) if error.is_lost() => {
@@ -31,7 +31,7 @@ pub(super) async fn index_of(
             );
             Ok(None)
         }
-        Err(error) => Err(ContentError::other(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -53,21 +53,19 @@ impl LeftOut {
         plugin: &Arc<dyn Plugin>,
         owner: (&str, &str),
         newer: Sha256,
-    ) -> Result<Self, ContentError> {
+    ) -> Result<Self, Error> {
         let engine = &run.engine;
         if !engine.publication_grace.is_positive() {
             return Ok(Self::default());
         }
-        let list = run.store.publication_list(owner.0, owner.1).await;
-        let list = list.map_err(ContentError::other)?;
+        let list = run.store.publication_list(owner.0, owner.1).await?;
         let Some(before) = list.first().filter(|before| before.index_blob != newer) else {
             return Ok(Self::default());
         };
         let Some(before) = index_of(run, before).await? else {
             return Ok(Self::default());
         };
-        let newer = Publication::open(&engine.blobs, newer).await;
-        let newer = newer.map_err(ContentError::other)?;
+        let newer = Publication::open(&engine.blobs, newer).await?;
         let plugin = Arc::clone(plugin);
         let compare = move || {
             let mut positions = before.left_out_by(&newer)?;
@@ -86,12 +84,12 @@ impl LeftOut {
             })
         };
         let compared = tokio::task::spawn_blocking(compare).await;
-        match compared.map_err(ContentError::other)? {
+        match compared.map_err(Error::fault)? {
             Err(error) if error.is_lost() => {
                 tracing::warn!(%error, repo_id = owner.0, "the last publication is damaged: nothing of it is kept");
                 Ok(Self::default())
             }
-            compared => compared.map_err(ContentError::other),
+            compared => compared.map_err(Error::from),
         }
     }
 

@@ -3,13 +3,13 @@
 
 use std::io::{self, Write};
 
-use pith_content::ContentError;
 use pith_content::unit::{Part, WantedUnit};
 use pith_core::{Document, MultiHasher, Sha256, UnitId};
 use pith_store::TaskStore;
 use serde_json::Value;
 
 use crate::Engine;
+use crate::error::Error;
 use crate::parts::named;
 
 /// Fields in which clients say something of a unit; a sync never takes it away.
@@ -40,21 +40,21 @@ impl Write for Hasher {
 }
 
 /// The digest of what is said of a unit: its document but for what its type leaves aside, and its parts.
-pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Result<Sha256, ContentError> {
+pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Result<Sha256, Error> {
     let kind = engine.registry.unit_type(unit.type_id);
     let mut hasher = Hasher(MultiHasher::new(&[]));
     let mut fields: Vec<_> = unit.doc.iter().collect();
     fields.retain(|(name, _)| kind.is_none_or(|kind| kind.is_said(name)));
     fields.sort_unstable_by_key(|(name, _)| *name);
     for (name, value) in fields {
-        serde_json::to_writer(&mut hasher, name).map_err(ContentError::other)?;
-        serde_json::to_writer(&mut hasher, value).map_err(ContentError::other)?;
+        serde_json::to_writer(&mut hasher, name).map_err(Error::fault)?;
+        serde_json::to_writer(&mut hasher, value).map_err(Error::fault)?;
     }
     let mut parts: Vec<&Part> = unit.parts.iter().collect();
     parts.sort_unstable_by_key(|part| part.name);
     for part in parts {
         // Name and length, so that no part can be taken for the end of another.
-        write!(hasher, "\0{} {}\0", part.name, part.data.len())?;
+        write!(hasher, "\0{} {}\0", part.name, part.data.len()).map_err(Error::fault)?;
         hasher.0.update(&part.data);
     }
     Ok(hasher.0.finish().sha256)
@@ -66,16 +66,15 @@ pub(super) async fn merge(
     store: &TaskStore,
     wanted: &mut WantedUnit,
     id: UnitId,
-) -> Result<bool, ContentError> {
+) -> Result<bool, Error> {
     let Some(kind) = engine.registry.unit_type(wanted.type_id) else {
         return Ok(false);
     };
     let stored = store.unit_get(wanted.type_id, id).await;
-    let Some(stored) = stored.map_err(ContentError::other)? else {
+    let Some(stored) = stored? else {
         return Ok(false);
     };
-    let parts = store.units_every_part(&[id]).await;
-    let mut parts = parts.map_err(ContentError::other)?;
+    let mut parts = store.units_every_part(&[id]).await?;
     let parts = named(parts.remove(&id).unwrap_or_default());
     kind.rules.merge(&stored.doc, &parts, wanted);
     keep_user_metadata(&stored.doc, &mut wanted.doc);

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::FutureExt;
-use pith_content::ContentError;
 use pith_content::sync::StageObserver;
 use pith_content::unit::Source;
 use pith_core::{Digest, Document, UnitId};
@@ -13,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::learn;
 use super::stage::{Moving, Shared};
+use crate::error::Error;
 use crate::files::saving;
 
 /// Most units saved in one transaction.
@@ -35,10 +35,10 @@ pub(super) async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Mov
     .await;
 }
 
-async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentError> {
+async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), Error> {
     let engine = &shared.engine;
-    engine.blobs.require_room().map_err(ContentError::other)?;
-    engine.blobs.durable().await.map_err(ContentError::other)?;
+    engine.blobs.require_room()?;
+    engine.blobs.durable().await?;
     complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());
     let mut units = Vec::with_capacity(batch.len());
@@ -57,15 +57,10 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
     if !units.is_empty() {
         let (units, sources) = (&units, &sources);
         let save = move || shared.store.units_save_staged(units, sources).boxed();
-        let saved = saving(engine, save).await;
-        saved.map_err(ContentError::other)?;
+        saving(engine, save).await?;
     }
     // Those of units that got their files only now.
-    shared
-        .store
-        .sources_put(&completed)
-        .await
-        .map_err(ContentError::other)?;
+    shared.store.sources_put(&completed).await?;
     for saved in done {
         saved.tell();
     }
@@ -74,7 +69,7 @@ async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), ContentErro
 
 /// Gives known units their files. They are staged first, which keeps them from being deleted; one that was deleted
 /// before is not known any more.
-async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), ContentError> {
+async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Error> {
     let store = &shared.store;
     let with_file = |moving: &&mut Moving| moving.known.is_some() && moving.file.is_some();
     let units: Vec<(UnitId, &str)> = batch
@@ -86,7 +81,7 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
         return Ok(());
     }
     let gone = store.stage_add(&units).await;
-    let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
+    let gone: HashSet<UnitId> = gone?.into_iter().collect();
     for moving in batch.iter_mut().filter(with_file) {
         let (Some(id), Some((blob, size))) = (moving.known, moving.file) else {
             continue;
@@ -95,11 +90,9 @@ async fn complete_known(shared: &Shared, batch: &mut [Moving]) -> Result<(), Con
             moving.known = None;
             continue;
         }
-        let size = i64::try_from(size).map_err(ContentError::other)?;
+        let size = i64::try_from(size).map_err(Error::fault)?;
         let save = move || store.unit_set_blob(id, blob, size).boxed();
-        saving(&shared.engine, save)
-            .await
-            .map_err(ContentError::other)?;
+        saving(&shared.engine, save).await?;
     }
     let mut told: HashMap<&str, Vec<(UnitId, &Document)>> = HashMap::new();
     for moving in batch.iter().filter(|moving| moving.file.is_some()) {
@@ -146,7 +139,7 @@ impl Saved {
 }
 
 /// The stored state of a unit.
-fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
+fn new_unit(moving: Moving) -> Result<NewUnit, Error> {
     let unit = moving.unit;
     let (promised, blob) = match &unit.source {
         Some(Source::Download { size, digests, .. }) => {
@@ -163,10 +156,7 @@ fn new_unit(moving: Moving) -> Result<NewUnit, ContentError> {
         site: moving.site,
         doc: unit.doc,
         blob: moving.file.map(|(blob, _)| blob).or(blob),
-        size: size
-            .map(i64::try_from)
-            .transpose()
-            .map_err(ContentError::other)?,
+        size: size.map(i64::try_from).transpose().map_err(Error::fault)?,
         // A unit without a source keeps its text among its parts: nothing of it is missing.
         downloaded: moving.file.is_some() || !moving.file_backed || unit.source.is_none(),
         parts: parts

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt};
-use pith_content::ContentError;
 use pith_content::unit::Source;
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Document, Sha256, UnitId};
@@ -15,6 +14,7 @@ use super::download_repository::{forget, hashed};
 use super::found::Found;
 use super::learn;
 use super::stage::{Moving, Shared};
+use crate::error::Error;
 
 /// Files read at once.
 const AT_ONCE: usize = 4;
@@ -37,7 +37,7 @@ pub(super) async fn known(
     shared: &Shared,
     type_id: &str,
     found: Vec<(Found, Moving)>,
-) -> Result<Vec<(Found, Moving, Verdict)>, ContentError> {
+) -> Result<Vec<(Found, Moving, Verdict)>, Error> {
     let mut stored = stored(shared, type_id, &found).await?;
     let judged = futures::stream::iter(found).map(|(found, mut moving)| {
         let stored = stored.remove(&found.unit.id);
@@ -46,7 +46,7 @@ pub(super) async fn known(
                 None => Verdict::Accepted,
                 Some(stored) => judge(shared, &mut moving, stored).await?,
             };
-            Ok::<_, ContentError>((found, moving, verdict))
+            Ok::<_, Error>((found, moving, verdict))
         }
     });
     let judged: Vec<(Found, Moving, Verdict)> = judged.buffered(AT_ONCE).try_collect().await?;
@@ -64,7 +64,7 @@ async fn stored(
     shared: &Shared,
     type_id: &str,
     found: &[(Found, Moving)],
-) -> Result<HashMap<UnitId, Stored>, ContentError> {
+) -> Result<HashMap<UnitId, Stored>, Error> {
     let screened = |moving: &Moving| {
         let downloads = matches!(moving.unit.source, Some(Source::Download { .. }));
         downloads && moving.observer.screens(type_id)
@@ -77,7 +77,7 @@ async fn stored(
     }
     let fields = shared.engine.registry.learned(type_id);
     let picked = shared.store.units_pick(type_id, &ids, Some(fields), &[]);
-    for one in picked.await.map_err(ContentError::other)? {
+    for one in picked.await? {
         let unit = one.unit;
         let size = unit.size.and_then(|size| u64::try_from(size).ok());
         let file = unit.blob.filter(|_| unit.downloaded).zip(size);
@@ -90,7 +90,7 @@ async fn judge(
     shared: &Shared,
     moving: &mut Moving,
     (stored, file): Stored,
-) -> Result<Verdict, ContentError> {
+) -> Result<Verdict, Error> {
     let Some(Source::Download { urls, head, .. }) = &moving.unit.source else {
         return Ok(Verdict::Accepted);
     };
@@ -137,7 +137,7 @@ async fn look(
     (blob, size): (Sha256, u64),
     also: Vec<Algorithm>,
     head: usize,
-) -> Result<Option<(Vec<u8>, Hashed)>, ContentError> {
+) -> Result<Option<(Vec<u8>, Hashed)>, Error> {
     if also.is_empty() {
         let hashed = Hashed {
             sha256: blob,
@@ -150,12 +150,11 @@ async fn look(
     let engine = std::sync::Arc::clone(&shared.engine);
     let work = async move { hashed(&engine, blob, &also, head).await };
     let read = AbortOnDropHandle::new(tokio::spawn(work)).await;
-    let read = read.map_err(ContentError::other)?;
-    let read = read.map_err(ContentError::other)?;
+    let read = read.map_err(Error::fault)?;
+    let read = read?;
     let whole = read.filter(|(_, hashed)| hashed.sha256 == blob);
     if whole.is_none() {
-        let forgotten = forget(&shared.engine, &shared.store, blob).await;
-        forgotten.map_err(ContentError::other)?;
+        forget(&shared.engine, &shared.store, blob).await?;
     }
     Ok(whole)
 }

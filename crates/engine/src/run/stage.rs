@@ -13,7 +13,6 @@ use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{Bent, ContentError, UnitKey, UnitType};
 use pith_core::digest::Hashed;
-use pith_core::error::PulpError;
 use pith_core::{Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
 use pith_store::{FileSource, KnownUnit, TaskStore};
@@ -32,6 +31,7 @@ use super::screen::{self, Verdict};
 use crate::Engine;
 use crate::catalog::Cataloger;
 use crate::content_sources::{Nearby, Supply};
+use crate::error::Error;
 
 /// The site of units whose files do not come from anywhere else.
 const HERE: Sha256 = Sha256([0; 32]);
@@ -91,12 +91,12 @@ pub(super) struct Shared {
     /// Units handed over and not yet saved or dropped.
     open: AtomicUsize,
     idle: Notify,
-    failure: Mutex<Option<ContentError>>,
+    failure: Mutex<Option<Error>>,
     pub(super) stop: CancellationToken,
 }
 
 impl Shared {
-    pub(super) fn fail(&self, error: ContentError) {
+    pub(super) fn fail(&self, error: Error) {
         self.failure.lock().get_or_insert(error);
         self.stop.cancel();
         self.idle.notify_waiters();
@@ -114,22 +114,19 @@ impl Shared {
         type_id: &str,
         keys: &[Sha256],
         policy: Policy,
-    ) -> Result<HashMap<Sha256, Vec<Nearby>>, ContentError> {
+    ) -> Result<HashMap<Sha256, Vec<Nearby>>, Error> {
         if policy == Policy::Deferred {
             return Ok(HashMap::new());
         }
         self.supply
             .find(&self.engine, type_id, keys)
             .await
-            .map_err(ContentError::other)
+            .map_err(Error::from)
     }
 
     /// The failure that stopped the stages; for everybody after the first it is only told that they stopped.
-    fn stopped(&self) -> ContentError {
-        self.failure
-            .lock()
-            .take()
-            .unwrap_or(ContentError::Cancelled)
+    fn stopped(&self) -> Error {
+        self.failure.lock().take().unwrap_or(Error::Cancelled)
     }
 }
 
@@ -218,15 +215,11 @@ impl Stages {
     }
 
     /// Starts the stages for units of `repo` whose files are in the store already: nothing is downloaded or catalogued.
-    pub(crate) fn local(
-        engine: Arc<Engine>,
-        store: TaskStore,
-        repo: &str,
-    ) -> Result<Self, PulpError> {
+    pub(crate) fn local(engine: Arc<Engine>, store: TaskStore, repo: &str) -> Result<Self, Error> {
         let session = engine
             .fetcher
             .session(Upstream::default())
-            .map_err(|error| PulpError::execution(error.to_string()))?;
+            .map_err(Error::fault)?;
         let plan = Plan {
             store,
             repo,
@@ -246,7 +239,7 @@ impl Stages {
         &self,
         units: Vec<WantedUnit>,
         observer: &Arc<dyn StageObserver>,
-    ) -> Result<(), ContentError> {
+    ) -> Result<(), Error> {
         let shared = &self.shared;
         let mut by_type: Vec<(&'static str, Vec<(WantedUnit, Sha256)>)> = Vec::new();
         for unit in units {
@@ -254,7 +247,7 @@ impl Stages {
             let kind = kind
                 .ok_or_else(|| ContentError::other(format!("no unit type '{}'", unit.type_id)))?;
             let digest = UnitKey::of(kind, &unit.doc)
-                .map_err(ContentError::other)?
+                .map_err(Error::fault)?
                 .digest(kind);
             match by_type
                 .iter_mut()
@@ -275,15 +268,14 @@ impl Stages {
         type_id: &'static str,
         group: Vec<(WantedUnit, Sha256)>,
         observer: &Arc<dyn StageObserver>,
-    ) -> Result<(), ContentError> {
+    ) -> Result<(), Error> {
         let shared = &self.shared;
         let store = &shared.store;
         let kind = shared.engine.registry.unit_type(type_id);
         let file_backed = kind.is_some_and(|kind| kind.file_backed);
         let policy = self.policy_of(type_id);
         let keys: Vec<Sha256> = group.iter().map(|(_, digest)| *digest).collect();
-        let known = store.units_known(&shared.repo, type_id, &keys).await;
-        let known = known.map_err(ContentError::other)?;
+        let known = store.units_known(&shared.repo, type_id, &keys).await?;
         let mut nearby = shared.nearby(type_id, &keys, policy).await?;
         let mut found = Vec::new();
         for (mut unit, key_digest) in group {
@@ -320,11 +312,7 @@ impl Stages {
     }
 
     /// Makes of a wanted unit what the repository is to have, by what it has of the same key; the digest of what is said of it.
-    async fn settle(
-        &self,
-        unit: &mut WantedUnit,
-        known: &[KnownUnit],
-    ) -> Result<Sha256, ContentError> {
+    async fn settle(&self, unit: &mut WantedUnit, known: &[KnownUnit]) -> Result<Sha256, Error> {
         let shared = &self.shared;
         let said = said::digest(&shared.engine, unit)?;
         let Some(own) = known.iter().find(|known| known.own) else {
@@ -346,7 +334,7 @@ impl Stages {
         type_id: &'static str,
         found: Vec<(Found, Moving)>,
         policy: Policy,
-    ) -> Result<(), ContentError> {
+    ) -> Result<(), Error> {
         let shared = &self.shared;
         let mut accepted = Vec::with_capacity(found.len());
         let mut with_file = Vec::new();
@@ -374,14 +362,14 @@ impl Stages {
         type_id: &'static str,
         served: Vec<(UnitId, Moving)>,
         policy: Policy,
-    ) -> Result<(), ContentError> {
+    ) -> Result<(), Error> {
         if served.is_empty() {
             return Ok(());
         }
         let units: Vec<(UnitId, &str)> = served.iter().map(|(id, _)| (*id, type_id)).collect();
         let store = &self.shared.store;
         let gone = store.stage_add(&units).await;
-        let gone: HashSet<UnitId> = gone.map_err(ContentError::other)?.into_iter().collect();
+        let gone: HashSet<UnitId> = gone?.into_iter().collect();
         let told = served
             .iter()
             .filter(|(id, moving)| moving.learned && !gone.contains(id));
@@ -397,10 +385,7 @@ impl Stages {
                 moving.observer.known(type_id);
             }
         }
-        store
-            .sources_put(&sources)
-            .await
-            .map_err(ContentError::other)?;
+        store.sources_put(&sources).await?;
         Ok(())
     }
 
@@ -413,7 +398,7 @@ impl Stages {
         }
     }
 
-    async fn send(&self, mut moving: Moving, policy: Policy) -> Result<(), ContentError> {
+    async fn send(&self, mut moving: Moving, policy: Policy) -> Result<(), Error> {
         self.make_room(&mut moving).await?;
         let queue = match (&moving.unit.source, policy) {
             (Some(Source::Download { size, .. }), Policy::Immediate) => {
@@ -437,22 +422,22 @@ impl Stages {
     }
 
     /// Waits until there is room for a unit.
-    async fn make_room(&self, moving: &mut Moving) -> Result<(), ContentError> {
+    async fn make_room(&self, moving: &mut Moving) -> Result<(), Error> {
         let weight = (moving.unit.weight() >> 10).clamp(1, ROOM);
-        let weight = u32::try_from(weight).map_err(ContentError::other)?;
+        let weight = u32::try_from(weight).map_err(Error::fault)?;
         let room = Arc::clone(&self.shared.room).acquire_many_owned(weight);
         tokio::select! {
             biased;
             () = self.shared.stop.cancelled() => Err(self.shared.stopped()),
             room = room => {
-                moving.room = Some(room.map_err(ContentError::other)?);
+                moving.room = Some(room.map_err(Error::fault)?);
                 Ok(())
             }
         }
     }
 
     /// Waits until everything handed over is saved.
-    pub(crate) async fn drain(&self) -> Result<(), ContentError> {
+    pub(crate) async fn drain(&self) -> Result<(), Error> {
         loop {
             let idle = self.shared.idle.notified();
             let mut idle = std::pin::pin!(idle);
@@ -506,17 +491,15 @@ impl Downloader {
         .await;
     }
 
-    async fn one(&self, mut moving: Moving) -> Result<(), ContentError> {
+    async fn one(&self, mut moving: Moving) -> Result<(), Error> {
         match self.download(&mut moving).await {
             Ok(()) => self
                 .to_save
                 .send(moving)
                 .await
-                .map_err(|_| ContentError::Cancelled),
+                .map_err(|_| Error::Cancelled),
             // No policy for files that cannot be had is meant for a disk that is full.
-            Err(failure) if failure.kind == FetchFailureKind::Ours => {
-                Err(ContentError::Other(failure.message))
-            }
+            Err(failure) if failure.kind == FetchFailureKind::Ours => Err(Error::Fetch(failure)),
             Err(failure) => {
                 moving.observer.failed(&moving.unit, &failure)?;
                 self.shared.close(1);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pith_content::ContentError;
 use pith_content::Importer as Plugin;
 use pith_content::sync::RepoInfo;
 use pith_core::error::PulpError;
@@ -10,7 +9,7 @@ use pith_core::{Document, ObjectId, Timestamp};
 use pith_store::{History, Importer, Repository};
 use serde_json::{Value, json};
 
-use crate::error::{from_store, missing};
+use crate::error::{Error, missing};
 use crate::worker::Run;
 
 /// A repository with its importer.
@@ -22,20 +21,10 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Reads the repository and its importer; PLP0009 when either is not there.
-    pub(super) async fn of(run: &Run, repo_id: &str) -> Result<Self, PulpError> {
+    pub(super) async fn of(run: &Run, repo_id: &str) -> Result<Self, Error> {
         let gone = || missing(&[("repo_id", json!(repo_id))]);
-        let repo = run
-            .store
-            .repository_get(repo_id)
-            .await
-            .map_err(from_store)?
-            .ok_or_else(gone)?;
-        let importer = run
-            .store
-            .importer_get(repo_id)
-            .await
-            .map_err(from_store)?
-            .ok_or_else(gone)?;
+        let repo = run.store.repository_get(repo_id).await?.ok_or_else(gone)?;
+        let importer = run.store.importer_get(repo_id).await?.ok_or_else(gone)?;
         let plugin = run.engine.registry.importer(&importer.type_id).cloned();
         let plugin = plugin.ok_or_else(|| not_installed("importer", &importer.type_id))?;
         Ok(Self {
@@ -47,8 +36,8 @@ impl Subject {
 }
 
 /// A plugin that the database names and this binary does not have.
-pub(super) fn not_installed(kind: &str, type_id: &str) -> PulpError {
-    PulpError::execution(format!("the {kind} type {type_id} is not installed"))
+pub(super) fn not_installed(kind: &str, type_id: &str) -> Error {
+    Error::fault(format!("the {kind} type {type_id} is not installed"))
 }
 
 /// Returns what a type sees of a repository.
@@ -61,11 +50,11 @@ pub(super) fn info(repo: &Repository) -> RepoInfo {
 }
 
 /// A value that clients may leave out, as a document; null is an empty one.
-pub(super) fn document(name: &str, value: Value) -> Result<Document, PulpError> {
+pub(super) fn document(name: &str, value: Value) -> Result<Document, Error> {
     match value {
         Value::Null => Ok(Document::new()),
         Value::Object(map) => Ok(map),
-        other => Err(PulpError::wrong_type(name, "dict", &other)),
+        other => Err(PulpError::wrong_type(name, "dict", &other).into()),
     }
 }
 
@@ -95,7 +84,7 @@ pub(super) fn blank_entry(
 }
 
 /// The entry of a run that ended with `error`.
-pub(super) fn failed_entry(error: &ContentError, base: History) -> History {
+pub(super) fn failed_entry(error: &Error, base: History) -> History {
     History {
         result: "error".to_owned(),
         error_message: Some(error.to_string()),

@@ -28,10 +28,10 @@ use super::subject::{Subject, blank_entry, document, failed_entry, info, same_ov
 use super::units;
 use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
-use crate::error::from_store;
+use crate::error::{Error, platform};
 use crate::secrets::effective;
 use crate::upstream::{site, upstream};
-use crate::worker::{Done, Failure, Run};
+use crate::worker::{Done, Run};
 use crate::{Job, acting};
 
 /// Runs `Job::Sync`.
@@ -43,7 +43,7 @@ pub async fn run(
     repo_id: String,
     override_config: Value,
     document_of: EntryDocument,
-) -> Result<Done, Failure> {
+) -> Result<Done, Error> {
     let engine = Arc::clone(&run.engine);
     let started = engine.clock.now();
     let Subject {
@@ -91,32 +91,22 @@ struct Ended<'a> {
 impl Ended<'_> {
     /// Makes what was synced the content of the repository, writes what a sync leaves behind, queues what follows, and
     /// ends the task: all or nothing.
-    async fn well(
-        &self,
-        report: &SyncReport,
-        document_of: EntryDocument,
-    ) -> Result<Done, ContentError> {
+    async fn well(&self, report: &SyncReport, document_of: EntryDocument) -> Result<Done, Error> {
         let (run, repo_id) = (self.run, self.repo.id.as_str());
         let last = run.last().await?;
         let completed = run.engine.clock.now();
-        let committed = last.content_commit(repo_id, completed).await;
-        let committed = committed.map_err(ContentError::other)?;
+        let committed = last.content_commit(repo_id, completed).await?;
         let mut entry = self.succeeded(completed, report, &committed);
         self.bent.add_to(&mut entry.details, "upstream");
-        self.keep_scratchpads(&last, report)
-            .await
-            .map_err(ContentError::other)?;
-        self.record(&last, &entry, Some(self.overriding))
-            .await
-            .map_err(ContentError::other)?;
+        self.keep_scratchpads(&last, report).await?;
+        self.record(&last, &entry, Some(self.overriding)).await?;
         let version = committed.version.unwrap_or(self.repo.version);
         let made_from = basis::of_sync(version, self.plugin, &self.config());
-        let noted = last.importer_set_made_from(repo_id, &made_from).await;
-        noted.map_err(ContentError::other)?;
+        last.importer_set_made_from(repo_id, &made_from).await?;
         let done = Done {
             result: document_of(HistoryKind::Sync, &entry),
             error: None,
-            spawned: self.follow_ups(&last).await.map_err(ContentError::other)?,
+            spawned: self.follow_ups(&last).await?,
         };
         let done = run.finish(last, done).await?;
         run.engine.content_grew(committed.added);
@@ -124,22 +114,20 @@ impl Ended<'_> {
     }
 
     /// Writes what a sync that failed or was cancelled leaves behind, and ends the task. The failure.
-    async fn badly(&self, error: ContentError) -> Result<Failure, Failure> {
-        let failed = |error| Failure::Error(from_store(error));
-        let last = self.run.store.begin_last().await.map_err(failed)?;
+    async fn badly(&self, error: Error) -> Result<Error, Error> {
+        let last = self.run.store.begin_last().await?;
         let mut entry = self.failed(self.run.engine.clock.now(), &error);
         self.bent.add_to(&mut entry.details, "upstream");
-        self.record(&last, &entry, None).await.map_err(failed)?;
+        self.record(&last, &entry, None).await?;
         let failure = match error {
-            ContentError::Cancelled => Failure::Cancelled,
-            ContentError::Failed { message, .. } => {
+            Error::Content(ContentError::Failed { message, .. }) => {
                 tracing::warn!(%message, repo_id = self.repo.id, "the importer reports failure");
                 let mut error = PulpError::execution("Importer indicated a failed response");
                 let data = &mut error.detail.data;
                 data.insert("message".to_owned(), json!(message));
-                Failure::Error(error)
+                error.into()
             }
-            error => Failure::Error(error.into()),
+            error => error,
         };
         Ok(self.run.fail(last, failure).await)
     }
@@ -171,12 +159,12 @@ impl Ended<'_> {
         }
     }
 
-    fn failed(&self, completed: Timestamp, error: &ContentError) -> History {
+    fn failed(&self, completed: Timestamp, error: &Error) -> History {
         let (result, summary, details) = match error {
-            ContentError::Failed {
+            Error::Content(ContentError::Failed {
                 summary, details, ..
-            } => ("failed", summary.clone(), details.clone()),
-            ContentError::Cancelled => {
+            }) => ("failed", summary.clone(), details.clone()),
+            Error::Cancelled => {
                 let text = json!("Sync was cancelled");
                 ("canceled", text.clone(), text)
             }
@@ -223,10 +211,10 @@ impl Ended<'_> {
     }
 
     /// Queues what follows: a publish for each distributor that wants it, and the download of what was put off.
-    async fn follow_ups(&self, last: &LastTx) -> Result<Vec<TaskId>, PulpError> {
+    async fn follow_ups(&self, last: &LastTx) -> Result<Vec<TaskId>, Error> {
         let repo_id = &self.repo.id;
         let distributors = last.distributor_list(Some(std::slice::from_ref(repo_id)));
-        let distributors = distributors.await.map_err(from_store)?;
+        let distributors = distributors.await?;
         let publish = |distributor: &Distributor| Job::Publish {
             repo_id: repo_id.clone(),
             distributor_id: json!(distributor.id),
@@ -246,7 +234,7 @@ impl Ended<'_> {
         let mut spawned = Vec::with_capacity(jobs.len());
         for job in &jobs {
             let task = self.run.engine.new_task(job)?;
-            last.task_enqueue(&task).await.map_err(from_store)?;
+            last.task_enqueue(&task).await?;
             spawned.push(task.id);
         }
         Ok(spawned)
@@ -259,7 +247,7 @@ async fn sync(
     importer: &Importer,
     plugin: &Arc<dyn Plugin>,
     (overriding, bent): (&Document, &Bent),
-) -> Result<SyncReport, ContentError> {
+) -> Result<SyncReport, Error> {
     let engine = &run.engine;
     let (config, withheld) = effective(&importer.config, overriding);
     for secret in withheld {
@@ -267,10 +255,10 @@ async fn sync(
             "stored secrets were not used, since the override names another feed or proxy";
         bent.note("secrets_withheld", sentence, secret);
     }
-    plugin.validate(&config).map_err(ContentError::Other)?;
+    plugin.validate(&config).map_err(ContentError::other)?;
     let reached = plugin.upstream(&config);
     let feed = engine.check_feed(reached.base());
-    feed.map_err(ContentError::Other)?;
+    feed.map_err(ContentError::other)?;
     let settings = upstream(&reached);
     let downloads = settings.max_downloads;
     let site = site(&settings, &repo.id);
@@ -304,8 +292,7 @@ async fn sync(
         supply,
     };
     let stages = Stages::start(Arc::clone(engine), plan);
-    let made_from = run.store.importer_made_from(&repo.id).await;
-    let made_from = made_from.map_err(ContentError::other)?;
+    let made_from = run.store.importer_made_from(&repo.id).await?;
     let unchanged = made_from == Some(basis::of_sync(repo.version, &**plugin, &config));
     let ctx = Context {
         run,
@@ -408,7 +395,7 @@ impl SyncContext for Context<'_> {
             .store
             .repository_units_not_downloaded(&self.repo.id)
             .await;
-        u64::try_from(count.map_err(ContentError::other)?).map_err(ContentError::other)
+        u64::try_from(count.map_err(platform)?).map_err(ContentError::other)
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -442,22 +429,22 @@ impl SyncContext for Context<'_> {
         observer: &Arc<dyn StageObserver>,
     ) -> Result<(), ContentError> {
         self.run.progress.observe(Some(observer));
-        self.stages.stage(units, observer).await
+        Ok(self.stages.stage(units, observer).await?)
     }
 
     async fn drain(&self) -> Result<(), ContentError> {
-        self.stages.drain().await
+        Ok(self.stages.drain().await?)
     }
 
     async fn remove_missing(&self, type_ids: &[&'static str]) -> Result<(), ContentError> {
         self.stages.drain().await?;
         let store = &self.run.store;
         let removed = store.stage_remove_missing(&self.repo.id, type_ids).await;
-        removed.map(|_| ()).map_err(ContentError::other)
+        removed.map(|_| ()).map_err(platform)
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.run.store, type_id, units).await
+        Ok(units::remove(&self.run.store, type_id, units).await?)
     }
 
     async fn learn(
@@ -466,13 +453,13 @@ impl SyncContext for Context<'_> {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
-        units::learn(&self.run.store, type_id, field, &values).await
+        Ok(units::learn(&self.run.store, type_id, field, &values).await?)
     }
 
     async fn units_after(
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::after(&self.run.store, &self.repo.id, &select).await
+        Ok(units::after(&self.run.store, &self.repo.id, &select).await?)
     }
 }

@@ -8,6 +8,8 @@ use pith_store::{BatchStream, Store, StreamedUnit, TaskStore, UnitQuery};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::error::{Error, platform};
+
 /// A stream of units as types read it.
 pub(crate) type UnitStream = BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>;
 
@@ -24,25 +26,14 @@ pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a>
 }
 
 /// Returns what the repository has.
-pub(crate) fn present(
-    store: &Store,
-    repo: &str,
-    select: &Select,
-) -> Result<UnitStream, ContentError> {
-    let stream = store
-        .units_stream(&query(Some(repo), select))
-        .map_err(ContentError::other)?;
+pub(crate) fn present(store: &Store, repo: &str, select: &Select) -> Result<UnitStream, Error> {
+    let stream = store.units_stream(&query(Some(repo), select))?;
     Ok(converted(stream, select.parts))
 }
 
 /// As [`present`], for a request: what is read counts as its memory.
-pub(crate) fn counted(
-    store: &Store,
-    repo: &str,
-    select: &Select,
-) -> Result<UnitStream, ContentError> {
-    let stream = store.units_stream(&query(Some(repo), select));
-    let stream = stream.map_err(ContentError::other)?;
+pub(crate) fn counted(store: &Store, repo: &str, select: &Select) -> Result<UnitStream, Error> {
+    let stream = store.units_stream(&query(Some(repo), select))?;
     Ok(read(stream, select.parts))
 }
 
@@ -52,10 +43,8 @@ pub(crate) fn outline(
     repo: &str,
     type_id: &str,
     fields: &[&str],
-) -> Result<UnitStream, ContentError> {
-    let stream = store
-        .units_outline(type_id, repo, fields)
-        .map_err(ContentError::other)?;
+) -> Result<UnitStream, Error> {
+    let stream = store.units_outline(type_id, repo, fields)?;
     Ok(converted(stream, &[]))
 }
 
@@ -64,12 +53,9 @@ pub(crate) async fn after(
     store: &TaskStore,
     repo: &str,
     select: &Select,
-) -> Result<UnitStream, ContentError> {
-    let settled = store.stage_settle(repo).await;
-    settled.map_err(ContentError::other)?;
-    let stream = store
-        .units_stream_after(&query(Some(repo), select))
-        .map_err(ContentError::other)?;
+) -> Result<UnitStream, Error> {
+    store.stage_settle(repo).await?;
+    let stream = store.units_stream_after(&query(Some(repo), select))?;
     Ok(converted(stream, select.parts))
 }
 
@@ -82,7 +68,7 @@ fn read(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> Un
         .map(move |batch| {
             batch
                 .map(|batch| to_repo_units(batch, parts))
-                .map_err(ContentError::other)
+                .map_err(platform)
         })
         .boxed()
 }
@@ -139,11 +125,11 @@ pub(crate) async fn learn(
     type_id: &str,
     field: &str,
     values: &[(pith_core::UnitId, serde_json::Value)],
-) -> Result<(), ContentError> {
+) -> Result<(), Error> {
     store
         .units_set_field(type_id, field, values)
         .await
-        .map_err(ContentError::other)
+        .map_err(Error::from)
 }
 
 /// Stages the removal of `units`.
@@ -151,13 +137,10 @@ pub(crate) async fn remove(
     store: &TaskStore,
     type_id: &'static str,
     units: Vec<pith_core::UnitId>,
-) -> Result<(), ContentError> {
+) -> Result<(), Error> {
     if units.is_empty() {
         return Ok(());
     }
     let units: Vec<_> = units.into_iter().map(|id| (id, type_id)).collect();
-    store
-        .stage_remove(&units)
-        .await
-        .map_err(ContentError::other)
+    store.stage_remove(&units).await.map_err(Error::from)
 }

@@ -24,8 +24,8 @@ use super::stage::Stages;
 use super::subject::{Subject, document, info};
 use super::units;
 use crate::acting;
-use crate::error::{from_blobs, from_store};
-use crate::worker::{Done, Failure, Run};
+use crate::error::{Error, platform};
+use crate::worker::{Done, Run};
 
 /// The values that the client sent; any JSON.
 pub struct Request {
@@ -45,7 +45,7 @@ pub struct Request {
 ///
 /// # Errors
 /// Those that the task ends with.
-pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Failure> {
+pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Error> {
     let engine = Arc::clone(&run.engine);
     let Subject {
         repo,
@@ -54,9 +54,7 @@ pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Fa
     } = Subject::of(&run, &repo_id).await?;
     let type_id = request.unit_type_id.as_str().unwrap_or_default().to_owned();
     if !plugin.descriptor().types.contains(&type_id.as_str()) {
-        return Err(Failure::Error(PulpError::execution(
-            "Invalid unit type for repository",
-        )));
+        return Err(Error::fault("Invalid unit type for repository"));
     }
     let overriding = document("override_config", request.override_config)?;
     let mut metadata = document("unit_metadata", request.unit_metadata)?;
@@ -64,8 +62,7 @@ pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Fa
         None | Some(Value::Null) => None,
         Some(data @ Value::Object(_)) => Some(data),
         Some(other) => {
-            let error = PulpError::wrong_type(USER_METADATA, "dict", &other);
-            return Err(Failure::Error(error));
+            return Err(PulpError::wrong_type(USER_METADATA, "dict", &other).into());
         }
     };
     let upload = Upload {
@@ -87,30 +84,18 @@ pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Fa
         Err(ContentError::Failed {
             summary, details, ..
         }) => {
-            return Err(Failure::Error(refused(
-                &importer.type_id,
-                &type_id,
-                &repo_id,
-                &summary,
-                &details,
-            )));
+            return Err(refused(&importer.type_id, &type_id, &repo_id, &summary, &details).into());
         }
-        Err(ContentError::Cancelled) => return Err(Failure::Cancelled),
-        Err(error) => return Err(Failure::Error(error.into())),
+        Err(error) => return Err(error.into()),
     };
-    ctx.stages
-        .drain()
-        .await
-        .map_err(|error| Failure::Error(error.into()))?;
+    ctx.stages.drain().await?;
     let last = run.last().await?;
     let now = engine.clock.now();
     if !acting::is_discreet() {
         // A super-user's word on a document holds wherever that very document is, as in Pulp.
-        let spread = last.documents_spread(&repo_id, now).await;
-        spread.map_err(from_store)?;
+        last.documents_spread(&repo_id, now).await?;
     }
-    let committed = last.content_commit(&repo_id, now).await;
-    let committed = committed.map_err(from_store)?;
+    let committed = last.content_commit(&repo_id, now).await?;
     let result =
         json!({ "success_flag": true, "summary": report.summary, "details": report.details });
     let done = Done {
@@ -150,7 +135,7 @@ fn refused(
 }
 
 /// The uploaded bytes; `None` when nothing was uploaded under that id, which is right for units without a file.
-async fn open(run: &Run, upload_id: &Value) -> Result<Option<File>, PulpError> {
+async fn open(run: &Run, upload_id: &Value) -> Result<Option<File>, Error> {
     let Some(id) = upload_id
         .as_str()
         .and_then(|text| Uuid::parse_str(text).ok())
@@ -158,13 +143,9 @@ async fn open(run: &Run, upload_id: &Value) -> Result<Option<File>, PulpError> {
         return Ok(None);
     };
     let uploads = run.engine.blobs.uploads();
-    match uploads.len(id).await.map_err(|error| from_blobs(&error))? {
+    match uploads.len(id).await? {
         None => Ok(None),
-        Some(_) => uploads
-            .open(id)
-            .await
-            .map(Some)
-            .map_err(|error| from_blobs(&error)),
+        Some(_) => uploads.open(id).await.map(Some).map_err(Error::from),
     }
 }
 
@@ -222,14 +203,14 @@ impl UploadContext for Context<'_> {
                 }
                 let count = file.read(&mut buffer)?;
                 if count == 0 {
-                    return writer.whole().map_err(ContentError::other);
+                    return writer.whole().map_err(platform);
                 }
                 std::io::Write::write_all(&mut writer, &buffer[..count])?;
             }
         };
         let whole = blocking::run(copy).await??;
         check(whole.stored())?;
-        let keep = move || whole.keep().map_err(ContentError::other);
+        let keep = move || whole.keep().map_err(platform);
         blocking::run(keep).await?
     }
 
@@ -255,12 +236,12 @@ impl UploadContext for Context<'_> {
         let key = key.digest(kind);
         let store = &self.run.store;
         let found = store.units_known(&self.repo.id, unit.type_id, &[key]).await;
-        let found = found.map_err(ContentError::other)?.remove(&key);
+        let found = found.map_err(platform)?.remove(&key);
         let Some(own) = found.unwrap_or_default().into_iter().find(|unit| unit.own) else {
             return Ok(None);
         };
         let unit = store.unit_get(unit.type_id, own.id).await;
-        Ok(unit.map_err(ContentError::other)?.map(|unit| unit.doc))
+        Ok(unit.map_err(platform)?.map(|unit| unit.doc))
     }
 
     async fn stage(&self, mut units: Vec<WantedUnit>) -> Result<(), ContentError> {
@@ -271,11 +252,11 @@ impl UploadContext for Context<'_> {
         }
         let observer: Arc<dyn StageObserver> = Arc::new(Quiet);
         self.stages.stage(units, &observer).await?;
-        self.stages.drain().await
+        Ok(self.stages.drain().await?)
     }
 
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        units::remove(&self.run.store, type_id, units).await
+        Ok(units::remove(&self.run.store, type_id, units).await?)
     }
 
     async fn learn(
@@ -284,14 +265,14 @@ impl UploadContext for Context<'_> {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
-        units::learn(&self.run.store, type_id, field, &values).await
+        Ok(units::learn(&self.run.store, type_id, field, &values).await?)
     }
 
     async fn units_after(
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::after(&self.run.store, &self.repo.id, &select).await
+        Ok(units::after(&self.run.store, &self.repo.id, &select).await?)
     }
 }
 

@@ -4,7 +4,6 @@
 use pith_core::clock::Clock;
 use pith_core::error::PulpError;
 use pith_core::{ObjectId, Operation};
-use pith_engine::error::from_store;
 use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, Store, User};
 use serde_json::json;
@@ -13,10 +12,11 @@ use uuid::Uuid;
 use super::users::{changed, grant_defaults};
 use super::{give_role, grant};
 use crate::auth::{FIRST_ADMIN, hash_password};
+use crate::error::wire;
 
 /// The role of super-users, made when it is not there, with the rights of those who have it already.
 async fn super_users(change: &mut PeopleChange, clock: &dyn Clock) -> Result<Role, PulpError> {
-    if let Some(role) = change.role(SUPER_USERS).await.map_err(from_store)? {
+    if let Some(role) = change.role(SUPER_USERS).await.map_err(wire)? {
         return Ok(role);
     }
     let role = Role {
@@ -26,9 +26,9 @@ async fn super_users(change: &mut PeopleChange, clock: &dyn Clock) -> Result<Rol
         description: json!("Role indicates users with admin privileges"),
         grants: Some(vec![("/".to_owned(), Operation::ALL.to_vec())]),
     };
-    change.role_create(&role).await.map_err(from_store)?;
+    change.role_create(&role).await.map_err(wire)?;
     // Made by a pith that had no permissions.
-    for member in change.members(SUPER_USERS).await.map_err(from_store)? {
+    for member in change.members(SUPER_USERS).await.map_err(wire)? {
         grant_defaults(change, &member.login).await?;
         grant(change, &member.login, "/", &Operation::ALL).await?;
     }
@@ -46,22 +46,22 @@ pub async fn ensure_first_admin(
     clock: &dyn Clock,
     password: Option<String>,
 ) -> Result<Option<String>, PulpError> {
-    let role = store.role_get(SUPER_USERS).await.map_err(from_store)?;
-    let somebody = store.any_super_user().await.map_err(from_store)?;
+    let role = store.role_get(SUPER_USERS).await.map_err(wire)?;
+    let somebody = store.any_super_user().await.map_err(wire)?;
     if somebody && role.is_some() {
         return Ok(None);
     }
     let password = password.unwrap_or_else(|| Uuid::new_v4().simple().to_string()[..20].to_owned());
     let hash = hash_password(password.clone()).await?;
-    let mut change = store.people_change().await.map_err(from_store)?;
+    let mut change = store.people_change().await.map_err(wire)?;
     let role = super_users(&mut change, clock).await?;
     // Another process may have been faster.
-    let members = change.members(SUPER_USERS).await.map_err(from_store)?;
+    let members = change.members(SUPER_USERS).await.map_err(wire)?;
     if !members.is_empty() {
-        change.commit().await.map_err(from_store)?;
+        change.commit().await.map_err(wire)?;
         return Ok(None);
     }
-    let known = change.user(FIRST_ADMIN).await.map_err(from_store)?;
+    let known = change.user(FIRST_ADMIN).await.map_err(wire)?;
     let is_new = known.is_none();
     let mut admin = known.unwrap_or_else(|| User {
         login: FIRST_ADMIN.to_owned(),
@@ -74,10 +74,10 @@ pub async fn ensure_first_admin(
     admin.password_hash = Some(hash);
     admin.password_changed = changed(clock.now(), admin.password_changed);
     if is_new {
-        change.user_create(&admin).await.map_err(from_store)?;
+        change.user_create(&admin).await.map_err(wire)?;
         grant_defaults(&mut change, FIRST_ADMIN).await?;
     }
     give_role(&mut change, &mut admin, &role).await?;
-    change.commit().await.map_err(from_store)?;
+    change.commit().await.map_err(wire)?;
     Ok(Some(password))
 }

@@ -10,12 +10,12 @@ mod users;
 
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, Operation, Rights};
-use pith_engine::error::from_store;
 use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::Value;
 
 use crate::auth::Principal;
+use crate::error::wire;
 
 pub use defaults::ensure_first_admin;
 pub use permissions::Way;
@@ -112,16 +112,13 @@ async fn set(
     resource: &str,
     next: impl FnOnce(&[Operation]) -> Vec<Operation>,
 ) -> Result<(), PulpError> {
-    let had = change
-        .operations(login, resource)
-        .await
-        .map_err(from_store)?;
+    let had = change.operations(login, resource).await.map_err(wire)?;
     let next = next(&had);
     if next.len() == had.len() {
         return Ok(());
     }
     let set = change.operations_set(login, resource, &next);
-    set.await.map_err(from_store)
+    set.await.map_err(wire)
 }
 
 /// The operations of both, in the order in which they came, each once.
@@ -153,7 +150,7 @@ async fn revoke_of_role(
 ) -> Result<(), PulpError> {
     let mut taken = operations.to_vec();
     for other in user.roles.iter().filter(|other| *other != role) {
-        if let Some(other) = change.role(other).await.map_err(from_store)? {
+        if let Some(other) = change.role(other).await.map_err(wire)? {
             taken = without(&taken, other.operations(resource));
         }
     }
@@ -170,7 +167,7 @@ async fn give_role(
         return Ok(());
     }
     user.roles.push(role.id.clone());
-    change.user_save(user).await.map_err(from_store)?;
+    change.user_save(user).await.map_err(wire)?;
     for (resource, operations) in role.grants.iter().flatten() {
         grant(change, &user.login, resource, operations).await?;
     }
@@ -187,7 +184,7 @@ async fn take_role(
         return Ok(());
     }
     user.roles.retain(|id| *id != role.id);
-    change.user_save(user).await.map_err(from_store)?;
+    change.user_save(user).await.map_err(wire)?;
     for (resource, operations) in role.grants.iter().flatten() {
         revoke_of_role(change, user, &role.id, resource, operations).await?;
     }

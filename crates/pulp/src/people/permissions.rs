@@ -2,7 +2,6 @@
 
 use pith_core::error::PulpError;
 use pith_core::{Document, Operation};
-use pith_engine::error::from_store;
 use pith_store::users::SUPER_USERS;
 use pith_store::{Permission, Role};
 use serde_json::{Value, json};
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use super::{grant, revoke, revoke_of_role, with, without};
 use crate::Pulp;
 use crate::auth::SYSTEM;
+use crate::error::wire;
 
 /// The two changes of rights: something is given or taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Pulp {
         resource: Option<&str>,
     ) -> Result<Vec<Value>, PulpError> {
         let found = self.engine.store.permissions_list(resource).await;
-        Ok(found.map_err(from_store)?.iter().map(document).collect())
+        Ok(found.map_err(wire)?.iter().map(document).collect())
     }
 
     /// Lets a user do more or less on a resource.
@@ -136,13 +136,8 @@ impl Pulp {
         }
         let nobody = || PulpError::invalid_value(&["login"]);
         let login = request.whose.as_str().ok_or_else(nobody)?;
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
-        let user = change.user(login).await.map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+        let user = change.user(login).await.map_err(wire)?;
         user.ok_or_else(nobody)?;
         let Some(resource) = request.resource else {
             return Ok(());
@@ -151,7 +146,7 @@ impl Pulp {
             Way::Grant => grant(&mut change, login, resource, &request.operations).await?,
             Way::Revoke => revoke(&mut change, login, resource, &request.operations).await?,
         }
-        change.commit().await.map_err(from_store)
+        change.commit().await.map_err(wire)
     }
 
     /// Lets a role grant more or less on a resource, to those who have it now too.
@@ -170,21 +165,16 @@ impl Pulp {
         }
         let nothing = || PulpError::invalid_value(&["role_id"]);
         let id = request.whose.as_str().ok_or_else(nothing)?;
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
-        let role = change.role(id).await.map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+        let role = change.role(id).await.map_err(wire)?;
         let mut role = role.ok_or_else(nothing)?;
         let Some(resource) = request.resource else {
             return Ok(());
         };
         let operations = &request.operations;
         changed(&mut role, way, resource, operations);
-        change.role_save(&role).await.map_err(from_store)?;
-        for member in change.members(id).await.map_err(from_store)? {
+        change.role_save(&role).await.map_err(wire)?;
+        for member in change.members(id).await.map_err(wire)? {
             match way {
                 Way::Grant => grant(&mut change, &member.login, resource, operations).await?,
                 Way::Revoke => {
@@ -192,6 +182,6 @@ impl Pulp {
                 }
             }
         }
-        change.commit().await.map_err(from_store)
+        change.commit().await.map_err(wire)
     }
 }

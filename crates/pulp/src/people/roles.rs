@@ -2,7 +2,6 @@
 
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId};
-use pith_engine::error::from_store;
 use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use super::users::{document as user_document, keep_a_super_user, last_member};
 use super::{delta, give_role, may_give, no_role, no_user, take_role};
 use crate::Pulp;
 use crate::auth::Principal;
+use crate::error::wire;
 
 /// Letters, digits, `-` and `_`.
 fn is_role_id(id: &str) -> bool {
@@ -70,7 +70,7 @@ pub(super) fn stored_document(role: &Role) -> Value {
 }
 
 async fn existing(change: &mut PeopleChange, id: &str) -> Result<Role, PulpError> {
-    let role = change.role(id).await.map_err(from_store)?;
+    let role = change.role(id).await.map_err(wire)?;
     role.ok_or_else(|| no_role(id))
 }
 
@@ -88,8 +88,8 @@ impl Pulp {
     /// # Errors
     /// When the database fails.
     pub async fn role_documents(&self) -> Result<Vec<Value>, PulpError> {
-        let roles = self.engine.store.roles_list().await.map_err(from_store)?;
-        let users = self.engine.store.users_list().await.map_err(from_store)?;
+        let roles = self.engine.store.roles_list().await.map_err(wire)?;
+        let users = self.engine.store.users_list().await.map_err(wire)?;
         Ok(roles
             .iter()
             .map(|role| document(role, &members(&users, &role.id)))
@@ -101,9 +101,9 @@ impl Pulp {
     /// # Errors
     /// 404 when there is none.
     pub async fn role_document(&self, id: &str) -> Result<Value, PulpError> {
-        let role = self.engine.store.role_get(id).await.map_err(from_store)?;
+        let role = self.engine.store.role_get(id).await.map_err(wire)?;
         let role = role.ok_or_else(|| no_role(id))?;
-        let users = self.engine.store.users_list().await.map_err(from_store)?;
+        let users = self.engine.store.users_list().await.map_err(wire)?;
         Ok(document(&role, &members(&users, id)))
     }
 
@@ -124,14 +124,9 @@ impl Pulp {
             description: body.get("description").cloned().unwrap_or_default(),
             grants: None,
         };
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
-        change.role_create(&role).await.map_err(from_store)?;
-        change.commit().await.map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+        change.role_create(&role).await.map_err(wire)?;
+        change.commit().await.map_err(wire)?;
         Ok(stored_document(&role))
     }
 
@@ -140,12 +135,7 @@ impl Pulp {
     /// # Errors
     /// 404 when there is none, 400 for anything else than `display_name` and `description`.
     pub async fn role_update(&self, id: &str, body: &Document) -> Result<Value, PulpError> {
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
         let mut role = existing(&mut change, id).await?;
         for (key, value) in delta(body)? {
             match key.as_str() {
@@ -158,8 +148,8 @@ impl Pulp {
                 }
             }
         }
-        change.role_save(&role).await.map_err(from_store)?;
-        change.commit().await.map_err(from_store)?;
+        change.role_save(&role).await.map_err(wire)?;
+        change.commit().await.map_err(wire)?;
         Ok(stored_document(&role))
     }
 
@@ -168,21 +158,16 @@ impl Pulp {
     /// # Errors
     /// 404 when there is none, 400 for the one of super-users.
     pub async fn role_delete(&self, id: &str) -> Result<(), PulpError> {
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
         let role = existing(&mut change, id).await?;
         if id == SUPER_USERS {
             return Err(PulpError::data(format!("Role {id} cannot be changed")));
         }
-        for mut member in change.members(id).await.map_err(from_store)? {
+        for mut member in change.members(id).await.map_err(wire)? {
             take_role(&mut change, &mut member, &role).await?;
         }
-        change.role_delete(id).await.map_err(from_store)?;
-        change.commit().await.map_err(from_store)
+        change.role_delete(id).await.map_err(wire)?;
+        change.commit().await.map_err(wire)
     }
 
     /// Those who have a role.
@@ -190,9 +175,9 @@ impl Pulp {
     /// # Errors
     /// 404 when there is no such role.
     pub async fn role_members(&self, id: &str) -> Result<Vec<Value>, PulpError> {
-        let role = self.engine.store.role_get(id).await.map_err(from_store)?;
+        let role = self.engine.store.role_get(id).await.map_err(wire)?;
         role.ok_or_else(|| no_role(id))?;
-        let users = self.engine.store.users_list().await.map_err(from_store)?;
+        let users = self.engine.store.users_list().await.map_err(wire)?;
         let members = users.iter().filter(|user| user.has_role(id));
         Ok(members.map(user_document).collect())
     }
@@ -211,21 +196,16 @@ impl Pulp {
             None | Some(Value::Null) => return Err(PulpError::invalid_values(&[Value::Null])),
             Some(login) => login.as_str(),
         };
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
         let role = existing(&mut change, id).await?;
         let user = match login {
-            Some(login) => change.user(login).await.map_err(from_store)?,
+            Some(login) => change.user(login).await.map_err(wire)?,
             None => None,
         };
         let mut user = user.ok_or_else(|| PulpError::invalid_value(&["login"]))?;
         may_give(by, &role)?;
         give_role(&mut change, &mut user, &role).await?;
-        change.commit().await.map_err(from_store)
+        change.commit().await.map_err(wire)
     }
 
     /// Takes a role from a user; nothing happens when they do not have it.
@@ -233,19 +213,14 @@ impl Pulp {
     /// # Errors
     /// 404 when there is no such role or user, 400 for the last super-user.
     pub async fn role_member_remove(&self, id: &str, login: &str) -> Result<(), PulpError> {
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
         let role = existing(&mut change, id).await?;
-        let user = change.user(login).await.map_err(from_store)?;
+        let user = change.user(login).await.map_err(wire)?;
         let mut user = user.ok_or_else(|| no_user(login))?;
         if id == SUPER_USERS {
             keep_a_super_user(&mut change, &user, last_member).await?;
         }
         take_role(&mut change, &mut user, &role).await?;
-        change.commit().await.map_err(from_store)
+        change.commit().await.map_err(wire)
     }
 }

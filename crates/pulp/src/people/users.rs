@@ -4,7 +4,6 @@ use pith_core::clock::{SignedDuration, Timestamp};
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Operation};
 use pith_engine::acting;
-use pith_engine::error::from_store;
 use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use super::{delta, give_role, grant, may_become, may_give, no_role, no_user, take_role};
 use crate::Pulp;
 use crate::auth::Principal;
+use crate::error::wire;
 use crate::passwords::Passwords;
 
 /// Longest password, in bytes: more would only be work for whoever checks it.
@@ -137,7 +137,7 @@ pub(super) async fn keep_a_super_user(
     if !user.has_role(SUPER_USERS) {
         return Ok(());
     }
-    let members = change.members(SUPER_USERS).await.map_err(from_store)?;
+    let members = change.members(SUPER_USERS).await.map_err(wire)?;
     if members.iter().any(|member| member.login != user.login) {
         return Ok(());
     }
@@ -220,7 +220,7 @@ async fn set_roles(
         give_role(change, user, role).await?;
     }
     for id in gone {
-        match change.role(&id).await.map_err(from_store)? {
+        match change.role(&id).await.map_err(wire)? {
             Some(role) => take_role(change, user, &role).await?,
             None => user.roles.retain(|role| *role != id),
         }
@@ -234,7 +234,7 @@ impl Pulp {
     /// # Errors
     /// When the database fails.
     pub async fn user_documents(&self) -> Result<Vec<Value>, PulpError> {
-        let users = self.engine.store.users_list().await.map_err(from_store)?;
+        let users = self.engine.store.users_list().await.map_err(wire)?;
         Ok(users.iter().map(document).collect())
     }
 
@@ -243,12 +243,7 @@ impl Pulp {
     /// # Errors
     /// 404 when there is none.
     pub async fn user_document(&self, login: &str) -> Result<Value, PulpError> {
-        let user = self
-            .engine
-            .store
-            .user_get(login)
-            .await
-            .map_err(from_store)?;
+        let user = self.engine.store.user_get(login).await.map_err(wire)?;
         user.as_ref().map(document).ok_or_else(|| no_user(login))
     }
 
@@ -267,15 +262,10 @@ impl Pulp {
             password_changed: after(now),
             roles: Vec::new(),
         };
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
-        change.user_create(&user).await.map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+        change.user_create(&user).await.map_err(wire)?;
         grant_defaults(&mut change, login).await?;
-        change.commit().await.map_err(from_store)?;
+        change.commit().await.map_err(wire)?;
         let mut shown = document(&user);
         shown["id"] = json!(user.oid.as_str());
         Ok(shown)
@@ -292,29 +282,19 @@ impl Pulp {
         body: &Document,
         by: &Principal,
     ) -> Result<Value, PulpError> {
-        let known = self
-            .engine
-            .store
-            .user_get(login)
-            .await
-            .map_err(from_store)?;
+        let known = self.engine.store.user_get(login).await.map_err(wire)?;
         if known.is_none() {
             return Err(no_user(login));
         }
         let delta = delta(body)?;
         let update = update_of(delta)?;
         let hash = hashed(&self.passwords, update.password).await?;
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
-        let user = change.user(login).await.map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+        let user = change.user(login).await.map_err(wire)?;
         let mut user = user.ok_or_else(|| no_user(login))?;
         let mut roles = Vec::new();
         for id in update.roles.iter().flatten() {
-            let role = change.role(id).await.map_err(from_store)?;
+            let role = change.role(id).await.map_err(wire)?;
             roles.push(role.ok_or_else(|| no_role(id))?);
         }
         refuse_other_keys(delta)?;
@@ -322,12 +302,7 @@ impl Pulp {
             set_roles(&mut change, &mut user, &roles, by).await?;
         }
         if update.password.is_some() {
-            let rights = self
-                .engine
-                .store
-                .user_rights(login)
-                .await
-                .map_err(from_store)?;
+            let rights = self.engine.store.user_rights(login).await.map_err(wire)?;
             may_become(by, &user, &rights.into_iter().collect())?;
             user.password_hash = hash;
             user.password_changed = changed(self.engine.store.now(), user.password_changed);
@@ -335,8 +310,8 @@ impl Pulp {
         if let Some(name) = update.name {
             user.name = name;
         }
-        change.user_save(&user).await.map_err(from_store)?;
-        change.commit().await.map_err(from_store)?;
+        change.user_save(&user).await.map_err(wire)?;
+        change.commit().await.map_err(wire)?;
         Ok(document(&user))
     }
 
@@ -345,20 +320,15 @@ impl Pulp {
     /// # Errors
     /// 404 when there is none, 400 for the last super-user.
     pub async fn user_delete(&self, login: &str) -> Result<(), PulpError> {
-        let mut change = self
-            .engine
-            .store
-            .people_change()
-            .await
-            .map_err(from_store)?;
-        let user = change.user(login).await.map_err(from_store)?;
+        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+        let user = change.user(login).await.map_err(wire)?;
         let user = user.ok_or_else(|| no_user(login))?;
         keep_a_super_user(&mut change, &user, |login| {
             format!("The last superuser [{login}] cannot be deleted")
         })
         .await?;
-        change.user_delete(login).await.map_err(from_store)?;
-        change.commit().await.map_err(from_store)
+        change.user_delete(login).await.map_err(wire)?;
+        change.commit().await.map_err(wire)
     }
 }
 

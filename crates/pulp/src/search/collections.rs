@@ -6,7 +6,6 @@ use futures::TryStreamExt;
 use pith_core::Document;
 use pith_core::criteria::{Criteria, Effort, SortKey, sort_values};
 use pith_core::error::PulpError;
-use pith_engine::error::from_store;
 use pith_store::{BatchStream, Repository, Store, StoreError, Window};
 use serde_json::{Value, json};
 
@@ -14,6 +13,7 @@ use super::length::{Labour, Searching, at_once};
 use super::prepare::{self, Identity, Otherwise};
 use super::ranking::weight;
 use super::{Ranking, narrowing};
+use crate::error::wire;
 use crate::repositories::{self, Dates, Expand};
 use crate::{Pulp, distributors, present};
 
@@ -214,7 +214,7 @@ async fn select_judged<T>(
         .map(|limit| limit.saturating_add(skip));
     let mut found = 0;
     while enough.is_none_or(|enough| found < enough)
-        && let Some(batch) = batches.try_next().await.map_err(from_store)?
+        && let Some(batch) = batches.try_next().await.map_err(wire)?
     {
         let judged = labour.each(batch, |effort, item| {
             if let Some(hit) = judge(effort, &keys, &item) {

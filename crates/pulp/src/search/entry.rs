@@ -6,11 +6,11 @@ use std::sync::Arc;
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
-use pith_engine::error::from_store;
 
 use super::length::Labour;
 use super::listed::Listing;
 use super::units::{DocumentStream, Search};
+use crate::error::wire;
 use crate::{Pulp, present};
 
 impl Pulp {
@@ -79,7 +79,7 @@ impl Pulp {
         asked: Option<&[String]>,
     ) -> Result<Vec<String>, PulpError> {
         let counts = self.engine.store.repository_unit_counts(repo_id).await;
-        let types = counts.map_err(from_store)?.into_keys();
+        let types = counts.map_err(wire)?.into_keys();
         Ok(types
             .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
             .collect())
@@ -133,7 +133,7 @@ impl Pulp {
             .store
             .unit_get(type_id, id)
             .await
-            .map_err(from_store)?
+            .map_err(wire)?
         else {
             return Ok(None);
         };
@@ -154,7 +154,7 @@ impl Pulp {
                 .store
                 .unit_parts(&[id], &names)
                 .await
-                .map_err(from_store)?;
+                .map_err(wire)?;
             found.remove(&id).unwrap_or_default()
         };
         let mut document = present::unit_document(&self.engine.registry, unit, parts, true);

@@ -6,12 +6,12 @@ use futures::TryStreamExt;
 use pith_content::Listed;
 use pith_core::Document;
 use pith_core::error::PulpError;
-use pith_engine::error::from_store;
 use pith_store::{RawDocument, StreamedUnit, UnitQuery};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::units::Search;
+use crate::error::wire;
 
 /// The names that units of a repository list, by the flag that tells.
 pub(super) type Names = HashMap<&'static str, HashSet<String>>;
@@ -89,8 +89,8 @@ impl Search {
                 ..UnitQuery::default()
             };
             let found = names.entry(listed.flag).or_default();
-            let mut units = self.engine.store.units_stream(&query).map_err(from_store)?;
-            while let Some(batch) = units.try_next().await.map_err(from_store)? {
+            let mut units = self.engine.store.units_stream(&query).map_err(wire)?;
+            while let Some(batch) = units.try_next().await.map_err(wire)? {
                 for streamed in batch {
                     (listed.names)(&streamed.unit.doc, found);
                 }

@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 use pith_core::criteria::{SortKey, compare_by};
 use pith_core::error::PulpError;
 use pith_core::{Pool, Taken};
-use pith_engine::error::from_store;
 use pith_store::reading;
 use serde_json::Value;
+
+use crate::error::wire;
 
 /// The first `wanted` items under a sort, however many are offered. Equal ones keep the order in which they came.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl<T> Ranking<T> {
         }
         self.prune(self.wanted.unwrap_or(usize::MAX));
         // From here on it is the request's.
-        reading::count(self.held).map_err(from_store)?;
+        reading::count(self.held).map_err(wire)?;
         Ok(self
             .items
             .into_iter()

@@ -8,7 +8,6 @@ use futures::{StreamExt, TryStreamExt};
 use pith_content::json_text;
 use pith_core::Document;
 use pith_core::error::PulpError;
-use pith_engine::error::from_store;
 use pith_engine::parts::named;
 use pith_store::{RawDocument, StreamedUnit, Unit};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -16,6 +15,7 @@ use serde_json::{Number, Value};
 
 use super::listed::Names;
 use super::units::{DocumentStream, Search, Shown};
+use crate::error::wire;
 use crate::present;
 
 /// Bytes of a document of usual size.
@@ -48,7 +48,7 @@ impl Search {
                 shown.collect()
             }
         };
-        Ok(units.map_err(from_store).and_then(show).boxed())
+        Ok(units.map_err(wire).and_then(show).boxed())
     }
 
     fn show_raw(

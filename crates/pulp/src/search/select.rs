@@ -5,13 +5,14 @@ use futures::TryStreamExt;
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
-use pith_engine::error::from_store;
+use pith_engine::Error;
 use pith_engine::run::Selection;
 use pith_store::{TaskStore, UnitFilter, UnitQuery};
 use serde_json::Value;
 
 use super::units::{Search, Shown};
 use crate::Pulp;
+use crate::error::wire;
 
 /// Units of a repository that fulfil criteria, given as a client sent them.
 pub(crate) struct Selected<'a> {
@@ -21,10 +22,10 @@ pub(crate) struct Selected<'a> {
 
 #[async_trait]
 impl Selection for Selected<'_> {
-    async fn stage(&self, store: &TaskStore, repo_id: &str, remove: bool) -> Result<(), PulpError> {
-        let criteria = UnitCriteria::parse(&self.criteria)?;
+    async fn stage(&self, store: &TaskStore, repo_id: &str, remove: bool) -> Result<(), Error> {
+        let criteria = UnitCriteria::parse(&self.criteria).map_err(PulpError::from)?;
         let staged = self.pulp.stage_selected(store, repo_id, criteria, remove);
-        staged.await
+        Ok(staged.await?)
     }
 }
 
@@ -57,7 +58,7 @@ impl Pulp {
                 ..UnitQuery::default()
             };
             let staged = store.stage_select(&query, remove).await;
-            return staged.map(drop).map_err(from_store);
+            return staged.map(drop).map_err(wire);
         }
         let mut found = search.run().await?;
         while let Some(batch) = found.try_next().await? {
@@ -74,7 +75,7 @@ impl Pulp {
             } else {
                 store.stage_add(&units).await.map(drop)
             };
-            staged.map_err(from_store)?;
+            staged.map_err(wire)?;
         }
         Ok(())
     }

@@ -11,13 +11,13 @@ use pith_core::criteria::{Effort, Filter, SortKey, project, sort_values};
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
 use pith_engine::Engine;
-use pith_engine::error::from_store;
 use pith_store::{BatchStream, Held, Store, StoreError, StreamedUnit, UnitFilter, UnitQuery};
 use serde_json::{Value, json};
 
 use super::Ranking;
 use super::length::Labour;
 use super::listed::Listing;
+use crate::error::wire;
 use crate::present;
 
 /// Documents in batches, made as they are consumed.
@@ -254,7 +254,7 @@ impl Search {
                 .as_ref()
                 .map(|fields| fields.iter().map(String::as_str).collect()),
         };
-        stream(&self.engine.store, &query).map_err(from_store)
+        stream(&self.engine.store, &query).map_err(wire)
     }
 
     /// The unit with its association, both as documents, when the filters hold.
@@ -374,7 +374,7 @@ impl Search {
             .store
             .unit_memberships(&ids)
             .await
-            .map_err(from_store)?;
+            .map_err(wire)?;
         for doc in batch {
             let repos = id_of(doc)
                 .and_then(|id| memberships.remove(&id))
@@ -465,7 +465,7 @@ impl Search {
             .map(|limit| limit.saturating_add(self.skip));
         let mut found = 0;
         while enough.is_none_or(|enough| found < enough)
-            && let Some(mut batch) = units.try_next().await.map_err(from_store)?
+            && let Some(mut batch) = units.try_next().await.map_err(wire)?
         {
             self.relate(&mut batch).await?;
             let judged = self.labour.each(batch, |effort, streamed| {
@@ -493,7 +493,7 @@ impl Search {
     async fn page(&self, ids: &[UnitId], needs: &Needs) -> Result<Vec<Shown>, PulpError> {
         let mut found: HashMap<UnitId, Document> = HashMap::with_capacity(ids.len());
         let mut units = self.query(&self.type_ids, needs, &[], Some(ids.to_vec()), None)?;
-        while let Some(mut batch) = units.try_next().await.map_err(from_store)? {
+        while let Some(mut batch) = units.try_next().await.map_err(wire)? {
             self.relate(&mut batch).await?;
             let judged = self.labour.each(batch, |effort, streamed| {
                 let id = streamed.unit.id;
@@ -532,7 +532,7 @@ impl Running {
                 self.current = Some(self.search.query(&group, &self.needs, sort, None, window)?);
                 continue;
             };
-            let Some(mut batch) = units.try_next().await.map_err(from_store)? else {
+            let Some(mut batch) = units.try_next().await.map_err(wire)? else {
                 self.current = None;
                 continue;
             };

@@ -99,14 +99,14 @@ async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError
     steps.begin(Step::Initialize, 1);
     let scratchpad = ctx.repo().scratchpad.get("checksum_type");
     let algorithm = config::checksum_type(ctx.config(), scratchpad.and_then(Value::as_str))
-        .map_err(ContentError::Other)?;
+        .map_err(ContentError::other)?;
     // Overrides are not validated before a publish.
     if ctx
         .config()
         .get("relative_url")
         .is_some_and(|url| !url.is_string())
     {
-        relative_url::check_form(ctx.config()).map_err(ContentError::Other)?;
+        relative_url::check_form(ctx.config()).map_err(ContentError::other)?;
     }
     if ctx.config().flag("gpg_sign_metadata") == Some(true) {
         return Err(ContentError::other(

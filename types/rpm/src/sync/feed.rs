@@ -280,7 +280,7 @@ impl Feed {
         };
         ctx.fetch(what).await.map_err(|failure| match failure.kind {
             // No other mirror has a disk for us.
-            FetchFailureKind::Ours => ContentError::other(failure.message),
+            FetchFailureKind::Ours => ContentError::Fetch(failure),
             _ => errors::retrieving(&format!(
                 "Error '{}' for {}.",
                 failure.message,

@@ -22,10 +22,10 @@ use pith_content::{ContentError, ContentType};
 use pith_core::error::PulpError;
 use pith_core::task::TaskState;
 use pith_core::{Clock, RelativePath, TaskId};
-use pith_engine::error::from_store;
 use pith_engine::turns::Turn;
 use pith_engine::{Caller, Job};
 use pith_pulp::auth::Principal;
+use pith_pulp::error::wire;
 use pith_store::{Task, reading};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ impl Context {
         }
         self.permit(method, &format!("/repositories/{repo_id}/{operation}"))?;
         let importer = self.shared.pulp.engine.store.importer_get(repo_id).await;
-        let importer = importer.map_err(from_store)?.ok_or_else(missing)?;
+        let importer = importer.map_err(wire)?.ok_or_else(missing)?;
         let of_family = self.family.importers();
         let mut of_family = of_family.iter().map(|own| own.descriptor().id);
         match of_family.any(|own| own == importer.type_id) {
@@ -91,7 +91,7 @@ impl Context {
     }
 
     async fn queue(&self, job: Job) -> Result<TaskId, Refusal> {
-        let task = self.shared.pulp.engine.enqueue(job).await?;
+        let task = self.shared.pulp.enqueue(job).await?;
         self.queued.lock().insert(task);
         Ok(task)
     }
@@ -154,7 +154,7 @@ impl RouteContext for Context {
             StatusCode::NOT_FOUND => return Ok(None),
             other => return Err(Refusal::new(other, format!("'{path}' cannot be read"))),
         }
-        reading::count(most.min(length(&answer))).map_err(from_store)?;
+        reading::count(most.min(length(&answer))).map_err(wire)?;
         let read = axum::body::to_bytes(answer.into_body(), most).await;
         read.map(Some).map_err(Refusal::failed)
     }
@@ -175,7 +175,8 @@ impl RouteContext for Context {
         select: Select,
     ) -> Result<BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>, Refusal> {
         self.permit_on(repo_id, "POST", "search/units/").await?;
-        Ok(self.shared.pulp.engine.units(repo_id, &select)?)
+        let units = self.shared.pulp.engine.units(repo_id, &select);
+        Ok(units.map_err(wire)?)
     }
 
     async fn upload_open(&self) -> Result<UploadId, Refusal> {
@@ -249,7 +250,7 @@ impl RouteContext for Context {
         let wait = async {
             let mut pause = LOOKS.0;
             loop {
-                let found = store.task_get(task).await.map_err(from_store)?;
+                let found = store.task_get(task).await.map_err(wire)?;
                 let found = found.ok_or_else(|| Refusal::not_found("there is no such task"))?;
                 if found.state.is_complete() {
                     return Ok(end_of(found));

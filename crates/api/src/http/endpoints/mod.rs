@@ -22,6 +22,7 @@ use pith_engine::registry::OwnRoute;
 use pith_engine::turns::Turn;
 use pith_engine::{Caller, on_behalf_of};
 use pith_pulp::auth::Principal;
+use pith_pulp::error::wire;
 use pith_trust::PeerCertificate;
 
 use self::context::Context;
@@ -190,7 +191,7 @@ async fn admit(shared: &Shared, own: &OwnRoute, request: &Parts) -> Result<Admit
     match request.method {
         _ if is_reading => {}
         Method::DELETE => engine.make_way().await,
-        _ => engine.require_room()?,
+        _ => engine.require_room().map_err(wire)?,
     }
     let name = principal.as_ref().map(Principal::name);
     Ok(Admitted {

@@ -18,6 +18,7 @@ use pith_store::UnitQuery;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::platform;
 use crate::run::retire::index_of;
 use crate::run::units;
 use crate::worker::Run;
@@ -67,12 +68,7 @@ impl PublishContext for Context<'_> {
             repo: Some(&self.repo.id),
             ..UnitQuery::default()
         };
-        let count = self
-            .run
-            .store
-            .units_count(&query)
-            .await
-            .map_err(ContentError::other)?;
+        let count = self.run.store.units_count(&query).await.map_err(platform)?;
         u64::try_from(count).map_err(ContentError::other)
     }
 
@@ -80,7 +76,7 @@ impl PublishContext for Context<'_> {
         &self,
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::present(&self.run.store, &self.repo.id, &select)
+        Ok(units::present(&self.run.store, &self.repo.id, &select)?)
     }
 
     async fn outline(
@@ -88,7 +84,12 @@ impl PublishContext for Context<'_> {
         type_id: &'static str,
         fields: &'static [&'static str],
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        units::outline(&self.run.store, &self.repo.id, type_id, fields)
+        Ok(units::outline(
+            &self.run.store,
+            &self.repo.id,
+            type_id,
+            fields,
+        )?)
     }
 
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
@@ -96,7 +97,7 @@ impl PublishContext for Context<'_> {
         let units = store
             .units_pick(select.type_id, ids, select.fields, select.parts)
             .await
-            .map_err(ContentError::other)?;
+            .map_err(platform)?;
         Ok(units::to_repo_units(units, select.parts))
     }
 
@@ -121,7 +122,7 @@ impl PublishContext for Context<'_> {
         let mut index = self.index.lock();
         index.paths += 1;
         index.bytes += entry.size;
-        index.builder.add(path, entry).map_err(ContentError::other)
+        index.builder.add(path, entry).map_err(platform)
     }
 
     async fn previous(
@@ -132,7 +133,7 @@ impl PublishContext for Context<'_> {
         let list = store
             .publication_list(&self.repo.id, &self.distributor_id)
             .await
-            .map_err(ContentError::other)?;
+            .map_err(platform)?;
         let Some(newest) = list.first() else {
             return Ok(Vec::new());
         };
@@ -146,7 +147,7 @@ impl PublishContext for Context<'_> {
                     tracing::warn!(%error, "the last publication is damaged: publishing as if there were none");
                     return Ok(Vec::new());
                 }
-                entry => entry.map_err(ContentError::other)?,
+                entry => entry.map_err(platform)?,
             };
             if !entry.path.starts_with(prefix) {
                 continue;
@@ -154,7 +155,7 @@ impl PublishContext for Context<'_> {
             let kind = match entry.kind {
                 KindRef::Blob(sha256) => {
                     let there = self.run.engine.blobs.size(sha256).await;
-                    if there.map_err(ContentError::other)?.is_none() {
+                    if there.map_err(platform)?.is_none() {
                         tracing::warn!(%sha256, path = entry.path, "a file of the last publication is lost");
                         continue;
                     }
@@ -174,13 +175,13 @@ impl PublishContext for Context<'_> {
 
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {
         let file = self.run.engine.blobs.open_document(blob).await;
-        Ok(Box::new(file.map_err(ContentError::other)?))
+        Ok(Box::new(file.map_err(platform)?))
     }
 
     async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError> {
         let mut bytes = self.run.engine.blobs.read(blob, None);
         let mut hasher = MultiHasher::new(&[algorithm]);
-        while let Some(piece) = bytes.try_next().await.map_err(ContentError::other)? {
+        while let Some(piece) = bytes.try_next().await.map_err(platform)? {
             hasher.update(&piece);
         }
         let digest = hasher.finish().hex(algorithm);
@@ -193,7 +194,7 @@ impl PublishContext for Context<'_> {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
-        units::learn(&self.run.store, type_id, field, &values).await
+        Ok(units::learn(&self.run.store, type_id, field, &values).await?)
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {

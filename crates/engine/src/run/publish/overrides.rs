@@ -1,9 +1,11 @@
 //! The overrides that a publish takes: none that says more than the stored settings do.
 
+use pith_content::Config;
 use pith_content::publish::{Distributor as Plugin, Mount};
-use pith_content::{Config, ContentError};
 use pith_core::Document;
 use pith_store::Distributor;
+
+use crate::error::Error;
 
 /// Refuses an override that the distributor would not take as its configuration: what is served now would be taken away. Keys
 /// that it does not know have no effect.
@@ -11,7 +13,7 @@ pub(super) fn check_override(
     plugin: &dyn Plugin,
     distributor: &Distributor,
     overriding: &Document,
-) -> Result<(), ContentError> {
+) -> Result<(), Error> {
     let descriptor = plugin.descriptor();
     let mut known = overriding.clone();
     known.retain(|key, _| descriptor.setting(key).is_some());
@@ -21,7 +23,7 @@ pub(super) fn check_override(
     let config = Config::with_override(distributor.config.clone(), known);
     plugin
         .validate(&distributor.repo_id, &config, &[])
-        .map_err(ContentError::Other)?;
+        .map_err(Error::fault)?;
     check_mounts(plugin, distributor, &config)?;
     check_guard(plugin, distributor, &config)
 }
@@ -31,14 +33,14 @@ fn check_guard(
     plugin: &dyn Plugin,
     distributor: &Distributor,
     asked: &Config,
-) -> Result<(), ContentError> {
+) -> Result<(), Error> {
     let stored = plugin.guard(&Config::new(distributor.config.clone()));
     let asked = plugin.guard(asked);
     if asked == stored {
         return Ok(());
     }
     let setting = asked.or(stored).map_or("", |guard| guard.setting);
-    Err(ContentError::other(format!(
+    Err(Error::fault(format!(
         "[{setting}] says who may read what is published, which no override can change; save it in the distributor's settings"
     )))
 }
@@ -49,7 +51,7 @@ fn check_mounts(
     plugin: &dyn Plugin,
     distributor: &Distributor,
     asked: &Config,
-) -> Result<(), ContentError> {
+) -> Result<(), Error> {
     let stored = Config::new(distributor.config.clone());
     let mounts = |config: &Config| plugin.mounts(&distributor.repo_id, config);
     let (stored, asked) = (mounts(&stored), mounts(asked));
@@ -68,7 +70,7 @@ fn check_mounts(
             false => each.join(", "),
         }
     };
-    Err(ContentError::other(format!(
+    Err(Error::fault(format!(
         "the settings of the distributor serve {}, and the override asks for {}: save that in the settings first",
         named(&stored),
         named(&asked)
