@@ -1,13 +1,14 @@
 //! `/v2/repositories/<repo>/actions/` (reference: platform-api §4.5, §4.8).
 
 use pith_core::error::PulpError;
-use pith_engine::Job;
+use pith_engine::{Error, Job};
+use pith_pulp::error::is_missing;
 use serde_json::Value;
 
 use crate::http::{Answer, Call};
 
 /// Queues a sync.
-pub(crate) async fn sync(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn sync(mut call: Call) -> Result<Answer, Error> {
     let mut body = call.object();
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
@@ -16,16 +17,16 @@ pub(crate) async fn sync(mut call: Call) -> Result<Answer, PulpError> {
         repo_id,
         override_config,
     };
-    Answer::queued(call.pulp.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues a publish; whether there is such a distributor is found by the task.
-pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn publish(mut call: Call) -> Result<Answer, Error> {
     let mut body = call.object();
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
     let distributor_id = match body.remove("id") {
-        None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
+        None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"]).into()),
         Some(id) => id,
     };
     let job = Job::Publish {
@@ -33,11 +34,11 @@ pub(crate) async fn publish(mut call: Call) -> Result<Answer, PulpError> {
         distributor_id,
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.pulp.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues the download of what the repository does not have.
-pub(crate) async fn download(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn download(mut call: Call) -> Result<Answer, Error> {
     let body = call.object();
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
@@ -45,18 +46,18 @@ pub(crate) async fn download(mut call: Call) -> Result<Answer, PulpError> {
         None => false,
         Some(Value::Bool(verify)) => *verify,
         Some(other) => {
-            return Err(PulpError::wrong_type("verify_all_units", "boolean", other));
+            return Err(PulpError::wrong_type("verify_all_units", "boolean", other).into());
         }
     };
     let job = Job::DownloadRepository {
         repo_id,
         verify_all_units,
     };
-    Answer::queued(call.pulp.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues the import of an upload; whether repository and upload exist is found by the task.
-pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, Error> {
     let mut body = call.object();
     let mut required = |key: &str| {
         body.remove(key)
@@ -70,7 +71,7 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
     let permitted = call.pulp.upload_permit_value(who, &upload_id).await;
     let upload_id = match permitted {
         Ok(()) => upload_id,
-        Err(error) if error.status == 404 => Value::Null,
+        Err(error) if is_missing(&error) => Value::Null,
         Err(error) => return Err(error),
     };
     let job = Job::ImportUpload {
@@ -81,5 +82,5 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, PulpError> {
         unit_metadata: body.remove("unit_metadata").unwrap_or_default(),
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.pulp.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }

@@ -2,6 +2,7 @@
 
 use pith_core::criteria::Criteria;
 use pith_core::error::PulpError;
+use pith_engine::Error;
 use pith_pulp::distributors::truthy;
 use pith_pulp::search::REPOSITORIES;
 use serde_json::Value;
@@ -16,11 +17,11 @@ fn refused(inner: PulpError) -> PulpError {
 }
 
 /// Queues the work for the repositories that match: one task, or a group of them.
-pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, Error> {
     let mut body = call.object();
     let given = body.remove("repo_criteria").unwrap_or_default();
     if given.is_null() {
-        return Err(PulpError::missing_value(&["repo_criteria"]));
+        return Err(PulpError::missing_value(&["repo_criteria"]).into());
     }
     let criteria = Criteria::parse(&given).map_err(|error| refused(error.into()))?;
     REPOSITORIES.prepared(&criteria).map_err(refused)?;
@@ -30,7 +31,7 @@ pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, PulpError>
             let group = pulp.applicability_regenerate_in_parallel(&criteria);
             Answer::queued_group(group.await?)
         }
-        value if truthy(value.as_ref()) => Err(PulpError::invalid_value(&["parallel"])),
+        value if truthy(value.as_ref()) => Err(PulpError::invalid_value(&["parallel"]).into()),
         _ => Answer::queued(pulp.applicability_regenerate(given).await?),
     }
 }

@@ -4,7 +4,8 @@ use pith_core::Document;
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::PulpError;
 use pith_core::rights::of_repository;
-use pith_engine::{ADDITIONAL_REPOS, Job};
+use pith_engine::{ADDITIONAL_REPOS, Error, Job};
+use pith_pulp::error::is_missing;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -40,7 +41,7 @@ async fn check_additional(
     call: &Call,
     source_repo_id: &str,
     overriding: &mut Document,
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     let Some(additional) = overriding.get(ADDITIONAL_REPOS) else {
         return Ok(());
     };
@@ -50,11 +51,11 @@ async fn check_additional(
             overriding.remove(ADDITIONAL_REPOS);
             return Ok(());
         }
-        other => return Err(PulpError::wrong_type(ADDITIONAL_REPOS, "dict", other)),
+        other => return Err(PulpError::wrong_type(ADDITIONAL_REPOS, "dict", other).into()),
     };
     if map.contains_key(source_repo_id) {
         // It has a destination already, and one package cannot go to two.
-        return Err(PulpError::invalid_values(&[json!(source_repo_id)]));
+        return Err(PulpError::invalid_values(&[json!(source_repo_id)]).into());
     }
     for (source, destination) in map {
         // Who may not look is not told what there is.
@@ -70,7 +71,7 @@ async fn check_additional(
                 None => false,
             };
             if !found {
-                return Err(PulpError::invalid_values(std::slice::from_ref(id)));
+                return Err(PulpError::invalid_values(std::slice::from_ref(id)).into());
             }
         }
     }
@@ -78,30 +79,31 @@ async fn check_additional(
 }
 
 /// Queues a copy.
-pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn copy(mut call: Call) -> Result<Answer, Error> {
     let mut body = call.object();
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
-    let invalid = || PulpError::invalid_value(&["source_repo_id"]);
+    let invalid = || Error::from(PulpError::invalid_value(&["source_repo_id"]));
     let source_repo_id = match body.remove("source_repo_id") {
-        None | Some(Value::Null) => return Err(PulpError::missing_value(&["source_repo_id"])),
+        None | Some(Value::Null) => {
+            return Err(PulpError::missing_value(&["source_repo_id"]).into());
+        }
         Some(Value::String(id)) => id,
         Some(_) => return Err(invalid()),
     };
     // Who may not look is not told whether there is such a repository.
     may_read(&call, &source_repo_id)?;
     if let Err(error) = call.pulp.repository_require(&source_repo_id).await {
-        return Err(if error.status == 404 {
-            invalid()
-        } else {
-            error
+        return Err(match is_missing(&error) {
+            true => invalid(),
+            false => error,
         });
     }
     let criteria = criteria(&mut body)?;
     let mut override_config = match body.remove("override_config") {
         None | Some(Value::Null) => Document::new(),
         Some(Value::Object(map)) => map,
-        Some(other) => return Err(PulpError::wrong_type("override_config", "dict", &other)),
+        Some(other) => return Err(PulpError::wrong_type("override_config", "dict", &other).into()),
     };
     check_additional(&call, &source_repo_id, &mut override_config).await?;
     let job = Job::Associate {
@@ -110,15 +112,15 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, PulpError> {
         criteria,
         override_config,
     };
-    Answer::queued(call.pulp.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Queues a removal.
-pub(crate) async fn remove(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn remove(mut call: Call) -> Result<Answer, Error> {
     let mut body = call.object();
     let criteria = criteria(&mut body)?;
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
     let job = Job::Unassociate { repo_id, criteria };
-    Answer::queued(call.pulp.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }

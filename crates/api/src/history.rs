@@ -3,7 +3,7 @@
 use pith_core::error::PulpError;
 use pith_core::iso8601::DateTime;
 use pith_core::{SignedDuration, Timestamp};
-use pith_pulp::error::wire;
+use pith_engine::Error;
 use pith_pulp::history::to_json;
 use pith_store::{HistoryKind, HistoryQuery};
 use serde_json::Value;
@@ -67,7 +67,7 @@ async fn entries(
     kind: HistoryKind,
     asked: Asked,
     actor_id: Option<&str>,
-) -> Result<Answer, PulpError> {
+) -> Result<Answer, Error> {
     let query = HistoryQuery {
         repo_id: call.param(0),
         actor_id,
@@ -77,23 +77,19 @@ async fn entries(
         end: asked.end.map(end_of_second),
     };
     let found = call.pulp.engine.store.history_list(kind, &query).await;
-    let found: Vec<Value> = found
-        .map_err(wire)?
-        .iter()
-        .map(|entry| to_json(kind, entry))
-        .collect();
+    let found: Vec<Value> = found?.iter().map(|entry| to_json(kind, entry)).collect();
     Answer::json(&found)
 }
 
 /// Returns what syncs did.
-pub(crate) async fn sync(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn sync(call: Call) -> Result<Answer, Error> {
     let asked = asked(&call.query())?;
     call.pulp.repository_require(call.param(0)).await?;
     entries(&call, HistoryKind::Sync, asked, None).await
 }
 
 /// Returns what publishes of one distributor did.
-pub(crate) async fn publish(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn publish(call: Call) -> Result<Answer, Error> {
     let asked = asked(&call.query())?;
     let (repo, distributor) = (call.param(0), call.param(1));
     call.pulp.repository_require(repo).await?;

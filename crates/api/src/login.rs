@@ -2,6 +2,7 @@
 
 use pith_core::error::PulpError;
 use pith_core::{Document, Operation};
+use pith_engine::Error;
 use pith_pulp::auth::Principal;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -9,13 +10,13 @@ use serde_json::json;
 use crate::http::{Answer, Call};
 
 /// Hands out a certificate and its key.
-pub(crate) async fn login(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn login(call: Call) -> Result<Answer, Error> {
     let account = match call.principal()? {
         Principal::User(account) => account,
         // Certificates are for users; a consumer has one from its registration.
         other @ (Principal::Consumer(_) | Principal::System) => {
             other.permit(Operation::Read, "/v2/actions/login/")?;
-            return Err(PulpError::execution("only users can log in"));
+            return Err(PulpError::execution("only users can log in").into());
         }
     };
     let issued = call.pulp.login_certificate(account).await?;

@@ -3,7 +3,7 @@
 use pith_content::{PluginDescriptor, UnitType};
 use pith_core::Sha256;
 use pith_core::error::PulpError;
-use pith_engine::Registry;
+use pith_engine::{Error, Registry};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -39,7 +39,7 @@ fn plugin_document(registry: &Registry, plugin: &PluginDescriptor, href: &str) -
 }
 
 /// Every content type.
-pub(crate) async fn types(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn types(call: Call) -> Result<Answer, Error> {
     let kinds = call.pulp.engine.registry.shown_types();
     let documents: Vec<Value> = kinds
         .map(|kind| type_document(kind, &format!("{BASE}/types/{}/", kind.id)))
@@ -48,7 +48,7 @@ pub(crate) async fn types(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// One content type.
-pub(crate) async fn unit_type(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn unit_type(call: Call) -> Result<Answer, Error> {
     let id = call.param(0);
     let kind = call.pulp.engine.registry.unit_type(id);
     let kind = kind.ok_or_else(|| PulpError::missing_resource(&[("type", id)]))?;
@@ -56,7 +56,7 @@ pub(crate) async fn unit_type(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// Every importer type.
-pub(crate) async fn importers(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn importers(call: Call) -> Result<Answer, Error> {
     let plugins = call.pulp.engine.registry.importers();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
@@ -72,7 +72,7 @@ pub(crate) async fn importers(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// One importer type.
-pub(crate) async fn importer(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn importer(call: Call) -> Result<Answer, Error> {
     let id = call.param(0);
     let plugin = call.pulp.engine.registry.importer(id);
     let plugin = plugin.ok_or_else(|| PulpError::missing_resource(&[("importer_type_id", id)]))?;
@@ -84,7 +84,7 @@ pub(crate) async fn importer(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// Every distributor type.
-pub(crate) async fn distributors(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn distributors(call: Call) -> Result<Answer, Error> {
     let plugins = call.pulp.engine.registry.distributors();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
@@ -100,7 +100,7 @@ pub(crate) async fn distributors(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// One distributor type.
-pub(crate) async fn distributor(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn distributor(call: Call) -> Result<Answer, Error> {
     let id = call.param(0);
     let plugin = call.pulp.engine.registry.distributor(id);
     let plugin =

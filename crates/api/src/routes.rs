@@ -5,6 +5,7 @@ use pith_core::Document;
 use pith_core::error::PulpError;
 /// The right that a caller must have.
 pub use pith_core::rights::Operation;
+use pith_engine::Error;
 use serde_json::Value;
 
 use crate::http::{Answer, Call};
@@ -68,7 +69,7 @@ pub enum Disk {
     Reserve,
 }
 
-pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Result<Answer, PulpError>>;
+pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Result<Answer, Error>>;
 
 /// One operation.
 pub struct Route {

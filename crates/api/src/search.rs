@@ -3,22 +3,19 @@
 use pith_core::Document;
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::error::PulpError;
+use pith_engine::Error;
 use serde_json::{Value, json};
 
 /// The criteria of a POST.
-fn of_body(body: &mut Document) -> Result<Value, PulpError> {
+fn of_body(body: &mut Document) -> Result<Value, Error> {
     match body.remove("criteria") {
-        None | Some(Value::Null) => Err(PulpError::missing_value(&["criteria"])),
+        None | Some(Value::Null) => Err(PulpError::missing_value(&["criteria"]).into()),
         Some(criteria) => Ok(criteria),
     }
 }
 
 /// The criteria of a GET: what is not among `options` is part of them. Texts named in `json` hold JSON.
-fn of_query(
-    pairs: Vec<(String, String)>,
-    options: &[&str],
-    field: bool,
-) -> Result<Value, PulpError> {
+fn of_query(pairs: Vec<(String, String)>, options: &[&str], field: bool) -> Result<Value, Error> {
     let mut criteria = Document::new();
     for (key, value) in pairs {
         match key.as_str() {
@@ -43,7 +40,7 @@ fn of_query(
 }
 
 /// Plain criteria of a POST body.
-pub(crate) fn plain_body(body: &mut Document) -> Result<Criteria, PulpError> {
+pub(crate) fn plain_body(body: &mut Document) -> Result<Criteria, Error> {
     Ok(Criteria::parse(&of_body(body)?)?)
 }
 
@@ -51,22 +48,22 @@ pub(crate) fn plain_body(body: &mut Document) -> Result<Criteria, PulpError> {
 pub(crate) fn plain_query(
     pairs: Vec<(String, String)>,
     options: &[&str],
-) -> Result<Criteria, PulpError> {
+) -> Result<Criteria, Error> {
     Ok(Criteria::parse(&of_query(pairs, options, true)?)?)
 }
 
 /// Returns what of unit association criteria a POST body has; the repository is looked for before they are parsed.
-pub(crate) fn units_body(body: &mut Document) -> Result<Value, PulpError> {
+pub(crate) fn units_body(body: &mut Document) -> Result<Value, Error> {
     of_body(body)
 }
 
 /// Unit association criteria of a query.
-pub(crate) fn units_query(pairs: Vec<(String, String)>) -> Result<Value, PulpError> {
+pub(crate) fn units_query(pairs: Vec<(String, String)>) -> Result<Value, Error> {
     of_query(pairs, &[], false)
 }
 
 /// Reads unit association criteria.
-pub(crate) fn units(criteria: &Value) -> Result<UnitCriteria, PulpError> {
+pub(crate) fn units(criteria: &Value) -> Result<UnitCriteria, Error> {
     Ok(UnitCriteria::parse(criteria)?)
 }
 

@@ -1,9 +1,7 @@
 //! `/v2/content/sources/` and `/v2/content/catalog/` (reference: platform-api §5.4).
 
-use pith_core::error::PulpError;
-use pith_engine::Job;
 use pith_engine::content_sources::ContentSource;
-use pith_pulp::error::wire;
+use pith_engine::{Error, Job};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -14,61 +12,44 @@ fn bad_action() -> Answer {
 }
 
 /// Every content source.
-pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn list(call: Call) -> Result<Answer, Error> {
     let sources = call.pulp.engine.content_sources().await;
     let documents: Vec<Value> = sources.iter().map(ContentSource::document).collect();
     Answer::json(&documents)
 }
 
 /// One content source.
-pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
-    let source = call
-        .pulp
-        .engine
-        .content_source(call.param(0))
-        .await
-        .map_err(wire)?;
+pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
+    let source = call.pulp.engine.content_source(call.param(0)).await?;
     Answer::json(&source.document())
 }
 
 /// Queues reading again what all content sources have.
-pub(crate) async fn refresh_all(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn refresh_all(call: Call) -> Result<Answer, Error> {
     if call.param(0) != "refresh" {
         return Ok(bad_action());
     }
-    Answer::queued(
-        call.pulp
-            .engine
-            .content_sources_refresh()
-            .await
-            .map_err(wire)?,
-    )
+    Answer::queued(call.pulp.engine.content_sources_refresh().await?)
 }
 
 /// Queues reading again what one content source has.
-pub(crate) async fn refresh(call: Call) -> Result<Answer, PulpError> {
-    let source = call
-        .pulp
-        .engine
-        .content_source(call.param(0))
-        .await
-        .map_err(wire)?;
+pub(crate) async fn refresh(call: Call) -> Result<Answer, Error> {
+    let source = call.pulp.engine.content_source(call.param(0)).await?;
     if call.param(1) != "refresh" {
         return Ok(bad_action());
     }
     let job = Job::RefreshContentSource {
         source_id: source.id().to_owned(),
     };
-    Answer::queued(call.pulp.enqueue(job).await?)
+    Answer::queued(call.pulp.engine.enqueue(job).await?)
 }
 
 /// Forgets what a content source has.
-pub(crate) async fn delete_catalog(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn delete_catalog(call: Call) -> Result<Answer, Error> {
     let deleted = call
         .pulp
         .engine
         .content_catalog_delete(call.param(0))
-        .await
-        .map_err(wire)?;
+        .await?;
     Answer::json(&json!({ "deleted": deleted }))
 }

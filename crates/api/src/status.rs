@@ -1,7 +1,7 @@
 //! `/v2/status/` (reference: platform-api §3.1).
 
 use pith_core::clock::SignedDuration;
-use pith_core::error::PulpError;
+use pith_engine::Error;
 use pith_pulp::present::worker_document;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ const PLATFORM_VERSION: &str = "2.21.5";
 const LISTED: SignedDuration = SignedDuration::from_secs(24);
 
 /// The state of the server. Always 200.
-pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
     let store = &call.pulp.engine.store;
     let connected = store.ping().await.is_ok();
     let now = call.pulp.engine.clock.now();

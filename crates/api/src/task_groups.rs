@@ -3,7 +3,7 @@
 use pith_core::Document;
 use pith_core::error::PulpError;
 use pith_core::task::TaskState;
-use pith_pulp::error::wire;
+use pith_engine::Error;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -16,37 +16,27 @@ fn group(call: &Call) -> Result<Uuid, PulpError> {
 }
 
 /// Never there, as in Pulp: call reports of groups name this path, and clients ask the summary.
-pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
-    Err(PulpError::missing_resource(&[(
-        "resource_id",
-        call.param(0),
-    )]))
+pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
+    Err(PulpError::missing_resource(&[("resource_id", call.param(0))]).into())
 }
 
 /// Cancels the tasks of a group.
-pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
-    if call
-        .pulp
-        .engine
-        .cancel_group(group(&call)?)
-        .await
-        .map_err(wire)?
-    {
+pub(crate) async fn cancel(call: Call) -> Result<Answer, Error> {
+    if call.pulp.engine.cancel_group(group(&call)?).await? {
         Ok(Answer::null())
     } else {
-        Err(PulpError::missing_resource(&[]))
+        Err(PulpError::missing_resource(&[]).into())
     }
 }
 
 /// Returns how many tasks of a group are in which state; all zero for a group that has none.
-pub(crate) async fn state_summary(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn state_summary(call: Call) -> Result<Answer, Error> {
     let states = call
         .pulp
         .engine
         .store
         .task_group_states(group(&call)?)
-        .await;
-    let states = states.map_err(wire)?;
+        .await?;
     let mut summary: Document = TaskState::ALL
         .iter()
         .map(|state| (state.name().to_owned(), json!(0)))

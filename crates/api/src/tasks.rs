@@ -4,7 +4,7 @@ use futures::StreamExt;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::task::TaskState;
 use pith_core::{Document, TaskId};
-use pith_pulp::error::wire;
+use pith_engine::Error;
 use pith_pulp::present::{task_document, task_queue};
 use pith_store::{Task, TaskListing, Window};
 use serde_json::Value;
@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::http::{Answer, Call};
 use crate::search;
 
-fn missing(id: &str) -> PulpError {
-    PulpError::missing_resource(&[("resource_id", id)])
+fn missing(id: &str) -> Error {
+    PulpError::missing_resource(&[("resource_id", id)]).into()
 }
 
 fn shown(tasks: &[Task]) -> Vec<Document> {
@@ -34,25 +34,25 @@ fn values(call: &Call, name: &str) -> Vec<String> {
 }
 
 /// Every task that is in no group, or those that have all the tags asked for.
-pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn list(call: Call) -> Result<Answer, Error> {
     let tags = values(&call, "tag");
     let store = &call.pulp.engine.store;
     if tags.is_empty() {
         let batches = store.tasks_stream(TaskListing::default(), Window::default());
-        let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(wire));
+        let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(Error::from));
         return Answer::array(batches).await;
     }
-    Answer::json(&shown(&store.task_list(&tags).await.map_err(wire)?))
+    Answer::json(&shown(&store.task_list(&tags).await?))
 }
 
 /// Deletes the tasks in the states asked for.
-pub(crate) async fn purge(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn purge(call: Call) -> Result<Answer, Error> {
     let names = values(&call, "state");
     if names.is_empty() {
         let text = "No task state given to parameters list for delete.";
         let mut error = PulpError::validation(ErrorDetail::new("PLP1012", text));
         error.status = 403;
-        return Err(error);
+        return Err(error.into());
     }
     let mut states = Vec::with_capacity(names.len());
     for name in &names {
@@ -63,20 +63,23 @@ pub(crate) async fn purge(call: Call) -> Result<Answer, PulpError> {
             _ => {
                 let text = format!("Invalid task state passed to purge: {name}.");
                 let detail = ErrorDetail::new("PLP1011", text).with("state", name.as_str());
-                return Err(PulpError::validation(detail));
+                return Err(PulpError::validation(detail).into());
             }
         }
     }
-    let deleted = call.pulp.engine.store.task_delete_in_states(&states).await;
-    deleted.map_err(wire)?;
+    call.pulp
+        .engine
+        .store
+        .task_delete_in_states(&states)
+        .await?;
     Ok(Answer::no_content())
 }
 
 /// One task.
-pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
     let text = call.param(0);
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
-    let task = call.pulp.engine.store.task_get(id).await.map_err(wire)?;
+    let task = call.pulp.engine.store.task_get(id).await?;
     let task = task.ok_or_else(|| missing(text))?;
     let mut document = task_document(&task);
     document.insert("queue".to_owned(), Value::String(task_queue(&task)));
@@ -84,10 +87,10 @@ pub(crate) async fn read(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// Cancels a task; one that is complete stays as it is.
-pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn cancel(call: Call) -> Result<Answer, Error> {
     let text = call.param(0);
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
-    if call.pulp.engine.cancel(id).await.map_err(wire)? {
+    if call.pulp.engine.cancel(id).await? {
         Ok(Answer::null())
     } else {
         Err(missing(text))
@@ -95,13 +98,13 @@ pub(crate) async fn cancel(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// Searches, with the criteria in the query.
-pub(crate) async fn search_get(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn search_get(call: Call) -> Result<Answer, Error> {
     let criteria = search::plain_query(call.query(), &[])?;
     Answer::json(&call.pulp.task_search(&criteria).await?)
 }
 
 /// Searches, with the criteria in the body.
-pub(crate) async fn search_post(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn search_post(mut call: Call) -> Result<Answer, Error> {
     let criteria = search::plain_body(&mut call.object())?;
     Answer::json(&call.pulp.task_search(&criteria).await?)
 }

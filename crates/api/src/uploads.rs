@@ -1,18 +1,19 @@
 //! `/v2/content/uploads/` (reference: platform-api §5.5).
 
 use pith_core::error::PulpError;
+use pith_engine::Error;
 use serde_json::json;
 
 use crate::http::{Answer, Call, drain};
 
 /// The ids of all uploads of whoever asks.
-pub(crate) async fn list(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn list(call: Call) -> Result<Answer, Error> {
     let ids = call.pulp.uploads_of(call.principal()?).await?;
     Answer::json(&json!({ "upload_ids": ids }))
 }
 
 /// Starts an upload.
-pub(crate) async fn create(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn create(call: Call) -> Result<Answer, Error> {
     let id = call.pulp.upload_start(call.principal()?).await?;
     Answer::created(&json!({
         "upload_id": id,
@@ -21,7 +22,7 @@ pub(crate) async fn create(call: Call) -> Result<Answer, PulpError> {
 }
 
 /// Writes bytes at an offset.
-pub(crate) async fn write(mut call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn write(mut call: Call) -> Result<Answer, Error> {
     let data = call.raw().into_data_stream();
     let offset: u64 = call
         .param(1)
@@ -37,7 +38,7 @@ pub(crate) async fn write(mut call: Call) -> Result<Answer, PulpError> {
 }
 
 /// Forgets an upload, whether or not there was one.
-pub(crate) async fn delete(call: Call) -> Result<Answer, PulpError> {
+pub(crate) async fn delete(call: Call) -> Result<Answer, Error> {
     let id = call.param(0);
     call.pulp.upload_forget(call.principal()?, id).await?;
     Ok(Answer::null())

@@ -4,6 +4,7 @@ use pith_core::error::ErrorDetail;
 use serde_json::Value;
 
 use crate::fetch::FetchFailure;
+use crate::problem::Problems;
 use crate::sync::NoFeed;
 
 /// An error of any type, which keeps its own cause.
@@ -57,6 +58,12 @@ impl ContentError {
 impl From<std::io::Error> for ContentError {
     fn from(error: std::io::Error) -> Self {
         Self::other(error)
+    }
+}
+
+impl From<Problems> for ContentError {
+    fn from(problems: Problems) -> Self {
+        Self::other(problems)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select};
-use crate::{Config, ContentError, PluginDescriptor};
+use crate::{Config, ContentError, PluginDescriptor, Problems};
 
 /// Publishes a group of repositories.
 #[async_trait]
@@ -20,8 +20,8 @@ pub trait GroupDistributor: Send + Sync {
     /// Checks a configuration that somebody wants to store for the group `group_id`.
     ///
     /// # Errors
-    /// The message that goes to the person (400, PLP0000).
-    fn validate(&self, group_id: &str, config: &Config) -> Result<(), String>;
+    /// All that is wrong with it. The person is told (400), by the codes of the problems where they have some.
+    fn validate(&self, group_id: &str, config: &Config) -> Result<(), Problems>;
 
     /// Publishes what the group's repositories have.
     ///

@@ -17,6 +17,7 @@ pub mod fetch;
 pub mod group;
 pub mod headers;
 pub mod json_text;
+pub mod problem;
 pub mod publish;
 pub mod relative_url;
 pub mod roots;
@@ -38,6 +39,7 @@ pub use descriptor::{Inspected, PluginDescriptor, Presented, Setting, SettingKin
 pub use error::ContentError;
 pub use group::GroupDistributor;
 pub use headers::Headers;
+pub use problem::{Problem, Problems, Wording};
 pub use publish::Distributor;
 pub use roots::Root;
 use routes::{Answer, Refusal};

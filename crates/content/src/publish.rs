@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select};
-use crate::{Config, ContentError, Headers, PluginDescriptor};
+use crate::{Config, ContentError, Headers, PluginDescriptor, Problems};
 
 /// Publishes a repository's content.
 #[async_trait]
@@ -24,13 +24,13 @@ pub trait Distributor: Send + Sync {
     /// the same type in other repositories, to find conflicting paths.
     ///
     /// # Errors
-    /// The message that goes to the person (400, PLP0000).
+    /// All that is wrong with it. The person is told (400), by the codes of the problems where they have some.
     fn validate(
         &self,
         repo_id: &str,
         config: &Config,
         others: &[OtherDistributor],
-    ) -> Result<(), String>;
+    ) -> Result<(), Problems>;
 
     /// Tells publications of this writer from those of another one, which are never taken for equal: here, what every new
     /// version of the program changes.

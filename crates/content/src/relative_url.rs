@@ -1,11 +1,12 @@
 //! `relative_url`: where a repository is served below its family's mount, and how two of them get into each other's
 //! way (reference: rpm §10, iso §7).
 
+use pith_core::RelativePath;
 use pith_core::error::type_printed;
 use serde_json::Value;
 
-use crate::Config;
 use crate::publish::OtherDistributor;
+use crate::{Config, Problem};
 
 /// The path a repository is served at: `relative_url` without slashes at its ends, or the repository's id.
 #[must_use]
@@ -16,72 +17,53 @@ pub fn effective<'a>(repo_id: &'a str, config: &'a Config) -> &'a str {
     }
 }
 
-/// Checks the form of `relative_url`.
-///
-/// # Errors
-/// The message for the person.
-pub fn check_form(config: &Config) -> Result<(), String> {
-    match config.get("relative_url") {
-        None => Ok(()),
-        Some(Value::String(url)) if url.starts_with('/') => Err(format!(
-            "Value for [relative_url]  must be be a relative path: {url}"
-        )),
-        Some(Value::String(url)) => {
-            let path = url.trim_matches('/');
-            if path.is_empty() {
-                return Ok(());
-            }
-            // Pulp's words, whatever makes the path unusable.
-            pith_core::RelativePath::new(path)
-                .map(|_| ())
-                .map_err(|_| format!("Value for [relative_url]  must be be a relative path: {url}"))
+/// The setting.
+const SETTING: &str = "relative_url";
+
+/// The problem of the form of `relative_url`.
+#[must_use]
+pub fn form(config: &Config) -> Option<Problem> {
+    let url = match config.get(SETTING)? {
+        Value::String(url) => url,
+        other => {
+            let text = format!(
+                "Configuration value for [{SETTING}] must be a string, but is a {}",
+                type_printed(other)
+            );
+            return Some(Problem::new(SETTING, text));
         }
-        Some(other) => Err(format!(
-            "Configuration value for [relative_url] must be a string, but is a {}",
-            type_printed(other)
-        )),
-    }
+    };
+    let path = url.trim_matches('/');
+    let is_path = path.is_empty() || RelativePath::new(path).is_ok();
+    // Pulp's words, whatever makes the path unusable.
+    (url.starts_with('/') || !is_path).then(|| {
+        let text = format!("Value for [{SETTING}]  must be be a relative path: {url}");
+        Problem::new(SETTING, text)
+    })
 }
 
-/// Checks that no other repository's path equals, holds or lies below the one of `repo_id`.
-///
-/// # Errors
-/// One message for each conflict.
-pub fn check_conflicts(
-    repo_id: &str,
-    config: &Config,
-    others: &[OtherDistributor],
-) -> Result<(), Vec<String>> {
+/// One problem for each other repository whose path equals, holds or lies below the one of `repo_id`.
+#[must_use]
+pub fn conflicts(repo_id: &str, config: &Config, others: &[OtherDistributor]) -> Vec<Problem> {
     let own = effective(repo_id, config);
-    let conflicts: Vec<String> = others
-        .iter()
-        .filter(|other| other.repo_id != repo_id)
-        .filter_map(|other| {
-            let theirs = effective(&other.repo_id, &other.config);
-            let named = other.config.text("relative_url").is_some_and(|url| !url.trim_matches('/').is_empty());
-            let clash = own == theirs || is_below(own, theirs) || is_below(theirs, own);
-            clash.then(|| {
-                if named {
-                    format!(
-                        "Relative URL [{own}] for repository [{repo_id}] conflicts with existing relative URL \
-                         [{theirs}] for repository [{}]",
-                        other.repo_id
-                    )
-                } else {
-                    format!(
-                        "Relative URL [{own}] for repository [{repo_id}] conflicts with repo id for existing \
-                         repository [{}]",
-                        other.repo_id
-                    )
-                }
-            })
-        })
-        .collect();
-    if conflicts.is_empty() {
-        Ok(())
-    } else {
-        Err(conflicts)
-    }
+    let elsewhere = others.iter().filter(|other| other.repo_id != repo_id);
+    let clashes = elsewhere.filter(|other| {
+        let theirs = effective(&other.repo_id, &other.config);
+        own == theirs || is_below(own, theirs) || is_below(theirs, own)
+    });
+    let told = |other: &OtherDistributor| {
+        let theirs = other.config.text(SETTING).map(|url| url.trim_matches('/'));
+        let with = match theirs {
+            None | Some("") => "repo id for existing".to_owned(),
+            Some(theirs) => format!("existing relative URL [{theirs}] for"),
+        };
+        let text = format!(
+            "Relative URL [{own}] for repository [{repo_id}] conflicts with {with} repository [{}]",
+            other.repo_id
+        );
+        Problem::new(SETTING, text)
+    };
+    clashes.map(told).collect()
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
@@ -110,30 +92,31 @@ mod tests {
     #[test]
     fn equal_and_nested_paths_conflict_and_neighbours_do_not() {
         let own = config(json!({"relative_url": "a/b"}));
-        let clash = |value| check_conflicts("r", &own, &[other("o", value)]).is_err();
+        let clash = |value| !conflicts("r", &own, &[other("o", value)]).is_empty();
         assert!(clash(json!({"relative_url": "a/b"})));
         assert!(clash(json!({"relative_url": "a"})));
         assert!(clash(json!({"relative_url": "a/b/c/"})));
         assert!(!clash(json!({"relative_url": "a/bc"})));
         assert!(!clash(json!({})));
-        assert!(check_conflicts("r", &own, &[other("a", json!({}))]).is_err());
-        assert!(check_conflicts("r", &own, &[other("r", json!({"relative_url": "a/b"}))]).is_ok());
+        assert!(!conflicts("r", &own, &[other("a", json!({}))]).is_empty());
+        assert!(conflicts("r", &own, &[other("r", json!({"relative_url": "a/b"}))]).is_empty());
     }
 
     #[test]
     fn only_relative_texts_pass() {
-        assert!(check_form(&config(json!({"relative_url": "a/b/"}))).is_ok());
-        assert!(check_form(&config(json!({"relative_url": ""}))).is_ok());
-        assert!(
-            check_form(&config(json!({"relative_url": "/a"})))
-                .unwrap_err()
-                .ends_with("path: /a")
+        let told = |value| form(&config(json!({ SETTING: value }))).map(|problem| problem.text);
+        assert_eq!(told(json!("a/b/")), None);
+        assert_eq!(told(json!("")), None);
+        assert_eq!(
+            told(json!("/")),
+            Some("Value for [relative_url]  must be be a relative path: /".to_owned())
         );
-        assert!(check_form(&config(json!({"relative_url": "a/../b"}))).is_err());
-        assert!(
-            check_form(&config(json!({"relative_url": 5})))
-                .unwrap_err()
-                .ends_with("<type 'int'>")
-        );
+        for (value, end) in [
+            (json!("/a"), "path: /a"),
+            (json!("a/../b"), "path: a/../b"),
+            (json!(5), "<type 'int'>"),
+        ] {
+            assert!(told(value).unwrap().ends_with(end), "{end}");
+        }
     }
 }

@@ -4,8 +4,8 @@
 use pith_core::error::type_printed;
 use serde_json::Value;
 
-use crate::Config;
 use crate::descriptor::{Setting, SettingKind};
+use crate::{Config, Problem};
 
 /// TLS, proxy, login and limits of the downloads of an importer.
 pub const NETWORK: &[Setting] = &[
@@ -77,9 +77,9 @@ pub const NETWORK: &[Setting] = &[
 /// Seconds that a time-out must stay below.
 const DAY: f64 = 86_400.0;
 
-/// The faults of one of the platform's settings, in Pulp's words where it had some. Other settings have none here.
+/// The problems of one of the platform's settings, in Pulp's words where it had some. Other settings have none here.
 #[must_use]
-pub fn faults(config: &Config, setting: &str) -> Vec<String> {
+pub fn problems(config: &Config, setting: &str) -> Vec<Problem> {
     let found = match setting {
         "feed" => [feed(config), None],
         "ssl_ca_cert" | "ssl_client_cert" => [text(config, setting), None],
@@ -124,91 +124,110 @@ pub fn printed(value: &Value) -> String {
     }
 }
 
-/// The fault of a setting that must be `true` or `false`.
+/// A problem of a setting in the words that most of them have: it `must be` so or so.
 #[must_use]
-pub fn boolean(config: &Config, key: &str) -> Option<String> {
+pub fn parameter(key: &str, is_wrong: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        key,
+        format!("The configuration parameter <{key}> {is_wrong}"),
+    )
+}
+
+/// The problem of a setting that must be `true` or `false`.
+#[must_use]
+pub fn boolean(config: &Config, key: &str) -> Option<Problem> {
     let value = config.get(key).filter(|_| config.flag(key).is_none())?;
-    Some(format!(
-        "The configuration parameter <{key}> must be set to a boolean value, but is currently set to <{}>.",
+    let wrong = format!(
+        "must be set to a boolean value, but is currently set to <{}>.",
         printed(value)
-    ))
+    );
+    Some(parameter(key, wrong))
 }
 
-/// The fault of a setting that must be a text.
+/// The problem of a setting that must be a text.
 #[must_use]
-pub fn text(config: &Config, key: &str) -> Option<String> {
+pub fn text(config: &Config, key: &str) -> Option<Problem> {
     let value = config.get(key).filter(|value| !value.is_string())?;
-    Some(format!(
-        "The configuration parameter <{key}> should be a string, but it was {}.",
-        type_printed(value)
-    ))
+    let wrong = format!("should be a string, but it was {}.", type_printed(value));
+    Some(parameter(key, wrong))
 }
 
-/// The fault of a setting that must be a whole number above zero.
+/// The problem of a setting that must be a whole number above zero.
 #[must_use]
-pub fn positive_integer(config: &Config, key: &str) -> Option<String> {
-    let value = config
-        .get(key)
-        .filter(|_| config.integer(key).is_none_or(|number| number < 1))?;
-    Some(format!(
-        "The configuration parameter <{key}> must be set to a positive integer, but is currently set to <{}>.",
+pub fn positive_integer(config: &Config, key: &str) -> Option<Problem> {
+    let number = config.integer(key);
+    let value = (config.get(key)).filter(|_| number.is_none_or(|number| number < 1))?;
+    let wrong = format!(
+        "must be set to a positive integer, but is currently set to <{}>.",
         printed(value)
-    ))
+    );
+    Some(parameter(key, wrong))
 }
 
-/// The fault of a setting that means nothing without another.
+/// The problem of a setting that must be a whole number, or zero.
 #[must_use]
-pub fn needs(config: &Config, given: &str, needed: &str) -> Option<String> {
-    (config.get(given).is_some() && config.get(needed).is_none()).then(|| {
-        format!(
-            "The configuration parameter <{given}> requires the <{needed}> parameter to also be set."
-        )
+pub fn count(config: &Config, key: &str) -> Option<Problem> {
+    let number = config.integer(key);
+    let value = (config.get(key)).filter(|_| number.is_none_or(|number| number < 0))?;
+    let wrong = format!(
+        "must be set to an integer greater than or equal to zero, but is currently set to <{}>.",
+        printed(value)
+    );
+    Some(parameter(key, wrong))
+}
+
+/// The problem of a setting that means nothing without another.
+#[must_use]
+pub fn needs(config: &Config, given: &str, needed: &str) -> Option<Problem> {
+    let is_alone = config.get(given).is_some() && config.get(needed).is_none();
+    is_alone.then(|| {
+        let wrong = format!("requires the <{needed}> parameter to also be set.");
+        parameter(given, wrong)
     })
 }
 
-fn feed(config: &Config) -> Option<String> {
+fn feed(config: &Config) -> Option<Problem> {
     let is_text = config.get("feed").is_none_or(Value::is_string);
-    (!is_text).then(|| "<feed> must be a string.".to_owned())
+    (!is_text).then(|| Problem::new("feed", "<feed> must be a string."))
 }
 
-fn proxy(config: &Config) -> Option<String> {
+fn proxy(config: &Config) -> Option<Problem> {
     let dependents = ["proxy_password", "proxy_port", "proxy_username"];
     let mut given = dependents.iter().filter(|key| config.get(key).is_some());
     (config.get("proxy_host").is_none() && given.next().is_some()).then(|| {
-        format!(
-            "The configuration parameter <proxy_host> is required when any of the following other parameters are defined: {}.",
+        let wrong = format!(
+            "is required when any of the following other parameters are defined: {}.",
             dependents.join(", ")
-        )
+        );
+        parameter("proxy_host", wrong)
     })
 }
 
-fn port(config: &Config, key: &str) -> Option<String> {
+fn port(config: &Config, key: &str) -> Option<Problem> {
     let most = i64::from(u16::MAX);
     let port = config.integer(key).filter(|port| *port > most);
-    port.map(|_| format!("The configuration parameter <{key}> must be at most {most}."))
+    port.map(|_| parameter(key, format!("must be at most {most}.")))
 }
 
-fn positive_number(config: &Config, key: &str) -> Option<String> {
+fn positive_number(config: &Config, key: &str) -> Option<Problem> {
     let number = config.number(key);
-    let value = config
-        .get(key)
-        .filter(|_| number.is_none_or(|number| number <= 0.0))?;
+    let value = (config.get(key)).filter(|_| number.is_none_or(|number| number <= 0.0))?;
     let shown = number.map_or_else(|| printed(value), |number| format!("{number:?}"));
-    Some(format!(
-        "The configuration parameter <{key}> must be set to a positive numerical value, but is currently set to <{shown}>."
-    ))
+    let wrong =
+        format!("must be set to a positive numerical value, but is currently set to <{shown}>.");
+    Some(parameter(key, wrong))
 }
 
-fn seconds(config: &Config, key: &str) -> Option<String> {
+fn seconds(config: &Config, key: &str) -> Option<Problem> {
     let seconds = config.number(key).filter(|s| *s > 0.0 && *s < DAY);
-    (config.get(key).is_some() && seconds.is_none()).then(|| {
-        format!(
-            "The configuration parameter <{key}> must be a number of seconds above 0 and below {DAY}."
-        )
+    let is_wrong = config.get(key).is_some() && seconds.is_none();
+    is_wrong.then(|| {
+        let wrong = format!("must be a number of seconds above 0 and below {DAY}.");
+        parameter(key, wrong)
     })
 }
 
-fn sites(config: &Config, key: &str) -> Option<String> {
+fn sites(config: &Config, key: &str) -> Option<Problem> {
     let given = config.get(key)?;
     let is_site = |site: &&str| {
         let url = url::Url::parse(site);
@@ -220,11 +239,9 @@ fn sites(config: &Config, key: &str) -> Option<String> {
     };
     let sites = config.list(key);
     let count = given.as_array().map_or(1, Vec::len);
-    (sites.len() != count || !sites.iter().all(is_site)).then(|| {
-        format!(
-            "The configuration parameter <{key}> must be a list of sites such as https://cdn.example.com:8443."
-        )
-    })
+    let is_wrong = sites.len() != count || !sites.iter().all(is_site);
+    let wrong = "must be a list of sites such as https://cdn.example.com:8443.";
+    is_wrong.then(|| parameter(key, wrong))
 }
 
 #[cfg(test)]
@@ -238,9 +255,12 @@ mod tests {
         for setting in NETWORK {
             let nonsense = json!({ setting.name: {"not": "a value"} });
             let config = Config::new(serde_json::from_value(nonsense).unwrap());
-            let faults = faults(&config, setting.name);
-            assert!(!faults.is_empty(), "{} is not checked", setting.name);
-            assert!(faults.iter().all(|fault| fault.contains('<')), "{faults:?}");
+            let problems = problems(&config, setting.name);
+            assert!(!problems.is_empty(), "{} is not checked", setting.name);
+            for problem in problems {
+                assert!(problem.text.contains('<'), "{problem:?}");
+                assert_eq!(problem.field, setting.name);
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::copy::{CopyContext, CopyReport, RemoveContext};
 use crate::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
 use crate::unit::{RepoUnit, Select, WantedUnit};
 use crate::upload::{Upload, UploadContext, UploadReport};
-use crate::{Bent, Config, ContentError, PluginDescriptor};
+use crate::{Bent, Config, ContentError, PluginDescriptor, Problems};
 
 /// Brings content into a repository.
 #[async_trait]
@@ -25,8 +25,8 @@ pub trait Importer: Send + Sync {
     /// Checks a configuration that somebody wants to store.
     ///
     /// # Errors
-    /// The message that goes to the person (400, PLP0000).
-    fn validate(&self, config: &Config) -> Result<(), String>;
+    /// All that is wrong with it. The person is told (400), by the codes of the problems where they have some.
+    fn validate(&self, config: &Config) -> Result<(), Problems>;
 
     /// Where the feed is and how to reach it, read from the configuration.
     fn upstream(&self, config: &Config) -> Upstream;

@@ -141,7 +141,7 @@ impl Engine {
     /// Forgets the retired paths whose grace is over; answers how many.
     pub(crate) async fn retired_expire(&self) -> Result<u64, Error> {
         let since = self.retired_since();
-        self.store.retired_expire(since).await.map_err(Error::from)
+        Ok(self.store.retired_expire(since).await?)
     }
 
     /// Queues a task.

@@ -3,9 +3,10 @@
 
 use std::io::{self, ErrorKind};
 
-use pith_content::ContentError;
 use pith_content::error::BoxError;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
+use pith_content::{ContentError, Problems};
+use pith_core::criteria::CriteriaError;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_store::StoreError;
 
@@ -39,6 +40,9 @@ pub enum Error {
     /// Refused with a code, for what the request says or for what it is about.
     #[error(transparent)]
     Refused(#[from] PulpError),
+    /// A content type refuses a configuration.
+    #[error(transparent)]
+    Invalid(#[from] Problems),
     /// The database failed, or what it has stands against it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,7 +87,7 @@ impl Error {
             Self::Fetch(failure) => is_passing(failure),
             Self::Refused(refused) => matches!(refused.status, 429 | 503 | 507),
             Self::Content(ContentError::Other(source)) | Self::Fault(source) => is_full(&**source),
-            Self::Cancelled | Self::Content(_) => false,
+            Self::Cancelled | Self::Invalid(_) | Self::Content(_) => false,
         }
     }
 }
@@ -108,6 +112,12 @@ fn is_passing(failure: &FetchFailure) -> bool {
             (failure.status).is_some_and(|status| matches!(status, 408 | 429 | 500..))
         }
         _ => false,
+    }
+}
+
+impl From<CriteriaError> for Error {
+    fn from(error: CriteriaError) -> Self {
+        PulpError::from(error).into()
     }
 }
 
@@ -144,7 +154,7 @@ pub(crate) fn platform(error: impl Into<Error>) -> ContentError {
 
 /// PLP0009 as a task shows it: the missing thing by one name and value of any JSON type.
 #[must_use]
-pub fn missing(resources: &[(&str, serde_json::Value)]) -> PulpError {
+pub fn missing(resources: &[(&str, serde_json::Value)]) -> Error {
     let text: Vec<String> = resources
         .iter()
         .map(|(kind, id)| match id {
@@ -156,7 +166,7 @@ pub fn missing(resources: &[(&str, serde_json::Value)]) -> PulpError {
         .iter()
         .map(|(kind, id)| ((*kind).to_owned(), id.clone()))
         .collect();
-    PulpError {
+    let refused = PulpError {
         status: 404,
         detail: Box::new(
             ErrorDetail::new(
@@ -169,7 +179,8 @@ pub fn missing(resources: &[(&str, serde_json::Value)]) -> PulpError {
             .as_object()
             .cloned()
             .unwrap_or_default(),
-    }
+    };
+    refused.into()
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl Scheduler {
         let now = self.engine.clock.now();
         let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
         let taken = self.engine.store.lease_take(NAME, &self.holder, now, until);
-        taken.await.map_err(Error::from)
+        Ok(taken.await?)
     }
 
     /// Runs some of the schedules that are due; whether there may be more.

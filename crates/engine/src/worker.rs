@@ -130,10 +130,10 @@ impl Ends {
             return;
         }
         let (told, repeat) = (self.told(error), error.is_worth_repeating());
-        let cause: &dyn std::error::Error = error;
-        tracing::warn!(error = %told, code = told.code(), cause, repeat, "task failed");
-        if let Some(outage) = error.outage() {
-            tracing::error!(error = cause, "{outage} does not work");
+        let (code, cause) = (told.code(), error as &dyn std::error::Error);
+        match error.outage() {
+            Some(_) => tracing::error!(error = %told, code, cause, repeat, "task failed"),
+            None => tracing::warn!(error = %told, code, cause, repeat, "task failed"),
         }
     }
 }

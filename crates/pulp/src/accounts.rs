@@ -1,16 +1,14 @@
 //! The facts known about users, kept in memory for as long as nobody changes users, roles or permissions.
 
+use pith_engine::Error;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pith_core::clock::Timestamp;
-use pith_core::error::PulpError;
 use pith_core::{ObjectId, Rights};
 use pith_store::Store;
 use pith_store::users::SUPER_USERS;
-
-use crate::error::wire;
 
 /// Accounts beyond which the cache starts anew.
 const CACHED: usize = 10_000;
@@ -54,8 +52,8 @@ impl Accounts {
         &self,
         store: &Store,
         login: &str,
-    ) -> Result<Option<Arc<Account>>, PulpError> {
-        let generation = store.generations().await.map_err(wire)?.people;
+    ) -> Result<Option<Arc<Account>>, Error> {
+        let generation = store.generations().await?.people;
         if let Some((of, account)) = self.0.lock().get(login)
             && *of == generation
         {
@@ -75,9 +73,9 @@ impl Accounts {
     }
 }
 
-async fn load(store: &Store, login: &str) -> Result<Option<Account>, PulpError> {
-    let user = store.user_get(login).await.map_err(wire)?;
-    let granted = store.user_rights(login).await.map_err(wire)?;
+async fn load(store: &Store, login: &str) -> Result<Option<Account>, Error> {
+    let user = store.user_get(login).await?;
+    let granted = store.user_rights(login).await?;
     Ok(user.map(|user| Account {
         super_user: user.has_role(SUPER_USERS),
         login: user.login,

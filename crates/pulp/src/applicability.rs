@@ -6,13 +6,11 @@
 
 use pith_core::TaskId;
 use pith_core::criteria::Criteria;
-use pith_core::error::PulpError;
-use pith_engine::Job;
+use pith_engine::{Error, Job};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Pulp;
-use crate::error::wire;
 
 /// Sets of profiles that one task of a group works on.
 const BATCH: usize = 10;
@@ -22,11 +20,9 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn applicability_regenerate(
-        &self,
-        repo_criteria: Value,
-    ) -> Result<TaskId, PulpError> {
-        self.enqueue(Job::RegenerateApplicability { repo_criteria })
+    pub async fn applicability_regenerate(&self, repo_criteria: Value) -> Result<TaskId, Error> {
+        self.engine
+            .enqueue(Job::RegenerateApplicability { repo_criteria })
             .await
     }
 
@@ -37,7 +33,7 @@ impl Pulp {
     pub async fn applicability_regenerate_in_parallel(
         &self,
         repo_criteria: &Criteria,
-    ) -> Result<Uuid, PulpError> {
+    ) -> Result<Uuid, Error> {
         let mut jobs = Vec::new();
         for repo_id in self.repository_ids(repo_criteria).await? {
             let sets = self.profile_sets(&repo_id).await?;
@@ -49,11 +45,11 @@ impl Pulp {
                     }),
             );
         }
-        self.engine.enqueue_group(&jobs).await.map_err(wire)
+        self.engine.enqueue_group(&jobs).await
     }
 
     /// The hashes of the profile sets that consumers bound to a repository have.
-    async fn profile_sets(&self, _repo_id: &str) -> Result<Vec<String>, PulpError> {
+    async fn profile_sets(&self, _repo_id: &str) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
 
@@ -61,7 +57,7 @@ impl Pulp {
     pub(crate) async fn applicability_of_repositories(
         &self,
         repo_criteria: &Value,
-    ) -> Result<(), PulpError> {
+    ) -> Result<(), Error> {
         let criteria = Criteria::parse(repo_criteria)?;
         for repo_id in self.repository_ids(&criteria).await? {
             let sets = self.profile_sets(&repo_id).await?;
@@ -75,7 +71,7 @@ impl Pulp {
         &self,
         repo_id: &str,
         profile_sets: &[String],
-    ) -> Result<(), PulpError> {
+    ) -> Result<(), Error> {
         match profile_sets {
             [] => Ok(()),
             [first, ..] => Err(pith_engine::error::missing(&[

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use pith_core::clock::{SignedDuration, Timestamp};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Network, Operation, Rights, Sha256};
-use pith_engine::Caller;
+use pith_engine::{Caller, Error};
 use pith_store::{Maker, Store};
 use pith_trust::{ClientCertificate, Subject};
 use uuid::Uuid;
@@ -202,7 +202,7 @@ impl Authenticator {
         from: Network,
         login: &str,
         password: &str,
-    ) -> Result<Option<Principal>, PulpError> {
+    ) -> Result<Option<Principal>, Error> {
         let now = store.now();
         let account = self.accounts.get(store, login).await?;
         let known = account.filter(|account| account.hash.is_some());
@@ -215,7 +215,7 @@ impl Authenticator {
         let verdict = self.failures.begin(now, from, login);
         if verdict == Verdict::Refuse {
             let text = "this login failed too often from this address; try again in a moment";
-            return Err(PulpError::too_many(text));
+            return Err(PulpError::too_many(text).into());
         }
         let hash = known.as_ref().and_then(|account| account.hash.clone());
         let hash = match hash {
@@ -256,7 +256,7 @@ impl Authenticator {
         &self,
         store: &Store,
         certificate: &ClientCertificate,
-    ) -> Result<Option<Principal>, PulpError> {
+    ) -> Result<Option<Principal>, Error> {
         if !certificate.is_valid_at(store.now()) {
             return Ok(None);
         }
@@ -290,12 +290,10 @@ impl Authenticator {
         Sha256::of(&text)
     }
 
-    async fn decoy(&self) -> Result<String, PulpError> {
+    async fn decoy(&self) -> Result<String, Error> {
         let password = Uuid::new_v4().to_string();
-        self.decoy
-            .get_or_try_init(|| self.passwords.hash(&Caller::Nobody, &password))
-            .await
-            .cloned()
+        let hash = || self.passwords.hash(&Caller::Nobody, &password);
+        Ok(self.decoy.get_or_try_init(hash).await?.clone())
     }
 }
 
@@ -314,9 +312,9 @@ fn within(now: Timestamp, since: Timestamp, span: SignedDuration) -> bool {
 ///
 /// # Errors
 /// When hashing fails, which takes a broken machine.
-pub async fn hash_password(password: String) -> Result<String, PulpError> {
+pub async fn hash_password(password: String) -> Result<String, Error> {
     let hashed = Passwords::default();
-    hashed.hash(&Caller::Nobody, &password).await
+    Ok(hashed.hash(&Caller::Nobody, &password).await?)
 }
 
 #[cfg(test)]

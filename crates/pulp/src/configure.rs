@@ -9,7 +9,6 @@ use pith_engine::{Done, Error, Run};
 use pith_store::{DistributorSettings, Importer, LastTx, RepositoryChange, StoreError};
 use serde_json::{Value, json};
 
-use crate::error::wire;
 use crate::{distributors, importers};
 
 /// Removes a repository with all that hangs on it. Its units stay.
@@ -20,15 +19,14 @@ pub(crate) async fn delete_repository(run: Run, repo_id: String) -> Result<Done,
         .await
         .map_err(|error| match error {
             StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
-            other => wire(other),
+            other => other.into(),
         })?;
     Ok(run.finish(last, Done::default()).await?)
 }
 
 /// Files that other repositories got by a copy and that are not here yet can still be had when the importer is gone.
-async fn keep_promises(run: &Run, repo_id: &str) -> Result<(), PulpError> {
-    let kept = run.engine.sources_outlive(&run.store, repo_id).await;
-    kept.map_err(wire)
+async fn keep_promises(run: &Run, repo_id: &str) -> Result<(), Error> {
+    Ok(run.engine.sources_outlive(&run.store, repo_id).await?)
 }
 
 /// Gives a repository an importer in place of the one it has.
@@ -57,7 +55,7 @@ pub(crate) async fn set_importer(
         .await
         .map_err(|error| match error {
             StoreError::Missing { .. } => missing(&[("repository", json!(repo_id))]),
-            other => wire(other),
+            other => other.into(),
         })?;
     let document = importers::document(&engine.registry, &importer);
     with_result(&run, last, document).await
@@ -79,7 +77,7 @@ pub(crate) async fn update_importer(
         let merged = merged(importer.config.clone(), config);
         let stored = Some(&importer.config);
         let prepared = importers::prepared_config(engine, &importer_id, merged, stored)?;
-        Ok::<_, PulpError>(RepositoryChange {
+        Ok::<_, Error>(RepositoryChange {
             importer_config: Some(prepared),
             ..RepositoryChange::default()
         })
@@ -105,8 +103,7 @@ pub(crate) async fn remove_importer(
     keep_promises(&run, &repo_id).await?;
     let last = run.last().await?;
     present_importer(&last, &repo_id, &importer_id).await?;
-    let removed = last.importer_remove(&repo_id).await;
-    removed.map_err(wire)?;
+    last.importer_remove(&repo_id).await?;
     Ok(run.finish(last, Done::default()).await?)
 }
 
@@ -115,14 +112,14 @@ async fn present_importer(
     last: &LastTx,
     repo_id: &str,
     importer_id: &str,
-) -> Result<Importer, PulpError> {
-    let importer = last.importer_get(repo_id).await.map_err(wire)?;
+) -> Result<Importer, Error> {
+    let importer = last.importer_get(repo_id).await?;
     importer
         .filter(|importer| importer.type_id == importer_id)
         .ok_or_else(|| no_importer(repo_id, importer_id))
 }
 
-fn no_importer(repo_id: &str, importer_id: &str) -> PulpError {
+fn no_importer(repo_id: &str, importer_id: &str) -> Error {
     missing(&[
         ("repo_id", json!(repo_id)),
         ("importer_type_id", json!(importer_id)),
@@ -153,15 +150,12 @@ pub(crate) async fn update_distributor(
     let registry = &run.engine.registry;
     // As the settings are now; if somebody changes them meanwhile, the transaction looks at the guard itself.
     let present = run.store.distributor_get(&repo_id, &distributor_id).await;
-    let before = present.map_err(wire)?.ok_or_else(gone)?;
+    let before = present?.ok_or_else(gone)?;
     let wanted = merged_config(&before.config, config.clone());
     let readable = distributors::check_guard(registry, &before.type_id, &wanted).await?;
     let last = run.last().await?;
-    last.distributors_lock().await.map_err(wire)?;
-    let present = last
-        .distributor_get(&repo_id, &distributor_id)
-        .await
-        .map_err(wire)?;
+    last.distributors_lock().await?;
+    let present = last.distributor_get(&repo_id, &distributor_id).await?;
     let distributor = present.ok_or_else(gone)?;
     let auto_publish = match delta.get("auto_publish") {
         None | Some(Value::Null) => None,
@@ -178,8 +172,7 @@ pub(crate) async fn update_distributor(
     };
     let updated = last
         .distributor_update(&repo_id, &distributor_id, Some(settings), auto_publish)
-        .await
-        .map_err(wire)?;
+        .await?;
     with_result(&run, last, distributors::document(registry, &updated)).await
 }
 
@@ -197,14 +190,13 @@ pub(crate) async fn remove_distributor(
     distributor_id: String,
 ) -> Result<Done, Error> {
     let last = run.last().await?;
-    let removed = last.distributor_remove(&repo_id, &distributor_id).await;
-    let removed = removed.map_err(wire)?;
+    let removed = last.distributor_remove(&repo_id, &distributor_id).await?;
     if !removed {
         let what = [
             ("repo_id", json!(repo_id)),
             ("distributor_id", json!(distributor_id)),
         ];
-        return Err(missing(&what).into());
+        return Err(missing(&what));
     }
     Ok(run.finish(last, Done::default()).await?)
 }

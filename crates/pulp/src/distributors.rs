@@ -1,14 +1,14 @@
 //! Distributors of repositories: documents, checks, and the calls that change them
 //! (reference: platform-api §4.1 and §4.4).
 
-use pith_content::Config;
 use pith_content::publish::{ClientGuard, OtherDistributor};
+use pith_content::{Config, Problem, Problems};
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Sha256, TaskId};
 use pith_engine::guards::digest_of;
 use pith_engine::masks::shown;
-use pith_engine::{Job, Registry};
+use pith_engine::{Error, Job, Registry};
 use pith_store::{Distributor, Store, WholeTx};
 use pith_trust::{Guard, RevocationLists};
 use serde_json::{Value, json};
@@ -16,7 +16,6 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::Pulp;
-use crate::error::wire;
 use crate::repositories::LONGEST_ID;
 
 /// The distributor as the API shows it: without the keys that came with its certificates.
@@ -67,13 +66,12 @@ pub(crate) async fn check_config(
     type_id: &str,
     config: &Document,
     readable: Option<Sha256>,
-) -> Result<Option<Sha256>, PulpError> {
+) -> Result<Option<Sha256>, Error> {
     let plugin = registry
         .distributor(type_id)
         .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
     let elsewhere = store.distributors_elsewhere(type_id, repo_id).await;
-    let others: Vec<OtherDistributor> = elsewhere
-        .map_err(wire)?
+    let others: Vec<OtherDistributor> = elsewhere?
         .into_iter()
         .map(|other| OtherDistributor {
             repo_id: other.repo_id,
@@ -82,9 +80,7 @@ pub(crate) async fn check_config(
         })
         .collect();
     let config = Config::new(config.clone());
-    plugin
-        .validate(repo_id, &config, &others)
-        .map_err(PulpError::data)?;
+    plugin.validate(repo_id, &config, &others)?;
     let Some(guard) = plugin.guard(&config) else {
         return Ok(None);
     };
@@ -103,7 +99,7 @@ pub(crate) async fn check_guard(
     registry: &Registry,
     type_id: &str,
     config: &Document,
-) -> Result<Option<Sha256>, PulpError> {
+) -> Result<Option<Sha256>, Error> {
     let plugin = registry.distributor(type_id);
     let Some(guard) = plugin.and_then(|plugin| plugin.guard(&Config::new(config.clone()))) else {
         return Ok(None);
@@ -117,23 +113,22 @@ pub(crate) async fn check_guard(
 static READING: Semaphore = Semaphore::const_new(1);
 
 /// Refuses authorities that could let nobody in.
-async fn require_readable(guard: ClientGuard) -> Result<(), PulpError> {
+async fn require_readable(guard: ClientGuard) -> Result<(), Error> {
     let ClientGuard {
         setting,
         authorities,
     } = guard;
-    let failed = |error: &dyn std::fmt::Display| PulpError::execution(error.to_string());
-    let permit = READING.acquire().await.map_err(|error| failed(&error))?;
+    let permit = READING.acquire().await.map_err(Error::fault)?;
     let reading = tokio::task::spawn_blocking(move || {
         let read = Guard::new(&authorities, &RevocationLists::default()).map(drop);
         drop(permit);
         read
     });
-    let read = reading.await.map_err(|error| failed(&error))?;
+    let read = reading.await.map_err(Error::fault)?;
     read.map_err(|error| {
-        PulpError::data(format!(
-            "Configuration value for [{setting}] is not a valid certificate: {error}"
-        ))
+        let text =
+            format!("Configuration value for [{setting}] is not a valid certificate: {error}");
+        Problems::from(Problem::new(setting, text)).into()
     })
 }
 
@@ -161,9 +156,9 @@ pub(crate) fn is_distributor_id(id: &str) -> bool {
 
 impl Pulp {
     /// Starts a transaction in which distributors are given their settings.
-    pub(crate) async fn distributors_change(&self) -> Result<WholeTx, PulpError> {
-        let tx = self.engine.store.begin_whole().await.map_err(wire)?;
-        tx.distributors_lock().await.map_err(wire)?;
+    pub(crate) async fn distributors_change(&self) -> Result<WholeTx, Error> {
+        let tx = self.engine.store.begin_whole().await?;
+        tx.distributors_lock().await?;
         Ok(tx)
     }
 
@@ -178,7 +173,7 @@ impl Pulp {
         repo_id: &str,
         body: &Document,
         readable: Option<Sha256>,
-    ) -> Result<Distributor, PulpError> {
+    ) -> Result<Distributor, Error> {
         let type_id = body
             .get("distributor_type_id")
             .and_then(Value::as_str)
@@ -187,13 +182,13 @@ impl Pulp {
         let mut config = match body.get("distributor_config") {
             None | Some(Value::Null) => Document::new(),
             Some(Value::Object(config)) => config.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"])),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"]).into()),
         };
         config.retain(|_, value| !value.is_null());
         let id = match body.get("distributor_id") {
             None | Some(Value::Null) => Uuid::new_v4().to_string(),
             Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"]).into()),
         };
         let guard = check_config(
             &self.engine.registry,
@@ -224,7 +219,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 for a guard whose authorities cannot be read.
-    pub(crate) async fn guard_wanted(&self, body: &Document) -> Result<Option<Sha256>, PulpError> {
+    pub(crate) async fn guard_wanted(&self, body: &Document) -> Result<Option<Sha256>, Error> {
         let type_id = body.get("distributor_type_id").and_then(Value::as_str);
         let config = body.get("distributor_config").and_then(Value::as_object);
         match (type_id, config) {
@@ -242,17 +237,16 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn guards_restore(&self) -> Result<usize, PulpError> {
+    pub async fn guards_restore(&self) -> Result<usize, Error> {
         let tx = self.distributors_change().await?;
         let mut guarded = 0;
-        for distributor in tx.distributor_list(None).await.map_err(wire)? {
+        for distributor in tx.distributor_list(None).await? {
             let guard = self.engine.client_guard(&distributor);
             let guard = guard.map(|guard| digest_of(&guard));
             guarded += usize::from(guard.is_some());
             if guard != distributor.guard {
                 let Distributor { repo_id, id, .. } = &distributor;
-                let set = tx.distributor_set_guard(repo_id, id, guard).await;
-                set.map_err(wire)?;
+                tx.distributor_set_guard(repo_id, id, guard).await?;
                 tracing::info!(
                     repo_id,
                     distributor_id = id,
@@ -260,7 +254,7 @@ impl Pulp {
                 );
             }
         }
-        tx.commit().await.map_err(wire)?;
+        tx.commit().await?;
         Ok(guarded)
     }
 
@@ -268,13 +262,9 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 when the type is missing, 404 for the repository, then as [`Pulp::distributor_wanted`].
-    pub async fn distributor_create(
-        &self,
-        repo_id: &str,
-        body: &Document,
-    ) -> Result<Value, PulpError> {
+    pub async fn distributor_create(&self, repo_id: &str, body: &Document) -> Result<Value, Error> {
         if body.get("distributor_type_id").is_none_or(Value::is_null) {
-            return Err(PulpError::missing_value(&["distributor_type_id"]));
+            return Err(PulpError::missing_value(&["distributor_type_id"]).into());
         }
         self.repository_require(repo_id).await?;
         let readable = self.guard_wanted(body).await?;
@@ -282,8 +272,8 @@ impl Pulp {
         let distributor = self
             .distributor_wanted(&tx, repo_id, body, readable)
             .await?;
-        tx.distributor_create(&distributor).await.map_err(wire)?;
-        tx.commit().await.map_err(wire)?;
+        tx.distributor_create(&distributor).await?;
+        tx.commit().await?;
         Ok(document(&self.engine.registry, &distributor))
     }
 
@@ -291,14 +281,13 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for the repository.
-    pub async fn distributor_list(&self, repo_id: &str) -> Result<Vec<Value>, PulpError> {
+    pub async fn distributor_list(&self, repo_id: &str) -> Result<Vec<Value>, Error> {
         self.repository_require(repo_id).await?;
         let found = self
             .engine
             .store
             .distributor_list(Some(&[repo_id.to_owned()]))
-            .await
-            .map_err(wire)?;
+            .await?;
         let document = |distributor| document(&self.engine.registry, distributor);
         Ok(oldest_first(found).iter().map(document).collect())
     }
@@ -307,18 +296,14 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 naming both.
-    pub async fn distributor_require(
-        &self,
-        repo_id: &str,
-        id: &str,
-    ) -> Result<Distributor, PulpError> {
+    pub async fn distributor_require(&self, repo_id: &str, id: &str) -> Result<Distributor, Error> {
         self.engine
             .store
             .distributor_get(repo_id, id)
-            .await
-            .map_err(wire)?
+            .await?
             .ok_or_else(|| {
-                PulpError::missing_resource(&[("repo_id", repo_id), ("distributor_id", id)])
+                let named = [("repo_id", repo_id), ("distributor_id", id)];
+                PulpError::missing_resource(&named).into()
             })
     }
 
@@ -331,31 +316,33 @@ impl Pulp {
         repo_id: &str,
         id: &str,
         body: &Document,
-    ) -> Result<TaskId, PulpError> {
+    ) -> Result<TaskId, Error> {
         self.distributor_require(repo_id, id).await?;
-        self.enqueue(Job::UpdateDistributor {
-            repo_id: repo_id.to_owned(),
-            distributor_id: id.to_owned(),
-            config: body
-                .get("distributor_config")
-                .cloned()
-                .unwrap_or_else(|| json!({})),
-            delta: body.get("delta").cloned().unwrap_or(Value::Null),
-        })
-        .await
+        self.engine
+            .enqueue(Job::UpdateDistributor {
+                repo_id: repo_id.to_owned(),
+                distributor_id: id.to_owned(),
+                config: body
+                    .get("distributor_config")
+                    .cloned()
+                    .unwrap_or_else(|| json!({})),
+                delta: body.get("delta").cloned().unwrap_or(Value::Null),
+            })
+            .await
     }
 
     /// Queues the task that removes a distributor.
     ///
     /// # Errors
     /// 404 for the distributor.
-    pub async fn distributor_remove(&self, repo_id: &str, id: &str) -> Result<TaskId, PulpError> {
+    pub async fn distributor_remove(&self, repo_id: &str, id: &str) -> Result<TaskId, Error> {
         self.distributor_require(repo_id, id).await?;
-        self.enqueue(Job::RemoveDistributor {
-            repo_id: repo_id.to_owned(),
-            distributor_id: id.to_owned(),
-        })
-        .await
+        self.engine
+            .enqueue(Job::RemoveDistributor {
+                repo_id: repo_id.to_owned(),
+                distributor_id: id.to_owned(),
+            })
+            .await
     }
 }
 

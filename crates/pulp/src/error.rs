@@ -1,31 +1,18 @@
 //! The one place that says what clients are told of errors of the layers below: status, code and text. `docs/errors.md` is its
 //! table.
 
-use pith_content::ContentError;
-use pith_core::error::PulpError;
+use pith_content::{ContentError, Problem, Problems};
+use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::Error;
 use pith_engine::error::Outage;
 use pith_store::StoreError;
-
-/// An error as a request is answered with it. Faults and outages, which only who runs the server can mend, are logged with all they
-/// say.
-pub fn wire(error: impl Into<Error>) -> PulpError {
-    let error = error.into();
-    let told = told(&error);
-    let cause: &dyn std::error::Error = &error;
-    match error.outage() {
-        Some(outage) => tracing::error!(error = cause, "{outage} does not work"),
-        None if told.status == 500 => tracing::error!(error = cause, "a request failed"),
-        None => {}
-    }
-    told
-}
 
 /// An error as clients are told of it, in an answer or at the end of a task.
 #[must_use]
 pub fn told(error: &Error) -> PulpError {
     match error {
         Error::Refused(refused) => refused.clone(),
+        Error::Invalid(problems) => of_problems(problems),
         Error::Store(error) => of_store(error),
         Error::Blobs(error) => of_blobs(error),
         Error::Content(ContentError::Coded(detail)) => PulpError::coded((**detail).clone()),
@@ -33,6 +20,30 @@ pub fn told(error: &Error) -> PulpError {
             PulpError::execution(error.to_string())
         }
     }
+}
+
+/// Tells whether something that was named is not there.
+#[must_use]
+pub fn is_missing(error: &Error) -> bool {
+    told(error).status == 404
+}
+
+/// Tells whether those who run the server must hear of it: a fault, a full disk, or a part that does not work. Other answers with 503
+/// say that others are served first, and a flood of requests must be none of log lines.
+#[must_use]
+pub fn is_for_operators(error: &Error) -> bool {
+    let status = told(error).status;
+    error.outage().is_some() || (status >= 500 && status != 503)
+}
+
+/// Problems that clients know by their codes are told one by one, others by the text alone.
+fn of_problems(problems: &Problems) -> PulpError {
+    if !problems.is_coded() {
+        return PulpError::data(problems.to_string());
+    }
+    let mut detail = ErrorDetail::new("PLP1000", "A validation error occurred.");
+    detail.sub_errors = problems.all().iter().map(Problem::detail).collect();
+    PulpError::validation(detail)
 }
 
 /// The kinds that a caller can act on keep their meaning; anything else is a fault.
@@ -74,7 +85,29 @@ fn of_blobs(error: &pith_blobs::Error) -> PulpError {
 
 #[cfg(test)]
 mod tests {
+    use pith_content::Wording;
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn problems_are_told_by_their_codes_where_one_has_a_code() {
+        let plain = Problem::new("a", "no a");
+        let coded = Problem::coded("DKR1004", "b", "no b");
+        let refused = |problems| {
+            let problems = Problems::check(problems, Wording::Lines).unwrap_err();
+            told(&problems.into())
+        };
+        let error = refused(vec![plain.clone(), Problem::new("c", "no c")]);
+        assert_eq!((error.status, error.code()), (400, "PLP0000"));
+        assert_eq!(error.extra["args"], json!(["no a\nno c"]));
+        assert!(error.detail.sub_errors.is_empty());
+        let error = refused(vec![plain, coded]);
+        assert_eq!((error.status, error.code()), (400, "PLP1000"));
+        let codes = error.detail.sub_errors.iter().map(|sub| sub.code.as_str());
+        assert_eq!(codes.collect::<Vec<_>>(), ["PLP0000", "DKR1004"]);
+        assert_eq!(error.detail.sub_errors[1].data["field"], "b");
+    }
 
     #[test]
     fn what_a_caller_can_act_on_keeps_its_status() {

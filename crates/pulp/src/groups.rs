@@ -2,15 +2,15 @@
 //! (reference: platform-api §4.10 and §4.11).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use pith_content::Config;
+use pith_content::{Config, Problems};
 use pith_core::clock::iso;
 use pith_core::criteria::{Criteria, project};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::rights::of_repository;
 use pith_core::{Document, ObjectId, Operation, TaskId};
-use pith_engine::Job;
 use pith_engine::error::missing;
 use pith_engine::masks::merged;
+use pith_engine::{Error, Job};
 use pith_store::{GroupDistributor, RepoGroup, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,7 +18,6 @@ use uuid::Uuid;
 use crate::Pulp;
 use crate::auth::Principal;
 use crate::distributors::is_distributor_id;
-use crate::error::wire;
 use crate::repositories::{LONGEST_ID, objects_of};
 use crate::search::{GROUPS, select};
 
@@ -67,29 +66,33 @@ pub fn distributor_document(distributor: &GroupDistributor) -> Value {
 }
 
 /// 404 for a group.
-fn no_group(id: &str) -> PulpError {
-    PulpError::missing_resource(&[("repo_group", id)])
+fn no_group(id: &str) -> Error {
+    PulpError::missing_resource(&[("repo_group", id)]).into()
 }
 
 /// 404 for a distributor of a group.
-fn no_distributor(group: &str, id: &str) -> PulpError {
-    PulpError::missing_resource(&[("distributor", id), ("repo_group", group)])
+fn no_distributor(group: &str, id: &str) -> Error {
+    PulpError::missing_resource(&[("distributor", id), ("repo_group", group)]).into()
 }
 
 /// Returns what the store says of a group that is not there, as the API says it.
-fn of_group(error: StoreError, id: &str) -> PulpError {
+fn of_group(error: StoreError, id: &str) -> Error {
     match error {
         StoreError::Missing { .. } => no_group(id),
-        other => wire(other),
+        other => other.into(),
     }
 }
 
-/// A plugin's refusal: Pulp wrapped it once too often, so that the words are found in `args` alone.
-fn refused(message: &str) -> PulpError {
+/// A plugin's refusal. Pulp wrapped one without codes once too often, so that the words are found in `args` alone.
+fn refused(problems: Problems) -> Error {
+    if problems.is_coded() {
+        return problems.into();
+    }
     let text = "Pulp exception occurred: PulpDataException";
     let mut error = PulpError::validation(ErrorDetail::new("PLP0000", text));
-    error.extra.insert("args".to_owned(), json!([[message]]));
-    error
+    let words = problems.to_string();
+    error.extra.insert("args".to_owned(), json!([[words]]));
+    error.into()
 }
 
 /// Names among the keys of `body` that are not in `known`.
@@ -156,8 +159,8 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub async fn group_require(&self, id: &str) -> Result<RepoGroup, PulpError> {
-        let found = self.engine.store.group_get(id).await.map_err(wire)?;
+    pub async fn group_require(&self, id: &str) -> Result<RepoGroup, Error> {
+        let found = self.engine.store.group_get(id).await?;
         found.ok_or_else(|| no_group(id))
     }
 
@@ -165,8 +168,8 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn group_list(&self) -> Result<Vec<Value>, PulpError> {
-        let groups = self.engine.store.group_list().await.map_err(wire)?;
+    pub async fn group_list(&self) -> Result<Vec<Value>, Error> {
+        let groups = self.engine.store.group_list().await?;
         Ok(groups.iter().map(document).collect())
     }
 
@@ -175,11 +178,11 @@ impl Pulp {
     /// # Errors
     /// In the order of the reference: 400 when `id` is missing, 400 naming unknown keys, `distributor_list` or what
     /// else cannot be, 404 naming unknown repositories, 409, each distributor's refusal.
-    pub async fn group_create(&self, body: &Document, by: &Principal) -> Result<Value, PulpError> {
+    pub async fn group_create(&self, body: &Document, by: &Principal) -> Result<Value, Error> {
         let id = match body.get("id") {
-            None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
+            None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"]).into()),
             Some(Value::String(id)) if !id.is_empty() && id.len() <= LONGEST_ID => id.as_str(),
-            Some(_) => return Err(PulpError::invalid_value(&["id"])),
+            Some(_) => return Err(PulpError::invalid_value(&["id"]).into()),
         };
         only(
             body,
@@ -195,15 +198,8 @@ impl Pulp {
         let listed = objects_of(body, "distributors", "distributor_list")?;
         let members = members_of(body)?;
         self.require_members(&members, by).await?;
-        if self
-            .engine
-            .store
-            .group_get(id)
-            .await
-            .map_err(wire)?
-            .is_some()
-        {
-            return Err(PulpError::duplicate(id));
+        if self.engine.store.group_get(id).await?.is_some() {
+            return Err(PulpError::duplicate(id).into());
         }
         let field = |name: &str| body.get(name).cloned().unwrap_or_default();
         let group = RepoGroup {
@@ -223,18 +219,17 @@ impl Pulp {
         self.engine
             .store
             .group_create(&group, &distributors)
-            .await
-            .map_err(wire)?;
+            .await?;
         let mut shown = document(&self.group_require(id).await?);
         shown["distributors"] = json!(listed);
         Ok(shown)
     }
 
     /// Refuses members that are not there. Those that `by` may not read are not there either.
-    async fn require_members(&self, ids: &[String], by: &Principal) -> Result<(), PulpError> {
+    async fn require_members(&self, ids: &[String], by: &Principal) -> Result<(), Error> {
         let mut unknown = Vec::new();
         for id in ids {
-            let found = self.engine.store.repository_get(id).await.map_err(wire)?;
+            let found = self.engine.store.repository_get(id).await?;
             if found.is_none() || !may_read(by, id) {
                 unknown.push(id);
             }
@@ -250,13 +245,13 @@ impl Pulp {
     ///
     /// # Errors
     /// 404, then 400 naming keys that cannot be changed.
-    pub async fn group_update(&self, id: &str, mut body: Document) -> Result<Value, PulpError> {
+    pub async fn group_update(&self, id: &str, mut body: Document) -> Result<Value, Error> {
         self.group_require(id).await?;
         only(&body, &["display_name", "description", "notes"])?;
         let notes = match body.remove("notes") {
             None | Some(Value::Null) => Document::new(),
             Some(Value::Object(notes)) => notes,
-            Some(_) => return Err(PulpError::invalid_value(&["notes"])),
+            Some(_) => return Err(PulpError::invalid_value(&["notes"]).into()),
         };
         let changed = self.engine.store.group_update(id, move |group| {
             if let Some(name) = body.remove("display_name") {
@@ -278,7 +273,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub async fn group_delete(&self, id: &str) -> Result<(), PulpError> {
+    pub async fn group_delete(&self, id: &str) -> Result<(), Error> {
         let deleted = self.engine.store.group_delete(id).await;
         deleted.map_err(|error| of_group(error, id))
     }
@@ -287,7 +282,7 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn group_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
+    pub async fn group_search(&self, criteria: &Criteria) -> Result<Vec<Value>, Error> {
         let criteria = &GROUPS.prepared(criteria)?;
         let documents = self.group_list().await?;
         let found = select(documents, criteria, Value::clone)?;
@@ -312,7 +307,7 @@ impl Pulp {
         id: &str,
         criteria: &Criteria,
         by: &Principal,
-    ) -> Result<Vec<String>, PulpError> {
+    ) -> Result<Vec<String>, Error> {
         let mut repos = self.repository_ids(criteria).await?;
         repos.retain(|repo| may_read(by, repo));
         let joined = self.engine.store.group_join(id, &repos).await;
@@ -329,7 +324,7 @@ impl Pulp {
         id: &str,
         criteria: &Criteria,
         by: &Principal,
-    ) -> Result<Vec<String>, PulpError> {
+    ) -> Result<Vec<String>, Error> {
         let mut repos = self.repository_ids(criteria).await?;
         repos.retain(|repo| may_read(by, repo));
         let left = self.engine.store.group_leave(id, &repos).await;
@@ -340,10 +335,9 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for the group.
-    pub async fn group_distributor_list(&self, group: &str) -> Result<Vec<Value>, PulpError> {
+    pub async fn group_distributor_list(&self, group: &str) -> Result<Vec<Value>, Error> {
         self.group_require(group).await?;
-        let found = self.engine.store.group_distributor_list(group).await;
-        let found = found.map_err(wire)?;
+        let found = self.engine.store.group_distributor_list(group).await?;
         Ok(found.iter().map(distributor_document).collect())
     }
 
@@ -355,12 +349,10 @@ impl Pulp {
         &self,
         group: &str,
         id: &str,
-    ) -> Result<GroupDistributor, PulpError> {
+    ) -> Result<GroupDistributor, Error> {
         self.group_require(group).await?;
         let found = self.engine.store.group_distributor_get(group, id).await;
-        found
-            .map_err(wire)?
-            .ok_or_else(|| no_distributor(group, id))
+        found?.ok_or_else(|| no_distributor(group, id))
     }
 
     /// Reads and checks a distributor that somebody wants for a group.
@@ -368,7 +360,7 @@ impl Pulp {
         &self,
         group: &str,
         body: &Document,
-    ) -> Result<GroupDistributor, PulpError> {
+    ) -> Result<GroupDistributor, Error> {
         let type_id = body.get("distributor_type_id").and_then(Value::as_str);
         let known = type_id.and_then(|id| Some((id, self.engine.registry.group_distributor(id)?)));
         let (type_id, plugin) =
@@ -376,13 +368,11 @@ impl Pulp {
         let id = match body.get("distributor_id") {
             None | Some(Value::Null) => Uuid::new_v4().to_string(),
             Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"])),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"]).into()),
         };
         let config = config_of(body)?;
         let checked = Config::new(config.as_object().cloned().unwrap_or_default());
-        plugin
-            .validate(group, &checked)
-            .map_err(|words| refused(&words))?;
+        plugin.validate(group, &checked).map_err(refused)?;
         Ok(GroupDistributor {
             group_id: group.to_owned(),
             id,
@@ -402,7 +392,7 @@ impl Pulp {
         &self,
         group: &str,
         body: &Document,
-    ) -> Result<Value, PulpError> {
+    ) -> Result<Value, Error> {
         self.group_require(group).await?;
         let distributor = self.group_distributor_wanted(group, body)?;
         let made = self
@@ -423,13 +413,13 @@ impl Pulp {
         group: &str,
         id: &str,
         body: &Document,
-    ) -> Result<Value, PulpError> {
+    ) -> Result<Value, Error> {
         let changes = match body.get("distributor_config") {
             None | Some(Value::Null) => {
-                return Err(PulpError::missing_value(&["distributor_config"]));
+                return Err(PulpError::missing_value(&["distributor_config"]).into());
             }
             Some(Value::Object(changes)) => changes.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"])),
+            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"]).into()),
         };
         let type_id = self.group_distributor_require(group, id).await?.type_id;
         let plugin = self.engine.registry.group_distributor(&type_id);
@@ -438,10 +428,8 @@ impl Pulp {
             let stored = stored.config.as_object().cloned().unwrap_or_default();
             let config = merged(stored, changes);
             let checked = Config::new(config.clone());
-            plugin
-                .validate(group, &checked)
-                .map_err(|words| refused(&words))?;
-            Ok::<_, PulpError>(Value::Object(config))
+            plugin.validate(group, &checked).map_err(refused)?;
+            Ok::<_, Error>(Value::Object(config))
         };
         let updated = self
             .engine
@@ -450,7 +438,7 @@ impl Pulp {
             .await;
         let updated = updated.map_err(|error| match error {
             StoreError::Missing { .. } => no_distributor(group, id),
-            other => wire(other),
+            other => other.into(),
         });
         Ok(distributor_document(&updated??))
     }
@@ -459,10 +447,10 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 naming the group, or both.
-    pub async fn group_distributor_remove(&self, group: &str, id: &str) -> Result<(), PulpError> {
+    pub async fn group_distributor_remove(&self, group: &str, id: &str) -> Result<(), Error> {
         self.group_require(group).await?;
         let removed = self.engine.store.group_distributor_remove(group, id).await;
-        match removed.map_err(wire)? {
+        match removed? {
             true => Ok(()),
             false => Err(no_distributor(group, id)),
         }
@@ -472,28 +460,28 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 when `id` is missing, 404 for the group.
-    pub async fn group_publish(
-        &self,
-        group: &str,
-        mut body: Document,
-    ) -> Result<TaskId, PulpError> {
+    pub async fn group_publish(&self, group: &str, mut body: Document) -> Result<TaskId, Error> {
         let distributor_id = match body.remove("id") {
-            None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"])),
+            None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"]).into()),
             Some(id) => id,
         };
         self.group_require(group).await?;
-        self.enqueue(Job::PublishGroup {
-            group_id: group.to_owned(),
-            distributor_id,
-            override_config: body.remove("override_config").unwrap_or_default(),
-        })
-        .await
+        self.engine
+            .enqueue(Job::PublishGroup {
+                group_id: group.to_owned(),
+                distributor_id,
+                override_config: body.remove("override_config").unwrap_or_default(),
+            })
+            .await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pith_content::Problem;
+
     use super::*;
+    use crate::error::told;
 
     #[test]
     fn notes_are_merged_and_what_is_empty_takes_its_key_away() {
@@ -515,7 +503,7 @@ mod tests {
 
     #[test]
     fn a_refusal_hides_its_words_where_pulp_hid_them() {
-        let error = refused("no");
+        let error = told(&refused(Problem::new("a", "no").into()));
         assert_eq!(error.status, 400);
         assert_eq!(error.extra["args"], json!([["no"]]));
         assert_eq!(error.detail.code, "PLP0000");

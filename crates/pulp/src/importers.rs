@@ -8,12 +8,11 @@ use pith_core::error::{ErrorDetail, PulpError, printed};
 use pith_core::{Document, TaskId};
 use pith_engine::masks::{shown, without_masks};
 use pith_engine::secrets::require_given;
-use pith_engine::{Engine, Job, Registry};
+use pith_engine::{Engine, Error, Job, Registry};
 use pith_store::Importer;
 use serde_json::{Value, json};
 
 use crate::Pulp;
-use crate::error::wire;
 
 /// The importer as the API shows it.
 #[must_use]
@@ -50,7 +49,7 @@ pub(crate) fn prepared_config(
     type_id: &str,
     mut config: Document,
     stored: Option<&Document>,
-) -> Result<Document, PulpError> {
+) -> Result<Document, Error> {
     let importer = engine
         .registry
         .importer(type_id)
@@ -58,7 +57,7 @@ pub(crate) fn prepared_config(
     config.retain(|_, value| !value.is_null());
     split_feed(&mut config);
     let config = Config::new(config);
-    importer.validate(&config).map_err(PulpError::data)?;
+    importer.validate(&config)?;
     engine.require_feed(config.document(), stored)?;
     if let Some(stored) = stored {
         require_given(stored, config.document())?;
@@ -66,7 +65,7 @@ pub(crate) fn prepared_config(
     Ok(config.document().clone())
 }
 
-fn unknown_type(type_id: &Value) -> PulpError {
+fn unknown_type(type_id: &Value) -> Error {
     let shown = match type_id {
         Value::String(text) => text.clone(),
         other => printed(other),
@@ -76,7 +75,7 @@ fn unknown_type(type_id: &Value) -> PulpError {
         format!("The importer type {shown} does not exist"),
     )
     .with("importer_type_id", type_id.clone());
-    PulpError::validation(detail)
+    PulpError::validation(detail).into()
 }
 
 /// Moves `user:password@` of the feed into `basic_auth_username` and `basic_auth_password`, percent-decoded.
@@ -113,7 +112,7 @@ pub(crate) fn wanted(
     engine: &Engine,
     type_id: Option<&Value>,
     config: Option<&Value>,
-) -> Result<(String, Document), PulpError> {
+) -> Result<(String, Document), Error> {
     let type_id = type_id.unwrap_or(&Value::Null);
     let known = type_id
         .as_str()
@@ -122,7 +121,7 @@ pub(crate) fn wanted(
     let config = match config {
         None | Some(Value::Null) => Document::new(),
         Some(Value::Object(config)) => config.clone(),
-        Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
+        Some(_) => return Err(PulpError::invalid_value(&["importer_config"]).into()),
     };
     Ok((
         known.to_owned(),
@@ -135,13 +134,8 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn importer_list(&self, repo_id: &str) -> Result<Vec<Value>, PulpError> {
-        let importer = self
-            .engine
-            .store
-            .importer_get(repo_id)
-            .await
-            .map_err(wire)?;
+    pub async fn importer_list(&self, repo_id: &str) -> Result<Vec<Value>, Error> {
+        let importer = self.engine.store.importer_get(repo_id).await?;
         Ok(importer
             .iter()
             .map(|importer| document(&self.engine.registry, importer))
@@ -156,38 +150,34 @@ impl Pulp {
         &self,
         repo_id: &str,
         importer_id: &str,
-    ) -> Result<Importer, PulpError> {
-        if let Some(importer) = self
-            .engine
-            .store
-            .importer_get(repo_id)
-            .await
-            .map_err(wire)?
+    ) -> Result<Importer, Error> {
+        if let Some(importer) = self.engine.store.importer_get(repo_id).await?
             && importer.type_id == importer_id
         {
             return Ok(importer);
         }
         self.repository_require(repo_id).await?;
-        Err(PulpError::missing_resource(&[("importer_id", importer_id)]))
+        Err(PulpError::missing_resource(&[("importer_id", importer_id)]).into())
     }
 
     /// Queues the task that gives a repository an importer. `body` is the request.
     ///
     /// # Errors
     /// 404 for the repository, and see [`wanted`].
-    pub async fn importer_add(&self, repo_id: &str, body: &Document) -> Result<TaskId, PulpError> {
+    pub async fn importer_add(&self, repo_id: &str, body: &Document) -> Result<TaskId, Error> {
         self.repository_require(repo_id).await?;
         let (importer_type_id, config) = wanted(
             &self.engine,
             body.get("importer_type_id"),
             body.get("importer_config"),
         )?;
-        self.enqueue(Job::SetImporter {
-            repo_id: repo_id.to_owned(),
-            importer_type_id,
-            config,
-        })
-        .await
+        self.engine
+            .enqueue(Job::SetImporter {
+                repo_id: repo_id.to_owned(),
+                importer_type_id,
+                config,
+            })
+            .await
     }
 
     /// Queues the task that changes an importer's configuration; the task checks it. `body` is the request.
@@ -199,36 +189,36 @@ impl Pulp {
         repo_id: &str,
         importer_id: &str,
         body: &Document,
-    ) -> Result<TaskId, PulpError> {
+    ) -> Result<TaskId, Error> {
         let importer = self.importer_require(repo_id, importer_id).await?;
         let changes = match body.get("importer_config") {
-            None | Some(Value::Null) => return Err(PulpError::missing_value(&["importer_config"])),
+            None | Some(Value::Null) => {
+                return Err(PulpError::missing_value(&["importer_config"]).into());
+            }
             Some(Value::Object(changes)) => changes.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["importer_config"])),
+            Some(_) => return Err(PulpError::invalid_value(&["importer_config"]).into()),
         };
-        self.enqueue(Job::UpdateImporter {
-            repo_id: repo_id.to_owned(),
-            importer_id: importer_id.to_owned(),
-            config: without_masks(&importer.config, changes),
-        })
-        .await
+        self.engine
+            .enqueue(Job::UpdateImporter {
+                repo_id: repo_id.to_owned(),
+                importer_id: importer_id.to_owned(),
+                config: without_masks(&importer.config, changes),
+            })
+            .await
     }
 
     /// Queues the task that removes an importer.
     ///
     /// # Errors
     /// 404 for repository or importer.
-    pub async fn importer_remove(
-        &self,
-        repo_id: &str,
-        importer_id: &str,
-    ) -> Result<TaskId, PulpError> {
+    pub async fn importer_remove(&self, repo_id: &str, importer_id: &str) -> Result<TaskId, Error> {
         self.importer_require(repo_id, importer_id).await?;
-        self.enqueue(Job::RemoveImporter {
-            repo_id: repo_id.to_owned(),
-            importer_id: importer_id.to_owned(),
-        })
-        .await
+        self.engine
+            .enqueue(Job::RemoveImporter {
+                repo_id: repo_id.to_owned(),
+                importer_id: importer_id.to_owned(),
+            })
+            .await
     }
 }
 

@@ -5,10 +5,10 @@ use futures::{StreamExt, TryStreamExt};
 use pith_content::UnitType;
 use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
+use pith_engine::Error;
 use serde_json::{Value, json};
 
 use crate::Pulp;
-use crate::error::wire;
 
 /// Where an orphan is on the wire.
 fn href(type_id: &str) -> String {
@@ -34,13 +34,8 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn orphan_counts(&self) -> Result<Document, PulpError> {
-        let counts = self
-            .engine
-            .store
-            .units_orphans_count()
-            .await
-            .map_err(wire)?;
+    pub async fn orphan_counts(&self) -> Result<Document, Error> {
+        let counts = self.engine.store.units_orphans_count().await?;
         let entry = |kind: &UnitType| {
             let count = counts.get(kind.id).copied().unwrap_or(0);
             let entry = json!({ "count": count, "_href": href(kind.id) });
@@ -56,22 +51,22 @@ impl Pulp {
     pub fn orphans_of_type(
         &self,
         type_id: &str,
-    ) -> Result<BoxStream<'static, Result<Vec<Document>, PulpError>>, PulpError> {
+    ) -> Result<BoxStream<'static, Result<Vec<Document>, Error>>, Error> {
         let kind = self.orphan_type(type_id)?;
         let units = self.engine.store.units_orphans_stream(Some(kind.id));
         let show = move |batch: Vec<pith_store::Unit>| {
             let each = batch.iter().map(|unit| shown(kind, unit.id, &unit.doc));
             each.collect()
         };
-        Ok(units.map_err(wire).map_ok(show).boxed())
+        Ok(units.map_err(Error::from).map_ok(show).boxed())
     }
 
     /// The unit type `type_id`.
     ///
     /// # Errors
     /// 404 when there is none.
-    pub fn orphan_type(&self, type_id: &str) -> Result<&'static UnitType, PulpError> {
-        let missing = || PulpError::missing_resource(&[("content_type_id", type_id)]);
+    pub fn orphan_type(&self, type_id: &str) -> Result<&'static UnitType, Error> {
+        let missing = || Error::from(PulpError::missing_resource(&[("content_type_id", type_id)]));
         self.engine.registry.unit_type(type_id).ok_or_else(missing)
     }
 
@@ -79,11 +74,15 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when it is not, or there is no such unit or type.
-    pub async fn orphan_require(&self, type_id: &str, unit_id: &str) -> Result<UnitId, PulpError> {
-        let missing =
-            || PulpError::missing_resource(&[("content_unit", unit_id), ("content_type", type_id)]);
+    pub async fn orphan_require(&self, type_id: &str, unit_id: &str) -> Result<UnitId, Error> {
+        let missing = || {
+            Error::from(PulpError::missing_resource(&[
+                ("content_unit", unit_id),
+                ("content_type", type_id),
+            ]))
+        };
         let id: UnitId = unit_id.parse().map_err(|_| missing())?;
         let found = self.engine.store.unit_is_orphan(type_id, id).await;
-        found.map_err(wire)?.then_some(id).ok_or_else(missing)
+        found?.then_some(id).ok_or_else(missing)
     }
 }

@@ -2,14 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use pith_core::TaskId;
-use pith_core::error::PulpError;
 use pith_engine::turns::{Fairness, Turns};
-use pith_engine::{Caller, Engine, Job};
+use pith_engine::{Caller, Engine};
 use pith_trust::Authority;
 
 use crate::accounts::Accounts;
-use crate::error::wire;
 use crate::passwords::Passwords;
 use crate::search::Searching;
 use crate::uploads::{Incoming, UploadQuota};
@@ -52,14 +49,6 @@ impl Pulp {
             incoming: Incoming::default(),
             makers: Accounts::default(),
         }
-    }
-
-    /// Queues a task.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn enqueue(&self, job: Job) -> Result<TaskId, PulpError> {
-        self.engine.enqueue(job).await.map_err(wire)
     }
 
     /// With this room for uploads.

@@ -6,8 +6,8 @@ use futures::TryStreamExt;
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
-use pith_engine::Job;
 use pith_engine::masks::{merged, without_masks};
+use pith_engine::{Error, Job};
 use pith_store::{
     Distributor, Importer, NewTask, Repository, RepositoryChange, RepositoryUpdate, Texts, Window,
     reading,
@@ -15,7 +15,6 @@ use pith_store::{
 use serde_json::{Value, json};
 
 use crate::distributors::truthy;
-use crate::error::wire;
 use crate::search::weight;
 use crate::{Pulp, distributors, importers};
 
@@ -226,13 +225,12 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub async fn repository_require(&self, id: &str) -> Result<Repository, PulpError> {
+    pub async fn repository_require(&self, id: &str) -> Result<Repository, Error> {
         self.engine
             .store
             .repository_get(id)
-            .await
-            .map_err(wire)?
-            .ok_or_else(|| PulpError::missing_resource(&[("repository", id)]))
+            .await?
+            .ok_or_else(|| PulpError::missing_resource(&[("repository", id)]).into())
     }
 
     /// Returns what `expand` asks for, of these repositories or of all.
@@ -240,10 +238,10 @@ impl Pulp {
         &self,
         repos: Option<&[String]>,
         expand: Expand,
-    ) -> Result<Expanded, PulpError> {
+    ) -> Result<Expanded, Error> {
         let mut expanded = Expanded::default();
         if expand.importers {
-            for importer in self.engine.store.importer_list(repos).await.map_err(wire)? {
+            for importer in self.engine.store.importer_list(repos).await? {
                 let document = importers::document(&self.engine.registry, &importer);
                 expanded
                     .importers
@@ -253,12 +251,7 @@ impl Pulp {
             }
         }
         if expand.distributors {
-            let found = self
-                .engine
-                .store
-                .distributor_list(repos)
-                .await
-                .map_err(wire)?;
+            let found = self.engine.store.distributor_list(repos).await?;
             for distributor in distributors::oldest_first(found) {
                 let document = distributors::document(&self.engine.registry, &distributor);
                 expanded
@@ -272,9 +265,8 @@ impl Pulp {
     }
 
     /// The numbers of a repository's units by type, of the types that clients are shown.
-    async fn shown_counts(&self, id: &str) -> Result<BTreeMap<String, i64>, PulpError> {
-        let counts = self.engine.store.repository_unit_counts(id).await;
-        let mut counts = counts.map_err(wire)?;
+    async fn shown_counts(&self, id: &str) -> Result<BTreeMap<String, i64>, Error> {
+        let mut counts = self.engine.store.repository_unit_counts(id).await?;
         self.engine.registry.show(&mut counts);
         Ok(counts)
     }
@@ -283,13 +275,8 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn repository_documents(&self, expand: Expand) -> Result<Vec<Value>, PulpError> {
-        let mut counts = self
-            .engine
-            .store
-            .repository_unit_counts_all()
-            .await
-            .map_err(wire)?;
+    pub async fn repository_documents(&self, expand: Expand) -> Result<Vec<Value>, Error> {
+        let mut counts = self.engine.store.repository_unit_counts_all().await?;
         for counts in counts.values_mut() {
             self.engine.registry.show(counts);
         }
@@ -298,13 +285,13 @@ impl Pulp {
             .engine
             .store
             .repositories_stream(Texts::Any, Window::default());
-        while let Some(page) = pages.try_next().await.map_err(wire)? {
+        while let Some(page) = pages.try_next().await? {
             let ids: Vec<String> = page.iter().map(|one| one.id.clone()).collect();
             let mut expanded = self.expanded(Some(&ids), expand).await?;
             for repository in &page {
                 let mut shown = document(repository, counts.get(&repository.id), Dates::Iso);
                 expanded.attach(&repository.id, &mut shown, expand);
-                reading::count(2 * weight(&shown)).map_err(wire)?;
+                reading::count(2 * weight(&shown))?;
                 documents.push(shown);
             }
         }
@@ -320,7 +307,7 @@ impl Pulp {
         id: &str,
         expand: Expand,
         totals: bool,
-    ) -> Result<Value, PulpError> {
+    ) -> Result<Value, Error> {
         let repository = self.repository_require(id).await?;
         let counts = self.shown_counts(id).await?;
         let mut shown = document(&repository, Some(&counts), Dates::Iso);
@@ -334,8 +321,7 @@ impl Pulp {
                 .engine
                 .store
                 .repository_units_not_downloaded(id)
-                .await
-                .map_err(wire)?;
+                .await?;
             shown["total_repository_units"] = json!(total);
             shown["locally_stored_units"] = json!(total - absent);
         }
@@ -347,20 +333,13 @@ impl Pulp {
     /// # Errors
     /// In the order of the reference: 400 naming `distributor_list`, 400 naming fields, 409, the importer's refusal,
     /// each distributor's refusal.
-    pub async fn repository_create(&self, body: &Document) -> Result<Value, PulpError> {
+    pub async fn repository_create(&self, body: &Document) -> Result<Value, Error> {
         let listed = objects_of(body, "distributors", "distributor_list")?;
         let now = self.engine.clock.now();
         let repository = wanted(body, now)?;
         let id = repository.id.as_str();
-        if self
-            .engine
-            .store
-            .repository_get(id)
-            .await
-            .map_err(wire)?
-            .is_some()
-        {
-            return Err(PulpError::duplicate(id));
+        if self.engine.store.repository_get(id).await?.is_some() {
+            return Err(PulpError::duplicate(id).into());
         }
         let importer = match body.get("importer_type_id") {
             None | Some(Value::Null) => None,
@@ -392,9 +371,8 @@ impl Pulp {
             distributors.push(distributor);
         }
         tx.repository_create_full(&repository, importer.as_ref(), &distributors)
-            .await
-            .map_err(wire)?;
-        tx.commit().await.map_err(wire)?;
+            .await?;
+        tx.commit().await?;
         Ok(document(&repository, None, Dates::Iso))
     }
 
@@ -407,12 +385,12 @@ impl Pulp {
         &self,
         id: &str,
         body: &Document,
-    ) -> Result<(Value, Vec<TaskId>), PulpError> {
+    ) -> Result<(Value, Vec<TaskId>), Error> {
         self.repository_require(id).await?;
         let delta = match body.get("delta") {
             Some(Value::Object(delta)) => Some(delta),
             Some(given) if truthy(Some(given)) => {
-                return Err(PulpError::wrong_type("delta", "dict", given));
+                return Err(PulpError::wrong_type("delta", "dict", given).into());
             }
             _ => None,
         };
@@ -426,11 +404,11 @@ impl Pulp {
                 config: config.clone(),
                 delta: Value::Null,
             });
-        let tasks = jobs.map(|job| self.engine.new_task(&job).map_err(wire));
+        let tasks = jobs.map(|job| self.engine.new_task(&job));
         let tasks: Vec<NewTask> = tasks.collect::<Result<_, _>>()?;
         let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
         let decide = |old: &Repository, importer: Option<&Importer>| {
-            Ok::<_, PulpError>(RepositoryChange {
+            Ok::<_, Error>(RepositoryChange {
                 update: delta.map_or_else(
                     || Ok(RepositoryUpdate::default()),
                     |delta| update_of(delta, old),
@@ -442,7 +420,7 @@ impl Pulp {
             })
         };
         let changed = self.engine.store.repository_change(id, decide).await;
-        let repository = changed.map_err(wire)??;
+        let repository = changed??;
         let counts = self.shown_counts(id).await?;
         let dates = if ids.is_empty() {
             Dates::Iso
@@ -458,7 +436,7 @@ impl Pulp {
         repo_id: &str,
         importer: Option<&Importer>,
         changes: &Document,
-    ) -> Result<Document, PulpError> {
+    ) -> Result<Document, Error> {
         let importer =
             importer.ok_or_else(|| PulpError::missing_resource(&[("repo_id", repo_id)]))?;
         let changes = without_masks(&importer.config, changes.clone());
@@ -471,12 +449,13 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub async fn repository_delete(&self, id: &str) -> Result<TaskId, PulpError> {
+    pub async fn repository_delete(&self, id: &str) -> Result<TaskId, Error> {
         self.repository_require(id).await?;
-        self.enqueue(Job::DeleteRepository {
-            repo_id: id.to_owned(),
-        })
-        .await
+        self.engine
+            .enqueue(Job::DeleteRepository {
+                repo_id: id.to_owned(),
+            })
+            .await
     }
 }
 

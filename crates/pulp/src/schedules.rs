@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 
 use crate::Pulp;
 use crate::auth::{Account, Principal};
-use crate::error::wire;
 
 /// The runs that schedules of a path start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -314,13 +313,13 @@ impl Wanted {
     }
 }
 
-fn missing(id: &str) -> PulpError {
-    PulpError::missing_resource(&[("schedule_id", id)])
+fn missing(id: &str) -> Error {
+    PulpError::missing_resource(&[("schedule_id", id)]).into()
 }
 
 impl Pulp {
     /// Checks that there is what schedules of `target` run on.
-    async fn target_require(&self, target: Target<'_>) -> Result<(), PulpError> {
+    async fn target_require(&self, target: Target<'_>) -> Result<(), Error> {
         match target {
             Target::Sync {
                 repo_id,
@@ -338,19 +337,19 @@ impl Pulp {
 
     /// A schedule of `target`. One of another path is not found: who may change the one need not be allowed to change
     /// the other.
-    async fn schedule_require(&self, target: Target<'_>, id: &str) -> Result<Schedule, PulpError> {
+    async fn schedule_require(&self, target: Target<'_>, id: &str) -> Result<Schedule, Error> {
         let oid: ObjectId = id.parse().map_err(|_| missing(id))?;
-        let found = self.engine.store.schedule_get(&oid).await.map_err(wire)?;
+        let found = self.engine.store.schedule_get(&oid).await?;
         found
             .filter(|schedule| schedule.resource == target.resource())
             .ok_or_else(|| missing(id))
     }
 
     /// Refuses an override with a feed that the server's settings do not allow.
-    fn require_overrides(&self, target: Target<'_>, wanted: &Wanted) -> Result<(), PulpError> {
+    fn require_overrides(&self, target: Target<'_>, wanted: &Wanted) -> Result<(), Error> {
         match (target, &wanted.overrides) {
             (Target::Sync { .. }, Some(Value::Object(overrides))) => {
-                self.engine.require_feed(overrides, None)
+                Ok(self.engine.require_feed(overrides, None)?)
             }
             _ => Ok(()),
         }
@@ -364,10 +363,9 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for what they run on.
-    pub async fn schedule_list(&self, target: Target<'_>) -> Result<Vec<Value>, PulpError> {
+    pub async fn schedule_list(&self, target: Target<'_>) -> Result<Vec<Value>, Error> {
         self.target_require(target).await?;
-        let found = self.engine.store.schedule_list(&target.resource()).await;
-        let found = found.map_err(wire)?;
+        let found = self.engine.store.schedule_list(&target.resource()).await?;
         Ok(found
             .iter()
             .map(|schedule| self.schedule_document(target, schedule))
@@ -383,7 +381,7 @@ impl Pulp {
         target: Target<'_>,
         body: &Document,
         by: &Principal,
-    ) -> Result<Value, PulpError> {
+    ) -> Result<Value, Error> {
         supported(body, false)?;
         self.target_require(target).await?;
         let wanted = wanted(body, false)?;
@@ -409,11 +407,7 @@ impl Pulp {
             maker: by.maker(),
         };
         wanted.apply(&mut schedule, now);
-        self.engine
-            .store
-            .schedule_create(&schedule)
-            .await
-            .map_err(wire)?;
+        self.engine.store.schedule_create(&schedule).await?;
         Ok(self.schedule_document(target, &schedule))
     }
 
@@ -421,7 +415,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for what it runs on, and for the schedule.
-    pub async fn schedule_read(&self, target: Target<'_>, id: &str) -> Result<Value, PulpError> {
+    pub async fn schedule_read(&self, target: Target<'_>, id: &str) -> Result<Value, Error> {
         self.target_require(target).await?;
         let schedule = self.schedule_require(target, id).await?;
         Ok(self.schedule_document(target, &schedule))
@@ -437,7 +431,7 @@ impl Pulp {
         id: &str,
         body: &Document,
         by: &Principal,
-    ) -> Result<Value, PulpError> {
+    ) -> Result<Value, Error> {
         self.target_require(target).await?;
         supported(body, true)?;
         let wanted = wanted(body, true)?;
@@ -452,8 +446,7 @@ impl Pulp {
                 wanted.apply(schedule, now);
                 schedule.maker = by.maker();
             })
-            .await
-            .map_err(wire)?
+            .await?
             .ok_or_else(|| missing(id))?;
         Ok(self.schedule_document(target, &changed))
     }
@@ -462,15 +455,11 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for what it runs on, and for the schedule.
-    pub async fn schedule_delete(&self, target: Target<'_>, id: &str) -> Result<(), PulpError> {
+    pub async fn schedule_delete(&self, target: Target<'_>, id: &str) -> Result<(), Error> {
         self.target_require(target).await?;
         let schedule = self.schedule_require(target, id).await?;
         let deleted = self.engine.store.schedule_delete(&schedule.oid).await;
-        if deleted.map_err(wire)? {
-            Ok(())
-        } else {
-            Err(missing(id))
-        }
+        if deleted? { Ok(()) } else { Err(missing(id)) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Uploads in progress: whose they are, and the room that they may take.
 
+use pith_engine::Error;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,7 +16,6 @@ use uuid::Uuid;
 
 use crate::Pulp;
 use crate::auth::Principal;
-use crate::error::wire;
 
 /// Largest upload, in bytes.
 const MAX_UPLOAD: u64 = 1 << 40;
@@ -97,7 +97,7 @@ impl Arriving {
     }
 
     /// Counts bytes, and refuses them when there is no room for them.
-    async fn take(&mut self, bytes: u64) -> Result<(), PulpError> {
+    async fn take(&mut self, bytes: u64) -> Result<(), Error> {
         self.pulp.incoming.add(&self.owner, bytes);
         self.bytes += bytes;
         if self.bytes > self.known_to_fit {
@@ -108,10 +108,9 @@ impl Arriving {
     }
 
     /// Returns how many more bytes fit.
-    async fn require_room(&self) -> Result<u64, PulpError> {
+    async fn require_room(&self) -> Result<u64, Error> {
         let Self { pulp, owner, .. } = self;
-        let used = pulp.engine.store.uploads_use(owner).await;
-        let used = used.map_err(wire)?;
+        let used = pulp.engine.store.uploads_use(owner).await?;
         let (own, all) = pulp.incoming.of(owner);
         let quota = pulp.upload_quota;
         let own = match self.is_super_user {
@@ -129,7 +128,7 @@ impl Arriving {
              the administrator for more ({option})"
         ));
         error.status = 413;
-        Err(error)
+        Err(error.into())
     }
 }
 
@@ -146,8 +145,8 @@ fn is_theirs(who: &Principal, upload: &Upload) -> bool {
     who.is_super_user() || upload.owner.is_some() && upload.owner == owner(who)
 }
 
-fn missing(id: &str) -> PulpError {
-    PulpError::missing_resource(&[("upload_request", id)])
+fn missing(id: &str) -> Error {
+    PulpError::missing_resource(&[("upload_request", id)]).into()
 }
 
 impl Pulp {
@@ -155,10 +154,10 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn uploads_of(&self, who: &Principal) -> Result<Vec<Uuid>, PulpError> {
+    pub async fn uploads_of(&self, who: &Principal) -> Result<Vec<Uuid>, Error> {
         let owner = owner(who).unwrap_or_default();
         let owner = (!who.is_super_user()).then_some(owner.as_str());
-        let uploads = self.engine.store.uploads_list(owner).await.map_err(wire)?;
+        let uploads = self.engine.store.uploads_list(owner).await?;
         Ok(uploads.iter().map(|upload| upload.id).collect())
     }
 
@@ -166,7 +165,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 413 when there is no room for one more; when files or database fail.
-    pub async fn upload_start(self: &Arc<Self>, who: &Principal) -> Result<Uuid, PulpError> {
+    pub async fn upload_start(self: &Arc<Self>, who: &Principal) -> Result<Uuid, Error> {
         Arriving::of(self, who).require_room().await?;
         let upload = Upload {
             id: Uuid::new_v4(),
@@ -175,11 +174,11 @@ impl Pulp {
             owner: owner(who),
         };
         let (id, uploads) = (upload.id, self.engine.blobs.uploads());
-        uploads.create(id).await.map_err(wire)?;
+        uploads.create(id).await?;
         if let Err(error) = self.engine.store.upload_create(&upload).await {
             // Nobody was told of it, and nothing else would take it away.
             let _ = uploads.delete(id).await;
-            return Err(wire(error));
+            return Err(error.into());
         }
         Ok(id)
     }
@@ -193,7 +192,7 @@ impl Pulp {
         who: &Principal,
         (id, offset): (&str, u64),
         mut data: S,
-    ) -> (Option<S>, Result<(), PulpError>)
+    ) -> (Option<S>, Result<(), Error>)
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
         E: Into<BoxError> + Send + 'static,
@@ -219,7 +218,7 @@ impl Pulp {
             let noted = pulp.upload_note(upload).await;
             (Some(data), written.map_err(refused_or_failed).and(noted))
         };
-        let failed = |error: JoinError| (None, Err(PulpError::execution(error.to_string())));
+        let failed = |error: JoinError| (None, Err(Error::fault(error)));
         tokio::spawn(write).await.unwrap_or_else(failed)
     }
 
@@ -229,7 +228,7 @@ impl Pulp {
         who: &Principal,
         id: &str,
         offset: u64,
-    ) -> Result<(Uuid, u64), PulpError> {
+    ) -> Result<(Uuid, u64), Error> {
         let upload = self.upload_require(who, id).await?;
         let size = self.upload_size(who, id).await?;
         let gap = offset.saturating_sub(size);
@@ -239,18 +238,17 @@ impl Pulp {
         Err(PulpError::data(format!(
             "the upload has {size} bytes, and {offset} is more than {MAX_GAP} bytes behind its end: write what is in between \
              first"
-        )))
+        )).into())
     }
 
     /// Notes how many bytes an upload has.
-    async fn upload_note(&self, id: Uuid) -> Result<(), PulpError> {
-        let size = self.engine.blobs.uploads().len(id).await;
-        let size = size.map_err(wire)?;
+    async fn upload_note(&self, id: Uuid) -> Result<(), Error> {
+        let size = self.engine.blobs.uploads().len(id).await?;
         let gone = || missing(&id.to_string());
         let size = i64::try_from(size.ok_or_else(gone)?).unwrap_or(i64::MAX);
         match self.engine.store.upload_set_size(id, size).await {
             Err(StoreError::Missing { .. }) => Err(gone()),
-            noted => noted.map_err(wire),
+            noted => noted.map_err(Error::from),
         }
     }
 
@@ -258,10 +256,9 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is no such upload of theirs; when files or database fail.
-    pub async fn upload_size(&self, who: &Principal, id: &str) -> Result<u64, PulpError> {
+    pub async fn upload_size(&self, who: &Principal, id: &str) -> Result<u64, Error> {
         let upload = self.upload_require(who, id).await?;
-        let size = self.engine.blobs.uploads().len(upload).await;
-        let size = size.map_err(wire)?;
+        let size = self.engine.blobs.uploads().len(upload).await?;
         size.ok_or_else(|| missing(id))
     }
 
@@ -269,21 +266,21 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for one of somebody else; when files or database fail.
-    pub async fn upload_forget(&self, who: &Principal, id: &str) -> Result<(), PulpError> {
+    pub async fn upload_forget(&self, who: &Principal, id: &str) -> Result<(), Error> {
         self.upload_permit(who, id).await?;
         let Ok(id) = id.parse::<Uuid>() else {
             return Ok(());
         };
-        self.engine.store.upload_delete(id).await.map_err(wire)?;
+        self.engine.store.upload_delete(id).await?;
         let deleted = self.engine.blobs.uploads().delete(id).await;
-        deleted.map(drop).map_err(wire)
+        deleted.map(drop).map_err(Error::from)
     }
 
     /// Refuses an upload that is somebody else's. That there is none with this id is no fault: units without a file need none.
     ///
     /// # Errors
     /// 404 for one of somebody else.
-    pub async fn upload_permit(&self, who: &Principal, id: &str) -> Result<(), PulpError> {
+    pub async fn upload_permit(&self, who: &Principal, id: &str) -> Result<(), Error> {
         match self.upload_find(id).await? {
             Some(upload) if !is_theirs(who, &upload) => Err(missing(id)),
             _ => Ok(()),
@@ -294,22 +291,22 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for one of somebody else.
-    pub async fn upload_permit_value(&self, who: &Principal, id: &Value) -> Result<(), PulpError> {
+    pub async fn upload_permit_value(&self, who: &Principal, id: &Value) -> Result<(), Error> {
         match id.as_str() {
             Some(id) => self.upload_permit(who, id).await,
             None => Ok(()),
         }
     }
 
-    async fn upload_require(&self, who: &Principal, id: &str) -> Result<Uuid, PulpError> {
+    async fn upload_require(&self, who: &Principal, id: &str) -> Result<Uuid, Error> {
         let found = self.upload_find(id).await?;
         let theirs = found.filter(|upload| is_theirs(who, upload));
         theirs.map(|upload| upload.id).ok_or_else(|| missing(id))
     }
 
-    async fn upload_find(&self, id: &str) -> Result<Option<Upload>, PulpError> {
+    async fn upload_find(&self, id: &str) -> Result<Option<Upload>, Error> {
         match id.parse() {
-            Ok(id) => self.engine.store.upload_get(id).await.map_err(wire),
+            Ok(id) => self.engine.store.upload_get(id).await.map_err(Error::from),
             Err(_) => Ok(None),
         }
     }
@@ -333,12 +330,12 @@ fn counted<E: Into<BoxError>>(
 }
 
 /// The refusal inside of an error, where there is one.
-fn refused_or_failed(error: pith_blobs::Error) -> PulpError {
+fn refused_or_failed(error: pith_blobs::Error) -> Error {
     match error {
-        pith_blobs::Error::Incoming(source) => match source.downcast::<PulpError>() {
+        pith_blobs::Error::Incoming(source) => match source.downcast::<Error>() {
             Ok(refused) => *refused,
-            Err(source) => wire(pith_blobs::Error::Incoming(source)),
+            Err(source) => pith_blobs::Error::Incoming(source).into(),
         },
-        error => wire(error),
+        error => error.into(),
     }
 }

@@ -1,8 +1,8 @@
-//! The rules for configurations: messages word for word as Pulp's, first failure alone (reference: iso §2, §7).
+//! The rules for configurations: messages word for word as Pulp's, which told of the first problem alone (reference: iso §2, §7).
 
 use pith_content::publish::OtherDistributor;
-use pith_content::settings::{faults, printed};
-use pith_content::{Config, relative_url};
+use pith_content::settings::{parameter, printed, problems};
+use pith_content::{Config, Problem, Problems, Wording, relative_url};
 
 /// The platform's settings, in the order in which Pulp looked at them; those at the end it did not look at, and what it did not
 /// understand it left out, so that a sync went without.
@@ -26,13 +26,11 @@ const CHECKED: [&str; 16] = [
 ];
 
 /// Checks the importer's configuration.
-pub(crate) fn check_importer(config: &Config) -> Result<(), String> {
-    let mut faults = CHECKED.iter().flat_map(|name| faults(config, name));
-    if let Some(fault) = faults.next() {
-        return Err(fault);
-    }
-    boolean(config, "remove_missing")?;
-    boolean(config, "validate")
+pub(crate) fn check_importer(config: &Config) -> Result<(), Problems> {
+    let platform = CHECKED.iter().flat_map(|name| problems(config, name));
+    let own = ["remove_missing", "validate"].iter();
+    let own = own.filter_map(|name| boolean(config, name));
+    Problems::check(platform.chain(own).collect(), Wording::First(1))
 }
 
 /// Checks the distributor's configuration for repository `repo_id`.
@@ -40,32 +38,35 @@ pub(crate) fn check_distributor(
     repo_id: &str,
     config: &Config,
     others: &[OtherDistributor],
-) -> Result<(), String> {
-    boolean(config, "serve_http")?;
-    boolean(config, "serve_https")?;
-    boolean(config, "force_full")?;
-    if let Some(pem) = config.get("ssl_auth_ca_cert") {
-        let looks_right = pem
-            .as_str()
-            .is_some_and(|text| text.contains("-----BEGIN CERTIFICATE-----"));
-        if !looks_right {
-            return Err(
-                "The SSL certificate <ssl_auth_ca_cert> is not a valid certificate.".to_owned(),
-            );
-        }
+) -> Result<(), Problems> {
+    let switches = ["serve_http", "serve_https", "force_full"].iter();
+    let mut found: Vec<Problem> = switches.filter_map(|name| boolean(config, name)).collect();
+    found.extend(authority(config));
+    found.extend(relative_url::form(config));
+    if !found.is_empty() {
+        return Problems::check(found, Wording::First(1));
     }
-    relative_url::check_form(config)?;
-    relative_url::check_conflicts(repo_id, config, others).map_err(|conflicts| conflicts.join("\n"))
+    let conflicts = relative_url::conflicts(repo_id, config, others);
+    Problems::check(conflicts, Wording::Lines)
 }
 
-fn boolean(config: &Config, key: &str) -> Result<(), String> {
-    if config.get(key).is_none() || config.flag(key).is_some() {
-        return Ok(());
-    }
-    let shown = config.get(key).map(printed).unwrap_or_default();
-    Err(format!(
-        "The configuration parameter <{key}> may only be set to a boolean value, but is currently set to <{shown}>."
-    ))
+fn authority(config: &Config) -> Option<Problem> {
+    let name = "ssl_auth_ca_cert";
+    let pem = config.get(name)?.as_str().unwrap_or_default();
+    let is_pem = pem.contains("-----BEGIN CERTIFICATE-----");
+    (!is_pem).then(|| {
+        let text = format!("The SSL certificate <{name}> is not a valid certificate.");
+        Problem::new(name, text)
+    })
+}
+
+fn boolean(config: &Config, key: &str) -> Option<Problem> {
+    let value = config.get(key).filter(|_| config.flag(key).is_none())?;
+    let wrong = format!(
+        "may only be set to a boolean value, but is currently set to <{}>.",
+        printed(value)
+    );
+    Some(parameter(key, wrong))
 }
 
 #[cfg(test)]
@@ -74,11 +75,11 @@ mod tests {
 
     use super::*;
 
-    fn importer(value: Value) -> Result<(), String> {
+    fn importer(value: Value) -> Result<(), Problems> {
         check_importer(&Config::new(serde_json::from_value(value).unwrap()))
     }
 
-    fn distributor(value: Value) -> Result<(), String> {
+    fn distributor(value: Value) -> Result<(), Problems> {
         check_distributor(
             "r",
             &Config::new(serde_json::from_value(value).unwrap()),
@@ -107,7 +108,7 @@ mod tests {
             ),
         ];
         for (config, message) in refused {
-            assert_eq!(importer(config).unwrap_err(), message);
+            assert_eq!(importer(config).unwrap_err().to_string(), message);
         }
         assert!(
             importer(
@@ -121,13 +122,29 @@ mod tests {
     #[test]
     fn distributor_messages_are_those_recorded() {
         assert_eq!(
-            distributor(json!({"serve_http": "x", "serve_https": true})).unwrap_err(),
+            distributor(json!({"serve_http": "x", "serve_https": true}))
+                .unwrap_err()
+                .to_string(),
             "The configuration parameter <serve_http> may only be set to a boolean value, but is currently set to <x>."
         );
         assert_eq!(
-            distributor(json!({"ssl_auth_ca_cert": "junk"})).unwrap_err(),
+            distributor(json!({"ssl_auth_ca_cert": "junk"}))
+                .unwrap_err()
+                .to_string(),
             "The SSL certificate <ssl_auth_ca_cert> is not a valid certificate."
         );
         assert!(distributor(json!({"serve_http": "false", "serve_https": false})).is_ok());
+    }
+
+    #[test]
+    fn every_problem_is_found_though_the_first_alone_is_told() {
+        let refused = importer(json!({"feed": 5, "max_speed": -1, "validate": 5})).unwrap_err();
+        let fields = refused.all().iter().map(|problem| problem.field.as_str());
+        assert_eq!(
+            fields.collect::<Vec<_>>(),
+            ["feed", "max_speed", "validate"]
+        );
+        let refused = distributor(json!({"serve_http": "x", "relative_url": "/a"})).unwrap_err();
+        assert_eq!(refused.all().len(), 2);
     }
 }

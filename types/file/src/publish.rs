@@ -7,7 +7,7 @@ use pith_content::publish::{
     PublishReport, later_second,
 };
 use pith_content::unit::{RepoUnit, Select};
-use pith_content::{Config, ContentError, PluginDescriptor, relative_url};
+use pith_content::{Config, ContentError, PluginDescriptor, Problems, relative_url};
 use pith_core::digest::Hashed;
 use pith_core::{RelativePath, Timestamp};
 use serde_json::Value;
@@ -32,7 +32,7 @@ impl Distributor for IsoDistributor {
         repo_id: &str,
         config: &Config,
         others: &[OtherDistributor],
-    ) -> Result<(), String> {
+    ) -> Result<(), Problems> {
         config::check_distributor(repo_id, config, others)
     }
 

@@ -14,7 +14,7 @@ use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind};
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
-use pith_content::{Bent, Config, ContentError, PluginDescriptor};
+use pith_content::{Bent, Config, ContentError, PluginDescriptor, Problems};
 use pith_core::{Algorithm, Digest, Document, UnitId};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -38,7 +38,7 @@ impl Importer for IsoImporter {
         &IMPORTER
     }
 
-    fn validate(&self, config: &Config) -> Result<(), String> {
+    fn validate(&self, config: &Config) -> Result<(), Problems> {
         config::check_importer(config)
     }
 

@@ -77,7 +77,8 @@ fn importer_messages_are_those_of_the_recordings() {
         ),
     ] {
         let expected = format!("Configuration errors:\n{message}");
-        assert_eq!(importer(&config(value.clone())), Err(expected), "{value}");
+        let refused = importer(&config(value.clone())).unwrap_err();
+        assert_eq!(refused.to_string(), expected, "{value}");
     }
 }
 
@@ -96,15 +97,19 @@ fn importers_accept_what_pulp_accepted() {
 
 #[test]
 fn signature_rules_come_first_and_alone() {
+    let given = json!({"allowed_keys": ["zz"], "download_policy": "on_demand", "feed": 5});
+    let refused = importer(&config(given)).unwrap_err();
     assert_eq!(
-        importer(&config(json!({"allowed_keys": ["zz"], "download_policy": "on_demand", "feed": 5}))),
-        Err("Signature key ID zz should be 8 characters long\non_demand download policy and signature filter are not \
-             compatible"
-            .to_owned())
+        refused.to_string(),
+        "Signature key ID zz should be 8 characters long\non_demand download policy and signature filter are not \
+         compatible"
     );
+    let fields = refused.all().iter().map(|problem| problem.field.as_str());
+    let fields: Vec<_> = fields.collect();
+    assert_eq!(fields, ["allowed_keys", "download_policy", "feed"]);
 }
 
-fn check(value: Value, others: &[OtherDistributor]) -> Result<(), String> {
+fn check(value: Value, others: &[OtherDistributor]) -> Result<(), Problems> {
     distributor("r", &config(value), others)
 }
 
@@ -160,18 +165,14 @@ fn distributor_messages_are_those_of_the_recordings() {
         for (key, item) in extra.as_object().unwrap() {
             value[key] = item.clone();
         }
-        assert_eq!(
-            check(value.clone(), &[]),
-            Err(message.to_owned()),
-            "{value}"
-        );
+        let refused = check(value.clone(), &[]).unwrap_err();
+        assert_eq!(refused.to_string(), message, "{value}");
     }
     assert_eq!(
-        check(json!({}), &[]),
-        Err("Configuration key [http] is required, but was not provided\nConfiguration key [relative_url] is \
-             required, but was not provided\nConfiguration key [https] is required, but was not provided\nSettings \
-             serve via http and https are both set to false. At least one option should be set to true."
-            .to_owned())
+        check(json!({}), &[]).unwrap_err().to_string(),
+        "Configuration key [http] is required, but was not provided\nConfiguration key [relative_url] is required, but was \
+         not provided\nConfiguration key [https] is required, but was not provided\nSettings serve via http and https are \
+         both set to false. At least one option should be set to true."
     );
 }
 
@@ -189,7 +190,7 @@ fn switches_and_times_that_cannot_be_are_refused_by_name() {
             config[key] = value.clone();
             check(config, &[])
         };
-        assert!(with(&bad).unwrap_err().contains(key), "{key}");
+        assert!(with(&bad).unwrap_err().to_string().contains(key), "{key}");
         assert_eq!(with(&good), Ok(()), "{key}");
     }
     for (key, bad) in [
@@ -206,7 +207,10 @@ fn switches_and_times_that_cannot_be_are_refused_by_name() {
     }
     for (key, bad) in [("recursive", json!(1)), ("changelog_limit", json!("x"))] {
         let given = config(json!({ key: bad }));
-        assert!(of_call(&given).unwrap_err().contains(key), "{key}");
+        assert!(
+            of_call(&given).unwrap_err().to_string().contains(key),
+            "{key}"
+        );
     }
     // A copy into a repository with a deferred policy may ask for signatures.
     let policy = json!({"download_policy": "on_demand", "require_signature": true});

@@ -67,7 +67,7 @@ async fn import(ctx: &dyn UploadContext, upload: Upload) -> Result<UploadReport,
     fields.extend(upload.key.clone());
     fields.retain(|_, value| !value.is_null());
     upload_fields::rename(&upload.type_id, &mut fields);
-    config::of_call(ctx.config()).map_err(ContentError::other)?;
+    config::of_call(ctx.config())?;
     upload_fields::check(&upload.type_id, &ctx.repo().id, &fields).map_err(invalid)?;
     let bent = Bent::default();
     match upload.type_id.as_str() {

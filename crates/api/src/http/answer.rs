@@ -7,7 +7,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use pith_core::error::PulpError;
 use pith_core::task::CallReport;
-use pith_pulp::error::wire;
+use pith_engine::Error;
+use pith_pulp::error::is_for_operators;
 use pith_pulp::search::{DocumentStream, Shown};
 use pith_store::reading;
 use serde::Serialize;
@@ -51,9 +52,9 @@ impl Answer {
     }
 
     /// A JSON document with a status of its own.
-    pub(crate) fn with_status(status: u16, value: &impl Serialize) -> Result<Self, PulpError> {
+    pub(crate) fn with_status(status: u16, value: &impl Serialize) -> Result<Self, Error> {
         let mut text = Vec::with_capacity(512);
-        write(&mut text, value).map_err(|error| PulpError::execution(error.to_string()))?;
+        write(&mut text, value).map_err(Error::fault)?;
         Ok(Self::new(status, Content::Json(text)))
     }
 
@@ -63,7 +64,7 @@ impl Answer {
     }
 
     /// 200 with a JSON document.
-    pub(crate) fn json(value: &impl Serialize) -> Result<Self, PulpError> {
+    pub(crate) fn json(value: &impl Serialize) -> Result<Self, Error> {
         Self::with_status(200, value)
     }
 
@@ -73,19 +74,19 @@ impl Answer {
     }
 
     /// 201 with a document that names itself by `_href`.
-    pub(crate) fn created(document: &Value) -> Result<Self, PulpError> {
+    pub(crate) fn created(document: &Value) -> Result<Self, Error> {
         let mut answer = Self::with_status(201, document)?;
         answer.location = document["_href"].as_str().map(str::to_owned);
         Ok(answer)
     }
 
     /// 202 with the call report of queued work.
-    pub(crate) fn queued(task: pith_core::TaskId) -> Result<Self, PulpError> {
+    pub(crate) fn queued(task: pith_core::TaskId) -> Result<Self, Error> {
         Self::with_status(202, &CallReport::queued(task).to_json())
     }
 
     /// 202 with the report of a group of queued tasks.
-    pub(crate) fn queued_group(group: uuid::Uuid) -> Result<Self, PulpError> {
+    pub(crate) fn queued_group(group: uuid::Uuid) -> Result<Self, Error> {
         let href = format!("/pulp/api/v2/task_groups/{group}/");
         Self::with_status(202, &json!({ "group_id": group, "_href": href }))
     }
@@ -97,16 +98,16 @@ impl Answer {
 
     /// 200 with an array of what comes out of `batches`. What fits into the first batch is sent as one piece; the rest
     /// is written as it comes, and an error on the way breaks the connection.
-    pub(crate) async fn array<T, S>(batches: S) -> Result<Self, PulpError>
+    pub(crate) async fn array<T, S>(batches: S) -> Result<Self, Error>
     where
         T: Serialize + Send + 'static,
-        S: Stream<Item = Result<Vec<T>, PulpError>> + Send + Unpin + 'static,
+        S: Stream<Item = Result<Vec<T>, Error>> + Send + Unpin + 'static,
     {
         Self::array_of(batches, |text, item| write(text, item)).await
     }
 
     /// As [`Answer::array`], of documents that may be text already.
-    pub(crate) async fn documents(batches: DocumentStream) -> Result<Self, PulpError> {
+    pub(crate) async fn documents(batches: DocumentStream) -> Result<Self, Error> {
         let one = |text: &mut Vec<u8>, item: &Shown| match item {
             Shown::Document(document) => write(text, document),
             Shown::Text(ready) => write_text(text, ready).map_err(serde_json::Error::io),
@@ -114,10 +115,10 @@ impl Answer {
         Self::array_of(batches, one).await
     }
 
-    async fn array_of<T, S, W>(batches: S, one: W) -> Result<Self, PulpError>
+    async fn array_of<T, S, W>(batches: S, one: W) -> Result<Self, Error>
     where
         T: Send + 'static,
-        S: Stream<Item = Result<Vec<T>, PulpError>> + Send + Unpin + 'static,
+        S: Stream<Item = Result<Vec<T>, Error>> + Send + Unpin + 'static,
         W: Fn(&mut Vec<u8>, &T) -> serde_json::Result<()> + Send + 'static,
     {
         let mut batches = batches;
@@ -126,7 +127,7 @@ impl Answer {
         if let Some(batch) = batches.try_next().await? {
             write_items(&mut text, &batch, &mut first, &one)?;
         }
-        reading::count(text.len()).map_err(wire)?;
+        reading::count(text.len())?;
         let Some(second) = batches.try_next().await? else {
             text.push(b']');
             return Ok(Self::new(200, Content::Json(text)));
@@ -140,8 +141,14 @@ impl Answer {
             write_items(&mut piece, &batch?, &mut first, &one)?;
             drop(share.take());
             let memory = memory.as_ref().map(|memory| memory.share(piece.len()));
-            share = memory.transpose().map_err(wire)?;
-            Ok::<_, PulpError>(Bytes::from(piece))
+            share = memory.transpose()?;
+            Ok::<_, Error>(Bytes::from(piece))
+        });
+        let pieces = pieces.inspect_err(|error| {
+            if is_for_operators(error) {
+                let cause: &dyn std::error::Error = error;
+                tracing::error!(error = cause, "an answer broke off");
+            }
         });
         let start = futures::stream::once(async move { Ok(Bytes::from(text)) });
         let end = futures::stream::once(async { Ok(Bytes::from_static(b"]")) });
@@ -176,12 +183,12 @@ fn write_items<T>(
     items: &[T],
     first: &mut bool,
     one: &impl Fn(&mut Vec<u8>, &T) -> serde_json::Result<()>,
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     for item in items {
         if !std::mem::take(first) {
             text.push(b',');
         }
-        one(text, item).map_err(|error| PulpError::execution(error.to_string()))?;
+        one(text, item).map_err(Error::fault)?;
     }
     Ok(())
 }

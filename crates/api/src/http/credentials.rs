@@ -1,6 +1,7 @@
 //! Who is asking (reference: platform-api §2.1 to §2.3). Whether they may is asked in `dispatch`, from what the route
 //! says.
 
+use pith_engine::Error;
 use std::net::Ipv4Addr;
 
 use base64::Engine as _;
@@ -23,17 +24,17 @@ pub(super) fn unknown() -> PulpError {
 }
 
 /// 401 PLP0030: a login and a password that do not belong together.
-fn wrong_password(login: &str) -> PulpError {
+fn wrong_password(login: &str) -> Error {
     let text = format!("Authentication with username {login} failed: invalid username or password");
     let detail = ErrorDetail::new("PLP0030", text).with("user", login);
-    PulpError::unauthenticated(detail, "invalid_username_or_password")
+    PulpError::unauthenticated(detail, "invalid_username_or_password").into()
 }
 
 /// 401 PLP0027: a certificate of somebody else's, or one that counts no longer. Pulp names nobody here.
-fn wrong_certificate() -> PulpError {
+fn wrong_certificate() -> Error {
     let text = "Authentication with username None failed: invalid SSL certificate.";
     let detail = ErrorDetail::new("PLP0027", text).with("user", serde_json::Value::Null);
-    PulpError::unauthenticated(detail, "invalid_ssl_certificate")
+    PulpError::unauthenticated(detail, "invalid_ssl_certificate").into()
 }
 
 /// Login and password of HTTP Basic; `None` when the header is absent, of another scheme or broken.
@@ -62,7 +63,7 @@ pub(super) fn is_basic(headers: &HeaderMap) -> bool {
 }
 
 /// The one who sent this request. Basic credentials decide alone; only without them does a certificate count.
-pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Principal, PulpError> {
+pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Principal, Error> {
     let store = &shared.pulp.engine.store;
     let from = origin(request);
     if is_basic(&request.headers) {
@@ -73,7 +74,7 @@ pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Pri
         return found.await?.ok_or_else(|| wrong_password(&login));
     }
     let Some(shown) = request.extensions.get::<PeerCertificate>() else {
-        return Err(unknown());
+        return Err(unknown().into());
     };
     let Some(certificate) = &shown.trusted else {
         tracing::warn!(%from, "a login with a certificate of somebody else's failed");

@@ -16,9 +16,9 @@ use percent_encoding::percent_decode_str;
 use pith_core::Document;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_engine::turns::Turn;
-use pith_engine::{Caller, on_behalf_of};
+use pith_engine::{Caller, Error, on_behalf_of};
 use pith_pulp::auth::Principal;
-use pith_pulp::error::wire;
+use pith_pulp::error::{is_for_operators, told};
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
@@ -70,11 +70,11 @@ pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response 
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(Ok((answer, pending))) => intake::hold(answer.into_response(head), pending),
         Ok(Err(error)) => {
-            // 503 says that others are served first: a flood of requests is none of log lines.
-            if error.status >= 500 && error.status != 503 {
-                tracing::error!(%method, %href, %error, "a request failed");
+            if is_for_operators(&error) {
+                let cause: &dyn std::error::Error = &error;
+                tracing::error!(%method, %href, error = cause, "a request failed");
             }
-            answer::error(&error, &method, &href)
+            answer::error(&told(&error), &method, &href)
         }
         Err(_) => {
             tracing::error!(%method, %href, "a request panicked");
@@ -90,7 +90,7 @@ async fn run(
     href: String,
     inside: String,
     request: Request,
-) -> Result<(Answer, Pending), PulpError> {
+) -> Result<(Answer, Pending), Error> {
     let (request, body) = request.into_parts();
     let admitted = match admit(shared, route, &inside, &request).await {
         Ok(admitted) => admitted,
@@ -141,7 +141,7 @@ async fn admit(
     route: &Route,
     inside: &str,
     request: &Parts,
-) -> Result<Admitted, PulpError> {
+) -> Result<Admitted, Error> {
     let principal = authorize(shared, route, inside, request).await?;
     if !matches!(route.body, BodyKind::Ignored | BodyKind::Raw) {
         refuse_text(&request.headers)?;
@@ -163,7 +163,7 @@ async fn authorize(
     route: &Route,
     inside: &str,
     request: &Parts,
-) -> Result<Option<Principal>, PulpError> {
+) -> Result<Option<Principal>, Error> {
     if route.operation.is_none() {
         return Ok(None);
     }
@@ -172,7 +172,7 @@ async fn authorize(
     permit(&principal, route, inside)?;
     match route.disk() {
         Disk::Nothing => {}
-        Disk::Room => shared.pulp.engine.require_room().map_err(wire)?,
+        Disk::Room => shared.pulp.engine.require_room()?,
         Disk::Reserve => shared.pulp.engine.make_way().await,
     }
     Ok(Some(principal))
@@ -280,7 +280,7 @@ async fn take_in(
     caller: &Caller,
     wanted: Wanted,
     body: Body,
-) -> Result<(Payload, Option<Turn<Caller>>, Taken), PulpError> {
+) -> Result<(Payload, Option<Turn<Caller>>, Taken), Error> {
     let Wanted { kind, is_long } = wanted;
     match kind {
         BodyKind::Ignored => {
@@ -380,7 +380,7 @@ mod tests {
                 Body::from(text.to_owned()),
             )
         };
-        let code = |result: Result<_, PulpError>| result.err().unwrap().code().to_owned();
+        let code = |result: Result<_, Error>| told(&result.err().unwrap()).code().to_owned();
         assert_eq!(code(read(BodyKind::Object, "").await), "PLP1009");
         assert_eq!(code(read(BodyKind::OptionalObject, "{").await), "PLP1009");
         assert_eq!(

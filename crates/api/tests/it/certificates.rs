@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pith_core::Network;
 use pith_pulp::auth::{Authenticator, Principal};
+use pith_pulp::error::told;
 use pith_trust::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -108,7 +109,7 @@ async fn a_login_that_began_before_the_password_changed_gets_no_certificate() {
         200
     );
     let refused = server.pulp.login_certificate(&account).await;
-    assert_eq!(refused.err().map(|error| error.status), Some(401));
+    assert_eq!(refused.err().map(|error| told(&error).status), Some(401));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
-    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, UnitType,
+    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problems, UnitType,
 };
 use pith_core::{Document, Sha256};
 use pith_testkit::upstream::{Fault, Upstream as Fake};
@@ -62,7 +62,7 @@ impl Importer for Pages {
         }
     }
 
-    fn validate(&self, _config: &Config) -> Result<(), String> {
+    fn validate(&self, _config: &Config) -> Result<(), Problems> {
         Ok(())
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pith_content::group::{GroupDistributor, GroupPublishContext};
 use pith_content::{
-    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, UnitType,
+    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problem, Problems,
+    UnitType,
 };
 use pith_core::Document;
 use pith_testkit::harness::Harness;
@@ -94,12 +95,18 @@ impl GroupDistributor for GroupExport {
         &DESCRIPTOR
     }
 
-    fn validate(&self, _group_id: &str, config: &Config) -> Result<(), String> {
+    fn validate(&self, _group_id: &str, config: &Config) -> Result<(), Problems> {
         for key in ["http", "https"] {
             match config.get(key) {
-                None => return Err(format!("Missing required configuration key: {key}")),
+                None => {
+                    let text = format!("Missing required configuration key: {key}");
+                    return Err(Problem::new(key, text).into());
+                }
                 Some(Value::Bool(_)) => {}
-                Some(_) => return Err(format!("{key} should be a boolean; got x instead")),
+                Some(_) => {
+                    let text = format!("{key} should be a boolean; got x instead");
+                    return Err(Problem::new(key, text).into());
+                }
             }
         }
         let keys = config.document().keys();
@@ -107,13 +114,13 @@ impl GroupDistributor for GroupExport {
             .clone()
             .find(|key| !matches!(key.as_str(), "http" | "https"));
         unknown.map_or(Ok(()), |key| {
-            Err(format!("Configuration key '{key}' is not supported"))
+            let text = format!("Configuration key '{key}' is not supported");
+            Err(Problem::new(key, text).into())
         })
     }
 
     async fn publish(&self, ctx: &dyn GroupPublishContext) -> Result<(), ContentError> {
-        self.validate(ctx.group_id(), ctx.config())
-            .map_err(ContentError::other)?;
+        self.validate(ctx.group_id(), ctx.config())?;
         let silent = |notes: &Document| !notes.contains_key("_repo-type");
         match ctx.repositories().iter().find(|repo| silent(&repo.notes)) {
             Some(repo) => Err(ContentError::other(format!(

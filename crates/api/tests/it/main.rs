@@ -11,6 +11,7 @@ mod endpoints;
 mod groups;
 mod people;
 mod plugins;
+mod problems;
 mod recordings;
 mod replay;
 mod server;

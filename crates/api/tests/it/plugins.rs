@@ -12,7 +12,8 @@ use pith_content::publish::{ClientGuard, Mount, OtherDistributor, PublishContext
 use pith_content::sync::{SyncContext, SyncReport, Upstream};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
-    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, UnitType,
+    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problem, Problems,
+    UnitType,
 };
 use pith_core::Document;
 use pith_core::error::ErrorDetail;
@@ -65,6 +66,11 @@ impl Plugin {
         }
     }
 
+    fn verdict(&self, config: &Config) -> Result<(), Problems> {
+        let judged = self.judge(config);
+        judged.map_err(|words| Problem::new("", words).into())
+    }
+
     /// Returns what the recorded server said of the same configuration; else it is refused when it has all of the values that
     /// stand in a refused one and in no accepted one.
     fn judge(&self, config: &Config) -> Result<(), String> {
@@ -113,8 +119,8 @@ impl Importer for Plugin {
         self.descriptor
     }
 
-    fn validate(&self, config: &Config) -> Result<(), String> {
-        self.judge(config)
+    fn validate(&self, config: &Config) -> Result<(), Problems> {
+        self.verdict(config)
     }
 
     fn upstream(&self, config: &Config) -> Upstream {
@@ -161,18 +167,17 @@ impl Distributor for Plugin {
         _repo_id: &str,
         config: &Config,
         others: &[OtherDistributor],
-    ) -> Result<(), String> {
+    ) -> Result<(), Problems> {
         let url = config.text("relative_url");
         if url.is_some()
             && others
                 .iter()
                 .any(|other| other.config.text("relative_url") == url)
         {
-            return Err(format!(
-                "Relative URL {url:?} conflicts with an existing one"
-            ));
+            let text = format!("Relative URL {url:?} conflicts with an existing one");
+            return Err(Problem::new("relative_url", text).into());
         }
-        self.judge(config)
+        self.verdict(config)
     }
 
     fn mounts(&self, _repo_id: &str, _config: &Config) -> Vec<Mount> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pith_content::sync::{SyncContext, SyncReport, Upstream};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
-    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, UnitType,
+    Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problems, UnitType,
 };
 use pith_engine::Job;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ impl Importer for Patient {
         }
     }
 
-    fn validate(&self, _config: &Config) -> Result<(), String> {
+    fn validate(&self, _config: &Config) -> Result<(), Problems> {
         Ok(())
     }
 

@@ -83,7 +83,7 @@ async fn join(
             }
         }
     }
-    store.sources_put(&entries).await.map_err(Error::from)
+    Ok(store.sources_put(&entries).await?)
 }
 
 /// The words of `new` with what `old` has to keep, but for its parts; `None` when that is nothing.

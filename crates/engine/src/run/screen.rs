@@ -150,8 +150,7 @@ async fn look(
     let engine = std::sync::Arc::clone(&shared.engine);
     let work = async move { hashed(&engine, blob, &also, head).await };
     let read = AbortOnDropHandle::new(tokio::spawn(work)).await;
-    let read = read.map_err(Error::fault)?;
-    let read = read?;
+    let read = read.map_err(Error::fault)??;
     let whole = read.filter(|(_, hashed)| hashed.sha256 == blob);
     if whole.is_none() {
         forget(&shared.engine, &shared.store, blob).await?;

@@ -255,7 +255,7 @@ async fn sync(
             "stored secrets were not used, since the override names another feed or proxy";
         bent.note("secrets_withheld", sentence, secret);
     }
-    plugin.validate(&config).map_err(ContentError::other)?;
+    plugin.validate(&config)?;
     let reached = plugin.upstream(&config);
     let feed = engine.check_feed(reached.base());
     feed.map_err(ContentError::other)?;

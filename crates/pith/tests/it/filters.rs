@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use pith_core::Document;
 use pith_core::criteria::{Criteria, UnitCriteria};
-use pith_core::error::PulpError;
+use pith_engine::Error;
 use pith_pulp::auth::Principal;
+use pith_pulp::error::told;
 use pith_pulp::repositories::Expand;
 use pith_store::NewTask;
 use pith_testkit::repos::{Spec, write_repository};
@@ -329,7 +330,7 @@ async fn filled(h: &Harness, runner: &mut TestRunner) {
 }
 
 /// The documents that a search finds, with units of a repository as they are without it.
-async fn documents(h: &Harness, what: &str, filter: &Value) -> Result<Vec<Value>, PulpError> {
+async fn documents(h: &Harness, what: &str, filter: &Value) -> Result<Vec<Value>, Error> {
     let pulp = &h.pulp;
     if what == "zoo" {
         let asked = json!({"type_ids": ["rpm"], "filters": {"unit": filter}});
@@ -429,7 +430,7 @@ async fn compare(h: &Harness, searched: &Searched, runner: &mut TestRunner) {
         let found = match documents(h, what, &asked).await {
             Ok(found) => ids(&found),
             Err(error) => {
-                assert_eq!(error.status, 400, "{what} {asked}: {error:?}");
+                assert_eq!(told(&error).status, 400, "{what} {asked}: {error:?}");
                 continue;
             }
         };

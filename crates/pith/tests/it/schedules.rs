@@ -7,6 +7,7 @@ use pith_core::task::TaskState;
 use pith_core::{Document, ManualClock, Network, TaskId};
 use pith_engine::Scheduler;
 use pith_pulp::auth::{Authenticator, Principal};
+use pith_pulp::error::told;
 use pith_pulp::people::Way;
 use pith_pulp::schedules::Target;
 use pith_store::{HistoryKind, HistoryQuery, Task};
@@ -298,12 +299,12 @@ async fn a_removed_importer_takes_its_schedules_along(on: On) {
         "*****"
     );
     let other = t.h.pulp.schedule_read(PUBLISH, &id).await.unwrap_err();
-    assert_eq!(other.extra["resources"], json!({"schedule_id": id}));
+    assert_eq!(told(&other).extra["resources"], json!({"schedule_id": id}));
     let removal = t.h.pulp.importer_remove("files", "iso_importer").await;
     t.h.ended(removal.unwrap()).await;
     let gone = t.h.pulp.schedule_read(SYNC, &id).await.unwrap_err();
     assert_eq!(
-        gone.extra["resources"],
+        told(&gone).extra["resources"],
         json!({"importer_id": "iso_importer"})
     );
     assert!(t.after(1).await.is_empty());

@@ -4,6 +4,7 @@ use futures::TryStreamExt;
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::{Document, TaskId};
 use pith_pulp::auth::Principal;
+use pith_pulp::error::told;
 use pith_pulp::repositories::Expand;
 use pith_pulp::search::Shown;
 use pith_store::NewTask;
@@ -332,7 +333,7 @@ async fn units_are_found_and_sorted_by_what_they_have(on: On) {
     let unknown =
         UnitCriteria::parse(&json!({"type_ids": ["rpm"], "sort": {"unit": [["bogus", 1]]}}));
     let refused = h.pulp.repository_units("zoo", unknown.unwrap()).await;
-    let refused = refused.err().unwrap();
+    let refused = told(&refused.err().unwrap());
     assert_eq!(
         refused.extra["property_names"],
         json!(["Field: <bogus> does not exist on objects in the <units_rpm> collection"])

@@ -10,25 +10,25 @@ mod users;
 
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, Operation, Rights};
+use pith_engine::Error;
 use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::Value;
 
 use crate::auth::Principal;
-use crate::error::wire;
 
 pub use defaults::ensure_first_admin;
 pub use permissions::Way;
 pub use users::document as user_document;
 
 /// 404 PLP0009 for a login.
-fn no_user(login: &str) -> PulpError {
-    PulpError::missing_resource(&[("login", login)])
+fn no_user(login: &str) -> Error {
+    PulpError::missing_resource(&[("login", login)]).into()
 }
 
 /// 404 PLP0009 for a role.
-fn no_role(id: &str) -> PulpError {
-    PulpError::missing_resource(&[("resource_id", id)])
+fn no_role(id: &str) -> Error {
+    PulpError::missing_resource(&[("resource_id", id)]).into()
 }
 
 /// 401 PLP0026: somebody would gain rights that `by` does not have.
@@ -91,7 +91,7 @@ async fn grant(
     login: &str,
     resource: &str,
     operations: &[Operation],
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     set(change, login, resource, |had| with(had, operations)).await
 }
 
@@ -101,7 +101,7 @@ async fn revoke(
     login: &str,
     resource: &str,
     operations: &[Operation],
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     set(change, login, resource, |had| without(had, operations)).await
 }
 
@@ -111,14 +111,14 @@ async fn set(
     login: &str,
     resource: &str,
     next: impl FnOnce(&[Operation]) -> Vec<Operation>,
-) -> Result<(), PulpError> {
-    let had = change.operations(login, resource).await.map_err(wire)?;
+) -> Result<(), Error> {
+    let had = change.operations(login, resource).await?;
     let next = next(&had);
     if next.len() == had.len() {
         return Ok(());
     }
     let set = change.operations_set(login, resource, &next);
-    set.await.map_err(wire)
+    Ok(set.await?)
 }
 
 /// The operations of both, in the order in which they came, each once.
@@ -147,10 +147,10 @@ async fn revoke_of_role(
     role: &str,
     resource: &str,
     operations: &[Operation],
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     let mut taken = operations.to_vec();
     for other in user.roles.iter().filter(|other| *other != role) {
-        if let Some(other) = change.role(other).await.map_err(wire)? {
+        if let Some(other) = change.role(other).await? {
             taken = without(&taken, other.operations(resource));
         }
     }
@@ -158,16 +158,12 @@ async fn revoke_of_role(
 }
 
 /// Gives a user a role and what it grants. `user` is saved.
-async fn give_role(
-    change: &mut PeopleChange,
-    user: &mut User,
-    role: &Role,
-) -> Result<(), PulpError> {
+async fn give_role(change: &mut PeopleChange, user: &mut User, role: &Role) -> Result<(), Error> {
     if user.has_role(&role.id) {
         return Ok(());
     }
     user.roles.push(role.id.clone());
-    change.user_save(user).await.map_err(wire)?;
+    change.user_save(user).await?;
     for (resource, operations) in role.grants.iter().flatten() {
         grant(change, &user.login, resource, operations).await?;
     }
@@ -175,16 +171,12 @@ async fn give_role(
 }
 
 /// Takes a role and what it granted from a user. `user` is saved.
-async fn take_role(
-    change: &mut PeopleChange,
-    user: &mut User,
-    role: &Role,
-) -> Result<(), PulpError> {
+async fn take_role(change: &mut PeopleChange, user: &mut User, role: &Role) -> Result<(), Error> {
     if !user.has_role(&role.id) {
         return Ok(());
     }
     user.roles.retain(|id| *id != role.id);
-    change.user_save(user).await.map_err(wire)?;
+    change.user_save(user).await?;
     for (resource, operations) in role.grants.iter().flatten() {
         revoke_of_role(change, user, &role.id, resource, operations).await?;
     }

@@ -2,6 +2,7 @@
 
 use pith_core::error::PulpError;
 use pith_core::{Document, Operation};
+use pith_engine::Error;
 use pith_store::users::SUPER_USERS;
 use pith_store::{Permission, Role};
 use serde_json::{Value, json};
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 use super::{grant, revoke, revoke_of_role, with, without};
 use crate::Pulp;
 use crate::auth::SYSTEM;
-use crate::error::wire;
 
 /// The two changes of rights: something is given or taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,19 +112,16 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn permission_documents(
-        &self,
-        resource: Option<&str>,
-    ) -> Result<Vec<Value>, PulpError> {
+    pub async fn permission_documents(&self, resource: Option<&str>) -> Result<Vec<Value>, Error> {
         let found = self.engine.store.permissions_list(resource).await;
-        Ok(found.map_err(wire)?.iter().map(document).collect())
+        Ok(found?.iter().map(document).collect())
     }
 
     /// Lets a user do more or less on a resource.
     ///
     /// # Errors
     /// 400 for what is missing or cannot be, and when there is no such user.
-    pub async fn permission_of_user(&self, body: &Document, way: Way) -> Result<(), PulpError> {
+    pub async fn permission_of_user(&self, body: &Document, way: Way) -> Result<(), Error> {
         let names = [
             ("login", "login"),
             ("resource", "resource"),
@@ -134,10 +131,10 @@ impl Pulp {
         if request.whose == SYSTEM {
             return Ok(());
         }
-        let nobody = || PulpError::invalid_value(&["login"]);
+        let nobody = || Error::from(PulpError::invalid_value(&["login"]));
         let login = request.whose.as_str().ok_or_else(nobody)?;
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
-        let user = change.user(login).await.map_err(wire)?;
+        let mut change = self.engine.store.people_change().await?;
+        let user = change.user(login).await?;
         user.ok_or_else(nobody)?;
         let Some(resource) = request.resource else {
             return Ok(());
@@ -146,14 +143,14 @@ impl Pulp {
             Way::Grant => grant(&mut change, login, resource, &request.operations).await?,
             Way::Revoke => revoke(&mut change, login, resource, &request.operations).await?,
         }
-        change.commit().await.map_err(wire)
+        Ok(change.commit().await?)
     }
 
     /// Lets a role grant more or less on a resource, to those who have it now too.
     ///
     /// # Errors
     /// 400 for what is missing or cannot be, and when there is no such role.
-    pub async fn permission_of_role(&self, body: &Document, way: Way) -> Result<(), PulpError> {
+    pub async fn permission_of_role(&self, body: &Document, way: Way) -> Result<(), Error> {
         let names = [
             ("resource", "resource"),
             ("operations", "operation_names"),
@@ -161,20 +158,20 @@ impl Pulp {
         ];
         let request = request(body, names, "role_id", way)?;
         if request.whose == SUPER_USERS {
-            return Err(PulpError::data("super-users role cannot be changed"));
+            return Err(PulpError::data("super-users role cannot be changed").into());
         }
-        let nothing = || PulpError::invalid_value(&["role_id"]);
+        let nothing = || Error::from(PulpError::invalid_value(&["role_id"]));
         let id = request.whose.as_str().ok_or_else(nothing)?;
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
-        let role = change.role(id).await.map_err(wire)?;
+        let mut change = self.engine.store.people_change().await?;
+        let role = change.role(id).await?;
         let mut role = role.ok_or_else(nothing)?;
         let Some(resource) = request.resource else {
             return Ok(());
         };
         let operations = &request.operations;
         changed(&mut role, way, resource, operations);
-        change.role_save(&role).await.map_err(wire)?;
-        for member in change.members(id).await.map_err(wire)? {
+        change.role_save(&role).await?;
+        for member in change.members(id).await? {
             match way {
                 Way::Grant => grant(&mut change, &member.login, resource, operations).await?,
                 Way::Revoke => {
@@ -182,6 +179,6 @@ impl Pulp {
                 }
             }
         }
-        change.commit().await.map_err(wire)
+        Ok(change.commit().await?)
     }
 }

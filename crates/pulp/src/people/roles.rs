@@ -2,6 +2,7 @@
 
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId};
+use pith_engine::Error;
 use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::{Value, json};
@@ -10,7 +11,6 @@ use super::users::{document as user_document, keep_a_super_user, last_member};
 use super::{delta, give_role, may_give, no_role, no_user, take_role};
 use crate::Pulp;
 use crate::auth::Principal;
-use crate::error::wire;
 
 /// Letters, digits, `-` and `_`.
 fn is_role_id(id: &str) -> bool {
@@ -69,8 +69,8 @@ pub(super) fn stored_document(role: &Role) -> Value {
     shown
 }
 
-async fn existing(change: &mut PeopleChange, id: &str) -> Result<Role, PulpError> {
-    let role = change.role(id).await.map_err(wire)?;
+async fn existing(change: &mut PeopleChange, id: &str) -> Result<Role, Error> {
+    let role = change.role(id).await?;
     role.ok_or_else(|| no_role(id))
 }
 
@@ -87,9 +87,9 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn role_documents(&self) -> Result<Vec<Value>, PulpError> {
-        let roles = self.engine.store.roles_list().await.map_err(wire)?;
-        let users = self.engine.store.users_list().await.map_err(wire)?;
+    pub async fn role_documents(&self) -> Result<Vec<Value>, Error> {
+        let roles = self.engine.store.roles_list().await?;
+        let users = self.engine.store.users_list().await?;
         Ok(roles
             .iter()
             .map(|role| document(role, &members(&users, &role.id)))
@@ -100,10 +100,10 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub async fn role_document(&self, id: &str) -> Result<Value, PulpError> {
-        let role = self.engine.store.role_get(id).await.map_err(wire)?;
+    pub async fn role_document(&self, id: &str) -> Result<Value, Error> {
+        let role = self.engine.store.role_get(id).await?;
         let role = role.ok_or_else(|| no_role(id))?;
-        let users = self.engine.store.users_list().await.map_err(wire)?;
+        let users = self.engine.store.users_list().await?;
         Ok(document(&role, &members(&users, id)))
     }
 
@@ -111,10 +111,10 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 for an id that cannot be, 409 when it is taken.
-    pub async fn role_create(&self, body: &Document) -> Result<Value, PulpError> {
+    pub async fn role_create(&self, body: &Document) -> Result<Value, Error> {
         let id = body.get("role_id").and_then(Value::as_str);
         let Some(id) = id.filter(|id| is_role_id(id)) else {
-            return Err(PulpError::invalid_value(&["role_id"]));
+            return Err(PulpError::invalid_value(&["role_id"]).into());
         };
         let display_name = body.get("display_name").filter(|name| !name.is_null());
         let role = Role {
@@ -124,9 +124,9 @@ impl Pulp {
             description: body.get("description").cloned().unwrap_or_default(),
             grants: None,
         };
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
-        change.role_create(&role).await.map_err(wire)?;
-        change.commit().await.map_err(wire)?;
+        let mut change = self.engine.store.people_change().await?;
+        change.role_create(&role).await?;
+        change.commit().await?;
         Ok(stored_document(&role))
     }
 
@@ -134,8 +134,8 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none, 400 for anything else than `display_name` and `description`.
-    pub async fn role_update(&self, id: &str, body: &Document) -> Result<Value, PulpError> {
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+    pub async fn role_update(&self, id: &str, body: &Document) -> Result<Value, Error> {
+        let mut change = self.engine.store.people_change().await?;
         let mut role = existing(&mut change, id).await?;
         for (key, value) in delta(body)? {
             match key.as_str() {
@@ -144,12 +144,12 @@ impl Pulp {
                 "description" => role.description = value.clone(),
                 other => {
                     let text = format!("Update Keyword [{other}] is not supported");
-                    return Err(PulpError::data(text));
+                    return Err(PulpError::data(text).into());
                 }
             }
         }
-        change.role_save(&role).await.map_err(wire)?;
-        change.commit().await.map_err(wire)?;
+        change.role_save(&role).await?;
+        change.commit().await?;
         Ok(stored_document(&role))
     }
 
@@ -157,27 +157,27 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none, 400 for the one of super-users.
-    pub async fn role_delete(&self, id: &str) -> Result<(), PulpError> {
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+    pub async fn role_delete(&self, id: &str) -> Result<(), Error> {
+        let mut change = self.engine.store.people_change().await?;
         let role = existing(&mut change, id).await?;
         if id == SUPER_USERS {
-            return Err(PulpError::data(format!("Role {id} cannot be changed")));
+            return Err(PulpError::data(format!("Role {id} cannot be changed")).into());
         }
-        for mut member in change.members(id).await.map_err(wire)? {
+        for mut member in change.members(id).await? {
             take_role(&mut change, &mut member, &role).await?;
         }
-        change.role_delete(id).await.map_err(wire)?;
-        change.commit().await.map_err(wire)
+        change.role_delete(id).await?;
+        Ok(change.commit().await?)
     }
 
     /// Those who have a role.
     ///
     /// # Errors
     /// 404 when there is no such role.
-    pub async fn role_members(&self, id: &str) -> Result<Vec<Value>, PulpError> {
-        let role = self.engine.store.role_get(id).await.map_err(wire)?;
+    pub async fn role_members(&self, id: &str) -> Result<Vec<Value>, Error> {
+        let role = self.engine.store.role_get(id).await?;
         role.ok_or_else(|| no_role(id))?;
-        let users = self.engine.store.users_list().await.map_err(wire)?;
+        let users = self.engine.store.users_list().await?;
         let members = users.iter().filter(|user| user.has_role(id));
         Ok(members.map(user_document).collect())
     }
@@ -191,36 +191,38 @@ impl Pulp {
         id: &str,
         body: &Document,
         by: &Principal,
-    ) -> Result<(), PulpError> {
+    ) -> Result<(), Error> {
         let login = match body.get("login") {
-            None | Some(Value::Null) => return Err(PulpError::invalid_values(&[Value::Null])),
+            None | Some(Value::Null) => {
+                return Err(PulpError::invalid_values(&[Value::Null]).into());
+            }
             Some(login) => login.as_str(),
         };
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+        let mut change = self.engine.store.people_change().await?;
         let role = existing(&mut change, id).await?;
         let user = match login {
-            Some(login) => change.user(login).await.map_err(wire)?,
+            Some(login) => change.user(login).await?,
             None => None,
         };
         let mut user = user.ok_or_else(|| PulpError::invalid_value(&["login"]))?;
         may_give(by, &role)?;
         give_role(&mut change, &mut user, &role).await?;
-        change.commit().await.map_err(wire)
+        Ok(change.commit().await?)
     }
 
     /// Takes a role from a user; nothing happens when they do not have it.
     ///
     /// # Errors
     /// 404 when there is no such role or user, 400 for the last super-user.
-    pub async fn role_member_remove(&self, id: &str, login: &str) -> Result<(), PulpError> {
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
+    pub async fn role_member_remove(&self, id: &str, login: &str) -> Result<(), Error> {
+        let mut change = self.engine.store.people_change().await?;
         let role = existing(&mut change, id).await?;
-        let user = change.user(login).await.map_err(wire)?;
+        let user = change.user(login).await?;
         let mut user = user.ok_or_else(|| no_user(login))?;
         if id == SUPER_USERS {
             keep_a_super_user(&mut change, &user, last_member).await?;
         }
         take_role(&mut change, &mut user, &role).await?;
-        change.commit().await.map_err(wire)
+        Ok(change.commit().await?)
     }
 }

@@ -3,7 +3,7 @@
 use pith_core::clock::{SignedDuration, Timestamp};
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Operation};
-use pith_engine::acting;
+use pith_engine::{Error, acting};
 use pith_store::users::SUPER_USERS;
 use pith_store::{PeopleChange, Role, User};
 use serde_json::{Value, json};
@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::{delta, give_role, grant, may_become, may_give, no_role, no_user, take_role};
 use crate::Pulp;
 use crate::auth::Principal;
-use crate::error::wire;
 use crate::passwords::Passwords;
 
 /// Longest password, in bytes: more would only be work for whoever checks it.
@@ -47,13 +46,10 @@ fn wanted_password(value: Option<&Value>) -> Result<Option<&str>, PulpError> {
     }
 }
 
-async fn hashed(
-    passwords: &Passwords,
-    password: Option<&str>,
-) -> Result<Option<String>, PulpError> {
+async fn hashed(passwords: &Passwords, password: Option<&str>) -> Result<Option<String>, Error> {
     match password {
         None | Some("") => Ok(None),
-        Some(password) => passwords.hash(&acting::caller(), password).await.map(Some),
+        Some(password) => Ok(Some(passwords.hash(&acting::caller(), password).await?)),
     }
 }
 
@@ -112,10 +108,7 @@ pub(super) fn default_resources(login: &str) -> [String; 3] {
 }
 
 /// Returns what every user may do: log in, log out, read and change themselves.
-pub(super) async fn grant_defaults(
-    change: &mut PeopleChange,
-    login: &str,
-) -> Result<(), PulpError> {
+pub(super) async fn grant_defaults(change: &mut PeopleChange, login: &str) -> Result<(), Error> {
     for resource in default_resources(login) {
         grant(
             change,
@@ -133,15 +126,15 @@ pub(super) async fn keep_a_super_user(
     change: &mut PeopleChange,
     user: &User,
     message: impl FnOnce(&str) -> String,
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     if !user.has_role(SUPER_USERS) {
         return Ok(());
     }
-    let members = change.members(SUPER_USERS).await.map_err(wire)?;
+    let members = change.members(SUPER_USERS).await?;
     if members.iter().any(|member| member.login != user.login) {
         return Ok(());
     }
-    Err(PulpError::data(message(&user.login)))
+    Err(PulpError::data(message(&user.login)).into())
 }
 
 /// The text when the role of super-users would lose its last member.
@@ -198,7 +191,7 @@ async fn set_roles(
     user: &mut User,
     wanted: &[Role],
     by: &Principal,
-) -> Result<(), PulpError> {
+) -> Result<(), Error> {
     for role in wanted.iter().filter(|role| !user.has_role(&role.id)) {
         by.permit(Operation::Update, &format!("/v2/roles/{}/users/", role.id))?;
         may_give(by, role)?;
@@ -220,7 +213,7 @@ async fn set_roles(
         give_role(change, user, role).await?;
     }
     for id in gone {
-        match change.role(&id).await.map_err(wire)? {
+        match change.role(&id).await? {
             Some(role) => take_role(change, user, &role).await?,
             None => user.roles.retain(|role| *role != id),
         }
@@ -233,8 +226,8 @@ impl Pulp {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn user_documents(&self) -> Result<Vec<Value>, PulpError> {
-        let users = self.engine.store.users_list().await.map_err(wire)?;
+    pub async fn user_documents(&self) -> Result<Vec<Value>, Error> {
+        let users = self.engine.store.users_list().await?;
         Ok(users.iter().map(document).collect())
     }
 
@@ -242,8 +235,8 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub async fn user_document(&self, login: &str) -> Result<Value, PulpError> {
-        let user = self.engine.store.user_get(login).await.map_err(wire)?;
+    pub async fn user_document(&self, login: &str) -> Result<Value, Error> {
+        let user = self.engine.store.user_get(login).await?;
         user.as_ref().map(document).ok_or_else(|| no_user(login))
     }
 
@@ -251,7 +244,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 for what cannot be, 409 when the login is taken.
-    pub async fn user_create(&self, body: &Document) -> Result<Value, PulpError> {
+    pub async fn user_create(&self, body: &Document) -> Result<Value, Error> {
         let (login, name, password) = wanted(body)?;
         let now = self.engine.store.now();
         let user = User {
@@ -262,10 +255,10 @@ impl Pulp {
             password_changed: after(now),
             roles: Vec::new(),
         };
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
-        change.user_create(&user).await.map_err(wire)?;
+        let mut change = self.engine.store.people_change().await?;
+        change.user_create(&user).await?;
         grant_defaults(&mut change, login).await?;
-        change.commit().await.map_err(wire)?;
+        change.commit().await?;
         let mut shown = document(&user);
         shown["id"] = json!(user.oid.as_str());
         Ok(shown)
@@ -281,20 +274,20 @@ impl Pulp {
         login: &str,
         body: &Document,
         by: &Principal,
-    ) -> Result<Value, PulpError> {
-        let known = self.engine.store.user_get(login).await.map_err(wire)?;
+    ) -> Result<Value, Error> {
+        let known = self.engine.store.user_get(login).await?;
         if known.is_none() {
             return Err(no_user(login));
         }
         let delta = delta(body)?;
         let update = update_of(delta)?;
         let hash = hashed(&self.passwords, update.password).await?;
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
-        let user = change.user(login).await.map_err(wire)?;
+        let mut change = self.engine.store.people_change().await?;
+        let user = change.user(login).await?;
         let mut user = user.ok_or_else(|| no_user(login))?;
         let mut roles = Vec::new();
         for id in update.roles.iter().flatten() {
-            let role = change.role(id).await.map_err(wire)?;
+            let role = change.role(id).await?;
             roles.push(role.ok_or_else(|| no_role(id))?);
         }
         refuse_other_keys(delta)?;
@@ -302,7 +295,7 @@ impl Pulp {
             set_roles(&mut change, &mut user, &roles, by).await?;
         }
         if update.password.is_some() {
-            let rights = self.engine.store.user_rights(login).await.map_err(wire)?;
+            let rights = self.engine.store.user_rights(login).await?;
             may_become(by, &user, &rights.into_iter().collect())?;
             user.password_hash = hash;
             user.password_changed = changed(self.engine.store.now(), user.password_changed);
@@ -310,8 +303,8 @@ impl Pulp {
         if let Some(name) = update.name {
             user.name = name;
         }
-        change.user_save(&user).await.map_err(wire)?;
-        change.commit().await.map_err(wire)?;
+        change.user_save(&user).await?;
+        change.commit().await?;
         Ok(document(&user))
     }
 
@@ -319,16 +312,16 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 when there is none, 400 for the last super-user.
-    pub async fn user_delete(&self, login: &str) -> Result<(), PulpError> {
-        let mut change = self.engine.store.people_change().await.map_err(wire)?;
-        let user = change.user(login).await.map_err(wire)?;
+    pub async fn user_delete(&self, login: &str) -> Result<(), Error> {
+        let mut change = self.engine.store.people_change().await?;
+        let user = change.user(login).await?;
         let user = user.ok_or_else(|| no_user(login))?;
         keep_a_super_user(&mut change, &user, |login| {
             format!("The last superuser [{login}] cannot be deleted")
         })
         .await?;
-        change.user_delete(login).await.map_err(wire)?;
-        change.commit().await.map_err(wire)
+        change.user_delete(login).await?;
+        Ok(change.commit().await?)
     }
 }
 

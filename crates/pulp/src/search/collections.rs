@@ -1,5 +1,6 @@
 //! Searches over the small collections: repositories, distributors, tasks.
 
+use pith_engine::Error;
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
@@ -13,7 +14,6 @@ use super::length::{Labour, Searching, at_once};
 use super::prepare::{self, Identity, Otherwise};
 use super::ranking::weight;
 use super::{Ranking, narrowing};
-use crate::error::wire;
 use crate::repositories::{self, Dates, Expand};
 use crate::{Pulp, distributors, present};
 
@@ -135,7 +135,7 @@ pub(crate) fn select<T>(
     items: impl IntoIterator<Item = T>,
     criteria: &Criteria,
     facts: impl Fn(&T) -> Value,
-) -> Result<Vec<T>, PulpError> {
+) -> Result<Vec<T>, Error> {
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let mut ranking = Ranking::new(keys.clone(), criteria.skip, criteria.limit);
     at_once(items, |effort, item| {
@@ -185,7 +185,7 @@ pub(super) async fn select_stream<T>(
     criteria: &Criteria,
     window: Window,
     facts: impl Fn(&T) -> Value,
-) -> Result<Vec<T>, PulpError> {
+) -> Result<Vec<T>, Error> {
     select_judged(
         searching,
         batches,
@@ -203,7 +203,7 @@ async fn select_judged<T>(
     criteria: &Criteria,
     window: Window,
     judge: impl Fn(&Effort, &[SortKey], &T) -> Option<Hit>,
-) -> Result<Vec<T>, PulpError> {
+) -> Result<Vec<T>, Error> {
     let keys: Vec<SortKey> = criteria.sort.clone().unwrap_or_default();
     let skip = criteria.skip - window.skip.min(criteria.skip);
     let mut ranking = Ranking::new(keys.clone(), skip, criteria.limit).within(&searching.sorted);
@@ -214,7 +214,7 @@ async fn select_judged<T>(
         .map(|limit| limit.saturating_add(skip));
     let mut found = 0;
     while enough.is_none_or(|enough| found < enough)
-        && let Some(batch) = batches.try_next().await.map_err(wire)?
+        && let Some(batch) = batches.try_next().await?
     {
         let judged = labour.each(batch, |effort, item| {
             if let Some(hit) = judge(effort, &keys, &item) {
@@ -248,7 +248,7 @@ impl Pulp {
         &self,
         criteria: &Criteria,
         expand: Expand,
-    ) -> Result<Vec<Value>, PulpError> {
+    ) -> Result<Vec<Value>, Error> {
         let found = self.matching(criteria).await?;
         let with_id = criteria
             .fields
@@ -283,10 +283,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 for an unknown name in `sort` or `fields`.
-    pub(crate) async fn repository_ids(
-        &self,
-        criteria: &Criteria,
-    ) -> Result<Vec<String>, PulpError> {
+    pub(crate) async fn repository_ids(&self, criteria: &Criteria) -> Result<Vec<String>, Error> {
         let found = self.matching(criteria).await?;
         Ok(found
             .into_iter()
@@ -295,7 +292,7 @@ impl Pulp {
     }
 
     /// The repositories that match, with their numbers of units by type.
-    async fn matching(&self, criteria: &Criteria) -> Result<Vec<Counted>, PulpError> {
+    async fn matching(&self, criteria: &Criteria) -> Result<Vec<Counted>, Error> {
         let criteria = &REPOSITORIES.prepared(criteria)?;
         let narrowed = narrowing::repositories(criteria.filter.as_ref());
         let window = narrowed.window(criteria);
@@ -327,7 +324,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 for an unknown name in `sort` or `fields`.
-    pub async fn distributor_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
+    pub async fn distributor_search(&self, criteria: &Criteria) -> Result<Vec<Value>, Error> {
         let criteria = &DISTRIBUTORS.prepared(criteria)?;
         let narrowed = narrowing::distributors(criteria.filter.as_ref());
         let listed = self.engine.store.distributors_stream(narrowed.listing);
@@ -377,7 +374,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 for an unknown name in `sort` or `fields`.
-    pub async fn task_search(&self, criteria: &Criteria) -> Result<Vec<Document>, PulpError> {
+    pub async fn task_search(&self, criteria: &Criteria) -> Result<Vec<Document>, Error> {
         let criteria = &TASKS.prepared(criteria)?;
         let narrowed = narrowing::tasks(criteria.filter.as_ref());
         let window = narrowed.window(criteria);

@@ -1,16 +1,15 @@
 //! The unit searches that the API offers.
 
+use pith_engine::Error;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pith_core::criteria::{Criteria, UnitCriteria};
-use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
 
 use super::length::Labour;
 use super::listed::Listing;
 use super::units::{DocumentStream, Search};
-use crate::error::wire;
 use crate::{Pulp, present};
 
 impl Pulp {
@@ -22,7 +21,7 @@ impl Pulp {
         &self,
         repo_id: &str,
         criteria: UnitCriteria,
-    ) -> Result<DocumentStream, PulpError> {
+    ) -> Result<DocumentStream, Error> {
         let mut criteria = criteria;
         if criteria.type_ids.is_none() {
             let mut types = self.types_in(repo_id, None).await?;
@@ -37,7 +36,7 @@ impl Pulp {
         &self,
         repo_id: &str,
         criteria: UnitCriteria,
-    ) -> Result<Search, PulpError> {
+    ) -> Result<Search, Error> {
         let asked = criteria.type_ids.as_deref();
         // One type needs no look at what the repository has: of what is not there nothing is found.
         let type_ids = match asked {
@@ -77,9 +76,9 @@ impl Pulp {
         &self,
         repo_id: &str,
         asked: Option<&[String]>,
-    ) -> Result<Vec<String>, PulpError> {
+    ) -> Result<Vec<String>, Error> {
         let counts = self.engine.store.repository_unit_counts(repo_id).await;
-        let types = counts.map_err(wire)?.into_keys();
+        let types = counts?.into_keys();
         Ok(types
             .filter(|id| asked.is_none_or(|asked| asked.contains(id)))
             .collect())
@@ -94,7 +93,7 @@ impl Pulp {
         type_id: &str,
         criteria: Criteria,
         include_repos: bool,
-    ) -> Result<DocumentStream, PulpError> {
+    ) -> Result<DocumentStream, Error> {
         let known = self.engine.registry.unit_type(type_id).is_some();
         let search = Search {
             engine: Arc::clone(&self.engine),
@@ -124,17 +123,11 @@ impl Pulp {
         &self,
         type_id: &str,
         unit_id: &str,
-    ) -> Result<Option<Document>, PulpError> {
+    ) -> Result<Option<Document>, Error> {
         let Ok(id) = unit_id.parse::<UnitId>() else {
             return Ok(None);
         };
-        let Some(unit) = self
-            .engine
-            .store
-            .unit_get(type_id, id)
-            .await
-            .map_err(wire)?
-        else {
+        let Some(unit) = self.engine.store.unit_get(type_id, id).await? else {
             return Ok(None);
         };
         let names: BTreeSet<&str> = self
@@ -149,12 +142,7 @@ impl Pulp {
         let parts = if names.is_empty() {
             Vec::new()
         } else {
-            let mut found = self
-                .engine
-                .store
-                .unit_parts(&[id], &names)
-                .await
-                .map_err(wire)?;
+            let mut found = self.engine.store.unit_parts(&[id], &names).await?;
             found.remove(&id).unwrap_or_default()
         };
         let mut document = present::unit_document(&self.engine.registry, unit, parts, true);

@@ -1,17 +1,16 @@
 //! Flags of units that depend on what else a repository has: units are shared, and what lists them need not be.
 
+use pith_engine::Error;
 use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::Listed;
 use pith_core::Document;
-use pith_core::error::PulpError;
 use pith_store::{RawDocument, StreamedUnit, UnitQuery};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::units::Search;
-use crate::error::wire;
 
 /// The names that units of a repository list, by the flag that tells.
 pub(super) type Names = HashMap<&'static str, HashSet<String>>;
@@ -34,7 +33,7 @@ impl Search {
     }
 
     /// Takes flags off units that nothing in the repository lists.
-    pub(super) async fn relate(&self, batch: &mut [StreamedUnit]) -> Result<(), PulpError> {
+    pub(super) async fn relate(&self, batch: &mut [StreamedUnit]) -> Result<(), Error> {
         for streamed in batch {
             let unit = &mut streamed.unit;
             let Some(listed) = self.flag_of(&unit.type_id) else {
@@ -51,7 +50,7 @@ impl Search {
     pub(super) async fn names_for(
         &self,
         batch: &[StreamedUnit<RawDocument>],
-    ) -> Result<Option<&Names>, PulpError> {
+    ) -> Result<Option<&Names>, Error> {
         let matters = |streamed: &StreamedUnit<RawDocument>| {
             let listed = self.flag_of(&streamed.unit.type_id);
             listed.is_some_and(|listed| may_be_set(&streamed.unit.doc.0, listed.flag))
@@ -74,11 +73,11 @@ impl Search {
         off.then_some(listed.flag)
     }
 
-    async fn names(&self) -> Result<&Names, PulpError> {
+    async fn names(&self) -> Result<&Names, Error> {
         self.listed.get_or_try_init(|| self.read_names()).await
     }
 
-    async fn read_names(&self) -> Result<Names, PulpError> {
+    async fn read_names(&self) -> Result<Names, Error> {
         let mut names = Names::new();
         for listed in self.flags() {
             let select = (listed.by)();
@@ -89,8 +88,8 @@ impl Search {
                 ..UnitQuery::default()
             };
             let found = names.entry(listed.flag).or_default();
-            let mut units = self.engine.store.units_stream(&query).map_err(wire)?;
-            while let Some(batch) = units.try_next().await.map_err(wire)? {
+            let mut units = self.engine.store.units_stream(&query)?;
+            while let Some(batch) = units.try_next().await? {
                 for streamed in batch {
                     (listed.names)(&streamed.unit.doc, found);
                 }

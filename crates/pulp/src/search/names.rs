@@ -1,7 +1,7 @@
 //! The names of fields that a search of units gives: those that the units have, and other names that stand for them.
 
 use pith_content::UnitType;
-use pith_core::error::PulpError;
+use pith_engine::Error;
 
 use super::collections::unknown_field;
 use super::prepare;
@@ -9,7 +9,7 @@ use super::units::{Search, root};
 
 impl Search {
     /// Refuses names in `sort.unit` and `fields.unit` that a searched type does not have.
-    pub(super) fn check_fields(&self) -> Result<(), PulpError> {
+    pub(super) fn check_fields(&self) -> Result<(), Error> {
         let sorted = self.unit_sort.iter().map(|key| key.field.as_str());
         let fields = self.unit_fields.iter().flatten().map(String::as_str);
         let asked: Vec<&str> = fields.chain(sorted).map(root).collect();
@@ -33,7 +33,7 @@ impl Search {
             ];
             for name in &asked {
                 if !known.contains(name) && !platform.contains(name) {
-                    return Err(unknown_field(name, &format!("units_{type_id}")));
+                    return Err(unknown_field(name, &format!("units_{type_id}")).into());
                 }
             }
         }

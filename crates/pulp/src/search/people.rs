@@ -1,7 +1,7 @@
 //! Searches over users.
 
 use pith_core::criteria::Criteria;
-use pith_core::error::PulpError;
+use pith_engine::Error;
 use serde_json::{Value, json};
 
 use super::collections::{cut, select_stream};
@@ -23,7 +23,7 @@ impl Pulp {
     ///
     /// # Errors
     /// 400 for an unknown name in `sort` or `fields`.
-    pub async fn user_search(&self, criteria: &Criteria) -> Result<Vec<Value>, PulpError> {
+    pub async fn user_search(&self, criteria: &Criteria) -> Result<Vec<Value>, Error> {
         let criteria = &USERS.prepared(criteria)?;
         let narrowed = narrowing::users(criteria.filter.as_ref());
         let window = narrowed.window(criteria);

@@ -1,5 +1,6 @@
 //! Keeping the best of many under a sort.
 
+use pith_engine::Error;
 use std::cmp::Ordering;
 
 use pith_core::criteria::{SortKey, compare_by};
@@ -7,8 +8,6 @@ use pith_core::error::PulpError;
 use pith_core::{Pool, Taken};
 use pith_store::reading;
 use serde_json::Value;
-
-use crate::error::wire;
 
 /// The first `wanted` items under a sort, however many are offered. Equal ones keep the order in which they came.
 #[derive(Debug)]
@@ -115,14 +114,14 @@ impl<T> Ranking<T> {
     ///
     /// # Errors
     /// 503 when there was no memory to hold them all.
-    pub fn finish(mut self, skip: u64) -> Result<impl Iterator<Item = T>, PulpError> {
+    pub fn finish(mut self, skip: u64) -> Result<impl Iterator<Item = T>, Error> {
         if self.is_over {
             let text = "there is no memory to sort so much at the moment: sort by fewer keys, or ask with a limit";
-            return Err(PulpError::unavailable(text));
+            return Err(PulpError::unavailable(text).into());
         }
         self.prune(self.wanted.unwrap_or(usize::MAX));
         // From here on it is the request's.
-        reading::count(self.held).map_err(wire)?;
+        reading::count(self.held)?;
         Ok(self
             .items
             .into_iter()
@@ -150,6 +149,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::error::told;
 
     fn keys(descending: bool) -> Vec<SortKey> {
         vec![SortKey {
@@ -189,7 +189,7 @@ mod tests {
         for number in 0..200u32 {
             all.offer(vec![text.clone()], number);
         }
-        assert_eq!(all.finish(0).err().unwrap().status, 503);
+        assert_eq!(told(&all.finish(0).err().unwrap()).status, 503);
         assert_eq!(few.finish(0).unwrap().count(), 3);
         assert_eq!(pool.left(), 1 << 20);
     }

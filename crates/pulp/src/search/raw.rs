@@ -1,13 +1,13 @@
 //! Units on their way to the wire as the text that the database has, when nothing inside them changes: reading a
 //! document of some KB into a tree and writing it again would cost more than everything else of a listing.
 
+use pith_engine::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use pith_content::json_text;
 use pith_core::Document;
-use pith_core::error::PulpError;
 use pith_engine::parts::named;
 use pith_store::{RawDocument, StreamedUnit, Unit};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,7 +15,6 @@ use serde_json::{Number, Value};
 
 use super::listed::Names;
 use super::units::{DocumentStream, Search, Shown};
-use crate::error::wire;
 use crate::present;
 
 /// Bytes of a document of usual size.
@@ -28,7 +27,7 @@ impl Search {
     }
 
     /// The answer, when [`Search::passes_through`] and the window goes along to the database.
-    pub(super) fn run_raw(self) -> Result<DocumentStream, PulpError> {
+    pub(super) fn run_raw(self) -> Result<DocumentStream, Error> {
         let needs = self.shown_needs();
         let window = Some((self.skip, self.limit));
         let units = self.ask(
@@ -48,16 +47,16 @@ impl Search {
                 shown.collect()
             }
         };
-        Ok(units.map_err(wire).and_then(show).boxed())
+        Ok(units.map_err(Error::from).and_then(show).boxed())
     }
 
     fn show_raw(
         &self,
         streamed: StreamedUnit<RawDocument>,
         names: Option<&Names>,
-    ) -> Result<Shown, PulpError> {
+    ) -> Result<Shown, Error> {
         let association = self.association_document(&streamed);
-        let broken = |error: serde_json::Error| PulpError::execution(error.to_string());
+        let broken = |error: serde_json::Error| Error::fault(error);
         let StreamedUnit { unit, parts, .. } = streamed;
         let text = unit.doc.0;
         let outline: Outline = serde_json::from_str(&text).map_err(broken)?;
@@ -116,7 +115,7 @@ impl Search {
             shown.push(b'}');
         }
         let shown = String::from_utf8(shown);
-        let shown = shown.map_err(|error| PulpError::execution(error.to_string()))?;
+        let shown = shown.map_err(Error::fault)?;
         Ok(Shown::Text(shown))
     }
 }

@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::units::{Search, Shown};
 use crate::Pulp;
-use crate::error::wire;
 
 /// Units of a repository that fulfil criteria, given as a client sent them.
 pub(crate) struct Selected<'a> {
@@ -41,7 +40,7 @@ impl Pulp {
         repo_id: &str,
         mut criteria: UnitCriteria,
         remove: bool,
-    ) -> Result<(), PulpError> {
+    ) -> Result<(), Error> {
         // Which units is all that counts of what is found.
         criteria.unit_fields = Some(Vec::new());
         criteria.association_fields = Some(Vec::new());
@@ -58,7 +57,7 @@ impl Pulp {
                 ..UnitQuery::default()
             };
             let staged = store.stage_select(&query, remove).await;
-            return staged.map(drop).map_err(wire);
+            return staged.map(drop).map_err(Error::from);
         }
         let mut found = search.run().await?;
         while let Some(batch) = found.try_next().await? {
@@ -75,7 +74,7 @@ impl Pulp {
             } else {
                 store.stage_add(&units).await.map(drop)
             };
-            staged.map_err(wire)?;
+            staged?;
         }
         Ok(())
     }

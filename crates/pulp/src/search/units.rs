@@ -8,20 +8,18 @@ use futures::{StreamExt, TryStreamExt};
 use pith_content::{Presented, UnitType};
 use pith_core::clock::iso;
 use pith_core::criteria::{Effort, Filter, SortKey, project, sort_values};
-use pith_core::error::PulpError;
 use pith_core::{Document, UnitId};
-use pith_engine::Engine;
+use pith_engine::{Engine, Error};
 use pith_store::{BatchStream, Held, Store, StoreError, StreamedUnit, UnitFilter, UnitQuery};
 use serde_json::{Value, json};
 
 use super::Ranking;
 use super::length::Labour;
 use super::listed::Listing;
-use crate::error::wire;
 use crate::present;
 
 /// Documents in batches, made as they are consumed.
-pub type DocumentStream = BoxStream<'static, Result<Vec<Shown>, PulpError>>;
+pub type DocumentStream = BoxStream<'static, Result<Vec<Shown>, Error>>;
 
 /// A document of an answer.
 #[derive(Debug)]
@@ -211,7 +209,7 @@ impl Search {
         sort: &[SortKey],
         ids: Option<Vec<UnitId>>,
         window: Option<(u64, Option<u64>)>,
-    ) -> Result<BatchStream<StreamedUnit>, PulpError> {
+    ) -> Result<BatchStream<StreamedUnit>, Error> {
         self.ask(type_ids, needs, sort, ids, window, |store, query| {
             store.units_stream(query)
         })
@@ -226,7 +224,7 @@ impl Search {
         ids: Option<Vec<UnitId>>,
         window: Option<(u64, Option<u64>)>,
         stream: impl FnOnce(&Store, &UnitQuery<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, PulpError> {
+    ) -> Result<T, Error> {
         let filter = self.translated();
         let mut only: Option<Vec<UnitId>> = ids;
         for (field, values) in self.unit.as_ref().map(Filter::narrow).unwrap_or_default() {
@@ -254,7 +252,7 @@ impl Search {
                 .as_ref()
                 .map(|fields| fields.iter().map(String::as_str).collect()),
         };
-        stream(&self.engine.store, &query).map_err(wire)
+        stream(&self.engine.store, &query).map_err(Error::from)
     }
 
     /// The unit with its association, both as documents, when the filters hold.
@@ -363,18 +361,13 @@ impl Search {
     }
 
     /// `repository_memberships` for a batch of units.
-    async fn add_memberships(&self, batch: &mut [Document]) -> Result<(), PulpError> {
+    async fn add_memberships(&self, batch: &mut [Document]) -> Result<(), Error> {
         if !self.include_repos {
             return Ok(());
         }
         let id_of = |doc: &Document| -> Option<UnitId> { doc.get("_id")?.as_str()?.parse().ok() };
         let ids: Vec<UnitId> = batch.iter().filter_map(id_of).collect();
-        let mut memberships = self
-            .engine
-            .store
-            .unit_memberships(&ids)
-            .await
-            .map_err(wire)?;
+        let mut memberships = self.engine.store.unit_memberships(&ids).await?;
         for doc in batch {
             let repos = id_of(doc)
                 .and_then(|id| memberships.remove(&id))
@@ -384,7 +377,7 @@ impl Search {
         Ok(())
     }
 
-    pub(super) async fn run(mut self) -> Result<DocumentStream, PulpError> {
+    pub(super) async fn run(mut self) -> Result<DocumentStream, Error> {
         if self.type_ids.is_empty() {
             return Ok(stream::empty().boxed());
         }
@@ -438,7 +431,7 @@ impl Search {
     }
 
     /// Sorts here: first sort values and ids of all that match, then the units of the answer.
-    async fn run_ranked(self) -> Result<DocumentStream, PulpError> {
+    async fn run_ranked(self) -> Result<DocumentStream, Error> {
         let needs = self.needs(Some(self.judged_roots()));
         let by_association = !self.association_sort.is_empty();
         let mut keys = if by_association {
@@ -465,7 +458,7 @@ impl Search {
             .map(|limit| limit.saturating_add(self.skip));
         let mut found = 0;
         while enough.is_none_or(|enough| found < enough)
-            && let Some(mut batch) = units.try_next().await.map_err(wire)?
+            && let Some(mut batch) = units.try_next().await?
         {
             self.relate(&mut batch).await?;
             let judged = self.labour.each(batch, |effort, streamed| {
@@ -490,10 +483,10 @@ impl Search {
     }
 
     /// The units of `ids` in that order; those that are gone meanwhile are left out.
-    async fn page(&self, ids: &[UnitId], needs: &Needs) -> Result<Vec<Shown>, PulpError> {
+    async fn page(&self, ids: &[UnitId], needs: &Needs) -> Result<Vec<Shown>, Error> {
         let mut found: HashMap<UnitId, Document> = HashMap::with_capacity(ids.len());
         let mut units = self.query(&self.type_ids, needs, &[], Some(ids.to_vec()), None)?;
-        while let Some(mut batch) = units.try_next().await.map_err(wire)? {
+        while let Some(mut batch) = units.try_next().await? {
             self.relate(&mut batch).await?;
             let judged = self.labour.each(batch, |effort, streamed| {
                 let id = streamed.unit.id;
@@ -521,7 +514,7 @@ struct Running {
 }
 
 impl Running {
-    async fn step(mut self) -> Result<Option<(Vec<Shown>, Self)>, PulpError> {
+    async fn step(mut self) -> Result<Option<(Vec<Shown>, Self)>, Error> {
         while !self.done {
             let Some(units) = &mut self.current else {
                 let Some(group) = self.groups.pop_front() else {
@@ -532,7 +525,7 @@ impl Running {
                 self.current = Some(self.search.query(&group, &self.needs, sort, None, window)?);
                 continue;
             };
-            let Some(mut batch) = units.try_next().await.map_err(wire)? else {
+            let Some(mut batch) = units.try_next().await? else {
                 self.current = None;
                 continue;
             };

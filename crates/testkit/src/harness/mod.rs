@@ -21,7 +21,7 @@ use pith_content::unit::{Existing, Select, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Cataloger, Config, ContentError, ContentType, Distributor, GroupDistributor, Importer,
-    PluginDescriptor, Root, Setting, SettingKind, UnitType, Words,
+    PluginDescriptor, Problem, Problems, Root, Setting, SettingKind, UnitType, Wording, Words,
 };
 use pith_core::{Document, RelativePath};
 use serde_json::{Value, json};
@@ -133,16 +133,22 @@ impl Cataloger for Nothing {
     }
 }
 
-/// One of the plugins. It takes any configuration but `refuse: <text>`, which it refuses in these words, and fails
-/// where `fail: <text>` says so.
+/// One of the plugins. It takes any configuration but `refuse: <text>`, which it refuses in these words, and
+/// `refuse_coded: [<code>]`, which it refuses with these codes, and fails where `fail: <text>` says so.
 struct HarnessPlugin(&'static PluginDescriptor);
 
+/// Codes by which a configuration can be refused.
+const REFUSALS: [&str; 2] = ["HAR1001", "HAR1002"];
+
 impl HarnessPlugin {
-    fn judge(config: &Config) -> Result<(), String> {
-        match config.text("refuse") {
-            Some(words) => Err(words.to_owned()),
-            None => Ok(()),
-        }
+    /// Refuses with the words of `refuse`, and with the codes in `refuse_coded`.
+    fn judge(config: &Config) -> Result<(), Problems> {
+        let words = config.text("refuse");
+        let words = words.map(|words| Problem::new("refuse", words));
+        let codes = config.list("refuse_coded");
+        let known = REFUSALS.iter().filter(|code| codes.contains(code));
+        let coded = known.map(|code| Problem::coded(code, "refuse_coded", "refused by its code"));
+        Problems::check(words.into_iter().chain(coded).collect(), Wording::Lines)
     }
 
     fn run(config: &Config) -> Result<(), ContentError> {
@@ -182,7 +188,7 @@ impl Importer for HarnessPlugin {
         self.0
     }
 
-    fn validate(&self, config: &Config) -> Result<(), String> {
+    fn validate(&self, config: &Config) -> Result<(), Problems> {
         Self::judge(config)
     }
 
@@ -225,7 +231,7 @@ impl Distributor for HarnessPlugin {
         _repo_id: &str,
         config: &Config,
         _others: &[OtherDistributor],
-    ) -> Result<(), String> {
+    ) -> Result<(), Problems> {
         Self::judge(config)
     }
 
@@ -278,7 +284,7 @@ impl GroupDistributor for HarnessPlugin {
         self.0
     }
 
-    fn validate(&self, _group_id: &str, config: &Config) -> Result<(), String> {
+    fn validate(&self, _group_id: &str, config: &Config) -> Result<(), Problems> {
         Self::judge(config)
     }
 

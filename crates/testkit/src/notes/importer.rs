@@ -7,7 +7,7 @@ use pith_content::fetch::{Fetch, FetchFailure};
 use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
-use pith_content::{Config, ContentError, Importer, PluginDescriptor};
+use pith_content::{Config, ContentError, Importer, PluginDescriptor, Problems};
 use pith_core::Document;
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ impl Importer for NotesImporter {
         &IMPORTER
     }
 
-    fn validate(&self, _config: &Config) -> Result<(), String> {
+    fn validate(&self, _config: &Config) -> Result<(), Problems> {
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use pith_content::publish::{
     ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
 };
 use pith_content::unit::Select;
-use pith_content::{Config, ContentError, Distributor, Headers, PluginDescriptor, relative_url};
+use pith_content::{
+    Config, ContentError, Distributor, Headers, PluginDescriptor, Problems, Wording, relative_url,
+};
 use pith_core::RelativePath;
 use serde_json::{Value, json};
 
@@ -26,10 +28,10 @@ impl Distributor for NotesDistributor {
         repo_id: &str,
         config: &Config,
         others: &[OtherDistributor],
-    ) -> Result<(), String> {
-        relative_url::check_form(config)?;
-        let checked = relative_url::check_conflicts(repo_id, config, others);
-        checked.map_err(|conflicts| conflicts.join("\n"))
+    ) -> Result<(), Problems> {
+        let form = relative_url::form(config);
+        let conflicts = relative_url::conflicts(repo_id, config, others);
+        Problems::check(form.into_iter().chain(conflicts).collect(), Wording::Lines)
     }
 
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount> {

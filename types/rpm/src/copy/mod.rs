@@ -74,7 +74,7 @@ fn names_additional(config: &Config) -> bool {
 /// # Errors
 /// What the context fails with, or what cannot be asked for.
 pub async fn run(ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
-    config::of_call(ctx.config()).map_err(ContentError::other)?;
+    config::of_call(ctx.config())?;
     let mode = Mode::of(ctx.config())?;
     related::follow(ctx, mode).await?;
     let additional = ctx.additional();

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use pith_content::publish::{
     ClientGuard, Distributor, Mount, OtherDistributor, PublishContext, PublishReport, later_second,
 };
-use pith_content::{Config, ContentError, PluginDescriptor, Root, relative_url};
+use pith_content::{Config, ContentError, PluginDescriptor, Problems, Root, relative_url};
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ impl Distributor for YumDistributor {
         repo_id: &str,
         config: &Config,
         others: &[OtherDistributor],
-    ) -> Result<(), String> {
+    ) -> Result<(), Problems> {
         config::distributor(repo_id, config, others)
     }
 
@@ -98,15 +98,12 @@ impl Distributor for YumDistributor {
 async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError> {
     steps.begin(Step::Initialize, 1);
     let scratchpad = ctx.repo().scratchpad.get("checksum_type");
-    let algorithm = config::checksum_type(ctx.config(), scratchpad.and_then(Value::as_str))
-        .map_err(ContentError::other)?;
+    let algorithm = config::checksum_type(ctx.config(), scratchpad.and_then(Value::as_str))?;
     // Overrides are not validated before a publish.
-    if ctx
-        .config()
-        .get("relative_url")
-        .is_some_and(|url| !url.is_string())
-    {
-        relative_url::check_form(ctx.config()).map_err(ContentError::other)?;
+    let url = ctx.config().get("relative_url");
+    let is_text = url.is_none_or(Value::is_string);
+    if let Some(problem) = relative_url::form(ctx.config()).filter(|_| !is_text) {
+        return Err(Problems::from(problem).into());
     }
     if ctx.config().flag("gpg_sign_metadata") == Some(true) {
         return Err(ContentError::other(

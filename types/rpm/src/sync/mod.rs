@@ -25,7 +25,7 @@ use pith_content::fetch::Fetched;
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::WantedUnit;
 use pith_content::upload::{Upload, UploadContext, UploadReport};
-use pith_content::{Config, ContentError, PluginDescriptor, blocking};
+use pith_content::{Config, ContentError, PluginDescriptor, Problems, blocking};
 use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ impl Importer for YumImporter {
         &YUM_IMPORTER
     }
 
-    fn validate(&self, config: &Config) -> Result<(), String> {
+    fn validate(&self, config: &Config) -> Result<(), Problems> {
         config::importer(config)
     }
 

@@ -23,9 +23,9 @@ use pith_core::error::PulpError;
 use pith_core::task::TaskState;
 use pith_core::{Clock, RelativePath, TaskId};
 use pith_engine::turns::Turn;
-use pith_engine::{Caller, Job};
+use pith_engine::{Caller, Error, Job};
 use pith_pulp::auth::Principal;
-use pith_pulp::error::wire;
+use pith_pulp::error::{is_for_operators, told};
 use pith_store::{Task, reading};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ impl Context {
         }
         self.permit(method, &format!("/repositories/{repo_id}/{operation}"))?;
         let importer = self.shared.pulp.engine.store.importer_get(repo_id).await;
-        let importer = importer.map_err(wire)?.ok_or_else(missing)?;
+        let importer = importer.map_err(refused)?.ok_or_else(missing)?;
         let of_family = self.family.importers();
         let mut of_family = of_family.iter().map(|own| own.descriptor().id);
         match of_family.any(|own| own == importer.type_id) {
@@ -91,7 +91,13 @@ impl Context {
     }
 
     async fn queue(&self, job: Job) -> Result<TaskId, Refusal> {
-        let task = self.shared.pulp.enqueue(job).await?;
+        let task = self
+            .shared
+            .pulp
+            .engine
+            .enqueue(job)
+            .await
+            .map_err(refused)?;
         self.queued.lock().insert(task);
         Ok(task)
     }
@@ -154,14 +160,15 @@ impl RouteContext for Context {
             StatusCode::NOT_FOUND => return Ok(None),
             other => return Err(Refusal::new(other, format!("'{path}' cannot be read"))),
         }
-        reading::count(most.min(length(&answer))).map_err(wire)?;
+        reading::count(most.min(length(&answer))).map_err(refused)?;
         let read = axum::body::to_bytes(answer.into_body(), most).await;
         read.map(Some).map_err(Refusal::failed)
     }
 
     async fn repository(&self, repo_id: &str) -> Result<RepoInfo, Refusal> {
         self.permit_on(repo_id, "GET", "").await?;
-        let repo = self.shared.pulp.repository_require(repo_id).await?;
+        let repo = self.shared.pulp.repository_require(repo_id).await;
+        let repo = repo.map_err(refused)?;
         Ok(RepoInfo {
             id: repo.id,
             notes: repo.notes,
@@ -176,12 +183,12 @@ impl RouteContext for Context {
     ) -> Result<BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>, Refusal> {
         self.permit_on(repo_id, "POST", "search/units/").await?;
         let units = self.shared.pulp.engine.units(repo_id, &select);
-        Ok(units.map_err(wire)?)
+        units.map_err(refused)
     }
 
     async fn upload_open(&self) -> Result<UploadId, Refusal> {
         let who = self.permit("POST", "/content/uploads/")?;
-        let id = self.shared.pulp.upload_start(who).await?;
+        let id = self.shared.pulp.upload_start(who).await.map_err(refused)?;
         Ok(id.to_string())
     }
 
@@ -198,19 +205,21 @@ impl RouteContext for Context {
         if let (Some(rest), Err(_)) = (rest, &written) {
             drain(rest).await;
         }
-        written?;
-        Ok(pulp.upload_size(who, upload).await?)
+        written.map_err(refused)?;
+        pulp.upload_size(who, upload).await.map_err(refused)
     }
 
     async fn upload_size(&self, upload: &str) -> Result<u64, Refusal> {
         let who = self.permit("GET", "/content/uploads/")?;
-        Ok(self.shared.pulp.upload_size(who, upload).await?)
+        let size = self.shared.pulp.upload_size(who, upload).await;
+        size.map_err(refused)
     }
 
     async fn upload_forget(&self, upload: &str) -> Result<(), Refusal> {
         let path = format!("/content/uploads/{}/", one_segment(upload)?);
         let who = self.permit("DELETE", &path)?;
-        Ok(self.shared.pulp.upload_forget(who, upload).await?)
+        let forgotten = self.shared.pulp.upload_forget(who, upload).await;
+        forgotten.map_err(refused)
     }
 
     async fn import(&self, repo_id: &str, import: Import) -> Result<TaskId, Refusal> {
@@ -218,7 +227,8 @@ impl RouteContext for Context {
             .await?;
         let principal = self.principal.as_ref().ok_or_else(unknown)?;
         let pulp = &self.shared.pulp;
-        pulp.upload_permit(principal, &import.upload).await?;
+        let permitted = pulp.upload_permit(principal, &import.upload).await;
+        permitted.map_err(refused)?;
         self.queue(Job::ImportUpload {
             repo_id: repo_id.to_owned(),
             upload_id: json!(import.upload),
@@ -250,7 +260,7 @@ impl RouteContext for Context {
         let wait = async {
             let mut pause = LOOKS.0;
             loop {
-                let found = store.task_get(task).await.map_err(wire)?;
+                let found = store.task_get(task).await.map_err(refused)?;
                 let found = found.ok_or_else(|| Refusal::not_found("there is no such task"))?;
                 if found.state.is_complete() {
                     return Ok(end_of(found));
@@ -264,6 +274,16 @@ impl RouteContext for Context {
             Err(_) => Ok(None),
         }
     }
+}
+
+/// The refusal of what the platform could not do; those who run the server find the causes in the log.
+fn refused(error: impl Into<Error>) -> Refusal {
+    let error = error.into();
+    if is_for_operators(&error) {
+        let cause: &dyn std::error::Error = &error;
+        tracing::error!(error = cause, "the platform failed below an endpoint");
+    }
+    told(&error).into()
 }
 
 fn end_of(task: Task) -> TaskEnd {

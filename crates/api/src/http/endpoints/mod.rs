@@ -20,9 +20,9 @@ use pith_content::routes::{self, Answer, AnswerBody, BodyKind, Login, Params, Re
 use pith_core::error::PulpError;
 use pith_engine::registry::OwnRoute;
 use pith_engine::turns::Turn;
-use pith_engine::{Caller, on_behalf_of};
+use pith_engine::{Caller, Error, on_behalf_of};
 use pith_pulp::auth::Principal;
-use pith_pulp::error::wire;
+use pith_pulp::error::told;
 use pith_trust::PeerCertificate;
 
 use self::context::Context;
@@ -138,7 +138,7 @@ impl Found {
                 if sends {
                     drain(body.into_data_stream()).await;
                 }
-                return Err(refused.into());
+                return Err(told(&refused).into());
             }
         };
         let head = Head::of(request, own.route);
@@ -177,7 +177,7 @@ struct Admitted {
     caller: Caller,
 }
 
-async fn admit(shared: &Shared, own: &OwnRoute, request: &Parts) -> Result<Admitted, PulpError> {
+async fn admit(shared: &Shared, own: &OwnRoute, request: &Parts) -> Result<Admitted, Error> {
     let is_reading = matches!(request.method, Method::GET | Method::HEAD);
     if !is_reading {
         refuse_foreign(request)?;
@@ -191,7 +191,7 @@ async fn admit(shared: &Shared, own: &OwnRoute, request: &Parts) -> Result<Admit
     match request.method {
         _ if is_reading => {}
         Method::DELETE => engine.make_way().await,
-        _ => engine.require_room().map_err(wire)?,
+        _ => engine.require_room()?,
     }
     let name = principal.as_ref().map(Principal::name);
     Ok(Admitted {

@@ -21,9 +21,7 @@ pub(super) fn check_override(
         return Ok(());
     }
     let config = Config::with_override(distributor.config.clone(), known);
-    plugin
-        .validate(&distributor.repo_id, &config, &[])
-        .map_err(Error::fault)?;
+    plugin.validate(&distributor.repo_id, &config, &[])?;
     check_mounts(plugin, distributor, &config)?;
     check_guard(plugin, distributor, &config)
 }
