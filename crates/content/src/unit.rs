@@ -1,7 +1,7 @@
 //! Units as types hand them over and get them back.
 
 use bytes::Bytes;
-use pith_core::{Digest, Document, Sha256, Timestamp, UnitId};
+use pith_core::{Digest, Document, Sha256, Timestamp, UnitId, document_weight};
 use serde_json::Value;
 use url::Url;
 
@@ -103,28 +103,12 @@ impl WantedUnit {
     #[must_use]
     pub fn weight(&self) -> usize {
         let parts = self.parts.iter().map(|part| part.data.len());
-        BASE_WEIGHT + parts.sum::<usize>() + weight_of_fields(&self.doc)
+        BASE_WEIGHT + parts.sum::<usize>() + document_weight(&self.doc)
     }
 }
 
 /// The weight of a unit with nothing in it.
 const BASE_WEIGHT: usize = 1024;
-
-fn weight_of_fields(fields: &Document) -> usize {
-    let weights = fields.iter();
-    weights
-        .map(|(key, value)| 96 + key.len() + weight_of(value))
-        .sum()
-}
-
-fn weight_of(value: &Value) -> usize {
-    32 + match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight_of).sum(),
-        Value::Object(fields) => weight_of_fields(fields),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
-}
 
 /// The ways to go on when the repository has a unit of the same key of which something else is said. What other repositories
 /// have is theirs and stays.

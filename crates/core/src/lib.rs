@@ -26,7 +26,7 @@ pub use network::Network;
 pub use path::RelativePath;
 pub use pool::{Pool, Taken};
 pub use rights::{Operation, Rights};
-pub use weight::json_weight;
+pub use weight::{document_weight, json_weight, value_weight};
 
 /// A JSON object, the shape of every document on the wire.
 pub type Document = serde_json::Map<String, serde_json::Value>;

@@ -1,5 +1,29 @@
 //! The memory that JSON needs.
 
+use serde_json::Value;
+
+use crate::Document;
+
+/// Bytes of memory that a document takes, about.
+#[must_use]
+pub fn document_weight(document: &Document) -> usize {
+    let fields = document.iter();
+    fields
+        .map(|(key, value)| 96 + key.len() + value_weight(value))
+        .sum()
+}
+
+/// Bytes of memory that a value takes, about.
+#[must_use]
+pub fn value_weight(value: &Value) -> usize {
+    32 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(value_weight).sum(),
+        Value::Object(fields) => document_weight(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 /// Bytes of memory that a JSON text needs once it is read, about and rather too many: an object has a table of its own, and each
 /// further value a place in one.
 #[must_use]

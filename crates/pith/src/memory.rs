@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Arenas of glibc's allocator. Each keeps what it freed to itself, so a sync, which allocates on one thread what another
-/// frees, would grow by one peak an arena.
-const ARENAS: libc::c_int = 4;
+/// Arenas of glibc's allocator at most. Each keeps what it freed to itself, so a sync, which allocates on one thread what another
+/// frees, would grow by one peak an arena. There are no more than cores, but two.
+const ARENAS: usize = 4;
 
 /// Allocations of this size and above have pages of their own, which go back when they are freed: those for hashing passwords, bodies
 /// of requests. By itself the allocator would soon put them where what is freed stays with the process.
@@ -14,28 +14,35 @@ const LARGE: libc::c_int = 4 * 1024 * 1024;
 /// Freed memory that an arena keeps at its end.
 const KEPT: libc::c_int = 2 * LARGE;
 
-/// The time between two looks at what the process has.
-const LOOK: Duration = Duration::from_secs(10);
+/// The time between two looks at what the process has: a copy that reads large documents one by one leaves one's memory in each
+/// arena within a second.
+const LOOK: Duration = Duration::from_secs(1);
 /// Bytes by which it must have grown since the last look for something to be worth giving back.
 const GROWN: usize = 32 * 1024 * 1024;
+/// Looks after which what was in use at the last one has mostly gone.
+const AGAIN: u32 = 10;
 
 /// Gives memory back that nothing uses any more, until `shutdown` fires: after many small things have gone (a flood of requests,
 /// the rows of a search) the allocator would keep it for the next ones, which may never come.
 pub(crate) async fn give_back(shutdown: CancellationToken) {
     let mut least = resident().unwrap_or(0);
+    let mut again = None;
     while shutdown
         .run_until_cancelled(tokio::time::sleep(LOOK))
         .await
         .is_some()
     {
         let Some(now) = resident() else { return };
-        if now < least.saturating_add(GROWN) {
+        let grown = now >= least.saturating_add(GROWN);
+        if !grown && again != Some(0) {
             least = least.min(now);
+            again = again.map(|looks: u32| looks - 1);
             continue;
         }
         // It looks at every page that is free, which may be many.
         let _ = tokio::task::spawn_blocking(trim).await;
         least = resident().unwrap_or(now);
+        again = grown.then_some(AGAIN);
     }
 }
 
@@ -63,10 +70,12 @@ fn trim() {
 pub(crate) fn bound() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
+        let cores = std::thread::available_parallelism().map_or(ARENAS, usize::from);
+        let arenas = libc::c_int::try_from(cores.clamp(2, ARENAS)).unwrap_or(2);
         #[expect(unsafe_code, reason = "the only way to set it from within the process")]
         // SAFETY: `mallopt` takes two integers and touches nothing of ours; no other thread runs yet.
         unsafe {
-            libc::mallopt(libc::M_ARENA_MAX, ARENAS);
+            libc::mallopt(libc::M_ARENA_MAX, arenas);
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
             libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
         }

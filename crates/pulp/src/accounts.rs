@@ -1,12 +1,12 @@
 //! The facts known about users, kept in memory for as long as nobody changes users, roles or permissions.
 
-use pith_engine::Error;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pith_core::clock::Timestamp;
 use pith_core::{ObjectId, Rights};
+use pith_engine::Error;
 use pith_store::Store;
 use pith_store::users::SUPER_USERS;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures::TryStreamExt;
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
-use pith_core::{Document, ObjectId, TaskId, Timestamp};
+use pith_core::{Document, ObjectId, TaskId, Timestamp, value_weight};
 use pith_engine::masks::{merged, without_masks};
 use pith_engine::{Error, Job};
 use pith_store::{
@@ -15,7 +15,6 @@ use pith_store::{
 use serde_json::{Value, json};
 
 use crate::distributors::truthy;
-use crate::search::weight;
 use crate::{Pulp, distributors, importers};
 
 /// The things that go along with a repository.
@@ -291,7 +290,7 @@ impl Pulp {
             for repository in &page {
                 let mut shown = document(repository, counts.get(&repository.id), Dates::Iso);
                 expanded.attach(&repository.id, &mut shown, expand);
-                reading::count(2 * weight(&shown))?;
+                reading::count(2 * value_weight(&shown))?;
                 documents.push(shown);
             }
         }

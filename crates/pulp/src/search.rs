@@ -23,6 +23,5 @@ pub(crate) use length::Searching;
 pub use people::USERS;
 pub use prepare::{Identity, Otherwise};
 pub use ranking::Ranking;
-pub(crate) use ranking::weight;
 pub(crate) use select::Selected;
 pub use units::{DocumentStream, Shown};

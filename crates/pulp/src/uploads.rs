@@ -1,6 +1,5 @@
 //! Uploads in progress: whose they are, and the room that they may take.
 
-use pith_engine::Error;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use pith_blobs::BoxError;
 use pith_core::error::PulpError;
+use pith_engine::Error;
 use pith_store::{StoreError, Upload};
 use serde_json::Value;
 use tokio::task::JoinError;

@@ -39,11 +39,11 @@ pub(crate) struct Plan {
 /// The version of a repository that a statement reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AsOf {
-    /// What it has now, whatever the version.
+    /// The last one, whichever it is.
     Now,
-    /// What it has now while this is its version, and nothing when it is another. An index holds just what repositories have now.
+    /// The last one if it is this one, and nothing otherwise: an answer of several statements notices that there is a newer one.
     While(i64),
-    /// What it had at this version.
+    /// This one, though there may be newer ones.
     Version(i64),
 }
 

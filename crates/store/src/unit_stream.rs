@@ -48,7 +48,7 @@ struct Pace(usize);
 
 impl Pace {
     /// The first units tell how large the others are likely to be.
-    const FIRST: usize = 16;
+    const FIRST: usize = 128;
     /// Bytes that are read at once, as far as one can tell before.
     const BYTES: usize = 4 << 20;
 

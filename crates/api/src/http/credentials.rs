@@ -1,7 +1,6 @@
 //! Who is asking (reference: platform-api §2.1 to §2.3). Whether they may is asked in `dispatch`, from what the route
 //! says.
 
-use pith_engine::Error;
 use std::net::Ipv4Addr;
 
 use base64::Engine as _;
@@ -11,6 +10,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use pith_core::Network;
 use pith_core::error::{ErrorDetail, PulpError};
+use pith_engine::Error;
 use pith_pulp::auth::Principal;
 use pith_trust::PeerCertificate;
 use secrecy::{ExposeSecret, SecretString};

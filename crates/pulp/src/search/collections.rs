@@ -1,18 +1,17 @@
 //! Searches over the small collections: repositories, distributors, tasks.
 
-use pith_engine::Error;
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
-use pith_core::Document;
 use pith_core::criteria::{Criteria, Effort, SortKey, sort_values};
 use pith_core::error::PulpError;
+use pith_core::{Document, value_weight};
+use pith_engine::Error;
 use pith_store::{BatchStream, Repository, Store, StoreError, Window};
 use serde_json::{Value, json};
 
 use super::length::{Labour, Searching, at_once};
 use super::prepare::{self, Identity, Otherwise};
-use super::ranking::weight;
 use super::{Ranking, narrowing};
 use crate::repositories::{self, Dates, Expand};
 use crate::{Pulp, distributors, present};
@@ -158,7 +157,7 @@ impl Hit {
     fn of(facts: &Document, keys: &[SortKey]) -> Self {
         Self {
             values: sort_values(facts, keys),
-            bytes: facts.values().map(weight).sum(),
+            bytes: facts.values().map(value_weight).sum(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The unit searches that the API offers.
 
-use pith_engine::Error;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pith_core::criteria::{Criteria, UnitCriteria};
 use pith_core::{Document, UnitId};
+use pith_engine::Error;
 
 use super::length::Labour;
 use super::listed::Listing;

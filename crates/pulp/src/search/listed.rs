@@ -1,11 +1,11 @@
 //! Flags of units that depend on what else a repository has: units are shared, and what lists them need not be.
 
-use pith_engine::Error;
 use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::Listed;
 use pith_core::Document;
+use pith_engine::Error;
 use pith_store::{RawDocument, StreamedUnit, UnitQuery};
 use serde_json::Value;
 use tokio::sync::OnceCell;

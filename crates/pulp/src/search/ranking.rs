@@ -1,11 +1,11 @@
 //! Keeping the best of many under a sort.
 
-use pith_engine::Error;
 use std::cmp::Ordering;
 
 use pith_core::criteria::{SortKey, compare_by};
 use pith_core::error::PulpError;
-use pith_core::{Pool, Taken};
+use pith_core::{Pool, Taken, value_weight};
+use pith_engine::Error;
 use pith_store::reading;
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ impl<T> Ranking<T> {
         if self.is_over {
             return;
         }
-        let weight = ITEM + bytes + values.iter().map(weight).sum::<usize>();
+        let weight = ITEM + bytes + values.iter().map(value_weight).sum::<usize>();
         self.count(weight);
         self.items.push(Held {
             values,
@@ -128,20 +128,6 @@ impl<T> Ranking<T> {
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
             .map(|held| held.item))
     }
-}
-
-/// Bytes of a value in memory, about.
-pub(crate) fn weight(value: &Value) -> usize {
-    let inside = match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight).sum(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| 64 + key.len() + weight(value))
-            .sum(),
-        _ => 0,
-    };
-    size_of::<Value>() + inside
 }
 
 #[cfg(test)]

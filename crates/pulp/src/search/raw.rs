@@ -1,13 +1,13 @@
 //! Units on their way to the wire as the text that the database has, when nothing inside them changes: reading a
 //! document of some KB into a tree and writing it again would cost more than everything else of a listing.
 
-use pith_engine::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use pith_content::json_text;
 use pith_core::Document;
+use pith_engine::Error;
 use pith_engine::parts::named;
 use pith_store::{RawDocument, StreamedUnit, Unit};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pith_core::{Document, UnitId};
+use pith_core::{Document, UnitId, document_weight};
 use serde_json::Value as Json;
 
 use crate::dialect::Sql;
@@ -32,7 +32,7 @@ pub(super) enum Read<D> {
 pub(super) enum Sizes {
     /// All of them whole.
     All,
-    /// Of large ones nothing but how large they are: nobody knows before, and a page of them would fill the memory.
+    /// The small ones whole, and of large ones their size alone: a page of them would fill the memory.
     Small,
 }
 
@@ -177,22 +177,6 @@ pub(crate) trait FromRow: Send + Sync + 'static + Sized {
     fn weight(&self) -> usize;
 }
 
-fn weight_of(value: &Json) -> usize {
-    32 + match value {
-        Json::String(text) => text.len(),
-        Json::Array(items) => items.iter().map(weight_of).sum(),
-        Json::Object(fields) => weight_of_fields(fields),
-        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
-    }
-}
-
-fn weight_of_fields(fields: &Document) -> usize {
-    let weights = fields.iter();
-    weights
-        .map(|(key, value)| 96 + key.len() + weight_of(value))
-        .sum()
-}
-
 impl FromRow for Document {
     fn read(row: &Row, first: usize, fields: Option<&[String]>) -> Result<Self> {
         // The pace bounds them.
@@ -200,7 +184,7 @@ impl FromRow for Document {
     }
 
     fn weight(&self) -> usize {
-        weight_of_fields(self)
+        document_weight(self)
     }
 }
 

@@ -43,7 +43,7 @@ impl Importer for NotesImporter {
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
-        let base = ctx.feed().map_err(ContentError::other)?;
+        let base = ctx.feed()?;
         let names = ctx.fetch(Fetch::any(base.join("names"), 1 << 20)).await?;
         let names = std::fs::read_to_string(names.path())?;
         let wanted = names.lines().filter_map(|line| line.split_once(' '));
