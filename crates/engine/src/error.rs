@@ -121,7 +121,7 @@ impl From<CriteriaError> for Error {
     }
 }
 
-/// What content types are handed by their contexts finds its way back as what it was.
+/// Brings an error that a context handed to a content type back as what it was.
 impl From<ContentError> for Error {
     fn from(error: ContentError) -> Self {
         match error {

@@ -105,7 +105,7 @@ impl Done {
     }
 }
 
-/// How the end of a task that fails is written.
+/// The way in which the end of a task that fails is written.
 #[derive(Clone)]
 struct Ends {
     engine: Arc<Engine>,

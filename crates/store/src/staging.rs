@@ -79,18 +79,23 @@ async fn add(
     let units = units.iter().copied().filter(|(id, _)| is_last(id));
     let units: Vec<(UnitId, &str)> = units.collect();
     for chunk in units.chunks(CHUNK) {
-        let mut query = Sql::new(tx.engine(), "DELETE FROM staged_units WHERE ");
-        of_attempt(&mut query, "", fence);
-        query.push(
-            " AND NOT remove AND unit_id IN (SELECT o.id FROM units n JOIN units o \
-             ON o.type_id = n.type_id AND o.key_digest = n.key_digest AND o.id <> n.id WHERE ",
-        );
-        query
-            .bind_in("n.id", chunk.iter().map(|(id, _)| *id))
-            .push(")");
+        let ids: Vec<UnitId> = chunk.iter().map(|(id, _)| *id).collect();
+        let query = namesakes(tx.engine(), fence, &ids);
         tx.execute(query.build()).await?;
     }
     write(tx, fence, &units, false).await
+}
+
+/// Takes back what the task has staged of the keys that these units have.
+pub(crate) fn namesakes(engine: Engine, fence: Fence, ids: &[UnitId]) -> Sql {
+    let mut query = Sql::new(engine, "DELETE FROM staged_units WHERE ");
+    of_attempt(&mut query, "", fence);
+    query.push(
+        " AND NOT remove AND (type_id, unit_id) IN (SELECT o.type_id, o.id FROM units n JOIN units o \
+         ON o.type_id = n.type_id AND o.key_digest = n.key_digest AND o.id <> n.id WHERE ",
+    );
+    query.bind_in("n.id", ids.iter().copied()).push(")");
+    query
 }
 
 /// Sets what the task wants of these units; the last word counts.
@@ -392,26 +397,8 @@ impl TaskStore {
     ) -> Result<HashMap<Sha256, Vec<KnownUnit>>> {
         let mut known: HashMap<Sha256, Vec<KnownUnit>> = HashMap::with_capacity(keys.len());
         for chunk in keys.chunks(CHUNK) {
-            let text = "SELECT u.key_digest, u.id, u.said, u.site, u.blob, u.size, u.downloaded, ";
-            let mut query = Sql::new(self.engine(), text);
-            let staged = |query: &mut Sql, column: &str| {
-                query.push(&format!("(SELECT {column} FROM staged_units s WHERE "));
-                of_attempt(query, "s.", self.fence());
-                query.push(" AND s.type_id = u.type_id AND s.unit_id = u.id)");
-            };
-            query.push("EXISTS ");
-            staged(&mut query, "1");
-            query.push(", COALESCE(");
-            staged(&mut query, "NOT s.remove");
-            query
-                .push(", EXISTS (SELECT 1 FROM repo_units r WHERE r.repo_id = ")
-                .bind(repo)
-                .push(" AND r.type_id = u.type_id AND r.unit_id = u.id AND r.removed_in IS NULL)) ")
-                .push("FROM units u WHERE u.type_id = ")
-                .bind(type_id)
-                .push(" AND ")
-                .bind_in("u.key_digest", chunk.iter().copied())
-                .push(" ORDER BY u.id");
+            let query = self.known_query(repo, type_id, chunk);
+            let mut found = Vec::with_capacity(chunk.len());
             for row in self.all(query.build()).await? {
                 let (staged, own): (bool, bool) = (row.get(7)?, row.get(8)?);
                 let unit = KnownUnit {
@@ -423,16 +410,41 @@ impl TaskStore {
                     size: row.get(5)?,
                     downloaded: row.get(6)?,
                 };
-                let units = known.entry(row.get(0)?).or_default();
-                // What is staged goes before what is there: it comes in its place.
-                if staged && own {
-                    units.insert(0, unit);
-                } else {
-                    units.push(unit);
-                }
+                let key: Sha256 = row.get(0)?;
+                found.push((key, !(staged && own), unit));
+            }
+            // What is staged goes before what is there: it comes in its place.
+            found.sort_unstable_by_key(|(_, later, unit)| (*later, unit.id));
+            for (key, _, unit) in found {
+                known.entry(key).or_default().push(unit);
             }
         }
         Ok(known)
+    }
+
+    /// Selects the units of these keys. They are put in order by who reads them: to find them in order, SQLite would look at all of
+    /// the type.
+    pub(crate) fn known_query(&self, repo: &str, type_id: &str, keys: &[Sha256]) -> Sql {
+        let text = "SELECT u.key_digest, u.id, u.said, u.site, u.blob, u.size, u.downloaded, ";
+        let mut query = Sql::new(self.engine(), text);
+        let staged = |query: &mut Sql, column: &str| {
+            query.push(&format!("(SELECT {column} FROM staged_units s WHERE "));
+            of_attempt(query, "s.", self.fence());
+            query.push(" AND s.type_id = u.type_id AND s.unit_id = u.id)");
+        };
+        query.push("EXISTS ");
+        staged(&mut query, "1");
+        query.push(", COALESCE(");
+        staged(&mut query, "NOT s.remove");
+        query
+            .push(", EXISTS (SELECT 1 FROM repo_units r WHERE r.repo_id = ")
+            .bind(repo)
+            .push(" AND r.type_id = u.type_id AND r.unit_id = u.id AND r.removed_in IS NULL)) ")
+            .push("FROM units u WHERE u.type_id = ")
+            .bind(type_id)
+            .push(" AND ")
+            .bind_in("u.key_digest", keys.iter().copied());
+        query
     }
 
     /// Stages the removal of units that the repository has and in whose place the task has staged others of the same keys.

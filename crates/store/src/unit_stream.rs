@@ -501,6 +501,12 @@ pub(crate) async fn explain(store: &Store, plan: &Plan) -> Result<String> {
     };
     let mut query = plan.select(store, scope);
     query.push(" ORDER BY 1 LIMIT 500");
+    explain_query(store, query).await
+}
+
+/// Returns what the database says about a statement.
+#[cfg(test)]
+pub(crate) async fn explain_query(store: &Store, query: Sql) -> Result<String> {
     let mut statement = query.build();
     let (head, column) = match store.engine() {
         crate::Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),

@@ -2,13 +2,14 @@
 //! repository of the kind that makes a scan tempting.
 
 use pith_core::criteria::Filter;
-use pith_core::{Sha256, TaskId};
+use pith_core::{Sha256, TaskId, UnitId};
 use serde_json::{Value, json};
 
-use super::explain;
+use super::{explain, explain_query};
+use crate::staging;
 use crate::transaction::tests::{Home, postgres, repository, sqlite};
 use crate::unit_query::Plan;
-use crate::{Engine, Held, NewTask, NewUnit, Store, UnitQuery};
+use crate::{Engine, Fence, Held, NewTask, NewUnit, Store, UnitQuery};
 
 const REPO: &str = "fedora";
 
@@ -171,5 +172,34 @@ async fn assert_filters(store: &Store) {
             };
             assert_uses_index(store, &query, &format!("{asked} in {repo:?}")).await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_a_sync_is_compared_by_keys_and_not_with_all_there_is() {
+    for home in homes().await {
+        assert_batches(&home.store).await;
+    }
+}
+
+async fn assert_batches(store: &Store) {
+    let task = store.for_task(Fence {
+        task: TaskId::new(),
+        attempt: 1,
+    });
+    let keys = [Sha256::of(b"a"), Sha256::of(b"b")];
+    let ids = [UnitId(uuid::Uuid::nil()), UnitId(uuid::Uuid::max())];
+    let known = explain_query(store, task.known_query(REPO, "rpm", &keys)).await;
+    let known = known.unwrap();
+    assert!(known.contains("key_digest"), "{known}");
+    assert!(
+        !known.contains("units_by_type") && !known.contains("Seq Scan on units"),
+        "{known}"
+    );
+    // PostgreSQL goes by how much is staged.
+    if store.engine() == Engine::Sqlite {
+        let namesakes = staging::namesakes(store.engine(), task.fence(), &ids);
+        let plan = explain_query(store, namesakes).await.unwrap();
+        assert!(plan.contains("type_id=? AND unit_id=?"), "{plan}");
     }
 }
