@@ -17,7 +17,6 @@ use futures::future::select_all;
 use pith_api::Api;
 use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_content::ContentType;
-use pith_core::error::PulpError;
 use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
