@@ -21,7 +21,7 @@ pub(crate) async fn delete_repository(run: Run, repo_id: String) -> Result<Done,
             StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
             other => other.into(),
         })?;
-    Ok(run.finish(last, Done::default()).await?)
+    run.finish(last, Done::default()).await
 }
 
 /// Files that other repositories got by a copy and that are not here yet can still be had when the importer is gone.
@@ -85,7 +85,7 @@ pub(crate) async fn update_importer(
     match changed.await {
         Ok(decided) => decided.map(drop)?,
         Err(StoreError::Missing { .. }) => {
-            return Err(no_importer(&repo_id, &importer_id).into());
+            return Err(no_importer(&repo_id, &importer_id));
         }
         Err(error) => return Err(error.into()),
     }
@@ -104,7 +104,7 @@ pub(crate) async fn remove_importer(
     let last = run.last().await?;
     present_importer(&last, &repo_id, &importer_id).await?;
     last.importer_remove(&repo_id).await?;
-    Ok(run.finish(last, Done::default()).await?)
+    run.finish(last, Done::default()).await
 }
 
 /// The importer of a repository, as the task's last transaction sees it.
@@ -198,7 +198,7 @@ pub(crate) async fn remove_distributor(
         ];
         return Err(missing(&what));
     }
-    Ok(run.finish(last, Done::default()).await?)
+    run.finish(last, Done::default()).await
 }
 
 /// Ends the task with a document as its result.
@@ -207,7 +207,7 @@ async fn with_result(run: &Run, last: LastTx, document: Value) -> Result<Done, E
         result: in_task(document),
         ..Done::default()
     };
-    Ok(run.finish(last, done).await?)
+    run.finish(last, done).await
 }
 
 /// A document as a task's result shows it: its `_href` lacks the mount point (reference: platform-api §1.4).
