@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Arenas of glibc's allocator at most. Each keeps what it freed to itself, so a sync, which allocates on one thread what another
-/// frees, would grow by one peak an arena. There are no more than cores, but two.
-const ARENAS: usize = 4;
+/// Arenas of glibc's allocator. Each keeps what it freed to itself, so a sync, which allocates on one thread what another
+/// frees, would grow by one peak an arena. With fewer, threads wait for each other.
+const ARENAS: libc::c_int = 4;
 
 /// Allocations of this size and above have pages of their own, which go back when they are freed: those for hashing passwords, bodies
 /// of requests. By itself the allocator would soon put them where what is freed stays with the process.
@@ -70,12 +70,10 @@ fn trim() {
 pub(crate) fn bound() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        let cores = std::thread::available_parallelism().map_or(ARENAS, usize::from);
-        let arenas = libc::c_int::try_from(cores.clamp(2, ARENAS)).unwrap_or(2);
         #[expect(unsafe_code, reason = "the only way to set it from within the process")]
         // SAFETY: `mallopt` takes two integers and touches nothing of ours; no other thread runs yet.
         unsafe {
-            libc::mallopt(libc::M_ARENA_MAX, arenas);
+            libc::mallopt(libc::M_ARENA_MAX, ARENAS);
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
             libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
         }
