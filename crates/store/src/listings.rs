@@ -308,25 +308,34 @@ where
         R: Fn(&Row) -> Result<(K, T)> + Send + Sync,
     {
         self.page = None;
-        let rows = self.rows().await?;
-        if rows == 0 {
-            return Ok(Vec::new());
+        loop {
+            let (rows, is_last) = self.rows().await?;
+            if rows == 0 {
+                return Ok(Vec::new());
+            }
+            let query = self.query(&self.columns.0, rows);
+            let mark = Mark::here();
+            let (mut found, mut last) = (Vec::new(), None);
+            let read = |row: Row| {
+                let (key, item) = (self.read)(&row)?;
+                last = Some(key);
+                found.push(item);
+                Ok(())
+            };
+            self.store.each(query.build(), read).await?;
+            if found.is_empty() && !is_last {
+                // They were deleted since they were weighed; there may be others behind them.
+                continue;
+            }
+            self.after = last;
+            self.page = mark.map(Mark::share);
+            self.skip = 0;
+            self.left = match is_last {
+                true => 0,
+                false => self.left - found.len() as u64,
+            };
+            return Ok(found);
         }
-        let query = self.query(&self.columns.0, rows);
-        let mark = Mark::here();
-        let (mut found, mut last) = (Vec::new(), None);
-        let read = |row: Row| {
-            let (key, item) = (self.read)(&row)?;
-            last = Some(key);
-            found.push(item);
-            Ok(())
-        };
-        self.store.each(query.build(), read).await?;
-        self.after = last.or(self.after.take());
-        self.page = mark.map(Mark::share);
-        self.skip = 0;
-        self.left -= rows;
-        Ok(found)
     }
 
     fn query(&self, columns: &str, rows: u64) -> Sql {
@@ -335,16 +344,17 @@ where
         query
     }
 
-    /// The number of rows to read now. The database is asked how large they are before any is read: it sends them faster than
-    /// they can be counted.
-    async fn rows(&self) -> Result<u64> {
+    /// The number of rows to read now, and whether there are no others. The database is asked how large they are before any is
+    /// read: it sends them faster than they can be counted.
+    async fn rows(&self) -> Result<(u64, bool)> {
         let wanted = self.left.min(PAGE);
-        let (mut rows, mut bytes) = (0, 0i64);
+        let (mut seen, mut rows, mut bytes) = (0, 0, 0i64);
         if wanted == 0 {
-            return Ok(0);
+            return Ok((0, true));
         }
         let query = self.query(&self.columns.bytes(self.store.engine()), wanted);
         let weigh = |row: Row| {
+            seen += 1;
             bytes = bytes.saturating_add(row.get(0)?);
             if rows == 0 || bytes <= PAGE_BYTES {
                 rows += 1;
@@ -352,6 +362,6 @@ where
             Ok(())
         };
         self.store.each(query.build(), weigh).await?;
-        Ok(rows)
+        Ok((rows, rows == seen && seen < wanted))
     }
 }

@@ -95,12 +95,7 @@ async fn run(
     let admitted = match admit(shared, route, &inside, &request).await {
         Ok(admitted) => admitted,
         Err(refused) => {
-            // One that asked whether to send anything has sent nothing, and is not to.
-            let sends = !request.headers.contains_key(EXPECT);
-            drop(request);
-            if sends {
-                drain(body.into_data_stream()).await;
-            }
+            let_finish(request, body).await;
             return Err(refused);
         }
     };
@@ -189,6 +184,16 @@ pub(super) fn permit(principal: &Principal, route: &Route, inside: &str) -> Resu
         // Below `/v2/`.
         (_, Some(segments)) => principal.permit_inside(first(&path, segments + 1), &path),
         (Some(operation), None) => principal.permit(operation, &path),
+    }
+}
+
+/// Lets the client of a request that was refused by its head send the rest. One that asked whether to send anything has sent nothing,
+/// and is not to.
+pub(super) async fn let_finish(request: Parts, body: Body) {
+    let sends = !request.headers.contains_key(EXPECT);
+    drop(request);
+    if sends {
+        drain(body.into_data_stream()).await;
     }
 }
 

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use futures::{FutureExt, StreamExt};
-use http::header::{CONTENT_LENGTH, EXPECT, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
@@ -31,7 +31,7 @@ use super::answer::RETRY;
 use super::call::query_pairs;
 use super::credentials::{authenticate, is_basic, origin};
 use super::cross_site::refuse_foreign;
-use super::dispatch::drain;
+use super::dispatch::{drain, let_finish};
 use super::intake::{self, Pending, Taken};
 use crate::Shared;
 
@@ -133,11 +133,7 @@ impl Found {
         let admitted = match admit(&shared, &own, &request).await {
             Ok(admitted) => admitted,
             Err(refused) => {
-                let sends = !request.headers.contains_key(EXPECT);
-                drop(request);
-                if sends {
-                    drain(body.into_data_stream()).await;
-                }
+                let_finish(request, body).await;
                 return Err(told(&refused).into());
             }
         };
