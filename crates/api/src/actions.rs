@@ -1,4 +1,4 @@
-//! `/v2/repositories/<repo>/actions/` (reference: platform-api §4.5, §4.8).
+//! `/v2/repositories/<repo>/actions/` (pulp2/sync-and-publish, pulp2/uploads#import).
 
 use pith_core::error::PulpError;
 use pith_engine::{Error, Job};

@@ -1,4 +1,4 @@
-//! `/v2/repositories/actions/content/regenerate_applicability/` (reference: platform-api §4.9).
+//! `/v2/repositories/actions/content/regenerate_applicability/` (pulp2/applicability#regeneration).
 
 use pith_core::criteria::Criteria;
 use pith_core::error::PulpError;

@@ -1,4 +1,4 @@
-//! `/v2/repositories/<repo>/actions/associate/` and `unassociate/` (reference: platform-api §4.8).
+//! `/v2/repositories/<repo>/actions/associate/` and `unassociate/` (pulp2/copy-and-removal).
 
 use pith_core::Document;
 use pith_core::criteria::UnitCriteria;

@@ -1,4 +1,4 @@
-//! `/v2/repositories/<repo>/distributors/` and `/v2/distributors/` (reference: platform-api §4.4).
+//! `/v2/repositories/<repo>/distributors/` and `/v2/distributors/` (pulp2/distributors#operations).
 
 use pith_engine::Error;
 use pith_pulp::distributors::document;

@@ -1,4 +1,4 @@
-//! `/v2/repositories/<repo>/history/` (reference: platform-api §4.6).
+//! `/v2/repositories/<repo>/history/` (pulp2/sync-and-publish#history).
 
 use pith_core::error::PulpError;
 use pith_core::iso8601::DateTime;

@@ -1,4 +1,4 @@
-//! `/v2/repositories/<repo>/importers/` (reference: platform-api §4.3).
+//! `/v2/repositories/<repo>/importers/` (pulp2/importers#operations).
 
 use pith_engine::Error;
 use pith_pulp::importers::document;

@@ -1,4 +1,4 @@
-//! `/v2/actions/login/` (reference: platform-api §2.4).
+//! `/v2/actions/login/` (pulp2/people#login).
 
 use pith_core::error::PulpError;
 use pith_core::{Document, Operation};

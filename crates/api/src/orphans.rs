@@ -1,4 +1,4 @@
-//! `/v2/content/orphans/` (reference: platform-api §5.3).
+//! `/v2/content/orphans/` (pulp2/orphans).
 
 use pith_engine::{Error, Job, Orphans};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `/v2/permissions/` (reference: platform-api §2.11).
+//! `/v2/permissions/` (pulp2/people#permissions).
 
 use pith_engine::Error;
 use pith_pulp::people::Way;

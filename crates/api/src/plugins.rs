@@ -1,4 +1,4 @@
-//! `/v2/plugins/`: types, importers and distributors (reference: platform-api §3.2).
+//! `/v2/plugins/`: types, importers and distributors (pulp2/server#plugins).
 
 use pith_content::{PluginDescriptor, UnitType};
 use pith_core::Sha256;

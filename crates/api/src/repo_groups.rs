@@ -1,4 +1,4 @@
-//! `/v2/repo_groups/` (reference: platform-api §4.10, §4.11).
+//! `/v2/repo_groups/` (pulp2/groups).
 
 use pith_core::Document;
 use pith_core::criteria::Criteria;

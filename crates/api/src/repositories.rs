@@ -1,4 +1,4 @@
-//! `/v2/repositories/` (reference: platform-api §4.2).
+//! `/v2/repositories/` (pulp2/repositories).
 
 use pith_core::Document;
 use pith_core::task::CallReport;

@@ -1,4 +1,4 @@
-//! `/v2/roles/` (reference: platform-api §2.10).
+//! `/v2/roles/` (pulp2/people#roles).
 
 use pith_engine::Error;
 

@@ -153,7 +153,7 @@ const UPDATE: Option<Operation> = Some(Operation::Update);
 const DELETE: Option<Operation> = Some(Operation::Delete);
 const EXECUTE: Option<Operation> = Some(Operation::Execute);
 
-/// The operations, sorted by path (reference: platform-api §17).
+/// The operations, sorted by path (pulp2/server#operations).
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
     route!(Post "/actions/login/", READ, 200 now, Ignored, login::login),

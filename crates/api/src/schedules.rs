@@ -1,5 +1,5 @@
 //! `/v2/repositories/<repo>/importers/<importer>/schedules/sync/` and
-//! `/v2/repositories/<repo>/distributors/<distributor>/schedules/publish/` (reference: platform-api §1.12, §4.7).
+//! `/v2/repositories/<repo>/distributors/<distributor>/schedules/publish/` (pulp2/schedules).
 
 use pith_engine::Error;
 use pith_pulp::schedules::Target;

@@ -1,4 +1,4 @@
-//! Criteria of the search endpoints, from body or query (reference: platform-api §1.10.2, §1.10.3).
+//! Criteria of the search endpoints, from body or query (pulp2/search#post-and-get).
 
 use pith_core::Document;
 use pith_core::criteria::{Criteria, UnitCriteria};

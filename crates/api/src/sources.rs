@@ -1,4 +1,4 @@
-//! `/v2/content/sources/` and `/v2/content/catalog/` (reference: platform-api §5.4).
+//! `/v2/content/sources/` and `/v2/content/catalog/` (pulp2/content-sources).
 
 use pith_engine::content_sources::ContentSource;
 use pith_engine::{Error, Job};

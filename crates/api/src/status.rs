@@ -1,4 +1,4 @@
-//! `/v2/status/` (reference: platform-api §3.1).
+//! `/v2/status/` (pulp2/server#status).
 
 use pith_core::clock::SignedDuration;
 use pith_engine::Error;

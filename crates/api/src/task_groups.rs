@@ -1,4 +1,4 @@
-//! `/v2/task_groups/` (reference: platform-api §6.3).
+//! `/v2/task_groups/` (pulp2/tasks#groups).
 
 use pith_core::Document;
 use pith_core::error::PulpError;

@@ -1,4 +1,4 @@
-//! `/v2/tasks/` (reference: platform-api §6).
+//! `/v2/tasks/` (pulp2/tasks).
 
 use futures::StreamExt;
 use pith_core::error::{ErrorDetail, PulpError};

@@ -1,4 +1,4 @@
-//! `/v2/content/units/` and unit search in repositories (reference: platform-api §4.8, §5.2).
+//! `/v2/content/units/` and unit search in repositories (pulp2/units#in-a-repository, pulp2/units#outside-of-repositories).
 
 use pith_core::UnitId;
 use pith_core::criteria::Criteria;

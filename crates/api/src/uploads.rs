@@ -1,4 +1,4 @@
-//! `/v2/content/uploads/` (reference: platform-api §5.5).
+//! `/v2/content/uploads/` (pulp2/uploads#requests).
 
 use pith_core::error::PulpError;
 use pith_engine::Error;

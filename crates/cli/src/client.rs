@@ -1,4 +1,4 @@
-//! The REST API over HTTP: addresses, credentials, answers and errors (reference: platform-api §1).
+//! The REST API over HTTP: addresses, credentials, answers and errors (pulp2/conventions).
 
 use std::time::Duration;
 

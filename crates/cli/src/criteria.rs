@@ -1,4 +1,4 @@
-//! Search options as Pulp's criteria (reference: platform-api §1.10 and §1.11).
+//! Search options as Pulp's criteria (pulp2/search#criteria, pulp2/search#association-criteria).
 
 use clap::Args;
 use pith_content::words::UnitWords;

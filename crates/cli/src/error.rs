@@ -68,7 +68,7 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// An answer of the server that is not a success (reference: platform-api §1.6).
+/// An answer of the server that is not a success (pulp2/conventions#errors).
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// HTTP status.

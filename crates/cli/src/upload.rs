@@ -1,4 +1,4 @@
-//! Sends a file to the server in segments, and remembers how far it came (reference: platform-api §5.5).
+//! Sends a file to the server in segments, and remembers how far it came (pulp2/uploads#requests).
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;

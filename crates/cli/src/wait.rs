@@ -1,4 +1,4 @@
-//! Waits for tasks and what they spawn (reference: platform-api §1.9 and §6).
+//! Waits for tasks and what they spawn (pulp2/conventions#call-reports, pulp2/tasks).
 
 use std::collections::HashSet;
 use std::future::Future;

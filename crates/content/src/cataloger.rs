@@ -1,4 +1,4 @@
-//! Catalogers: what an alternate content source has, read from its own metadata (reference: platform-api §5.4, rpm §16).
+//! Catalogers: what an alternate content source has, read from its own metadata (pulp2/content-sources).
 
 use async_trait::async_trait;
 use pith_core::Document;

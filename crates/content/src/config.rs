@@ -17,7 +17,7 @@ impl Config {
         Self::with_override(stored, Document::new())
     }
 
-    /// `overriding` wins over `stored`, key by key (reference: platform-api §4.5).
+    /// `overriding` wins over `stored`, key by key (pulp2/sync-and-publish#configuration).
     #[must_use]
     pub fn with_override(stored: Document, overriding: Document) -> Self {
         let mut merged = stored;

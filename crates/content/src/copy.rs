@@ -1,5 +1,5 @@
 //! Copying units between repositories and taking them out: what a type decides beyond "these units"
-//! (reference: platform-api §4.8, rpm §9, iso §6).
+//! (pulp2/copy-and-removal, pulp2/rpm-copy, pulp2/iso#copy).
 //!
 //! The engine has noted what the criteria select before a type is asked: units of the source are shared as they are. The
 //! type changes that note: it adds what goes along, leaves out what may not come, and hands over clones of units that

@@ -1,5 +1,5 @@
 //! The group distributor's side: what a type implements to publish several repositories as one, and what it sees while
-//! it does (reference: platform-api §4.11).
+//! it does (pulp2/groups#distributors).
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;

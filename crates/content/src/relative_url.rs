@@ -1,5 +1,5 @@
 //! `relative_url`: where a repository is served below its family's mount, and how two of them get into each other's
-//! way (reference: rpm §10, iso §7).
+//! way (pulp2/rpm-publish#relative-url, pulp2/iso#distributor).
 
 use pith_core::RelativePath;
 use pith_core::error::type_printed;

@@ -84,7 +84,7 @@ pub enum NoFeed {
     Invalid(#[from] NotABase),
 }
 
-/// The way to reach a feed. Every importer reads it from the platform's own setting names (reference: platform-api §14)
+/// The way to reach a feed. Every importer reads it from the platform's own setting names (pulp2/importers#settings)
 /// through [`Upstream::from_config`].
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -157,7 +157,7 @@ pub trait SyncContext: Send + Sync {
     fn scratchpad(&self) -> &Document;
 
     /// Tells whether the platform demands that nothing is skipped: `force_full`, never synced, a unit added or removed since
-    /// the last good sync, or another configuration, override or [`Importer::format`] than then (reference: rpm §6.3).
+    /// the last good sync, or another configuration, override or [`Importer::format`] than then (pulp2/rpm-sync#nothing-changed).
     fn full_sync_required(&self) -> bool;
 
     /// Returns how many units of the repository miss their file.

@@ -42,7 +42,7 @@ impl UnitKey {
     }
 
     /// The SHA-256 over field names and values, fields sorted by their stored name: the digest that names the unit's
-    /// folder in Pulp's storage (reference: platform-api §10.5, rpm §3.1), and our unique index.
+    /// folder in Pulp's storage (pulp2/units#storage-paths), and our unique index.
     #[must_use]
     pub fn digest(&self, kind: &UnitType) -> Sha256 {
         let mut fields: Vec<(&str, &Value)> = self

@@ -10,7 +10,7 @@ use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select, WantedUnit};
 use crate::{Config, ContentError, UnitType};
 
-/// An import that a client asks for (reference: platform-api §4.8).
+/// An import that a client asks for (pulp2/uploads#import).
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// The type the client names.

@@ -50,7 +50,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SSZ`, the form of every date on the wire (reference: platform-api §1.13). Sub-seconds are cut.
+/// `YYYY-MM-DDTHH:MM:SSZ`, the form of every date on the wire (pulp2/conventions#dates). Sub-seconds are cut.
 #[must_use]
 pub fn iso(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

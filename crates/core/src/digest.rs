@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
-/// A digest algorithm that repository metadata may name (reference: platform-api §10.5), the weakest first.
+/// A digest algorithm that repository metadata may name, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// MD5; known to upstreams, never trusted alone.

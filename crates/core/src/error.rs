@@ -1,5 +1,5 @@
 //! Errors as Pulp shows them: one type that knows its status, its code and the keys that its class adds
-//! (reference: platform-api §1.6 to §1.8). Every other crate has its own error type and turns into this one last.
+//! (pulp2/conventions#errors). Every other crate has its own error type and turns into this one last.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -302,7 +302,7 @@ impl PulpError {
         }
     }
 
-    /// The body of the answer (reference: platform-api §1.6.1). `href` is the request URI as sent.
+    /// The body of the answer (pulp2/conventions#errors). `href` is the request URI as sent.
     #[must_use]
     pub fn to_body(&self, method: &str, href: &str) -> Value {
         let server_fault = self.status >= 500;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Timestamp;
 
 /// A 12-byte identity in the form that Pulp's database gave its documents: seconds, process, counter. On the wire
-/// `{"$oid": "<24 hex>"}` (reference: platform-api §1.4). Ids made by one process sort by time.
+/// `{"$oid": "<24 hex>"}` (pulp2/conventions#ids-and-links). Ids made by one process sort by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(String);
 

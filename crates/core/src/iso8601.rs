@@ -1,4 +1,4 @@
-//! Dates and durations of ISO 8601, in the forms that Pulp's clients may send (reference: platform-api §1.12.1).
+//! Dates and durations of ISO 8601, in the forms that Pulp's clients may send (pulp2/schedules#intervals).
 //!
 //! A library for time stamps reads one profile of the standard; clients use the others too: basic and extended,
 //! weeks, days of the year, decimals, a duration written like a date.

@@ -1,4 +1,4 @@
-//! The rights of callers on resources (reference: platform-api §2.7).
+//! The rights of callers on resources (pulp2/people#rights).
 
 use std::collections::HashMap;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! When schedules run (reference: platform-api §1.12): their intervals, and the instants that follow from them.
+//! When schedules run (pulp2/schedules): their intervals, and the instants that follow from them.
 //! Nothing here asks for the time of day.
 
 use jiff::Timestamp;
@@ -126,7 +126,7 @@ impl Timetable {
         }
     }
 
-    /// Returns what `next_run` shows at `now` (reference: platform-api §1.12.4): the first run while that is to come, now when
+    /// Returns what `next_run` shows at `now` (pulp2/schedules#run-times): the first run while that is to come, now when
     /// there was none, else the next instant. The end of time when that is never.
     #[must_use]
     pub fn next_run(&self, total_run_count: i64, now: Timestamp) -> Timestamp {
@@ -151,7 +151,7 @@ impl Timetable {
         Timestamp::from_nanosecond(first.checked_add(periods.checked_mul(step)?)?).ok()
     }
 
-    /// By adding again and again, as the reference does: from the 31st it comes to the 28th and stays there. A step
+    /// The same by adding again and again, as Pulp does: from the 31st it comes to the 28th and stays there. A step
     /// is a month at least, so that even a start in the year 1 takes few of them.
     fn calendar_instant_after(&self, at: Timestamp) -> Option<Timestamp> {
         let mut next = self.first;

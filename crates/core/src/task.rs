@@ -1,4 +1,4 @@
-//! Tasks and the locks they need, as values (reference: platform-api §6 and §11).
+//! Tasks and the locks they need, as values (pulp2/tasks).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::TaskId;
 use crate::error::ErrorDetail;
 
-/// Where a task is in its life (reference: platform-api §11.1).
+/// Where a task is in its life (pulp2/tasks#states).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskState {
@@ -119,7 +119,7 @@ impl Resource {
         }
     }
 
-    /// The group of repositories `id`, to itself; its members are not held (reference: platform-api §4.11).
+    /// The group of repositories `id`, to itself; its members are not held (pulp2/groups#publish).
     #[must_use]
     pub fn repository_group(id: &str) -> Self {
         Self {
@@ -195,7 +195,7 @@ pub fn task_link(id: TaskId) -> Value {
     json!({ "task_id": id, "_href": format!("/pulp/api/v2/tasks/{id}/") })
 }
 
-/// The body of a 202, and of the few 200s that use its form (reference: platform-api §1.9).
+/// The body of a 202, and of the few 200s that use its form (pulp2/conventions#call-reports).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallReport {
     /// Value of the synchronous part.

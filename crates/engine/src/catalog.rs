@@ -1,5 +1,5 @@
 //! The catalog of deferred downloads: where a unit's file can be had, written so that it holds no secret and follows the
-//! importer's feed (reference: platform-api §12, rpm §7).
+//! importer's feed (pulp2/deferred-files).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The kinds of task: typed arguments, and what each shows and locks (reference: platform-api §6.4).
+//! The kinds of task: typed arguments, and what each shows and locks (pulp2/tasks#kinds).
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
 //! The scheduler: queues what schedules ask for, and the housekeeping that comes round by itself
-//! (reference: platform-api §1.12.4, §11.6, §11.8).
+//! (pulp2/schedules#run-times, pulp2/tasks#workers, pulp2/tasks#forgetting).
 //!
 //! Every process has one; a lease in the database says which of them works. Should two believe to have it, for clocks
 //! differ, nothing runs twice: a schedule is advanced and its task queued in one transaction, by whoever comes first.
@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::supervise::supervised;
 use crate::{Engine, Job, acting, timetable};
 
-/// Schedules are looked at this often (reference: platform-api §14).
+/// Schedules are looked at this often (pulp2/server#times).
 const TICK: Duration = Duration::from_secs(6);
 /// The lease of a scheduler that says nothing for this long goes to another.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
@@ -33,7 +33,7 @@ struct Periodic {
     job: fn() -> Job,
 }
 
-/// The work that comes round by itself (reference: platform-api §6.4, §14).
+/// The work that comes round by itself (pulp2/tasks#kinds, pulp2/server#times).
 const PERIODIC: [Periodic; 1] = [Periodic {
     name: "reaper",
     every: SignedDuration::from_hours(6),

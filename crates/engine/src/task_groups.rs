@@ -1,4 +1,4 @@
-//! Tasks that belong together (reference: platform-api §6.3).
+//! Tasks that belong together (pulp2/tasks#groups).
 
 use uuid::Uuid;
 

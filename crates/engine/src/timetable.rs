@@ -25,7 +25,7 @@ pub fn due(schedule: &Schedule) -> Option<Timestamp> {
     timetable(schedule)?.due(schedule.last_run_at)
 }
 
-/// The schedule after a run at `now` (reference: platform-api §1.12.4).
+/// The schedule after a run at `now` (pulp2/schedules#run-times).
 #[must_use]
 pub fn advanced(schedule: &Schedule, now: Timestamp) -> Schedule {
     let mut next = schedule.clone();

@@ -1,4 +1,4 @@
-//! Upkeep that no client asks for: files that nothing needs any more, uploads that nobody came back for (design §5).
+//! Upkeep that no client asks for: files that nothing needs any more, uploads that nobody came back for.
 //!
 //! Every process looks from time to time whether a chore is due; the database lets one of them do it.
 

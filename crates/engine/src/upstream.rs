@@ -1,4 +1,4 @@
-//! An importer's settings that touch downloads, read for `fetch` (reference: platform-api §14, rpm §5.1).
+//! An importer's settings that touch downloads, read for `fetch` (pulp2/importers#settings).
 
 use std::time::Duration;
 

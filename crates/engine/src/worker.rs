@@ -1,5 +1,4 @@
-//! Workers: claim tasks, run them, keep their signs of life, take over what dead workers left
-//! (reference: platform-api §11; design §7).
+//! Workers: claim tasks, run them, keep their signs of life, take over what dead workers left (pulp2/tasks).
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -27,7 +26,7 @@ use crate::{Engine, Job, acting, memory};
 const TICK: Duration = Duration::from_millis(500);
 /// A cancelled job may take this long to end by itself; cancelling is to be felt within a second.
 const GRACE: Duration = Duration::from_millis(700);
-/// A worker not heard of for this long is dead (reference: platform-api §11.6).
+/// A worker not heard of for this long is dead (pulp2/tasks#workers).
 pub const LOST_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// Workers say that they live this often in the time after which they are dead.
 const BEATS: u32 = 5;

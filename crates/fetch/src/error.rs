@@ -121,7 +121,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The HTTP status behind the failure, for reports that carry one (reference: rpm §6.6).
+    /// The HTTP status behind the failure, for reports that carry one (pulp2/rpm-sync#downloads).
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {

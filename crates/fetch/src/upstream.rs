@@ -17,7 +17,7 @@ pub struct BasicAuth {
     pub password: SecretString,
 }
 
-/// One importer's settings that touch downloads (reference: rpm §5.1, iso §2).
+/// One importer's settings that touch downloads (pulp2/importers#settings).
 ///
 /// The default is an importer with nothing set. Its `Debug` text shows no secret.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! The first administrator: made at the first start, with a password nobody else knows (design §12).
+//! The first administrator: made at the first start, with a password nobody else knows.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,4 +1,4 @@
-//! `pith mirror FEED`: the main job in one command (design §13).
+//! `pith mirror FEED`: the main job in one command.
 
 use std::io::Write;
 use std::process::ExitCode;

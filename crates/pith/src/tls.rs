@@ -1,4 +1,4 @@
-//! TLS: the server's certificate, and what its clients show (design §11, §12).
+//! TLS: the server's certificate, and what its clients show.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Working out again which units concern which consumers, for the repositories that somebody asks about
-//! (reference: platform-api §4.9, §7.8).
+//! (pulp2/applicability#regeneration).
 //!
 //! What there is to work out hangs on the profiles that consumers send. As long as no consumer can register, no
 //! repository has any: the tasks are queued, run and end, and find nothing to do.

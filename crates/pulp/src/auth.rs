@@ -1,4 +1,4 @@
-//! Who is asking, and whether they may: passwords, login certificates, rights (reference: platform-api §2.1 to §2.4, §2.7).
+//! Who is asking, and whether they may: passwords, login certificates, rights (pulp2/people#credentials, pulp2/people#rights).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -298,7 +298,7 @@ impl Authenticator {
 }
 
 /// The consumer of this id. Nobody can be registered yet, so a certificate that names one belongs to nobody: what Pulp
-/// forgot to look up must be looked up here (reference: platform-api §18.4).
+/// forgot to look up must be looked up here (pulp2/server#printed-documentation).
 fn consumer(_store: &Store, _id: &str) -> Option<Principal> {
     None
 }

@@ -1,4 +1,4 @@
-//! Tasks that change a repository's plugins, or remove it (reference: platform-api §4.2 to §4.4).
+//! Tasks that change a repository's plugins, or remove it (pulp2/repositories#changes).
 
 use pith_content::Config;
 use pith_core::error::PulpError;
@@ -210,7 +210,7 @@ async fn with_result(run: &Run, last: LastTx, document: Value) -> Result<Done, E
     run.finish(last, done).await
 }
 
-/// A document as a task's result shows it: its `_href` lacks the mount point (reference: platform-api §1.4).
+/// A document as a task's result shows it: its `_href` lacks the mount point (pulp2/conventions#ids-and-links).
 fn in_task(mut document: Value) -> Value {
     if let Some(href) = document.get("_href").and_then(Value::as_str) {
         let short = href.strip_prefix("/pulp/api").unwrap_or(href).to_owned();

@@ -1,5 +1,5 @@
 //! Distributors of repositories: documents, checks, and the calls that change them
-//! (reference: platform-api §4.1 and §4.4).
+//! (pulp2/distributors#documents, pulp2/distributors#operations).
 
 use pith_content::publish::{ClientGuard, OtherDistributor};
 use pith_content::{Config, Problem, Problems};

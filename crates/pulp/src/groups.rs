@@ -1,5 +1,4 @@
-//! Groups of repositories and their distributors: documents, checks, and the calls that change them
-//! (reference: platform-api §4.10 and §4.11).
+//! Groups of repositories and their distributors: documents, checks, and the calls that change them (pulp2/groups).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pith_content::{Config, Problems};
@@ -176,7 +175,7 @@ impl Pulp {
     /// Makes a group with its members and distributors, all or nothing, in the name of `by`. `body` is the request.
     ///
     /// # Errors
-    /// In the order of the reference: 400 when `id` is missing, 400 naming unknown keys, `distributor_list` or what
+    /// In Pulp's order: 400 when `id` is missing, 400 naming unknown keys, `distributor_list` or what
     /// else cannot be, 404 naming unknown repositories, 409, each distributor's refusal.
     pub async fn group_create(&self, body: &Document, by: &Principal) -> Result<Value, Error> {
         let id = match body.get("id") {
@@ -278,7 +277,7 @@ impl Pulp {
         deleted.map_err(|error| of_group(error, id))
     }
 
-    /// Searches groups. Names are not checked, and `id` is always shown (reference: platform-api §1.10.4).
+    /// Searches groups. Names are not checked, and `id` is always shown (pulp2/search#results).
     ///
     /// # Errors
     /// When the database fails.

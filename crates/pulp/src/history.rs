@@ -1,4 +1,4 @@
-//! History entries as documents (reference: platform-api §10.4).
+//! History entries as documents (pulp2/sync-and-publish#history-entries).
 
 use pith_core::clock::iso;
 use pith_store::{History, HistoryKind};

@@ -1,5 +1,5 @@
 //! Importers of repositories: documents, configurations, and the calls that change them
-//! (reference: platform-api §4.1 and §4.3).
+//! (pulp2/importers#documents, pulp2/importers#operations).
 
 use percent_encoding::percent_decode_str;
 use pith_content::Config;

@@ -1,4 +1,4 @@
-//! `POST /v2/actions/login/`: certificates to come back with (reference: platform-api §2.3, §2.4).
+//! `POST /v2/actions/login/`: certificates to come back with (pulp2/people#certificates, pulp2/people#login).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Looking at units that no repository has (reference: platform-api §5.3).
+//! Looking at units that no repository has (pulp2/orphans).
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};

@@ -1,4 +1,5 @@
-//! Units, tasks and workers as documents (reference: platform-api §3.1, §4.8, §5.1, §6.1).
+//! Units, tasks and workers as documents
+//! (pulp2/server#status, pulp2/units#in-a-repository, pulp2/units#documents, pulp2/tasks#documents).
 
 use pith_content::{UnitKey, UnitType};
 use pith_core::clock::iso;

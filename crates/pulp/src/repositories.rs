@@ -1,4 +1,4 @@
-//! Repositories: documents, creation, changes (reference: platform-api §4.1 and §4.2).
+//! Repositories: documents, creation, changes (pulp2/repositories#documents, pulp2/repositories#changes).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +26,7 @@ pub struct Expand {
     pub distributors: bool,
 }
 
-/// The form of dates in a document (reference: platform-api §1.3).
+/// The form of dates in a document (pulp2/conventions#values).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dates {
     /// `YYYY-MM-DDTHH:MM:SSZ`.
@@ -164,7 +164,7 @@ fn object<'a>(key: &str, body: &'a Document) -> Result<Option<&'a Document>, Pul
     }
 }
 
-/// Returns what `delta` of a request changes (reference: platform-api §4.2). Keys that cannot be changed are passed over.
+/// Returns what `delta` of a request changes (pulp2/repositories#changes). Keys that cannot be changed are passed over.
 fn update_of(delta: &Document, old: &Repository) -> Result<RepositoryUpdate, PulpError> {
     let text = |key: &str| match delta.get(key) {
         None => Ok(None),
@@ -330,7 +330,7 @@ impl Pulp {
     /// Makes a repository with its importer and distributors, all or nothing. `body` is the request.
     ///
     /// # Errors
-    /// In the order of the reference: 400 naming `distributor_list`, 400 naming fields, 409, the importer's refusal,
+    /// In Pulp's order: 400 naming `distributor_list`, 400 naming fields, 409, the importer's refusal,
     /// each distributor's refusal.
     pub async fn repository_create(&self, body: &Document) -> Result<Value, Error> {
         let listed = objects_of(body, "distributors", "distributor_list")?;

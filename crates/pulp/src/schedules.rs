@@ -1,5 +1,4 @@
-//! Schedules of syncs and publishes: documents, checks, and the calls that change them
-//! (reference: platform-api §1.12, §4.7).
+//! Schedules of syncs and publishes: documents, checks, and the calls that change them (pulp2/schedules).
 
 use std::sync::Arc;
 
@@ -291,7 +290,7 @@ fn unmasked(stored: Option<&Value>, mut given: Value) -> Value {
 
 impl Wanted {
     /// Changes `schedule` at `now`. A new interval begins anew; what ran and what may still run stays counted
-    /// (reference: platform-api §1.12.5).
+    /// (pulp2/schedules#updates).
     fn apply(self, schedule: &mut Schedule, now: Timestamp) {
         if let Some((text, interval)) = self.schedule {
             schedule.first_run = interval.first_run(now).to_string();

@@ -1,4 +1,5 @@
-//! Searches over repositories, distributors, tasks and units (reference: platform-api §1.10, §1.11, §4.8, §5.2).
+//! Searches over repositories, distributors, tasks and units
+//! (pulp2/search#criteria, pulp2/search#association-criteria, pulp2/units#in-a-repository, pulp2/units#outside-of-repositories).
 //!
 //! All stream: what the database can decide is handed to it, the rest is decided here document after document, a batch
 //! at a time. A sort that the database

@@ -1,4 +1,4 @@
-//! Which blobs are needed, and the end of those that are not (design §5).
+//! Which blobs are needed, and the end of those that are not.
 //!
 //! A blob is needed by the unit whose file it is, by the publication that lists it, and by the path that is retired but
 //! still to be had (see [`crate::retired`]). Deleting one takes two phases. First

@@ -10,7 +10,7 @@ use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
 
-/// A distributor of a repository (reference: platform-api §4.1).
+/// A distributor of a repository (pulp2/distributors#documents).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distributor {
     /// Whose distributor.

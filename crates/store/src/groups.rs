@@ -10,7 +10,7 @@ use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError};
 
-/// A group of repositories (reference: platform-api §4.10). Names and notes are whatever JSON the client gave: Pulp
+/// A group of repositories (pulp2/groups#documents). Names and notes are whatever JSON the client gave: Pulp
 /// never looked at them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RepoGroup {
@@ -28,7 +28,7 @@ pub struct RepoGroup {
     pub members: Vec<String>,
 }
 
-/// A distributor of a group (reference: platform-api §4.11).
+/// A distributor of a group (pulp2/groups#distributors).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupDistributor {
     /// Whose distributor.

@@ -1,4 +1,4 @@
-//! The history of syncs and publishes (reference: platform-api §10.4).
+//! The history of syncs and publishes (pulp2/sync-and-publish#history-entries).
 
 use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;

@@ -9,7 +9,7 @@ use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Engine, Result, Store, StoreError};
 
-/// The importer of a repository (reference: platform-api §4.1).
+/// The importer of a repository (pulp2/importers#documents).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Importer {
     /// Whose importer.

@@ -1,4 +1,4 @@
-//! Units that no repository has and no task is about to use (reference: platform-api §5.3).
+//! Units that no repository has and no task is about to use (pulp2/orphans).
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Who may do what, and changes of users, roles and permissions, which belong together (reference: platform-api §2.7,
-//! §2.11).
+//! Who may do what, and changes of users, roles and permissions, which belong together
+//! (pulp2/people#rights, pulp2/people#permissions).
 
 use pith_core::{ObjectId, Operation};
 use serde_json::Value;

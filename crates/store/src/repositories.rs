@@ -9,7 +9,7 @@ use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Distributor, Engine, Importer, NewTask, Result, Store, StoreError};
 
-/// A repository (reference: platform-api §4.1).
+/// A repository (pulp2/repositories#documents).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repository {
     /// The natural id.

@@ -1,4 +1,4 @@
-//! Roles: named bundles of rights (reference: platform-api §2.10).
+//! Roles: named bundles of rights (pulp2/people#roles).
 
 use pith_core::{ObjectId, Operation};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Schedules of syncs and publishes (reference: platform-api §1.12).
+//! Schedules of syncs and publishes (pulp2/schedules).
 
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
 use serde_json::Value;
@@ -129,7 +129,7 @@ fn select(store: &Store) -> Sql {
     query
 }
 
-/// Counts the end of a task for the schedule that queued it, if one did (reference: platform-api §1.12.4). What the
+/// Counts the end of a task for the schedule that queued it, if one did (pulp2/schedules#run-times). What the
 /// task spawned will be counted too. A cancelled task counts as nothing.
 pub(crate) async fn task_ended(tx: &mut DbTx, id: TaskId, outcome: &TaskOutcome) -> Result<()> {
     let query = sql("SELECT schedule FROM scheduled_tasks WHERE task_id = $1").bind(id);

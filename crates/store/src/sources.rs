@@ -1,4 +1,4 @@
-//! Where the files of units can be had: the catalog of deferred downloads (reference: platform-api §10.5, §12).
+//! Where the files of units can be had: the catalog of deferred downloads (pulp2/deferred-files).
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! The task queue (reference: platform-api §6 and §11).
+//! The task queue (pulp2/tasks).
 
 use std::collections::BTreeMap;
 
@@ -416,7 +416,7 @@ impl Store {
     }
 
     /// Ends a running attempt and frees its resources. A normal end never overwrites a complete state, a failing end
-    /// does (reference: platform-api §11.2.6, §11.5). Answers the state the task has then.
+    /// does (pulp2/tasks#life, pulp2/tasks#cancelling). Answers the state the task has then.
     ///
     /// # Errors
     /// [`StoreError::Superseded`] when another attempt has begun or the task has ended.

@@ -1,4 +1,4 @@
-//! Upload requests; their bytes live elsewhere (reference: platform-api §5.5).
+//! Upload requests; their bytes live elsewhere (pulp2/uploads#requests).
 
 use pith_core::Timestamp;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! People who log in (reference: platform-api §2.9).
+//! People who log in (pulp2/people#users).
 
 use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;

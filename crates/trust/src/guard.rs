@@ -1,4 +1,4 @@
-//! Guards: which clients may read what is published (reference: platform-api §13.3, rpm §17).
+//! Guards: which clients may read what is published (pulp2/serving#guards).
 //!
 //! A guard trusts the authorities that a repository names, and no other: neither the API's nor those of other
 //! repositories. It says whether the certificates that a client showed lead to one of them; what they open is read from

@@ -1,6 +1,6 @@
-//! pith's certificate authority: it issues the certificates that people and consumers log in with and the server's own,
-//! and tells which client certificates are its own (reference: platform-api §2.3, §2.4). It seals secrets, too, and has the
-//! guards of published content, which trust other authorities (§13.3).
+//! pith's certificate authority: it issues the certificates that people and consumers log in with and the server's own, and tells
+//! which client certificates are its own (pulp2/people#certificates, pulp2/people#login). It seals secrets, too, and has the
+//! guards of published content, which trust other authorities (pulp2/serving#guards).
 //!
 //! Nothing here reads a file, a database or the clock; keys never leave in a type that prints or serialises them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]

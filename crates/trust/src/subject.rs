@@ -1,4 +1,4 @@
-//! Who a certificate is for (reference: platform-api §2.3).
+//! Who a certificate is for (pulp2/people#certificates).
 
 use rcgen::{DistinguishedName, DnType};
 

@@ -1,4 +1,5 @@
-//! The rules for configurations: messages word for word as Pulp's, which told of the first problem alone (reference: iso §2, §7).
+//! The rules for configurations: messages word for word as Pulp's, which told of the first problem alone
+//! (pulp2/iso#importer, pulp2/iso#distributor).
 
 use pith_content::publish::OtherDistributor;
 use pith_content::settings::{parameter, printed, problems};

@@ -1,4 +1,4 @@
-//! Plain files under a `PULP_MANIFEST`: Pulp's `iso` type (reference: iso.md).
+//! Plain files under a `PULP_MANIFEST`: Pulp's `iso` type (pulp2/iso).
 //!
 //! The smallest content type, and so the one to read first: descriptors here, the manifest in [`metadata`], one file
 //! for each operation.

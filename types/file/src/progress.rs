@@ -1,4 +1,4 @@
-//! The progress documents of syncs and publishes (reference: iso §4.1, §7.2).
+//! The progress documents of syncs and publishes (pulp2/iso#sync-progress, pulp2/iso#publish-progress).
 
 use parking_lot::Mutex;
 use pith_core::{Document, Timestamp};
@@ -82,7 +82,7 @@ impl SyncProgress {
         inner.num_isos_finished += 1;
     }
 
-    /// A file that could not be had. `error` is the downloader's report, or a text (reference: iso §4); `message` says
+    /// A file that could not be had. `error` is the downloader's report, or a text (pulp2/iso#sync); `message` says
     /// more, for people.
     pub(crate) fn failed(&self, name: &str, error: &Value, message: &str) {
         let mut inner = self.0.lock();

@@ -1,4 +1,4 @@
-//! Publishing files with their manifest (reference: iso §7).
+//! Publishing files with their manifest (pulp2/iso#publish).
 
 use async_trait::async_trait;
 use futures::TryStreamExt;

@@ -1,4 +1,4 @@
-//! Mirroring a folder with a `PULP_MANIFEST` (reference: iso §4).
+//! Mirroring a folder with a `PULP_MANIFEST` (pulp2/iso#sync).
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -65,7 +65,7 @@ impl Importer for IsoImporter {
         crate::upload::import(ctx, upload).await
     }
 
-    /// A repository holds a name once: what comes takes the place of what had its name (reference: iso §6).
+    /// A repository holds a name once: what comes takes the place of what had its name (pulp2/iso#copy).
     async fn copy(&self, ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
         if !ctx.additional().is_empty() {
             return Err(ContentError::other(
@@ -84,7 +84,7 @@ async fn mirror(ctx: &dyn SyncContext, progress: &Arc<SyncProgress>) -> Result<(
             "Repository without feed cannot be synchronized",
         ));
     };
-    // Not one of the known values means deferred too (reference: iso §3).
+    // Not one of the known values means deferred too (pulp2/iso#importer).
     if ctx
         .config()
         .text("download_policy")

@@ -1,4 +1,4 @@
-//! Importing an uploaded file (reference: iso §5).
+//! Importing an uploaded file (pulp2/iso#upload).
 
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};

@@ -1,5 +1,5 @@
 //! Advisories as units: one document for all repositories, and for each repository what it says of the packages
-//! (reference: rpm §2.3, §6.8).
+//! (pulp2/rpm-units#advisories, pulp2/rpm-sync#advisories).
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -223,7 +223,7 @@ fn identity(p: &ErratumPackage) -> String {
     )
 }
 
-/// `pkglist` as the REST API shows it (reference: rpm §2.3).
+/// `pkglist` as the REST API shows it (pulp2/rpm-units#advisories).
 #[must_use]
 pub fn presented_pkglist(stored: &[u8]) -> Value {
     let lists = pkglists(stored);

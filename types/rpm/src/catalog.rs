@@ -1,4 +1,4 @@
-//! The files of an alternate content source with RPM repositories (reference: rpm §16).
+//! The files of an alternate content source with RPM repositories (pulp2/content-sources#catalog).
 
 use std::fs::File;
 use std::io::BufReader;

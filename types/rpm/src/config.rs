@@ -1,4 +1,4 @@
-//! Validation of configurations, as pure functions (reference: rpm §5.2, §10).
+//! Validation of configurations, as pure functions (pulp2/rpm-importer#validation, pulp2/rpm-publish#settings).
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::types::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
 /// that alone.
 ///
 /// # Errors
-/// All that is wrong (reference: rpm §5.2).
+/// All that is wrong (pulp2/rpm-importer#validation).
 pub fn importer(config: &Config) -> Result<(), Problems> {
     let mut found = signature_policy(config);
     let wording = match found.len() {
@@ -130,7 +130,7 @@ const CHECKSUM_TYPES: [&str; 5] = ["sha256", "sha", "sha1", "md5", "sha512"];
 /// Checks the configuration of a yum distributor in repository `repo_id`.
 ///
 /// # Errors
-/// All that is wrong (reference: rpm §10).
+/// All that is wrong (pulp2/rpm-publish#settings).
 pub fn distributor(
     repo_id: &str,
     config: &Config,
@@ -269,7 +269,7 @@ fn is_certificate(text: &str) -> bool {
         && letters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))
 }
 
-/// The algorithm of a publication's metadata: the setting, else that of the feed, else SHA-256 (reference: rpm §10).
+/// The algorithm of a publication's metadata: the setting, else that of the feed, else SHA-256 (pulp2/rpm-publish#settings).
 ///
 /// # Errors
 /// When the override names an unknown one.

@@ -1,4 +1,4 @@
-//! The fields that units of each type can have on the wire, beside those that every unit has (reference: rpm §2).
+//! The fields that units of each type can have on the wire, beside those that every unit has (pulp2/rpm-units).
 
 /// The fields of a package.
 pub(crate) const PACKAGE: &[&str] = &[

@@ -1,4 +1,4 @@
-//! The digests of a package's file that units keep in `checksums` (reference: rpm §2.1).
+//! The digests of a package's file that units keep in `checksums` (pulp2/rpm-units#packages).
 
 use pith_content::unit::RepoUnit;
 use pith_core::digest::Hashed;

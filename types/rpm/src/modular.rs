@@ -1,5 +1,5 @@
 //! Packages that modules list. Whether a package is modular is what the modules of its repository say, whichever came
-//! first (reference: rpm §6.10).
+//! first (pulp2/rpm-sync#modules).
 
 use std::borrow::Cow;
 use std::collections::HashSet;

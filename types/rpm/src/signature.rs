@@ -1,4 +1,4 @@
-//! The keys that packages must be signed with (reference: rpm §9.3).
+//! The keys that packages must be signed with (pulp2/rpm-copy#signatures).
 
 use pith_content::Config;
 

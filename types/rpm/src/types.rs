@@ -1,4 +1,4 @@
-//! Descriptors: what the rpm family says of itself (reference: rpm §1, §2).
+//! Descriptors: what the rpm family says of itself (pulp2/rpm-units).
 
 use pith_content::descriptor::{
     Inspected, KeyField, PluginDescriptor, Presented, Setting, SettingKind, StorageName, UnitType,

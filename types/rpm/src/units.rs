@@ -1,5 +1,5 @@
 //! Units of the family: what goes into the document, what into parts beside it, and how the two become what the REST
-//! API shows (reference: rpm §2).
+//! API shows (pulp2/rpm-units).
 
 use std::borrow::Cow;
 

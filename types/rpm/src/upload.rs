@@ -1,4 +1,4 @@
-//! Uploads (reference: rpm §8).
+//! Uploads (pulp2/rpm-upload).
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};

@@ -1,5 +1,5 @@
 //! Fields that clients may send with the file of an upload: keys that count are used or must agree, others are refused
-//! (reference: rpm §8).
+//! (pulp2/rpm-upload).
 
 use pith_core::Document;
 use serde_json::Value;

@@ -255,7 +255,7 @@ fn cut(value: &mut Value, left: &mut usize) {
     }
 }
 
-/// A failure that nobody foresaw (reference: platform-api §1.6.2): without `error`, and without what went wrong inside.
+/// A failure that nobody foresaw (pulp2/conventions#unforeseen-errors): without `error`, and without what went wrong inside.
 pub(super) fn failure(method: &str, href: &str) -> Response {
     let message = "The server failed to answer this request; its log says more.";
     let body = json!({

@@ -1,4 +1,4 @@
-//! Who is asking (reference: platform-api §2.1 to §2.3). Whether they may is asked in `dispatch`, from what the route
+//! Who is asking (pulp2/people#credentials). Whether they may is asked in `dispatch`, from what the route
 //! says.
 
 use std::net::Ipv4Addr;

@@ -1,5 +1,5 @@
 //! From request to response: routing, authentication, permission, body, handler, errors, in that order
-//! (reference: platform-api §1.1, §1.2).
+//! (pulp2/conventions#paths, pulp2/conventions#bodies).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

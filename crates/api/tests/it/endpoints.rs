@@ -1,5 +1,5 @@
-//! Every operation of the reference's index: that it is there, that its permission, status and queueing are those of the
-//! index, and which test has seen it succeed. `docs/reference/endpoints.md` is the table.
+//! Every operation of Pulp 2's API: that it is there, that its permission, status and queueing are those of the
+//! index in `endpoints.tsv`, and which test has seen it succeed. `docs/reference/endpoints.md` is the table.
 //!
 //! Seen means seen: a replay fails when a line is answered otherwise and not listed as such, so each line of a recording
 //! that succeeded and is not listed is an operation that the replay has used with success. What no recording at hand
@@ -27,7 +27,15 @@ struct Row {
     permission: &'static str,
     status: &'static str,
     queues: &'static str,
+    /// Where its behaviour is described, as the code cites it; `-` for what is not built.
     section: &'static str,
+}
+
+/// A link from `docs/reference` to a section that is cited as `pulp2/page#heading`.
+fn link(section: &str) -> String {
+    let cited = section.strip_prefix("pulp2/").unwrap_or(section);
+    let target = cited.replace('#', ".md#");
+    format!("[{cited}](pulp2/{target})")
 }
 
 fn index() -> Vec<Row> {
@@ -150,7 +158,7 @@ fn every_operation_is_there_and_a_test_has_seen_it_succeed() {
         "# Operations of the API\n\n\
          Every operation that Pulp 2 has, consumers and events aside, with the tests that have seen it succeed. Written by the test\n\
          that checks it (`PITH_REGENERATE=1 cargo nextest run -p pith-api endpoints`).\n\n\
-         | # | Method | Path | Permission | Status | Queues | Reference | Seen by |\n|---|---|---|---|---|---|---|---|\n",
+         | # | Method | Path | Permission | Status | Queues | Behaviour | Seen by |\n|---|---|---|---|---|---|---|---|\n",
     );
     let mut wrong = Vec::new();
     for row in index.iter().filter(|row| row.number <= BUILT) {
@@ -172,7 +180,7 @@ fn every_operation_is_there_and_a_test_has_seen_it_succeed() {
                 "{number} {method} {path}: no test has seen it succeed"
             ));
         }
-        let by = by.join(", ");
+        let (section, by) = (link(section), by.join(", "));
         writeln!(page, "| {number} | {method} | `/v2{path}` | {permission} | {status} | {queues} | {section} | {by} |").unwrap();
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

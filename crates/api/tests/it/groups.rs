@@ -31,7 +31,7 @@ const NUMBER: &str =
 pub(crate) const KNOWN_GROUPS: Known = &[
     (
         8,
-        "the stand-in database takes an id twice; 409 here, as in the reference",
+        "the stand-in database takes an id twice; 409 here, as with a real database",
     ),
     (12, NUMBER),
     (24, TWICE),

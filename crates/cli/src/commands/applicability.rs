@@ -1,4 +1,4 @@
-//! `pith repo applicability`: which of the packages concern which consumers (reference: platform-api §4.9).
+//! `pith repo applicability`: which of the packages concern which consumers (pulp2/applicability#regeneration).
 
 use clap::Args;
 use serde_json::{Map, Value, json};

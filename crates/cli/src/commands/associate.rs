@@ -1,4 +1,4 @@
-//! `… repo copy` and `… repo remove` (reference: platform-api §4.8, rpm.md §9, iso.md §6).
+//! `… repo copy` and `… repo remove` (pulp2/copy-and-removal, pulp2/rpm-copy, pulp2/iso#copy).
 
 use clap::{ArgMatches, Args, Command};
 use pith_content::words::{Family, UnitWords, Words};

@@ -1,4 +1,4 @@
-//! `pith auth …`: users, roles and permissions (reference: platform-api §2.9 to §2.11).
+//! `pith auth …`: users, roles and permissions (pulp2/people).
 
 mod permission;
 mod role;

@@ -1,4 +1,4 @@
-//! `… repo content` (reference: platform-api §4.8 and §1.11).
+//! `… repo content` (pulp2/units#in-a-repository, pulp2/search#association-criteria).
 
 use clap::{ArgMatches, Args, Command};
 use pith_content::words::{UnitWords, Words};

@@ -1,4 +1,4 @@
-//! `… repo download`: fetches what a download policy left for later (reference: platform-api §4.5).
+//! `… repo download`: fetches what a download policy left for later (pulp2/sync-and-publish#download).
 
 use clap::Args;
 use serde_json::{Value, json};

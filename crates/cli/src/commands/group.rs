@@ -1,4 +1,4 @@
-//! `pith repo group …` (reference: platform-api §4.10 and §4.11).
+//! `pith repo group …` (pulp2/groups).
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};

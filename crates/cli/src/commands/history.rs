@@ -1,4 +1,4 @@
-//! `pith history`: what happened lately on the server (reference: platform-api §6).
+//! `pith history`: what happened lately on the server (pulp2/tasks).
 
 use clap::Args;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `pith orphan …`: units that no repository holds (reference: platform-api §5.3).
+//! `pith orphan …`: units that no repository holds (pulp2/orphans).
 
 use clap::{Args, Subcommand};
 use serde_json::Value;

@@ -1,5 +1,5 @@
 //! `pith repo importer …`, `pith repo distributor …`, `pith repo group distributor …` and `pith server …`
-//! (reference: platform-api §3.2, §4.3, §4.4 and §4.11).
+//! (pulp2/server#plugins, pulp2/importers#operations, pulp2/distributors#operations, pulp2/groups#distributors).
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! `pith repo …`, and listing and deleting for the typed sections (reference: platform-api §4.2).
+//! `pith repo …`, and listing and deleting for the typed sections (pulp2/repositories).
 
 use clap::{Args, Subcommand};
 use pith_content::words::Words;

@@ -1,4 +1,4 @@
-//! `… sync run|status|history` and `… publish run|status|history` (reference: platform-api §4.5 and §4.6).
+//! `… sync run|status|history` and `… publish run|status|history` (pulp2/sync-and-publish).
 
 use clap::{Args, Subcommand};
 use pith_content::words::Words;

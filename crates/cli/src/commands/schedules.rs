@@ -1,4 +1,4 @@
-//! `… sync schedules` and `… publish schedules` (reference: platform-api §1.12 and §4.7).
+//! `… sync schedules` and `… publish schedules` (pulp2/schedules).
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! `pith content sources …` and `pith content catalog …` (reference: platform-api §5.4).
+//! `pith content sources …` and `pith content catalog …` (pulp2/content-sources).
 
 use clap::{Args, Subcommand};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `pith task …` (reference: platform-api §6).
+//! `pith task …` (pulp2/tasks).
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -49,7 +49,7 @@ pub struct PurgeArgs {
     all: bool,
 }
 
-/// A state whose tasks can be forgotten (reference: platform-api §6.2).
+/// A state whose tasks can be forgotten (pulp2/tasks#operations).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Over {
     /// Ended well

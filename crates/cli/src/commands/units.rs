@@ -1,4 +1,4 @@
-//! `pith content units …`: units wherever they are (reference: platform-api §5.2).
+//! `pith content units …`: units wherever they are (pulp2/units#outside-of-repositories).
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};

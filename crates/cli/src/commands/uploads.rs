@@ -1,4 +1,4 @@
-//! `… repo uploads` (reference: platform-api §5.5, rpm.md §8, iso.md §5).
+//! `… repo uploads` (pulp2/uploads#requests, pulp2/rpm-upload, pulp2/iso#upload).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

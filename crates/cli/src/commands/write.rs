@@ -1,4 +1,4 @@
-//! `… repo create` and `… repo update` (reference: platform-api §4.2).
+//! `… repo create` and `… repo update` (pulp2/repositories#changes).
 
 use clap::{ArgMatches, Args, Command};
 use pith_content::words::{Family, Words};

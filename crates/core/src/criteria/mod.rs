@@ -1,5 +1,5 @@
 //! Search criteria: what clients send to the search endpoints, parsed, checked and evaluated
-//! (reference: platform-api §1.10 and §1.11).
+//! (pulp2/search#criteria, pulp2/search#association-criteria).
 //!
 //! A filter is parsed once into a [`Filter`] and then decides document after document with the semantics of the
 //! document database that Pulp 2 stood on: an array matches when one of its elements does, what is missing counts as
@@ -67,7 +67,7 @@ impl From<CriteriaError> for PulpError {
     }
 }
 
-/// Plain criteria (reference: platform-api §1.10.1).
+/// Plain criteria (pulp2/search#criteria).
 #[derive(Debug, Clone, Default)]
 pub struct Criteria {
     /// Which documents; `None` is all.
@@ -114,8 +114,7 @@ impl Criteria {
     }
 }
 
-/// Criteria over what repositories have: conditions on the association and on the unit
-/// (reference: platform-api §1.11).
+/// Criteria over what repositories have: conditions on the association and on the unit (pulp2/search#association-criteria).
 #[derive(Debug, Clone, Default)]
 pub struct UnitCriteria {
     /// Only these types; `None` is all.

@@ -1,5 +1,5 @@
 //! Alternate content sources: places nearer than the feeds, described by files, that downloads ask first
-//! (reference: platform-api §5.4, rpm §16).
+//! (pulp2/content-sources#catalog).
 
 mod settings;
 
@@ -26,7 +26,7 @@ use crate::{Engine, Job};
 
 pub use settings::ContentSource;
 
-/// The time for which entries are kept after they expired (reference: platform-api §5.4).
+/// The time for which entries are kept after they expired (pulp2/content-sources#catalog).
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Largest file of settings, in bytes.
 const MAX_SETTINGS: u64 = 1 << 20;

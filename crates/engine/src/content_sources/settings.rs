@@ -1,4 +1,4 @@
-//! The files that describe content sources: INI, one section a source (reference: platform-api §5.4).
+//! The files that describe content sources: INI, one section a source (pulp2/content-sources#settings).
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Files that are not here yet, fetched when somebody asks (reference: platform-api §12; design §10).
+//! Files that are not here yet, fetched when somebody asks (pulp2/deferred-files).
 //!
 //! One [`flight::Flight`] a file, repository and process: it fetches into a scratch file, which everybody who waits reads as it
 //! grows. The sources of the repository that is read come first, others only where it has none that works. Bytes leave before

@@ -1,4 +1,4 @@
-//! Copying units between repositories and taking them out (reference: platform-api §4.8).
+//! Copying units between repositories and taking them out (pulp2/copy-and-removal).
 //!
 //! What criteria select is noted among the staged units of the task, in one statement where that is possible; the type then
 //! changes the note (`pith_content::copy`); what is noted in the end is both the result that clients see and the new
@@ -171,7 +171,7 @@ async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Erro
     Ok(done)
 }
 
-/// Type and key of a unit, with what its family shows beside them (reference: rpm §4.4).
+/// Type and key of a unit, with what its family shows beside them (pulp2/copy-and-removal#short-form).
 fn short_form(engine: &Engine, type_id: &str, doc: &Document) -> Value {
     let value = |name: &str| doc.get(name).cloned().unwrap_or_default();
     let kind = engine.registry.unit_type(type_id);

@@ -1,4 +1,4 @@
-//! Downloading what a repository promises and does not have (reference: platform-api §12.5).
+//! Downloading what a repository promises and does not have (pulp2/deferred-files#download-tasks).
 
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;

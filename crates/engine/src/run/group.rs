@@ -1,4 +1,4 @@
-//! Running the publish of a group of repositories: the platform's half (reference: platform-api §4.11).
+//! Running the publish of a group of repositories: the platform's half (pulp2/groups#publish).
 
 use std::collections::HashMap;
 use std::sync::Arc;

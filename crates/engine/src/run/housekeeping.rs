@@ -1,4 +1,4 @@
-//! Forgetting what is old (reference: platform-api §11.8; the defaults of §14).
+//! Forgetting what is old (pulp2/tasks#forgetting).
 
 use pith_core::SignedDuration;
 use pith_store::HistoryKind;

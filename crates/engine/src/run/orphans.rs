@@ -1,4 +1,4 @@
-//! Deleting units that no repository has (reference: platform-api §5.3).
+//! Deleting units that no repository has (pulp2/orphans).
 //!
 //! Units go batch by batch, each batch in a transaction of its own: there may be millions, and half of the orphans gone is
 //! as good a state as any. Each is judged again in the transaction that deletes it, so a unit that a running task has staged

@@ -1,4 +1,4 @@
-//! Running a publish: the platform's half (reference: platform-api §4.5, rpm §11.3; design §6).
+//! Running a publish: the platform's half (pulp2/sync-and-publish#publish, pulp2/sync-and-publish#skipped-publishes).
 
 mod context;
 mod overrides;
@@ -204,7 +204,7 @@ impl Ended<'_> {
     }
 }
 
-/// Why nothing needs to be done (reference: platform-api §4.5): nothing of what the publication now served was made from
+/// Why nothing needs to be done (pulp2/sync-and-publish#publish): nothing of what the publication now served was made from
 /// has changed, and it is served where it should be. Beside that the rules of Pulp hold, which look at times.
 async fn skip_reason(
     run: &Run,

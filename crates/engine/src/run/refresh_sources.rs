@@ -1,4 +1,4 @@
-//! Reading again what alternate content sources have (reference: platform-api §5.4).
+//! Reading again what alternate content sources have (pulp2/content-sources#catalog).
 
 use crate::error::Error;
 use pith_core::error::ErrorDetail;

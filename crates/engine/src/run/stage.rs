@@ -1,4 +1,4 @@
-//! The stages every sync shares (design §9): match what is handed over against what is known, download the rest with
+//! The stages every sync shares: match what is handed over against what is known, download the rest with
 //! limits, verify, save in batches. Bounded queues between the stages keep memory flat; the first fatal failure stops
 //! all of them.
 

@@ -1,4 +1,4 @@
-//! Progress of tasks that are one step (reference: platform-api §11.4).
+//! Progress of tasks that are one step (pulp2/tasks#progress).
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Running a sync: the platform's half (reference: platform-api §4.5, rpm §6.3; design §9).
+//! Running a sync: the platform's half (pulp2/sync-and-publish#sync).
 
 use std::sync::Arc;
 
@@ -326,7 +326,7 @@ fn cataloger(
     Cataloger::of(&importer.repo_id, stored.feed.ok(), read)
 }
 
-/// Tells whether the platform demands that nothing is skipped, as far as times tell (reference: rpm §6.3).
+/// Tells whether the platform demands that nothing is skipped, as far as times tell (pulp2/sync-and-publish#sync).
 fn full_sync_required(
     repo: &Repository,
     importer: &Importer,

@@ -1,4 +1,4 @@
-//! Importing an upload: the platform's half (reference: platform-api §4.8).
+//! Importing an upload: the platform's half (pulp2/uploads#import).
 
 use std::fs::File;
 use std::io::Read;

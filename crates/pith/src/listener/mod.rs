@@ -203,7 +203,7 @@ impl Caller {
 }
 
 /// `//pulp/…` means `/pulp/…`: the web server in front of Pulp joined slashes before anything was routed
-/// (reference: platform-api §1.1). Those further on are joined where the path is taken apart.
+/// (pulp2/conventions#paths). Those further on are joined where the path is taken apart.
 fn join_leading_slashes(uri: &mut http::Uri) {
     let Some(asked) = uri.path_and_query().map(http::uri::PathAndQuery::as_str) else {
         return;

@@ -1,5 +1,5 @@
 //! Roles and people that are there from the start: the role of those who may do everything, and the first of them
-//! (reference: platform-api §2.8).
+//! (pulp2/people#defaults).
 
 use pith_core::clock::Clock;
 use pith_core::{ObjectId, Operation};

@@ -1,4 +1,4 @@
-//! Users, roles and permissions (reference: platform-api §2.8 to §2.11).
+//! Users, roles and permissions (pulp2/people).
 //!
 //! Each change is one transaction, and there is one at a time: what was checked still holds when it is committed. What
 //! requests may do is decided by [`crate::auth`], from what is written here.

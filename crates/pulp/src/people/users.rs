@@ -1,4 +1,4 @@
-//! `/v2/users/` (reference: platform-api §2.9).
+//! `/v2/users/` (pulp2/people#users).
 
 use pith_core::clock::{SignedDuration, Timestamp};
 use pith_core::error::PulpError;

@@ -227,7 +227,7 @@ async fn select_judged<T>(
 }
 
 /// Cuts a document of a typed collection to `fields`. `always` stays whatever was asked, and becomes null when it was
-/// not (reference: platform-api §1.10.4).
+/// not (pulp2/search#fields).
 pub(super) fn cut(document: &mut Value, fields: &[String], always: &[&str]) {
     if let Some(map) = document.as_object_mut() {
         let asked = |key: &str| fields.iter().any(|field| field == key);
@@ -410,7 +410,7 @@ async fn count(store: Store, batch: Vec<Repository>) -> Result<Vec<Counted>, Sto
     Ok(counted.collect())
 }
 
-/// Empties the fields of a task that were not asked for; the keys stay (reference: platform-api §1.10.4).
+/// Empties the fields of a task that were not asked for; the keys stay (pulp2/search#fields).
 fn blank_task(document: &mut Document, fields: &[String]) {
     let asked = |key: &str| fields.iter().any(|field| field == key);
     if !asked("task_id") {

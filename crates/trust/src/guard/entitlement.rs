@@ -1,4 +1,4 @@
-//! The entitlement in a client's certificate (reference: platform-api §13.3).
+//! The entitlement in a client's certificate (pulp2/serving#entitlements).
 
 use std::collections::HashMap;
 

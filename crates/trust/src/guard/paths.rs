@@ -2,7 +2,7 @@
 
 /// The node at which every path begins.
 pub(super) const ROOT: u32 = 0;
-/// The name that stands for a variable in the certificates that have a payload (reference: platform-api §13.3).
+/// The name that stands for a variable in the certificates that have a payload (pulp2/serving#entitlements).
 const LISTING: &str = "listing";
 /// Segments of a path that are looked at: no entitlement is deeper.
 const DEEPEST: usize = 64;

@@ -1,4 +1,4 @@
-//! `PULP_MANIFEST`: CSV without a header, `name,sha256,size` (reference: iso §3).
+//! `PULP_MANIFEST`: CSV without a header, `name,sha256,size` (pulp2/iso#manifest).
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};

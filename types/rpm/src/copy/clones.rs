@@ -1,4 +1,4 @@
-//! Units that belong to one repository: a copy gets its own (reference: rpm §9.1).
+//! Units that belong to one repository: a copy gets its own (pulp2/rpm-copy#clones).
 
 use futures::TryStreamExt;
 use pith_content::ContentError;

@@ -1,5 +1,5 @@
 //! The conservative solve: a package comes only where neither the destinations nor what was chosen satisfies a need
-//! (reference: rpm §9.2).
+//! (pulp2/rpm-copy#dependencies).
 //!
 //! Versions of a package stand beside each other in a repository, and packages of a repository do not conflict, so a solve
 //! never has to take anything back: what leaves no choice is taken first, then one choice after the other, and weak needs

@@ -1,4 +1,4 @@
-//! Copies and removals: what goes along, what is cloned, what the signature policy keeps out (reference: rpm §9).
+//! Copies and removals: what goes along, what is cloned, what the signature policy keeps out (pulp2/rpm-copy).
 
 mod advisories;
 mod clones;

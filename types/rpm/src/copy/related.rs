@@ -1,5 +1,5 @@
 //! Units that belong to what was selected: groups of categories, packages of advisories and modules, modules of advisories
-//! (reference: rpm §9.1).
+//! (pulp2/rpm-copy#what-goes-along).
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,5 +1,5 @@
 //! The relaxed solve: of everything that a package requires or recommends, the newest of each name, whatever the destination
-//! has of it (reference: rpm §9.2). A condition counts when something there is, in a source or a destination, could make it
+//! has of it (pulp2/rpm-copy#dependencies). A condition counts when something there is, in a source or a destination, could make it
 //! hold: what is copied is to be complete beside everything that may come after it.
 
 use std::collections::BTreeMap;

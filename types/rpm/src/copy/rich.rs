@@ -1,4 +1,4 @@
-//! The needs of a package: a plain dependency, or several joined by words (reference: rpm §9.2).
+//! The needs of a package: a plain dependency, or several joined by words (pulp2/rpm-copy#dependencies).
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Following requirements over all sources of a copy, and modules with them (reference: rpm §9.2).
+//! Following requirements over all sources of a copy, and modules with them (pulp2/rpm-copy#dependencies).
 //!
 //! Packages that a module lists need it, and bring it with all that it lists, unless a build that lists them comes anyway.
 //! Of a module of which a build is to come, packages of its other builds are taken only where nothing else will do.

@@ -1,4 +1,4 @@
-//! Needs beside the packages that are present at one moment of a solve (reference: rpm §9.2).
+//! Needs beside the packages that are present at one moment of a solve (pulp2/rpm-copy#dependencies).
 
 use super::lacking::Lacking;
 use super::rich::{Need, Rich, Word};

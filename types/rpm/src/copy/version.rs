@@ -1,4 +1,4 @@
-//! Dependencies: a name, and perhaps a range of versions (reference: rpm §9.2). Names and versions are kept once and told
+//! Dependencies: a name, and perhaps a range of versions (pulp2/rpm-copy#dependencies). Names and versions are kept once and told
 //! apart by numbers: this is what a solve holds of every package.
 
 use std::cmp::Ordering;

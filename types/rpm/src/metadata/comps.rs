@@ -20,7 +20,7 @@ pub const DEFAULT_ORDER: i64 = 1024;
 /// Translations by language.
 pub type Translations = BTreeMap<String, String>;
 
-/// A group; the serialised form with `repo_id` is the unit's document (reference: rpm §2.4).
+/// A group; the serialised form with `repo_id` is the unit's document (pulp2/rpm-units#groups).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Group {
@@ -56,7 +56,7 @@ pub struct Group {
     pub translated_description: Translations,
 }
 
-/// A category (reference: rpm §2.5).
+/// A category (pulp2/rpm-units#groups).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Category {
@@ -79,7 +79,7 @@ pub struct Category {
     pub translated_description: Translations,
 }
 
-/// An optional group of an environment. `default` is false, or the attribute's text (reference: rpm §2.6).
+/// An optional group of an environment. `default` is false, or the attribute's text (pulp2/rpm-units#environments).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentOption {
     /// The group.
@@ -89,7 +89,7 @@ pub struct EnvironmentOption {
     pub default: serde_json::Value,
 }
 
-/// An environment (reference: rpm §2.6).
+/// An environment (pulp2/rpm-units#environments).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Environment {
@@ -444,7 +444,7 @@ fn environment(element: &Element) -> Environment {
     }
 }
 
-/// Writes comps.xml (reference: rpm §12.4): groups, categories, environments, language packs, in this order.
+/// Writes comps.xml (pulp2/rpm-metadata#comps): groups, categories, environments, language packs, in this order.
 pub struct CompsWriter<W: Write>(XmlWriter<W>);
 
 impl<W: Write> CompsWriter<W> {

@@ -110,7 +110,7 @@ fn zone_of(text: &str) -> Option<Offset> {
 }
 
 /// The order of two advisories with one id, each given by its `updated` and its version: by date, then by version
-/// (reference: rpm §6.8). Without a date that can be read on the first, the version alone decides.
+/// (pulp2/rpm-sync#advisories). Without a date that can be read on the first, the version alone decides.
 #[must_use]
 pub fn compare(first: (&str, &str), second: (&str, &str)) -> Ordering {
     let by_version = || versions(first.1, second.1);

@@ -1,5 +1,5 @@
 //! The file of a delta package: the header of the package it leads to, then a compressed delta that begins with what it
-//! starts from (reference: rpm §8; the format is that of the deltarpm tools).
+//! starts from (pulp2/rpm-upload; the format is that of the deltarpm tools).
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};

@@ -4,7 +4,7 @@ use super::MetadataError;
 use super::snippet::plain;
 use super::xml::{attribute, each_child};
 
-/// The kinds of paths in a file list; ghosts count as files (reference: rpm §2.1).
+/// The kinds of paths in a file list; ghosts count as files (pulp2/rpm-units#packages).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
     /// A file.

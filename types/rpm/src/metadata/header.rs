@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use super::MetadataError;
 use super::limits::Sum;
 
-/// Tags of the signature header, in order of preference (reference: rpm §3.3).
+/// Tags of the signature header, in order of preference (pulp2/rpm-units#signing-key).
 const SIGNATURES: [u32; 4] = [267, 268, 1005, 1002];
 const MODULARITYLABEL: u32 = 5096;
 const DISTTAG: u32 = 1155;

@@ -13,7 +13,7 @@ use super::limits::{MODULE_DOCUMENTS, Sum};
 /// Largest single document, in bytes.
 const MAX_DOCUMENT: usize = 4 << 20;
 
-/// A module stream (reference: rpm §2.10).
+/// A module stream (pulp2/rpm-units#modules).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Modulemd {
     /// Name.
@@ -38,7 +38,7 @@ pub struct Modulemd {
     pub dependencies: Vec<BTreeMap<String, Vec<String>>>,
 }
 
-/// Defaults of a module (reference: rpm §2.11).
+/// Defaults of a module (pulp2/rpm-units#module-defaults).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModuleDefaults {
     /// The module.

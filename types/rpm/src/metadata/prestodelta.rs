@@ -137,7 +137,7 @@ fn delta(package: &Element, delta: &Element, odd: &Odd) -> Result<Delta, Metadat
     })
 }
 
-/// Writes prestodelta.xml (reference: rpm §12.3).
+/// Writes prestodelta.xml (pulp2/rpm-metadata#prestodelta).
 pub struct DeltaWriter<W: Write>(XmlWriter<W>);
 
 impl<W: Write> DeltaWriter<W> {

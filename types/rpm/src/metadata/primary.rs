@@ -111,7 +111,7 @@ impl Package {
         self.given.as_deref().unwrap_or_else(href)
     }
 
-    /// Tells whether it is a source package (reference: rpm §2.1).
+    /// Tells whether it is a source package (pulp2/rpm-units#packages).
     #[must_use]
     pub fn is_source(&self) -> bool {
         self.arch.eq_ignore_ascii_case("src")

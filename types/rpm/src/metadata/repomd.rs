@@ -42,7 +42,7 @@ pub struct Data {
 /// A repository's index.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Repomd {
-    /// `None` when absent, 0 when not a number (reference: rpm §6.3).
+    /// `None` when absent, 0 when not a number (pulp2/rpm-sync#nothing-changed).
     pub revision: Option<i64>,
     /// Entries in the order of the document.
     pub data: Vec<Data>,
@@ -108,7 +108,7 @@ impl Repomd {
         self.data.iter().find(|d| d.kind == kind)
     }
 
-    /// Writes repomd.xml (reference: rpm §12.1).
+    /// Writes repomd.xml (pulp2/rpm-metadata#repomd).
     ///
     /// # Errors
     /// When `out` cannot be written.

@@ -1,4 +1,4 @@
-//! Snippets: one `<package>` element each, kept per unit and rendered at publish (reference: rpm §2.1.1).
+//! Snippets: one `<package>` element each, kept per unit and rendered at publish (pulp2/rpm-units#snippets).
 //!
 //! A snippet is a template in the form that Pulp shows in `repodata`: `{{ checksum }}`, `{{ checksumtype }}` and
 //! `{{ pkgid }}` stand for values that depend on the publication; the brace pairs of that template language, where a

@@ -1,4 +1,4 @@
-//! Pulp's sort index: a text whose plain order approximates version order (reference: rpm §3.2). Shown to clients and
+//! Pulp's sort index: a text whose plain order approximates version order (pulp2/rpm-units#sort-index). Shown to clients and
 //! usable in their filters; pith itself compares versions as rpm does.
 
 /// The sort index of a version or release; `None` for an empty text or a run of more than 99 digits.

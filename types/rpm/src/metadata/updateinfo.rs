@@ -26,7 +26,7 @@ pub struct Reference {
     pub title: Option<String>,
 }
 
-/// An advisory; the serialised form, less `pkglist`, is the unit's document (reference: rpm §2.3).
+/// An advisory; the serialised form, less `pkglist`, is the unit's document (pulp2/rpm-units#advisories).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Erratum {
@@ -326,7 +326,7 @@ fn package(element: &Element, id: &str, odd: &Odd) -> ErratumPackage {
     }
 }
 
-/// Writes updateinfo.xml (reference: rpm §12.5).
+/// Writes updateinfo.xml (pulp2/rpm-metadata#updateinfo).
 pub struct ErratumWriter<W: Write>(XmlWriter<W>);
 
 impl<W: Write> ErratumWriter<W> {

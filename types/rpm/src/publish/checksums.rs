@@ -1,4 +1,4 @@
-//! Checksums of packages in the algorithm of a publication (reference: rpm §2.1.1).
+//! Checksums of packages in the algorithm of a publication (pulp2/rpm-publish#checksums).
 
 use pith_content::ContentError;
 use pith_content::publish::PublishContext;

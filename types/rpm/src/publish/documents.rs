@@ -1,5 +1,4 @@
-//! The documents beside packages: prestodelta, updateinfo, modules, comps, and metadata files as they came
-//! (reference: rpm §12.3 to §12.6).
+//! The documents beside packages: prestodelta, updateinfo, modules, comps, and metadata files as they came (pulp2/rpm-metadata).
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -1,4 +1,4 @@
-//! The published part of advisories: the packages that the repository has, and a digest of each (reference: rpm §12.5).
+//! The published part of advisories: the packages that the repository has, and a digest of each (pulp2/rpm-metadata#updateinfo).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

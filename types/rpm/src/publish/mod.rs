@@ -1,4 +1,4 @@
-//! The yum distributor: publishes a repository for dnf and yum (reference: rpm §11, §12).
+//! The yum distributor: publishes a repository for dnf and yum (pulp2/rpm-publish, pulp2/rpm-metadata).
 
 pub mod checksums;
 pub mod chunks;
@@ -174,7 +174,7 @@ async fn documents(
 }
 
 /// Keeps metadata of the publication that is served now, so that clients who have read its repomd.xml can go on
-/// (reference: rpm §12.7). What the old repomd.xml lists is replaced now, and its time begins now, however old it is.
+/// (pulp2/rpm-metadata#old-metadata). What the old repomd.xml lists is replaced now, and its time begins now, however old it is.
 async fn keep_old(
     ctx: &dyn PublishContext,
     repomd: &Repomd,

@@ -1,4 +1,4 @@
-//! A repodata file being written: hashed open, compressed, hashed again, and named by its digest (reference: rpm §12).
+//! A repodata file being written: hashed open, compressed, hashed again, and named by its digest (pulp2/rpm-metadata#files).
 
 use std::io::{self, Write};
 

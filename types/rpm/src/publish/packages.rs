@@ -1,5 +1,5 @@
 //! Packages: links below `Packages/`, and primary, filelists and other written at the same time from one stream of units
-//! (reference: rpm §11.2, §12.2).
+//! (pulp2/rpm-publish#tree, pulp2/rpm-metadata#packages).
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -1,4 +1,4 @@
-//! The steps of a publish as clients see them (reference: rpm §11.5).
+//! The steps of a publish as clients see them (pulp2/rpm-publish#steps).
 
 use parking_lot::Mutex;
 use pith_core::UnitId;

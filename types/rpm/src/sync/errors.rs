@@ -1,4 +1,4 @@
-//! The coded errors of a sync (reference: rpm §18). Texts name the URL, which Pulp's often did not.
+//! The coded errors of a sync (pulp2/rpm-errors#codes). Texts name the URL, which Pulp's often did not.
 
 use pith_content::ContentError;
 use pith_core::ErrorDetail;

@@ -1,4 +1,5 @@
-//! Finding the repository behind a feed: the feed itself, or the mirrors it lists (reference: rpm §6.1, §6.3).
+//! Finding the repository behind a feed: the feed itself, or the mirrors it lists
+//! (pulp2/rpm-sync#feed, pulp2/rpm-sync#nothing-changed).
 
 use std::collections::VecDeque;
 

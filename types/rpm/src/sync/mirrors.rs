@@ -1,4 +1,4 @@
-//! Lists of mirrors: plain ones, a URL a line (reference: rpm §6.1), and metalinks, which also say which `repomd.xml` is
+//! Lists of mirrors: plain ones, a URL a line (pulp2/rpm-sync#feed), and metalinks, which also say which `repomd.xml` is
 //! the right one.
 
 use std::io::BufRead;

@@ -1,4 +1,4 @@
-//! The yum importer: mirrors a feed (reference: rpm §6).
+//! The yum importer: mirrors a feed (pulp2/rpm-sync).
 
 pub mod documents;
 pub mod errata;
@@ -185,7 +185,7 @@ impl Sync<'_> {
 
     fn wants(&self, type_id: &str) -> bool {
         let skipped = self.ctx.config().list("type_skip_list");
-        // Leaving out rpm leaves out source packages too (reference: rpm §6.2).
+        // Leaving out rpm leaves out source packages too (pulp2/rpm-sync#steps).
         let with_rpm = type_id == SRPM && skipped.contains(&RPM);
         !with_rpm && !skipped.contains(&type_id)
     }
@@ -228,8 +228,9 @@ impl Sync<'_> {
         result
     }
 
-    /// Tells whether everything can be skipped (reference: rpm §6.3): the feed has the very repomd.xml that the last good sync
-    /// read to its end. Revisions say nothing: who rolls back, or writes anew within a second, may change all behind one.
+    /// Tells whether everything can be skipped (pulp2/rpm-sync#nothing-changed): the feed has the very repomd.xml that the last
+    /// good sync read to its end. Revisions say nothing: who rolls back, or writes anew within a second, may change all behind
+    /// one.
     async fn nothing_changed(&self, feed: &Feed) -> Result<bool, ContentError> {
         let read = self.ctx.scratchpad().get("repomd_checksum");
         let read = read.and_then(Value::as_str);

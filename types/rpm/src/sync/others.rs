@@ -20,7 +20,7 @@ use crate::modular::text;
 use crate::types::METADATA_FILE;
 use crate::units;
 
-/// Types of metadata that are understood, or known to be of no use here (reference: rpm §6.4).
+/// Types of metadata that are understood, or known to be of no use here (pulp2/rpm-sync#unknown-metadata).
 const KNOWN: [&str; 9] = [
     "primary",
     "filelists",
@@ -55,7 +55,7 @@ pub fn is_unknown(kind: &str) -> bool {
 }
 
 /// The entries of a document in forms that can be read, in the order in which they count. Of groups a compressed one counts
-/// first (reference: rpm §6.9), as it does for dnf.
+/// first (pulp2/rpm-sync#groups), as it does for dnf.
 #[must_use]
 pub fn in_any_form<'a>(repomd: &'a Repomd, kind: &str) -> Vec<&'a Data> {
     let mut forms = ["", "_gz", "_xz", "_zst", "_bz2"];

@@ -1,4 +1,4 @@
-//! Packages: one pass over primary, filelists and other at once (reference: rpm §6.5).
+//! Packages: one pass over primary, filelists and other at once (pulp2/rpm-sync#choosing-packages).
 //!
 //! The three documents list the same packages, nearly always in the same order, so they are joined in lockstep. Where
 //! the order differs, what was passed over is kept in a temporary file until its package comes.
@@ -464,7 +464,7 @@ pub fn read(
             _ => wanted.rpm,
         } && newest.as_ref().is_none_or(|n| n.contains(&hash));
         if !seen.insert(hash) {
-            // Of two packages with the same name and version the first wins (reference: rpm §6.5).
+            // Of two packages with the same name and version the first wins (pulp2/rpm-sync#choosing-packages).
             if asked.has(&pkgid) {
                 twice(&bent, &format!("{} in primary", package.nevra()));
             } else {

@@ -1,4 +1,4 @@
-//! The progress report of a sync, its summary and its details (reference: rpm §6.12, §6.13).
+//! The progress report of a sync, its summary and its details (pulp2/rpm-sync#progress).
 
 use std::collections::HashSet;
 
@@ -261,7 +261,7 @@ fn field<'a>(unit: &'a WantedUnit, key: &str) -> &'a str {
     unit.doc.get(key).and_then(Value::as_str).unwrap_or("")
 }
 
-/// An item of `error_details` (reference: rpm §6.6).
+/// An item of `error_details` (pulp2/rpm-sync#downloads).
 fn detail(unit: &WantedUnit, failure: &FetchFailure) -> Value {
     match &failure.kind {
         FetchFailureKind::Size { expected, actual } => json!({

@@ -1,4 +1,4 @@
-//! The units that go from the repository after a sync (reference: rpm §6.7): old versions, and duplicates of a version.
+//! The units that go from the repository after a sync (pulp2/rpm-sync#purging): old versions, and duplicates of a version.
 
 use futures::TryStreamExt;
 use pith_content::ContentError;

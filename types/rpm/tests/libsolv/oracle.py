@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks libsolv which packages a recursive copy brings, in the way Pulp 2 asked it (reference: rpm 9.2).
+"""Asks libsolv which packages a recursive copy brings, in the way Pulp 2 asked it (pulp2/rpm-copy#dependencies).
 
 Reads one JSON object a line and answers one a line: {"found": the packages to copy as [source, number], "problems": texts,
 "dummies": what was taken to be there because nobody provides it}.

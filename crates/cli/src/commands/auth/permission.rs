@@ -1,4 +1,4 @@
-//! `pith auth permission …` (reference: platform-api §2.11).
+//! `pith auth permission …` (pulp2/people#permissions).
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `pith auth role …` (reference: platform-api §2.10).
+//! `pith auth role …` (pulp2/people#roles).
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};

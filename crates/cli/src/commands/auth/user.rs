@@ -1,4 +1,4 @@
-//! `pith auth user …` (reference: platform-api §2.9).
+//! `pith auth user …` (pulp2/people#users).
 
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};

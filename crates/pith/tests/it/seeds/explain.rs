@@ -1,5 +1,5 @@
 //! Why an answer is not the sample: the pages are older than the server whose behaviour pith has, and in places they
-//! were never true (reference: platform-api §18).
+//! were never true (pulp2/server#printed-documentation).
 
 use super::samples::Sample;
 
