@@ -1,5 +1,6 @@
 //! The rules of the house, each a function from the tree to what is wrong with it.
 
+mod citations;
 mod files;
 mod layers;
 mod metadata;
@@ -74,6 +75,7 @@ const TREE_RULES: &[TreeRule] = &[
     types::the_command_line_reads_data_only,
     used::public_functions_have_users,
     files::doc_comments_are_no_questions,
+    citations::citations_lead_somewhere,
 ];
 
 /// Rules about crates.

@@ -31,7 +31,7 @@ struct Row {
     section: &'static str,
 }
 
-/// A link from `docs/reference` to a section that is cited as `pulp2/page#heading`.
+/// A link from `docs/reference` to a section that is cited as `pulp2/PAGE#HEADING`.
 fn link(section: &str) -> String {
     let cited = section.strip_prefix("pulp2/").unwrap_or(section);
     let target = cited.replace('#', ".md#");
