@@ -15,7 +15,7 @@ fn group(call: &Call) -> Result<Uuid, PulpError> {
     id.map_err(|_| PulpError::invalid_value(&["group_id"]))
 }
 
-/// Never there, as in Pulp: call reports of groups name this path, and clients ask the summary.
+/// Answers 404, as Pulp always does: call reports of groups name this path, and clients ask the summary.
 pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
     Err(PulpError::missing_resource(&[("resource_id", call.param(0))]).into())
 }

@@ -45,7 +45,7 @@ pub enum Error {
     Io {
         /// The step that was tried, with the path.
         action: String,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// The folder of the store is not the one that it was: another disk is mounted there, or none.
@@ -54,7 +54,7 @@ pub enum Error {
          lost for good, start pith once with --accept-lost-files"
     )]
     NoMark(String),
-    /// So little room is left that nothing more is taken in.
+    /// The disk is full: so little room is left that nothing more is taken in.
     #[error(
         "the disk that holds '{folder}' is full: {} MiB are free, and {} MiB are kept in reserve (--reserve); make it \
          larger, or delete repositories and orphans",
@@ -74,7 +74,7 @@ pub enum Error {
     Object {
         /// The step that was tried, with the key.
         action: String,
-        /// Why not.
+        /// The reason.
         source: object_store::Error,
     },
     /// The storage URL makes no sense.

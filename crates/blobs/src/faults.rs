@@ -36,7 +36,7 @@ mod tests {
     use super::*;
     use crate::{Blobs, StorageUrl};
 
-    /// Below which folder the step after so many others fails, and with what.
+    /// The plans in force: the folder below which a step fails, how many steps go well before it, and the failure.
     static PLANS: Mutex<Vec<(PathBuf, usize, Errno)>> = Mutex::new(Vec::new());
 
     pub(crate) fn step(path: &Path) -> io::Result<()> {

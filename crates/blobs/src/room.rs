@@ -19,7 +19,7 @@ const MIB: u64 = 1 << 20;
 pub enum Reserve {
     /// A twentieth of it, at least 4 MiB and at most 1 GiB.
     Share,
-    /// So many bytes; 0 for none.
+    /// A number of bytes; 0 for none.
     Bytes(u64),
 }
 

@@ -40,7 +40,7 @@ impl SpoolFile {
         Ok(())
     }
 
-    /// Where it lies, for readers that want a path.
+    /// The path of the file, for readers that want one.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.file.path()

@@ -1,4 +1,4 @@
-//! Where blobs live, as a URL.
+//! The place where blobs live, as a URL.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ impl S3Settings {
     }
 }
 
-/// Without the keys, so that it may be logged.
+/// Shows the URL without the keys, so that it may be logged.
 impl fmt::Display for StorageUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

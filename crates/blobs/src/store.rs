@@ -49,7 +49,7 @@ pub struct Listed {
     pub sha256: Sha256,
     /// Bytes.
     pub size: u64,
-    /// When it was written or last found again by a writer: younger blobs may be in use by work not yet committed.
+    /// The time at which it was written or last found again by a writer: younger blobs may be in use by work not yet committed.
     pub used: SystemTime,
 }
 
@@ -270,7 +270,7 @@ impl Blobs {
         Ok(stored)
     }
 
-    /// As [`Self::keep`] for a scratch file whose bytes were hashed on their way into it: `stored` is what they are.
+    /// Does what [`Self::keep`] does, for a scratch file whose bytes were hashed on their way into it: `stored` is what they are.
     ///
     /// # Errors
     /// When it cannot be stored.

@@ -26,7 +26,7 @@ pub struct Uploads {
     blobs: Blobs,
 }
 
-/// Where an upload is.
+/// The place of an upload.
 enum Place<'a> {
     File(PathBuf),
     Objects(&'a RemoteStore),

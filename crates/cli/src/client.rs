@@ -27,7 +27,7 @@ pub enum Proof {
     Certificate(SecretString),
 }
 
-/// Who asks.
+/// A user and the proof that a request comes from them.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// Login of the user.

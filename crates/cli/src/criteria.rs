@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 
-/// Where help lists the options of searches.
+/// The heading below which help lists the options of searches.
 pub(crate) const SEARCH_HEADING: &str = "Search";
 
 /// Options of searches, as pulp-admin spells them. Several conditions must all hold.

@@ -96,7 +96,7 @@ pub struct FailedTask {
     pub hint: Option<&'static str>,
 }
 
-/// Why a command stopped. Texts say what failed; [`Error::hint`] says what to do.
+/// The reason why a command stopped. Texts say what failed; [`Error::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Something the person wrote cannot be used.
@@ -112,7 +112,7 @@ pub enum Error {
     Missing {
         /// The thing that is missing.
         what: String,
-        /// Where to look.
+        /// The place to look.
         hint: String,
     },
     /// Credentials would travel where anybody can read them.
@@ -149,9 +149,9 @@ pub enum Error {
     /// A local file cannot be used.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// Nothing can be printed any more.

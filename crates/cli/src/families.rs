@@ -7,7 +7,7 @@ use pith_content::words::{Family, FileCounters, MirrorWords, Words};
 pub struct Families(Vec<Family>);
 
 impl Families {
-    /// These families.
+    /// Takes these families.
     #[must_use]
     pub fn new(mut all: Vec<Family>) -> Self {
         all.sort_by_key(|family| family.words.order);

@@ -35,7 +35,7 @@ pub struct MirrorOptions {
 pub struct Mirrored {
     /// Id of the repository.
     pub repo_id: String,
-    /// Where clients find it.
+    /// The address at which clients find it.
     pub url: String,
     /// The family of the content.
     pub content_type: &'static Words,

@@ -24,7 +24,7 @@ pub(crate) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// These groups of options of a family.
+    /// Takes these groups of options of a family.
     pub(crate) fn new(family: &'a Family, groups: &'static [OptionGroup]) -> Self {
         Self { family, groups }
     }

@@ -34,7 +34,7 @@ pub enum Progress {
     Silent,
 }
 
-/// Where a command writes: results to `out`, progress, notes and errors to `err`.
+/// The output of a command: results go to `out`, progress, notes and errors to `err`.
 pub struct Ui {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,

@@ -14,7 +14,7 @@ use crate::output::{clean, size};
 /// Most steps that are shown of one task; a report comes from outside.
 const MOST_STEPS: usize = 200;
 
-/// Where a step is.
+/// The state of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepState {
     /// Not begun.
@@ -90,7 +90,7 @@ pub struct Step {
     pub key: String,
     /// The work, as a sentence without a full stop.
     pub label: String,
-    /// Where it is.
+    /// Its state.
     pub state: StepState,
     /// Units, files or whatever it counts.
     pub items: Option<Count>,
@@ -98,7 +98,7 @@ pub struct Step {
     pub bytes: Option<Count>,
     /// Items that failed.
     pub failures: u64,
-    /// Why it failed.
+    /// The reason why it failed.
     pub error: Option<String>,
 }
 
@@ -235,7 +235,7 @@ fn counted(reporter: &str, report: &Map<String, Value>, families: &Families) -> 
     })
 }
 
-/// Why an object that counts files failed: its own error, else that of the first file.
+/// The reason why an object that counts files failed: its own error, else that of the first file.
 fn counted_error(report: &Map<String, Value>, failures: Option<&Vec<Value>>) -> Option<String> {
     match report.get("error_message") {
         Some(Value::String(text)) => Some(clean(text)),

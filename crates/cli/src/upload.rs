@@ -64,15 +64,15 @@ impl SourceFile {
     }
 }
 
-/// Where the import is told what the bytes add up to.
+/// The field of an import that holds the digest of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DigestUse {
     /// Nowhere: the server finds the key in the file.
     Nowhere,
-    /// In the key, with name and size.
+    /// The key, beside name and size.
     Key,
-    /// In the metadata, so that the server verifies it.
+    /// The metadata, so that the server verifies it.
     Metadata,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Plan {
     pub(crate) key: Value,
     /// Its other fields.
     pub(crate) metadata: Value,
-    /// Where the digest goes.
+    /// The place of the digest.
     pub(crate) digest: DigestUse,
     /// The file; none for units that are only metadata.
     pub(crate) file: Option<SourceFile>,

@@ -41,7 +41,7 @@ pub async fn wait(client: &Client, ids: Vec<String>, ui: &mut Ui) -> Result<Vec<
     wait_until(client, ids, ui, stop).await
 }
 
-/// As [`wait`], until `stop` is done instead of Ctrl-C.
+/// Does what [`wait`] does, until `stop` is done instead of Ctrl-C.
 ///
 /// # Errors
 ///

@@ -33,11 +33,11 @@ const RAW: &AsciiSet = &CONTROLS
 /// A folder at an upstream: what a feed, a mirror or an alternate content source is. Its texts show no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Base {
-    /// As given.
+    /// The address as given.
     address: Url,
-    /// With a slash at its end, without query.
+    /// The address with a slash at its end, without query.
     folder: Url,
-    /// Sent with everything that is asked of the folder's server.
+    /// The query, sent with everything that is asked of the folder's server.
     query: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl Base {
         }
     }
 
-    /// Where a file is that a document calls `location`, spellings in the order in which they are to be tried. A
+    /// Returns the URLs of a file that a document calls `location`, spellings in the order in which they are to be tried. A
     /// location may lead above the folder, and it may be a URL of its own.
     #[must_use]
     pub fn join(&self, location: &str) -> Vec<Url> {
@@ -154,7 +154,7 @@ impl Base {
         }
     }
 
-    /// Where a URL leads that [`Base::keep`] gave, now that this is the folder.
+    /// Returns where a URL leads that [`Base::keep`] gave, now that this is the folder.
     #[must_use]
     pub fn follow(&self, kept: &str) -> Option<Url> {
         match Url::parse(kept) {
@@ -163,7 +163,7 @@ impl Base {
         }
     }
 
-    /// Where such a URL leads without this folder's password and token: what may be kept when the feed is gone.
+    /// Returns where such a URL leads without this folder's password and token: what may be kept when the feed is gone.
     #[must_use]
     pub fn follow_openly(&self, kept: &str) -> Option<Url> {
         let url = Url::parse(kept).or_else(|_| self.folder.join(kept));

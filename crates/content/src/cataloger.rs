@@ -41,6 +41,6 @@ pub struct Offer {
     pub type_id: &'static str,
     /// The fields of the unit's key, at least.
     pub key: Document,
-    /// Where it is, spellings in the order in which they are to be tried.
+    /// Its URLs, spellings in the order in which they are to be tried.
     pub urls: Vec<Url>,
 }

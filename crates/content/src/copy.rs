@@ -28,10 +28,10 @@ pub struct CopyReport {
 /// The platform as an importer sees it while units are copied into its repository.
 #[async_trait]
 pub trait CopyContext: Send + Sync {
-    /// Where units come from.
+    /// The repository that units come from.
     fn source(&self) -> &RepoInfo;
 
-    /// Where they go.
+    /// The repository that they go to.
     fn repo(&self) -> &RepoInfo;
 
     /// The effective configuration of the importer that they go to.
@@ -60,10 +60,10 @@ pub trait CopyContext: Send + Sync {
     /// to, both see what was noted for it. Everything is committed together.
     fn additional(&self) -> Vec<&dyn CopyContext>;
 
-    /// These units of the source are to come too.
+    /// Adds units of the source to those that come.
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
 
-    /// These units are not to come.
+    /// Takes units out of those that come.
     async fn leave_out(
         &self,
         type_id: &'static str,
@@ -98,6 +98,6 @@ pub trait RemoveContext: Send + Sync {
     /// Returns what the repository will hold when this commits.
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// These units are to go too.
+    /// Adds units to those that go.
     async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
 }

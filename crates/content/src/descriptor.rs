@@ -60,7 +60,7 @@ pub struct UnitType {
 /// The part of a file that the rules of its units see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inspected {
-    /// So many leading bytes, in [`UnitRules::learn`].
+    /// A number of leading bytes, in [`UnitRules::learn`].
     Head(usize),
     /// All of it, in [`UnitRules::inspect`].
     Whole,

@@ -10,7 +10,7 @@ use crate::sync::NoFeed;
 /// An error of any type, which keeps its own cause.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a sync, publish or upload did not succeed. The engine turns it into history and task error; in every case the
+/// The reason why a sync, publish or upload did not succeed. The engine turns it into history and task error; in every case the
 /// repository stays as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {

@@ -14,7 +14,7 @@ use crate::unit::Source;
 /// A document to download into a spool file.
 #[derive(Debug, Clone)]
 pub struct Fetch {
-    /// Where it is, mirrors in order of preference, as [`crate::base::Base::join`] gives them.
+    /// Its URLs, mirrors in order of preference, as [`crate::base::Base::join`] gives them.
     pub urls: Vec<Url>,
     /// Largest size accepted, in bytes. A larger answer fails at once.
     pub max_size: u64,
@@ -98,9 +98,9 @@ pub struct FetchUnless {
 
 /// The end of a download that was asked for only if there is another version.
 pub enum FetchOutcome {
-    /// There is another version, or the server cannot tell: one without validators, a folder of this machine.
+    /// Another version, or one of a server that cannot tell: one without validators, a folder of this machine.
     Fetched(Fetched),
-    /// The server still has the known version. With the validators to ask with next time.
+    /// The answer that the server still has the known version, with the validators to ask with next time.
     NotModified(Validators),
 }
 
@@ -122,7 +122,7 @@ pub struct Fetched {
     scratch: Box<dyn Scratch>,
     /// SHA-256, size and a digest for every algorithm of [`Fetch::digests`], as downloaded.
     pub hashed: Hashed,
-    /// Where it came from, without credentials.
+    /// The URL that it came from, without credentials.
     pub url: String,
     /// The texts by which the server knows this version again.
     pub validators: Validators,

@@ -46,7 +46,7 @@ impl Headers {
         }
     }
 
-    /// With one header more.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.others.push((name.into(), value.into()));

@@ -71,11 +71,11 @@ pub enum Wording {
     Lines,
     /// All of them, each on a line below this heading.
     Under(&'static str),
-    /// So many of them, from the first on, each on a line.
+    /// The first problems, so many, each on a line.
     First(usize),
 }
 
-/// Why a configuration is refused: all that is wrong with it, which is something.
+/// The reason why a configuration is refused: all that is wrong with it, at least one thing.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}", self.text())]
 pub struct Problems {

@@ -38,12 +38,12 @@ pub trait Distributor: Send + Sync {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// Where the publication is served, with the effective configuration: below [`crate::ContentType::roots`], so made by
-    /// [`crate::Root::mount`].
+    /// The mounts at which the publication is served, with the effective configuration: below [`crate::ContentType::roots`], so
+    /// made by [`crate::Root::mount`].
     fn mounts(&self, repo_id: &str, config: &Config) -> Vec<Mount>;
 
-    /// Who may read what is published, with the stored configuration; `None` for everybody. It holds from the moment the
-    /// configuration is saved, and no override of a publish changes it.
+    /// The clients who may read what is published, with the stored configuration; `None` for everybody. It holds from the moment
+    /// the configuration is saved, and no override of a publish changes it.
     fn guard(&self, config: &Config) -> Option<ClientGuard>;
 
     /// Tells whether a path means what is published now, such as `repodata/repomd.xml`. One that does not can be fetched for a
@@ -172,8 +172,8 @@ pub trait PublishContext: Send + Sync {
         fields: &'static [&'static str],
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
 
-    /// These units as `select` says (its `sort` is left aside), in the order of `ids`; those that are gone are left out.
-    /// What belongs to the association (`updated`) is known only from [`Self::outline`].
+    /// Reads units as `select` says (its `sort` is left aside), in the order of `ids`; those that are gone are left out. What
+    /// belongs to the association (`updated`) is known only from [`Self::outline`].
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError>;
 
     /// Adds a path with headers of its own. A path added twice is an error that names it.

@@ -25,7 +25,7 @@ const PLATFORM: &[&str] = &["pulp/api", "pith", "livez", "readyz", "metrics"];
 /// The reason why a root cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RootError {
-    /// It is no path.
+    /// The root is no path.
     #[error("the root '{0}' is not a relative path")]
     NoPath(&'static str),
     /// The path of a route is none, or lies below no root of its family.

@@ -61,7 +61,7 @@ impl UnitRules for Plain {}
 pub struct Listed {
     /// The field.
     pub flag: &'static str,
-    /// Which units list, and what of them must be read.
+    /// Selects the units that list others, and what of them must be read.
     pub by: fn() -> Select,
     /// Adds the names that such a unit lists.
     pub names: fn(&Document, &mut HashSet<String>),

@@ -28,7 +28,7 @@ pub trait Importer: Send + Sync {
     /// All that is wrong with it. The person is told (400), by the codes of the problems where they have some.
     fn validate(&self, config: &Config) -> Result<(), Problems>;
 
-    /// Where the feed is and how to reach it, read from the configuration.
+    /// The address of the feed and the way to reach it, read from the configuration.
     fn upstream(&self, config: &Config) -> Upstream;
 
     /// Tells what this importer makes of a feed from what another one made of it, so that a feed that has not changed is
@@ -73,7 +73,7 @@ pub trait Importer: Send + Sync {
     }
 }
 
-/// Why a configuration has no feed that can be read.
+/// The reason why a configuration has no feed that can be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFeed {
     /// None is set.
@@ -169,8 +169,8 @@ pub trait SyncContext: Send + Sync {
     /// Fires when the task is cancelled. The engine drops the sync soon after; blocking loops must look at it.
     fn cancelled(&self) -> &CancellationToken;
 
-    /// Where to note what upstream does oddly and is taken all the same: `details.upstream` of the history entry and of
-    /// the task's result, whichever way the sync ends.
+    /// The notes of what upstream does oddly and is taken all the same: `details.upstream` of the history entry and of the task's
+    /// result, whichever way the sync ends.
     fn bent(&self) -> &Bent;
 
     /// Downloads a document into a spool file, with the feed's credentials and limits.
@@ -239,19 +239,19 @@ pub trait StageObserver: Send + Sync {
         Some(Ok(()))
     }
 
-    /// Which digests of the files of this type are worth working out while they come in.
+    /// The digests of files of this type that are worked out while they come in.
     fn digests(&self, _type_id: &str) -> &'static [Algorithm] {
         &[]
     }
 
-    /// Which digests are to be worked out of the file of a known unit, of which `stored` has the learned fields, beside its
-    /// SHA-256, which is its name. Asked where [`StageObserver::screens`] says so.
+    /// The digests to work out of the file of a known unit, of which `stored` has the learned fields, beside its SHA-256, which
+    /// is its name. Asked where [`StageObserver::screens`] says so.
     fn missing_digests(&self, _unit: &WantedUnit, _stored: &Document) -> Vec<Algorithm> {
         Vec::new()
     }
 
-    /// These digests of the file of this unit are known; they go into the document. What [`StageObserver::inspect`] is told
-    /// is not told here too.
+    /// Notes digests of the file of this unit, which are known now; they go into the document. What [`StageObserver::inspect`] is
+    /// told is not told here too.
     fn digested(&self, _unit: &mut WantedUnit, _hashed: &Hashed) {}
 
     /// The file of this unit is here and verified. `head` is its beginning, as long as the source asked for, `hashed` has

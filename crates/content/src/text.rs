@@ -12,12 +12,12 @@ const PIECE: usize = 4096;
 /// U+FFFD in UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
-/// Where a document says what it is written in.
+/// The place where a document says what it is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// In its byte-order mark, if it has one.
+    /// Its byte-order mark, if it has one.
     Plain,
-    /// In its byte-order mark, or in its XML declaration.
+    /// Its byte-order mark, or its XML declaration.
     Xml,
 }
 
@@ -25,11 +25,11 @@ enum Kind {
 /// counted.
 pub struct Text<R> {
     source: Option<Chain<Cursor<Vec<u8>>, R>>,
-    /// Not looked at yet.
+    /// The kind of the document while it has not been looked at yet.
     unknown: Option<Kind>,
-    /// For documents that are not in UTF-8.
+    /// The decoder, for documents that are not in UTF-8.
     decoder: Option<encoding_rs::Decoder>,
-    /// So many bytes at the start of the source's buffer are fine as they are.
+    /// The number of bytes at the start of the source's buffer that are fine as they are.
     fine: usize,
     /// Decoded bytes, and how many of them were taken.
     ready: Vec<u8>,
@@ -278,7 +278,7 @@ fn fine(bytes: &[u8]) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// Where the first control character is that XML cannot hold.
+/// The position of the first control character that XML cannot hold.
 fn control(bytes: &[u8]) -> Option<usize> {
     let bad = |b: &u8| (*b < 0x20) & (*b != b'\t') & (*b != b'\n') & (*b != b'\r');
     // Block by block without branches, which is done for many bytes at once.

@@ -92,14 +92,14 @@ pub struct WantedUnit {
     pub doc: Document,
     /// Large pieces beside the document.
     pub parts: Vec<Part>,
-    /// Where its file is, for types with files.
+    /// The source of its file, for types with files.
     pub source: Option<Source>,
     /// The fate of a unit of the same key that the repository has.
     pub existing: Existing,
 }
 
 impl WantedUnit {
-    /// Roughly the bytes that it takes in memory.
+    /// The memory that it takes, in bytes, roughly.
     #[must_use]
     pub fn weight(&self) -> usize {
         let parts = self.parts.iter().map(|part| part.data.len());
@@ -121,12 +121,12 @@ pub enum Existing {
     Replace,
 }
 
-/// Where the bytes of a unit come from.
+/// The source of the bytes of a unit.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// Download them.
     Download {
-        /// Where they are, mirrors in order, as [`crate::base::Base::join`] gives them.
+        /// Their URLs, mirrors in order, as [`crate::base::Base::join`] gives them.
         urls: Vec<Url>,
         /// The size they must have.
         size: Option<u64>,
@@ -159,25 +159,25 @@ pub struct RepoUnit {
     pub size: Option<u64>,
     /// Is true when its file is here.
     pub downloaded: bool,
-    /// When the unit came into the repository, the same for all that came together; `None` outside of repositories.
+    /// The time at which the unit came into the repository, the same for all that came together; `None` outside of repositories.
     pub added: Option<Timestamp>,
-    /// When the association was last made or refreshed.
+    /// The time at which the association was last made or refreshed.
     pub updated: Timestamp,
-    /// When the unit itself last changed: its document or its parts. What was worked out about it
+    /// The time at which the unit itself last changed: its document or its parts. What was worked out about it
     /// ([`crate::publish::PublishContext::learn`]) and a file that arrives are no change.
     pub changed: Timestamp,
     /// The parts asked for, in that order; `None` where the unit has no such part.
     pub parts: Vec<Option<Bytes>>,
 }
 
-/// Which units to stream, and what of them.
+/// A choice of units to stream, and of what is read of each.
 #[derive(Debug, Clone)]
 pub struct Select {
     /// The type.
     pub type_id: &'static str,
     /// Only these fields of the documents; `None` for whole documents.
     pub fields: Option<&'static [&'static str]>,
-    /// These parts.
+    /// The parts to read.
     pub parts: &'static [&'static str],
     /// Sorted by these fields, then by id.
     pub sort: &'static [&'static str],

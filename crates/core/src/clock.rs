@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 pub use jiff::{SignedDuration, Timestamp};
 
-/// Where "now" comes from. Tests pass a [`ManualClock`] and never wait.
+/// The source of "now". Tests pass a [`ManualClock`] and never wait.
 pub trait Clock: Debug + Send + Sync {
     /// The present instant, UTC.
     fn now(&self) -> Timestamp;

@@ -64,7 +64,7 @@ pub enum DigestError {
     /// The algorithm's name is not known.
     #[error("the digest algorithm '{0}' is unknown")]
     UnknownAlgorithm(String),
-    /// Not the right number of hexadecimal digits.
+    /// A text that is not the right number of hexadecimal digits.
     #[error("'{text}' is not a {algorithm} digest")]
     Malformed {
         /// The algorithm that the digest should be of.
@@ -164,7 +164,7 @@ impl Sha256 {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// From 32 raw bytes; `None` for any other length.
+    /// Takes 32 raw bytes; `None` for any other length.
     #[must_use]
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

@@ -150,7 +150,7 @@ impl PulpError {
         Self::invalid_values(&names.iter().map(|n| json!(n)).collect::<Vec<_>>())
     }
 
-    /// As [`Self::invalid_value`], for the few places where a name is not a text.
+    /// Makes [`Self::invalid_value`], for the few places where a name is not a text.
     #[must_use]
     pub fn invalid_values(names: &[Value]) -> Self {
         Self::properties("PLP0015", "Invalid properties", "property_names", names)

@@ -1,4 +1,4 @@
-//! Where requests come from, as far as limits are for one client and not for another.
+//! The networks that requests come from, as far as limits are for one client and not for another.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};

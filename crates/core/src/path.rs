@@ -16,7 +16,7 @@ pub const MAX_SEGMENT: usize = 255;
 #[serde(transparent)]
 pub struct RelativePath(String);
 
-/// Why a text is not a [`RelativePath`].
+/// The reason why a text is not a [`RelativePath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a safe relative path: {reason}", shorten(.path))]
 pub struct UnsafePath {

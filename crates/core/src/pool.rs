@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// So much of something. Cheap to clone; all clones are one pool. Nobody waits for it: what cannot be had now is done with
-/// less, or not at all.
+/// A limited amount of something. Cheap to clone; all clones are one pool. Nobody waits for it: what cannot be had now is done
+/// with less, or not at all.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<AtomicUsize>);
 

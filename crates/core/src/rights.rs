@@ -104,7 +104,7 @@ impl Rights {
         self.allow_within("", operation, path)
     }
 
-    /// As [`Self::allow`], by rights on `within` or on something below it alone: those on what is above do not count.
+    /// Does what [`Self::allow`] does, by rights on `within` or on something below it alone: those on what is above do not count.
     #[must_use]
     pub fn allow_within(&self, within: &str, operation: Operation, path: &str) -> bool {
         let bit = 1 << operation.number();

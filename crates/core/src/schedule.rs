@@ -1,5 +1,5 @@
-//! When schedules run (pulp2/schedules): their intervals, and the instants that follow from them.
-//! Nothing here asks for the time of day.
+//! The times at which schedules run (pulp2/schedules): their intervals, and the instants that follow from them. Nothing here asks
+//! for the time of day.
 
 use jiff::Timestamp;
 
@@ -13,13 +13,13 @@ const MAX_TEXT: usize = 300;
 pub struct Interval {
     /// The most runs that it has.
     pub recurrences: Option<i64>,
-    /// When it runs first.
+    /// The first run.
     pub start: Option<DateTime>,
-    /// From one run to the next.
+    /// The time from one run to the next.
     pub period: Period,
 }
 
-/// Why a text is no interval.
+/// The reason why a text is no interval.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntervalError {
     /// One of the parts is none of the three kinds.
@@ -115,8 +115,8 @@ impl Timetable {
         Self { first, period }
     }
 
-    /// When a schedule that ran at `last_run`, or never, has to run: at the first run, or at the first instant after
-    /// the last run. However many instants were missed, it runs once for them. `None` when that is never.
+    /// Returns when a schedule that ran at `last_run`, or never, has to run: at the first run, or at the first instant after the
+    /// last run. However many instants were missed, it runs once for them. `None` when that is never.
     #[must_use]
     pub fn due(&self, last_run: Option<Timestamp>) -> Option<Timestamp> {
         let first = self.first.timestamp()?;

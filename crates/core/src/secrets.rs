@@ -1,4 +1,4 @@
-//! Which settings are secrets, by their names: also those that nobody here knows.
+//! The settings that are secrets, told by their names: also those that nobody here knows.
 
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ fn has_password(text: &str) -> bool {
         .is_some_and(|(user, _)| user.contains(':'))
 }
 
-/// Tells whether the value of a setting that as such is none has a secret in it.
+/// Tells whether a value has a secret in it, though by its name the setting is none.
 #[must_use]
 pub fn holds_secret(name: &str, value: &Value) -> bool {
     let Some(text) = value.as_str() else {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::TaskId;
 use crate::error::ErrorDetail;
 
-/// Where a task is in its life (pulp2/tasks#states).
+/// The state of a task in its life (pulp2/tasks#states).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskState {

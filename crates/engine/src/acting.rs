@@ -1,5 +1,5 @@
-//! On whose behalf something is done, as far as it decides what errors may tell, and whose turn it is: whoever is no super-user
-//! learns nothing of servers that are not in the internet, neither which of their ports are open nor what is there.
+//! The caller on whose behalf something is done, as far as it decides what errors may tell and whose turn it is: whoever is no
+//! super-user learns nothing of servers that are not in the internet, neither which of their ports are open nor what is there.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) const DISCREET: &str = "discreet";
 pub enum Caller {
     /// The server itself.
     Nobody,
-    /// Whoever logs in from a network, and which of few lines their login is in.
+    /// Callers who log in from a network, and which of few lines their login is in.
     Network(Network, u8),
     /// A user, by login, or a consumer, by id.
     Login(Arc<str>),
@@ -30,12 +30,12 @@ pub async fn on_behalf<F: Future>(is_super_user: bool, work: F) -> F::Output {
     IS_DISCREET.scope(!is_super_user, work).await
 }
 
-/// As [`on_behalf`], of somebody who takes turns with others.
+/// Does what [`on_behalf`] does, for somebody who takes turns with others.
 pub async fn on_behalf_of<F: Future>(caller: Caller, is_super_user: bool, work: F) -> F::Output {
     CALLER.scope(caller, on_behalf(is_super_user, work)).await
 }
 
-/// As [`on_behalf`], for what does not wait.
+/// Does what [`on_behalf`] does, for work that does not wait.
 pub fn on_behalf_now<T>(is_super_user: bool, work: impl FnOnce() -> T) -> T {
     IS_DISCREET.sync_scope(!is_super_user, work)
 }
@@ -46,7 +46,7 @@ pub fn is_discreet() -> bool {
     IS_DISCREET.try_with(|discreet| *discreet).unwrap_or(false)
 }
 
-/// Whoever takes turns with others here.
+/// The caller who takes turns with others here.
 #[must_use]
 pub fn caller() -> Caller {
     CALLER.try_with(Clone::clone).unwrap_or(Caller::Nobody)

@@ -28,12 +28,13 @@ struct Of {
 }
 
 impl Cataloger {
-    /// For units that no importer can fetch again.
+    /// Makes no entries: for units that no importer can fetch again.
     pub(crate) fn none() -> Self {
         Self(None)
     }
 
-    /// For the importer of `repo_id`, whose configured feed is `feed`, in a run that reads `read`, perhaps in the internet.
+    /// Makes entries for the importer of `repo_id`, whose configured feed is `feed`, in a run that reads `read`, perhaps in the
+    /// internet.
     pub(crate) fn of(
         repo_id: &str,
         feed: Option<Base>,

@@ -36,7 +36,7 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The name of this machine, as worker names show it.
     pub host: String,
-    /// Where the files lie that describe alternate content sources.
+    /// The folder of the files that describe alternate content sources.
     pub(crate) content_sources: Option<PathBuf>,
     pub(crate) deferred: Deferred,
     pub(crate) publication_grace: SignedDuration,
@@ -78,36 +78,36 @@ impl Engine {
         }
     }
 
-    /// With another time after which a worker that says nothing is dead, and its tasks are taken over.
+    /// Sets the time after which a worker that says nothing is dead, and its tasks are taken over.
     #[must_use]
     pub fn with_lost_after(mut self, lost_after: SignedDuration) -> Self {
         self.lost_after = lost_after;
         self
     }
 
-    /// With another limit for tasks that depend on servers of others.
+    /// Sets the limit for tasks that depend on servers of others.
     #[must_use]
     pub fn with_feed_task_limit(mut self, limit: Duration) -> Self {
         self.feed_task_limit = limit;
         self
     }
 
-    /// With alternate content sources, described by the files `*.conf` in `folder`. They are read whenever they are
-    /// needed, so a change counts at once.
+    /// Sets the folder of the files `*.conf` that describe alternate content sources. They are read whenever they are needed, so
+    /// a change counts at once.
     #[must_use]
     pub fn with_content_sources(mut self, folder: impl Into<PathBuf>) -> Self {
         self.content_sources = Some(folder.into());
         self
     }
 
-    /// With this grace for paths that a publication leaves out: so long they can still be fetched. None for zero.
+    /// Sets the grace for paths that a publication leaves out: so long they can still be fetched. None for zero.
     #[must_use]
     pub fn with_publication_grace(mut self, grace: SignedDuration) -> Self {
         self.publication_grace = grace;
         self
     }
 
-    /// With this many versions kept of each repository; 0 for all.
+    /// Sets how many versions of each repository are kept; 0 for all.
     #[must_use]
     pub fn with_kept_versions(mut self, count: u32) -> Self {
         self.kept_versions = i64::from(count);

@@ -31,7 +31,7 @@ impl std::fmt::Display for Outage {
     }
 }
 
-/// Why the engine did not do what it was asked.
+/// The reason why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody cancelled the task.

@@ -1,4 +1,4 @@
-//! Which feeds an importer may have: the server's settings say which folders of this machine and which networks.
+//! The feeds that an importer may have: the server's settings say which folders of this machine and which networks.
 
 use pith_content::base::{Base, shown};
 use pith_core::Document;

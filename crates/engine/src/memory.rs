@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::Engine;
 
-/// Where Linux has its counters.
+/// The file in which Linux has its counters.
 const COUNTERS: &str = "/proc/vmstat";
 
 /// Tells whether processes were killed for want of memory since the last start on this machine. On another system, and at the

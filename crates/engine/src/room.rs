@@ -60,7 +60,7 @@ impl Disks {
 }
 
 impl Engine {
-    /// With `reserve` kept free where files are written, and in the folder of the database when it is a file.
+    /// Keeps `reserve` free where files are written, and in the folder of the database when it is a file.
     #[must_use]
     pub fn with_reserve(mut self, reserve: Reserve, database: Option<&Path>) -> Self {
         let mut folders = vec![self.blobs.spool_path().to_owned()];

@@ -1,4 +1,4 @@
-//! When schedules are due, and what they queue.
+//! The timetable of schedules, and what they queue.
 
 use pith_core::Timestamp;
 use pith_core::iso8601::DateTime;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Job;
 
-/// When a schedule runs; `None` for one that another version of pith wrote and this one cannot read.
+/// The timetable of a schedule; `None` for one that another version of pith wrote and this one cannot read.
 #[must_use]
 pub fn timetable(schedule: &Schedule) -> Option<Timetable> {
     let interval = Interval::parse(&schedule.schedule).ok()?;
@@ -16,7 +16,7 @@ pub fn timetable(schedule: &Schedule) -> Option<Timetable> {
     Some(Timetable::new(first, interval.period))
 }
 
-/// When a schedule has to run next; `None` when it is switched off or used up.
+/// Returns when a schedule has to run next; `None` when it is switched off or used up.
 #[must_use]
 pub fn due(schedule: &Schedule) -> Option<Timestamp> {
     if !schedule.enabled || schedule.remaining_runs.is_some_and(|runs| runs < 1) {

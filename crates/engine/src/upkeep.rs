@@ -51,7 +51,7 @@ pub struct Swept {
     pub in_grace: HeldByGrace,
 }
 
-/// Does chores as they fall due, until `shutdown` fires.
+/// Runs chores as they fall due, until `shutdown` fires.
 pub(crate) async fn run(engine: Arc<Engine>, shutdown: CancellationToken) {
     while shutdown
         .run_until_cancelled(tokio::time::sleep(LOOK))

@@ -68,8 +68,9 @@ pub(crate) fn own_site(repo_id: &str) -> Sha256 {
     Sha256::of(format!("repository {repo_id}").as_bytes())
 }
 
-/// Where the files of a repository come from, as a digest. Repositories with equal ones have the same right to a file that one of
-/// them has: they ask the same server, without secrets and by the same way. Whoever has a secret shares with nobody.
+/// The site that the files of a repository come from, as a digest. Repositories with equal ones have the same right to a file
+/// that one of them has: they ask the same server, without secrets and in the same way. A repository with a secret shares with
+/// nobody.
 pub(crate) fn site(settings: &Upstream, repo_id: &str) -> Sha256 {
     let Some(home) = &settings.home else {
         return own_site(repo_id);

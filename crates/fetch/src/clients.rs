@@ -33,14 +33,14 @@ pub(crate) struct Recipe {
     identity_digest: Option<Sha256>,
 }
 
-/// Which of a recipe's pools a request needs.
+/// The choice of a pool, among those of a recipe, that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
     /// Shows the client certificate.
     pub(crate) identity: bool,
     /// Needs trusted roots. Loading the system's is slow, and plain HTTP works on machines that have none.
     pub(crate) tls: bool,
-    /// Which addresses names may have.
+    /// The addresses that names may have.
     pub(crate) reach: Reach,
 }
 

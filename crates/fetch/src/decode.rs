@@ -123,7 +123,7 @@ impl Reading {
 enum Stage {
     /// Too few bytes came to tell.
     Start(Vec<u8>),
-    /// It is not packed, whatever the header says.
+    /// Bytes that are not packed, whatever the header says.
     Plain,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zlib(Box<ZlibDecoder<Vec<u8>>>),

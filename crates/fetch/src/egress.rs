@@ -1,4 +1,4 @@
-//! Which addresses may be reached: the guard against being used to look into somebody's network.
+//! The addresses that may be reached: the guard against being used to look into somebody's network.
 //!
 //! The guard works on addresses, not on names, and it sits in the connection pool's name resolution: the address that was
 //! judged is the one connected to, so a name that changes its address in between gains nothing.
@@ -24,7 +24,7 @@ pub enum AddressClass {
     Private,
     /// This machine.
     Loopback,
-    /// Never a package mirror: link-local, cloud metadata, multicast, broadcast, unspecified, reserved.
+    /// An address that is never a package mirror: link-local, cloud metadata, multicast, broadcast, unspecified, reserved.
     Never,
 }
 
@@ -156,13 +156,13 @@ impl Lookup for SystemLookup {
 pub(crate) enum Reach {
     /// The internet alone: a redirect or a document came from there, or the feed is there.
     Public,
-    /// As far as the settings allow.
+    /// All that the settings allow.
     Settings,
     /// Private networks too: the server's own settings name the place.
     Anywhere,
 }
 
-/// Which addresses may be reached. [`AddressClass::Never`] never may.
+/// The addresses that may be reached. [`AddressClass::Never`] never may.
 #[derive(Clone)]
 pub struct Egress {
     /// Is true when this machine's own services may be reached.

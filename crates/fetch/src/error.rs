@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::urls::clean;
 
-/// Why a download failed.
+/// The reason why a download failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -41,7 +41,7 @@ pub enum ErrorKind {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// Not as many bytes as the metadata promise.
+    /// Another number of bytes than the metadata promise.
     #[error(
         "it has {actual} bytes instead of {expected}; the upstream's files and metadata disagree"
     )]
@@ -51,7 +51,7 @@ pub enum ErrorKind {
         /// Bytes seen or announced; a body that grows too long is cut there.
         actual: u64,
     },
-    /// Not the bytes that the metadata promise.
+    /// Other bytes than the metadata promise.
     #[error(
         "its {algorithm} is {actual} instead of {expected}; the upstream's files and metadata disagree"
     )]
@@ -162,7 +162,7 @@ impl ErrorKind {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot fetch {url}: {}{}", self.reason(), self.details())]
 pub struct FetchError {
-    /// Why.
+    /// The reason.
     pub kind: ErrorKind,
     /// The URL that was asked for, or where its redirects led; without secrets (empty when the settings are wrong).
     pub url: Box<str>,

@@ -17,7 +17,7 @@ use crate::transfer::{Arrived, Failed, Transfer};
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// Why a file cannot be read.
+/// The reason why a file cannot be read.
 enum Unreadable {
     Refused(&'static str),
     Io(io::Error),

@@ -1,4 +1,4 @@
-//! Which folders of this machine may be feeds: none, unless the server's settings say so.
+//! The folders of this machine that may be feeds: none, unless the server's settings say so.
 //!
 //! A file is judged by the path of what was *opened*, so that neither a symbolic link nor a folder that is swapped meanwhile
 //! leads anywhere else. What is not below a folder that is allowed is refused before anybody looks whether it is there.

@@ -37,7 +37,7 @@ pub(crate) struct Answer {
     pub(crate) _place: Option<OwnedSemaphorePermit>,
 }
 
-/// Where the next request of a chain goes.
+/// The place that the next request of a chain goes to.
 pub(crate) struct Hop {
     pub(crate) url: Url,
     /// Is true when the secrets of the request's own server may go there.
@@ -264,7 +264,7 @@ impl Session {
         state.shared.clients.get(&state.recipe, variant, egress)
     }
 
-    /// Where a redirect leads, when it may lead there.
+    /// Returns where a redirect leads, when it may lead there.
     fn follow(&self, start: &Url, hop: &Hop, response: &Response) -> Result<Hop, FetchError> {
         let refused = |why: &str| FetchError::new(ErrorKind::Refused(why.to_owned()), &hop.url, "");
         let location = response

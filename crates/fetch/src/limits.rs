@@ -55,7 +55,7 @@ impl HostLimits {
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: f64,
-    /// When everything taken so far has had its time.
+    /// The time at which everything taken so far has had its time.
     free_at: Option<Instant>,
 }
 

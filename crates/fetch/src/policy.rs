@@ -8,9 +8,9 @@ use crate::file_feeds::FileFeeds;
 /// The rules of one process, the same for every importer.
 #[derive(Debug, Clone)]
 pub struct FetchPolicy {
-    /// Which addresses may be reached.
+    /// The addresses that may be reached.
     pub egress: Egress,
-    /// Which folders of this machine may be feeds.
+    /// The folders of this machine that may be feeds.
     pub files: FileFeeds,
     /// Requests in flight to one host and port, over all importers.
     pub max_per_host: usize,
@@ -28,7 +28,7 @@ pub struct FetchPolicy {
 /// for ever, since each single read succeeds in time.
 #[derive(Debug, Clone, Copy)]
 pub struct Slowest {
-    /// At least this many bytes must arrive…
+    /// The bytes that must arrive at least…
     pub bytes: u64,
     /// … in this much time spent waiting for the server. (Time spent on our disk or speed limit does not count.)
     pub window: Duration,

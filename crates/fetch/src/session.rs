@@ -60,7 +60,7 @@ impl Request {
 pub struct Fetched {
     /// SHA-256, size, and a digest for every algorithm in [`Request::expect`] and [`Request::also`].
     pub hashed: Hashed,
-    /// Where it came from in the end, after redirects; without secrets.
+    /// The URL that it came from in the end, after redirects; without secrets.
     pub url: Url,
     /// Index in [`Request::urls`] of the mirror that had it.
     pub mirror: usize,
@@ -85,7 +85,7 @@ pub struct Fetched {
 /// The end of a download that was asked for only if there is another version than a known one.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// There is, or nobody can tell.
+    /// There is another version, or nobody can tell.
     Fetched(Box<Fetched>),
     /// The server has the known version.
     NotModified {
@@ -152,8 +152,8 @@ impl Session {
         }
     }
 
-    /// As [`Session::get`], unless the first mirror that answers has the version of the file that `known` is of: then nothing
-    /// comes into `sink`, and size and digests are not looked at. A file of this machine always comes.
+    /// Does what [`Session::get`] does, unless the first mirror that answers has the version of the file that `known` is of: then
+    /// nothing comes into `sink`, and size and digests are not looked at. A file of this machine always comes.
     ///
     /// # Errors
     /// As [`Session::get`].

@@ -1,4 +1,4 @@
-//! Where a download's bytes go.
+//! The places that a download's bytes go to.
 
 use std::io;
 

@@ -24,7 +24,7 @@ use crate::urls::{clean, respelt};
 /// Bytes hashed before other tasks get their turn: well under a millisecond of work.
 const HASH_SLICE: usize = 256 * 1024;
 
-/// Why an attempt failed, and what that means for the next.
+/// The reason why an attempt failed, and what that means for the next.
 pub(crate) struct Failed {
     pub(crate) error: Box<FetchError>,
     /// No mirror can help: our side failed.

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// The administrator's login.
 pub(crate) use pith_pulp::auth::FIRST_ADMIN as LOGIN;
 
-/// Where the generated password is kept.
+/// The file in which the generated password is kept.
 pub(crate) fn password_file(data: &Path) -> PathBuf {
     data.join("admin-password")
 }

@@ -1,4 +1,4 @@
-//! Where the certificate authority is kept (docs/decisions/0004), and how another one takes its place.
+//! The place where the certificate authority is kept (docs/decisions/0004), and how another one takes its place.
 //!
 //! With one process, in a file of the data folder that its owner alone can read; with several, in their database, so that
 //! each takes the certificates that any of them has made. Who has an authority of their own names its files instead.
@@ -64,7 +64,7 @@ pub(crate) async fn open(
     Ok(authority)
 }
 
-/// Does `pith authority`.
+/// Runs `pith authority`.
 pub(crate) async fn run(command: &AuthorityCommand) -> anyhow::Result<()> {
     let AuthorityCommand::Rotate(rotate) = command;
     let options = &rotate.server;

@@ -1,4 +1,4 @@
-//! Who may read what is published: the settings of the server, and the guards of mounts (pulp2/serving#guards).
+//! The guards of published content: the settings of the server, and the guards of mounts (pulp2/serving#guards).
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

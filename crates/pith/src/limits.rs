@@ -58,7 +58,7 @@ impl LimitOptions {
         }
     }
 
-    /// As many connections as were asked for, and as there can be with the files that this process may open.
+    /// The number of connections: as many as were asked for, and as there can be with the files that this process may open.
     fn connections(&self) -> usize {
         let wanted = self.max_connections.get();
         let Some(files) = open_files() else {

@@ -166,12 +166,12 @@ pub(crate) struct ServerOptions {
     pub(crate) limits: LimitOptions,
 }
 
-/// Where TLS is listened for.
+/// The address at which TLS is listened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TlsListen {
     /// Nowhere.
     Off,
-    /// There.
+    /// This address.
     At(SocketAddr),
 }
 
@@ -239,7 +239,7 @@ impl ServerOptions {
         Path::new(file).parent().map(Path::to_owned)
     }
 
-    /// Where to listen for TLS; `None` for nowhere.
+    /// The address at which to listen for TLS; `None` for nowhere.
     pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
         match self.tls_listen {
             Some(TlsListen::At(address)) => Some(address),

@@ -25,7 +25,7 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Rights of the group and of others.
 const OTHERS: u32 = 0o077;
 
-/// From now on this process makes files that only its own user may read.
+/// Sees to it that this process makes files from now on that only its own user may read.
 pub(crate) fn by_default() {
     rustix::process::umask(Mode::from_raw_mode(OTHERS));
 }

@@ -1,5 +1,5 @@
-//! Where the key is kept with which secrets are sealed in the database: in a file that its owner alone can read, never in the
-//! database itself. Several processes on one database need the same one.
+//! The place of the key with which secrets are sealed in the database: a file that its owner alone can read, never the database
+//! itself. Several processes on one database need the same one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -44,9 +44,9 @@ const FILES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server that runs in this process.
 pub(crate) struct Server {
-    /// Where it listens for plain HTTP.
+    /// The address at which it listens for plain HTTP.
     pub(crate) address: SocketAddr,
-    /// Where it listens for TLS.
+    /// The address at which it listens for TLS.
     pub(crate) tls_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     workers: JoinHandle<pith_engine::Result<()>>,
@@ -98,7 +98,7 @@ impl Server {
         Self::start_with(options, types::all()).await
     }
 
-    /// As [`Self::start`], for these content types.
+    /// Starts it as [`Self::start`] does, with these content types.
     pub(crate) async fn start_with(
         options: &ServerOptions,
         types: Vec<Arc<dyn ContentType>>,
@@ -454,7 +454,7 @@ fn app(engine: &Arc<Engine>, api: Router, content: Router) -> Router {
         .merge(content)
 }
 
-/// Where the server's certificate comes from.
+/// The source of the server's certificate.
 fn tls_source(options: &ServerOptions) -> Source {
     match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Source::Files(certificate.clone(), key.clone()),

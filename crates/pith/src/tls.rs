@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(60 * 60);
 /// A certificate that we make is replaced when it counts for less than this.
 const RENEW: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Where the server's certificate comes from.
+/// The source of the server's certificate.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// Files of a certificate with its chain, and of its key.
@@ -113,7 +113,7 @@ pub(crate) struct Tls {
     clock: Arc<dyn Clock>,
     source: Source,
     current: Arc<Current>,
-    /// When the present certificate is to be replaced; `None` for files, which are read again each time.
+    /// The time at which the present certificate is to be replaced; `None` for files, which are read again each time.
     renew: RwLock<Option<Timestamp>>,
 }
 

@@ -1,4 +1,4 @@
-//! Who is asking, and whether they may: passwords, login certificates, rights (pulp2/people#credentials, pulp2/people#rights).
+//! Callers and what they may do: passwords, login certificates, rights (pulp2/people#credentials, pulp2/people#rights).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ pub use crate::people::ensure_first_admin;
 
 /// The login of the administrator that the first start makes.
 pub const FIRST_ADMIN: &str = "admin";
-/// Who acts when no user does.
+/// The login that stands for the server itself when no user acts.
 pub const SYSTEM: &str = "SYSTEM";
 
-/// For this long a password need not be hashed again, as long as the stored hash stays the same.
+/// The time for which a password need not be hashed again, as long as the stored hash stays the same.
 const VERIFIED: SignedDuration = SignedDuration::from_secs(600);
 /// Entries beyond which the cache starts anew.
 const CACHED: usize = 10_000;
@@ -129,7 +129,7 @@ impl Principal {
         }
     }
 
-    /// Who answers for what is done later because of them; `None` when nobody can lose the right to it.
+    /// The account that answers for what is done later in this caller's name; `None` when nobody can lose the right to it.
     pub(crate) fn maker(&self) -> Option<Maker> {
         match self {
             Self::User(account) => Some(Maker {
@@ -191,8 +191,9 @@ impl Authenticator {
 }
 
 impl Authenticator {
-    /// Who `login` and `password` belong to; `None` when they belong to nobody, which takes as long to find out for a
-    /// login that there is as for one that there is not. Whoever was recognised of late is so again whatever others try.
+    /// Finds the user to whom `login` and `password` belong; `None` when they belong to nobody, which takes as long to find out
+    /// for a login that exists as for one that does not. A caller who was recognised a moment ago is recognised again, whatever
+    /// others try.
     ///
     /// # Errors
     /// 429 when too many wait, or when this login failed too often from there; when the database fails.
@@ -247,8 +248,8 @@ impl Authenticator {
         })
     }
 
-    /// Who a certificate of the server's own authority belongs to. It stops counting when its user is deleted, even if
-    /// another of the same login comes after, and when their password is changed.
+    /// Finds the user to whom a certificate of the server's own authority belongs. It stops counting when its user is deleted,
+    /// even if another of the same login comes after, and when their password is changed.
     ///
     /// # Errors
     /// When the database fails.

@@ -215,7 +215,7 @@ impl Pulp {
         })
     }
 
-    /// As [`check_guard`], for a distributor that somebody wants; what is wrong with the rest of it is told later.
+    /// Does what [`check_guard`] does, for a distributor that somebody wants; what is wrong with the rest of it is told later.
     ///
     /// # Errors
     /// 400 for a guard whose authorities cannot be read.

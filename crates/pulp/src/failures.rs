@@ -13,7 +13,7 @@ use pith_core::clock::Timestamp;
 /// Entries kept; when there are more, those that count for nothing any more go, or all.
 const MOST: usize = 20_000;
 
-/// So many failures at once, and one more each so many milliseconds.
+/// An allowance of failures: so many at once, and one more each so many milliseconds.
 struct Allowance {
     at_once: f64,
     each: f64,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Pulp;
 
-/// Where an orphan is on the wire.
+/// The path of orphans of a type on the wire.
 fn href(type_id: &str) -> String {
     format!("/pulp/api/v2/content/orphans/{type_id}/")
 }

@@ -10,7 +10,7 @@ use pith_engine::parts::named;
 use pith_store::{Part, Task, Unit, Worker};
 use serde_json::{Value, json};
 
-/// Below this name Pulp kept its unit files. Nothing lies there: it is a name that clients know.
+/// The folder below which Pulp kept its unit files. Nothing lies there: it is a name that clients know.
 const STORAGE: &str = "/var/lib/pulp/content/units";
 
 /// A unit with every field by which it can be filtered, in the form of repository unit search: `_last_updated` in

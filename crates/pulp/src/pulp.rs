@@ -51,7 +51,7 @@ impl Pulp {
         }
     }
 
-    /// With this room for uploads.
+    /// Sets the room for uploads.
     #[must_use]
     pub fn with_upload_quota(mut self, quota: UploadQuota) -> Self {
         self.upload_quota = quota;

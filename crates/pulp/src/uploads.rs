@@ -75,7 +75,7 @@ struct Arriving {
     owner: String,
     is_super_user: bool,
     bytes: u64,
-    /// So many of them fit, as far as is known.
+    /// The number of them that fit, as far as is known.
     known_to_fit: u64,
 }
 
@@ -287,7 +287,7 @@ impl Pulp {
         }
     }
 
-    /// As [`Self::upload_permit`], for an id as a client gives it in a body.
+    /// Does what [`Self::upload_permit`] does, for an id as a client gives it in a body.
     ///
     /// # Errors
     /// 404 for one of somebody else.

@@ -1,4 +1,4 @@
-//! Who may read what is below a guarded mount (pulp2/serving#guards).
+//! Access to what is below a guarded mount (pulp2/serving#guards).
 //!
 //! Everything here is decided from the mount, the path that was asked for and what the client of the connection showed:
 //! nothing is looked up before.

@@ -12,10 +12,10 @@ use pith_core::{Sha256, Taken};
 use crate::on_demand::{OnDemand, Opened, Pieces, Unavailable};
 use crate::outgoing::{Client, Room};
 
-/// Where the bytes of an answer are.
+/// The place of the bytes of an answer.
 #[derive(Clone)]
 pub(crate) enum Origin {
-    /// In memory for as long as the publication is served.
+    /// Memory, for as long as the publication is served.
     Memory(Bytes),
     /// A small blob, in memory at the moment.
     Small(Bytes, Blobs, Sha256),

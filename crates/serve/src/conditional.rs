@@ -10,9 +10,9 @@ const LAST_SECOND: i64 = 253_402_300_799;
 
 /// The marks that tell one state of a file from another.
 pub(crate) struct Validators {
-    /// With its quotes; always strong.
+    /// The entity tag with its quotes; always strong.
     pub(crate) etag: String,
-    /// In whole seconds; `None` when nobody knows.
+    /// The date of the last change in whole seconds; `None` when nobody knows.
     pub(crate) modified: Option<SystemTime>,
 }
 

@@ -39,7 +39,7 @@ pub struct Content {
     on_demand: Option<Arc<dyn OnDemand>>,
     access: Option<Access>,
     small: SmallBlobs,
-    /// For requests that do not say on which connection they came.
+    /// The memory for requests that do not say on which connection they came.
     outgoing: Outgoing,
     /// Units whose files are known to have come.
     arrived: Mutex<HashSet<[u8; 16]>>,
@@ -310,7 +310,7 @@ impl Content {
         listing.answer(request).await
     }
 
-    /// Who asks: the connection, as far as memory for its answers goes.
+    /// The client that asks: the connection, as far as memory for its answers goes.
     fn client(&self, request: &Parts) -> Arc<Client> {
         let known = request.extensions.get::<Arc<Client>>();
         known.map_or_else(|| self.outgoing.client(), Arc::clone)

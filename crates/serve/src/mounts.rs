@@ -1,4 +1,4 @@
-//! Which publication stands where.
+//! The publications that are mounted, and their places.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tokio::sync::OnceCell;
 /// The protocol by which a request came; some content is published for one way only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Without TLS.
+    /// HTTP without TLS.
     Http,
-    /// With TLS.
+    /// HTTP over TLS.
     Https,
     /// Unknown, or a proxy in front decides: everything is shown.
     Any,
@@ -33,7 +33,7 @@ pub struct Located {
 /// A publication and the rest of the path, to be looked up in it.
 #[derive(Debug, Clone)]
 pub struct Resolved {
-    /// Where it is mounted.
+    /// The mount.
     pub mount: Arc<MountRow>,
     /// The publication as it was when the request came.
     pub publication: Arc<Publication>,
@@ -127,7 +127,7 @@ impl Eq for MountGuard {}
 /// A mount as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountRow {
-    /// Where, such as `pulp/repos/fedora/43`.
+    /// The prefix, such as `pulp/repos/fedora/43`.
     pub prefix: RelativePath,
     /// The repository whose content it is.
     pub repo_id: Arc<str>,
@@ -137,7 +137,7 @@ pub struct MountRow {
     pub http: bool,
     /// Shown with TLS.
     pub https: bool,
-    /// When a path below it was last retired: left out by a publication.
+    /// The time at which a path below it was last retired: left out by a publication.
     pub retired: Option<Timestamp>,
     /// Says who may read it; `None` for everybody.
     pub guard: Option<Arc<MountGuard>>,
@@ -173,7 +173,7 @@ pub struct MountTable {
 #[derive(Default)]
 struct Snapshot {
     mounts: HashMap<String, Arc<MountRow>>,
-    /// For each directory on the way: the names in it, and for which protocols there is something below that everybody may read.
+    /// The names in each directory on the way, and for which protocols there is something below that everybody may read.
     dirs: HashMap<String, BTreeMap<String, (bool, bool)>>,
     /// The mounts that not everybody may read.
     guarded: BTreeMap<String, Arc<MountRow>>,
@@ -262,7 +262,7 @@ impl MountTable {
         Arc::clone(&self.snapshot.read())
     }
 
-    /// As [`Mounts::locate`], of the mounts as they were last read.
+    /// Does what [`Mounts::locate`] does, with the mounts as they were last read.
     #[must_use]
     pub fn find(&self, path: &str, protocol: Protocol) -> Option<Located> {
         let snapshot = self.snapshot();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pith_blobs::BlobReader;
 
-/// Who gets files that are not in the store yet.
+/// The platform's way to files that are not in the store yet.
 #[async_trait]
 pub trait OnDemand: Send + Sync {
     /// Begins to get the file of a unit, for somebody who reads it in the repository `repo_id`, once for everybody who asks meanwhile. Returns when the first bytes are here.
@@ -56,7 +56,7 @@ impl Pieces for BlobReader {
     }
 }
 
-/// Why a file cannot be had.
+/// The reason why a file cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Unavailable {

@@ -10,7 +10,7 @@ const MOST_RANGES: usize = 512;
 pub(crate) enum Asked {
     /// No range, or one that is to be ignored.
     Whole,
-    /// These parts: at least one, none empty, sorted, neither overlapping nor touching.
+    /// The parts to send: at least one, none empty, sorted, neither overlapping nor touching.
     Parts(Vec<Range<u64>>),
     /// None of the ranges has a byte of the file: 416.
     Unsatisfiable,

@@ -1,4 +1,4 @@
-//! From something that has bytes to an HTTP answer.
+//! The HTTP answer for something that has bytes.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -33,7 +33,7 @@ pub(crate) struct Representation<'a> {
     /// Seconds since 1970; 0 when nobody knows.
     pub(crate) mtime: i64,
     pub(crate) origin: Origin,
-    /// Who it goes to.
+    /// The client that it goes to.
     pub(crate) client: Arc<Client>,
 }
 
@@ -140,7 +140,7 @@ impl Representation<'_> {
         format!("bytes {}-{}/{}", part.start, part.end - 1, self.size)
     }
 
-    /// By the name alone: `primary.xml.gz` is a gzip file, not XML that the client should unpack.
+    /// The content type, by the name alone: `primary.xml.gz` is a gzip file, not XML that the client should unpack.
     fn content_type(&self) -> String {
         let given = self.headers.and_then(pith_blobs::content_type);
         let given = given.filter(|text| text.parse::<http::HeaderValue>().is_ok());

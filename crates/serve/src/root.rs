@@ -29,28 +29,28 @@ impl Root {
         }
     }
 
-    /// With a `listing` file in every directory above the mounts.
+    /// Puts a `listing` file in every directory above the mounts.
     #[must_use]
     pub fn with_listing(mut self) -> Self {
         self.listing = true;
         self
     }
 
-    /// Without pages of directories.
+    /// Leaves out pages of directories.
     #[must_use]
     pub fn without_pages(mut self) -> Self {
         self.pages = false;
         self
     }
 
-    /// With files of these names in the place of pages, the first that there is.
+    /// Shows files of these names in the place of pages, the first that there is.
     #[must_use]
     pub fn with_index<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.index = names.into_iter().map(str::to_owned).collect();
         self
     }
 
-    /// With a header of every answer.
+    /// Adds a header to every answer.
     #[must_use]
     pub fn with_header(mut self, name: &HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);

@@ -1,4 +1,4 @@
-//! Which blobs are needed, and the end of those that are not.
+//! The blobs that are needed, and the end of those that are not.
 //!
 //! A blob is needed by the unit whose file it is, by the publication that lists it, and by the path that is retired but
 //! still to be had (see [`crate::retired`]). Deleting one takes two phases. First
@@ -76,7 +76,7 @@ impl Store {
         Ok(self.optional(any).await?.is_some())
     }
 
-    /// Which of these blobs are recorded.
+    /// Returns which of these blobs are recorded.
     ///
     /// # Errors
     /// When the database fails.
@@ -267,7 +267,7 @@ impl Store {
         self.execute(statement).await.map(drop)
     }
 
-    /// As [`Store::blob_end_claim`], for all claims: called by a process that has just begun and is alone.
+    /// Does what [`Store::blob_end_claim`] does, for all claims: called by a process that has just begun and is alone.
     ///
     /// # Errors
     /// When the database fails.

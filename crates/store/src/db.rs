@@ -56,7 +56,7 @@ pub(crate) enum Db {
     Postgres(PgPool),
 }
 
-/// Where the files of an SQLite database were when it was opened.
+/// The files of an SQLite database as they were when it was opened.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The database itself, its log, and the index of the log.

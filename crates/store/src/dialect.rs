@@ -1,4 +1,4 @@
-//! Where the two engines differ, and nothing else.
+//! The differences between the two engines, and nothing else.
 //!
 //! Statements are written for both: `jsonb($1)` stores a document and `json(column)` reads it on either engine (the
 //! latter is rewritten for PostgreSQL by [`for_postgres`]). What cannot be said once is built with [`Sql`], [`bulk`] and
@@ -289,7 +289,7 @@ pub(crate) fn for_postgres(text: Cow<'static, str>) -> Cow<'static, str> {
     Cow::Owned(out)
 }
 
-/// Where the parenthesis that is open at the start of `text` closes.
+/// The position at which the parenthesis closes that is open at the start of `text`.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, byte) in text.bytes().enumerate() {

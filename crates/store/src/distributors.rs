@@ -13,7 +13,7 @@ use crate::{Result, Store, StoreError, Tx};
 /// A distributor of a repository (pulp2/distributors#documents).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distributor {
-    /// Whose distributor.
+    /// The repository that it belongs to.
     pub repo_id: String,
     /// Its id, unique in the repository.
     pub id: String,
@@ -43,7 +43,7 @@ pub struct Distributor {
 pub struct DistributorSettings<'a> {
     /// The settings.
     pub config: &'a Document,
-    /// As [`Distributor::guard`].
+    /// The guard, as in [`Distributor::guard`].
     pub guard: Option<Sha256>,
 }
 

@@ -27,7 +27,7 @@ pub enum StoreError {
         /// Its id.
         id: String,
     },
-    /// There is nothing of this name.
+    /// Something that is not there.
     #[error("there is no {what} '{id}'")]
     Missing {
         /// The noun.
@@ -42,7 +42,7 @@ pub enum StoreError {
         what: &'static str,
         /// Its id.
         id: String,
-        /// Who has it.
+        /// The owner, for people.
         owner: String,
     },
     /// Files that were found in the blob store have been deleted since, or are being deleted: see
@@ -114,7 +114,7 @@ pub enum StoreError {
     Folder {
         /// The folder.
         path: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }

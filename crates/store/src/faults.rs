@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::transaction::Connection;
 use crate::{Result, StoreError};
 
-/// In which way a statement fails.
+/// The way in which a statement fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     /// It is refused for want of room, and the transaction stays open.
@@ -36,7 +36,7 @@ pub(crate) const WAYS: [Way; 6] = [
     Way::DoneAndHangs,
 ];
 
-/// Which statement fails, counted from 0.
+/// A plan: the statement that fails, counted from 0.
 #[derive(Debug)]
 pub(crate) struct Plan {
     at: usize,

@@ -24,7 +24,7 @@ use crate::{Result, Store, StoreError};
 pub struct Fence {
     /// The task.
     pub task: TaskId,
-    /// Which attempt; the first is 1.
+    /// The number of the attempt; the first is 1.
     pub attempt: i64,
 }
 

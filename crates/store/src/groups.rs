@@ -31,7 +31,7 @@ pub struct RepoGroup {
 /// A distributor of a group (pulp2/groups#distributors).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupDistributor {
-    /// Whose distributor.
+    /// The group that it belongs to.
     pub group_id: String,
     /// Its id, unique in the group.
     pub id: String,

@@ -8,7 +8,7 @@ use crate::importers::repository_exists;
 use crate::value::Row;
 use crate::{Result, Store};
 
-/// Which history.
+/// The kind of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryKind {
     /// Entries of syncs; the actor is the importer.
@@ -22,15 +22,15 @@ pub enum HistoryKind {
 pub struct History {
     /// `_id` on the wire.
     pub oid: ObjectId,
-    /// Whose history.
+    /// The repository.
     pub repo_id: String,
     /// Importer type id, or distributor id.
     pub actor_id: String,
     /// Importer or distributor type.
     pub actor_type: String,
-    /// When it started.
+    /// The time at which it started.
     pub started: Timestamp,
-    /// When it ended.
+    /// The time at which it ended.
     pub completed: Timestamp,
     /// `success`, `failed`, `error`, `canceled`, `skipped`.
     pub result: String,
@@ -46,20 +46,20 @@ pub struct History {
     pub updated: Option<i64>,
     /// Units removed (syncs only).
     pub removed: Option<i64>,
-    /// From the plugin.
+    /// The plugin's summary.
     pub summary: Value,
-    /// From the plugin.
+    /// The plugin's details.
     pub details: Value,
 }
 
-/// Which entries.
+/// A question for entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryQuery<'a> {
-    /// Whose history.
+    /// The repository.
     pub repo_id: &'a str,
     /// Only entries of this importer or distributor only.
     pub actor_id: Option<&'a str>,
-    /// At most this many.
+    /// The most entries.
     pub limit: Option<u64>,
     /// Oldest first; newest first otherwise. In the order in which they were written.
     pub ascending: bool,

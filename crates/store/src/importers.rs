@@ -12,7 +12,7 @@ use crate::{Engine, Result, Store, StoreError};
 /// The importer of a repository (pulp2/importers#documents).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Importer {
-    /// Whose importer.
+    /// The repository that it belongs to.
     pub repo_id: String,
     /// `_id` on the wire.
     pub oid: ObjectId,

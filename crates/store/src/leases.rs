@@ -49,7 +49,7 @@ impl Store {
         self.execute(statement).await.map(drop)
     }
 
-    /// When a piece of housekeeping last ran. What nobody knew before counts as having run `now`: a new server has
+    /// Returns when a piece of housekeeping last ran. One that nobody knew before counts as having run `now`: a new server has
     /// nothing to tidy.
     ///
     /// # Errors

@@ -22,28 +22,28 @@ const PAGE: u64 = 128;
 /// Bytes of the rows read at once, but for a single one: the notes of a repository and the report of a task may be large.
 const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
-/// Which texts of a column.
+/// A choice among the texts of a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Texts {
     /// All.
     #[default]
     Any,
-    /// These.
+    /// The texts in this list.
     OneOf(Vec<String>),
     /// Those that start so.
     StartingWith(String),
 }
 
-/// Which of the rows that were found.
+/// A part of the rows that were found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Window {
     /// Leave out this many from the start.
     pub skip: u64,
-    /// At most this many.
+    /// The most rows.
     pub limit: Option<u64>,
 }
 
-/// Which distributors.
+/// A choice of distributors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DistributorListing {
     /// Only those of these repositories.
@@ -54,7 +54,7 @@ pub struct DistributorListing {
     pub types: Texts,
 }
 
-/// Which tasks.
+/// A choice of tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskListing {
     /// Only these.
@@ -284,7 +284,7 @@ where
     }))
 }
 
-/// Where a listing is.
+/// The position of a listing.
 struct Cursor<K, S, R> {
     store: Store,
     columns: Columns,

@@ -32,7 +32,7 @@ const MIGRATIONS: [&str; 17] = [
 /// The schema this program knows.
 pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;
 
-/// Whoever migrates a PostgreSQL database holds this lock ("pith" in ASCII).
+/// The lock of whoever migrates a PostgreSQL database ("pith" in ASCII).
 const LOCK: i64 = 0x7069_7468;
 
 /// Applies what is missing. Safe with several processes at once, harmless when there is nothing to do.

@@ -1,4 +1,4 @@
-//! Who may do what, and changes of users, roles and permissions, which belong together
+//! People and their rights, and changes of users, roles and permissions, which belong together
 //! (pulp2/people#rights, pulp2/people#permissions).
 
 use pith_core::{ObjectId, Operation};
@@ -8,7 +8,7 @@ use crate::dialect::{Sql, sql};
 use crate::migrate::advisory_lock;
 use crate::{Result, Store, StoreError, Tx};
 
-/// Whoever changes users, roles or permissions in a PostgreSQL database holds this lock ("peop" in ASCII).
+/// The lock of whoever changes users, roles or permissions in a PostgreSQL database ("peop" in ASCII).
 const LOCK: i64 = 0x7065_6f70;
 
 /// The rights that people have on one resource.

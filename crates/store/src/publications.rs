@@ -16,15 +16,15 @@ use crate::{Result, Store, StoreError, Tx};
 pub struct Publication {
     /// Its id.
     pub id: Uuid,
-    /// Whose content.
+    /// The repository whose content it is.
     pub repo_id: String,
-    /// Which distributor made it.
+    /// The distributor that made it.
     pub distributor_id: String,
     /// The blob that holds the index.
     pub index_blob: Sha256,
     /// The version of the repository it shows.
     pub repo_version: i64,
-    /// When it was committed.
+    /// The time at which it was committed.
     pub created: Timestamp,
     /// Number of paths.
     pub paths: i64,
@@ -37,9 +37,9 @@ pub struct Publication {
 /// A publication to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPublication {
-    /// Whose content.
+    /// The repository whose content it is.
     pub repo_id: String,
-    /// Which distributor made it.
+    /// The distributor that made it.
     pub distributor_id: String,
     /// The blob that holds the index.
     pub index_blob: Sha256,
@@ -57,7 +57,7 @@ pub struct NewPublication {
     pub blobs: Vec<(Sha256, i64)>,
 }
 
-/// Where a publication is to be served.
+/// A place at which a publication is to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMount {
     /// Path without slashes at its ends, for example `pulp/repos/f40`.
@@ -76,9 +76,9 @@ pub struct NewMount {
 pub struct Mount {
     /// Path without slashes at its ends.
     pub prefix: String,
-    /// Whose content.
+    /// The repository whose content it is.
     pub repo_id: String,
-    /// Which distributor serves it.
+    /// The distributor that serves it.
     pub distributor_id: String,
     /// The publication that is served.
     pub publication_id: Uuid,
@@ -90,9 +90,9 @@ pub struct Mount {
     pub https: bool,
     /// The guard of its distributor.
     pub guard: Option<Sha256>,
-    /// When it last changed.
+    /// The time at which it last changed.
     pub updated: Timestamp,
-    /// When a path was last retired below it; nothing is to be had by grace where this is long ago.
+    /// The time at which a path was last retired below it; nothing is to be had by grace where this is long ago.
     pub retired: Option<Timestamp>,
 }
 

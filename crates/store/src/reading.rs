@@ -107,7 +107,7 @@ pub(crate) fn count_json(text: &str) -> Result<()> {
     }
 }
 
-/// Does what reads something that is bounded in another way.
+/// Runs what reads something that is bounded in another way.
 pub(crate) fn uncounted<T>(read: impl FnOnce() -> T) -> T {
     HERE.sync_scope(None, read)
 }

@@ -24,9 +24,9 @@ pub struct Repository {
     pub notes: Document,
     /// Plugin data.
     pub scratchpad: Document,
-    /// When a commit last added a unit.
+    /// The time at which a commit last added a unit.
     pub last_unit_added: Option<Timestamp>,
-    /// When a commit last removed a unit.
+    /// The time at which a commit last removed a unit.
     pub last_unit_removed: Option<Timestamp>,
     /// Number of the newest version of the content; 0 before the first.
     pub version: i64,

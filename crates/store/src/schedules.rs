@@ -64,13 +64,13 @@ pub struct Schedule {
     pub total_run_count: i64,
     /// The number of times that it may still run.
     pub remaining_runs: Option<i64>,
-    /// When it last ran.
+    /// The time at which it last ran.
     pub last_run_at: Option<Timestamp>,
-    /// When somebody last changed it.
+    /// The time at which somebody last changed it.
     pub last_updated: Timestamp,
-    /// When it has to run next; `None` is never. Whoever changes a schedule works it out.
+    /// The time at which it has to run next; `None` is never. Whoever changes a schedule works it out.
     pub due: Option<Timestamp>,
-    /// Who last said what it does; `None` for nobody, or an earlier version of pith that did not note it.
+    /// The user who last said what it does; `None` for nobody, or an earlier version of pith that did not note it.
     pub maker: Option<Maker>,
 }
 

@@ -1,4 +1,4 @@
-//! Where the files of units can be had: the catalog of deferred downloads (pulp2/deferred-files).
+//! The sources of units' files: the catalog of deferred downloads (pulp2/deferred-files).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use crate::unit_changes;
 use crate::value::{Row, Value};
 use crate::{Result, Store};
 
-/// Where one file can be had, through the importer of one repository. Secrets are not in here: they stay with the
+/// A place where one file can be had, through the importer of one repository. Secrets are not in here: they stay with the
 /// importer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSource {
@@ -91,7 +91,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Where a file of a unit can be had, what was noted last first, and what needs no importer at the end.
+    /// Returns where a file of a unit can be had: what was noted last comes first, what needs no importer at the end.
     ///
     /// # Errors
     /// When the database fails.
@@ -272,7 +272,7 @@ pub struct Alternate {
     pub key_digest: Sha256,
     /// The content source.
     pub source_id: String,
-    /// Where it has the file.
+    /// The URL at which it has the file.
     pub url: String,
 }
 

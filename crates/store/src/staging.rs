@@ -286,7 +286,7 @@ impl TaskStore {
             .collect()
     }
 
-    /// These fields of what the task has staged of a type to add (or to remove), by id, a page at a time.
+    /// Returns fields of what the task has staged of a type to add (or to remove), by id, a page at a time.
     ///
     /// # Errors
     /// [`StoreError::BadName`] for an impossible field; when the database fails.

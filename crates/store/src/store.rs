@@ -28,7 +28,7 @@ pub type BatchStream<T> = BoxStream<'static, Result<Vec<T>>>;
 /// The PostgreSQL channel on which processes wake each other.
 const CHANNEL: &str = "pith_wake";
 
-/// Which database is underneath.
+/// The database underneath.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     /// One file, one process.
@@ -164,7 +164,7 @@ impl Drop for Inner {
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
-    /// Whose writes these are: see [`crate::fence`].
+    /// The attempt whose writes these are: see [`crate::fence`].
     fence: Option<Fence>,
     /// Everything goes into this transaction.
     within: Option<Arc<Within>>,
@@ -205,7 +205,7 @@ impl Store {
         })
     }
 
-    /// Which database is underneath.
+    /// The database underneath.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.inner.db.engine()
@@ -229,7 +229,7 @@ impl Store {
         Ok(tx)
     }
 
-    /// As [`Store::begin`], for statements that look at the fence themselves.
+    /// Does what [`Store::begin`] does, for statements that look at the fence themselves.
     pub(crate) async fn begin_unfenced(&self) -> Result<Tx> {
         let inner = match &self.within {
             Some(within) => {

@@ -35,7 +35,7 @@ impl Store {
         self.gather(query.build(), task).await
     }
 
-    /// These tasks, of those there are, oldest first.
+    /// Returns these tasks, of those there are, oldest first.
     ///
     /// # Errors
     /// When the database fails.

@@ -22,25 +22,25 @@ pub struct Task {
     pub id: TaskId,
     /// `_id` on the wire.
     pub oid: ObjectId,
-    /// Which code runs it.
+    /// The task type, which says what code runs it.
     pub kind: String,
     /// Its arguments, typed by the kind; with secrets in them only for whoever runs it.
     pub args: Value,
-    /// Where it is in its life.
+    /// Its state.
     pub state: TaskState,
     /// Tags, in the order given.
     pub tags: Vec<String>,
-    /// Who runs it.
+    /// The worker that runs it.
     pub worker: Option<String>,
     /// The task group it belongs to.
     pub group: Option<Uuid>,
     /// Its place in the queue; grows with each task.
     pub seq: i64,
-    /// When it was queued.
+    /// The time at which it was queued.
     pub created: Timestamp,
-    /// When it started.
+    /// The time at which it started.
     pub started: Option<Timestamp>,
-    /// When it ended.
+    /// The time at which it ended.
     pub finished: Option<Timestamp>,
     /// Last sign of life of its worker.
     pub heartbeat: Option<Timestamp>,
@@ -48,9 +48,9 @@ pub struct Task {
     pub progress: Value,
     /// Its answer; null until then.
     pub result: Value,
-    /// Why it failed, or partly failed.
+    /// The reason why it failed, or partly failed.
     pub error: Option<Value>,
-    /// For the log.
+    /// A text for the log.
     pub traceback: Option<String>,
     /// Tasks it queued.
     pub spawned: Vec<TaskId>,
@@ -76,7 +76,7 @@ impl Task {
 pub struct NewTask {
     /// Its id.
     pub id: TaskId,
-    /// Which code runs it.
+    /// The task type, which says what code runs it.
     pub kind: String,
     /// Its arguments.
     pub args: Value,
@@ -100,11 +100,11 @@ pub enum TaskOutcome {
         /// Tasks it queued.
         spawned: Vec<TaskId>,
     },
-    /// With an error.
+    /// The task ended with an error.
     Error {
         /// Pulp's error details.
         detail: Option<Value>,
-        /// For the log.
+        /// A text for the log.
         traceback: Option<String>,
     },
     /// Stopped because somebody asked.
@@ -172,8 +172,8 @@ pub(crate) fn task(row: &Row) -> Result<Task> {
     })
 }
 
-/// Whoever queues a task on PostgreSQL holds this lock until the commit. Places in the queue are then given out in
-/// the order of commits: without it a task could appear *before* one that already runs, and run beside it.
+/// The lock of whoever queues a task on PostgreSQL, held until the commit. Places in the queue are then given out in the order of
+/// commits: without it a task could appear *before* one that already runs, and run beside it.
 const QUEUE_LOCK: i64 = 0x7069_7469;
 
 /// True when nothing earlier stands in the way of the waiting task `t`. Rows of `task_resources` are there from the
@@ -370,7 +370,7 @@ impl Store {
         self.task_claim_but(worker, &[], now).await
     }
 
-    /// As [`Self::task_claim`], for a worker that leaves tasks of these kinds to others.
+    /// Does what [`Self::task_claim`] does, for a worker that leaves tasks of these kinds to others.
     ///
     /// # Errors
     /// When the database fails.

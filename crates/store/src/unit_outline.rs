@@ -23,7 +23,7 @@ struct Line {
     blob: Option<Sha256>,
     size: Option<i64>,
     downloaded: bool,
-    /// Where its fields end in the text of the page.
+    /// The position at which its fields end in the text of the page.
     end: usize,
 }
 
@@ -146,7 +146,7 @@ impl Outline {
     }
 }
 
-/// Which units an outline is made of.
+/// The units that an outline is made of.
 struct Wanted<'a> {
     store: &'a Store,
     type_id: &'a str,
@@ -297,7 +297,7 @@ impl Store {
         )))
     }
 
-    /// These units with the fields of their documents and the parts asked for, in the order of `ids`; those that are gone
+    /// Returns these units with the fields of their documents and the parts asked for, in the order of `ids`; those that are gone
     /// are left out.
     ///
     /// # Errors
@@ -335,7 +335,7 @@ fn place(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Where the stream of an outline is.
+/// The position of the stream of an outline.
 enum Progress<F> {
     Begin(F),
     Under(Outline),

@@ -52,12 +52,12 @@ pub(crate) enum AsOf {
 pub(crate) struct Hit {
     pub(crate) id: UnitId,
     pub(crate) type_id: Arc<str>,
-    /// When it was associated and when that was last refreshed, in the database's microseconds.
+    /// The times of the association and of its last refresh, in the database's microseconds.
     pub(crate) times: Option<(i64, i64)>,
 }
 
 impl Hit {
-    /// When it was associated, and when that was last refreshed.
+    /// Reads the times of the association and of its last refresh.
     pub(crate) fn association(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         match self.times {
             Some((created, updated)) => Ok((Some(timestamp(created)?), Some(timestamp(updated)?))),
@@ -66,14 +66,14 @@ impl Hit {
     }
 }
 
-/// Where units are looked for.
+/// The place where units are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     /// Everywhere.
     All,
-    /// In a repository.
+    /// A repository.
     Repo,
-    /// In a repository, less what a task removes.
+    /// A repository, less what a task removes.
     Kept,
     /// Among what a task adds to a repository.
     Added,

@@ -24,7 +24,7 @@ use read::{Read, Sizes, UNIT_COLUMNS, join_parts, unit_columns, unit_of};
 /// Ids bound to one statement: SQLite allows 32,766 values.
 const MOST_IDS: usize = 30_000;
 
-/// Where a stream is.
+/// The position of a stream.
 #[derive(Debug)]
 struct Cursor<D> {
     store: Store,
@@ -287,7 +287,7 @@ impl<D: FromRow> Cursor<D> {
         Ok(None)
     }
 
-    /// At most `wanted` units of one type in the order of their ids, less those to skip.
+    /// Reads at most `wanted` units of one type in the order of their ids, less those to skip.
     async fn page(&self, scope: Scope<'_>, wanted: u64) -> Result<Page<D>> {
         let mut select = self.plan.select(&self.store, scope);
         select.push(" ORDER BY 1").limit(wanted);

@@ -51,7 +51,7 @@ pub struct NewUnit {
     pub key_digest: Sha256,
     /// Digest of what is said of the unit; unique in type, key and site.
     pub said: Sha256,
-    /// Where its file comes from: units of one site share files. All zero when it was uploaded or there is none.
+    /// The site that its file comes from: units of one site share files. All zero when it was uploaded or there is none.
     pub site: Sha256,
     /// The document that the REST API shows.
     pub doc: Document,
@@ -81,7 +81,7 @@ pub struct KnownUnit {
     pub id: UnitId,
     /// Digest of what is said of it.
     pub said: Sha256,
-    /// Where its file comes from.
+    /// The site that its file comes from.
     pub site: Sha256,
     /// Is true when the repository will have it as things stand: it has it now, or the task has staged it.
     pub own: bool,
@@ -111,9 +111,9 @@ pub struct RawDocument(pub String);
 pub struct StreamedUnit<D = Document> {
     /// The unit; `doc` holds only the asked fields when [`UnitQuery::fields`] names some.
     pub unit: Unit<D>,
-    /// When the association was made; `None` unless a repository was asked for.
+    /// The time at which the association was made; `None` unless a repository was asked for.
     pub created: Option<Timestamp>,
-    /// When the association was last refreshed; `None` unless a repository was asked for.
+    /// The time at which the association was last refreshed; `None` unless a repository was asked for.
     pub updated: Option<Timestamp>,
     /// `_id` of the association.
     pub association: Option<pith_core::ObjectId>,
@@ -121,7 +121,7 @@ pub struct StreamedUnit<D = Document> {
     pub parts: Vec<Part>,
 }
 
-/// Which units, in which order, how much of them.
+/// A question for units: which of them, in which order, how much of each.
 #[derive(Debug, Clone, Default)]
 pub struct UnitQuery<'a> {
     /// The types; none means every type.
@@ -138,7 +138,7 @@ pub struct UnitQuery<'a> {
     /// Fields to sort by, each with whether to descend. Missing comes first, then numbers and booleans, then text by
     /// bytes; equal ones by type and id. None means by type and id.
     pub sort: Vec<(&'a str, bool)>,
-    /// At most this many.
+    /// The most units.
     pub limit: Option<u64>,
     /// Leave out this many from the start.
     pub skip: u64,
@@ -358,7 +358,7 @@ impl Store {
         Ok(unit_stream::stream(self.clone(), Plan::new(query, None)?))
     }
 
-    /// As [`Store::units_stream`], with whole documents as text; [`UnitQuery::fields`] is left aside.
+    /// Does what [`Store::units_stream`] does, with whole documents as text; [`UnitQuery::fields`] is left aside.
     ///
     /// # Errors
     /// As [`Store::units_stream`].

@@ -12,7 +12,7 @@ use crate::{Result, Store};
 pub struct Upload {
     /// `upload_id` on the wire.
     pub id: Uuid,
-    /// When it was made.
+    /// The time at which it was made.
     pub created: Timestamp,
     /// Bytes so far.
     pub size: i64,

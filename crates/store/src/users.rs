@@ -21,7 +21,7 @@ pub struct User {
     pub name: Option<String>,
     /// Hash of the password; `None` for users who have none and can only be acted for.
     pub password_hash: Option<String>,
-    /// When the password became what it is.
+    /// The time at which the password became what it is.
     pub password_changed: Timestamp,
     /// Role ids.
     pub roles: Vec<String>,

@@ -7,7 +7,7 @@ use crate::migrate::advisory_lock;
 use crate::store::{Held, Within};
 use crate::{Result, Store, StoreError};
 
-/// Whoever gives distributors their settings in a PostgreSQL database holds this lock ("dist" in ASCII).
+/// The lock of whoever gives distributors their settings in a PostgreSQL database ("dist" in ASCII).
 const DISTRIBUTORS: i64 = 0x6469_7374;
 
 /// Every method of the store that is called on it reads and writes in this one transaction, and [`WholeTx::commit`] makes

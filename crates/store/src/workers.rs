@@ -10,9 +10,9 @@ use crate::{Result, Store};
 pub struct Worker {
     /// `reserved_resource_worker-<N>@<host>` and the like.
     pub name: String,
-    /// When it first said something.
+    /// The time at which it first said something.
     pub started: Timestamp,
-    /// When it last said something.
+    /// The time at which it last said something.
     pub heartbeat: Timestamp,
 }
 

@@ -61,7 +61,7 @@ pub struct ServerIdentity {
     pub chain: Vec<CertificateDer<'static>>,
     /// Its key.
     pub key: PrivateKeyDer<'static>,
-    /// When it runs out.
+    /// The time at which it runs out.
     pub not_after: Timestamp,
 }
 

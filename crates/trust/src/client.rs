@@ -17,7 +17,7 @@ use crate::{Entitlement, Guard, Refusal};
 pub struct ClientCertificate {
     /// `CN` of the subject.
     pub common_name: String,
-    /// From when on it counts.
+    /// The time from which on it counts.
     pub not_before: Timestamp,
     /// Until when it counts.
     pub not_after: Timestamp,

@@ -37,7 +37,7 @@ pub(crate) type GuardId = [u8; 32];
 /// The reason why a client may not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It showed no certificate.
+    /// The client showed no certificate.
     #[error("no client certificate was shown")]
     NoCertificate,
     /// Its certificates are too many, or cannot be read.
@@ -51,7 +51,7 @@ pub enum Refusal {
     /// The certificate says nothing of what it opens.
     #[error("the client's certificate has no entitlement that can be read")]
     NoEntitlement,
-    /// It opens other paths.
+    /// The certificate opens other paths.
     #[error("the client's certificate does not open this path")]
     OtherPath,
 }
@@ -69,7 +69,7 @@ fn identity(context: Context) -> GuardId {
 /// The parts of a client's chain that guards look at first, read once.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    /// When each of its certificates ends, in seconds since 1970.
+    /// The times at which its certificates end, in seconds since 1970.
     ends: Vec<i64>,
     /// The names of those who are said to have signed them.
     issuers: Vec<Box<[u8]>>,
@@ -103,7 +103,7 @@ fn read(chain: &[CertificateDer<'static>]) -> Result<Vec<Certificate>, Refusal> 
     read.collect::<Option<_>>().ok_or(Refusal::Unreadable)
 }
 
-/// Who may read: those whose certificates lead to one of these authorities.
+/// The clients who may read: those whose certificates lead to one of these authorities.
 #[derive(Clone)]
 pub struct Guard {
     id: GuardId,

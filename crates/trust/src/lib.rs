@@ -18,7 +18,7 @@ pub use guard::{Entitlement, Guard, Refusal, RevocationLists};
 pub use sealing::SealingKey;
 pub use subject::Subject;
 
-/// Why a certificate cannot be made or an authority not be used.
+/// The reason why a certificate cannot be made or an authority not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The certificate or key given for the authority cannot be read.

@@ -1,4 +1,4 @@
-//! Who a certificate is for (pulp2/people#certificates).
+//! The subject of a certificate: a user or a consumer (pulp2/people#certificates).
 
 use rcgen::{DistinguishedName, DnType};
 

@@ -8,7 +8,7 @@ use crate::modular::text;
 /// The parts of a name, the most important first.
 pub const PARTS: [&str; 5] = ["name", "epoch", "version", "release", "arch"];
 
-/// Which parts a name leaves out: a bit for each of [`PARTS`].
+/// The parts that a name leaves out: a bit for each of [`PARTS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct LeftOut(u8);
 

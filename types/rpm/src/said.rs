@@ -21,7 +21,7 @@ pub(crate) struct Said {
     pub checksum: String,
     /// Kind, module and stream, and the build as far as it names one; `None` where it names no module.
     subject: Option<[String; 6]>,
-    /// When it was changed, as far as it says so, by digits.
+    /// The time of its last change, as far as it says so, by digits.
     modified: Option<String>,
     origin: Option<Origin>,
 }

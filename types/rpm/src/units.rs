@@ -275,11 +275,11 @@ pub fn module_defaults(
 /// The way in which a document that is only passed on came into its repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// With the feed, which may take it back.
+    /// It came with the feed, which may take it back.
     Feed,
-    /// By an upload: it stays until somebody removes it.
+    /// It came with an upload: it stays until somebody removes it.
     Upload,
-    /// With a copy, and the next one may bring another in its place.
+    /// It came with a copy, and the next one may bring another in its place.
     Copy,
 }
 

@@ -106,7 +106,7 @@ impl Answer {
         Self::array_of(batches, |text, item| write(text, item)).await
     }
 
-    /// As [`Answer::array`], of documents that may be text already.
+    /// Answers as [`Answer::array`] does, with documents that may be text already.
     pub(crate) async fn documents(batches: DocumentStream) -> Result<Self, Error> {
         let one = |text: &mut Vec<u8>, item: &Shown| match item {
             Shown::Document(document) => write(text, document),

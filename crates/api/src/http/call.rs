@@ -15,7 +15,7 @@ use super::credentials::unknown;
 pub(super) enum Payload {
     None,
     Json(Value),
-    /// In a lock, for a body cannot be shared between threads and a call is.
+    /// Bytes as they come; in a lock, because a body cannot be shared between threads and a call is.
     Raw(std::sync::Mutex<axum::body::Body>),
 }
 
@@ -27,12 +27,12 @@ pub(crate) struct Call {
     pub(super) params: Vec<String>,
     pub(crate) query: Option<String>,
     pub(super) payload: Payload,
-    /// Who asks; `None` on routes that are open to everybody.
+    /// The caller; `None` on routes that are open to everybody.
     pub(super) principal: Option<Principal>,
 }
 
 impl Call {
-    /// Who asks.
+    /// The caller.
     ///
     /// # Errors
     /// 401 PLP0025 on a route that is open to everybody: nobody was asked who they are.

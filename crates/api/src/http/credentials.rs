@@ -1,5 +1,5 @@
-//! Who is asking (pulp2/people#credentials). Whether they may is asked in `dispatch`, from what the route
-//! says.
+//! The caller of a request (pulp2/people#credentials). Whether they may do what they ask is decided in `dispatch`, from what the
+//! route says.
 
 use std::net::Ipv4Addr;
 
@@ -87,7 +87,7 @@ pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Pri
     })
 }
 
-/// Where a request comes from, as the listener found out.
+/// The network that a request comes from, as the listener found out.
 pub(super) fn origin(request: &Parts) -> Network {
     let known = request.extensions.get::<Network>();
     known

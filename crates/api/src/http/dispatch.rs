@@ -1,4 +1,4 @@
-//! From request to response: routing, authentication, permission, body, handler, errors, in that order
+//! The way from a request to its response: routing, authentication, permission, body, handler, errors, in that order
 //! (pulp2/conventions#paths, pulp2/conventions#bodies).
 
 use std::panic::AssertUnwindSafe;
@@ -123,14 +123,14 @@ async fn run(
     Ok((answer, Pending::new(turn, memory)))
 }
 
-/// Whoever may ask, and what of the head of their request matters from then on.
+/// A caller who may do what they ask, and what of the head of their request matters from then on.
 struct Admitted {
     principal: Option<Principal>,
     caller: Caller,
     query: Option<String>,
 }
 
-/// Who asks, when they may and there is room for it.
+/// Returns the caller, when they may do this and there is room for it.
 async fn admit(
     shared: &Shared,
     route: &Route,
@@ -152,7 +152,7 @@ async fn admit(
     })
 }
 
-/// Who asks, when the route is not open to everybody.
+/// Returns the caller, when the route is not open to everybody.
 async fn authorize(
     shared: &Shared,
     route: &Route,

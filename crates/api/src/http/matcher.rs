@@ -1,4 +1,4 @@
-//! Which operation a path means.
+//! The operation that a path means.
 
 use std::collections::HashMap;
 

@@ -14,7 +14,7 @@ use crate::routes::{BodyKind, ROUTES, Route};
 
 pub use self::page::page;
 
-/// Where the API is mounted.
+/// The path at which the API is mounted.
 const MOUNT: &str = "/pulp/api/v2";
 /// Names in paths that a reader can picture; the check of the description against a live server makes them real.
 const EXAMPLES: &[(&str, &str)] = &[

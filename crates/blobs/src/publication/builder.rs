@@ -85,7 +85,7 @@ impl PublicationBuilder {
         blocking(move || self.finish_blocking()).await
     }
 
-    /// As [`Self::finish`], for blocking threads.
+    /// Does what [`Self::finish`] does, on a blocking thread.
     ///
     /// # Errors
     /// As [`Self::finish`].

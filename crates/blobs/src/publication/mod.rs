@@ -23,7 +23,7 @@ pub const MAX_INLINE: usize = 64 * 1024;
 /// The thing that a published path shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where the bytes are.
+    /// The place of the bytes.
     pub kind: Kind,
     /// Bytes.
     pub size: u64,
@@ -68,7 +68,7 @@ impl Entry {
         }
     }
 
-    /// As an entry of an index at `path`.
+    /// The entry as it stands in an index at `path`.
     #[must_use]
     pub fn at<'a>(&'a self, path: &'a str) -> EntryRef<'a> {
         let kind = match &self.kind {
@@ -100,7 +100,7 @@ impl Entry {
         }
     }
 
-    /// With headers of its own ([`headers_text`]).
+    /// Gives the entry headers of its own ([`headers_text`]).
     #[must_use]
     pub fn with_headers(mut self, headers: Option<String>) -> Self {
         self.headers = headers;
@@ -108,14 +108,14 @@ impl Entry {
     }
 }
 
-/// Where the bytes of an [`Entry`] are.
+/// The place of the bytes of an [`Entry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// In the store.
+    /// A blob of the store.
     Blob(Sha256),
-    /// In the index itself.
+    /// Bytes in the index itself.
     Inline(Bytes),
-    /// At an upstream, on demand.
+    /// A source at an upstream, read on demand.
     Source {
         /// The unit whose file it is.
         id: [u8; 16],
@@ -131,7 +131,7 @@ pub enum Kind {
 pub struct EntryRef<'a> {
     /// Path within the publication.
     pub path: &'a str,
-    /// Where the bytes are.
+    /// The place of the bytes.
     pub kind: KindRef<'a>,
     /// Bytes.
     pub size: u64,
@@ -141,14 +141,14 @@ pub struct EntryRef<'a> {
     pub headers: Option<&'a str>,
 }
 
-/// As [`Kind`], borrowed.
+/// A [`Kind`], borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KindRef<'a> {
-    /// In the store.
+    /// A blob of the store.
     Blob(Sha256),
-    /// In the index itself.
+    /// Bytes in the index itself.
     Inline(&'a [u8]),
-    /// At an upstream, on demand.
+    /// A source at an upstream, read on demand.
     Source {
         /// The unit whose file it is.
         id: [u8; 16],

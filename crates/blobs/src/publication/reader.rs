@@ -239,7 +239,7 @@ impl Publication {
 pub struct Children<'a> {
     index: &'a Publication,
     prefix: String,
-    /// Where the next child begins; `None` before the first.
+    /// The position at which the next child begins; `None` before the first.
     position: Option<usize>,
 }
 

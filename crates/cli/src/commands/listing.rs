@@ -12,7 +12,7 @@ use crate::output::{bent, cell, clean, time};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     head: &'static str,
-    /// Where the value stands: a JSON pointer (RFC 6901).
+    /// The place of the value: a JSON pointer (RFC 6901).
     pointer: &'static str,
     shown: Shown,
 }

@@ -161,13 +161,13 @@ pub trait Prompt: Send {
 
 /// All that a command may touch beside the network.
 pub struct Context {
-    /// Where it writes.
+    /// The output that it writes to.
     pub ui: Ui,
     /// The stored login.
     pub login_file: Option<PathBuf>,
     /// The folder where uploads are remembered that have begun.
     pub state_folder: Option<PathBuf>,
-    /// Who answers questions.
+    /// The person, or the stand-in for one, who answers questions.
     pub prompt: Box<dyn Prompt>,
 }
 
@@ -330,7 +330,7 @@ impl Session<'_> {
         }
     }
 
-    /// As [`Self::is_there`], of the repository that an empty list was asked for.
+    /// Does what [`Self::is_there`] does, for the repository that an empty list was asked for.
     async fn none_of(&self, found: &Value, repo: Option<&str>) -> Result<(), Error> {
         match (repo, found.as_array()) {
             (Some(repo), Some(found)) if found.is_empty() => {

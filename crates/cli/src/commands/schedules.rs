@@ -82,7 +82,7 @@ pub(super) struct OneArgs {
     schedule_id: String,
 }
 
-/// Whose schedules are meant, and its usual id.
+/// The importer or distributor whose schedules are meant, and its usual id.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Owner<'a> {
     /// Syncs by an importer.

@@ -71,7 +71,7 @@ impl Answer {
         }
     }
 
-    /// With a header.
+    /// Adds a header.
     ///
     /// # Errors
     /// 500 for a value that cannot be sent.

@@ -46,7 +46,7 @@ pub struct TaskEnd {
 /// the operation of the REST API asks for which does the same, and refuses whoever has it not: 401 to nobody, 403 to others.
 #[async_trait]
 pub trait RouteContext: Send + Sync {
-    /// Whoever sent the request.
+    /// The sender of the request.
     fn who(&self) -> &Who;
 
     /// Time.

@@ -24,7 +24,7 @@ pub struct Route {
     /// Its path without slashes at its ends: `v2/<name...>/blobs/<digest>`. `<digest>` stands for one segment, `<name...>` for one
     /// or more, once in a path. It lies below one of the family's roots.
     pub path: &'static str,
-    /// Who may come in.
+    /// The callers who may come in.
     pub login: Login,
     /// The body that it takes.
     pub body: BodyKind,
@@ -63,7 +63,7 @@ impl Verb {
     }
 }
 
-/// Who may come in.
+/// The callers who may come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
     /// Everybody. Who tells a login and a password is asked whether they are right.

@@ -21,7 +21,7 @@ pub enum Body {
     Stream(BodyStream),
 }
 
-/// Whoever sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// Nobody that is known.

@@ -7,7 +7,7 @@ pub const FEED: OptionWords = OptionWords::of("feed", const { &[importer("feed")
     .value("URL")
     .help("Address of the repository to mirror");
 
-/// When files are fetched.
+/// The time at which files are fetched.
 pub const DOWNLOAD_POLICY: OptionWords =
     OptionWords::of("download-policy", const { &[importer("download_policy")] })
         .value("POLICY")

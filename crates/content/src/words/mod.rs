@@ -100,7 +100,7 @@ pub struct MirrorWords {
     pub marker: &'static str,
     /// Settings of the distributor that a mirror has, beside `relative_url`.
     pub settings: &'static [(&'static str, bool)],
-    /// Where published repositories appear below the server's root.
+    /// The path below the server's root at which published repositories appear.
     pub below: &'static [&'static str],
     /// Returns what a person pastes on a client machine.
     pub client: fn(&Served<'_>) -> String,

@@ -28,7 +28,7 @@ pub struct OptionWords {
     pub required: bool,
     /// The value when it is not given.
     pub default: Option<&'static str>,
-    /// Where the value goes; nowhere for options of uploads.
+    /// The keys under which the value goes; none for options of uploads.
     pub keys: &'static [Key],
     /// The value that a new repository gets when it is not given.
     pub on_create: Option<OnCreate>,
@@ -172,7 +172,7 @@ pub enum Input {
     Pairs,
     /// `NAME=VALUE`, as often as the option is given and each name once.
     Map {
-        /// Why a name cannot be there twice.
+        /// The reason why a name cannot be there twice.
         once: &'static str,
     },
     /// A file whose text is the value; an empty name removes a setting.
@@ -236,7 +236,7 @@ impl Choice {
 /// A place in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Whose settings.
+    /// The owner of the settings.
     pub owner: Owner,
     /// The key.
     pub name: &'static str,
@@ -244,7 +244,7 @@ pub struct Key {
     pub form: Form,
 }
 
-/// Whose settings.
+/// The owner of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// Those of the importer.

@@ -13,14 +13,14 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// So much work.
+    /// Allows so much work.
     #[must_use]
     pub fn new(most: u64) -> Self {
         let left = Cell::new(most);
         Self { left }
     }
 
-    /// As much work as it takes.
+    /// Allows as much work as it takes.
     #[must_use]
     pub fn unlimited() -> Self {
         Self::new(u64::MAX)

@@ -1,4 +1,4 @@
-//! Does a document fulfil a filter?
+//! The decision whether a document fulfils a filter.
 
 use std::cmp::Ordering;
 
@@ -19,7 +19,7 @@ impl Filter {
         self.matches_within(&Effort::unlimited(), document)
     }
 
-    /// As [`Filter::matches`], for as long as `effort` is not spent.
+    /// Does what [`Filter::matches`] does, for as long as `effort` is not spent.
     #[must_use]
     pub fn matches_within(&self, effort: &Effort, document: &Document) -> bool {
         // What is found out with nothing left does not matter, and is found out at once.

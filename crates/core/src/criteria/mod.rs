@@ -31,13 +31,13 @@ pub use project::project;
 /// Most keys of a sort: as many as the database of Pulp 2 took.
 pub const MAX_SORT_KEYS: usize = 32;
 
-/// Why criteria cannot be used.
+/// The reason why criteria cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CriteriaError {
-    /// These properties have the wrong shape.
+    /// The properties that have the wrong shape.
     #[error("these properties of the criteria cannot be used: {0:?}")]
     Invalid(Vec<String>),
-    /// The filter has the right shape but asks for something that does not exist or is not allowed.
+    /// A filter that has the right shape but asks for something that does not exist or is not allowed.
     #[error("{0}")]
     Filter(String),
 }
@@ -70,15 +70,15 @@ impl From<CriteriaError> for PulpError {
 /// Plain criteria (pulp2/search#criteria).
 #[derive(Debug, Clone, Default)]
 pub struct Criteria {
-    /// Which documents; `None` is all.
+    /// The condition on documents; `None` is all.
     pub filter: Option<Filter>,
-    /// In which order; `None` is the collection's own.
+    /// The order; `None` is the collection's own.
     pub sort: Option<Vec<SortKey>>,
-    /// At most this many.
+    /// The most documents to return.
     pub limit: Option<u64>,
-    /// Without this many of the first.
+    /// The number of documents to leave out first.
     pub skip: u64,
-    /// Only these fields; `None` is all.
+    /// The fields to show; `None` is all.
     pub fields: Option<Vec<String>>,
 }
 
@@ -117,23 +117,23 @@ impl Criteria {
 /// Criteria over what repositories have: conditions on the association and on the unit (pulp2/search#association-criteria).
 #[derive(Debug, Clone, Default)]
 pub struct UnitCriteria {
-    /// Only these types; `None` is all.
+    /// The types to look at; `None` is all.
     pub type_ids: Option<Vec<String>>,
     /// Condition on the association.
     pub association: Option<Filter>,
     /// Condition on the unit.
     pub unit: Option<Filter>,
-    /// Order by the association.
+    /// The order by the association.
     pub association_sort: Vec<SortKey>,
-    /// Order by the unit.
+    /// The order by the unit.
     pub unit_sort: Vec<SortKey>,
-    /// At most this many, over all types.
+    /// The most documents to return, over all types.
     pub limit: Option<u64>,
-    /// Without this many of the first, over all types.
+    /// The number of documents to leave out first, over all types.
     pub skip: u64,
-    /// Only these fields of the association.
+    /// The fields of the association to show.
     pub association_fields: Option<Vec<String>>,
-    /// Only these fields of the unit.
+    /// The fields of the unit to show.
     pub unit_fields: Option<Vec<String>>,
 }
 

@@ -28,11 +28,11 @@ pub struct Pattern {
 pub struct Required {
     /// The text; empty when nothing is known.
     pub text: String,
-    /// It stands at the start.
+    /// Is true when it stands at the start.
     pub at_start: bool,
-    /// It stands at the end.
+    /// Is true when it stands at the end.
     pub at_end: bool,
-    /// Having the text there is all that the expression asks for.
+    /// Is true when having the text there is all that the expression asks for.
     pub whole: bool,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Nearby {
     pub(crate) source_id: String,
     /// Its connections.
     pub(crate) session: Session,
-    /// Where it has the file.
+    /// The URL at which it has the file.
     pub(crate) url: Url,
 }
 
@@ -81,7 +81,7 @@ impl Supply {
         supply
     }
 
-    /// Which of the units are had where, best first.
+    /// Finds which of the units these sources have, and where, best first.
     pub(crate) async fn find(
         &self,
         engine: &Engine,

@@ -36,7 +36,7 @@ pub struct ContentSource {
     settings: BTreeMap<String, String>,
 }
 
-/// Why a section describes no content source.
+/// The reason why a section describes no content source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Invalid {
     #[error("line {0} is neither a section, nor 'name: value', nor a continuation")]

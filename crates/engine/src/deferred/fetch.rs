@@ -82,8 +82,8 @@ async fn here(engine: &Arc<Engine>, file: &UnitFile) -> Result<Option<Hashed>, U
     }))
 }
 
-/// Where to ask, in this order: alternate content sources, then the feed of the repository that is read, then others', the one
-/// synced last first. Those can be anybody's, so they are asked only when it can be told whether what they send is the file.
+/// The places to ask, in this order: alternate content sources, then the feed of the repository that is read, then others', the
+/// one synced last first. Those can be anybody's, so they are asked only when it can be told whether what they send is the file.
 async fn ways(
     engine: &Arc<Engine>,
     repo_id: &str,

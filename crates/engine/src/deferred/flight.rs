@@ -25,7 +25,8 @@ pub(super) struct State {
     pub(super) written: u64,
     /// Nothing more of it is read before all of it is verified.
     pub(super) is_held: bool,
-    /// Where a later attempt brought other bytes than those that were there: who has read beyond is to be cut off.
+    /// The positions at which a later attempt brought other bytes than those that were there: whoever has read beyond one is cut
+    /// off.
     pub(super) breaks: Vec<u64>,
     /// All bytes are here and are what was promised, or there is nothing more to hope for.
     verified: Option<Result<Hashed, Unavailable>>,
@@ -37,7 +38,7 @@ pub(super) struct State {
 pub(super) enum Started {
     /// The file was in the store.
     Here(Hashed),
-    /// So many bytes are coming.
+    /// The number of bytes that are coming.
     Coming(u64),
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Deferred {
     pub(crate) sessions: Sessions,
 }
 
-/// Why a file that is not here cannot be had either.
+/// The reason why a file that is not here cannot be had either.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// Nobody knows where it is, or the upstream does not have it any more.
@@ -53,7 +53,7 @@ pub enum Unavailable {
     /// The upstream does not answer in time.
     #[error("its upstream does not answer in time: {0}")]
     Timeout(String),
-    /// There is no room for it, or the disk fails.
+    /// The file cannot be kept: there is no room, or the disk fails.
     #[error("it cannot be stored here: {0}")]
     Unstored(String),
     /// Something of our own failed.
@@ -110,9 +110,9 @@ impl From<FetchError> for Unavailable {
 
 /// A unit's file, wherever it is.
 pub enum DeferredFile {
-    /// In the store.
+    /// The file is in the store.
     Here(Hashed),
-    /// On its way.
+    /// The file is on its way.
     Coming(Coming),
 }
 

@@ -1,4 +1,4 @@
-//! Where a flight's bytes go: a scratch file that others read meanwhile.
+//! The sink of a flight's bytes: a scratch file that others read meanwhile.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +18,7 @@ pub(super) struct FlightSink<'a> {
     blobs: &'a Blobs,
     flight: &'a Flight,
     spool: Option<(SpoolFile, Arc<File>)>,
-    /// Where the next bytes belong.
+    /// The position of the next bytes.
     at: u64,
     /// Bytes that are there.
     filled: u64,

@@ -148,11 +148,11 @@ impl Sink for BlobSink {
 
 /// Downloads documents for a type into scratch files.
 pub(crate) struct Documents<'a> {
-    /// Where scratch files and blobs are.
+    /// The store of scratch files and blobs.
     pub(crate) blobs: &'a Blobs,
     /// The connections.
     pub(crate) session: &'a Session,
-    /// Where to note what had to be bent.
+    /// The notes of what had to be bent.
     pub(crate) bent: &'a Bent,
 }
 

@@ -204,8 +204,8 @@ impl Ended<'_> {
     }
 }
 
-/// Why nothing needs to be done (pulp2/sync-and-publish#publish): nothing of what the publication now served was made from
-/// has changed, and it is served where it should be. Beside that the rules of Pulp hold, which look at times.
+/// Returns why nothing needs to be done (pulp2/sync-and-publish#skipped-publishes): nothing of what the publication now served
+/// was made from has changed, and it is served where it should be. Besides, the rules of Pulp hold, which look at times.
 async fn skip_reason(
     run: &Run,
     distributor: &Distributor,

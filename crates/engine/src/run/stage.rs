@@ -40,7 +40,7 @@ const HERE: Sha256 = Sha256([0; 32]);
 const QUEUE: usize = 100;
 /// Units on their way take so many KiB at most; a heavier one goes alone.
 const ROOM: usize = 24 << 10;
-/// When files come.
+/// The time at which files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// During the sync.
@@ -55,9 +55,9 @@ pub(super) struct Moving {
     pub(super) key_digest: Sha256,
     /// The digest of what is said of it.
     pub(super) said: Sha256,
-    /// Where its file comes from.
+    /// The site that its file comes from.
     pub(super) site: Sha256,
-    /// Where its file can be had later.
+    /// The source of its file later on.
     pub(super) entry: Option<FileSource>,
     pub(super) file_backed: bool,
     /// Is true when the key names a digest of the file: units of one key have one file.
@@ -80,7 +80,7 @@ pub(super) struct Shared {
     pub(super) store: TaskStore,
     /// The repository whose content it is.
     repo: String,
-    /// Where files are downloaded from.
+    /// The site that files are downloaded from.
     site: Sha256,
     /// Notes where files can be had.
     catalog: Cataloger,
@@ -136,15 +136,15 @@ pub(crate) struct Plan<'a> {
     pub(crate) store: TaskStore,
     /// The repository whose content it is.
     pub(crate) repo: &'a str,
-    /// Where files are downloaded from.
+    /// The site that files are downloaded from.
     pub(crate) site: Sha256,
-    /// When files come.
+    /// The time at which files come.
     pub(crate) policy: Policy,
     /// Downloads at once.
     pub(crate) downloads: usize,
     /// The importer's connections.
     pub(crate) session: &'a Session,
-    /// Where to note what had to be bent.
+    /// The notes of what had to be bent.
     pub(crate) bent: &'a Bent,
     /// Notes where files can be had.
     pub(crate) catalog: Cataloger,
@@ -389,7 +389,7 @@ impl Stages {
         Ok(())
     }
 
-    /// When the files of a type come.
+    /// The time at which the files of a type come.
     fn policy_of(&self, type_id: &str) -> Policy {
         let kind = self.shared.engine.registry.unit_type(type_id);
         match kind.is_some_and(|kind| kind.always_downloaded) {
@@ -454,7 +454,7 @@ impl Stages {
 }
 
 impl Moving {
-    /// Where the file of the unit, which has this id now, can be had later.
+    /// Returns where the file of the unit, which has this id now, can be had later.
     pub(super) fn entry_of(&self, id: UnitId) -> Option<FileSource> {
         let entry = self.entry.clone()?;
         Some(FileSource { unit: id, ..entry })

@@ -31,7 +31,7 @@ pub(crate) fn present(store: &Store, repo: &str, select: &Select) -> Result<Unit
     Ok(converted(stream, select.parts))
 }
 
-/// As [`present`], for a request: what is read counts as its memory.
+/// Does what [`present`] does, for a request: what is read counts as its memory.
 pub(crate) fn counted(store: &Store, repo: &str, select: &Select) -> Result<UnitStream, Error> {
     let stream = store.units_stream(&query(Some(repo), select))?;
     Ok(read(stream, select.parts))

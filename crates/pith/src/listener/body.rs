@@ -19,7 +19,7 @@ pub(super) struct Sent {
     body: Incoming,
     connection: Arc<Connection>,
     is_waited_for: bool,
-    /// There may be more of it.
+    /// Is true when there may be more of it.
     is_open: bool,
 }
 

@@ -17,13 +17,13 @@ pub(super) struct Connection {
     /// The client's network; `None` for a proxy, behind which there are many.
     pub(super) network: Option<Network>,
     accepted: Instant,
-    /// It has sent a request of HTTP/2.
+    /// Is true once it has sent a request of HTTP/2.
     pub(super) is_http2: AtomicBool,
     /// Requests whose heads have come.
     heads: AtomicU64,
     /// Requests that are not answered to the end.
     open: AtomicUsize,
-    /// When the last request was answered, in milliseconds after `accepted`.
+    /// The time at which the last request was answered, in milliseconds after `accepted`.
     quiet: AtomicU64,
     /// Bytes that came and wait to be read.
     pub(super) unread: Unread,

@@ -143,7 +143,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Whoever is at the other end of a connection, and what they talk to.
+/// The other end of a connection, and what it talks to.
 #[derive(Clone)]
 struct Caller {
     app: Router,

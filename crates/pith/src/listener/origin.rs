@@ -1,4 +1,4 @@
-//! Where requests come from when proxies are in front.
+//! The origin of requests when proxies are in front.
 
 use std::net::IpAddr;
 use std::sync::Arc;

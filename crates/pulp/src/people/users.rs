@@ -59,8 +59,8 @@ fn after(now: Timestamp) -> Timestamp {
     next.unwrap_or(now)
 }
 
-/// When a password counts as changed `now` that last counted as changed at `last`: later than both. A certificate of the
-/// password before is never dated before `last`, which may lie ahead of `now`.
+/// The time of change to note for a password that is changed `now` and counted as last changed at `last`: later than both. A
+/// certificate of the password before is never dated before `last`, which may lie ahead of `now`.
 pub(super) fn changed(now: Timestamp, last: Timestamp) -> Timestamp {
     after(now.max(last))
 }

@@ -177,7 +177,7 @@ fn fulfils(effort: &Effort, criteria: &Criteria, facts: &Document) -> bool {
     filter.is_none_or(|filter| filter.matches_within(effort, facts))
 }
 
-/// As [`select`], of what comes in batches; `window` is what the database did of skip and limit already.
+/// Does what [`select`] does, for what comes in batches; `window` is what the database did of skip and limit already.
 pub(super) async fn select_stream<T>(
     searching: &Searching,
     batches: BatchStream<T>,
@@ -195,7 +195,7 @@ pub(super) async fn select_stream<T>(
     .await
 }
 
-/// As [`select_stream`], with what tells the hits.
+/// Does what [`select_stream`] does, with what tells the hits.
 async fn select_judged<T>(
     searching: &Searching,
     mut batches: BatchStream<T>,

@@ -126,7 +126,7 @@ pub(super) fn at_once<T>(
     }
 }
 
-/// Does `work` that may take long. The other tasks of the thread move elsewhere meanwhile, where there is an elsewhere.
+/// Runs `work` that may take long. The other tasks of the thread move elsewhere meanwhile, where there is an elsewhere.
 fn at_length<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => block_in_place(work),

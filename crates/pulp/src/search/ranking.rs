@@ -69,7 +69,7 @@ impl<T> Ranking<T> {
         self.offer_of(values, item, 0);
     }
 
-    /// As [`Ranking::offer`], of an item of so many bytes.
+    /// Does what [`Ranking::offer`] does, for an item of so many bytes.
     pub fn offer_of(&mut self, values: Vec<Value>, item: T, bytes: usize) {
         if self.is_over {
             return;

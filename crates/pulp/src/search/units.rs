@@ -24,9 +24,9 @@ pub type DocumentStream = BoxStream<'static, Result<Vec<Shown>, Error>>;
 /// A document of an answer.
 #[derive(Debug)]
 pub enum Shown {
-    /// As a tree.
+    /// A tree.
     Document(Document),
-    /// As JSON text.
+    /// JSON text.
     Text(String),
 }
 
@@ -37,7 +37,7 @@ const MOST_NAME: usize = 100;
 /// Units fetched by id at once after a sort.
 const PAGE: usize = 500;
 
-/// Which units a search looks at and how it shows them; owned, so that streams can carry it along.
+/// The units that a search looks at and the way it shows them; owned, so that streams can carry it along.
 pub(super) struct Search {
     pub(super) engine: Arc<Engine>,
     pub(super) type_ids: Vec<String>,
@@ -215,7 +215,7 @@ impl Search {
         })
     }
 
-    /// As [`Search::query`], of any of the store's streams.
+    /// Does what [`Search::query`] does, for any of the store's streams.
     pub(super) fn ask<T>(
         &self,
         type_ids: &[String],

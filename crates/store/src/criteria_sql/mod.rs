@@ -24,9 +24,9 @@ use crate::store::Engine;
 pub enum Held {
     /// Always a plain value: never a list or an object.
     Plain,
-    /// In the stored document, in any form.
+    /// The stored document has it, in any form.
     Anyhow,
-    /// Not in the stored document as filters see it.
+    /// The stored document does not have it as filters see it.
     Elsewhere,
 }
 

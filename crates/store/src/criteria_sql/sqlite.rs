@@ -29,7 +29,7 @@ fn json_path(names: &[String]) -> String {
     format!("'${path}'")
 }
 
-/// Below `json`: the names in `done` lead through objects to where `rest` starts. `depth` names the tables.
+/// Walks on below `json`: the names in `done` lead through objects to where `rest` starts. `depth` names the tables.
 fn walk(out: &mut Sql, json: &str, done: &[String], rest: &[String], depth: usize, test: &Test) {
     let Some((next, rest)) = rest.split_first() else {
         return;

@@ -1,4 +1,4 @@
-//! From the filter's tree to the conditions that SQL can say.
+//! The translation of a filter's tree to the conditions that SQL can say.
 
 use pith_core::UnitId;
 use pith_core::criteria::{self, Comparison, Filter, Kind, Pattern};

@@ -50,7 +50,7 @@ pub(crate) async fn load<D: FromRow>(
     Ok(read.into_iter().filter_map(whole).collect())
 }
 
-/// As [`load`], of the units of some sizes.
+/// Does what [`load`] does, for the units of some sizes.
 pub(super) async fn read<D: FromRow>(
     store: &Store,
     plan: &Plan,

@@ -166,7 +166,7 @@ impl Signatures {
         })
     }
 
-    /// For each whether no other has signed it.
+    /// Tells for each whether no other has signed it.
     ///
     /// # Errors
     /// When some of them have only signed each other.

@@ -11,9 +11,9 @@ use super::payload;
 
 /// The place of all that is told here.
 const NAMESPACE: [u64; 8] = [1, 3, 6, 1, 4, 1, 2312, 9];
-/// Below the namespace: the version of the certificate.
+/// The place of the certificate's version, below the namespace.
 const VERSION: &[u64] = &[6];
-/// Below the namespace: the payload of certificates of version 3.
+/// The place of the payload of certificates of version 3, below the namespace.
 const PAYLOAD: &[u64] = &[7];
 
 /// Mounts of which a connection remembers whether they are open.

@@ -23,7 +23,7 @@ pub struct RevocationLists(Arc<Lists>);
 #[derive(Debug, Default)]
 struct Lists {
     id: GuardId,
-    /// By the name of those who are said to have signed them.
+    /// The lists by the name of those who are said to have signed them.
     by_issuer: HashMap<Box<[u8]>, Vec<List>>,
     bytes: usize,
 }

@@ -14,7 +14,7 @@ const MOST_LOOKED_AT: usize = 64 * 1024;
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct PathGraph {
     words: Vec<Box<str>>,
-    /// For each node its edges: a word and the node behind it.
+    /// The edges of each node: a word and the node behind it.
     nodes: Vec<Vec<(u32, u32)>>,
     /// Is true when `listing` may stand for a variable at the end of a path.
     has_listings: bool,

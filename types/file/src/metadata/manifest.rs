@@ -23,10 +23,10 @@ pub struct Line {
     pub size: u64,
 }
 
-/// Why a manifest cannot be used.
+/// The reason why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// Not three columns, or not CSV.
+    /// A line that has not three columns, or is not CSV.
     #[error("line {line} is not of the form name,sha256,size: {reason}")]
     Form {
         /// The line, from one.

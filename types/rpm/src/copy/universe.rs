@@ -20,7 +20,7 @@ use crate::modular::text;
 use crate::types::RPM;
 use crate::units::FILELISTS;
 
-/// Where a package is: in the destinations, which count as one, or in a source by its number.
+/// The place of a package: the destinations, which count as one, or a source by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     /// A destination.
@@ -203,7 +203,7 @@ impl Universe {
         }
     }
 
-    /// Who satisfies a plain dependency.
+    /// The packages that satisfy a plain dependency.
     pub(super) fn providers(&self, need: &Dependency) -> impl Iterator<Item = u32> {
         let named = self.provides.get(&need.name).into_iter().flatten();
         let bound = need.bound;
@@ -259,7 +259,7 @@ impl Universe {
     }
 }
 
-/// Which sides of a condition count.
+/// The sides of a condition that count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sides {
     /// The truth of what stands before the word.

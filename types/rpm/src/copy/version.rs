@@ -137,7 +137,7 @@ impl Table {
     }
 }
 
-/// Which versions beside the one named.
+/// The relations to the named version that satisfy a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Range {
     less: bool,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const MAX_MEMORY: u64 = 72 << 20;
 /// Largest window of zstd, as a power of two: 64 MiB, eight times that of the highest usual level.
 const MAX_WINDOW_LOG: u32 = 26;
-/// Below this many decompressed bytes the ratio is not looked at.
+/// The number of decompressed bytes below which the ratio is not looked at.
 const RATIO_FREE: u64 = 64 << 20;
 /// Highest ratio of decompressed to compressed bytes above [`RATIO_FREE`].
 const MAX_RATIO: u64 = 400;

@@ -36,7 +36,7 @@ pub struct Group {
     pub default: bool,
     /// Is true when people see it.
     pub user_visible: bool,
-    /// Where it stands in lists.
+    /// The place in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_order: Option<i64>,
     /// The language it is for.
@@ -68,7 +68,7 @@ pub struct Category {
     /// Description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where it stands in lists.
+    /// The place in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_order: Option<i64>,
     /// Its groups.
@@ -101,7 +101,7 @@ pub struct Environment {
     /// Description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where it stands in lists.
+    /// The place in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_order: Option<i64>,
     /// Its groups.

@@ -13,11 +13,11 @@ use super::{MetadataError, header};
 /// The three elements that describe a package in repodata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// For primary.xml.
+    /// The element for primary.xml.
     pub primary: Vec<u8>,
-    /// For filelists.xml.
+    /// The element for filelists.xml.
     pub filelists: Vec<u8>,
-    /// For other.xml.
+    /// The element for other.xml.
     pub other: Vec<u8>,
 }
 

@@ -10,7 +10,7 @@ const MAX_LOCATION: usize = 4096;
 /// Longest `xml:base`, in bytes.
 const MAX_BASE: usize = 2048;
 
-/// Where a document says that a file is.
+/// The place where a document says that a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// A path inside the repository, for names here.

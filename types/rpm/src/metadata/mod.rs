@@ -29,7 +29,7 @@ pub mod writer;
 pub mod xml;
 mod xml_writer;
 
-/// Why a metadata document cannot be used.
+/// The reason why a metadata document cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
     /// The bytes could not be read or decompressed.
@@ -38,7 +38,7 @@ pub enum MetadataError {
     /// Nothing is in it.
     #[error("is empty")]
     Empty,
-    /// Not well-formed XML.
+    /// A document that is not well-formed XML.
     #[error("is not well-formed: {0}")]
     Xml(String),
     /// XML of another kind.
@@ -65,7 +65,7 @@ pub enum MetadataError {
         what: &'static str,
         /// The limit, in the unit of `what`.
         limit: u64,
-        /// So much was found so far.
+        /// The amount that was found so far.
         found: u64,
     },
     /// A path that points outside of the repository.

@@ -47,7 +47,7 @@ pub struct ModuleDefaults {
     pub stream: Option<String>,
     /// Default profiles by stream.
     pub profiles: BTreeMap<String, Vec<String>>,
-    /// When the document was changed, as a number of digits: of several for one module the last counts.
+    /// The time of the document's last change, as a number of digits: of several for one module the last counts.
     pub modified: u64,
 }
 
@@ -74,7 +74,7 @@ pub struct About {
     /// Architecture.
     #[serde(default, deserialize_with = "or_default")]
     pub arch: String,
-    /// When it was changed, as it is written.
+    /// The time of its last change, as it is written.
     #[serde(default, deserialize_with = "or_default")]
     pub modified: String,
 }
@@ -117,7 +117,7 @@ impl<R: BufRead> DocumentStream<R> {
         }
     }
 
-    /// Where it reads from.
+    /// The input that it reads from.
     pub fn input(&self) -> &R {
         &self.input
     }

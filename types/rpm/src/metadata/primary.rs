@@ -104,7 +104,7 @@ impl Package {
         )
     }
 
-    /// Where upstream says that the file is.
+    /// The place where upstream says that the file is.
     #[must_use]
     pub fn location(&self) -> &str {
         let href = || self.href.as_ref().map_or("", RelativePath::as_str);
@@ -118,8 +118,8 @@ impl Package {
     }
 }
 
-/// Where in a published tree a package of this file name is: `Packages/<l>/<filename>`; where the letter would be the dot
-/// that stands for the folder itself, it is left out.
+/// The path in a published tree of a package of this file name: `Packages/<l>/<filename>`; where the letter would be the dot that
+/// stands for the folder itself, it is left out.
 #[must_use]
 pub fn published_path(filename: &str) -> String {
     let first: String = filename

@@ -19,7 +19,7 @@ const MAX_ENTRIES: usize = 1000;
 pub struct Data {
     /// `primary`, `filelists`, `group`, …
     pub kind: String,
-    /// Where the file is, relative to the repository.
+    /// The path of the file, relative to the repository.
     pub href: RelativePath,
     /// The location as it stands, where that is something else.
     pub given: Option<String>,
@@ -27,7 +27,7 @@ pub struct Data {
     pub base: Option<String>,
     /// Digest of the file as stored; `None` when absent or not usable.
     pub checksum: Option<Digest>,
-    /// Why the digest of the file is not usable, when there is one.
+    /// The reason why the digest of the file is not usable, when there is one.
     pub unusable: Option<String>,
     /// Digest of the file unpacked.
     pub open_checksum: Option<Digest>,
@@ -49,7 +49,7 @@ pub struct Repomd {
 }
 
 impl Data {
-    /// Where upstream says that the file is.
+    /// The place where upstream says that the file is.
     #[must_use]
     pub fn location(&self) -> &str {
         self.given.as_deref().unwrap_or(self.href.as_str())
@@ -65,7 +65,7 @@ impl Repomd {
         Self::noting(input, &Bent::default())
     }
 
-    /// As [`Self::read`]; what is left out is noted in `bent`.
+    /// Does what [`Self::read`] does; what is left out is noted in `bent`.
     ///
     /// # Errors
     /// As [`Self::read`].

@@ -17,7 +17,7 @@ use super::{MetadataError, dates, loose};
 pub struct Reference {
     /// Identity, such as a CVE number.
     pub id: Option<String>,
-    /// Where to read it.
+    /// The URL at which it can be read.
     pub href: Option<String>,
     /// `bugzilla`, `cve`, …
     #[serde(rename = "type")]
@@ -64,7 +64,7 @@ pub struct Erratum {
     /// The number of times that it was pushed.
     #[serde(deserialize_with = "loose::as_text")]
     pub pushcount: String,
-    /// Who issued it.
+    /// The issuer.
     #[serde(deserialize_with = "loose::as_text")]
     pub from: String,
     /// Rights.

@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-/// Where a document goes: member by member, each as it is unpacked and as it is packed.
+/// The sink of a document: it gets each member as it is unpacked and as it is packed.
 pub trait Sink {
     /// Takes the next member.
     ///

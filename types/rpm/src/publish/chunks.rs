@@ -19,7 +19,7 @@ const MOST: usize = 512;
 pub struct Placed {
     /// The package.
     pub unit: RepoUnit,
-    /// Where it is published, when that is not where its file name says.
+    /// The path at which it is published, when that is not where its file name says.
     pub moved: Option<RelativePath>,
 }
 

@@ -22,7 +22,7 @@ const READ: usize = 256;
 #[derive(Default)]
 pub struct Builds {
     all: HashSet<ModuleRef>,
-    /// By name and stream, which whoever means some must name.
+    /// The builds by name and stream, which an advisory must name.
     by_stream: HashMap<(String, String), Vec<ModuleRef>>,
 }
 

@@ -31,7 +31,7 @@ use crate::config;
 use crate::metadata::repomd::Repomd;
 use crate::types::YUM_DISTRIBUTOR;
 
-/// Where repositories are served; old clients read the `listing` files there.
+/// The root below which repositories are served; old clients read the `listing` files there.
 pub static ROOT: Root = Root {
     listing: true,
     ..Root::at("pulp/repos")

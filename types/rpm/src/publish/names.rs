@@ -1,4 +1,5 @@
-//! Where files are published. A file name is no identity: upstreams have different files of one name in different folders.
+//! The names under which files are published. A file name is no identity: upstreams have different files of one name in different
+//! folders.
 //!
 //! Of files that want one name, that has it whose package is called so; then the one that came into the repository first; of
 //! those that came together the one with the smaller checksum. So a path stays with its file while others come. The other ones
@@ -19,7 +20,7 @@ use crate::metadata::primary::published_path;
 /// Files that a report names; it counts the others.
 const NAMED: usize = 20;
 
-/// Which of two files comes first where both want one name.
+/// Compares two files that want one name: the one that is less comes first.
 #[must_use]
 pub fn by_arrival(a: &RepoUnit, b: &RepoUnit) -> Ordering {
     let checksums = || text(a, "checksum").cmp(text(b, "checksum"));
@@ -27,7 +28,7 @@ pub fn by_arrival(a: &RepoUnit, b: &RepoUnit) -> Ordering {
     arrival.then_with(checksums).then_with(|| a.id.cmp(&b.id))
 }
 
-/// Which of two packages with one file name comes first.
+/// Compares two packages with one file name: the one that is less comes first.
 #[must_use]
 pub fn by_right(a: &RepoUnit, b: &RepoUnit) -> Ordering {
     let is_another = |unit: &RepoUnit| nevra_file(unit).as_deref() != Some(text(unit, "filename"));
@@ -105,7 +106,7 @@ impl Names {
         )))
     }
 
-    /// Which files were published under another name than their own; `None` when all have theirs.
+    /// Names the files that were published under another name than their own; `None` when all have theirs.
     #[must_use]
     pub fn report(&self) -> Option<String> {
         let named = enumerated(&self.examples, self.moved)?;

@@ -33,9 +33,9 @@ use crate::units::{FILELISTS, OTHER, PRIMARY};
 
 /// The fields that the paths of packages need.
 const PATH: &[&str] = &["filename"];
-/// As [`PATH`], and what advisories name packages by.
+/// The fields of [`PATH`], and what advisories name packages by.
 const PATH_AND_NAME: &[&str] = &["filename", "name", "epoch", "version", "release", "arch"];
-/// As [`PATH_AND_NAME`], and what tells apart files that agree in all of that.
+/// The fields of [`PATH_AND_NAME`], and what tells apart files that agree in all of that.
 const IDENTITY: &[&str] = &[
     "filename",
     "name",
@@ -285,7 +285,7 @@ impl Run<'_> {
         }
     }
 
-    /// These packages with what tells them apart.
+    /// Reads these packages with what tells them apart.
     async fn identified(
         &self,
         type_id: &'static str,
@@ -311,7 +311,7 @@ impl Run<'_> {
         Ok(identified)
     }
 
-    /// Where a package is published, and whether that is another place than its file name says.
+    /// The path at which a package is published, and whether that is another place than its file name says.
     fn path(&mut self, unit: &RepoUnit) -> Result<(RelativePath, bool), ContentError> {
         let own = self.names.own(published_path(text(unit, "filename")))?;
         match own {

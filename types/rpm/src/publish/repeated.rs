@@ -62,7 +62,7 @@ fn start(unit: &RepoUnit) -> Option<u64> {
 /// Files that a report names; it counts the others.
 const NAMED: usize = 20;
 
-/// Which packages were left out because they are published already.
+/// The packages that were left out because they are published already.
 #[derive(Default)]
 pub struct Repeated {
     /// The packages like one that was published first, by that: names and checksums.
@@ -95,7 +95,7 @@ impl Repeated {
         new
     }
 
-    /// As [`Repeated::note`], for files that are told apart by their whole names and checksums.
+    /// Does what [`Repeated::note`] does, for files that are told apart by their whole names and checksums.
     pub fn note_file(&mut self, unit: &RepoUnit, checksum: &str) -> bool {
         let file = self.state.hash_one((text(unit, "filename"), checksum));
         let new = self.files.insert(file);

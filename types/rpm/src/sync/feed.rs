@@ -17,7 +17,7 @@ use crate::metadata::repomd::{self, Data, Repomd};
 
 /// Largest metadata file, in bytes.
 const MAX_METADATA: u64 = 8 << 30;
-/// Where every repository has its index.
+/// The path at which every repository has its index.
 const REPOMD: &str = "repodata/repomd.xml";
 
 /// A repository found behind a feed.
@@ -32,7 +32,7 @@ pub struct Feed {
     bent: Bent,
 }
 
-/// Why repomd.xml of one URL cannot be used.
+/// The reason why repomd.xml of one URL cannot be used.
 enum Unusable {
     Missing(FetchFailure),
     Broken(ContentError),

@@ -119,7 +119,7 @@ impl Mirrors {
         Ok(Self { bases, expected })
     }
 
-    /// Which of the expected versions `repomd` is, 0 being the one that counts; `None` when it is none of them.
+    /// Returns which of the expected versions `repomd` is, 0 being the one that counts; `None` when it is none of them.
     #[must_use]
     pub fn version(&self, repomd: &[u8]) -> Option<usize> {
         if self.expected.is_empty() {

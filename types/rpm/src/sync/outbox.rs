@@ -1,4 +1,4 @@
-//! From a parser on a blocking thread to the engine: units in batches through a short channel, so that memory stays flat
+//! The way from a parser on a blocking thread to the engine: units in batches through a short channel, so that memory stays flat
 //! and parsing runs ahead of saving by a little.
 
 use std::io::{self, BufRead};
@@ -31,7 +31,7 @@ pub struct Batch {
     pub room: Inside,
 }
 
-/// Where a parser puts its units.
+/// The place where a parser puts its units.
 pub struct Outbox {
     tx: mpsc::Sender<Batch>,
     gate: Arc<Gate>,
@@ -43,7 +43,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Where to note what is odd.
+    /// The notes of what is odd.
     pub fn bent(&self) -> &Bent {
         &self.bent
     }

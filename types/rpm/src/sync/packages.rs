@@ -154,7 +154,7 @@ fn side(
 /// Snippets that came before their package.
 struct Spill {
     file: Spool,
-    /// By the hash of the package's pkgid, with which the piece begins.
+    /// The pieces by the hash of the package's pkgid, with which each begins.
     index: HashMap<u64, Piece>,
 }
 
@@ -379,7 +379,7 @@ fn nevra_hash(state: &RandomState, package: &Package) -> u64 {
 /// The versions of one name and architecture, the newest first, each with the hash of its package.
 type Versions = Vec<((Box<str>, Box<str>, Box<str>), u64)>;
 
-/// Which packages are wanted for being among the newest of their name and architecture, or because a module lists them: a
+/// Returns which packages are wanted for being among the newest of their name and architecture, or because a module lists them: a
 /// pass over primary alone.
 fn newest(
     document: impl BufRead,

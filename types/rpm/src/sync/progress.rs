@@ -19,7 +19,7 @@ use crate::types::{DRPM, METADATA_FILE, RPM, SRPM};
 
 /// Failures beyond these are counted, not listed.
 const MAX_DETAILS: usize = 500;
-/// When a sync fails for want of packages, it gives up after this many.
+/// The number of packages after which a sync that fails for want of packages gives up.
 const GIVE_UP: usize = 100;
 
 /// A step of the sync, in the order of the work.
@@ -79,7 +79,7 @@ pub struct Progress {
     bent: Bent,
 }
 
-/// Which digests of packages a sync works out. Every package is checked in any case.
+/// The digests of packages that a sync works out. Every package is checked in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Digests {
     /// Those of the files that come, as far as they cost nothing: SHA-256 beside the one that upstream gives.
@@ -111,7 +111,7 @@ impl Progress {
         }
     }
 
-    /// Not everything of these types that upstream lists could be read: what the repository has of them stays.
+    /// Notes that not everything of these types that upstream lists could be read: what the repository has of them stays.
     pub fn partial(&self, types: &[&'static str]) {
         self.inner.lock().partial.extend(types);
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Where a piece lies.
+/// The place of a piece.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece {
     at: u64,

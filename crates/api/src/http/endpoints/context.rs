@@ -63,7 +63,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Whoever asks, if they may do what this operation of the REST API does.
+    /// Returns the caller, if they may do what this operation of the REST API does.
     fn permit(&self, method: &str, path: &str) -> Result<&Principal, Refusal> {
         let principal = self.principal.as_ref().ok_or_else(unknown)?;
         let matched = self.shared.matcher.find(path);
@@ -73,7 +73,7 @@ impl Context {
         Ok(principal)
     }
 
-    /// As [`Self::permit`], of an operation on a repository, which must be of the family.
+    /// Returns the caller as [`Self::permit`] does, for an operation on a repository, which must be of the family.
     async fn permit_on(&self, repo_id: &str, method: &str, operation: &str) -> Result<(), Refusal> {
         let missing = || Refusal::not_found(format!("there is no repository '{repo_id}'"));
         if repo_id.is_empty() || repo_id.contains('/') {

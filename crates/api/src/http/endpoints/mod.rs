@@ -166,7 +166,7 @@ impl Found {
     }
 }
 
-/// Whoever may come in.
+/// A caller who may come in.
 struct Admitted {
     who: Who,
     principal: Option<Principal>,
