@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::http::{Answer, Call};
 use crate::routes::Operation;
 
-/// The criteria of a body, checked; without any, everything is meant. Null is not nothing: a slip of a script must not
-/// empty a repository.
+/// The criteria of a body, checked; without any, everything is meant. Null is refused: a slip of a script must not empty a
+/// repository.
 fn criteria(body: &mut Document) -> Result<Value, PulpError> {
     let criteria = body.remove("criteria").unwrap_or_else(|| json!({}));
     let mut refused = PulpError::invalid_value(&["criteria"]);

@@ -56,7 +56,7 @@ fn asked(pairs: &[(String, String)]) -> Result<Asked, PulpError> {
     }
 }
 
-/// Entries show whole seconds: one that shows the end asked for belongs to it.
+/// The end of the second of `at`: entries show whole seconds, so one that shows the end asked for is included.
 fn end_of_second(at: Timestamp) -> Timestamp {
     let rest = SignedDuration::from_micros(999_999 - i64::from(at.subsec_microsecond()));
     at.saturating_add(rest).unwrap_or(Timestamp::MAX)

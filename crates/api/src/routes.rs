@@ -89,8 +89,8 @@ pub struct Route {
 }
 
 impl Route {
-    /// The number of segments that name what something is made inside of, where this operation does that: two for an importer
-    /// of `/repositories/<repo>/`.
+    /// The number of segments that name the owner, for an operation that makes something inside of one: two for an importer of
+    /// `/repositories/<repo>/`.
     #[must_use]
     pub fn makes_inside(&self) -> Option<usize> {
         let is_named = |segment: &str| segment.starts_with('<');
@@ -101,7 +101,7 @@ impl Route {
         named.map(|at| at + 1)
     }
 
-    /// Tells whether its body may be long: criteria with long lists, the description of a unit. What is stored of a noun is short.
+    /// Tells whether its body may be long: criteria with long lists, the description of a unit.
     #[must_use]
     pub fn takes_long_bodies(&self) -> bool {
         let ends = [

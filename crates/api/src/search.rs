@@ -14,7 +14,7 @@ fn of_body(body: &mut Document) -> Result<Value, Error> {
     }
 }
 
-/// The criteria of a GET: what is not among `options` is part of them. Texts named in `json` hold JSON.
+/// The criteria of a GET: all parameters but `options`; `filters` and `sort` hold JSON.
 fn of_query(pairs: Vec<(String, String)>, options: &[&str], field: bool) -> Result<Value, Error> {
     let mut criteria = Document::new();
     for (key, value) in pairs {
@@ -67,7 +67,7 @@ pub(crate) fn units(criteria: &Value) -> Result<UnitCriteria, Error> {
     Ok(UnitCriteria::parse(criteria)?)
 }
 
-/// An option beside `criteria`: a text is true when it says so, anything else as Pulp's language saw it.
+/// An option beside `criteria`: the text `true` counts as true, any other value as Python takes it.
 pub(crate) fn option(body: &Document, name: &str) -> bool {
     match body.get(name) {
         None | Some(Value::Null) => false,

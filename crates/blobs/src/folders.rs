@@ -14,8 +14,8 @@ use crate::{Error, Result, paths};
 const TEXT: &str =
     "This file tells pith that the disk of its files is mounted here. Leave it where it is.\n";
 
-/// Makes something in `folder`, which is made again when somebody took it away. The folder that it lies in is not: a disk is
-/// missing then. `store` is the folder of the store when `folder` belongs to one.
+/// Makes something in `folder`, and the folder itself where somebody took it away. Its parent is not made again: where that is
+/// gone, a disk is missing. `store` is the folder of the store when `folder` belongs to one.
 pub(crate) fn within<T>(
     store: Option<&Path>,
     folder: &Path,

@@ -95,7 +95,7 @@ impl LocalStore {
         })
     }
 
-    /// Tells whether the blob is there already; then it also becomes young again in the eyes of garbage collection.
+    /// Tells whether the blob is there already, and makes it young again for garbage collection.
     fn reuse(&self, sha256: &Sha256, size: u64) -> Result<bool> {
         let usable = |metadata: &Metadata| metadata.len() == size && self.is_trusted(metadata);
         if !self.metadata(sha256)?.as_ref().is_some_and(usable) {

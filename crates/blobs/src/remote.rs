@@ -26,7 +26,7 @@ const PART: u64 = 8 * 1024 * 1024;
 const MOST_PARTS: u64 = 9_000;
 /// Parts on their way at the same time.
 const PARALLEL_PARTS: usize = 4;
-/// A request that fails is tried again so often, within this time: whoever waits for an answer is told before they give up.
+/// The retries of a failed request, and the time for them: short enough that a waiting client is told before it gives up.
 const RETRIES: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The object that says that there is an upload.

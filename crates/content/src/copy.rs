@@ -55,9 +55,9 @@ pub trait CopyContext: Send + Sync {
     /// Returns what the destination will hold when this commits.
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// Further sources, each with the destination of what comes from it and the configuration of that one's importer:
-    /// what `additional_repos` says. Nothing of them is selected yet. Where one leads to a destination that another one leads
-    /// to, both see what was noted for it. Everything is committed together.
+    /// The further sources that `additional_repos` names, each with the destination of its units and the configuration of the
+    /// destination's importer. Nothing of them is selected yet. Sources with one destination see what was noted for it.
+    /// Everything is committed together.
     fn additional(&self) -> Vec<&dyn CopyContext>;
 
     /// Adds units of the source to those that come.

@@ -42,7 +42,7 @@ pub struct UnitType {
     /// Fields that are worked out of a unit's file: a known unit that is handed over again, and otherwise stays as it is, gets
     /// what it lacks of them.
     pub learned: &'static [&'static str],
-    /// Fields besides that are no part of what is said of a unit, such as where its file was found: two units that differ in
+    /// Further fields that are no part of what is said of a unit, such as where its file was found: two units that differ in
     /// nothing but these and the learned ones are one.
     pub unsaid: &'static [&'static str],
     /// The part of a unit's file that the rules see when it comes.

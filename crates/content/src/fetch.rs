@@ -61,7 +61,7 @@ impl Fetch {
 pub enum RequestHeader {
     /// The media types that are understood.
     Accept,
-    /// The age that what caches on the way have may be of.
+    /// The age that copies in caches on the way may have.
     CacheControl,
 }
 

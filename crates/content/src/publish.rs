@@ -32,8 +32,8 @@ pub trait Distributor: Send + Sync {
         others: &[OtherDistributor],
     ) -> Result<(), Problems>;
 
-    /// Tells publications of this writer from those of another one, which are never taken for equal: here, what every new
-    /// version of the program changes.
+    /// The version of what this distributor writes: publications of other versions are never taken for equal. By default it
+    /// changes with every version of the program.
     fn format(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
@@ -80,7 +80,7 @@ pub struct Mount {
     pub https: bool,
 }
 
-/// Clients may read that show a certificate of one of these authorities, as far as that opens.
+/// The authorities whose clients may read, as far as their certificates open the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientGuard {
     /// The setting that names them.
@@ -163,9 +163,9 @@ pub trait PublishContext: Send + Sync {
         select: Select,
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
 
-    /// Streams all units of a type in the order of a text: the first of `fields`, which are short. Only these fields of
-    /// the documents and no parts, at a fraction of what [`Self::units`] costs: enough for the entry
-    /// of each, and to know which of them must be read whole, with [`Self::pick`].
+    /// Streams little of all units of a type: these fields, which are short, and no parts, in the order of the first field. It
+    /// costs a fraction of [`Self::units`] and is enough for the entry of each unit, and to know which of them must be read whole
+    /// with [`Self::pick`].
     async fn outline(
         &self,
         type_id: &'static str,
@@ -226,8 +226,8 @@ pub trait PublishContext: Send + Sync {
     fn progress(&self, report: Value);
 }
 
-/// The time of a document that takes the place of one from `served`: a later second, for clients compare seconds, and two
-/// publishes may share one or have a clock between them that was put back.
+/// The time for a document that replaces one from `served`: at least a second later, because clients compare seconds, and two
+/// publishes may fall into one second or have a clock between them that was put back.
 ///
 /// # Errors
 /// When time has come to its end.

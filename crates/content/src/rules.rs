@@ -27,15 +27,15 @@ pub trait UnitRules: fmt::Debug + Send + Sync {
         json_text::push_members(out, &doc);
     }
 
-    /// The [`crate::UnitType::learned`] fields of a unit whose file came without a sync or an upload, which tell themselves:
-    /// `head` is its beginning, `hashed` has the digests that were worked out.
+    /// The [`crate::UnitType::learned`] fields of a unit whose file came on its own, after the sync: `head` is its beginning,
+    /// `hashed` has the digests that were worked out. (A sync or an upload tells these fields itself.)
     fn learn(&self, _head: &[u8], _hashed: &Hashed) -> Document {
         Document::new()
     }
 
-    /// The [`crate::UnitType::learned`] fields that the whole file of a unit tells, which go into its document: asked of types that
-    /// say [`crate::Inspected::Whole`], of each file that comes, by sync, upload or later, on a thread that may block. `file` is at
-    /// its start, `hashed` has its [`crate::UnitType::digests`].
+    /// Reads the [`crate::UnitType::learned`] fields out of the whole file of a unit; they go into its document. Called for types
+    /// that say [`crate::Inspected::Whole`], for each file that comes, by sync, upload or later, on a thread that may block.
+    /// `file` is at its start, `hashed` has its [`crate::UnitType::digests`].
     ///
     /// # Errors
     /// The reason why it is no file of such a unit, which is refused then.
@@ -55,8 +55,8 @@ pub struct Plain;
 
 impl UnitRules for Plain {}
 
-/// A flag that is true of units which other units of the same repository list. The stored document has it of every unit that
-/// may be listed somewhere.
+/// A flag that is true of units which other units of the same repository list. The stored document has the flag for every unit
+/// that may be listed somewhere.
 #[derive(Debug)]
 pub struct Listed {
     /// The field.

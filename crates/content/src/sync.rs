@@ -31,8 +31,8 @@ pub trait Importer: Send + Sync {
     /// The address of the feed and the way to reach it, read from the configuration.
     fn upstream(&self, config: &Config) -> Upstream;
 
-    /// Tells what this importer makes of a feed from what another one made of it, so that a feed that has not changed is
-    /// read again all the same: here, what every new version of the program changes.
+    /// The version of what this importer makes of a feed: a feed that has not changed is read again by another version. By
+    /// default it changes with every version of the program.
     fn format(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
@@ -176,8 +176,8 @@ pub trait SyncContext: Send + Sync {
     /// Downloads a document into a spool file, with the feed's credentials and limits.
     async fn fetch(&self, what: Fetch) -> Result<Fetched, FetchFailure>;
 
-    /// Downloads a document as [`SyncContext::fetch`] does, unless the server has the version that is known. Nothing counts as
-    /// known when [`SyncContext::full_sync_required`] says so: that is for the type to look at.
+    /// Downloads a document as [`SyncContext::fetch`] does, unless the server has the version that is known. The type must not
+    /// name a known version when [`SyncContext::full_sync_required`] says so.
     async fn fetch_unless(&self, what: FetchUnless) -> Result<FetchOutcome, FetchFailure>;
 
     /// Shows progress: the value under the importer's id in the task's `progress_report`. Cheap; written at most
@@ -218,13 +218,13 @@ pub trait SyncContext: Send + Sync {
     ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
 }
 
-/// Told about the units of a [`SyncContext::stage`] call as they come in. Methods are called from many tasks at once
-/// and must be quick.
+/// An observer of the units of a [`SyncContext::stage`] call as they come in. Methods are called from many tasks at once and must
+/// be quick.
 pub trait StageObserver: Send + Sync {
     /// This unit will be downloaded.
     fn queued(&self, _type_id: &str, _size: u64) {}
 
-    /// This unit is already known, with its file if it has one; it will not be downloaded.
+    /// Notes that this unit is already known, with its file if it has one; it will not be downloaded.
     fn known(&self, _type_id: &str) {}
 
     /// Tells whether known units of this type are looked at before they are taken: they are when
@@ -254,8 +254,8 @@ pub trait StageObserver: Send + Sync {
     /// told is not told here too.
     fn digested(&self, _unit: &mut WantedUnit, _hashed: &Hashed) {}
 
-    /// The file of this unit is here and verified. `head` is its beginning, as long as the source asked for, `hashed` has
-    /// its [`StageObserver::digests`]; what the file itself says (a signature, a flag) goes into the document now.
+    /// Looks at the file of this unit, which is here and verified. `head` is its beginning, as long as the source asked for,
+    /// `hashed` has its [`StageObserver::digests`]; what the file itself says (a signature, a flag) goes into the document now.
     ///
     /// # Errors
     /// The unit is dropped, and [`StageObserver::failed`] is told.
@@ -268,14 +268,14 @@ pub trait StageObserver: Send + Sync {
         Ok(())
     }
 
-    /// This unit is saved and its file comes later, because the download policy says so. `size` is what the file will
+    /// Notes that this unit is saved and its file comes later, because the download policy says so. `size` is what the file will
     /// have; neither `queued` nor `done` is told of the unit.
     fn deferred(&self, _type_id: &str, _size: u64) {}
 
     /// This unit is here and saved.
     fn done(&self, _type_id: &str, _size: u64) {}
 
-    /// This unit could not be had.
+    /// Notes that this unit could not be had.
     ///
     /// # Errors
     /// An error ends the sync; `Ok` goes on without the unit.

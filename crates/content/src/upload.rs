@@ -54,8 +54,8 @@ pub trait UploadContext: Send + Sync {
     /// When nothing was uploaded.
     fn open(&self) -> std::io::Result<std::fs::File>;
 
-    /// Puts the uploaded bytes into the blob store, and tells SHA-256, size and the other digests. Before that `check` sees
-    /// these: nothing is left in the store of what it refuses.
+    /// Puts the uploaded bytes into the blob store and returns SHA-256, size and the other digests. `check` sees them first: what
+    /// it refuses never gets into the store.
     async fn store(&self, also: &[Algorithm], check: Check<'_>) -> Result<Hashed, ContentError>;
 
     /// Facts that the whole file tells of a unit of this type, by its [`crate::UnitRules::inspect`]. `hashed` is what

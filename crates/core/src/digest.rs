@@ -138,8 +138,8 @@ impl Digest {
     }
 }
 
-/// The digests that decide whether bytes are those that were meant: of all that are `given` for one thing those of the
-/// strongest algorithm. A weaker one that contradicts it is a mistake of whoever wrote it down.
+/// The digests that decide whether bytes are the right ones: of all that are `given` for one thing, those of the strongest
+/// algorithm. A weaker one that contradicts it is somebody's mistake and does not count.
 pub fn deciding(given: &[Digest]) -> impl Iterator<Item = &Digest> {
     let strongest = given.iter().map(Digest::algorithm).max();
     given

@@ -18,7 +18,7 @@ const NANOS: i128 = 1_000_000_000;
 /// A date with a time, and the offset from UTC if the text has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime {
-    /// The time that a clock on the wall shows.
+    /// The date and time as a local clock shows them.
     pub civil: civil::DateTime,
     /// The distance of that clock from UTC; `None` stands for UTC.
     pub offset: Option<Offset>,
@@ -100,7 +100,7 @@ impl Period {
         (period.years <= 9999 && period.months <= 120_000).then_some(period)
     }
 
-    /// Tells whether it is as long as nothing.
+    /// Tells whether it has no length.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::default()

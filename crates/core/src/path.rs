@@ -63,8 +63,8 @@ impl RelativePath {
         Err(UnsafePath { path, reason })
     }
 
-    /// Checks a text that may say the same in more words: empty and `.` segments are dropped, and `..` takes back the segment
-    /// before it. It still names a file and leads nowhere else.
+    /// Checks a text that may be longer than it must: empty and `.` segments are dropped, and `..` takes back the segment before
+    /// it. It still names a file and leads nowhere else.
     ///
     /// # Errors
     /// As [`Self::new`].

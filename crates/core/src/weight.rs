@@ -24,8 +24,8 @@ pub fn value_weight(value: &Value) -> usize {
     }
 }
 
-/// Bytes of memory that a JSON text needs once it is read, about and rather too many: an object has a table of its own, and each
-/// further value a place in one.
+/// The bytes of memory that a JSON text needs once it is read, estimated rather too high: an object has a table of its own, and
+/// each further value a place in one.
 #[must_use]
 pub fn json_weight(text: &[u8]) -> usize {
     const OBJECT: usize = 600;

@@ -26,7 +26,7 @@ const MAX_ANSWER: usize = 64 << 10;
 const UNAUTHORIZED: ErrorKind = ErrorKind::Denied { status: 401 };
 
 impl Session {
-    /// Sends the request of a hop, with a token where the server asks for one. The answer, and the place at the host.
+    /// Sends the request of a hop, with a token where the server asks for one. Returns the answer and the place at the host.
     pub(crate) async fn ask_hop(
         &self,
         (start, hop): (&Url, &Hop),

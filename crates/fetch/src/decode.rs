@@ -98,7 +98,7 @@ impl Reading {
         })
     }
 
-    /// Turns to the other way after a body did not verify; false when there is none left.
+    /// Switches to the other way of reading after a body did not verify; false when there is none left.
     pub(crate) fn turn(&mut self, kind: &ErrorKind) -> bool {
         let wrong = matches!(
             kind,

@@ -98,8 +98,8 @@ fn is_special(v6: Ipv6Addr) -> bool {
     }
 }
 
-/// Tells whether an address is one of this machine's own, which its services may listen on as on loopback: packets to it would
-/// go out from itself. None is sent.
+/// Tells whether an address is one of this machine's own, on which its services may listen as on loopback: packets to it would go
+/// out from itself. None is sent.
 fn is_own(address: IpAddr) -> bool {
     let any: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

@@ -172,7 +172,7 @@ pub struct FetchError {
     pub message: Box<str>,
     /// The failures of the mirrors tried before this one, in order.
     pub earlier: Vec<FetchError>,
-    /// Is true when whoever reads this is not to learn why: the server is not in the internet.
+    /// Is true when readers are not to learn why it failed: the server is not in the internet.
     pub hushed: bool,
 }
 
@@ -218,7 +218,7 @@ impl FetchError {
         self.kind.retryable()
     }
 
-    /// Takes away what the error tells of the server. What a setting of this one refuses is told all the same.
+    /// Takes away what the error tells of the server. A refusal by a setting of this server is told all the same.
     pub(crate) fn hush(&mut self) {
         self.hushed = !matches!(
             self.kind,

@@ -99,7 +99,7 @@ pub(crate) fn path_of(url: &Url) -> Result<PathBuf, &'static str> {
         .map_err(|()| "the URL is not an absolute path")
 }
 
-/// Opens a regular file below a folder that is allowed and nothing else; a pipe in its place does not make us wait.
+/// Opens a regular file below a folder that is allowed, and nothing else: a pipe in its place must not make the server wait.
 fn open(feeds: &FileFeeds, path: &Path) -> Result<(std::fs::File, Metadata), Unreadable> {
     feeds.check(path).map_err(Unreadable::Refused)?;
     let regular = |metadata: &Metadata| match metadata.is_file() {

@@ -31,7 +31,7 @@ const DISCARD: u64 = 16 * 1024;
 pub(crate) struct Answer {
     pub(crate) response: Response,
     pub(crate) url: Url,
-    /// Is true when the body comes from a private network, of a server that is not the feed's.
+    /// Is true when the body comes from a server in a private network that is not the feed's.
     pub(crate) is_foreign: bool,
     /// The place at the host; held until the body is read.
     pub(crate) _place: Option<OwnedSemaphorePermit>,

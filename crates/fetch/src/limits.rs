@@ -51,7 +51,7 @@ impl HostLimits {
     }
 }
 
-/// A leaky bucket: who takes bytes learns how long to wait first, so that never more than `rate` bytes a second pass.
+/// A leaky bucket: whoever takes bytes learns how long to wait first, so that never more than `rate` bytes a second pass.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: f64,

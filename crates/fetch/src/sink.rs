@@ -10,22 +10,23 @@ use bytes::Bytes;
 /// returns success: on an error the caller drops what the sink holds.
 #[async_trait::async_trait]
 pub trait Sink: Send {
-    /// Tells, before a body starts, whether its bytes are for nobody's eyes until they are verified: they are those of a file
-    /// of this machine, or of a server in a private network that is not the feed's.
+    /// Tells, before a body starts, whether its bytes must be kept back until they are verified: those of a file of this machine,
+    /// or of a server in a private network that is not the feed's.
     fn hold(&mut self, held: bool) {
         let _ = held;
     }
 
-    /// A body starts; `total` is its size when the server or the request says it (a hint: it is checked later).
+    /// Begins a body; `total` is its size when the server or the request says it (a hint: it is checked later).
     async fn begin(&mut self, total: Option<u64>) -> io::Result<()> {
         let _ = total;
         Ok(())
     }
 
-    /// The next bytes. A slow sink slows the download down; the time spent here is not held against the server.
+    /// Takes the next bytes. A slow sink slows the download down; the time spent here is not held against the server.
     async fn write(&mut self, bytes: Bytes) -> io::Result<()>;
 
-    /// The last attempt failed and the next one starts from nothing: forget what was written.
+    /// Forgets what was written: the last attempt failed and the next one starts from nothing. A sink that passes bytes on to
+    /// somebody at once can fail here, which ends the download.
     ///
     /// A sink that passes bytes on to somebody at once can fail here, which ends the download.
     async fn restart(&mut self) -> io::Result<()>;

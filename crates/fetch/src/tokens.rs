@@ -104,7 +104,7 @@ impl Tokens {
         token.filter(|token| Instant::now() < token.ends)
     }
 
-    /// Waits for the place of the token that the site of `url` asks for. Whoever has it is the only one that fetches it.
+    /// Waits for the place of the token that the site of `url` asks for. Only the holder of the place fetches the token.
     pub(crate) async fn place(&self, url: &Url, challenge: &Challenge) -> Place {
         let purpose = Purpose {
             site: url.origin().ascii_serialization(),

@@ -26,7 +26,7 @@ pub struct Upstream {
     /// certificate: servers that its documents name get none, and nobody does when this is not set. Only where it is
     /// a `file://` URL are files of this machine read.
     pub home: Option<Url>,
-    /// Is true when that is known to be in the internet: a name that leads elsewhere now is not followed.
+    /// Is true when `home` is known to be in the internet: a name that leads elsewhere now is not followed.
     pub in_internet: bool,
     /// Further servers that get the secrets, such as mirrors that the feed's documents name.
     pub also: Vec<Url>,

@@ -12,7 +12,7 @@ use pith_store::users::SUPER_USERS;
 
 /// Accounts beyond which the cache starts anew.
 const CACHED: usize = 10_000;
-/// No login that is remembered is longer, in bytes: some are made up by strangers.
+/// Longest login that is remembered, in bytes: strangers make some up.
 const LONGEST_LOGIN: usize = 256;
 
 /// A user with what they may do. Debug output leaves the password hash out.

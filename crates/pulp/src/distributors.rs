@@ -51,10 +51,10 @@ pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
     distributors
 }
 
-/// Checks a configuration for a distributor of `type_id` in `repo_id`, against those of the same type elsewhere. They
-/// must not change before the configuration is saved: `store` stands for the transaction that saves it, in which the
-/// distributors are locked. Answers the digest of the guard that it names, to be saved with it; `readable` is the one that
-/// was looked at before the transaction.
+/// Checks a configuration for a distributor of `type_id` in `repo_id`, against the distributors of the same type elsewhere. These
+/// must not change before the configuration is saved: `store` stands for the transaction that saves it, in which distributors are
+/// locked. Answers the digest of the guard that the configuration names, to be saved with it; `readable` is the digest of the
+/// guard that was looked at before the transaction.
 ///
 /// # Errors
 /// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses, 400 for a guard whose
@@ -232,8 +232,8 @@ impl Pulp {
         }
     }
 
-    /// Sees that the guard of each distributor is the one that its settings name: those of older versions were saved without.
-    /// To be called before anything is served. Answers how many distributors are guarded.
+    /// Makes sure that each distributor is saved with the guard that its settings name: older versions saved none. To be called
+    /// before anything is served. Answers how many distributors are guarded.
     ///
     /// # Errors
     /// When the database fails.

@@ -28,8 +28,8 @@ pub fn is_missing(error: &Error) -> bool {
     told(error).status == 404
 }
 
-/// Tells whether those who run the server must hear of it: a fault, a full disk, or a part that does not work. Other answers with 503
-/// say that others are served first, and a flood of requests must be none of log lines.
+/// Tells whether those who run the server must hear of it: a fault, a full disk, or a part that does not work. Other answers with
+/// 503 mean that others are served first; they are not logged, so that a flood of requests is no flood of log lines.
 #[must_use]
 pub fn is_for_operators(error: &Error) -> bool {
     let status = told(error).status;

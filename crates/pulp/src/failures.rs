@@ -95,12 +95,12 @@ impl Failures {
         ]
     }
 
-    /// A number that tells logins apart, few enough that nobody has more than a handful of lines to wait in.
+    /// The number of the line in which a login waits. There are few, so that nobody gets more than a handful.
     pub(crate) fn line(&self, login: &str) -> u8 {
         u8::try_from(self.hasher.hash_one(login) % 16).unwrap_or(0)
     }
 
-    /// Counts a try that is about to be made, before it is known how it ends: many at once are many.
+    /// Counts a try before its end is known, so that tries at the same time count too.
     pub(crate) fn begin(&self, now: Timestamp, network: Network, login: &str) -> Verdict {
         let mut counts = self.counts.lock();
         if counts.len() >= MOST {

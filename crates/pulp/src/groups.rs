@@ -74,7 +74,7 @@ fn no_distributor(group: &str, id: &str) -> Error {
     PulpError::missing_resource(&[("distributor", id), ("repo_group", group)]).into()
 }
 
-/// Returns what the store says of a group that is not there, as the API says it.
+/// Turns the store's error about a missing group into the API's.
 fn of_group(error: StoreError, id: &str) -> Error {
     match error {
         StoreError::Missing { .. } => no_group(id),

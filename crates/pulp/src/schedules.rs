@@ -173,7 +173,7 @@ fn target(schedule: &Schedule) -> Target<'_> {
     }
 }
 
-/// Tells whether whoever last said what a schedule does, now this account if there still is one, may still say so.
+/// Tells whether the user who last said what a schedule does, who is `account` now if they still exist, may still say so.
 fn is_still_allowed(schedule: &Schedule, account: Option<Arc<Account>>) -> bool {
     let Some(maker) = &schedule.maker else {
         return true;
@@ -263,7 +263,7 @@ fn wanted(body: &Document, update: bool) -> Result<Wanted, PulpError> {
     }
 }
 
-/// Refuses an override that would send the secrets of the stored one to where whoever changes it likes.
+/// Refuses an override that would send stored secrets to another place than the one they were given for.
 fn require_own(stored: Option<&Value>, wanted: &Wanted) -> Result<(), PulpError> {
     let Some(given) = &wanted.overrides else {
         return Ok(());

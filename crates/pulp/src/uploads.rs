@@ -19,9 +19,10 @@ use crate::auth::Principal;
 
 /// Largest upload, in bytes.
 const MAX_UPLOAD: u64 = 1 << 40;
-/// Pieces may come in any order, so far ahead of what is there, in bytes: what is in between counts as if it were there.
+/// The most that a piece may lie ahead of what is there, in bytes; pieces may come in any order. The gap counts as if it were
+/// there.
 const MAX_GAP: u64 = 16 << 20;
-/// The room that is left is looked up again after so many bytes: others take some of it, too.
+/// The bytes after which the room that is left is looked up again: others take some of it, too.
 const LOOK_EVERY: u64 = 16 << 20;
 
 /// The bytes that uploads may take.
@@ -183,7 +184,8 @@ impl Pulp {
         Ok(id)
     }
 
-    /// Writes `data` from `offset` on; answers what was not read of it. What came is counted, also when the caller goes away.
+    /// Writes `data` from `offset` on; answers the rest that was not read. Bytes that came are counted even when the caller goes
+    /// away.
     ///
     /// # Errors
     /// 404 when there is no such upload of theirs; 400 for an offset behind the end; 413 when there is no room.

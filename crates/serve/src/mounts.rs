@@ -44,7 +44,7 @@ pub struct Resolved {
 /// The tree of mounts. Paths are those of [`crate::path::RequestPath`]: no slash at either end.
 #[async_trait]
 pub trait Mounts: Send + Sync {
-    /// The mount that `path` is, or is below of. One that is guarded is found by any protocol. Guards are made for a caller who
+    /// The mount at `path`, or the one above it. One that is guarded is found by any protocol. Guards are made for a caller who
     /// `shows` certificates; others are refused without.
     async fn locate(&self, path: &str, protocol: Protocol, shows: bool) -> Option<Located>;
 
@@ -71,7 +71,7 @@ pub trait Mounts: Send + Sync {
     ) -> Vec<String>;
 }
 
-/// The guard of a mount, which is made when somebody asks for what it stands before: until then it lets nobody in.
+/// The guard of a mount, made when somebody first asks for what is behind it: until then it lets nobody in.
 #[derive(Debug)]
 pub struct MountGuard {
     /// The settings that it is made of.

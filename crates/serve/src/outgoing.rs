@@ -20,7 +20,7 @@ const LARGEST: usize = 512 * 1024;
 const LEAST: usize = 16 * 1024;
 /// A piece takes at most this part of what is left.
 const PART: usize = 32;
-/// Answers that are no larger are not counted: all requests that there can be at once do not make many.
+/// The size up to which answers are not counted: even all requests that there can be at once need little memory for them.
 const TRIFLE: usize = 4 * 1024;
 /// Files kept open between two pieces; further ones are opened again for each.
 const OPEN_FILES: usize = 1024;

@@ -17,8 +17,7 @@ const IN_A_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 pub struct RequestPath {
     /// Segments joined by `/`, without a slash at either end; empty for the root.
     pub path: String,
-    /// The same without decoding, where that is another path: what a client asks for that takes a published name for a
-    /// piece of a URL.
+    /// The path without decoding, where that differs: what a client asks for that takes a published name for a piece of a URL.
     pub literal: Option<String>,
     /// Is true when the request named a directory, by a slash at its end.
     pub is_dir: bool,
@@ -63,7 +62,7 @@ impl RequestPath {
         })
     }
 
-    /// The end of the path that is not decoded, of as many segments as `rest`, which is an end of the decoded one.
+    /// The last segments of the path without decoding: as many as there are in `rest`, which is an end of the decoded path.
     #[must_use]
     pub fn literal_end(&self, rest: &str) -> Option<&str> {
         let literal = self.literal.as_deref()?;

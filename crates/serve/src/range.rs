@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Clients that fetch chunks ask for a few hundred ranges at once; more get the whole file.
+/// The most ranges of a request; one with more gets the whole file. Clients that fetch chunks ask for a few hundred.
 const MOST_RANGES: usize = 512;
 
 /// The bytes that a `Range` header asks for.

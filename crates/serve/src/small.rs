@@ -11,7 +11,7 @@ pub(crate) const SMALL: u64 = 64 * 1024;
 /// The bytes that are counted for a blob beside its bytes.
 const OVERHEAD: usize = 160;
 
-/// Bounded by bytes. The one dropped is the one that a hand, going round, finds not used since it last came by.
+/// A cache bounded by bytes, with the clock algorithm: it drops the first blob that was not used since the hand last passed it.
 pub(crate) struct SmallBlobs {
     limit: usize,
     state: Mutex<State>,

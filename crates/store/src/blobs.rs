@@ -1,14 +1,13 @@
 //! The blobs that are needed, and the end of those that are not.
 //!
-//! A blob is needed by the unit whose file it is, by the publication that lists it, and by the path that is retired but
-//! still to be had (see [`crate::retired`]). Deleting one takes two phases. First
-//! it is *condemned*: its row notes since when nothing needs it. Then, a grace period later, it is claimed (`leaving`), its
-//! file is deleted, and its row stays as a mark (`gone`) for another grace period. Every transaction that saves a row with
-//! a blob locks the blob's row and takes the sentence back ([`record`]); so claiming, which looks once more, cannot pass
-//! between a saver's look and its commit. A saver who comes too late meets the mark, is refused with
-//! [`StoreError::BlobsGone`], makes sure of the file and revives the row: nobody relies on file times or on one clock. The
-//! claim of a process that was killed in between is ended by whoever needs the file, or at the start of the next process
-//! where there is only one.
+//! A blob is needed by the unit whose file it is, by the publication that lists it, and by a retired path that can still be had
+//! (see [`crate::retired`]). Deleting one takes two phases. First it is *condemned*: its row notes since when nothing needs it.
+//! Then, a grace period later, it is claimed (`leaving`), its file is deleted, and its row stays as a mark (`gone`) for another
+//! grace period. Every transaction that saves a row with a blob locks the blob's row and pardons it ([`record`]); claiming looks
+//! once more, so it cannot pass between the look of such a transaction and its commit. A transaction that comes too late meets
+//! the mark and is refused with [`StoreError::BlobsGone`]; its caller makes sure of the file and revives the row. Nobody relies
+//! on file times or on one clock. The claim of a process that was killed in between is ended by whoever needs the file, or at the
+//! start of the next process where there is only one.
 
 use pith_core::{Sha256, Timestamp};
 
@@ -116,8 +115,8 @@ impl Store {
         Ok(())
     }
 
-    /// Looks at the next blobs after `after`: condemns those that nothing needs, and takes back the sentence of those that
-    /// something needs. Answers where to go on; `None` at the end.
+    /// Looks at the next blobs after `after`: condemns those that nothing needs, and pardons those that something needs again.
+    /// Answers where to go on; `None` at the end.
     ///
     /// # Errors
     /// When the database fails.
@@ -146,7 +145,7 @@ impl Store {
         Ok(last)
     }
 
-    /// Takes back the sentence of these blobs.
+    /// Pardons these blobs.
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +178,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The next blobs after `after` whose grace ended at `before`, or whose deletion was begun before it and not ended.
+    /// The next blobs after `after` whose grace ended at `before`, or whose deletion began before it and has not ended.
     ///
     /// # Errors
     /// When the database fails.

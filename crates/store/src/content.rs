@@ -22,13 +22,13 @@ pub struct Committed {
     pub version: Option<i64>,
     /// Associations made.
     pub added: i64,
-    /// Associations that were there and were staged again, or in whose place came another unit of the same key.
+    /// The associations that were there and were staged again, and those in whose place another unit of the same key came.
     pub updated: i64,
     /// Associations ended.
     pub removed: i64,
 }
 
-/// The state of a repository's content: while both numbers stay, so do its units and all that is in them.
+/// The state of a repository's content: two numbers. While both stay the same, so do its units and all that is in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentState {
     /// Number of the newest version.
@@ -153,7 +153,7 @@ async fn count(tx: &mut DbTx, repo: &str, changes: &BTreeMap<String, Change>) ->
 }
 
 impl TaskStore {
-    /// Stages for removal what the repository has of these types and the task has not staged; answers how many.
+    /// Stages for removal what the repository has of these types and the task has not staged; answers the number of units.
     ///
     /// # Errors
     /// When the database fails.
@@ -271,8 +271,8 @@ impl TaskStore {
 }
 
 impl Store {
-    /// The state of a repository's content; `None` when there is no such repository. Whoever makes something of
-    /// the content asks before reading it: what changes meanwhile shows as another state afterwards.
+    /// The state of a repository's content; `None` when there is no such repository. Ask for it before reading the content to
+    /// make something of it: what changes meanwhile shows as another state afterwards.
     ///
     /// # Errors
     /// When the database fails.

@@ -63,8 +63,8 @@ pub(crate) struct Place {
     files: [(PathBuf, Identity); 3],
     /// The greatest length that the log was seen with.
     log_length: AtomicU64,
-    /// A connection of its own that does nothing else: SQLite deletes the log with the last connection and makes another
-    /// one with the next, so there must be no last one before the end.
+    /// Opens a connection that is kept and does nothing: SQLite deletes the log with the last connection and makes another one
+    /// with the next, so there must be no last one before the end.
     open: Mutex<Option<SqliteConnection>>,
 }
 
@@ -124,7 +124,7 @@ impl Place {
         found.len() < seen.min(KEPT_LOG)
     }
 
-    /// Returns what was read, or of a failure the reason, if it is that a file is away.
+    /// Returns what was read; of a failure the reason, if a file is away.
     async fn explain<T>(&self, read: Result<T>) -> Result<T> {
         if read.is_err() {
             self.require().await?;
@@ -162,8 +162,7 @@ fn is_there((path, opened): &(PathBuf, Identity), length: u64) -> bool {
     std::fs::metadata(path).is_ok_and(|found| identity(&found) == *opened && found.len() >= length)
 }
 
-/// Asks the server to end a transaction in which nothing happens: a process that stands still would hold its locks, and
-/// nobody could take its tasks over.
+/// Asks the server to end a transaction in which nothing happens: a process that stands still would hold its locks for ever.
 async fn end_idle_transactions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let milliseconds = IDLE_TRANSACTION.as_millis();
     let text = format!("SET idle_in_transaction_session_timeout = {milliseconds}");
@@ -368,7 +367,7 @@ impl Db {
         }
     }
 
-    /// Runs a statement that reads, and shows each row to `see` as it comes: rows cost ten times what is in them, so
+    /// Runs a statement that reads, and shows each row to `see` as it comes: a row costs ten times its content in memory, so
     /// whoever keeps little of many rows must not gather them first.
     pub(crate) async fn each(
         &self,

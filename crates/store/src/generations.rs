@@ -55,8 +55,8 @@ impl Watch {
         }
     }
 
-    /// To be called after it. When it is not, since the commit was dropped half way, every question goes to the database
-    /// until another commit has ended: there is one writer, which has then ended that one too.
+    /// To be called after the commit. When it is not, because the commit was dropped half way, every question goes to the
+    /// database until another commit has ended.
     pub(crate) fn end(&self, number: u64) {
         if let Self::Alone(alone) = self {
             alone.ended.fetch_max(number, Ordering::SeqCst);

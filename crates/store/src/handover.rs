@@ -5,8 +5,8 @@ use crate::{Result, Store};
 
 impl Store {
     /// Puts the running tasks of these workers, which stop, back into the queue, where any worker may take them at once, and
-    /// forgets the workers; answers how many tasks. That they stopped does not count as their death (see
-    /// [`Store::task_requeue_lost`]). Tasks that somebody cancelled stay until they are released.
+    /// forgets the workers; answers how many tasks. Stopping does not count as dying (see [`Store::task_requeue_lost`]). Tasks
+    /// that somebody cancelled stay until they are released.
     ///
     /// # Errors
     /// When the database fails.

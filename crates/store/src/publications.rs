@@ -51,7 +51,7 @@ pub struct NewPublication {
     pub paths: i64,
     /// Bytes served under them.
     pub bytes: i64,
-    /// Everything it was made from: as long as all of that stays, another would serve the same.
+    /// Everything it was made from: as long as all of that stays the same, another publish would give the same.
     pub made_from: Document,
     /// Blobs of generated metadata that the index refers to, with their sizes; units' files need not be listed.
     pub blobs: Vec<(Sha256, i64)>,
@@ -67,7 +67,8 @@ pub struct NewMount {
     /// Over HTTPS.
     pub https: bool,
     /// Is true when the path follows from the stored settings of the distributor, which were compared with those of all others:
-    /// whoever is still served there has moved and was not published since. A path that one run alone asked for must be free.
+    /// another distributor that is still served there has moved and was not published since. A path that one run alone asked for
+    /// must be free.
     pub claimed: bool,
 }
 
@@ -197,8 +198,8 @@ async fn require_apart(tx: &mut DbTx, repo: &str, prefix: &str) -> Result<()> {
     }
 }
 
-/// Takes away what other repositories are served below `prefix`, which the settings of this one say is its own: somebody
-/// asked for it in one run, or has moved since.
+/// Takes mounts of other repositories below `prefix` away: the settings of this one say that the path is its own, and the others
+/// were asked for by one run, or have moved since.
 async fn clear_below(tx: &mut DbTx, repo: &str, prefix: &str) -> Result<()> {
     let below = format!("{prefix}/");
     let mut statement = Sql::new(tx.engine(), "DELETE FROM mounts WHERE repo_id <> ");

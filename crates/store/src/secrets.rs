@@ -20,7 +20,7 @@ use crate::{Engine, Result, Store, StoreError};
 const MARK: &str = "pith-sealed:1:";
 /// The setting that says with which key the database is sealed.
 const SETTING: &str = "secrets_key";
-/// The kinds of documents that are sealed, in the order in which they came to be: a database knows up to where it is done.
+/// The kinds of documents that are sealed, in the order in which they were added: a database notes up to which it is done.
 const SEALED: i64 = 2;
 /// Tasks that are looked at at once.
 const BATCH: u64 = 500;

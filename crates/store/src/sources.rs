@@ -124,7 +124,7 @@ impl Store {
     }
 
     /// Entries of a repository's importer for files that are not here and that other repositories have, in the order of their
-    /// units, behind `after`.
+    /// units, after `after`.
     ///
     /// # Errors
     /// When the database fails.
@@ -251,8 +251,8 @@ pub(crate) async fn forget_repository(tx: &mut DbTx, repo: &str) -> Result<()> {
         .map(drop)
 }
 
-/// Forgets the entries of units that the attempt removes from a repository and whose files are here. The others stay for as
-/// long as their units do: what is published, here or by the grace of a retired path, promises these files.
+/// Forgets the entries of units that the attempt removes from a repository and whose files are here. The others stay for as long
+/// as their units do: publications and retired paths promise these files.
 pub(crate) async fn forget_removed(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<()> {
     let mut query = Sql::new(tx.engine(), "DELETE FROM sources WHERE repo_id = ");
     query

@@ -56,7 +56,7 @@ async fn spread_to(
     tx.execute(statement).await.map(drop)
 }
 
-/// Changes the documents in what other tasks have staged too: their copies would put the former ones back.
+/// Changes the documents in what other tasks have staged too: otherwise their copies would bring the former ones back.
 async fn pass_on(tx: &mut DbTx, fence: Fence) -> Result<()> {
     let text = "SELECT s.unit_id, s.instead FROM staged_units s JOIN units u ON u.id = s.unit_id \
          AND u.blob IS NULL AND u.downloaded WHERE ";
@@ -78,7 +78,7 @@ async fn pass_on(tx: &mut DbTx, fence: Fence) -> Result<()> {
 
 impl TaskStore {
     /// Puts documents that the task has staged in place of others of `repo` into every further repository that has the very same
-    /// ones. Only for who may change all of them; called before [`TaskStore::content_commit`], in its transaction.
+    /// ones. Only for callers who may change all of them; called before [`TaskStore::content_commit`], in its transaction.
     ///
     /// # Errors
     /// When the database fails.

@@ -176,8 +176,8 @@ pub(crate) fn task(row: &Row) -> Result<Task> {
 /// commits: without it a task could appear *before* one that already runs, and run beside it.
 const QUEUE_LOCK: i64 = 0x7069_7469;
 
-/// True when nothing earlier stands in the way of the waiting task `t`. Rows of `task_resources` are there from the
-/// queuing of a task until its end, so that it makes no difference whether the earlier one waits or runs.
+/// True when nothing earlier stands in the way of the waiting task `t`. Rows of `task_resources` exist from the queuing of a task
+/// until its end, so it makes no difference whether the earlier one waits or runs.
 const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM task_resources mine JOIN task_resources other \
      ON other.resource = mine.resource AND other.seq < mine.seq AND (other.exclusive OR mine.exclusive) \
      WHERE mine.task_id = t.id)";
@@ -274,7 +274,7 @@ async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
     Ok(queued)
 }
 
-/// Frees what a task holds, and whoever waits for it, and forgets what it staged; `state` is what it has from now on.
+/// Frees what a task holds, wakes whoever waits for it, and forgets what it staged; `state` is its state from now on.
 pub(crate) async fn release(tx: &mut Tx, id: TaskId, state: Option<TaskState>) -> Result<()> {
     let statement = sql("UPDATE tasks SET open = $1, state = COALESCE($2, state) WHERE id = $3")
         .bind(false)
@@ -439,8 +439,8 @@ impl Store {
         Ok(state)
     }
 
-    /// Cancels: a waiting task never runs, a running one is `canceled` at once and keeps its resources until its
-    /// worker calls [`Store::task_finish`]; a complete one stays. Answers what it was.
+    /// Cancels: a waiting task never runs, a running one is `canceled` at once and keeps its resources until its worker calls
+    /// [`Store::task_finish`]; a complete one stays. Answers its state before.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such task.

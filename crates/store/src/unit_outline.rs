@@ -192,7 +192,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// One page, printed into one text: what a row and a column cost is most of what reading costs.
+    /// One page, printed into one text: rows and columns are most of the cost of reading.
     fn page_query(&self, after: UnitId, until: UnitId) -> Sql {
         let engine = self.store.engine();
         let hex = |column: &str| match engine {

@@ -41,7 +41,8 @@ pub(crate) struct Plan {
 pub(crate) enum AsOf {
     /// The last one, whichever it is.
     Now,
-    /// The last one if it is this one, and nothing otherwise: an answer of several statements notices that there is a newer one.
+    /// The last version, if it is this one, and nothing otherwise: an answer of several statements notices that there is a newer
+    /// one.
     While(i64),
     /// This one, though there may be newer ones.
     Version(i64),

@@ -231,7 +231,7 @@ impl<D: FromRow> Cursor<D> {
         row.map(|row| row.get(0)).transpose()
     }
 
-    /// Returns true when the page that found nothing must be read again, since the repository has changed since the first one.
+    /// Tells whether the page that found nothing must be read again, because the repository has changed since the first page.
     async fn has_moved(&mut self) -> Result<bool> {
         let AsOf::While(version) = self.plan.as_of else {
             return Ok(false);

@@ -163,8 +163,8 @@ pub(crate) fn unit(row: &Row) -> Result<Unit> {
     })
 }
 
-/// The value of `last_updated` after a change: later than before whatever the clock says. What was made of the unit is kept
-/// by that time.
+/// The value of `last_updated` after a change: later than before, whatever the clock says, because what was made of the unit is
+/// kept by that time.
 pub(crate) fn moved_on(query: &mut Sql, now: Timestamp) {
     query
         .push("CASE WHEN last_updated < ")

@@ -128,8 +128,8 @@ impl Store {
         })
     }
 
-    /// Expires the uploads to which nothing came since `before` and that no unfinished task wants to import: nobody can
-    /// write to them or import them from now on. Answers these and those whose deletion was begun before and not ended.
+    /// Expires the uploads to which nothing came since `before` and that no unfinished task wants to import: nobody can write to
+    /// them or import them from now on. Answers these, and those whose deletion began before and has not ended.
     ///
     /// # Errors
     /// When the database fails.

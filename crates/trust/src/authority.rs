@@ -129,7 +129,7 @@ fn params(name: &str, (from, until): (i64, i64), names: &[String]) -> Certificat
 
 impl Authority {
     /// A new one: an elliptic key and a certificate for twenty years, for logins and for servers of these host names and
-    /// addresses alone: whoever takes its key cannot be any other server for those who trust it.
+    /// addresses alone: with a stolen key nobody can pose as any other server.
     ///
     /// # Errors
     /// When the machine gives no random numbers, or a name cannot stand in a certificate.
@@ -175,7 +175,7 @@ impl Authority {
         Self::kept(&format!("{certificate}{former}"), &self.key_pem())
     }
 
-    /// This authority in the place of `former`: what that one signed stays good until it expires.
+    /// Puts this authority in the place of `former`: what that one signed stays good until it expires.
     ///
     /// # Errors
     /// When a certificate cannot be read.

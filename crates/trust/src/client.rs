@@ -44,7 +44,7 @@ impl fmt::Debug for PeerCertificate {
 
 /// Guards that a connection remembers to have asked.
 const MOST_GUARDS: usize = 256;
-/// A refusal is looked into again after so many seconds: what it was about may have begun to count.
+/// The seconds after which a refusal is looked into again: what it was about may have begun to count.
 const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// The decisions about the certificates of one connection.
@@ -78,8 +78,8 @@ impl PeerCertificate {
         }
     }
 
-    /// Returns what the client may read of what `guard` stands before. Chains are checked once for a connection, until a
-    /// certificate in them runs out.
+    /// Returns what the client may read of what `guard` protects. Chains are checked once for a connection, until a certificate
+    /// in them runs out.
     ///
     /// # Errors
     /// The reason why it may read nothing.

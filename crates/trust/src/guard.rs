@@ -178,7 +178,7 @@ impl Guard {
         size_of::<Self>() + self.trusted.bytes()
     }
 
-    /// Tells whether somebody of its authorities may have signed one of the certificates: what is told apart by names alone costs
+    /// Tells whether somebody of its authorities may have signed one of the certificates. It compares names alone, which costs
     /// nothing, however many guards are asked.
     pub(crate) fn knows(&self, shown: &Shown) -> bool {
         shown

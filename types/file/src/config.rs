@@ -5,7 +5,7 @@ use pith_content::publish::OtherDistributor;
 use pith_content::settings::{parameter, printed, problems};
 use pith_content::{Config, Problem, Problems, Wording, relative_url};
 
-/// The platform's settings, in the order in which Pulp looked at them; those at the end it did not look at, and what it did not
+/// The platform's settings, in the order in which Pulp looked at them. Pulp did not look at those at the end; what it did not
 /// understand it left out, so that a sync went without.
 const CHECKED: [&str; 16] = [
     "feed",

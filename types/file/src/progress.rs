@@ -133,7 +133,7 @@ impl SyncProgress {
     }
 }
 
-/// The document of a publish that stands at `states`, the last of which is the present one.
+/// The document of a publish that went through `states`, the last of which is the present one.
 pub(crate) fn publish_progress(states: &[(&'static str, Timestamp)]) -> Value {
     let times: Document = states
         .iter()

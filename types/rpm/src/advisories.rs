@@ -123,9 +123,9 @@ pub fn compare(wanted: &Document, known: &Document) -> Ordering {
     dates::compare(of(wanted), of(known))
 }
 
-/// The outcome for a known advisory that is handed over again. The document that is newer stands. A repository whose
-/// upstream says something else than before is heard without a newer date too, and with an older one when what stands is
-/// its own. Each repository's packages are what it says now; those of other repositories stay.
+/// The outcome for a known advisory that is handed over again. The newer document stands. A repository whose upstream says
+/// something else than before counts without a newer date too, and with an older date when the document that stands is its own.
+/// Each repository's packages are what it says now; those of other repositories stay.
 pub fn merge(known: &Document, known_lists: &[RepoPkglist], wanted: &mut WantedUnit) {
     let part_of = |unit: &WantedUnit| unit.parts.iter().find(|p| p.name == PKGLIST).cloned();
     let incoming = part_of(wanted)

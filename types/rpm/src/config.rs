@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::types::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
 
-/// Checks the configuration of a yum importer. Clients are told of a signature policy that cannot be before anything else, and of
-/// that alone.
+/// Checks the configuration of a yum importer. Clients are told of a signature policy that cannot work before anything else, and
+/// of that alone.
 ///
 /// # Errors
 /// All that is wrong (pulp2/rpm-importer#validation).

@@ -78,8 +78,8 @@ pub(crate) async fn read(mut units: Units<'_>) -> Result<Vec<Said>, ContentError
     Ok(found)
 }
 
-/// The documents that are not published because something newer was copied or uploaded. They stay all the same, as long as the
-/// feed has them: what was copied or uploaded can be removed again.
+/// The documents that are not published because something newer was copied or uploaded. They stay in the repository as long as
+/// the feed has them, because what was copied or uploaded can be removed again.
 pub(crate) fn overruled(all: &[Said]) -> HashSet<UnitId> {
     let others = all.iter().filter(|said| !said.is_of_feed());
     let subjects: HashSet<_> = others.filter_map(|said| said.subject.as_ref()).collect();

@@ -285,7 +285,7 @@ async fn read_on_thread<T: Send + 'static>(
     })
 }
 
-/// Stores the uploaded file, once it is as the client said and `agree` takes its checksums; tells it and them.
+/// Stores the uploaded file, if it is as the client said and `agree` accepts its checksums; returns its source and the checksums.
 async fn stored(
     ctx: &dyn UploadContext,
     fields: &Document,

@@ -58,7 +58,7 @@ impl Answer {
         Ok(Self::new(status, Content::Json(text)))
     }
 
-    /// A text that says it is HTML: what Pulp's framework answers where no document was thought of.
+    /// A text sent as HTML: what Pulp's framework answered where it had no document.
     pub(crate) fn html(status: u16, text: &'static str) -> Self {
         Self::new(status, Content::Html(text))
     }

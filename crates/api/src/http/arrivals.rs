@@ -1,5 +1,5 @@
-//! Bodies of requests on their way: what has come of them is in memory before anybody works on it. There is a bound on the sum of
-//! all, and nobody waits for it: beyond it, a body is given up of whoever has most.
+//! Bodies of requests on their way: what has come of them is in memory before anybody works on it. The sum of all is bounded, and
+//! nobody waits: beyond the bound, the caller with the most bytes loses a body.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

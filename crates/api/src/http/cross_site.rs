@@ -23,8 +23,8 @@ pub(super) fn refuse_foreign(request: &Parts) -> Result<(), PulpError> {
     ))
 }
 
-/// Refuses a body that says to be text, not JSON. Bodies that say nothing, and those of `curl -d`, which says to send a form,
-/// are taken for what they should be.
+/// Refuses a body whose content type is a text. A body without a content type, and one of `curl -d`, which claims to be a form,
+/// are read as JSON.
 ///
 /// # Errors
 /// 415.

@@ -187,8 +187,8 @@ pub(super) fn permit(principal: &Principal, route: &Route, inside: &str) -> Resu
     }
 }
 
-/// Lets the client of a request that was refused by its head send the rest. One that asked whether to send anything has sent nothing,
-/// and is not to.
+/// Lets the client of a request that was refused by its head send the rest. A client that waits for `100 Continue` has sent
+/// nothing, and is not asked to.
 pub(super) async fn let_finish(request: Parts, body: Body) {
     let sends = !request.headers.contains_key(EXPECT);
     drop(request);

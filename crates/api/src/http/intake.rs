@@ -22,8 +22,8 @@ use super::arrivals::{Arrival, Arrivals};
 pub(super) const MAX_BODY: usize = 5 * 1024 * 1024;
 /// The most memory that a body may become, in bytes.
 const MAX_WEIGHT: usize = 32 * 1024 * 1024;
-/// The most memory that the body of something which is stored and listed may become, such as a repository: its text is shorter
-/// than that.
+/// The most memory that the body of a noun that is stored and listed, such as a repository, may take: its text is shorter than
+/// that.
 const MAX_STORED: usize = 4 * 1024 * 1024;
 /// Memory for what all bodies become, in bytes.
 const MEMORY: usize = 64 * 1024 * 1024;
@@ -199,7 +199,7 @@ fn late() -> PulpError {
     }
 }
 
-/// Held until an answer is sent, when that is not small: its request counts as one, and its bytes are in memory.
+/// The turn and the memory of a request, held until its answer is sent, when that is not small.
 pub(super) struct Pending {
     _turn: Option<Turn<Caller>>,
     memory: Reading,

@@ -164,7 +164,7 @@ pub enum KindRef<'a> {
 pub struct Child<'a> {
     /// The name, one segment.
     pub name: &'a str,
-    /// Is true when it is a directory; then size and time are those of nothing: 0.
+    /// Is true when it is a directory; then size and time are 0.
     pub is_dir: bool,
     /// Bytes.
     pub size: u64,

@@ -156,7 +156,7 @@ impl Publication {
         Ok(left_out)
     }
 
-    /// The bytes of an inline entry of this index without copying them; `None` for other kinds and strangers' entries.
+    /// The bytes of an inline entry of this index without copying them; `None` for other kinds, and for entries of another index.
     #[must_use]
     pub fn inline(&self, entry: &EntryRef<'_>) -> Option<Bytes> {
         let KindRef::Inline(inline) = entry.kind else {

@@ -306,7 +306,7 @@ impl Session<'_> {
         self.report(tasks)
     }
 
-    /// Prints how tasks ended. One that failed is what counts, also for somebody who reads no further.
+    /// Prints how tasks ended; fails when one of them failed.
     fn report(&mut self, tasks: Vec<Value>) -> Result<(), Error> {
         let lines: Vec<String> = tasks
             .iter()
@@ -321,8 +321,8 @@ impl Session<'_> {
         checked.and(printed)
     }
 
-    /// Fails when a thing that somebody named is not there, where an empty answer would not say so. Who may not look
-    /// at it is told nothing.
+    /// Fails when a thing that somebody named is not there, where an empty answer would not say so. A caller who may not look at
+    /// it is told nothing.
     async fn is_there(&self, path: &[&str]) -> Result<(), Error> {
         match self.client.get(path, &[]).await {
             Err(error) if !error.is_refusal() => Err(error),
@@ -388,7 +388,7 @@ fn by_type(units: &[Value]) -> String {
     parts.join(", ")
 }
 
-/// Units that the signature policy kept out. Others are in the list although they were copied.
+/// The units that the signature policy kept out. The list also has others, which were copied.
 fn signatures_refused(failed: &Value, families: &Families) -> String {
     let refused: Vec<Value> = failed
         .as_array()

@@ -161,8 +161,8 @@ async fn certificate(client: &Client, user: &str, trust: &Trust) -> Option<Secre
     verify(&with_it, user).await.ok().map(|()| pem)
 }
 
-/// Asks for the user's own document: one who may not read it, or whom the server keeps elsewhere, is still known.
-/// Only Pulp's own "missing" counts: a web server that knows no such address has not checked any password.
+/// Asks for the user's own document. A user who may not read it, or whom the server keeps elsewhere, still counts as known. Only
+/// Pulp's own "missing" counts as unknown: a web server without such an address has not checked any password.
 async fn verify(client: &Client, user: &str) -> Result<(), Error> {
     match client.get(&["users", user], &[]).await {
         Err(Error::Answer(answer)) if answer.detail.code == "PLP0009" => Ok(()),

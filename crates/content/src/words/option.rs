@@ -103,7 +103,7 @@ impl OptionWords {
         Self { aliases, ..self }
     }
 
-    /// The same, without which the command does nothing.
+    /// The same as a required option.
     #[must_use]
     pub const fn required(self) -> Self {
         Self {
@@ -130,7 +130,7 @@ impl OptionWords {
         }
     }
 
-    /// The same, only beside others.
+    /// The same for an option that needs others.
     #[must_use]
     pub const fn with(self, with: With) -> Self {
         Self {
@@ -277,7 +277,7 @@ impl Key {
         }
     }
 
-    /// The same for whether there is a value.
+    /// The same key for the presence of a value.
     #[must_use]
     pub const fn presence(self) -> Self {
         Self {
@@ -286,7 +286,7 @@ impl Key {
         }
     }
 
-    /// The same for a value that is true.
+    /// The same key for a value that is true.
     #[must_use]
     pub const fn truth(self) -> Self {
         Self {

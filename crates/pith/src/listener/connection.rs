@@ -47,7 +47,7 @@ pub(super) struct Connection {
     task: OnceLock<AbortHandle>,
 }
 
-/// The use of a connection, as somebody sees it who looks for one to give up, worst last.
+/// The use of a connection, compared to find one to give up: the worst use is last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Use {
     /// Its client takes and sends as it should.

@@ -184,8 +184,8 @@ impl All {
         self.end(id)
     }
 
-    /// Ends the connection with the most requests, when there are `most`. Those of connections that were ended count no longer, though
-    /// they may take a moment to go.
+    /// Ends the connection with the most requests, when there are `most`. Requests of connections that were ended no longer
+    /// count, though they may take a moment to go.
     fn give_up_busiest(&mut self, most: usize) -> Option<()> {
         let judged = self.open.iter().map(|(id, one)| (one.open(), *id));
         let (sum, busiest) = judged.fold((0, None), |(sum, busiest), one| {

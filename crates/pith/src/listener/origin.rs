@@ -27,8 +27,8 @@ impl Proxies {
         (!self.contains(peer)).then(|| Network::of(peer))
     }
 
-    /// The network that a request comes from. Each proxy adds who asked it at the end, and what stands before the first that is none
-    /// of ours is anybody's word.
+    /// The network that a request comes from. Each proxy adds the address that asked it at the end; whatever stands before the
+    /// first address that is no proxy of ours is anybody's word.
     pub(super) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Network {
         if !self.contains(peer) {
             return Network::of(peer);

@@ -105,7 +105,8 @@ async fn revoke(
     set(change, login, resource, |had| without(had, operations)).await
 }
 
-/// Gives a user the operations that `next` makes of those the user has; nothing is written when they are as many.
+/// Changes the operations of a user on a resource to what `next` makes of them; nothing is written when their number stays the
+/// same.
 async fn set(
     change: &mut PeopleChange,
     login: &str,

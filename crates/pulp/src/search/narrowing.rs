@@ -19,7 +19,7 @@ pub(super) struct Narrowed<L> {
 }
 
 impl<L: Default> Narrowed<L> {
-    /// Hands each condition that must hold to `take`, which says whether the listing then says all of it.
+    /// Hands each condition that must hold to `take`, which tells whether the listing then covers the condition.
     fn of(filter: Option<&Filter>, mut take: impl FnMut(&mut L, &str, &Test) -> bool) -> Self {
         let mut listing = L::default();
         let mut conditions = Vec::new();
@@ -94,7 +94,7 @@ fn known<'a>(texts: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> Vec<Strin
         .collect()
 }
 
-/// Narrows `slot`, which takes one condition, to what passes `test`; whether that says all.
+/// Narrows `slot`, which takes one condition, to what passes `test`; tells whether that covers the condition.
 fn take(slot: &mut Texts, test: &Test) -> bool {
     match passing(test) {
         Some((texts, exact)) if *slot == Texts::Any => {

@@ -46,8 +46,7 @@ impl UnitFilter {
         self.exact
     }
 
-    /// Tells whether the units that can fulfil it are named by plain fields, so that few are visited where those have an
-    /// index.
+    /// Tells whether plain fields name the units that can fulfil it, so that few are visited where those fields have an index.
     #[must_use]
     pub fn looks_up(&self) -> bool {
         !self.equals.is_empty()
@@ -164,8 +163,9 @@ impl Node {
         }
     }
 
-    /// The plain field that an index on it can find a part of, with a condition that lets it be used: texts that start
-    /// with something, or have something in them when `everywhere` is to be looked anyway.
+    /// The condition that an index on a plain field can be used for: texts that start with something; with `everywhere`, also
+    /// The plain field that an index can be used for, with its path: one that must start with a text or, with `everywhere`, have
+    /// a text in it.
     pub(crate) fn indexable(&self, everywhere: bool) -> Option<(&str, &Field)> {
         match self {
             Self::And(nodes) => nodes.iter().find_map(|node| node.indexable(everywhere)),

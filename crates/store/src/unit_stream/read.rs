@@ -110,7 +110,7 @@ fn streamed<D: FromRow>(row: &Row, plan: &Plan, hit: &Hit) -> Result<StreamedUni
 /// Columns of a unit before those of its parts.
 pub(super) const UNIT_COLUMNS: usize = 7;
 
-/// One row a unit and few columns: what a row and a column cost is most of what reading costs.
+/// One row a unit and few columns: rows and columns are most of the cost of reading.
 pub(super) fn unit_columns(engine: Engine, plan: &Plan, sizes: Sizes) -> String {
     let parts = || (0..plan.parts.len()).map(|at| format!("p{at}.data"));
     let mut columns = "u.id, u.blob, u.size, u.downloaded, u.last_updated".to_owned();

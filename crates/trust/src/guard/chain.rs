@@ -16,8 +16,8 @@ const MOST_SIGNATURES: usize = 48;
 /// Authorities between a client and the one at the top.
 const MOST_BETWEEN: usize = 6;
 
-/// A search for a way. Each step is one that a signature proves, so that what is only named alike leads nowhere; every
-/// way that is found is checked as a whole by webpki.
+/// A search for a way. Each step is proved by a signature, so an equal name alone leads nowhere; every way that is found is
+/// checked as a whole by webpki.
 pub(super) struct Search<'a> {
     guard: &'a Guard,
     sent: &'a [Certificate],

@@ -6,7 +6,8 @@ pub(super) const ROOT: u32 = 0;
 const LISTING: &str = "listing";
 /// Segments of a path that are looked at: no entitlement is deeper.
 const DEEPEST: usize = 64;
-/// Edges that are looked at for one path, as many as a payload may have: only where paths meet again and again are there more.
+/// The most edges that are looked at for one path: as many as a payload may have. Only where paths meet again and again would
+/// there be more.
 const MOST_LOOKED_AT: usize = 64 * 1024;
 
 /// A graph whose edges are segments and whose ends, nodes without edges, are entitlements. Paths may share nodes, and a
@@ -63,7 +64,7 @@ impl PathGraph {
     }
 
     /// Tells whether one of the entitlements is `path`, or a folder above it. A segment that begins with `$` stands for any one.
-    /// What takes too long is not.
+    /// A path that takes too long to decide is not.
     pub(super) fn covers(&self, path: &str) -> bool {
         if self.opens_all {
             return true;

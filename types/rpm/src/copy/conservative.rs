@@ -263,7 +263,7 @@ impl<'a, 'f> Walk<'a, 'f> {
         Some(before.chain([instead]).collect())
     }
 
-    /// The needs that should be met: of what was chosen, and those that the destinations met before.
+    /// The needs that should be met: those of what was chosen, and those that the destinations met before.
     fn owed(&self) -> impl Iterator<Item = Owned<'_>> {
         let chosen = self.solved.packages().flat_map(|(_, owner)| {
             let needs = self.universe.package(owner).requires.iter();

@@ -89,7 +89,7 @@ impl Need {
         }
     }
 
-    /// The needs that are satisfied together just when this one is: both sides of `and`, and both branches of `if … else …`.
+    /// The needs that together are satisfied exactly when this one is: both sides of `and`, and both branches of `if … else …`.
     pub(super) fn split(&self) -> Vec<Self> {
         let Self::Rich(rich) = self else {
             return vec![self.clone()];

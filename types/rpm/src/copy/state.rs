@@ -56,7 +56,7 @@ impl<P: Fn(u32) -> bool> State<'_, P> {
         self.universe.candidates(need, &|rich| self.sides(rich))
     }
 
-    /// The lists of which a package each is still to come for a need. None of these packages is present.
+    /// The lists from which a need still wants a package each. None of these packages is present.
     pub(super) fn open(&self, need: &Need) -> Vec<Vec<u32>> {
         let mut open = Vec::new();
         self.collect(need, &mut open);

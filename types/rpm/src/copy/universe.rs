@@ -248,7 +248,8 @@ impl Universe {
         found
     }
 
-    /// Newer is better; of equal versions the one of the architecture of who asks, then what was read first.
+    /// Compares packages: newer is better; of equal versions the one of the architecture of the package that asks, then what was
+    /// read first.
     pub(super) fn better(&self, asking: &Package, a: u32, b: u32) -> Ordering {
         let fits = |package: &Package| package.arch == asking.arch || package.arch == self.any_arch;
         let (first, second) = (self.package(a), self.package(b));

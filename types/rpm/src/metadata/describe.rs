@@ -53,8 +53,8 @@ pub fn describe(
     })
 }
 
-/// Shows `read` the header of a package file. The library panics on some damaged ones, which is no more than what other damage
-/// is: the file is no package.
+/// Shows `read` the header of a package file. The library panics on some damaged ones; that counts as any other damage: the file
+/// is no package.
 ///
 /// # Errors
 /// As [`describe`], and what `read` fails with.

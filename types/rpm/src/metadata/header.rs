@@ -58,8 +58,8 @@ const MAX_TEXTS: u64 = 1_600_000;
 /// Most values of one tag: files, for most.
 const MAX_VALUES: u64 = 400_000;
 
-/// Looks at the two headers of a package file before anything makes values of them: they are small, and their values are
-/// many times as large as they.
+/// Looks at the two headers of a package file before anything makes values of them: headers are small, and the values many times
+/// as large.
 ///
 /// # Errors
 /// [`MetadataError::Limit`] when they are too large, [`MetadataError::Structure`] when they are none.

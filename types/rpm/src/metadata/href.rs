@@ -21,9 +21,9 @@ pub struct Location {
     pub outside: bool,
 }
 
-/// Reads a `location href`. One that stays inside the repository, also after a URL library has decoded `%2e` and `%2f`, is
-/// known by its path, without blanks around it and in the fewest words; of any other one only the last name is used here,
-/// and `name` where that is none.
+/// Reads a `location href`. One that stays inside the repository, also after a URL library has decoded `%2e` and `%2f`, is known
+/// by its path, without blanks around it and in its shortest form; of any other one only the last name is used here, or `name`
+/// where that is none.
 ///
 /// # Errors
 /// [`MetadataError::UnsafePath`] when it is empty or too long, or when `name` is no name either.

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// The key of all that a member was made from: a digest over all that decides what is in it.
+/// The key of all that a member was made from: a digest over everything that decides its content.
 pub type Key = [u8; 32];
 
 /// The key of members that nobody looks for.

@@ -92,8 +92,7 @@ impl MetadataError {
     }
 }
 
-/// The next element of a document that is read for the first time of two: a fault in its text ends it, and is told the second
-/// time.
+/// The next element of a document in the first of two passes: a fault in its text ends the pass, and is told in the second one.
 ///
 /// # Errors
 /// Any other failure.

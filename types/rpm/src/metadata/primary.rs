@@ -143,8 +143,8 @@ fn location_element(path: &str) -> Vec<u8> {
     element
 }
 
-/// A template that says of the package called `filename` that it is at `path`; `None` when it says of no package where it
-/// is. What upstream may have written inside of `format` under the same name is left alone where that can be told.
+/// A template that says of the package called `filename` that it is at `path`; `None` when it does not say where any package is.
+/// What upstream may have written inside of `format` under the same name is left alone where that can be told.
 #[must_use]
 pub fn moved(template: &[u8], filename: &str, path: &RelativePath) -> Option<Vec<u8>> {
     let own = location_element(&published_path(filename));
@@ -467,7 +467,7 @@ impl Visitor for PrimaryVisitor {
     }
 }
 
-/// A package with two names or two locations would mean one thing to us and another to a client.
+/// Refuses a second name or location: a package with two would mean one thing to us and another to a client.
 fn once(first: bool, what: &str) -> Result<(), MetadataError> {
     if first {
         return Ok(());

@@ -197,8 +197,8 @@ fn data(element: &Element) -> Result<Option<Data>, MetadataError> {
     }))
 }
 
-/// The digest that decides of those that children called `name` give, `kind` being the algorithm of those that name none.
-/// Digests of algorithms that nobody knows are passed over.
+/// The digest that decides, of those that children called `name` give; `kind` is the algorithm of those that name none. Digests
+/// of algorithms that nobody knows are passed over.
 ///
 /// # Errors
 /// When it is malformed, or two of one algorithm contradict each other.

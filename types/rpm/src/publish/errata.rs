@@ -249,8 +249,8 @@ fn of_kind<'a>(package: &'a ErratumPackage, kind: &str) -> Option<&'a [String]> 
         .find(|pair| pair[0].eq_ignore_ascii_case(kind) || (kind == "sha1" && pair[0] == "sha"))
 }
 
-/// The package that an advisory means: one that has the digests that it gives, as far as they are known; of several the one
-/// that has some of them, then the one with its file name.
+/// The package that an advisory means: one with the digests that the advisory gives, as far as they are known; of several, one
+/// with some of the digests comes first, then one with its file name.
 fn meant<'a>(
     package: &ErratumPackage,
     candidates: impl Iterator<Item = &'a RepoUnit>,

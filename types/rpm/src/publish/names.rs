@@ -36,7 +36,7 @@ pub fn by_right(a: &RepoUnit, b: &RepoUnit) -> Ordering {
     right.then_with(|| by_arrival(a, b))
 }
 
-/// The names that were given away, as hashes: two that have one hash cost a file its name, and no more.
+/// The names that are taken, as hashes: two names with one hash cost a file its name, and no more.
 #[derive(Default)]
 pub struct Names {
     state: RandomState,

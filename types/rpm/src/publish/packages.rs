@@ -53,11 +53,11 @@ pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
 const READ: usize = 256;
 /// Chunks of packages that wait for the writers, or are being written.
 const WRITING: usize = 5;
-/// Chunks that wait for each writer when those that are taken over are counted too, of which only the keys wait: so
-/// many that what must be read is read meanwhile.
+/// The most chunks that wait for each writer when those that are taken over are counted too, of which only the keys wait. They
+/// are so many that reading goes on meanwhile.
 const WAITING: usize = 1024;
-/// Most packages whose file names are taken that wait until all file names are known. More of them there are only in
-/// repositories that mean harm: those are published below their ids.
+/// The most packages with taken file names that wait until all file names are known. Only repositories that mean harm have more
+/// of them: those are published below their ids.
 const ASIDE: usize = 100_000;
 
 /// A package on its way to the three documents.
@@ -248,7 +248,7 @@ impl Run<'_> {
         self.write(type_id, feed).await
     }
 
-    /// Sends the one of packages with one file name that has it, and leaves the others aside.
+    /// Sends, of packages with one file name, the one that gets the name, and leaves the others aside.
     async fn settle(
         &mut self,
         type_id: &'static str,
@@ -378,7 +378,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tells whether a package is the same as one of those `like` that were asked about before.
+    /// Tells whether a package is the same as one noted for `like` before; notes it otherwise.
     async fn is_repeated(&mut self, like: UnitId, unit: &RepoUnit) -> Result<bool, ContentError> {
         let checksum = self
             .learned

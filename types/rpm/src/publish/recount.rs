@@ -1,5 +1,5 @@
-//! Documents of packages begin with how many they have. Where that turned out to be fewer, they are copied with the right
-//! number: chunk by chunk, for nothing else changes.
+//! Documents of packages begin with the number of packages. Where that turned out to be smaller, they are copied with the right
+//! number, chunk by chunk: nothing else changes.
 
 use std::io;
 

@@ -75,7 +75,7 @@ pub struct Repeated {
 }
 
 impl Repeated {
-    /// Tells whether nobody has asked for packages like `like`, so that this one is to be noted itself.
+    /// Tells whether nobody has asked for packages like `like` yet, so that this one must be noted.
     #[must_use]
     pub fn is_new(&self, like: UnitId) -> bool {
         !self.seen.contains_key(&like)

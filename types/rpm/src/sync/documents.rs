@@ -1,5 +1,5 @@
-//! Downloaded documents, opened for as long as somebody wants what is in them: whoever reads one on a thread of his own cannot
-//! be stopped, so the document ends.
+//! Downloaded documents, opened for as long as somebody wants what is in them: a reader on a thread of its own cannot be stopped,
+//! so the document ends instead.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};

@@ -73,8 +73,8 @@ fn is_about(streams: &HashSet<Stream>, module: &str, stream: &str) -> bool {
 }
 
 /// Removes the documents of the feed that it does not have any more: `handed` are the digests of those it has, `upstream` its
-/// streams, `kept` those of the repository. A document stays with a stream that the repository keeps though the feed has let
-/// go of it, for what it says of the stream is still the last that was said.
+/// streams, `kept` those of the repository. A document stays with a stream that the repository keeps though the feed has dropped
+/// it: nothing newer was said of that stream.
 ///
 /// # Errors
 /// What the context fails with.

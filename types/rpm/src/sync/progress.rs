@@ -82,7 +82,7 @@ pub struct Progress {
 /// The digests of packages that a sync works out. Every package is checked in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Digests {
-    /// Those of the files that come, as far as they cost nothing: SHA-256 beside the one that upstream gives.
+    /// The digests of files that come, as far as they cost nothing: SHA-256 beside the one that upstream gives.
     OfNew,
     /// The same of files that are here already.
     OfAll,
@@ -128,7 +128,7 @@ impl Progress {
         self.inner.lock().partial.is_empty()
     }
 
-    /// Something of this type that clients do without cannot be had. The next sync asks for it again.
+    /// Notes that something of this type cannot be had and clients do without it. The next sync asks for it again.
     pub fn go_without(&self, type_id: &'static str, name: &str, detail: Value) {
         let sentence = "files that clients can do without could not be had; what the repository has of them stays";
         self.bent.note("file_missing", sentence, name);
