@@ -9,7 +9,7 @@ use crate::http::{Answer, Call};
 
 /// The release of Pulp whose interface this is.
 const PLATFORM_VERSION: &str = "2.21.5";
-/// Workers not heard of for longer are not listed.
+/// The time after which a worker that was not heard of is not listed.
 const LISTED: SignedDuration = SignedDuration::from_secs(24);
 
 /// The state of the server. Always 200.

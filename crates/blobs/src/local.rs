@@ -23,7 +23,7 @@ use crate::folders::{mark, require_mark, within};
 use crate::writer::Body;
 use crate::{Error, Listed, Result, faults, paths};
 
-/// Writes that are under way while a flush fails are in doubt for this long.
+/// The time for which writes that are under way while a flush fails are in doubt.
 const FLUSH: Duration = Duration::from_secs(1);
 
 pub(crate) struct LocalStore {

@@ -20,9 +20,9 @@ use crate::error::blocking;
 use crate::writer::Body;
 use crate::{BlobStream, Error, Listed, Result, S3Settings, paths};
 
-/// Larger blobs go up in parts of at least this size.
+/// The least size of the parts in which larger blobs go up.
 const PART: u64 = 8 * 1024 * 1024;
-/// Services refuse more parts than 10,000.
+/// The most parts of a blob; services refuse more than 10,000.
 const MOST_PARTS: u64 = 9_000;
 /// Parts on their way at the same time.
 const PARALLEL_PARTS: usize = 4;

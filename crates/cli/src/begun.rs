@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::private;
 use crate::upload::{Upload, is_id};
 
-/// No note of an upload is larger.
+/// Largest note of an upload.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The folder of the notes; without one, nothing is remembered.

@@ -12,7 +12,7 @@ use crate::error::{Answer, Error};
 use crate::globals::is_loopback;
 use crate::output::clean;
 
-/// No document of the API is larger; more would only fill memory.
+/// Largest document of the API; more would only fill memory.
 const MOST_ANSWER_BYTES: usize = 512 * 1024 * 1024;
 
 /// Longest silence before a connection counts as broken.

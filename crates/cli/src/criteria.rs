@@ -71,7 +71,7 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// No object is larger that people give to a command.
+/// Largest object that people give to a command.
 const MOST_OBJECT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Reads a JSON object; after `@`, from a file: what is secret need not stand in the list of processes.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// No table of a unit is larger.
+/// Largest table of a unit.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Reads a file whose lines have a value for each of `columns`.

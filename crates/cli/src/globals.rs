@@ -135,7 +135,7 @@ impl Globals {
         })
     }
 
-    /// A stored password or certificate goes only to the server and the user that it was stored for.
+    /// The stored password or certificate, for the server and the user that it was stored for alone.
     fn credentials(
         &self,
         url: &Url,

@@ -9,7 +9,7 @@ use crate::client::Proof;
 use crate::error::Error;
 use crate::private;
 
-/// More than a login file can hold.
+/// More bytes than a login file can hold.
 const MOST_BYTES: u64 = 64 * 1024;
 
 /// The login that `pith login` keeps.

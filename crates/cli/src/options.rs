@@ -13,7 +13,7 @@ use crate::criteria::pair;
 use crate::csv;
 use crate::error::Error;
 
-/// No certificate or key file is larger.
+/// Largest file with certificates or a key.
 const MOST_PEM_BYTES: u64 = 1024 * 1024;
 
 /// A family's options, as a command takes them.

@@ -44,7 +44,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// An empty value is null, which removes a setting on the server.
+/// Makes an empty value null, which removes a setting on the server.
 fn or_null(value: Value) -> Value {
     if is_empty(&value) { Value::Null } else { value }
 }

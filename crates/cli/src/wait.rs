@@ -21,7 +21,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_millis(500);
 /// The number of times in a row that the server may not answer: a restart must not end a wait.
 const MOST_SILENCES: u32 = 20;
-/// More tasks than one request can spawn; a loop of the server must end.
+/// The most tasks to wait for: more than one request can spawn, because a loop of the server must end.
 const MOST_TASKS: usize = 10_000;
 
 /// Waits until the tasks of a call report, and those they spawn, are over. Gives their last documents, the

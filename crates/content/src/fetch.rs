@@ -49,7 +49,7 @@ impl Fetch {
         }
     }
 
-    /// The same, unless the server still has the version that `known` is of.
+    /// The same download, unless the server still has the version that `known` is of.
     #[must_use]
     pub fn unless(self, known: Validators) -> FetchUnless {
         FetchUnless { what: self, known }

@@ -272,7 +272,7 @@ pub trait StageObserver: Send + Sync {
     /// have; neither `queued` nor `done` is told of the unit.
     fn deferred(&self, _type_id: &str, _size: u64) {}
 
-    /// This unit is here and saved.
+    /// Notes that this unit is here and saved.
     fn done(&self, _type_id: &str, _size: u64) {}
 
     /// Notes that this unit could not be had.

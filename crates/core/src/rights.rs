@@ -69,7 +69,7 @@ impl Operation {
 impl FromStr for Operation {
     type Err = NotAnOperation;
 
-    /// Names count in any case.
+    /// Reads a name, in any case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()

@@ -72,7 +72,7 @@ impl<K> Clone for Turns<K> {
 }
 
 impl<K: Clone + Eq + Hash> Turns<K> {
-    /// Nobody has a turn yet.
+    /// Turns of which nobody has one yet.
     #[must_use]
     pub fn new(fairness: Fairness) -> Self {
         let state = State {

@@ -33,7 +33,7 @@ const VERSIONS_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// The part of the time after which a worker is lost that the right to delete a file lasts, and that its deletion may take:
 /// one over this.
 const CLAIM: i32 = 4;
-/// Way is made for the database after so many files, when the disk is full: what it notes of each takes room too.
+/// The number of files after which way is made for the database, when the disk is full: what it notes of each takes room too.
 const WAY_EVERY: u64 = 64;
 /// Files without a row noted in one transaction.
 const BATCH: usize = 500;

@@ -17,7 +17,7 @@ use crate::session::Request;
 
 /// Packed bytes undone at a time: no more than some MiB can come of so many.
 const GZIP_SLICE: usize = 4096;
-/// Zstandard can make 128 KiB of four bytes.
+/// The most packed bytes of Zstandard that are taken at once: it can make 128 KiB of four bytes.
 const ZSTD_SLICE: usize = 64;
 /// Bytes that tell whether a body is packed at all.
 const MAGIC: usize = 4;

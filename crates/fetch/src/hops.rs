@@ -24,7 +24,7 @@ use crate::tokens::Token;
 use crate::upstream::BasicAuth;
 use crate::urls::same_site;
 
-/// Bodies of answers that we do not want are read up to this size, so that the connection can be used again.
+/// The size up to which bodies of answers that are not wanted are read, so that the connection can be used again.
 const DISCARD: u64 = 16 * 1024;
 
 /// An answer that is no redirect.

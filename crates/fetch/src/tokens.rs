@@ -20,7 +20,7 @@ const MAX_TOKENS: usize = 64;
 const MAX_TOKEN: usize = 16 << 10;
 /// The life of a token that is given without one.
 const SHORTEST: u64 = 60;
-/// No token is kept for longer, in seconds.
+/// The longest time for which a token is kept, in seconds.
 const LONGEST: u64 = 24 * 60 * 60;
 
 /// A token, which goes to one site only.

@@ -517,7 +517,7 @@ fn ours(error: &std::io::Error, url: &Url) -> Failed {
     }
 }
 
-/// The body is not packed as its header says.
+/// The failure of a body that is not packed as its header says.
 fn undone(error: &std::io::Error, url: &Url) -> Failed {
     FetchError::new(ErrorKind::Encoding, url, error.to_string()).into()
 }

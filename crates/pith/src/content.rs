@@ -27,7 +27,7 @@ use crate::guards::Guards;
 /// The longest wait of a directory for guards that are not made yet.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// While the database does not answer, it is asked this often whether it does again.
+/// The time between two questions whether the database answers again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The content server and the mounts it shows.
@@ -300,7 +300,7 @@ fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
     Some(entry.with_headers(retired.headers))
 }
 
-/// The engine gets the files that are not here.
+/// The engine's way to files that are not here.
 struct Deferred(Arc<Engine>);
 
 #[async_trait]

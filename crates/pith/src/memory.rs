@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 /// frees, would grow by one peak an arena. With fewer, threads wait for each other.
 const ARENAS: libc::c_int = 4;
 
-/// Allocations of this size and above have pages of their own, which go back when they are freed: those for hashing passwords, bodies
-/// of requests. By itself the allocator would soon put them where what is freed stays with the process.
+/// The size from which on allocations have pages of their own, which go back when they are freed: those for hashing passwords,
+/// bodies of requests. By itself the allocator would soon put them where what is freed stays with the process.
 const LARGE: libc::c_int = 4 * 1024 * 1024;
 /// Freed memory that an arena keeps at its end.
 const KEPT: libc::c_int = 2 * LARGE;
@@ -19,7 +19,7 @@ const KEPT: libc::c_int = 2 * LARGE;
 const LOOK: Duration = Duration::from_secs(1);
 /// Bytes by which it must have grown since the last look for something to be worth giving back.
 const GROWN: usize = 32 * 1024 * 1024;
-/// Looks after which what was in use at the last one has mostly gone.
+/// The number of looks after which what was in use at the last one has mostly gone.
 const AGAIN: u32 = 10;
 
 /// Gives memory back that nothing uses any more, until `shutdown` fires: after many small things have gone (a flood of requests,

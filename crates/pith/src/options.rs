@@ -22,7 +22,7 @@ use units::{Span, size};
 /// The port for TLS when nothing says another.
 const DEFAULT_TLS_PORT: u16 = 8443;
 
-/// Where the server keeps things and listens.
+/// The places where the server keeps things and listens.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServerOptions {
     /// Folder for the database, the files and the admin password; made when missing

@@ -38,7 +38,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// Guards that are asked for one request about certificates that they have not seen; of further ones nothing is told.
+/// The most guards that one request asks about certificates that they have not seen; further ones count as closed.
 const MOST_ASKED: usize = 16;
 
 /// The rules for guarded mounts.

@@ -26,7 +26,7 @@ use crate::root::{LISTING, Root};
 use crate::small::{SMALL, SmallBlobs};
 use crate::{MountRow, Mounts, Protocol, Resolved};
 
-/// Units remembered to have their files.
+/// The most units that are remembered to have their files.
 const MOST_ARRIVED: usize = 100_000;
 /// Memory for small blobs, in bytes.
 const SMALL_BLOBS: usize = 16 * 1024 * 1024;

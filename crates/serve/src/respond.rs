@@ -175,8 +175,8 @@ fn guess(name: &str) -> &'static str {
     }
 }
 
-/// Published files come from strangers and share their origin with the server's own pages, so a browser must neither
-/// guess a type nor run what is in them.
+/// Adds headers against what strangers publish: it shares its origin with the server's own pages, so a browser must neither guess
+/// a type nor run what is in it.
 fn guarded(builder: Builder, content_type: &str) -> Builder {
     let builder = builder.header(X_CONTENT_TYPE_OPTIONS, "nosniff");
     let active = ["html", "xml", "svg"]
@@ -195,7 +195,7 @@ fn is_content_addressed(name: &str) -> bool {
     (32..=128).contains(&digest.len()) && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Header values made here are always valid; should one not be, the answer is a 500 and no panic.
+/// Ends an answer. Header values made here are always valid; should one not be, the answer is a 500 and no panic.
 fn finish(builder: Builder, body: Body) -> Response {
     builder.body(body).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer could not be put together");

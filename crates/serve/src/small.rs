@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use pith_core::Sha256;
 
-/// Blobs up to this size are kept, in bytes.
+/// The size up to which blobs are kept, in bytes.
 pub(crate) const SMALL: u64 = 64 * 1024;
 /// The bytes that are counted for a blob beside its bytes.
 const OVERHEAD: usize = 160;

@@ -120,8 +120,8 @@ impl Sql {
         self.push(" OFFSET ").count(rows)
     }
 
-    /// SQLite plans with a bare parameter after LIMIT, so it compiles the statement again each time a value is bound:
-    /// that took a third of a search. An expression it leaves alone.
+    /// Writes a number of rows as an expression. SQLite plans with a bare parameter after LIMIT, so it compiles the statement
+    /// again each time a value is bound: that took a third of a search. It leaves an expression alone.
     fn count(&mut self, rows: u64) -> &mut Self {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         self.push("(").bind(rows).push(" + 0)")

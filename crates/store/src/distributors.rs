@@ -51,7 +51,7 @@ pub struct DistributorSettings<'a> {
 pub(crate) const COLUMNS: &str = "repo_id, id, oid, type_id, json(config), auto_publish, last_publish, last_updated, \
      json(last_override), json(scratchpad), guard";
 
-/// Those of them that may be long.
+/// The columns that may be long.
 pub(crate) const HEAVY: &[&str] = &["config", "last_override", "scratchpad"];
 
 pub(crate) fn distributor(row: &Row, secrets: &Secrets) -> Result<Distributor> {

@@ -200,7 +200,7 @@ impl Store {
         }))
     }
 
-    /// Every group, in the order they were made.
+    /// Every group, the oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -307,7 +307,7 @@ impl Store {
         row.as_ref().map(distributor).transpose()
     }
 
-    /// The distributors of a group, in the order they were made.
+    /// The distributors of a group, the oldest first.
     ///
     /// # Errors
     /// When the database fails.

@@ -91,7 +91,7 @@ impl Texts {
 }
 
 impl Store {
-    /// Repositories in the order they were made.
+    /// Repositories, the oldest first.
     ///
     /// # Errors
     /// Items are errors when the database fails on the way.
@@ -121,7 +121,7 @@ impl Store {
         )
     }
 
-    /// Users in the order they were made.
+    /// Users, the oldest first.
     ///
     /// # Errors
     /// Items are errors when the database fails on the way.

@@ -60,7 +60,7 @@ pub struct RepositoryChange {
 pub(crate) const COLUMNS: &str = "id, oid, display_name, description, json(notes), json(scratchpad), last_unit_added, \
      last_unit_removed, version";
 
-/// Those of them that may be long.
+/// The columns that may be long.
 pub(crate) const HEAVY: &[&str] = &["display_name", "description", "notes", "scratchpad"];
 
 /// The number of those columns.

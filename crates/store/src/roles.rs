@@ -98,7 +98,7 @@ impl Store {
         row.as_ref().map(role).transpose()
     }
 
-    /// Every role, in the order they were made.
+    /// Every role, the oldest first.
     ///
     /// # Errors
     /// When the database fails.

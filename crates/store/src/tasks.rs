@@ -137,7 +137,7 @@ macro_rules! columns {
 pub(crate) const COLUMNS: &str = columns!("json(args)");
 /// The same for whoever only shows tasks: arguments may be long, and are not shown.
 pub(crate) const SHOWN: &str = columns!("'null'");
-/// Those of them that may be long.
+/// The columns that may be long.
 pub(crate) const HEAVY: &[&str] = &[
     "tags",
     "progress",

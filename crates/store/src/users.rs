@@ -45,7 +45,7 @@ impl std::fmt::Debug for User {
 }
 
 pub(crate) const COLUMNS: &str = "login, oid, name, password_hash, password_changed, json(roles)";
-/// Those of them that may be long.
+/// The columns that may be long.
 pub(crate) const HEAVY: &[&str] = &["name", "roles"];
 /// The number of those columns.
 pub(crate) const WIDTH: usize = 6;
@@ -104,7 +104,7 @@ impl Store {
         row.as_ref().map(user).transpose()
     }
 
-    /// Every user, in the order they were made.
+    /// Every user, the oldest first.
     ///
     /// # Errors
     /// When the database fails.

@@ -61,7 +61,8 @@ into_value! {
     &Option<Json> => |v| Self::Text(v.as_ref().map(json_text));
 }
 
-/// PostgreSQL cannot store NUL in text; hostile metadata has it. Both engines get the replacement character instead.
+/// Replaces NUL, which PostgreSQL cannot store in text and hostile metadata has. Both engines get the replacement character
+/// instead.
 fn without_nul(text: &str) -> String {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}")

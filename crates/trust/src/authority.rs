@@ -25,7 +25,7 @@ const DAY: i64 = 24 * 60 * 60;
 const AUTHORITY_DAYS: i64 = 20 * 365;
 /// Life of the server's own certificate, in days: what browsers accept at most.
 const SERVER_DAYS: i64 = 397;
-/// Clocks of two servers may differ by so many seconds: a certificate from one counts with the other at once.
+/// The seconds by which clocks of two servers may differ: a certificate from one counts with the other at once.
 const SKEW: i64 = 300;
 /// Certificates that a client may send: its own and a few in between.
 const MOST_CERTIFICATES: usize = 8;

@@ -55,7 +55,7 @@ impl SyncProgress {
         }))
     }
 
-    /// Files come later: there are no totals.
+    /// Notes that files come later: there are no totals.
     pub(crate) fn defer(&self) {
         self.0.lock().deferred = true;
     }

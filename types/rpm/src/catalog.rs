@@ -20,7 +20,7 @@ use crate::units;
 const MAX_PRIMARY: u64 = 8 << 30;
 /// Most packages handed over at a time.
 const BATCH: usize = 500;
-/// Packages that are described by so many bytes are handed over.
+/// The bytes of descriptions after which packages are handed over.
 const BATCH_BYTES: usize = 8 << 20;
 
 /// The cataloger `yum`.

@@ -92,7 +92,7 @@ pub(crate) fn artifacts_of(doc: &Document) -> impl Iterator<Item = Cow<'_, str>>
     texts(doc, "artifacts").map(artifact)
 }
 
-/// Packages are modular in a repository whose modules list them.
+/// The flag of packages that modules of a repository list.
 pub static LISTED: Listed = Listed {
     flag: IS_MODULAR,
     by: select_modules,

@@ -13,7 +13,7 @@ pub const PARTS: [&str; 5] = ["name", "epoch", "version", "release", "arch"];
 pub struct LeftOut(u8);
 
 impl LeftOut {
-    /// Nothing is left out.
+    /// A name that leaves nothing out.
     pub const NOTHING: Self = Self(0);
 
     /// The parts of a package's name that an advisory leaves out; `None` when it does not say which package it is at all.

@@ -309,7 +309,7 @@ async fn stored(
     Ok((source, checksums(&hashed)))
 }
 
-/// The signature policy, before anything is stored.
+/// Checks the signature policy, before anything is stored.
 fn signatures(ctx: &dyn UploadContext, name: &str, facts: &HeadFacts) -> Result<(), ContentError> {
     let policy = SignaturePolicy::of(ctx.config());
     let key = facts.signing_key.as_deref();

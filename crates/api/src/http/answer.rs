@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::json::{write, write_text};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-/// Seconds after which what does not work now may work.
+/// The seconds after which a part that does not work now may work again.
 pub(super) const RETRY: HeaderValue = HeaderValue::from_static("10");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 

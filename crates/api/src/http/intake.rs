@@ -29,7 +29,7 @@ const MAX_STORED: usize = 4 * 1024 * 1024;
 const MEMORY: usize = 64 * 1024 * 1024;
 /// Bytes that a permit of that memory stands for.
 const UNIT: usize = 1024;
-/// Bodies, and answers, up to this size are taken as they come, in bytes.
+/// The size up to which bodies and answers are taken as they come, in bytes.
 const SMALL: u64 = 64 * 1024;
 /// The time that a body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(120);
@@ -78,7 +78,7 @@ pub(super) struct Arrived {
     arrival: Arrival,
 }
 
-/// Held while a body is worked on.
+/// The memory of a body, held while the body is worked on.
 #[derive(Default)]
 pub(super) struct Taken {
     _turn: Option<Turn<Caller>>,

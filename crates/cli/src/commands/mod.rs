@@ -119,7 +119,7 @@ impl ClientCommand {
     }
 }
 
-/// Which repository: the id alone, or as pulp-admin takes it.
+/// A repository: the id alone, or as pulp-admin takes it.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub struct RepoRef {

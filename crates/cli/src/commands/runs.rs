@@ -86,7 +86,7 @@ pub struct PublishHistory {
     range: Range,
 }
 
-/// Which entries of a history.
+/// A choice of entries of a history.
 #[derive(Debug, Clone, Args)]
 struct Range {
     /// At most this many entries, newest first

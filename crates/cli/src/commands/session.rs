@@ -13,7 +13,7 @@ use crate::globals::Globals;
 use crate::login::{self, Login};
 use crate::output::{cell, clean, time};
 
-/// No password is longer.
+/// Longest password.
 const MOST_PASSWORD_BYTES: u64 = 4096;
 
 /// `pith login`

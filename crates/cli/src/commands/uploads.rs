@@ -35,7 +35,7 @@ pub(super) enum KeptCommand {
     Cancel(CancelArgs),
 }
 
-/// Where an upload goes, and whether to wait for its import.
+/// The repository of an upload, and whether to wait for its import.
 #[derive(Debug, Clone, Args)]
 struct Target {
     /// Id of the repository

@@ -9,7 +9,7 @@ use super::filter::{Comparison, Filter, Kind, Test};
 use super::order::{Class, class, compare};
 use crate::Document;
 
-/// Values up to this many are looked through, and searched in their order when there are more.
+/// The most values that are looked through one by one; more are searched in their order.
 const FEW: usize = 8;
 
 impl Filter {

@@ -203,8 +203,8 @@ fn halves<'a>(map: &'a Document, key: &str) -> Result<Halves<'a>, CriteriaError>
     Ok((present(inner, "association"), present(inner, "unit")))
 }
 
-/// One text is wrapped; nothing or an empty list is every type; a list of texts names them; anything else but a list names no
-/// type, as recorded.
+/// Reads type ids; one text is wrapped; nothing or an empty list is every type; a list of texts names them; anything else but a
+/// list names no type, as recorded.
 fn type_ids(value: Option<&Value>) -> Result<Option<Vec<String>>, CriteriaError> {
     let wrong = || CriteriaError::invalid("type_ids");
     match value {

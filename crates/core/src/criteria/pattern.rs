@@ -11,7 +11,7 @@ use super::filter::refused;
 pub const MAX_PATTERN: usize = 2_000;
 /// Most memory that one of the first few compiled expressions of a filter may take, in bytes.
 const MAX_PROGRAM: usize = 1 << 20;
-/// Expressions of one filter that may be that large.
+/// The number of expressions of a filter that may be that large.
 const FEW: usize = 8;
 /// Most memory that each of the others may take, in bytes.
 const MAX_SMALL_PROGRAM: usize = 128 << 10;

@@ -30,7 +30,7 @@ pub use settings::ContentSource;
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Largest file of settings, in bytes.
 const MAX_SETTINGS: u64 = 1 << 20;
-/// Files of settings beyond these are not read.
+/// The most files of settings that are read.
 const MAX_FILES: usize = 1000;
 
 /// A file that an alternate content source has.

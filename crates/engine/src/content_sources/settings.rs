@@ -93,7 +93,7 @@ impl ContentSource {
         self.get("priority")?.parse().ok()
     }
 
-    /// The higher, the sooner it is asked.
+    /// The priority: the higher, the sooner it is asked.
     pub(super) fn priority(&self) -> i64 {
         self.given_priority().unwrap_or(0)
     }

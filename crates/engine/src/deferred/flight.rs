@@ -53,7 +53,7 @@ impl Flight {
         self.0.send_modify(change);
     }
 
-    /// Every byte is here and is right.
+    /// Notes that every byte is here and is right.
     pub(super) fn verify(&self, hashed: Hashed) {
         self.change(|state| {
             state.total = Some(hashed.size);

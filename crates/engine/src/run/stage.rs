@@ -38,7 +38,7 @@ const HERE: Sha256 = Sha256([0; 32]);
 
 /// Units waiting for a download.
 const QUEUE: usize = 100;
-/// Units on their way take so many KiB at most; a heavier one goes alone.
+/// The memory that units on their way take at most, in KiB; a heavier one goes alone.
 const ROOM: usize = 24 << 10;
 /// The time at which files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

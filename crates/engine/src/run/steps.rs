@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Failures beyond these are counted, not listed.
+/// The most failures that are listed; more are only counted.
 const MAX_DETAILS: usize = 500;
 
 /// One step, counted.

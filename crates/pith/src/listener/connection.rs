@@ -102,7 +102,7 @@ impl Connection {
         u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A request's head has come.
+    /// Notes that a request's head has come.
     pub(super) fn begin(&self) {
         if self.heads.fetch_add(1, Ordering::Relaxed) == 0 {
             self.unread.clear();
@@ -110,7 +110,7 @@ impl Connection {
         self.open.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request has been answered, or given up.
+    /// Notes that a request has been answered, or given up.
     pub(super) fn end(&self) {
         self.quiet.store(self.age(), Ordering::Relaxed);
         self.open.fetch_sub(1, Ordering::Relaxed);

@@ -61,7 +61,7 @@ impl Unread {
         }
     }
 
-    /// One of the bodies has been read as far as it has come.
+    /// Notes that one of the bodies has been read as far as it has come.
     pub(super) fn caught_up(&self) {
         if self.bodies.load(Ordering::Relaxed) == 1 {
             self.clear();
@@ -79,7 +79,7 @@ impl Unread {
         self.bodies.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A body has come to its end, or nobody will read it.
+    /// Notes that a body has come to its end, or that nobody will read it.
     pub(super) fn end(&self) {
         if self.bodies.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.clear();

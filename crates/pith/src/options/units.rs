@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use pith_core::SignedDuration;
 
-/// No span is longer, in seconds.
+/// Longest span, in seconds.
 const LONGEST_SPAN: i64 = 366 * 86_400;
 
 /// A span of time: a whole number with `s`, `m`, `h` or `d` behind it, or `0`.

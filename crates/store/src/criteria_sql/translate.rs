@@ -14,7 +14,7 @@ const MAX_SQLITE_PATH: usize = 3;
 const MAX_CONDITIONS: usize = 400;
 /// Most values in all lists of a statement: SQLite takes 32,766.
 const MAX_VALUES: usize = 8_000;
-/// Numbers beyond are not told apart by everybody.
+/// The number beyond which not all engines tell numbers apart.
 const MAX_EXACT: u64 = 1 << 53;
 
 /// A condition, and whether it says all.

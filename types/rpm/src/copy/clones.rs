@@ -24,7 +24,7 @@ const CLONED: [&str; 7] = [
     MODULE_DOCUMENT,
 ];
 
-/// Those that are a document kept as a part.
+/// The types among them whose units are a document kept as a part.
 const DOCUMENTS: [&str; 2] = [MODULEMD_DEFAULTS, MODULE_DOCUMENT];
 
 /// Replaces what was chosen of these types by clones for the destination. Answers what Pulp lists as failed though it was

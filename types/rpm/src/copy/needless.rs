@@ -8,7 +8,7 @@ use super::solve::Solved;
 use super::state::State;
 use super::universe::{Place, Universe};
 
-/// Packages that may go together: more of them hang on something that is needed.
+/// The most packages that may go together: where there are more, they hang on something that is needed.
 const TOGETHER: usize = 100;
 
 /// Leaves out what is needless, beginning with what came last. What `start` names stays, and what modules brought. `before`

@@ -199,7 +199,7 @@ fn within(size: usize) -> Result<(), MetadataError> {
     })
 }
 
-/// Null counts as nothing, as it does for libmodulemd.
+/// Reads null as nothing, as libmodulemd does.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

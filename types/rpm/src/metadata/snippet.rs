@@ -17,7 +17,7 @@ pub const MAX_SNIPPET: usize = 24 << 20;
 const MAX_STORED: usize = 64 << 20;
 /// Level at which snippets are stored: a higher one costs more than it saves on texts this short.
 const LEVEL: i32 = 1;
-/// Shorter snippets are stored as they are.
+/// The size from which on snippets are packed, in bytes.
 const WORTH: usize = 256;
 
 const TAGS: [(&[u8; 2], &str); 6] = [

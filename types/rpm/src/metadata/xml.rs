@@ -184,8 +184,8 @@ fn declares_entities(text: &[u8]) -> bool {
     false
 }
 
-/// Attributes are copied into published documents: they must be well-formed too. References to characters that XML
-/// cannot hold are replaced and counted.
+/// Checks the attributes of a tag, which are copied into published documents: they must be well-formed too. References to
+/// characters that XML cannot hold are replaced and counted.
 fn checked<'a>(start: BytesStart<'a>, mended: &mut u64) -> Result<BytesStart<'a>, MetadataError> {
     let mut broken = false;
     let mut count = attributes_of_tag();

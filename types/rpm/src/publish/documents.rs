@@ -38,7 +38,7 @@ use crate::units::{PKGLIST, YAML};
 const MODULE_TYPES: [&str; 3] = [MODULEMD, MODULEMD_DEFAULTS, MODULE_DOCUMENT];
 /// The units of comps.xml, in the order in which it has them.
 const COMPS_TYPES: [&str; 4] = [GROUP, CATEGORY, ENVIRONMENT, LANGPACKS];
-/// Advisories whose package lists have so many bytes go on.
+/// The bytes of package lists after which advisories go on to the writer.
 const LISTS_BYTES: usize = 4 << 20;
 /// Batches that wait for the writer of a document.
 const WAITING: usize = 2;

@@ -86,35 +86,35 @@ impl Steps {
         state.total = total;
     }
 
-    /// `count` more things are done.
+    /// Notes that `count` more things are done.
     pub fn advance(&self, step: Step, count: u64) {
         self.0.lock()[step as usize].done += count;
     }
 
-    /// Says something about a step that people should know.
+    /// Notes something about a step that people should know.
     pub fn note<const N: usize>(&self, step: Step, texts: [Option<String>; N]) {
         let texts: Vec<String> = texts.into_iter().flatten().collect();
         self.0.lock()[step as usize].details = texts.join("; ");
     }
 
-    /// A step has ended well.
+    /// Notes that a step has ended well.
     pub fn finish(&self, step: Step) {
         self.0.lock()[step as usize].state = "FINISHED";
     }
 
-    /// A step that is one thing is done.
+    /// Notes that a step that is one thing is done.
     pub fn done(&self, step: Step, total: u64) {
         self.begin(step, total);
         self.advance(step, 1);
         self.finish(step);
     }
 
-    /// A step has nothing to do.
+    /// Notes that a step has nothing to do.
     pub fn skip(&self, step: Step) {
         self.0.lock()[step as usize].state = "SKIPPED";
     }
 
-    /// The listings are written.
+    /// Notes that the listings are written.
     pub fn listings(&self) {
         for state in self.0.lock().iter_mut().skip(STEPS.len()) {
             state.state = "FINISHED";
@@ -122,7 +122,7 @@ impl Steps {
         }
     }
 
-    /// The step under way has failed.
+    /// Notes that the step under way has failed.
     pub fn fail(&self, error: &str) {
         let mut states = self.0.lock();
         if let Some(state) = states.iter_mut().find(|s| s.state == "IN_PROGRESS") {

@@ -140,7 +140,7 @@ impl<'a> Finder<'a> {
         Err(last)
     }
 
-    /// The others come behind: each may have files that the first lost.
+    /// Uses a feed, with the other mirrors behind it: each may have files that the first lost.
     fn use_(&mut self, mut found: Feed) -> Feed {
         self.used.push(found.checksum.clone());
         found.bases.extend(self.left.iter().cloned());

@@ -12,9 +12,9 @@ use crate::metadata::xml::{Element, tree};
 
 /// Largest list, in bytes.
 pub const MAX_SIZE: u64 = 4 << 20;
-/// Mirrors beyond these are not tried.
+/// The most mirrors that are tried.
 const MAX_MIRRORS: usize = 20;
-/// Older files beyond these do not count.
+/// The most older files that count.
 const MAX_OLDER: usize = 50;
 /// The file that a metalink of a repository is about.
 const REPOMD: &str = "repodata/repomd.xml";

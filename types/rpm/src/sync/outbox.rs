@@ -20,7 +20,7 @@ use crate::metadata::MetadataError;
 const BATCH: usize = 100;
 /// A batch with so many bytes is full.
 const BATCH_BYTES: usize = 4 << 20;
-/// Batches on their way have so many bytes at most; a larger one goes alone.
+/// The bytes that batches on their way have at most; a larger batch goes alone.
 const ON_THEIR_WAY: usize = 8 << 20;
 
 /// A batch on its way, and the room that it takes until it is staged.

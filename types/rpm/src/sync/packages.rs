@@ -234,7 +234,7 @@ fn twice(bent: &Bent, what: &str) {
 }
 
 impl Side {
-    /// `folder` is for what has to wait.
+    /// Opens one of the two documents; `folder` is for what has to wait.
     fn new(
         path: Option<PathBuf>,
         folder: &Path,

@@ -17,7 +17,7 @@ use crate::modular::IS_MODULAR;
 use crate::signature::SignaturePolicy;
 use crate::types::{DRPM, METADATA_FILE, RPM, SRPM};
 
-/// Failures beyond these are counted, not listed.
+/// The most failures that are listed; more are only counted.
 const MAX_DETAILS: usize = 500;
 /// The number of packages after which a sync that fails for want of packages gives up.
 const GIVE_UP: usize = 100;
@@ -143,22 +143,22 @@ impl Progress {
         self.inner.lock().states[step as usize] = (state, error);
     }
 
-    /// A step has begun.
+    /// Notes that a step has begun.
     pub fn begin(&self, step: Step) {
         self.set(step, "IN_PROGRESS", None);
     }
 
-    /// A step has ended well.
+    /// Notes that a step has ended well.
     pub fn finish(&self, step: Step) {
         self.set(step, "FINISHED", None);
     }
 
-    /// A step has ended badly.
+    /// Notes that a step has ended badly.
     pub fn fail(&self, step: Step, error: String) {
         self.set(step, "FAILED", Some(error));
     }
 
-    /// Every step counts as finished: nothing was to do.
+    /// Notes that every step is finished: nothing was to do.
     pub fn finish_all(&self) {
         for (step, _) in STEPS {
             self.finish(step);

@@ -98,7 +98,7 @@ pub(super) async fn run(
     }
 }
 
-/// The server keeps any text and never matches it.
+/// Refuses a resource that is no path: the server keeps any text and never matches it.
 fn resource(path: &str) -> Result<(), Error> {
     if path.starts_with("/v2/") && path.ends_with('/') {
         return Ok(());

@@ -80,7 +80,7 @@ pub struct UpdateArgs {
     prompt_password: bool,
 }
 
-/// Where a user's password comes from. `--password` is that of the person who gives the command.
+/// The source of a user's password. `--password` is that of the person who gives the command.
 #[derive(Debug, Clone, Args)]
 struct PasswordArgs {
     /// Password of the user; other people can see it in the list of processes, so prefer the question or the variable
