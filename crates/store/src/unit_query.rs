@@ -319,7 +319,7 @@ impl Plan {
     }
 }
 
-/// Type ids are written out: a partial index is used only for the type that the text names.
+/// Writes the condition on the type, with its id written out: a partial index is used only for the type that the text names.
 fn type_condition(out: &mut Sql, table: &str, types: &[String]) {
     match types {
         [] => {}

@@ -18,7 +18,7 @@ const MOST_OF_TASKS: u64 = 100 * MOST;
 const SLICE: u64 = 500_000;
 /// Memory for what all searches sort, in bytes.
 const SORTED: usize = 64 * 1024 * 1024;
-/// Those of one caller that may wait.
+/// The most searches of one caller that may wait.
 const WAITING: usize = 256;
 
 /// The turns and the memory that the searches of a process share.

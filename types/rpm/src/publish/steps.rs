@@ -79,7 +79,7 @@ impl Steps {
         Self(Mutex::new(states.collect()))
     }
 
-    /// A step begins that has `total` things to do.
+    /// Notes that a step begins that has `total` things to do.
     pub fn begin(&self, step: Step, total: u64) {
         let state = &mut self.0.lock()[step as usize];
         state.state = "IN_PROGRESS";
