@@ -83,7 +83,7 @@ enum Measured {
     Read,
 }
 
-/// What every row needs.
+/// The surroundings that every row needs.
 struct Bench {
     packages: Packages,
     rounds: usize,

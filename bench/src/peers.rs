@@ -67,7 +67,7 @@ impl Drop for Nginx {
     }
 }
 
-/// What wrk counted.
+/// The numbers that wrk counted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     pub(crate) per_second: f64,
@@ -75,7 +75,7 @@ pub(crate) struct Rate {
     pub(crate) p99: f64,
 }
 
-/// What wrk asks for.
+/// The load that wrk makes.
 #[derive(Debug, Clone)]
 pub(crate) struct Load<'a> {
     /// `http://ADDR`.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::measure::{Sample, median};
 
-/// What the numbers of a row count.
+/// The unit of the numbers of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Less is better.
@@ -36,9 +36,9 @@ impl Unit {
 pub(crate) struct Row {
     pub(crate) unit: Unit,
     pub(crate) pith: Vec<Sample>,
-    /// What it is compared with, and how that did.
+    /// The peer, and how it did.
     pub(crate) peer: (&'static str, Vec<Sample>),
-    /// What pith owes, in words.
+    /// The debt of pith, in words.
     pub(crate) owes: &'static str,
     error: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::peers::{Load, Nginx};
 use crate::report::{Row, Unit};
 use crate::{Bench, Database};
 
-/// How many different requests the load goes through.
+/// The number of different requests that the load goes through.
 const SPREAD: usize = 1000;
 /// Repositories that are there before more are made.
 const REPOSITORIES: usize = 5000;
@@ -48,7 +48,7 @@ impl Server {
         })
     }
 
-    /// With all packages in the repository `bench`, their files not downloaded.
+    /// A server with all packages in the repository `bench`, their files not downloaded.
     fn filled(bench: &Bench) -> anyhow::Result<Self> {
         let server = Self::start(bench)?;
         let upstream = Nginx::serve(&bench.packages.folder)?;

@@ -17,7 +17,7 @@ use crate::peers::{Load, Nginx, download, paths};
 use crate::report::{Row, Unit};
 use crate::rpm_rows::Mirrored;
 
-/// How many different files or names the load goes through.
+/// The number of different files or names that the load goes through.
 const SPREAD: usize = 1000;
 
 /// Both sides under load, turn about.

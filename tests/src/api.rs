@@ -11,7 +11,7 @@ use ureq::http::Request;
 
 use crate::tools::wait_for;
 
-/// Where the API begins.
+/// The path at which the API begins.
 const ROOT: &str = "/pulp/api/v2";
 
 /// A client of one server.
@@ -22,7 +22,7 @@ pub struct Api {
     authorization: Option<String>,
 }
 
-/// What the server said.
+/// The answer of the server.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status code.
@@ -88,7 +88,7 @@ impl Api {
         self.authorization.as_deref()
     }
 
-    /// Whether `/livez` answers 200.
+    /// Tells whether `/livez` answers 200.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.raw("GET", "/livez", None)

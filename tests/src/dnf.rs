@@ -83,7 +83,7 @@ impl Dnf {
         self.run(&[&["install"], names].concat()).map(drop)
     }
 
-    /// What is installed in the root of this client, as `name-version-release`, sorted.
+    /// The packages that are installed in the root of this client, as `name-version-release`, sorted.
     ///
     /// # Errors
     /// When rpm fails.

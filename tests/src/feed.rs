@@ -80,7 +80,7 @@ impl Feed {
         self.upstream.fault_times(path, Fault::StallAfter(bytes), 1);
     }
 
-    /// As [`Feed::stall_once`], for so many requests.
+    /// Does what [`Feed::stall_once`] does, for so many requests.
     pub fn stall_times(&self, path: &str, bytes: usize, times: usize) {
         self.upstream
             .fault_times(path, Fault::StallAfter(bytes), times);
@@ -117,13 +117,13 @@ impl Feed {
         self.upstream.log(path)
     }
 
-    /// How many requests there were for `path`.
+    /// The number of requests for `path`.
     #[must_use]
     pub fn requests_for(&self, path: &str) -> usize {
         self.upstream.requests(path)
     }
 
-    /// How many requests there were.
+    /// The number of requests.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.upstream.total_requests()

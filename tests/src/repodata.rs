@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 /// An XML element. Attributes and children have no order here; blanks around texts do not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Element {
-    /// With its prefix.
+    /// The name with its prefix.
     pub name: String,
     /// Without name space declarations.
     pub attributes: BTreeMap<String, String>,
@@ -216,7 +216,7 @@ impl Repodata {
         Ok(packages)
     }
 
-    /// Where each package is, by its checksum.
+    /// The location of each package, by its checksum.
     ///
     /// # Errors
     /// When there is no such document.

@@ -186,7 +186,7 @@ impl Pith {
         self.client_as("admin", password.trim(), line)
     }
 
-    /// As [`Pith::client`], as another user.
+    /// Makes [`Pith::client`] as another user.
     ///
     /// # Errors
     /// When it does not start.
@@ -247,7 +247,7 @@ impl Pith {
         format!("http://{}{path}", self.listen)
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listen
@@ -339,7 +339,7 @@ impl Drop for Pith {
     }
 }
 
-/// What a client command did.
+/// The outcome of a client command.
 #[derive(Debug)]
 pub struct Ran {
     line: String,
@@ -428,7 +428,7 @@ impl Mirror {
         Ok((printed, folder))
     }
 
-    /// What it has printed so far.
+    /// Returns what it has printed so far.
     #[must_use]
     pub fn printed(&self) -> &str {
         &self.printed

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// How long anything may take before a test gives up on it. Generous: no test measures time.
+/// The time that anything may take before a test gives up on it. Generous: no test measures time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The folder of the workspace.
@@ -28,7 +28,7 @@ pub fn sample_files() -> PathBuf {
     workspace().join("examples/sample-files")
 }
 
-/// Whether one of `programs` is not here, which the caller answers by returning. Loud on a laptop.
+/// Tells whether one of `programs` is not here, which the caller answers by returning. Loud on a laptop.
 ///
 /// # Panics
 /// When `CI` is set: there, `.ci/install-tools` installs everything, and a test that does not run is a failure.
@@ -51,12 +51,12 @@ pub fn missing(programs: &[&str]) -> bool {
     true
 }
 
-/// Where `.ci/install-tools` puts what comes from PyPI.
+/// The folder into which `.ci/install-tools` puts what comes from PyPI.
 fn python_tools() -> PathBuf {
     workspace().join("target/tools/python/bin")
 }
 
-/// Where a program is: on the path, where Debian keeps those of root, or among the tools from PyPI.
+/// Finds a program: on the path, where Debian keeps those of root, or among the tools from PyPI.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -66,7 +66,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Whether the test runs as root. rpm installs into another root folder only then.
+/// Tells whether the test runs as root. rpm installs into another root folder only then.
 #[must_use]
 pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|status| status.uid() == 0)

@@ -21,7 +21,7 @@ use tree::Tree;
 pub(crate) struct Problem {
     /// Path relative to the workspace, with the line where there is one.
     place: String,
-    /// What is wrong, and what to do instead.
+    /// The fault, and what to do instead.
     message: String,
     /// Shown, but not a failure.
     warning: bool,

@@ -22,7 +22,7 @@ use pith_core::UnitId;
 /// A database of one's own. It goes away with the server, or at once when the server was there before.
 #[derive(Debug)]
 pub struct Database {
-    /// Where to connect.
+    /// The URL to connect to.
     pub url: String,
     name: String,
     server: &'static Server,
@@ -31,7 +31,7 @@ pub struct Database {
 /// The way to reach a server.
 #[derive(Debug)]
 struct Server {
-    /// Where `psql` is.
+    /// The folder of `psql`.
     programs: PathBuf,
     /// Goes before the name of a database.
     before: String,
@@ -351,7 +351,7 @@ fn launch(server: &Server, folder: &Path) -> Result<Child> {
 /// A server that one test has to itself, to stop and start it.
 #[derive(Debug)]
 pub struct Own {
-    /// Where to connect.
+    /// The URL to connect to.
     pub url: String,
     server: Server,
     folder: tempfile::TempDir,

@@ -130,7 +130,7 @@ pub struct Prepared {
     pub body: Vec<u8>,
 }
 
-/// Where requests go.
+/// The way that requests go.
 pub trait Transport: Sync {
     /// Sends one and waits for the answer.
     fn send(&self, request: Prepared) -> impl Future<Output = Reply> + Send;

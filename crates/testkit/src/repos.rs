@@ -98,7 +98,7 @@ pub struct Spec {
     pub revision: u64,
     /// Makes other packages of the same names.
     pub seed: u64,
-    /// Where primary says that a package is; its file lies at [`MadePackage::location`] all the same.
+    /// Returns where primary says that a package is; its file lies at [`MadePackage::location`] all the same.
     pub location: fn(&MadePackage) -> String,
 }
 

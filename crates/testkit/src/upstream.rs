@@ -254,7 +254,7 @@ impl Upstream {
         format!("{}://localhost:{}", self.scheme, self.address.port())
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

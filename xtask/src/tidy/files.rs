@@ -8,7 +8,7 @@ const LONG: usize = 500;
 /// Longer than this is two files.
 const TOO_LONG: usize = 900;
 
-/// What a newcomer looks for first is there.
+/// Makes sure that what a newcomer looks for first is there.
 pub(crate) fn documents_exist(tree: &Tree) -> Vec<Problem> {
     const DOCUMENTS: &[&str] = &[
         "README.md",

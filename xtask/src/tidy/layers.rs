@@ -1,4 +1,4 @@
-//! Which crate may see which: the tree is the architecture, and arrows only point down.
+//! The crates that a crate may see: the tree is the architecture, and arrows only point down.
 
 use super::Problem;
 use super::metadata::{Member, Workspace};
@@ -68,10 +68,10 @@ const ABOVE_ENGINE: &[&str] = &[
     "pith-core",
 ];
 
-/// What a content type may be built from.
+/// The crates that a content type may be built from.
 const TYPES_SEE: &[&str] = &["pith-content", "pith-core"];
 
-/// What the binary may not be built from; everything else is its to wire together.
+/// The crates that the binary may not be built from; everything else is its to wire together.
 const BINARY_DOES_NOT_SEE: &[&str] = &["pith-testkit", "pith-e2e", "pith-bench", "xtask"];
 
 /// Libraries that belong to one layer, with the crates that may be built from them.
@@ -102,7 +102,7 @@ fn is_type(name: &str) -> bool {
     name.starts_with("pith-type-")
 }
 
-/// Whether `member` may be built from the crate `other` of the workspace; `None` when nobody said.
+/// Tells whether `member` may be built from the crate `other` of the workspace; `None` when nobody said.
 fn may_see(member: &str, other: &str) -> Option<bool> {
     if member == "pith" {
         return Some(!BINARY_DOES_NOT_SEE.contains(&other));

@@ -17,9 +17,9 @@ pub(crate) struct Workspace {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
-    /// What it is built from.
+    /// The crates that it is built from.
     pub(crate) uses: Vec<String>,
-    /// What only its tests are built from.
+    /// The crates that only its tests are built from.
     pub(crate) tests_use: Vec<String>,
 }
 

@@ -64,7 +64,7 @@ impl RustSource {
         }
     }
 
-    /// Whether `line` (from 1), or the one above it, waves `rule`.
+    /// Tells whether `line` (from 1), or the one above it, waves `rule`.
     pub(crate) fn waives(&self, rule: &str, line: usize) -> bool {
         self.waived
             .iter()

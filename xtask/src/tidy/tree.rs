@@ -41,7 +41,7 @@ impl File {
         end.map_or("", |end| &self.path[..end])
     }
 
-    /// Whether the file is no part of what ships: an integration test, a module named `tests.rs`, an example.
+    /// Tells whether the file is no part of what ships: an integration test, a module named `tests.rs`, an example.
     pub(crate) fn is_test(&self) -> bool {
         ["/tests/", "/examples/"]
             .iter()

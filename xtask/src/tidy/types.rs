@@ -75,7 +75,7 @@ pub(crate) fn only_types_know_types(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
-/// Whether a text shows a command of a section of a type: ``pith rpm repo list``.
+/// Tells whether a text shows a command of a section of a type: ``pith rpm repo list``.
 fn shows_a_section(text: &str, names: &BTreeSet<&str>) -> bool {
     let after = text.split("pith ").skip(1);
     after
@@ -83,7 +83,7 @@ fn shows_a_section(text: &str, names: &BTreeSet<&str>) -> bool {
         .any(|word| names.contains(word))
 }
 
-/// Whether a name that is also an ordinary word (`iso`, an ending of files) is meant as a type.
+/// Tells whether a name that is also an ordinary word (`iso`, an ending of files) is meant as a type.
 fn is_about_types(source: &RustSource, line: usize, text: &str) -> bool {
     let is_ordinary = !text.contains('_') && text.len() < 5 || text == "distribution";
     let code = source.code.lines().nth(line - 1);

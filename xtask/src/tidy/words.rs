@@ -35,7 +35,7 @@ fn code_lines<'a>(
         .filter(move |(line, _)| !source.waives(rule, *line))
 }
 
-/// Whether `line` holds `word` where no longer word begins or goes on.
+/// Tells whether `line` holds `word` where no longer word begins or goes on.
 fn holds_word(line: &str, word: &str) -> bool {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     line.match_indices(word).any(|(at, _)| {

@@ -35,7 +35,7 @@ pub const NOTE: UnitType = UnitType {
     ..UnitType::PLAIN
 };
 
-/// Where notes are served.
+/// The root below which notes are served.
 pub static ROOT: Root = Root {
     pages: false,
     index: &["names"],

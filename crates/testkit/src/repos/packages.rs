@@ -6,7 +6,7 @@ use rpm::{BuildConfig, CompressionWithLevel, Dependency, FileOptions, PackageBui
 
 use super::Spec;
 
-/// When every package was built.
+/// The time at which every package was built.
 pub const BUILD_TIME: u32 = 1_600_000_000;
 
 const FIRST: [&str; 20] = [
@@ -127,7 +127,7 @@ impl MadePackage {
         format!("{name}-{version}-{release}.{arch}.rpm")
     }
 
-    /// Where it lies in the repository.
+    /// The path at which it lies in the repository.
     #[must_use]
     pub fn location(&self) -> String {
         format!("Packages/{}", self.file_name())
