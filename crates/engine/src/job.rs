@@ -122,11 +122,11 @@ pub enum Job {
     },
     /// Copy units into a repository.
     Associate {
-        /// Where they go.
+        /// The repository that they go to.
         repo_id: String,
-        /// Where they come from.
+        /// The repository that they come from.
         source_repo_id: String,
-        /// Which: unit association criteria as the client gave them, checked before.
+        /// The choice: unit association criteria as the client gave them, checked before.
         criteria: serde_json::Value,
         /// Override of the configuration of the importer that they go to.
         override_config: Document,
@@ -135,17 +135,17 @@ pub enum Job {
     Unassociate {
         /// The repository.
         repo_id: String,
-        /// Which: unit association criteria as the client gave them, checked before.
+        /// The choice: unit association criteria as the client gave them, checked before.
         criteria: serde_json::Value,
     },
     /// Delete units that no repository has.
     DeleteOrphans {
-        /// Which.
+        /// The choice of them.
         orphans: Orphans,
     },
     /// Work out what concerns the consumers of some repositories.
     RegenerateApplicability {
-        /// Which repositories.
+        /// The choice of repositories.
         repo_criteria: serde_json::Value,
     },
     /// A part of that, for one repository.
@@ -162,7 +162,7 @@ pub enum Job {
 /// The key of a copy's override that names further sources and where that goes which comes from them.
 pub const ADDITIONAL_REPOS: &str = "additional_repos";
 
-/// Which orphans a task deletes.
+/// The orphans that a task deletes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Orphans {

@@ -45,7 +45,9 @@ pub(crate) fn every_module_says_what_it_is(tree: &Tree) -> Vec<Problem> {
 /// A doc comment says what an item is: it begins with a noun phrase, or with a verb in the third person, and not as a
 /// question does.
 pub(crate) fn doc_comments_are_no_questions(tree: &Tree) -> Vec<Problem> {
-    const QUESTIONS: &[&str] = &["What", "Whether", "Of", "How"];
+    const QUESTIONS: &[&str] = &[
+        "What", "Whether", "Of", "How", "Where", "Which", "When", "Why", "Who", "Whose",
+    ];
     let mut problems = Vec::new();
     for (file, _) in tree.rust() {
         if !file.home().starts_with("crates/") && !file.home().starts_with("types/") {
@@ -291,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_doc_comment_that_asks_is_found_where_it_begins() {
-        let text = "//! How it goes.\n/// What it is.\nfn a() {}\n\n/// The size.\n/// What else.\nfn b() {}\n    /// Whether so.\n    fn c() {}\n/// Whatever.\nfn d() {}\n";
+        let text = "//! How it goes.\n/// What it is.\nfn a() {}\n\n/// The size.\n/// What else.\nfn b() {}\n    /// Where so.\n    fn c() {}\n/// Whatever.\nfn d() {}\n";
         let tree = Tree::of(&[("crates/a/src/a.rs", text), ("tests/src/a.rs", text)]);
         let found = doc_comments_are_no_questions(&tree);
         let places: Vec<&str> = found.iter().map(|problem| &*problem.place).collect();

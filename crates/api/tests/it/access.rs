@@ -1,4 +1,4 @@
-//! Who is who: passwords, the first administrator, and how soon a change counts.
+//! People and what they may do: passwords, the first administrator, and how soon a change counts.
 
 use std::sync::Arc;
 

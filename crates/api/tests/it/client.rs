@@ -11,7 +11,7 @@ use pith_trust::{ClientCertificate, PeerCertificate};
 use serde_json::Value;
 use tower::ServiceExt;
 
-/// Who asks.
+/// The caller.
 #[derive(Clone)]
 pub(crate) enum Who {
     Nobody,

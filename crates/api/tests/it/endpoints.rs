@@ -27,7 +27,7 @@ struct Row {
     permission: &'static str,
     status: &'static str,
     queues: &'static str,
-    /// Where its behaviour is described, as the code cites it; `-` for what is not built.
+    /// The section that describes its behaviour, as the code cites it; `-` for what is not built.
     section: &'static str,
 }
 

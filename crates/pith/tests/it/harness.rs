@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use futures::TryStreamExt;
 
-/// Which database a test runs on.
+/// The database that a test runs on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum On {
     Sqlite,
@@ -313,13 +313,13 @@ impl Harness {
         found
     }
 
-    /// Where a blob lies.
+    /// The path of a blob.
     pub(crate) fn file_of(&self, blob: Sha256) -> PathBuf {
         let blobs = self.folder.path().join("blobs");
         blobs.join(pith_blobs::paths::blob(&blob))
     }
 
-    /// Where content sources are described.
+    /// The folder in which content sources are described.
     pub(crate) fn content_sources(&self) -> std::path::PathBuf {
         content_sources(self.folder.path())
     }

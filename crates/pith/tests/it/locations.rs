@@ -1,4 +1,4 @@
-//! Where files are: names that a URL gives another meaning, tokens, folders above, servers that pack what they send.
+//! Locations of files: names that a URL gives another meaning, tokens, folders above, servers that pack what they send.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Who is served at a path: whoever its settings give it to, or nobody who stands in somebody else's way.
+//! The repository that is served at a path: the one whose settings give it the path, or none that stands in another's way.
 
 use pith_core::Sha256;
 use pith_core::task::TaskState;

@@ -1,4 +1,4 @@
-//! Where files can be had: the catalog and alternate content sources.
+//! Sources of files: the catalog and alternate content sources.
 
 use pith_core::{Algorithm, Digest, ObjectId, Sha256, SignedDuration};
 use pith_store::{Alternate, FileSource, Importer, NewUnit};

@@ -314,7 +314,7 @@ fn add_like(repo: &Fake, checksum: &str, added: Option<&str>, fields: Value) {
     state.repo.insert(key);
 }
 
-/// Where packages are, by the first characters of their checksums.
+/// The paths of packages, by the first characters of their checksums.
 fn paths(repo: &Fake) -> BTreeMap<String, String> {
     let mut stream = primary::PrimaryStream::open(open(repo, "primary")).unwrap();
     let (mut snippet, mut found) = (Vec::new(), BTreeMap::new());

@@ -1,4 +1,4 @@
-//! Why an answer is not the sample: the pages are older than the server whose behaviour pith has, and in places they
+//! The reasons why an answer is not the sample: the pages are older than the server whose behaviour pith has, and in places they
 //! were never true (pulp2/server#printed-documentation).
 
 use super::samples::Sample;
