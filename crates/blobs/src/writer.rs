@@ -54,15 +54,27 @@ impl Sink {
         Ok(())
     }
 
-    fn complete(mut self, rest: Vec<u8>) -> Result<(Blobs, Stored, Body)> {
+    fn complete(mut self, rest: Vec<u8>) -> Result<Nameless> {
         if self.file.is_some() {
             self.write_out(&rest)?;
-        } else {
-            self.hasher.update(&rest);
-            self.blobs.require_room()?;
+            return Ok(self.nameless(Vec::new()));
         }
-        let body = self.file.map_or(Body::Memory(rest), Body::File);
-        Ok((self.blobs, self.hasher.finish(), body))
+        self.blobs.require_room()?;
+        Ok(self.in_memory(rest))
+    }
+
+    /// All of it, when nothing was written out before; cheap enough for async code.
+    fn in_memory(mut self, all: Vec<u8>) -> Nameless {
+        self.hasher.update(&all);
+        self.nameless(all)
+    }
+
+    fn nameless(self, in_memory: Vec<u8>) -> Nameless {
+        Nameless {
+            stored: self.hasher.finish(),
+            body: self.file.map_or(Body::Memory(in_memory), Body::File),
+            blobs: self.blobs,
+        }
     }
 }
 
@@ -76,6 +88,8 @@ enum State {
     Idle(Box<Sink>),
     /// A chunk is being written; the sink comes back with the emptied buffer.
     Busy(JoinHandle<Result<(Box<Sink>, Vec<u8>)>>),
+    /// All is written.
+    Whole(Box<Nameless>),
     Broken,
 }
 
@@ -92,6 +106,9 @@ impl BlobWriter {
     /// # Errors
     /// When they cannot be written; the writer is of no more use then.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        if let State::Whole(_) = self.state {
+            return Err(failed_before());
+        }
         while self.buffer.len() + bytes.len() > CHUNK {
             let (now, later) = bytes.split_at(CHUNK - self.buffer.len());
             self.buffer.extend_from_slice(now);
@@ -110,15 +127,42 @@ impl BlobWriter {
         self.write(&bytes).await
     }
 
+    /// Ends the writing, and returns the size and the digests of what was written; the blob has no name yet.
+    ///
+    /// # Errors
+    /// When the last bytes cannot be written.
+    pub async fn whole(&mut self) -> Result<&Stored> {
+        if !matches!(self.state, State::Whole(_)) {
+            let (sink, _) = self.sink().await?;
+            let rest = std::mem::take(&mut self.buffer);
+            let nameless = match sink.file {
+                None => sink.in_memory(rest),
+                Some(_) => blocking(move || sink.complete(rest)).await?,
+            };
+            self.state = State::Whole(Box::new(nameless));
+        }
+        match &self.state {
+            State::Whole(nameless) => Ok(&nameless.stored),
+            _ => Err(failed_before()),
+        }
+    }
+
     /// Gives the blob its name. A blob that exists already is not rewritten.
     ///
     /// # Errors
     /// When the bytes cannot be stored.
     pub async fn finish(mut self) -> Result<Stored> {
-        let (sink, _) = self.sink().await?;
-        let rest = std::mem::take(&mut self.buffer);
+        self.whole().await?;
+        let State::Whole(nameless) = self.state else {
+            return Err(failed_before());
+        };
+        let Nameless {
+            blobs,
+            stored,
+            body,
+        } = *nameless;
         let (blobs, stored, body) = blocking(move || {
-            let (blobs, stored, body) = sink.complete(rest)?;
+            blobs.require_room()?;
             let body = blobs.place_local(&stored, body)?;
             Ok((blobs, stored, body))
         })
@@ -143,9 +187,13 @@ impl BlobWriter {
         match std::mem::replace(&mut self.state, State::Broken) {
             State::Idle(sink) => Ok((sink, Vec::new())),
             State::Busy(writing) => writing.await.map_err(|_| Error::Stopping)?,
-            State::Broken => Err(Error::Incoming("the writer has failed before".into())),
+            State::Whole(_) | State::Broken => Err(failed_before()),
         }
     }
+}
+
+fn failed_before() -> Error {
+    Error::Incoming("the writer has failed before, or all is written".into())
 }
 
 /// A blob being written on a blocking thread. Dropping it unfinished leaves nothing behind.
@@ -175,12 +223,7 @@ impl SyncBlobWriter {
     /// # Errors
     /// When the last bytes cannot be written.
     pub fn whole(self) -> Result<Nameless> {
-        let (blobs, stored, body) = self.sink.complete(self.buffer)?;
-        Ok(Nameless {
-            blobs,
-            stored,
-            body,
-        })
+        self.sink.complete(self.buffer)
     }
 }
 

@@ -158,6 +158,29 @@ everywhere! {
         }
     }
 
+    async fn a_writer_tells_its_digests_before_the_blob_has_a_name(place: Place) {
+        for size in [0, 1000, 262_144, 1_000_000] {
+            let bytes = pattern(size);
+            let sha256 = Sha256::of(&bytes);
+            let write = async || {
+                let mut writer = place.blobs.writer(&[Algorithm::Md5]);
+                writer.write(&bytes).await.unwrap();
+                let told = writer.whole().await.unwrap().clone();
+                assert_eq!((told.sha256, told.size), (sha256, size as u64));
+                assert!(told.hex(Algorithm::Md5).is_some());
+                assert!(writer.write(b"more").await.is_err());
+                (writer, told)
+            };
+            drop(write().await);
+            assert!(whole(&place.blobs, sha256, None).await.is_err(), "{size}");
+            assert_eq!(place.scratch_files(), 0, "{size}");
+            let (mut writer, told) = write().await;
+            assert_eq!(*writer.whole().await.unwrap(), told);
+            assert_eq!(writer.finish().await.unwrap(), told);
+            assert!(whole(&place.blobs, sha256, None).await.unwrap() == bytes, "{size}");
+        }
+    }
+
     async fn the_same_bytes_are_one_blob(place: Place) {
         let blobs = &place.blobs;
         let stores = (0..16).map(|number| blobs.put(pattern(number % 4)));

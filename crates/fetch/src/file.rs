@@ -73,7 +73,7 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Ar
         }
         transfer.take(buffer.freeze(), url).await?;
     }
-    let hashed = transfer.check_complete(url)?;
+    let hashed = transfer.check_complete(url).await?;
     let meta = Meta::without_headers(url);
     Ok(Arrived::Whole(Box::new(meta), hashed))
 }

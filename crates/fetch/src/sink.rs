@@ -3,10 +3,12 @@
 use std::io;
 
 use bytes::Bytes;
+use pith_core::Algorithm;
+use pith_core::digest::Hashed;
 
 /// Takes a download's bytes in order.
 ///
-/// The calls are `hold begin write* [hold restart begin write*]*`. What was written counts only when [`crate::Session::get`]
+/// The calls are `hold begin write* [digests] [hold restart begin write* [digests]]*`. What was written counts only when [`crate::Session::get`]
 /// returns success: on an error the caller drops what the sink holds.
 #[async_trait::async_trait]
 pub trait Sink: Send {
@@ -25,10 +27,19 @@ pub trait Sink: Send {
     /// Takes the next bytes. A slow sink slows the download down; the time spent here is not held against the server.
     async fn write(&mut self, bytes: Bytes) -> io::Result<()>;
 
+    /// Tells whether [`Sink::digests`] returns SHA-256 and these of the bytes: nobody else works them out then.
+    fn hashes(&self, algorithms: &[Algorithm]) -> bool {
+        let _ = algorithms;
+        false
+    }
+
+    /// Returns the digests of the body that has ended, as [`Sink::hashes`] promised.
+    async fn digests(&mut self) -> io::Result<Option<Hashed>> {
+        Ok(None)
+    }
+
     /// Forgets what was written: the last attempt failed and the next one starts from nothing. A sink that passes bytes on to
     /// somebody at once can fail here, which ends the download.
-    ///
-    /// A sink that passes bytes on to somebody at once can fail here, which ends the download.
     async fn restart(&mut self) -> io::Result<()>;
 }
 

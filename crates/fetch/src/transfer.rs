@@ -58,7 +58,8 @@ pub(crate) struct Transfer<'a> {
     /// The version of the file that is not to come again.
     known: Option<&'a Validators>,
     sink: &'a mut dyn Sink,
-    hasher: MultiHasher,
+    /// The hasher; `None` while the sink hashes.
+    hasher: Option<MultiHasher>,
     received: u64,
     head: BytesMut,
     /// Is true when the sink was told of a body.
@@ -68,14 +69,10 @@ pub(crate) struct Transfer<'a> {
     attempts: u32,
 }
 
-fn hasher(request: &Request) -> MultiHasher {
-    let algorithms: Vec<Algorithm> = request
-        .expect
-        .iter()
-        .map(pith_core::Digest::algorithm)
-        .chain(request.also.iter().copied())
-        .collect();
-    MultiHasher::new(&algorithms)
+/// The digests to work out of a body, beside SHA-256.
+fn algorithms(request: &Request) -> Vec<Algorithm> {
+    let expected = request.expect.iter().map(pith_core::Digest::algorithm);
+    expected.chain(request.also.iter().copied()).collect()
 }
 
 impl<'a> Transfer<'a> {
@@ -90,7 +87,7 @@ impl<'a> Transfer<'a> {
             request,
             known,
             sink,
-            hasher: hasher(request),
+            hasher: None,
             received: 0,
             head: BytesMut::new(),
             begun: false,
@@ -310,7 +307,7 @@ impl<'a> Transfer<'a> {
             let kind = ErrorKind::SizeMismatch { expected, actual };
             return Err(FetchError::new(kind, url, "").into());
         }
-        let hashed = self.check_complete(url)?;
+        let hashed = self.check_complete(url).await?;
         Ok(Arrived::Whole(Box::new(meta), hashed))
     }
 
@@ -361,11 +358,13 @@ impl<'a> Transfer<'a> {
                 .restart()
                 .await
                 .map_err(|error| ours(&error, url))?;
-            self.hasher = hasher(self.request);
             self.head.clear();
             self.received = 0;
         }
         self.begun = true;
+        let algorithms = algorithms(self.request);
+        let is_hashed = self.sink.hashes(&algorithms);
+        self.hasher = (!is_hashed).then(|| MultiHasher::new(&algorithms));
         self.sink
             .begin(total.or(self.request.expect_size))
             .await
@@ -465,10 +464,12 @@ impl<'a> Transfer<'a> {
         let missing = self.request.head_bytes.saturating_sub(self.head.len());
         self.head
             .extend_from_slice(&bytes[..missing.min(bytes.len())]);
-        for slice in bytes.chunks(HASH_SLICE) {
-            self.hasher.update(slice);
-            if slice.len() == HASH_SLICE {
-                tokio::task::yield_now().await;
+        if let Some(hasher) = &mut self.hasher {
+            for slice in bytes.chunks(HASH_SLICE) {
+                hasher.update(slice);
+                if slice.len() == HASH_SLICE {
+                    tokio::task::yield_now().await;
+                }
             }
         }
         self.sink
@@ -478,7 +479,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Tells whether all of it is there, and is what was promised.
-    pub(crate) fn check_complete(&mut self, url: &Url) -> Result<Hashed, Failed> {
+    pub(crate) async fn check_complete(&mut self, url: &Url) -> Result<Hashed, Failed> {
         let actual = self.received;
         if self
             .request
@@ -493,8 +494,17 @@ impl<'a> Transfer<'a> {
             )
             .into());
         }
-        let fresh = hasher(self.request);
-        let hashed = std::mem::replace(&mut self.hasher, fresh).finish();
+        let hashed = match self.hasher.take() {
+            Some(hasher) => Some(hasher.finish()),
+            None => {
+                let digests = self.sink.digests().await;
+                digests.map_err(|error| ours(&error, url))?
+            }
+        };
+        let Some(hashed) = hashed else {
+            let error = std::io::Error::other("a sink did not hash as it promised");
+            return Err(ours(&error, url));
+        };
         let wrong = deciding(&self.request.expect).find(|digest| !hashed.matches(digest));
         if let Some(digest) = wrong {
             let kind = ErrorKind::DigestMismatch {

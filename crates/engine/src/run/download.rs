@@ -140,6 +140,18 @@ impl Sink for BlobSink {
             .map_err(std::io::Error::other)
     }
 
+    fn hashes(&self, algorithms: &[Algorithm]) -> bool {
+        let known = |one: &Algorithm| *one == Algorithm::Sha256 || self.also.contains(one);
+        algorithms.iter().all(known)
+    }
+
+    async fn digests(&mut self) -> std::io::Result<Option<Hashed>> {
+        let hashed = self.writer.whole().await;
+        hashed
+            .map(|hashed| Some(hashed.clone()))
+            .map_err(std::io::Error::other)
+    }
+
     async fn restart(&mut self) -> std::io::Result<()> {
         self.writer = self.blobs.writer(&self.also);
         Ok(())

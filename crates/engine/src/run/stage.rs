@@ -13,7 +13,7 @@ use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{Bent, ContentError, UnitKey, UnitType};
 use pith_core::digest::Hashed;
-use pith_core::{Sha256, UnitId};
+use pith_core::{Digest, Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
 use pith_store::{FileSource, KnownUnit, TaskStore};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -526,7 +526,9 @@ impl Downloader {
         };
         let first = request.urls.first().map(shown).unwrap_or_default();
         let kind = self.shared.engine.registry.unit_type(moving.unit.type_id);
-        let also = inspect::digests(kind, moving.observer.digests(moving.unit.type_id));
+        let mut also = inspect::digests(kind, moving.observer.digests(moving.unit.type_id));
+        // Those that are promised are worked out once, where the file is kept.
+        also.extend(request.expect.iter().map(Digest::algorithm));
         let mut sink = BlobSink::new(&self.shared.engine.blobs, also);
         let fetched = match self.nearby_copy(&moving.nearby, &request, &mut sink).await {
             Some(fetched) => fetched,

@@ -3,6 +3,8 @@
 use std::io;
 
 use bytes::Bytes;
+use pith_core::MultiHasher;
+use pith_core::digest::Hashed;
 use pith_fetch::{ErrorKind, Sink};
 use pith_testkit::upstream::Fault;
 use tokio_util::sync::CancellationToken;
@@ -123,6 +125,68 @@ async fn not_modified_to_a_request_without_a_condition_is_an_error() {
     fake.fault("/f", Fault::Status(304));
     let error = fetch(&session(), request(&fake, "/f")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Status { status: 304 });
+}
+
+/// A sink that works out digests, if `honest`, of what it forgets.
+struct Hashing {
+    hasher: MultiHasher,
+    honest: bool,
+}
+
+#[async_trait::async_trait]
+impl Sink for Hashing {
+    async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.hasher.update(&bytes);
+        Ok(())
+    }
+
+    fn hashes(&self, algorithms: &[Algorithm]) -> bool {
+        algorithms == [Algorithm::Sha256]
+    }
+
+    async fn digests(&mut self) -> io::Result<Option<Hashed>> {
+        let hasher = std::mem::replace(&mut self.hasher, MultiHasher::new(&[]));
+        Ok(self.honest.then(|| hasher.finish()))
+    }
+
+    async fn restart(&mut self) -> io::Result<()> {
+        self.hasher = MultiHasher::new(&[]);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn digests_that_a_sink_works_out_are_held_against_what_was_promised() {
+    let bytes = body(300_000);
+    let (first, second) = (fake_with(&bytes).await, fake_with(&bytes).await);
+    first.fault("/f", Fault::WrongBytes);
+    let request = |expect| Request {
+        expect,
+        ..Request::new([at(&first, "/f"), at(&second, "/f")], MAX)
+    };
+    let mut sink = Hashing {
+        hasher: MultiHasher::new(&[]),
+        honest: true,
+    };
+    let sha256 = sha256(&bytes);
+    let got = session()
+        .get(request(vec![sha256.clone()]), &mut sink)
+        .await;
+    let got = got.unwrap();
+    assert!(got.hashed.matches(&sha256));
+    assert_eq!((got.mirror, got.failed_mirrors.len()), (1, 1));
+
+    // Digests that it does not know are worked out for it.
+    let sha1 = Digest::new(Algorithm::Sha1, &"0".repeat(40)).unwrap();
+    let refused = session().get(request(vec![sha1]), &mut sink).await;
+    assert!(matches!(
+        refused.unwrap_err().kind,
+        ErrorKind::DigestMismatch { .. }
+    ));
+
+    sink.honest = false;
+    let failed = session().get(request(vec![sha256]), &mut sink).await;
+    assert_eq!(failed.unwrap_err().kind, ErrorKind::Io);
 }
 
 struct FullDisk;
