@@ -1,7 +1,7 @@
 //! The word of sources on units. Units of one key of which different things are said are different units, so that nobody changes
 //! what others serve; a repository has one unit of a key (docs/decisions/0008).
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use pith_content::unit::{Part, WantedUnit};
 use pith_core::{Document, MultiHasher, Sha256, UnitId};
@@ -26,6 +26,9 @@ pub(super) fn keep_user_metadata(former: &Document, new: &mut Document) {
     }
 }
 
+/// Bytes of a document that are hashed at once.
+const HASHED_AT_ONCE: usize = 8 * 1024;
+
 struct Hasher(MultiHasher);
 
 impl Write for Hasher {
@@ -42,7 +45,8 @@ impl Write for Hasher {
 /// The digest of what is said of a unit: its document but for what its type leaves aside, and its parts.
 pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Result<Sha256, Error> {
     let kind = engine.registry.unit_type(unit.type_id);
-    let mut hasher = Hasher(MultiHasher::new(&[]));
+    // JSON is written in pieces of a few bytes.
+    let mut hasher = BufWriter::with_capacity(HASHED_AT_ONCE, Hasher(MultiHasher::new(&[])));
     let mut fields: Vec<_> = unit.doc.iter().collect();
     fields.retain(|(name, _)| kind.is_none_or(|kind| kind.is_said(name)));
     fields.sort_unstable_by_key(|(name, _)| *name);
@@ -55,8 +59,10 @@ pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Result<Sha256, Error
     for part in parts {
         // Name and length, so that no part can be taken for the end of another.
         write!(hasher, "\0{} {}\0", part.name, part.data.len()).map_err(Error::fault)?;
-        hasher.0.update(&part.data);
+        hasher.write_all(&part.data).map_err(Error::fault)?;
     }
+    let hasher = hasher.into_inner();
+    let hasher = hasher.map_err(|error| Error::fault(error.into_error()))?;
     Ok(hasher.0.finish().sha256)
 }
 
