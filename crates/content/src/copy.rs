@@ -11,12 +11,16 @@ use pith_core::{Document, UnitId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::outline::Outline;
 use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select, WantedUnit};
 use crate::{Config, ContentError};
 
 /// Units in batches.
 pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
+
+/// Some fields of units, in batches.
+pub type Outlines<'a> = BoxStream<'a, Result<Vec<Outline>, ContentError>>;
 
 /// The report of a type at the end of a copy.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +55,20 @@ pub trait CopyContext: Send + Sync {
 
     /// The units that the destination holds now.
     async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
+
+    /// Returns a little of what the source has of a type, in the order of the units' ids.
+    async fn source_outlines(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<Outlines<'_>, ContentError>;
+
+    /// Returns a little of what the destination holds of a type now, in the order of the units' ids.
+    async fn present_outlines(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<Outlines<'_>, ContentError>;
 
     /// Returns what the destination will hold when this commits.
     async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;

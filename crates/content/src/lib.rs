@@ -17,6 +17,7 @@ pub mod fetch;
 pub mod group;
 pub mod headers;
 pub mod json_text;
+pub mod outline;
 pub mod problem;
 pub mod publish;
 pub mod relative_url;

@@ -75,7 +75,9 @@ pub use sources::{Alternate, FileSource, UnitFile};
 pub use staging::{Replacement, StagedId};
 pub use store::{BatchStream, Engine, Store, Tx};
 pub use tasks::{Lost, NewTask, Task, TaskOutcome};
-pub use units::{KnownUnit, NewUnit, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery};
+pub use units::{
+    FieldTexts, KnownUnit, NewUnit, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery,
+};
 pub use uploads::{Upload, UploadUse};
 pub use users::User;
 pub use whole::WholeTx;

@@ -106,6 +106,10 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawDocument(pub String);
 
+/// Fields of a document as the database prints them: a line of JSON text for each that was asked for, empty where there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldTexts(pub String);
+
 /// A unit on its way through a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamedUnit<D = Document> {
@@ -371,6 +375,17 @@ impl Store {
             ..query.clone()
         };
         Ok(unit_stream::stream(self.clone(), Plan::new(&query, None)?))
+    }
+
+    /// Does what [`Store::units_stream`] does, with the fields as text; those of [`UnitQuery::fields`], of which there is one.
+    ///
+    /// # Errors
+    /// As [`Store::units_stream`].
+    pub fn units_fields_stream(
+        &self,
+        query: &UnitQuery<'_>,
+    ) -> Result<BatchStream<StreamedUnit<FieldTexts>>> {
+        Ok(unit_stream::stream(self.clone(), Plan::new(query, None)?))
     }
 
     /// Returns how many units `query` describes, its limit and skip left aside.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
-use pith_content::copy::{CopyContext, RemoveContext, Units};
+use pith_content::copy::{CopyContext, Outlines, RemoveContext, Units};
 use pith_content::sync::{RepoInfo, StageObserver};
 use pith_content::unit::{Select, WantedUnit};
 use pith_content::{Config, ContentError};
@@ -314,6 +314,24 @@ impl CopyContext for Copy<'_> {
 
     async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
         Ok(units::present(&self.store, &self.repo.id, &select)?)
+    }
+
+    async fn source_outlines(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<Outlines<'_>, ContentError> {
+        let outlines = units::outlines(&self.store, &self.source.id, type_id, fields);
+        Ok(outlines?)
+    }
+
+    async fn present_outlines(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<Outlines<'_>, ContentError> {
+        let outlines = units::outlines(&self.store, &self.repo.id, type_id, fields);
+        Ok(outlines?)
     }
 
     fn additional(&self) -> Vec<&dyn CopyContext> {

@@ -3,8 +3,10 @@
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use pith_content::ContentError;
+use pith_content::copy::Outlines;
+use pith_content::outline::Outline;
 use pith_content::unit::{RepoUnit, Select};
-use pith_store::{BatchStream, Store, StreamedUnit, TaskStore, UnitQuery};
+use pith_store::{BatchStream, FieldTexts, Store, StreamedUnit, TaskStore, UnitQuery};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -46,6 +48,28 @@ pub(crate) fn outline(
 ) -> Result<UnitStream, Error> {
     let stream = store.units_outline(type_id, repo, fields)?;
     Ok(converted(stream, &[]))
+}
+
+/// Some fields of everything the repository has of a type, unread.
+pub(crate) fn outlines(
+    store: &Store,
+    repo: &str,
+    type_id: &'static str,
+    fields: &'static [&'static str],
+) -> Result<Outlines<'static>, Error> {
+    let select = Select {
+        fields: Some(fields),
+        ..Select::all(type_id)
+    };
+    let stream = read_ahead(store.units_fields_stream(&query(Some(repo), &select))?);
+    let of =
+        move |unit: StreamedUnit<FieldTexts>| Outline::new(unit.unit.id, fields, unit.unit.doc.0);
+    let outlines = stream.map(move |batch| {
+        batch
+            .map(|batch| batch.into_iter().map(of).collect())
+            .map_err(platform)
+    });
+    Ok(outlines.boxed())
 }
 
 /// The units that the repository will have when the task of `store` commits.

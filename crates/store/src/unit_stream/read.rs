@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::dialect::Sql;
 use crate::store::Engine;
 use crate::unit_query::{Hit, Plan};
-use crate::units::{Part, RawDocument, StreamedUnit, Unit};
+use crate::units::{FieldTexts, Part, RawDocument, StreamedUnit, Unit};
 use crate::value::Row;
 use crate::{Result, Store, StoreError, reading};
 
@@ -189,6 +189,16 @@ impl FromRow for Document {
 }
 
 impl FromRow for RawDocument {
+    fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
+        row.get(first).map(Self)
+    }
+
+    fn weight(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl FromRow for FieldTexts {
     fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
         row.get(first).map(Self)
     }

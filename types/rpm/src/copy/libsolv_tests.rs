@@ -11,12 +11,13 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use pith_content::outline::Outline;
 use pith_core::{Document, UnitId};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::solve::{Modules, Solved};
-use super::universe::{Place, Universe};
+use super::universe::{FIELDS, Place, Universe};
 use super::{conservative, relaxed};
 use judge::{Judge, Packages};
 
@@ -211,7 +212,8 @@ impl Set {
         let mut fill = |place: Place, numbers: &[usize]| {
             for number in numbers {
                 let (id, package) = &self.pool[*number];
-                universe.push(place, *id, &document(package));
+                let outline = Outline::of(*id, FIELDS, &document(package));
+                universe.push(place, &outline);
             }
         };
         for (at, source) in self.sources.iter().enumerate() {

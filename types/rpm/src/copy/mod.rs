@@ -4,6 +4,7 @@ mod advisories;
 mod clones;
 mod conservative;
 mod documents;
+mod entry;
 mod lacking;
 mod needless;
 mod related;

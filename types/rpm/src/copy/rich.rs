@@ -1,7 +1,6 @@
 //! The needs of a package: a plain dependency, or several joined by words (pulp2/rpm-copy#dependencies).
 
-use serde_json::Value;
-
+use super::entry::Entry;
 use super::version::{Bound, Dependency, Range, Table};
 
 /// Parentheses within parentheses that are looked into.
@@ -64,8 +63,8 @@ impl Word {
 
 impl Need {
     /// An entry of `requires` or `recommends`; what only rpm itself can provide is left out.
-    pub(super) fn of(entry: &Value, table: &mut Table) -> Option<Self> {
-        let name = entry["name"].as_str()?;
+    pub(super) fn of(entry: &Entry<'_>, table: &mut Table) -> Option<Self> {
+        let name = entry.name.as_str();
         if name.starts_with("rpmlib(") {
             return None;
         }
@@ -264,7 +263,6 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -285,6 +283,13 @@ mod tests {
                     side(&rich.right)
                 )
             }
+        }
+    }
+
+    fn named(name: &str) -> Entry<'_> {
+        Entry {
+            name: name.into(),
+            ..Entry::default()
         }
     }
 
@@ -309,17 +314,16 @@ mod tests {
             ("/bin/sh", "/bin/sh"),
         ] {
             let mut table = Table::default();
-            let need = Need::of(&json!({ "name": text }), &mut table).unwrap();
+            let need = Need::of(&named(text), &mut table).unwrap();
             assert_eq!(shown(&need, &table), expected);
         }
-        let internal = json!({"name": "rpmlib(PayloadIsZstd)", "flags": "LE", "version": "5.4"});
-        assert!(Need::of(&internal, &mut Table::default()).is_none());
+        assert!(Need::of(&named("rpmlib(PayloadIsZstd)"), &mut Table::default()).is_none());
     }
 
     #[test]
     fn conditions_are_found_at_any_depth() {
         let conditional = |text: &str| {
-            let need = Need::of(&json!({ "name": text }), &mut Table::default());
+            let need = Need::of(&named(text), &mut Table::default());
             need.unwrap().is_conditional()
         };
         assert!(!conditional("(a or (b with c))"));
@@ -329,7 +333,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_dependency_panics(name in "\\(?[a-z() <>=:.0-9é-]{0,60}") {
-            let _ = Need::of(&json!({ "name": name }), &mut Table::default());
+            let _ = Need::of(&named(&name), &mut Table::default());
         }
     }
 }

@@ -12,7 +12,7 @@ use pith_content::unit::Select;
 use pith_core::UnitId;
 use tokio_util::sync::CancellationToken;
 
-use super::universe::{self, Place, Universe};
+use super::universe::{self, FIELDS, Place, Universe};
 use super::version::Symbol;
 use super::{Mode, add, conservative, relaxed};
 use crate::modular::{artifacts_of, nevra, text};
@@ -201,11 +201,11 @@ fn destinations<'a>(routes: &[&'a dyn CopyContext]) -> Vec<&'a dyn CopyContext> 
 async fn read(routes: &[&dyn CopyContext]) -> Result<Universe, ContentError> {
     let mut universe = Universe::new();
     for (at, route) in routes.iter().enumerate() {
-        let units = route.source_units(universe::select()).await?;
+        let units = route.source_outlines(RPM, FIELDS).await?;
         universe.read(Place::Source(at), units).await?;
     }
     for route in destinations(routes) {
-        let units = route.present_units(universe::select()).await?;
+        let units = route.present_outlines(RPM, FIELDS).await?;
         universe.read(Place::There, units).await?;
     }
     let paths = universe.needed_paths();

@@ -8,15 +8,15 @@ use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
-use pith_content::copy::Units;
+use pith_content::copy::{Outlines, Units};
+use pith_content::outline::Outline;
 use pith_content::unit::{RepoUnit, Select};
-use pith_core::{Document, UnitId};
-use serde_json::Value;
+use pith_core::UnitId;
 
+use super::entry::{Text, entries};
 use super::rich::{Need, Rich, Word};
 use super::version::{Bound, Dependency, Symbol, Table};
 use crate::metadata::{filelists, snippet};
-use crate::modular::text;
 use crate::types::RPM;
 use crate::units::FILELISTS;
 
@@ -29,22 +29,17 @@ pub(super) enum Place {
     Source(usize),
 }
 
-/// Returns what a solve reads of packages.
-pub(super) fn select() -> Select {
-    Select {
-        fields: Some(&[
-            "name",
-            "epoch",
-            "version",
-            "release",
-            "arch",
-            "provides",
-            "requires",
-            "recommends",
-        ]),
-        ..Select::all(RPM)
-    }
-}
+/// The fields that a solve reads of packages.
+pub(super) const FIELDS: &[&str] = &[
+    "name",
+    "epoch",
+    "version",
+    "release",
+    "arch",
+    "provides",
+    "requires",
+    "recommends",
+];
 
 /// Returns what tells the files of packages.
 pub(super) fn select_files() -> Select {
@@ -77,11 +72,6 @@ pub(super) struct Universe {
     any_arch: Symbol,
 }
 
-fn entries<'a>(doc: &'a Document, field: &str) -> impl Iterator<Item = &'a Value> + 'a {
-    let list = doc.get(field).and_then(Value::as_array);
-    list.into_iter().flatten()
-}
-
 impl Universe {
     /// One without packages.
     pub(super) fn new() -> Self {
@@ -94,41 +84,44 @@ impl Universe {
     pub(super) async fn read(
         &mut self,
         place: Place,
-        mut units: Units<'_>,
+        mut units: Outlines<'_>,
     ) -> Result<(), ContentError> {
         while let Some(batch) = units.try_next().await? {
             for unit in &batch {
-                self.push(place, unit.id, &unit.doc);
+                self.push(place, unit);
             }
         }
         Ok(())
     }
 
     /// Adds a package; one that is there already counts once.
-    pub(super) fn push(&mut self, place: Place, id: UnitId, doc: &Document) {
+    pub(super) fn push(&mut self, place: Place, unit: &Outline) {
         let Ok(number) = u32::try_from(self.packages.len()) else {
             return;
         };
-        if *self.by_id.entry((place, id)).or_insert(number) != number {
+        if *self.by_id.entry((place, unit.id)).or_insert(number) != number {
             return;
         }
         let table = &mut self.table;
-        let name = table.names.number(text(doc, "name"));
-        let version = table.version(["epoch", "version", "release"].map(|field| text(doc, field)));
-        let arch = table.names.number(text(doc, "arch"));
-        for provided in entries(doc, "provides") {
-            if let Some(provided) = table.dependency(provided) {
+        let text = |field| unit.get::<Text<'_>>(field).unwrap_or_default();
+        let name = table.names.number(text("name").as_str());
+        let version = ["epoch", "version", "release"].map(text);
+        let version = table.version(version.each_ref().map(Text::as_str));
+        let arch = table.names.number(text("arch").as_str());
+        for provided in entries(unit, "provides") {
+            if let Some(provided) = table.dependency(&provided) {
                 let providers = self.provides.entry(provided.name).or_default();
                 providers.push((number, provided.bound));
             }
         }
         let mut needs = |field| {
-            let needs = entries(doc, field);
-            needs.filter_map(|entry| Need::of(entry, table)).collect()
+            let needs = entries(unit, field);
+            let needs = needs.iter().filter_map(|entry| Need::of(entry, table));
+            needs.collect()
         };
         let (requires, recommends) = (needs("requires"), needs("recommends"));
         self.packages.push(Package {
-            id,
+            id: unit.id,
             place,
             name,
             version,

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rpm_version::Evr;
-use serde_json::Value;
+
+use super::entry::{Entry, Text};
 
 /// The number of a text.
 pub(super) type Symbol = u32;
@@ -126,12 +127,13 @@ impl Table {
     }
 
     /// An entry of `provides`, `requires` or `recommends`.
-    pub(super) fn dependency(&mut self, entry: &Value) -> Option<Dependency> {
-        let text = |key: &str| entry[key].as_str().unwrap_or("");
-        let name = self.names.number(entry["name"].as_str()?);
-        let bound = Range::of(text("flags")).map(|range| Bound {
+    pub(super) fn dependency(&mut self, entry: &Entry<'_>) -> Option<Dependency> {
+        let name = Some(entry.name.as_str()).filter(|name| !name.is_empty())?;
+        let name = self.names.number(name);
+        let version = [&entry.epoch, &entry.version, &entry.release];
+        let bound = Range::of(entry.flags.as_str()).map(|range| Bound {
             range,
-            version: self.version([text("epoch"), text("version"), text("release")]),
+            version: self.version(version.map(Text::as_str)),
         });
         Some(Dependency { name, bound })
     }
@@ -180,8 +182,6 @@ pub(super) struct Dependency {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -189,7 +189,13 @@ mod tests {
         let mut table = Table::default();
         let mut dependency = |(flags, version): (&str, &str)| {
             let (version, release) = version.split_once('-').unwrap_or((version, ""));
-            let entry = json!({"name": "x", "flags": flags, "epoch": null, "version": version, "release": release});
+            let entry = Entry {
+                name: "x".into(),
+                flags: flags.into(),
+                version: version.into(),
+                release: release.into(),
+                ..Entry::default()
+            };
             table.dependency(&entry).unwrap()
         };
         let cases = [
