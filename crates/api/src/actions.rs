@@ -1,8 +1,9 @@
 //! `/v2/repositories/<repo>/actions/` (pulp2/sync-and-publish, pulp2/uploads#import).
 
 use pith_core::error::PulpError;
-use pith_engine::{Error, Job};
+use pith_engine::Error;
 use pith_pulp::error::is_missing;
+use pith_pulp::jobs::{DownloadRepository, ImportUpload, PublishRepository, SyncRepository};
 use serde_json::Value;
 
 use crate::http::{Answer, Call};
@@ -13,7 +14,7 @@ pub(crate) async fn sync(mut call: Call) -> Result<Answer, Error> {
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
     let override_config = body.remove("override_config").unwrap_or_default();
-    let job = Job::Sync {
+    let job = SyncRepository {
         repo_id,
         override_config,
     };
@@ -29,7 +30,7 @@ pub(crate) async fn publish(mut call: Call) -> Result<Answer, Error> {
         None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"]).into()),
         Some(id) => id,
     };
-    let job = Job::Publish {
+    let job = PublishRepository {
         repo_id,
         distributor_id,
         override_config: body.remove("override_config").unwrap_or_default(),
@@ -49,7 +50,7 @@ pub(crate) async fn download(mut call: Call) -> Result<Answer, Error> {
             return Err(PulpError::wrong_type("verify_all_units", "boolean", other).into());
         }
     };
-    let job = Job::DownloadRepository {
+    let job = DownloadRepository {
         repo_id,
         verify_all_units,
     };
@@ -74,7 +75,7 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, Error> {
         Err(error) if is_missing(&error) => Value::Null,
         Err(error) => return Err(error),
     };
-    let job = Job::ImportUpload {
+    let job = ImportUpload {
         repo_id: call.param(0).to_owned(),
         upload_id,
         unit_type_id,

@@ -4,8 +4,10 @@ use pith_core::Document;
 use pith_core::criteria::UnitCriteria;
 use pith_core::error::PulpError;
 use pith_core::rights::of_repository;
-use pith_engine::{ADDITIONAL_REPOS, Error, Job};
+use pith_engine::Error;
+use pith_engine::run::copy::ADDITIONAL_REPOS;
 use pith_pulp::error::is_missing;
+use pith_pulp::jobs::{Associate, Unassociate};
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -106,7 +108,7 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, Error> {
         Some(other) => return Err(PulpError::wrong_type("override_config", "dict", &other).into()),
     };
     check_additional(&call, &source_repo_id, &mut override_config).await?;
-    let job = Job::Associate {
+    let job = Associate {
         repo_id,
         source_repo_id,
         criteria,
@@ -121,6 +123,6 @@ pub(crate) async fn remove(mut call: Call) -> Result<Answer, Error> {
     let criteria = criteria(&mut body)?;
     let repo_id = call.param(0).to_owned();
     call.pulp.repository_require(&repo_id).await?;
-    let job = Job::Unassociate { repo_id, criteria };
+    let job = Unassociate { repo_id, criteria };
     Answer::queued(call.pulp.engine.enqueue(job).await?)
 }

@@ -1,17 +1,13 @@
 //! `/v2/content/orphans/` (pulp2/orphans).
 
-use pith_engine::{Error, Job, Orphans};
+use pith_engine::Error;
+use pith_pulp::jobs::{DeleteOrphans, Orphans};
 use serde_json::json;
 
 use crate::http::{Answer, Call};
 
 async fn queued(call: &Call, orphans: Orphans) -> Result<Answer, Error> {
-    Answer::queued(
-        call.pulp
-            .engine
-            .enqueue(Job::DeleteOrphans { orphans })
-            .await?,
-    )
+    Answer::queued(call.pulp.engine.enqueue(DeleteOrphans { orphans }).await?)
 }
 
 /// Returns how many there are of every type.

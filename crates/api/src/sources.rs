@@ -1,7 +1,8 @@
 //! `/v2/content/sources/` and `/v2/content/catalog/` (pulp2/content-sources).
 
+use pith_engine::Error;
 use pith_engine::content_sources::ContentSource;
-use pith_engine::{Error, Job};
+use pith_pulp::jobs::RefreshContentSource;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
@@ -38,7 +39,7 @@ pub(crate) async fn refresh(call: Call) -> Result<Answer, Error> {
     if call.param(1) != "refresh" {
         return Ok(bad_action());
     }
-    let job = Job::RefreshContentSource {
+    let job = RefreshContentSource {
         source_id: source.id().to_owned(),
     };
     Answer::queued(call.pulp.engine.enqueue(job).await?)

@@ -4,7 +4,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use pith_core::Network;
+use pith_core::{Document, Network};
+use serde_json::Value;
 
 tokio::task_local! {
     static IS_DISCREET: bool;
@@ -12,7 +13,7 @@ tokio::task_local! {
 }
 
 /// The mark in a task's arguments.
-pub(crate) const DISCREET: &str = "discreet";
+const DISCREET: &str = "discreet";
 
 /// Somebody whose requests share what is limited.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +45,19 @@ pub fn on_behalf_now<T>(is_super_user: bool, work: impl FnOnce() -> T) -> T {
 #[must_use]
 pub fn is_discreet() -> bool {
     IS_DISCREET.try_with(|discreet| *discreet).unwrap_or(false)
+}
+
+/// Arguments of a task that is queued here, with the mark when its errors are to be discreet.
+pub(crate) fn marked(mut args: Document) -> Value {
+    if is_discreet() {
+        args.insert(DISCREET.to_owned(), true.into());
+    }
+    args.into()
+}
+
+/// Tells whether a task's arguments have the mark.
+pub(crate) fn is_marked(args: &Value) -> bool {
+    args.get(DISCREET) == Some(&Value::Bool(true))
 }
 
 /// The caller who takes turns with others here.

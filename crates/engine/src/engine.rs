@@ -12,8 +12,9 @@ use pith_store::{Engine as Database, NewTask, Retired, Store};
 
 use crate::deferred::Deferred;
 use crate::error::Error;
+use crate::job::{self, Job};
 use crate::run::units::{self, UnitStream};
-use crate::{Job, Registry, acting};
+use crate::{Registry, acting};
 
 /// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
 pub const PUBLICATION_GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -148,12 +149,17 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enqueue(&self, job: Job) -> Result<TaskId, Error> {
+    pub async fn enqueue<J: Job>(&self, job: J) -> Result<TaskId, Error> {
         let task = self.new_task(&job)?;
-        let queued = match job.adds() {
-            true => self.store.task_enqueue(&task).await,
+        self.enqueue_task(&task, J::ADDS).await
+    }
+
+    /// Queues a task, which needs room on the disk when it adds something.
+    pub(crate) async fn enqueue_task(&self, task: &NewTask, adds: bool) -> Result<TaskId, Error> {
+        let queued = match adds {
+            true => self.store.task_enqueue(task).await,
             false => {
-                let queue = || self.store.task_enqueue(&task);
+                let queue = || self.store.task_enqueue(task);
                 self.taking_away(queue).await
             }
         };
@@ -178,15 +184,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the job cannot be written, which takes a fault of pith.
-    pub fn new_task(&self, job: &Job) -> Result<NewTask, Error> {
-        let mut args = serde_json::to_value(job).map_err(Error::fault)?;
-        if acting::is_discreet() {
-            args[acting::DISCREET] = true.into();
-        }
+    pub fn new_task(&self, job: &impl Job) -> Result<NewTask, Error> {
         Ok(NewTask {
             id: TaskId::new(),
             kind: job.task_type().to_owned(),
-            args,
+            args: acting::marked(job::stored(job)?),
             tags: job.tags(),
             resources: job.resources(),
             group: None,

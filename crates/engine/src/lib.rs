@@ -1,6 +1,6 @@
 //! The work and how it gets done: the queue and its workers, the scheduler, the work of each kind of task, files that come when somebody
 //! asks for them, and the upkeep. Whatever the API calls a repository, an importer or a user is a row in here; the documents, and
-//! what requests may say, are `pith-pulp`'s, which this crate does not know: it is handed what it needs of it ([`Jobs`],
+//! what requests may say, are `pith-pulp`'s, which this crate does not know: it is handed what it needs of it ([`Kinds`],
 //! [`Consent`], [`run::Selection`], [`run::EntryDocument`]).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -15,6 +15,8 @@ mod feeds;
 mod files;
 pub mod guards;
 pub mod job;
+pub mod jobs;
+mod kinds;
 pub mod masks;
 mod memory;
 pub mod parts;
@@ -35,7 +37,8 @@ mod worker;
 pub use acting::{Caller, on_behalf, on_behalf_of};
 pub use engine::{Engine, PUBLICATION_GRACE};
 pub use error::{Error, Result};
-pub use job::{ADDITIONAL_REPOS, Job, Orphans};
+pub use job::Job;
+pub use kinds::{Kinds, TakenKind};
 pub use registry::Registry;
 pub use scheduler::{Consent, Scheduler, run_scheduler};
-pub use worker::{Done, Jobs, LOST_AFTER, Run, run_workers};
+pub use worker::{Done, LOST_AFTER, Run, run_workers};

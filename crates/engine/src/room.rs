@@ -10,8 +10,8 @@ use pith_core::error::PulpError;
 use pith_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
+use crate::Engine;
 use crate::error::Error;
-use crate::{Engine, Job};
 
 /// Work that takes away is tried again so often when the disk is full.
 const TRIES: usize = 3;
@@ -220,22 +220,5 @@ pub(crate) async fn watch(engine: Arc<Engine>, shutdown: CancellationToken) {
         if shutdown.run_until_cancelled(sleep).await.is_none() {
             return;
         }
-    }
-}
-
-impl Job {
-    /// Tells whether the job takes something in, for which there must be room.
-    pub(crate) fn adds(&self) -> bool {
-        matches!(
-            self,
-            Self::Sync { .. }
-                | Self::Publish { .. }
-                | Self::PublishGroup { .. }
-                | Self::DownloadRepository { .. }
-                | Self::RefreshContentSources { .. }
-                | Self::RefreshContentSource { .. }
-                | Self::ImportUpload { .. }
-                | Self::Associate { .. }
-        )
     }
 }

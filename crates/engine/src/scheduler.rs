@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pith_core::{SignedDuration, Timestamp};
-use pith_store::{Engine as Database, Schedule};
+use pith_store::{Engine as Database, NewTask, Schedule};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::jobs::ReapExpiredDocuments;
 use crate::supervise::supervised;
-use crate::{Engine, Job, acting, timetable};
+use crate::{Engine, acting, timetable};
 
 /// Schedules are looked at this often (pulp2/server#times).
 const TICK: Duration = Duration::from_secs(6);
@@ -30,14 +31,14 @@ const BATCH: u64 = 100;
 struct Periodic {
     name: &'static str,
     every: SignedDuration,
-    job: fn() -> Job,
+    task: fn(&Engine) -> Result<NewTask, Error>,
 }
 
 /// The work that comes round by itself (pulp2/tasks#kinds, pulp2/server#times).
 const PERIODIC: [Periodic; 1] = [Periodic {
     name: "reaper",
     every: SignedDuration::from_hours(6),
-    job: || Job::ReapExpiredDocuments,
+    task: |engine| engine.new_task(&ReapExpiredDocuments {}),
 }];
 
 /// The consent of people to what schedules do for them.
@@ -113,7 +114,7 @@ impl Scheduler {
                 continue;
             }
             // Whoever made the schedule need not be a super-user.
-            let task = || self.engine.new_task(&timetable::job(seen));
+            let task = || timetable::task(&self.engine, seen);
             let task = acting::on_behalf_now(false, task)?;
             let next = timetable::advanced(seen, now);
             let dispatched = store.schedule_dispatch(seen, &next, &task).await;
@@ -150,7 +151,7 @@ impl Scheduler {
         for periodic in &PERIODIC {
             let last = store.periodic_last_run(periodic.name, now).await?;
             if now.duration_since(last) >= periodic.every {
-                let task = self.engine.new_task(&(periodic.job)())?;
+                let task = (periodic.task)(&self.engine)?;
                 store
                     .periodic_dispatch(periodic.name, last, now, &task)
                     .await?;

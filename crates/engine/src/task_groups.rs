@@ -2,15 +2,16 @@
 
 use uuid::Uuid;
 
+use crate::Engine;
 use crate::error::Error;
-use crate::{Engine, Job};
+use crate::job::Job;
 
 impl Engine {
     /// Queues tasks as a group, all or none; the group's id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enqueue_group(&self, jobs: &[Job]) -> Result<Uuid, Error> {
+    pub async fn enqueue_group(&self, jobs: &[impl Job]) -> Result<Uuid, Error> {
         let group = Uuid::new_v4();
         let mut tx = self.store.begin().await?;
         for job in jobs {

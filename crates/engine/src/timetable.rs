@@ -3,10 +3,12 @@
 use pith_core::Timestamp;
 use pith_core::iso8601::DateTime;
 use pith_core::schedule::{Interval, Timetable};
-use pith_store::{Schedule, ScheduleOwner};
+use pith_store::{NewTask, Schedule, ScheduleOwner};
 use serde_json::json;
 
-use crate::Job;
+use crate::Engine;
+use crate::error::Error;
+use crate::jobs::{PublishRepository, SyncRepository};
 
 /// The timetable of a schedule; `None` for one that another version of pith wrote and this one cannot read.
 #[must_use]
@@ -40,22 +42,24 @@ pub fn advanced(schedule: &Schedule, now: Timestamp) -> Schedule {
 }
 
 /// The task that a schedule queues.
-#[must_use]
-pub fn job(schedule: &Schedule) -> Job {
+///
+/// # Errors
+/// As [`Engine::new_task`].
+pub(crate) fn task(engine: &Engine, schedule: &Schedule) -> Result<NewTask, Error> {
     let override_config = schedule.kwargs.get("overrides").cloned();
     let override_config = override_config.unwrap_or_default();
     match &schedule.owner {
-        ScheduleOwner::Importer { repo_id } => Job::Sync {
+        ScheduleOwner::Importer { repo_id } => engine.new_task(&SyncRepository {
             repo_id: repo_id.clone(),
             override_config,
-        },
+        }),
         ScheduleOwner::Distributor {
             repo_id,
             distributor_id,
-        } => Job::Publish {
+        } => engine.new_task(&PublishRepository {
             repo_id: repo_id.clone(),
             distributor_id: json!(distributor_id),
             override_config,
-        },
+        }),
     }
 }

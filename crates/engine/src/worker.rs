@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
@@ -18,9 +17,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::kinds::{Kind, Kinds};
 use crate::progress::Progress;
 use crate::supervise::{said, supervised};
-use crate::{Engine, Job, acting, memory};
+use crate::{Engine, acting, memory};
 
 /// Progress is written, and cancellation by other processes looked for, this often.
 const TICK: Duration = Duration::from_millis(500);
@@ -108,7 +108,7 @@ impl Done {
 #[derive(Clone)]
 struct Ends {
     engine: Arc<Engine>,
-    jobs: Arc<dyn Jobs>,
+    kinds: Arc<Kinds>,
 }
 
 impl Ends {
@@ -120,7 +120,7 @@ impl Ends {
     }
 
     fn told(&self, error: &Error) -> PulpError {
-        self.engine.blaming_the_disk(self.jobs.told(error))
+        self.engine.blaming_the_disk(self.kinds.told(error))
     }
 
     /// Logs why a task failed, with the causes.
@@ -143,20 +143,6 @@ fn failed(told: &PulpError) -> TaskOutcome {
         detail: serde_json::to_value(&told.detail).ok(),
         traceback: Some(format!("{}: {told}\n", told.code())),
     }
-}
-
-/// The work of all jobs. The engine claims tasks, keeps their signs of life and writes their ends; which work a job is says
-/// whoever knows all kinds of it.
-#[async_trait]
-pub trait Jobs: Send + Sync + 'static {
-    /// Runs `job` to its end.
-    ///
-    /// # Errors
-    /// Those that the task ends with.
-    async fn run(&self, run: Run, job: Job) -> Result<Done, Error>;
-
-    /// The error as clients are told of it.
-    fn told(&self, error: &Error) -> PulpError;
 }
 
 /// The things that a running job has at hand.
@@ -278,7 +264,7 @@ type Loop = Box<dyn Fn(Arc<Engine>, CancellationToken) -> BoxFuture<'static, ()>
 /// When what the last process left cannot be looked at.
 pub async fn run_workers(
     engine: Arc<Engine>,
-    jobs: Arc<dyn Jobs>,
+    kinds: Arc<Kinds>,
     count: usize,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
@@ -306,11 +292,13 @@ pub async fn run_workers(
         tasks.spawn(async move { supervised(part, begin).await });
     };
     for (number, name) in names.iter().enumerate() {
-        let left_out: &[&str] = if number == count { Job::ON_FEEDS } else { &[] };
         let lane = Lane {
-            jobs: Arc::clone(&jobs),
+            kinds: Arc::clone(&kinds),
             worker: name.clone(),
-            left_out,
+            left_out: match number == count {
+                true => kinds.on_feeds(),
+                false => Vec::new(),
+            },
         };
         spawn(
             "worker",
@@ -459,10 +447,10 @@ async fn cancel_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: Cancella
 /// A worker's name and work.
 #[derive(Clone)]
 struct Lane {
-    jobs: Arc<dyn Jobs>,
+    kinds: Arc<Kinds>,
     worker: String,
-    /// Kinds of task that are left to others.
-    left_out: &'static [&'static str],
+    /// Task types that are left to others.
+    left_out: Vec<&'static str>,
 }
 
 async fn claim_loop(engine: Arc<Engine>, lane: Lane, shutdown: CancellationToken) {
@@ -471,14 +459,14 @@ async fn claim_loop(engine: Arc<Engine>, lane: Lane, shutdown: CancellationToken
     while !shutdown.is_cancelled() {
         wakeups.mark_unchanged();
         let now = engine.clock.now();
-        let claimed = match lane.left_out {
+        let claimed = match lane.left_out.as_slice() {
             [] => engine.store.task_claim(name, now).await,
             kinds => engine.store.task_claim_but(name, kinds, now).await,
         };
         match claimed {
             Ok(Some(task)) => {
                 if shutdown
-                    .run_until_cancelled(run_task(&engine, &lane.jobs, task))
+                    .run_until_cancelled(run_task(&engine, &lane.kinds, task))
                     .await
                     .is_none()
                 {
@@ -504,24 +492,25 @@ async fn claim_loop(engine: Arc<Engine>, lane: Lane, shutdown: CancellationToken
 }
 
 /// Runs one task to its end, and writes that end.
-async fn run_task(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
+async fn run_task(engine: &Arc<Engine>, kinds: &Arc<Kinds>, task: Task) {
     let fence = task.fence();
-    let ended = AssertUnwindSafe(run_claimed(engine, jobs, task)).catch_unwind();
+    let ended = AssertUnwindSafe(run_claimed(engine, kinds, task)).catch_unwind();
     if let Err(panic) = ended.await {
         // Nobody else would end it: its worker lives.
         let said = said(panic.as_ref());
         tracing::error!(task = %fence.task, "the worker panicked: {said}: please report it");
-        until_written(engine, fence, &failed(&jobs.told(&fault()))).await;
+        until_written(engine, fence, &failed(&kinds.told(&fault()))).await;
     }
 }
 
-async fn run_claimed(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
+async fn run_claimed(engine: &Arc<Engine>, kinds: &Arc<Kinds>, task: Task) {
     let (fence, cancel) = (task.fence(), CancellationToken::new());
     let _listed = engine.running.list(fence, cancel.clone());
     let ends = Ends {
         engine: Arc::clone(engine),
-        jobs: Arc::clone(jobs),
+        kinds: Arc::clone(kinds),
     };
+    let kind = kinds.of(&task.args);
     let run = Run {
         engine: Arc::clone(engine),
         task: task.id,
@@ -530,12 +519,12 @@ async fn run_claimed(engine: &Arc<Engine>, jobs: &Arc<dyn Jobs>, task: Task) {
         progress: Progress::default(),
         ends: ends.clone(),
         ended: Arc::default(),
-        asks_feeds: Job::ON_FEEDS.contains(&task.kind.as_str()),
+        asks_feeds: kind.as_ref().is_ok_and(|kind| kind.on_feeds),
     };
     let (progress, written) = (run.progress.clone(), Arc::clone(&run.ended));
     let span = tracing::info_span!("task", id = %task.id, kind = %task.kind);
     span.in_scope(|| tracing::info!(attempt = task.attempt, "task starts"));
-    let work = work(run, Arc::clone(jobs), &task, &cancel);
+    let work = work(run, kind, &task, &cancel);
     let ended = with_progress(engine, &progress, fence, &cancel, work).await;
     if let Err(error) = &ended {
         span.in_scope(|| ends.log(error));
@@ -577,32 +566,27 @@ fn fault() -> Error {
     )
 }
 
-/// Runs `job` to its end, unless there is no room for what it adds.
-async fn in_room(jobs: Arc<dyn Jobs>, run: Run, job: Job) -> Result<Done, Error> {
-    if job.adds() {
+/// Runs a job to its end, unless there is no room for what it adds.
+async fn in_room(kind: Kind, run: Run, args: Value) -> Result<Done, Error> {
+    if kind.adds {
         run.engine.require_room()?;
     }
-    jobs.run(run, job).await
+    kind.work.run(run, args).await
 }
 
 async fn work(
     run: Run,
-    jobs: Arc<dyn Jobs>,
+    kind: Result<Kind, Error>,
     task: &Task,
     cancel: &CancellationToken,
 ) -> Result<Done, Error> {
-    let job: Job = serde_json::from_value(task.args.clone()).map_err(|error| {
-        Error::fault(format!(
-            "the task was queued by another version of pith and cannot be read: {error}"
-        ))
-    })?;
+    let kind = kind?;
     if task.attempt > 1 {
         run.store.stage_clear_earlier().await?;
     }
     // In a task of its own, so that a panic in a plugin ends the task and not the worker.
-    let is_discreet = task.args[acting::DISCREET] == true;
-    let job = in_room(jobs, run, job);
-    let mut running = match is_discreet {
+    let job = in_room(kind, run, task.args.clone());
+    let mut running = match acting::is_marked(&task.args) {
         true => tokio::spawn(acting::on_behalf(false, job)),
         false => tokio::spawn(job),
     };

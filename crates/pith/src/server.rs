@@ -143,7 +143,7 @@ impl Server {
             tls_address: None,
             workers: workshop.spawn(run_workers(
                 Arc::clone(&engine),
-                pulp.clone(),
+                Arc::new(pith_pulp::jobs::kinds(&pulp)?),
                 workers,
                 shutdown.clone(),
             )),

@@ -6,11 +6,12 @@
 
 use pith_core::TaskId;
 use pith_core::criteria::Criteria;
-use pith_engine::{Error, Job};
+use pith_engine::Error;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Pulp;
+use crate::jobs::{BatchRegenerateApplicability, RegenerateApplicability};
 
 /// Sets of profiles that one task of a group works on.
 const BATCH: usize = 10;
@@ -22,7 +23,7 @@ impl Pulp {
     /// When the database fails.
     pub async fn applicability_regenerate(&self, repo_criteria: Value) -> Result<TaskId, Error> {
         self.engine
-            .enqueue(Job::RegenerateApplicability { repo_criteria })
+            .enqueue(RegenerateApplicability { repo_criteria })
             .await
     }
 
@@ -37,13 +38,10 @@ impl Pulp {
         let mut jobs = Vec::new();
         for repo_id in self.repository_ids(repo_criteria).await? {
             let sets = self.profile_sets(&repo_id).await?;
-            jobs.extend(
-                sets.chunks(BATCH)
-                    .map(|sets| Job::BatchRegenerateApplicability {
-                        repo_id: repo_id.clone(),
-                        profile_sets: sets.to_vec(),
-                    }),
-            );
+            jobs.extend(sets.chunks(BATCH).map(|sets| BatchRegenerateApplicability {
+                repo_id: repo_id.clone(),
+                profile_sets: sets.to_vec(),
+            }));
         }
         self.engine.enqueue_group(&jobs).await
     }

@@ -8,7 +8,7 @@ use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Sha256, TaskId};
 use pith_engine::guards::digest_of;
 use pith_engine::masks::shown;
-use pith_engine::{Error, Job, Registry};
+use pith_engine::{Error, Registry};
 use pith_store::{Distributor, Store, WholeTx};
 use pith_trust::{Guard, RevocationLists};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::Pulp;
+use crate::jobs::{RemoveDistributor, UpdateDistributor};
 use crate::repositories::LONGEST_ID;
 
 /// The distributor as the API shows it: without the keys that came with its certificates.
@@ -319,7 +320,7 @@ impl Pulp {
     ) -> Result<TaskId, Error> {
         self.distributor_require(repo_id, id).await?;
         self.engine
-            .enqueue(Job::UpdateDistributor {
+            .enqueue(UpdateDistributor {
                 repo_id: repo_id.to_owned(),
                 distributor_id: id.to_owned(),
                 config: body
@@ -338,7 +339,7 @@ impl Pulp {
     pub async fn distributor_remove(&self, repo_id: &str, id: &str) -> Result<TaskId, Error> {
         self.distributor_require(repo_id, id).await?;
         self.engine
-            .enqueue(Job::RemoveDistributor {
+            .enqueue(RemoveDistributor {
                 repo_id: repo_id.to_owned(),
                 distributor_id: id.to_owned(),
             })

@@ -7,9 +7,9 @@ use pith_core::criteria::{Criteria, project};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::rights::of_repository;
 use pith_core::{Document, ObjectId, Operation, TaskId};
+use pith_engine::Error;
 use pith_engine::error::missing;
 use pith_engine::masks::merged;
-use pith_engine::{Error, Job};
 use pith_store::{GroupDistributor, RepoGroup, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::Pulp;
 use crate::auth::Principal;
 use crate::distributors::is_distributor_id;
+use crate::jobs::PublishGroup;
 use crate::repositories::{LONGEST_ID, objects_of};
 use crate::search::{GROUPS, select};
 
@@ -466,7 +467,7 @@ impl Pulp {
         };
         self.group_require(group).await?;
         self.engine
-            .enqueue(Job::PublishGroup {
+            .enqueue(PublishGroup {
                 group_id: group.to_owned(),
                 distributor_id,
                 override_config: body.remove("override_config").unwrap_or_default(),

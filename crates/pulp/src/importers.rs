@@ -8,11 +8,12 @@ use pith_core::error::{ErrorDetail, PulpError, printed};
 use pith_core::{Document, TaskId};
 use pith_engine::masks::{shown, without_masks};
 use pith_engine::secrets::require_given;
-use pith_engine::{Engine, Error, Job, Registry};
+use pith_engine::{Engine, Error, Registry};
 use pith_store::Importer;
 use serde_json::{Value, json};
 
 use crate::Pulp;
+use crate::jobs::{RemoveImporter, SetImporter, UpdateImporter};
 
 /// The importer as the API shows it.
 #[must_use]
@@ -172,7 +173,7 @@ impl Pulp {
             body.get("importer_config"),
         )?;
         self.engine
-            .enqueue(Job::SetImporter {
+            .enqueue(SetImporter {
                 repo_id: repo_id.to_owned(),
                 importer_type_id,
                 config,
@@ -199,7 +200,7 @@ impl Pulp {
             Some(_) => return Err(PulpError::invalid_value(&["importer_config"]).into()),
         };
         self.engine
-            .enqueue(Job::UpdateImporter {
+            .enqueue(UpdateImporter {
                 repo_id: repo_id.to_owned(),
                 importer_id: importer_id.to_owned(),
                 config: without_masks(&importer.config, changes),
@@ -214,7 +215,7 @@ impl Pulp {
     pub async fn importer_remove(&self, repo_id: &str, importer_id: &str) -> Result<TaskId, Error> {
         self.importer_require(repo_id, importer_id).await?;
         self.engine
-            .enqueue(Job::RemoveImporter {
+            .enqueue(RemoveImporter {
                 repo_id: repo_id.to_owned(),
                 importer_id: importer_id.to_owned(),
             })

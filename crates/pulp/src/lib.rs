@@ -7,14 +7,13 @@
 mod accounts;
 mod applicability;
 pub mod auth;
-mod configure;
 pub mod distributors;
 pub mod error;
 mod failures;
 pub mod groups;
 pub mod history;
 pub mod importers;
-mod jobs;
+pub mod jobs;
 mod login;
 mod orphans;
 mod passwords;

@@ -6,8 +6,8 @@ use futures::TryStreamExt;
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, TaskId, Timestamp, value_weight};
+use pith_engine::Error;
 use pith_engine::masks::{merged, without_masks};
-use pith_engine::{Error, Job};
 use pith_store::{
     Distributor, Importer, NewTask, Repository, RepositoryChange, RepositoryUpdate, Texts, Window,
     reading,
@@ -15,6 +15,7 @@ use pith_store::{
 use serde_json::{Value, json};
 
 use crate::distributors::truthy;
+use crate::jobs::{DeleteRepository, UpdateDistributor};
 use crate::{Pulp, distributors, importers};
 
 /// The things that go along with a repository.
@@ -397,7 +398,7 @@ impl Pulp {
         let jobs = object("distributor_configs", body)?
             .into_iter()
             .flatten()
-            .map(|(distributor_id, config)| Job::UpdateDistributor {
+            .map(|(distributor_id, config)| UpdateDistributor {
                 repo_id: id.to_owned(),
                 distributor_id: distributor_id.clone(),
                 config: config.clone(),
@@ -451,7 +452,7 @@ impl Pulp {
     pub async fn repository_delete(&self, id: &str) -> Result<TaskId, Error> {
         self.repository_require(id).await?;
         self.engine
-            .enqueue(Job::DeleteRepository {
+            .enqueue(DeleteRepository {
                 repo_id: id.to_owned(),
             })
             .await

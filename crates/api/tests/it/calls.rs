@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pith_api::routes::ROUTES;
-use pith_engine::Job;
+use pith_pulp::jobs::SyncRepository;
 use pith_testkit::harness::Harness;
 use serde_json::{Value, json};
 
@@ -147,7 +147,7 @@ async fn what_the_recordings_do_not_show_succeeds_too() {
     let (_, upload) = call(&server, "POST", "/content/uploads/", Value::Null).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (unit, upload) = (text(&units[0]["_id"]), text(&upload["upload_id"]));
-    let sync = Job::Sync {
+    let sync = SyncRepository {
         repo_id: "r".to_owned(),
         override_config: Value::Null,
     };

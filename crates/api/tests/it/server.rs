@@ -50,7 +50,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         tokio::spawn(pith_engine::run_workers(
             Arc::clone(&engine),
-            pulp.clone(),
+            Arc::new(pith_pulp::jobs::kinds(&pulp).unwrap()),
             1,
             shutdown.clone(),
         ));

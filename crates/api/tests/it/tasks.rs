@@ -9,7 +9,7 @@ use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problems, UnitType,
 };
-use pith_engine::Job;
+use pith_pulp::jobs::SyncRepository;
 use serde_json::{Value, json};
 
 use crate::client;
@@ -177,7 +177,7 @@ async fn tags_narrow_a_list_and_a_purge_leaves_what_is_cancelled_or_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_summed_up_and_cancelled_and_not_listed() {
     let (server, [first, _]) = busy().await;
-    let sync = Job::Sync {
+    let sync = SyncRepository {
         repo_id: "slow".to_owned(),
         override_config: Value::Null,
     };

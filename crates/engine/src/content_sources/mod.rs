@@ -19,10 +19,11 @@ use pith_fetch::Session;
 use pith_store::Alternate;
 use url::Url;
 
+use crate::Engine;
 use crate::catalog::kept;
 use crate::error::{Error, platform};
+use crate::jobs::RefreshContentSources;
 use crate::run::download::Documents;
-use crate::{Engine, Job};
 
 pub use settings::ContentSource;
 
@@ -197,8 +198,7 @@ impl Engine {
             .iter()
             .map(|source| source.id().to_owned())
             .collect();
-        self.enqueue(Job::RefreshContentSources { source_ids })
-            .await
+        self.enqueue(RefreshContentSources { source_ids }).await
     }
 
     /// Forgets what a content source has; how many files that were.

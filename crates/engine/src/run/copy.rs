@@ -27,7 +27,7 @@ use crate::Engine;
 use crate::error::{Error, platform};
 use crate::worker::{Done, Run};
 
-/// Runs `Job::Associate`.
+/// Copies what `selection` selects in the repository `source_id`.
 ///
 /// # Errors
 /// Those that the task ends with.
@@ -75,6 +75,18 @@ pub async fn associate(
     commit(&run, &lanes, Value::Object(result)).await
 }
 
+/// The key of a copy's override that names further sources and where that goes which comes from them.
+pub const ADDITIONAL_REPOS: &str = "additional_repos";
+
+/// The sources that a copy may take more from, each with where that goes.
+pub fn further(overriding: &Document) -> impl Iterator<Item = (&str, &str)> {
+    let map = overriding.get(ADDITIONAL_REPOS);
+    let map = map.and_then(Value::as_object);
+    map.into_iter()
+        .flatten()
+        .filter_map(|(from, to)| Some((from.as_str(), to.as_str()?)))
+}
+
 /// The further sources of a copy, and the destinations of all of them by lane. Where several lead to one destination they
 /// share its lane.
 async fn additional<'a>(
@@ -84,7 +96,7 @@ async fn additional<'a>(
 ) -> Result<(Vec<String>, Vec<Copy<'a>>), Error> {
     let mut lanes = vec![repo_id.to_owned()];
     let mut additional = Vec::new();
-    for (from, to) in crate::job::additional(overriding) {
+    for (from, to) in further(overriding) {
         let subject = Subject::of(run, to).await?;
         let source = Subject::of(run, from).await?;
         supported(run, &subject, from).await?;
@@ -107,7 +119,7 @@ async fn additional<'a>(
     Ok((lanes, additional))
 }
 
-/// Runs `Job::Unassociate`.
+/// Takes out what `selection` selects.
 ///
 /// # Errors
 /// Those that the task ends with.

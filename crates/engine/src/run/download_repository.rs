@@ -12,16 +12,18 @@ use crate::Engine;
 use crate::content_sources::Supply;
 use crate::deferred::Unavailable;
 use crate::error::Error;
+use crate::jobs::DownloadRepository;
 use crate::worker::{Done, Run};
 
 /// Files looked at or downloaded at once. (An importer's `max_downloads` bounds its downloads besides.)
 const AT_ONCE: usize = 5;
 
-/// Runs `Job::DownloadRepository`. A file that cannot be had is counted and does not keep others from coming.
-///
-/// # Errors
-/// Those that the task ends with.
-pub async fn run(run: Run, repo_id: String, verify: bool) -> Result<Done, Error> {
+/// Runs a [`DownloadRepository`]. A file that cannot be had is counted and does not keep others from coming.
+pub(crate) async fn run(run: Run, job: DownloadRepository) -> Result<Done, Error> {
+    let DownloadRepository {
+        repo_id,
+        verify_all_units: verify,
+    } = job;
     let engine = &run.engine;
     run.progress.set_key("background_download");
     let store = &run.store;

@@ -17,18 +17,16 @@ use tokio_util::sync::CancellationToken;
 use super::subject::{document, info, not_installed};
 use super::units;
 use crate::error::{Error, missing};
+use crate::jobs::PublishGroup;
 use crate::worker::{Done, Run};
 
-/// Runs `Job::PublishGroup`. The end of the publish is noted whether or not it succeeds.
-///
-/// # Errors
-/// Those that the task ends with.
-pub async fn run(
-    run: Run,
-    group_id: String,
-    distributor_id: Value,
-    override_config: Value,
-) -> Result<Done, Error> {
+/// Runs a [`PublishGroup`]. The end of the publish is noted whether or not it succeeds.
+pub(crate) async fn run(run: Run, job: PublishGroup) -> Result<Done, Error> {
+    let PublishGroup {
+        group_id,
+        distributor_id,
+        override_config,
+    } = job;
     let engine = Arc::clone(&run.engine);
     let (group, distributor) = subject(&run, &group_id, &distributor_id).await?;
     let plugin = engine.registry.group_distributor(&distributor.type_id);

@@ -1,18 +1,16 @@
-//! The work of each kind of task that is about content.
+//! The work of jobs that are about content, where it is longer than a job's own file.
 
 mod basis;
 pub mod copy;
 pub(crate) mod download;
-pub mod download_repository;
+pub(crate) mod download_repository;
 mod found;
-pub mod group;
-pub mod housekeeping;
+pub(crate) mod group;
 pub(crate) mod inspect;
 mod keep;
 pub(crate) mod learn;
-pub mod orphans;
-pub mod publish;
-pub mod refresh_sources;
+pub(crate) mod publish;
+pub(crate) mod refresh_sources;
 mod retire;
 mod said;
 mod save;
@@ -20,9 +18,9 @@ mod screen;
 mod stage;
 mod steps;
 mod subject;
-pub mod sync;
+pub(crate) mod sync;
 pub(crate) mod units;
-pub mod upload;
+pub(crate) mod upload;
 
 use async_trait::async_trait;
 use pith_store::{History, HistoryKind, TaskStore};

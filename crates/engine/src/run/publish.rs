@@ -15,7 +15,7 @@ use pith_core::{Document, RelativePath, Timestamp};
 use pith_store::{
     Distributor, History, HistoryKind, LastTx, NewMount, NewPublication, Repository, StoreError,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::context::{Context, Index};
 use self::overrides::check_override;
@@ -24,19 +24,20 @@ use super::basis;
 use super::retire::LeftOut;
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
 use crate::error::{Error, missing};
+use crate::jobs::PublishRepository;
 use crate::worker::{Done, Run};
 
-/// Runs `Job::Publish`.
-///
-/// # Errors
-/// Those that the task ends with.
-pub async fn run(
+/// Runs a [`PublishRepository`].
+pub(crate) async fn run(
     run: Run,
-    repo_id: String,
-    distributor_id: Value,
-    override_config: Value,
+    job: PublishRepository,
     document_of: EntryDocument,
 ) -> Result<Done, Error> {
+    let PublishRepository {
+        repo_id,
+        distributor_id,
+        override_config,
+    } = job;
     let engine = Arc::clone(&run.engine);
     let started = engine.clock.now();
     let gone = || {

@@ -7,12 +7,13 @@ use serde_json::json;
 use super::steps::Step;
 use crate::worker::{Done, Run};
 
-/// Runs `Job::RefreshContentSources` and `Job::RefreshContentSource`. A source that went away meanwhile is passed over;
-/// one that cannot be read does not keep the others from being read.
-///
-/// # Errors
-/// Those that the task ends with.
-pub async fn run(run: Run, key: &'static str, source_ids: Vec<String>) -> Result<Done, Error> {
+/// Reads these sources again. One that went away meanwhile is passed over; one that cannot be read does not keep the others from being
+/// read. `key` is that of the progress report.
+pub(crate) async fn run(
+    run: Run,
+    key: &'static str,
+    source_ids: Vec<String>,
+) -> Result<Done, Error> {
     let engine = &run.engine;
     let mut sources = engine.content_sources().await;
     sources.retain(|source| source_ids.iter().any(|id| id == source.id()));

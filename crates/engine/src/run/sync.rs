@@ -16,7 +16,9 @@ use pith_content::{Bent, Config, ContentError};
 use pith_core::error::PulpError;
 use pith_core::{Clock, Document, TaskId, Timestamp, UnitId};
 use pith_fetch::Session;
-use pith_store::{Committed, Distributor, History, HistoryKind, Importer, LastTx, Repository};
+use pith_store::{
+    Committed, Distributor, History, HistoryKind, Importer, LastTx, NewTask, Repository,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -26,24 +28,25 @@ use super::download::{Documents, failure};
 use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
 use super::units;
+use crate::acting;
 use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
 use crate::error::{Error, platform};
+use crate::jobs::{DownloadRepository, PublishRepository, SyncRepository};
 use crate::secrets::effective;
 use crate::upstream::{site, upstream};
 use crate::worker::{Done, Run};
-use crate::{Job, acting};
 
-/// Runs `Job::Sync`.
-///
-/// # Errors
-/// Those that the task ends with.
-pub async fn run(
+/// Runs a [`SyncRepository`].
+pub(crate) async fn run(
     run: Run,
-    repo_id: String,
-    override_config: Value,
+    job: SyncRepository,
     document_of: EntryDocument,
 ) -> Result<Done, Error> {
+    let SyncRepository {
+        repo_id,
+        override_config,
+    } = job;
     let engine = Arc::clone(&run.engine);
     let started = engine.clock.now();
     let Subject {
@@ -215,29 +218,29 @@ impl Ended<'_> {
         let repo_id = &self.repo.id;
         let distributors = last.distributor_list(Some(std::slice::from_ref(repo_id)));
         let distributors = distributors.await?;
-        let publish = |distributor: &Distributor| Job::Publish {
-            repo_id: repo_id.clone(),
-            distributor_id: json!(distributor.id),
-            override_config: Value::Null,
+        let engine = &self.run.engine;
+        let publish = |distributor: &Distributor| {
+            engine.new_task(&PublishRepository {
+                repo_id: repo_id.clone(),
+                distributor_id: json!(distributor.id),
+                override_config: Value::Null,
+            })
         };
-        let mut jobs: Vec<Job> = distributors
+        let mut tasks: Vec<NewTask> = distributors
             .iter()
             .filter(|distributor| distributor.auto_publish)
             .map(publish)
-            .collect();
+            .collect::<Result<_, _>>()?;
         if self.config().text("download_policy") == Some("background") {
-            jobs.push(Job::DownloadRepository {
+            tasks.push(engine.new_task(&DownloadRepository {
                 repo_id: repo_id.clone(),
                 verify_all_units: false,
-            });
+            })?);
         }
-        let mut spawned = Vec::with_capacity(jobs.len());
-        for job in &jobs {
-            let task = self.run.engine.new_task(job)?;
-            last.task_enqueue(&task).await?;
-            spawned.push(task.id);
+        for task in &tasks {
+            last.task_enqueue(task).await?;
         }
-        Ok(spawned)
+        Ok(tasks.iter().map(|task| task.id).collect())
     }
 }
 

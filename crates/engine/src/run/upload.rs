@@ -25,39 +25,24 @@ use super::subject::{Subject, document, info};
 use super::units;
 use crate::acting;
 use crate::error::{Error, platform};
+use crate::jobs::ImportUpload;
 use crate::worker::{Done, Run};
 
-/// The values that the client sent; any JSON.
-pub struct Request {
-    /// The upload.
-    pub upload_id: Value,
-    /// The type of the unit.
-    pub unit_type_id: Value,
-    /// Its key.
-    pub unit_key: Value,
-    /// Fields of the unit beside its key.
-    pub unit_metadata: Value,
-    /// Override of the importer's configuration.
-    pub override_config: Value,
-}
-
-/// Runs `Job::ImportUpload`.
-///
-/// # Errors
-/// Those that the task ends with.
-pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Error> {
+/// Runs an [`ImportUpload`].
+pub(crate) async fn run(run: Run, job: ImportUpload) -> Result<Done, Error> {
     let engine = Arc::clone(&run.engine);
+    let repo_id = job.repo_id.as_str();
     let Subject {
         repo,
         importer,
         plugin,
-    } = Subject::of(&run, &repo_id).await?;
-    let type_id = request.unit_type_id.as_str().unwrap_or_default().to_owned();
+    } = Subject::of(&run, repo_id).await?;
+    let type_id = job.unit_type_id.as_str().unwrap_or_default().to_owned();
     if !plugin.descriptor().types.contains(&type_id.as_str()) {
         return Err(Error::fault("Invalid unit type for repository"));
     }
-    let overriding = document("override_config", request.override_config)?;
-    let mut metadata = document("unit_metadata", request.unit_metadata)?;
+    let overriding = document("override_config", job.override_config)?;
+    let mut metadata = document("unit_metadata", job.unit_metadata)?;
     let user_metadata = match metadata.remove(USER_METADATA) {
         None | Some(Value::Null) => None,
         Some(data @ Value::Object(_)) => Some(data),
@@ -67,15 +52,15 @@ pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Er
     };
     let upload = Upload {
         type_id: type_id.clone(),
-        key: document("unit_key", request.unit_key)?,
+        key: document("unit_key", job.unit_key)?,
         metadata,
     };
-    let file = open(&run, &request.upload_id).await?;
+    let file = open(&run, &job.upload_id).await?;
     let ctx = Context {
         run: &run,
         repo: info(&repo),
         config: Config::with_override(importer.config.clone(), overriding),
-        stages: Stages::local(Arc::clone(&engine), run.store.clone(), &repo_id)?,
+        stages: Stages::local(Arc::clone(&engine), run.store.clone(), repo_id)?,
         file,
         user_metadata,
     };
@@ -84,7 +69,7 @@ pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Er
         Err(ContentError::Failed {
             summary, details, ..
         }) => {
-            return Err(refused(&importer.type_id, &type_id, &repo_id, &summary, &details).into());
+            return Err(refused(&importer.type_id, &type_id, repo_id, &summary, &details).into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -93,9 +78,9 @@ pub async fn run(run: Run, repo_id: String, request: Request) -> Result<Done, Er
     let now = engine.clock.now();
     if !acting::is_discreet() {
         // A super-user's word on a document holds wherever that very document is, as in Pulp.
-        last.documents_spread(&repo_id, now).await?;
+        last.documents_spread(repo_id, now).await?;
     }
-    let committed = last.content_commit(&repo_id, now).await?;
+    let committed = last.content_commit(repo_id, now).await?;
     let result =
         json!({ "success_flag": true, "summary": report.summary, "details": report.details });
     let done = Done {

@@ -1,7 +1,7 @@
 //! Copies that take what is needed from several sources, and put what comes from each where a map says.
 
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::{Associate, Unassociate};
 use serde_json::{Value, json};
 
 use crate::feeds::{Package, content, copy, module, nevra, repository, synced, write_feed};
@@ -56,7 +56,7 @@ async fn what_comes_from_an_additional_source_goes_where_the_map_says(on: On) {
         let told = task.result["units_successful"].as_array().unwrap().len();
         assert_eq!(told, 3, "{task:?}");
         for id in ["main-copy", "libs-copy"] {
-            let job = Job::Unassociate {
+            let job = Unassociate {
                 repo_id: id.to_owned(),
                 criteria: json!({}),
             };
@@ -110,7 +110,7 @@ async fn a_copy_to_several_destinations_that_fails_changes_none(on: On) {
         json!({"libs": "nowhere"}),
         json!({"nowhere": "libs-copy"}),
     ] {
-        let job = Job::Associate {
+        let job = Associate {
             repo_id: "main-copy".to_owned(),
             source_repo_id: "main".to_owned(),
             criteria: app(),

@@ -6,7 +6,9 @@ use futures::TryStreamExt;
 use pith_core::criteria::UnitCriteria;
 use pith_core::task::TaskState;
 use pith_core::{SignedDuration, UnitId};
-use pith_engine::{Job, Orphans};
+use pith_pulp::jobs::{
+    Associate, DeleteOrphans, DeleteRepository, ImportUpload, Orphans, Unassociate,
+};
 use pith_store::{Task, UnitQuery};
 use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
@@ -29,7 +31,7 @@ crate::on_both!(
 );
 
 async fn copy(h: &Harness, from: &str, to: &str, criteria: Value, over: Value) -> Task {
-    let job = Job::Associate {
+    let job = Associate {
         repo_id: to.to_owned(),
         source_repo_id: from.to_owned(),
         criteria,
@@ -39,7 +41,7 @@ async fn copy(h: &Harness, from: &str, to: &str, criteria: Value, over: Value) -
 }
 
 async fn remove(h: &Harness, repo: &str, criteria: Value) -> Task {
-    let job = Job::Unassociate {
+    let job = Unassociate {
         repo_id: repo.to_owned(),
         criteria,
     };
@@ -322,7 +324,7 @@ async fn a_copy_that_fails_or_is_cancelled_changes_nothing(on: On) {
     );
     let sync = h.enqueue_sync("files").await;
     h.until(sync, |task| task.state == TaskState::Running).await;
-    let waiting = Job::Unassociate {
+    let waiting = Unassociate {
         repo_id: "files".to_owned(),
         criteria: json!({}),
     };
@@ -361,11 +363,7 @@ async fn what_was_removed_comes_back_with_a_sync(on: On) {
 }
 
 async fn delete_orphans(h: &Harness, orphans: Orphans) -> Value {
-    let task = h
-        .engine
-        .enqueue(Job::DeleteOrphans { orphans })
-        .await
-        .unwrap();
+    let task = h.engine.enqueue(DeleteOrphans { orphans }).await.unwrap();
     let task = h.ended(task).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
     task.result
@@ -392,7 +390,7 @@ async fn orphans_go_and_published_files_stay(on: On) {
     );
     assert_eq!(h.published("pulp/isos/a").await.len(), 3);
     // Two publishes later the old publication is forgotten, or the repository goes altogether.
-    let gone = Job::DeleteRepository {
+    let gone = DeleteRepository {
         repo_id: "a".to_owned(),
     };
     h.ended(h.engine.enqueue(gone).await.unwrap()).await;
@@ -465,7 +463,7 @@ async fn a_comps_file_is_imported_whole(on: On) {
         uploads.write_at(id, 0, data, 1 << 20).await.unwrap();
     };
     write(COMPS.to_owned()).await;
-    let job = |upload: Value, type_id: &str| Job::ImportUpload {
+    let job = |upload: Value, type_id: &str| ImportUpload {
         repo_id: "copy".to_owned(),
         upload_id: upload,
         unit_type_id: json!(type_id),

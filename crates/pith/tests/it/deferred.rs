@@ -11,7 +11,8 @@ use futures::future::join_all;
 use futures::stream::BoxStream;
 use pith_core::task::TaskState;
 use pith_core::{Sha256, UnitId};
-use pith_engine::{Engine, Job};
+use pith_engine::Engine;
+use pith_pulp::jobs::{DeleteRepository, UpdateImporter};
 use pith_store::{Task, UnitQuery};
 use pith_testkit::upstream::Fault;
 use serde_json::{Value, json};
@@ -377,7 +378,7 @@ async fn what_one_feed_promised_is_kept_back_from_another_until_it_is_verified(o
         every: Duration::from_millis(10),
     };
     elsewhere.fault("/f/big.iso", slow);
-    let change = Job::UpdateImporter {
+    let change = UpdateImporter {
         repo_id: "r".to_owned(),
         importer_id: "iso_importer".to_owned(),
         config: serde_json::from_value(json!({"feed": format!("{}/f/", elsewhere.url())})).unwrap(),
@@ -512,7 +513,7 @@ async fn what_was_copied_can_be_fetched_when_its_source_is_gone(on: On) {
     h.publish("copy", "iso_distributor", Value::Null).await;
     // A token of the feed is in no entry, and goes with the importer.
     let feed = format!("{}/f/?secret", h.upstream.url());
-    let change = Job::UpdateImporter {
+    let change = UpdateImporter {
         repo_id: "r".to_owned(),
         importer_id: "iso_importer".to_owned(),
         config: serde_json::from_value(
@@ -520,13 +521,13 @@ async fn what_was_copied_can_be_fetched_when_its_source_is_gone(on: On) {
         )
         .unwrap(),
     };
-    let delete = Job::DeleteRepository {
+    let delete = DeleteRepository {
         repo_id: "r".to_owned(),
     };
-    for job in [change, delete] {
-        let task = h.ended(h.engine.enqueue(job).await.unwrap()).await;
-        assert_eq!(task.state, TaskState::Finished, "{task:?}");
-    }
+    let changed = h.ended(h.engine.enqueue(change).await.unwrap()).await;
+    assert_eq!(changed.state, TaskState::Finished, "{changed:?}");
+    let deleted = h.ended(h.engine.enqueue(delete).await.unwrap()).await;
+    assert_eq!(deleted.state, TaskState::Finished, "{deleted:?}");
     let mut entries = 0;
     for id in ids(&h, "copy").await {
         for source in h.engine.store.sources_of(id, "").await.unwrap() {

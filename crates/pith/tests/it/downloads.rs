@@ -2,7 +2,7 @@
 
 use pith_core::task::TaskState;
 use pith_core::{Sha256, TaskId};
-use pith_engine::Job;
+use pith_pulp::jobs::DownloadRepository;
 use pith_store::Task;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ crate::on_both!(
 );
 
 async fn download(h: &Harness, repo: &str, verify_all_units: bool) -> Task {
-    let job = Job::DownloadRepository {
+    let job = DownloadRepository {
         repo_id: repo.to_owned(),
         verify_all_units,
     };

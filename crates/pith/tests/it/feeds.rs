@@ -7,7 +7,7 @@ use std::path::Path;
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
 use pith_core::{Document, Sha256};
-use pith_engine::Job;
+use pith_pulp::jobs::{Associate, ImportUpload, Unassociate};
 use pith_store::{Task, UnitQuery};
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ pub(crate) async fn copy(
     criteria: Value,
     over: Value,
 ) -> Task {
-    let job = Job::Associate {
+    let job = Associate {
         repo_id: to.to_owned(),
         source_repo_id: from.to_owned(),
         criteria,
@@ -175,7 +175,7 @@ pub(crate) async fn copy(
 }
 
 pub(crate) async fn remove(h: &Harness, repo: &str, criteria: Value) {
-    let job = Job::Unassociate {
+    let job = Unassociate {
         repo_id: repo.to_owned(),
         criteria,
     };
@@ -189,7 +189,7 @@ pub(crate) async fn upload(h: &Harness, repo: &str, text: &str) {
     uploads.create(id).await.unwrap();
     let data = futures::stream::iter([Ok::<_, std::io::Error>(text.to_owned().into())]);
     uploads.write_at(id, 0, data, 1 << 20).await.unwrap();
-    let job = Job::ImportUpload {
+    let job = ImportUpload {
         repo_id: repo.to_owned(),
         upload_id: json!(id.to_string()),
         unit_type_id: json!("modulemd"),

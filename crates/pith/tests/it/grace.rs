@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use pith_core::task::TaskState;
 use pith_core::{ManualClock, Sha256, SignedDuration};
-use pith_engine::{Job, Orphans, PUBLICATION_GRACE};
+use pith_engine::PUBLICATION_GRACE;
+use pith_pulp::jobs::{DeleteOrphans, Orphans, Unassociate};
 use serde_json::{Value, json};
 
 use crate::deferred::{Front, mirrored, whole};
@@ -30,7 +31,7 @@ fn later(clock: &ManualClock) {
 /// Removes a file and publishes.
 async fn leave_out(h: &Harness, clock: &ManualClock, name: &str) {
     later(clock);
-    let job = Job::Unassociate {
+    let job = Unassociate {
         repo_id: "r".to_owned(),
         criteria: json!({"filters": {"unit": {"name": name}}}),
     };
@@ -56,7 +57,7 @@ async fn a_file_that_was_left_out_is_served_for_a_day_and_then_its_space_is_give
     let front = Front::of(&h.engine);
     let path = "/pulp/isos/r/a.iso";
     leave_out(&h, &clock, "a.iso").await;
-    let orphans = Job::DeleteOrphans {
+    let orphans = DeleteOrphans {
         orphans: Orphans::All,
     };
     h.ended(h.engine.enqueue(orphans).await.unwrap()).await;

@@ -8,9 +8,10 @@ use pith_blobs::{Blobs, StorageUrl};
 use pith_content::ContentType;
 use pith_core::task::TaskState;
 use pith_core::{Clock, Document, ObjectId, Sha256, SignedDuration, SystemClock, TaskId};
-use pith_engine::{Engine, Job, Registry, run_workers};
+use pith_engine::{Engine, Registry, run_workers};
 use pith_fetch::{FetchPolicy, Fetcher, FileFeeds, RetryPolicy};
 use pith_pulp::Pulp;
+use pith_pulp::jobs::{PublishRepository, SyncRepository, kinds};
 use pith_store::{Distributor, Importer, Repository, Store, Task, UnitQuery};
 use pith_testkit::upstream::Upstream;
 use serde_json::{Value, json};
@@ -208,7 +209,7 @@ impl Harness {
     }
 
     pub(crate) async fn enqueue_sync(&self, repo: &str) -> TaskId {
-        let job = Job::Sync {
+        let job = SyncRepository {
             repo_id: repo.to_owned(),
             override_config: Value::Null,
         };
@@ -226,7 +227,7 @@ impl Harness {
         distributor: &str,
         override_config: Value,
     ) -> Task {
-        let job = Job::Publish {
+        let job = PublishRepository {
             repo_id: repo.to_owned(),
             distributor_id: json!(distributor),
             override_config,
@@ -385,8 +386,9 @@ async fn open(
 }
 
 fn work(pulp: &Arc<Pulp>, shutdown: &CancellationToken) -> JoinHandle<()> {
-    let (engine, jobs, shutdown) = (Arc::clone(&pulp.engine), pulp.clone(), shutdown.clone());
-    tokio::spawn(async move { run_workers(engine, jobs, 2, shutdown).await.unwrap() })
+    let kinds = Arc::new(kinds(pulp).unwrap());
+    let (engine, shutdown) = (Arc::clone(&pulp.engine), shutdown.clone());
+    tokio::spawn(async move { run_workers(engine, kinds, 2, shutdown).await.unwrap() })
 }
 
 /// A manifest and its files at `prefix` of the upstream.

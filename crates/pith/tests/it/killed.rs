@@ -2,7 +2,7 @@
 
 use pith_core::task::TaskState;
 use pith_core::{Sha256, SignedDuration};
-use pith_engine::{Job, Orphans};
+use pith_pulp::jobs::{DeleteOrphans, Orphans, Unassociate};
 use serde_json::json;
 
 use crate::harness::{Harness, On, put_files};
@@ -18,17 +18,17 @@ async fn files_whose_deletion_a_kill_cut_off_are_taken_in_again(on: On) {
     h.repository("files", "iso", "/f/", json!({})).await;
     assert_eq!(h.sync("files").await.state, TaskState::Finished);
     let store = h.engine.store.clone();
-    let remove = Job::Unassociate {
+    let remove = Unassociate {
         repo_id: "files".to_owned(),
         criteria: json!({"type_ids": ["iso"]}),
     };
-    let all = Job::DeleteOrphans {
+    let all = DeleteOrphans {
         orphans: Orphans::All,
     };
-    for job in [remove, all] {
-        let task = h.engine.enqueue(job).await.unwrap();
-        assert_eq!(h.ended(task).await.state, TaskState::Finished);
-    }
+    let removed = h.engine.enqueue(remove).await.unwrap();
+    assert_eq!(h.ended(removed).await.state, TaskState::Finished);
+    let deleted = h.engine.enqueue(all).await.unwrap();
+    assert_eq!(h.ended(deleted).await.state, TaskState::Finished);
     // Killed between the claim and the deletion, and between the deletion and the note of it.
     for (_, bytes) in files {
         let now = h.engine.clock.now();

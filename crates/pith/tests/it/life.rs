@@ -1,7 +1,7 @@
 //! The effects of tasks on repositories when all goes well, and when somebody interferes.
 
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::{DeleteRepository, SyncRepository};
 use pith_store::{HistoryKind, HistoryQuery};
 use pith_testkit::upstream::Fault;
 use serde_json::json;
@@ -150,7 +150,7 @@ async fn a_file_that_became_a_folder_upstream_is_named_until_it_is_removed(on: O
     );
     assert!(said.contains("sync with remove_missing"), "{said}");
     assert_eq!(h.published("pulp/isos/files").await, before);
-    let mirror = Job::Sync {
+    let mirror = SyncRepository {
         repo_id: "files".to_owned(),
         override_config: json!({"remove_missing": true}),
     };
@@ -280,7 +280,7 @@ async fn deleting_a_repository_stops_serving_it(on: On) {
     put_files(&h.upstream, "/f/", &[("a.iso", b"aaa")]);
     h.repository("files", "iso", "/f/", json!({})).await;
     h.sync("files").await;
-    let job = pith_engine::Job::DeleteRepository {
+    let job = DeleteRepository {
         repo_id: "files".to_owned(),
     };
     let id = h.engine.enqueue(job.clone()).await.unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::DownloadRepository;
 use pith_store::{Task, UnitQuery};
 use pith_testkit::repos::{MadePackage, Spec, write_repository};
 use pith_testkit::upstream::{Fault, Upstream};
@@ -91,7 +91,7 @@ async fn kept(h: &Harness, repo: &str) -> Vec<String> {
 }
 
 async fn download(h: &Harness, repo: &str) {
-    let job = Job::DownloadRepository {
+    let job = DownloadRepository {
         repo_id: repo.to_owned(),
         verify_all_units: false,
     };

@@ -27,6 +27,7 @@ mod paths;
 #[expect(dead_code, reason = "the binary uses the rest")]
 mod published;
 mod publishing;
+mod queue;
 mod rpm;
 mod schedules;
 mod searches;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::SyncRepository;
 use pith_pulp::repositories::Expand;
 use pith_pulp::search::Shown;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ async fn documents_that_nobody_interprets_follow_the_feed(on: On) {
         text.contains("message: one"),
         "the stream is still here: {text}"
     );
-    let job = Job::Sync {
+    let job = SyncRepository {
         repo_id: "mod".to_owned(),
         override_config: json!({"remove_missing": true, "force_full": true}),
     };

@@ -2,7 +2,7 @@
 
 use pith_core::Sha256;
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::ImportUpload;
 use pith_store::{HistoryKind, HistoryQuery, Task};
 use pith_testkit::repos::{Compression, Spec, write_repository};
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ async fn a_manifest_with_marks_blanks_and_capitals_is_mirrored(on: On) {
 }
 
 async fn upload(h: &Harness, repo: &str, metadata: Value) -> Task {
-    let job = Job::ImportUpload {
+    let job = ImportUpload {
         repo_id: repo.to_owned(),
         upload_id: Value::Null,
         unit_type_id: json!("erratum"),

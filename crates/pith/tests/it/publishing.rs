@@ -2,7 +2,7 @@
 
 use pith_core::Sha256;
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::ImportUpload;
 use pith_store::UnitQuery;
 use pith_testkit::repos::Spec;
 use serde_json::{Value, json};
@@ -192,7 +192,7 @@ async fn digests_that_were_worked_out_are_kept(on: On) {
     let data = futures::stream::iter([Ok::<_, std::io::Error>(bytes.into())]);
     uploads.write_at(id, 0, data, 1 << 20).await.unwrap();
     h.repository("other", "rpm", "/none/", json!({})).await;
-    let job = Job::ImportUpload {
+    let job = ImportUpload {
         repo_id: "other".to_owned(),
         upload_id: json!(id),
         unit_type_id: json!("rpm"),

@@ -8,7 +8,7 @@ use std::path::Path;
 use pith_content::ContentType;
 use pith_content::descriptor::{PluginDescriptor, Setting, SettingKind};
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::SyncRepository;
 use pith_store::Task;
 use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
@@ -179,7 +179,7 @@ fn the_reference_page_of_the_settings_is_current() {
 }
 
 async fn sync_with(h: &Harness, repo: &str, override_config: Value) -> Task {
-    let job = Job::Sync {
+    let job = SyncRepository {
         repo_id: repo.to_owned(),
         override_config,
     };

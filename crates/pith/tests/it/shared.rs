@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
 use pith_core::{Timestamp, UnitId};
-use pith_engine::Job;
+use pith_pulp::jobs::{DownloadRepository, ImportUpload, SyncRepository, Unassociate};
 use pith_store::UnitQuery;
 use pith_testkit::repos::Spec;
 use serde_json::{Value, json};
@@ -240,7 +240,7 @@ async fn elsewhere(folder: &std::path::Path) -> pith_testkit::upstream::Upstream
 
 async fn sync_from(h: &Harness, repo: &str, feed: &str, policy: &str) {
     let over = json!({"feed": feed, "download_policy": policy, "force_full": true});
-    let job = Job::Sync {
+    let job = SyncRepository {
         repo_id: repo.to_owned(),
         override_config: over,
     };
@@ -286,7 +286,7 @@ async fn whoever_mends_a_lost_file_mends_it_for_all_who_had_it(on: On) {
     let found = h.engine.store.units_stream(&query).unwrap();
     let blob = found.try_concat().await.unwrap()[0].unit.blob.unwrap();
     std::fs::remove_file(h.file_of(blob)).unwrap();
-    let job = Job::DownloadRepository {
+    let job = DownloadRepository {
         repo_id: "mended".to_owned(),
         verify_all_units: true,
     };
@@ -311,7 +311,7 @@ async fn what_is_removed_is_no_orphan_while_others_have_one_of_its_key(on: On) {
     let count = packages(&h, "one").await.len();
     let orphans = async || h.engine.store.units_orphans_count().await.unwrap();
     assert!(orphans().await.is_empty());
-    let remove = Job::Unassociate {
+    let remove = Unassociate {
         repo_id: "one".to_owned(),
         criteria: json!({"type_ids": ["rpm"]}),
     };
@@ -323,7 +323,7 @@ async fn what_is_removed_is_no_orphan_while_others_have_one_of_its_key(on: On) {
     publish(&h, "one").await;
     let task = h.enqueue_sync("other").await;
     assert_eq!(h.ended(task).await.state, TaskState::Finished);
-    let job = Job::Unassociate {
+    let job = Unassociate {
         repo_id: "other".to_owned(),
         criteria: json!({"type_ids": ["rpm"]}),
     };
@@ -351,7 +351,7 @@ async fn an_upload_by_who_may_do_all_changes_a_shared_document_everywhere(on: On
     }
     let id = h.units("one", "erratum", "id").await.remove(0);
     let upload = async |title: &str, date: &str, is_super_user: bool| {
-        let job = Job::ImportUpload {
+        let job = ImportUpload {
             repo_id: "one".to_owned(),
             upload_id: Value::Null,
             unit_type_id: json!("erratum"),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::RefreshContentSource;
 use pith_testkit::repos::{Spec, write_repository};
 use pith_testkit::upstream::{Fault, Upstream};
 use serde_json::json;
@@ -129,7 +129,7 @@ async fn a_nearer_source_is_asked_on_demand_too(on: On) {
     let config = json!({"download_policy": "on_demand"});
     h.repository("r", "rpm", "/os/", config).await;
     h.sync("r").await;
-    let refresh = Job::RefreshContentSource {
+    let refresh = RefreshContentSource {
         source_id: "near".to_owned(),
     };
     let task = h.ended(h.engine.enqueue(refresh).await.unwrap()).await;

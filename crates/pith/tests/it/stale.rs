@@ -4,7 +4,7 @@ use std::io::Read;
 
 use futures::TryStreamExt;
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::{Associate, ImportUpload};
 use pith_store::{DistributorSettings, Task, UnitQuery};
 use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub(crate) async fn publish(h: &Harness, repo: &str) -> String {
 }
 
 pub(crate) async fn copy_all(h: &Harness, from: &str, to: &str) {
-    let job = Job::Associate {
+    let job = Associate {
         repo_id: to.to_owned(),
         source_repo_id: from.to_owned(),
         criteria: json!({}),
@@ -73,7 +73,7 @@ async fn upload(h: &Harness, repo: &str, type_id: &str, what: &Uploaded) -> Task
             json!(id)
         }
     };
-    let job = Job::ImportUpload {
+    let job = ImportUpload {
         repo_id: repo.to_owned(),
         upload_id,
         unit_type_id: json!(type_id),

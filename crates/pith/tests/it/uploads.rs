@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use futures::TryStreamExt;
 use pith_core::criteria::Criteria;
 use pith_core::task::TaskState;
-use pith_engine::Job;
+use pith_pulp::jobs::ImportUpload;
 use pith_pulp::search::Shown;
 use pith_store::Task;
 use pith_testkit::repos::{Spec, write_repository};
@@ -41,7 +41,7 @@ async fn import_into(h: &Harness, repo: &str, bytes: Option<Vec<u8>>, import: Im
             json!(id)
         }
     };
-    let job = Job::ImportUpload {
+    let job = ImportUpload {
         repo_id: repo.to_owned(),
         upload_id,
         unit_type_id: json!(import.type_id),

@@ -26,6 +26,7 @@ use pith_engine::turns::Turn;
 use pith_engine::{Caller, Error, Job};
 use pith_pulp::auth::Principal;
 use pith_pulp::error::{is_for_operators, told};
+use pith_pulp::jobs::{ImportUpload, PublishRepository};
 use pith_store::{Task, reading};
 use serde_json::{Value, json};
 
@@ -90,7 +91,7 @@ impl Context {
         }
     }
 
-    async fn queue(&self, job: Job) -> Result<TaskId, Refusal> {
+    async fn queue(&self, job: impl Job) -> Result<TaskId, Refusal> {
         let task = self
             .shared
             .pulp
@@ -229,7 +230,7 @@ impl RouteContext for Context {
         let pulp = &self.shared.pulp;
         let permitted = pulp.upload_permit(principal, &import.upload).await;
         permitted.map_err(refused)?;
-        self.queue(Job::ImportUpload {
+        self.queue(ImportUpload {
             repo_id: repo_id.to_owned(),
             upload_id: json!(import.upload),
             unit_type_id: json!(import.type_id),
@@ -242,7 +243,7 @@ impl RouteContext for Context {
 
     async fn publish(&self, repo_id: &str, distributor_id: &str) -> Result<TaskId, Refusal> {
         self.permit_on(repo_id, "POST", "actions/publish/").await?;
-        self.queue(Job::Publish {
+        self.queue(PublishRepository {
             repo_id: repo_id.to_owned(),
             distributor_id: json!(distributor_id),
             override_config: Value::Null,

@@ -7,31 +7,91 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use pith_core::UnitId;
 use pith_core::error::PulpError;
+use pith_core::task::{Resource, tag};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Orphans;
 use crate::error::Error;
+use crate::job::Job;
 use crate::worker::{Done, Run};
 
 /// Units deleted at once on a full disk: the database has room for little.
 const FEW: usize = 64;
 
-/// Runs `Job::DeleteOrphans`.
-///
-/// # Errors
-/// Those that the task ends with.
-pub async fn delete(run: Run, orphans: Orphans) -> Result<Done, Error> {
-    let result = delete_units(&run, orphans).await?;
-    // Whoever deletes on a full disk wants the room, and now.
-    if run.engine.is_low_on_room() {
-        run.engine.sweep_condemned().await?;
+/// Delete units that no repository has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeleteOrphans {
+    /// The choice of orphans.
+    pub orphans: Orphans,
+}
+
+/// The choice of orphans that a task deletes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Orphans {
+    /// All of them.
+    All,
+    /// Those of one type.
+    OfType {
+        /// The type.
+        type_id: String,
+    },
+    /// One.
+    One {
+        /// The type.
+        type_id: String,
+        /// The unit.
+        unit_id: String,
+    },
+    /// Those that a client listed; any JSON, checked by the run.
+    Listed {
+        /// Objects with `content_type_id` and `unit_id`.
+        units: Value,
+    },
+}
+
+#[async_trait]
+impl Job for DeleteOrphans {
+    type Needs = ();
+
+    const KIND: &'static str = "delete_orphans";
+    const TASK_TYPE: &'static str = "pulp.server.managers.content.orphan.delete_all_orphans";
+
+    fn task_type(&self) -> &'static str {
+        match self.orphans {
+            Orphans::All => Self::TASK_TYPE,
+            Orphans::OfType { .. } => "pulp.server.managers.content.orphan.delete_orphans_by_type",
+            Orphans::One { .. } | Orphans::Listed { .. } => {
+                "pulp.server.managers.content.orphan.delete_orphans_by_id"
+            }
+        }
     }
-    Ok(Done {
-        result,
-        ..Done::default()
-    })
+
+    fn tags(&self) -> Vec<String> {
+        let is_listed = matches!(self.orphans, Orphans::Listed { .. });
+        let action = is_listed.then(|| tag::action("delete_orphans"));
+        let all = "pulp:content_unit:orphans".to_owned();
+        action.into_iter().chain([all]).collect()
+    }
+
+    fn resources(&self) -> Vec<Resource> {
+        Vec::new()
+    }
+
+    async fn run(self, run: Run, (): ()) -> Result<Done, Error> {
+        let result = delete_units(&run, self.orphans).await?;
+        // Whoever deletes on a full disk wants the room, and now.
+        if run.engine.is_low_on_room() {
+            run.engine.sweep_condemned().await?;
+        }
+        Ok(Done {
+            result,
+            ..Done::default()
+        })
+    }
 }
 
 /// The result of the task.
