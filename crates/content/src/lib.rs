@@ -1,9 +1,9 @@
 //! The seam between pith and its content types.
 //!
 //! A content type is a folder under `types/` that exports one [`ContentType`]: descriptors as data, and behaviour
-//! behind small object-safe traits. All it sees of the platform are the contexts in [`sync`], [`publish`] and
-//! [`upload`]: no SQL, no HTTP handler, no task table. The engine implements the contexts; a type is tested against
-//! the same engine on a temporary folder.
+//! behind small object-safe traits. All it sees of the platform are the contexts in [`sync`], [`publish`],
+//! [`upload`], [`copy`], [`routes`] and [`job`]: no SQL, no HTTP handler, no task table. The engine implements the
+//! contexts; a type is tested against the same engine on a temporary folder.
 
 pub mod base;
 pub mod bent;
@@ -16,6 +16,7 @@ pub mod error;
 pub mod fetch;
 pub mod group;
 pub mod headers;
+pub mod job;
 pub mod json_text;
 pub mod outline;
 pub mod problem;
@@ -40,6 +41,7 @@ pub use descriptor::{Inspected, PluginDescriptor, Presented, Setting, SettingKin
 pub use error::ContentError;
 pub use group::GroupDistributor;
 pub use headers::Headers;
+use job::JobKind;
 pub use problem::{Problem, Problems, Wording};
 pub use publish::Distributor;
 pub use roots::Root;
@@ -77,6 +79,11 @@ pub trait ContentType: Send + Sync {
 
     /// Endpoints of the family, below its roots.
     fn routes(&self) -> &'static [Route] {
+        &[]
+    }
+
+    /// Jobs of the family, which its endpoints queue ([`job::kind`] makes one of each).
+    fn jobs(&self) -> &'static [&'static dyn JobKind] {
         &[]
     }
 

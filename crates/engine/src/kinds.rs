@@ -132,3 +132,48 @@ impl<J: Job> Work for Typed<J> {
         job.run(run, self.needs.clone()).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::jobs::{ReapExpiredDocuments, SyncRepository};
+
+    fn kinds() -> Kinds {
+        let kinds = Kinds::new(|error| PulpError::execution(error.to_string()));
+        let kinds = kinds.with::<SyncRepository>(|_, _| Value::Null);
+        kinds
+            .and_then(|kinds| kinds.with::<ReapExpiredDocuments>(()))
+            .unwrap_or_else(|taken| panic!("{taken}"))
+    }
+
+    #[test]
+    fn a_kind_is_found_by_the_name_in_the_queue() {
+        let kinds = kinds();
+        let of = |args: Value| kinds.of(&args).map(|kind| kind.task_type);
+        assert_eq!(
+            of(json!({"job": "sync"})).ok(),
+            Some(SyncRepository::TASK_TYPE)
+        );
+        for args in [
+            json!({"job": "mirror"}),
+            json!({"job": null}),
+            json!({}),
+            Value::Null,
+        ] {
+            let error = kinds.of(&args).err().unwrap();
+            assert!(
+                matches!(&error, Error::Refused(refused) if refused.code() == UNKNOWN),
+                "{error}"
+            );
+        }
+        assert_eq!(kinds.on_feeds(), [SyncRepository::TASK_TYPE]);
+    }
+
+    #[test]
+    fn no_two_kinds_have_one_name() {
+        let taken = kinds().with::<ReapExpiredDocuments>(()).err();
+        assert_eq!(taken, Some(TakenKind("reap_expired_documents".to_owned())));
+    }
+}

@@ -96,6 +96,13 @@ pub trait RouteContext: Send + Sync {
     /// Queues a publish.
     async fn publish(&self, repo_id: &str, distributor_id: &str) -> Result<TaskId, Refusal>;
 
+    /// Queues the job that the family calls `job` ([`crate::ContentType::jobs`]), with these arguments. Whoever asks must have the right
+    /// to add units to each of its repositories and to remove them.
+    ///
+    /// # Errors
+    /// 400 for arguments that the job does not take.
+    async fn queue(&self, job: &str, args: Value) -> Result<TaskId, Refusal>;
+
     /// Waits for a task that this request has queued, or that whoever asks may read, at most so long as `patience` and as the platform lets requests wait; `None` when it goes on.
     async fn ended(&self, task: TaskId, patience: Duration) -> Result<Option<TaskEnd>, Refusal>;
 }

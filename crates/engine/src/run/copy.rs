@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Selection;
+use super::commit::commit;
 use super::keep;
 use super::stage::Stages;
 use super::subject::{Subject, info};
@@ -160,27 +161,6 @@ async fn supported(run: &Run, subject: &Subject, source_id: &str) -> Result<(), 
     }
     let text = "The target importer does not support the types from the source";
     Err(PulpError::coded(ErrorDetail::new("PLP0044", text)).into())
-}
-
-/// Makes what was staged in each lane the content of its repository, of all of them or of none.
-async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Error> {
-    let last = run.last().await?;
-    let mut added = 0;
-    // By id, as whoever locks several repositories does.
-    let mut lanes: Vec<(u32, &String)> = (0..).zip(lanes).collect();
-    lanes.sort_by_key(|(_, repo_id)| *repo_id);
-    for (lane, repo_id) in lanes {
-        let now = run.engine.clock.now();
-        let committed = last.lane(lane).content_commit(repo_id, now).await;
-        added += committed?.added;
-    }
-    let done = Done {
-        result,
-        ..Done::default()
-    };
-    let done = run.finish(last, done).await?;
-    run.engine.content_grew(added);
-    Ok(done)
 }
 
 /// Type and key of a unit, with what its family shows beside them (pulp2/copy-and-removal#short-form).

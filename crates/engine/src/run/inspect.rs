@@ -5,6 +5,7 @@ use std::io::BufReader;
 use pith_content::{ContentError, Inspected, UnitType, blocking};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Document};
+use serde_json::{Value, json};
 
 use crate::Engine;
 
@@ -26,6 +27,20 @@ pub(crate) async fn whole(
         told.retain(|field, _| kind.learned.contains(&field.as_str()));
         told
     }))
+}
+
+/// The facts that [`whole`] gives, of a file that somebody hands over: one that is none of such a unit fails.
+pub(crate) async fn required(
+    engine: &Engine,
+    kind: &UnitType,
+    hashed: &Hashed,
+) -> Result<Document, ContentError> {
+    let told = whole(engine, kind, hashed).await?;
+    told.map_err(|refused| ContentError::Failed {
+        summary: json!(refused),
+        message: refused,
+        details: Value::Null,
+    })
 }
 
 /// The digests that a type wants of its files, and further ones, each once.

@@ -1,14 +1,17 @@
 //! The work of jobs that are about content, where it is longer than a job's own file.
 
 mod basis;
+mod commit;
 pub mod copy;
 pub(crate) mod download;
 pub(crate) mod download_repository;
 mod found;
+mod generated;
 pub(crate) mod group;
 pub(crate) mod inspect;
 mod keep;
 pub(crate) mod learn;
+pub(crate) mod own;
 pub(crate) mod publish;
 pub(crate) mod refresh_sources;
 mod retire;

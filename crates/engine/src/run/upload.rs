@@ -204,12 +204,7 @@ impl UploadContext for Context<'_> {
         kind: &'static UnitType,
         hashed: &Hashed,
     ) -> Result<Document, ContentError> {
-        let told = inspect::whole(&self.run.engine, kind, hashed).await?;
-        told.map_err(|refused| ContentError::Failed {
-            summary: json!(refused),
-            message: refused,
-            details: Value::Null,
-        })
+        inspect::required(&self.run.engine, kind, hashed).await
     }
 
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError> {
@@ -261,7 +256,7 @@ impl UploadContext for Context<'_> {
     }
 }
 
-/// Uploads and copies download nothing, so nothing can fail.
+/// Uploads, copies and jobs of types download nothing, so nothing can fail.
 pub(super) struct Quiet;
 
 impl StageObserver for Quiet {

@@ -1,6 +1,7 @@
 //! The demonstration type of the test kit, served by a whole server: what a type can declare, seen from outside.
 
 mod files;
+mod jobs;
 mod roots;
 mod routes;
 mod scene;

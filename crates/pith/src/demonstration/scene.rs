@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -33,8 +34,8 @@ pub(super) struct Scene {
     server: Server,
     address: SocketAddr,
     admin: String,
-    _postgres: Option<postgres::Database>,
-    _folder: tempfile::TempDir,
+    postgres: Option<postgres::Database>,
+    folder: tempfile::TempDir,
 }
 
 /// An answer.
@@ -54,8 +55,6 @@ impl Scene {
     /// `None` where the database is not installed (never in CI).
     pub(super) async fn start(on: On) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().display().to_string();
-        let mut all = vec!["pith", "--data", &data, "--listen", "127.0.0.1:0"];
         let database = match on {
             On::Sqlite => None,
             On::Postgres => Some(
@@ -64,7 +63,19 @@ impl Scene {
                     .unwrap()?,
             ),
         };
-        if let Some(database) = &database {
+        Some(Self::open(folder, database).await)
+    }
+
+    /// Stops the server, and starts another one on what it leaves.
+    pub(super) async fn restart(self) -> Self {
+        self.server.stop().await.unwrap();
+        Self::open(self.folder, self.postgres).await
+    }
+
+    async fn open(folder: tempfile::TempDir, postgres: Option<postgres::Database>) -> Self {
+        let data = folder.path().display().to_string();
+        let mut all = vec!["pith", "--data", &data, "--listen", "127.0.0.1:0"];
+        if let Some(database) = &postgres {
             all.extend(["--database", &database.url]);
         }
         let options = Options::try_parse_from(all).unwrap().server;
@@ -72,13 +83,18 @@ impl Scene {
             vec![Arc::new(pith_type_file::File), Arc::new(Notes)];
         let server = Server::start_with(&options, types).await.unwrap();
         let password = std::fs::read_to_string(folder.path().join("admin-password")).unwrap();
-        Some(Self {
+        Self {
             address: server.address,
             server,
             admin: format!("admin:{}", password.trim()),
-            _postgres: database,
-            _folder: folder,
-        })
+            postgres,
+            folder,
+        }
+    }
+
+    /// The folder of the server.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(super) async fn stop(self) {
@@ -145,17 +161,24 @@ impl Scene {
     pub(super) async fn ended(&self, report: &Value) -> Value {
         let mut last = Value::Null;
         for task in report["spawned_tasks"].as_array().unwrap() {
-            let path = format!("/tasks/{}/", task["task_id"].as_str().unwrap());
-            loop {
-                last = self.api("GET", &path, Value::Null).await;
-                let state = last["state"].as_str().unwrap();
-                if !matches!(state, "waiting" | "running") {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
+            let id = task["task_id"].as_str().unwrap();
+            let is_over = |task: &Value| task["state"] != "waiting" && task["state"] != "running";
+            last = self.until(id, is_over).await;
         }
         last
+    }
+
+    /// Waits until a task is as it is wanted.
+    pub(super) async fn until(&self, task: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let found = self
+                .api("GET", &format!("/tasks/{task}/"), Value::Null)
+                .await;
+            if wanted(&found) {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Makes a repository of notes with these settings of its distributor.

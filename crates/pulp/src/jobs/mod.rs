@@ -58,5 +58,6 @@ pub fn kinds(pulp: &Arc<Pulp>) -> Result<Kinds, TakenKind> {
         .with::<RefreshContentSource>(())?
         .with::<RegenerateApplicability>(Arc::clone(pulp))?
         .with::<BatchRegenerateApplicability>(Arc::clone(pulp))?
-        .with::<ReapExpiredDocuments>(())
+        .with::<ReapExpiredDocuments>(())?
+        .with_types(&pulp.engine.registry)
 }

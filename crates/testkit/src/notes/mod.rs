@@ -1,6 +1,7 @@
 //! Notes: a family that shows all of what a type can declare, outside of `/pulp`. A note has a name and a text. For tests
 //! only; no release has it.
 
+mod fold;
 mod importer;
 mod publish;
 mod routes;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use http::header::WWW_AUTHENTICATE;
 use pith_content::descriptor::{KeyField, StorageName};
+use pith_content::job::{self, JobKind};
 use pith_content::routes::{Answer, Refusal};
 use pith_content::settings::NETWORK;
 use pith_content::{
@@ -108,6 +110,10 @@ impl ContentType for Notes {
 
     fn routes(&self) -> &'static [Route] {
         routes::ROUTES
+    }
+
+    fn jobs(&self) -> &'static [&'static dyn JobKind] {
+        const { &[job::kind::<fold::Fold>()] }
     }
 
     fn refuse(&self, refusal: &Refusal) -> Answer {

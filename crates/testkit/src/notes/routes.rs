@@ -6,15 +6,18 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use http::StatusCode;
 use http::header::LOCATION;
+use pith_content::job::Job;
 use pith_content::routes::{
     Answer, BodyKind, BodyStream, Endpoint, Import, Login, Refusal, Request, Route, RouteContext,
     Verb, Who,
 };
 use pith_content::unit::Select;
+use pith_core::task::CallReport;
 use pith_core::{Document, RelativePath, TaskId};
 use serde_json::{Value, json};
 
 use super::NOTE;
+use super::fold::Fold;
 
 /// The longest list of names that is searched, in bytes.
 const MOST: usize = 1024 * 1024;
@@ -37,6 +40,12 @@ pub(super) static ROUTES: &[Route] = &[
         verb: Verb::Post,
         body: BodyKind::Document,
         ..Route::get("notes/<repo...>/-/missing", &Missing)
+    },
+    Route {
+        verb: Verb::Post,
+        login: Login::Required,
+        body: BodyKind::Document,
+        ..Route::get("notes/<repo>/-/fold", &Folding)
     },
     Route {
         verb: Verb::Put,
@@ -153,6 +162,21 @@ impl Endpoint for Write {
         let published = ctx.publish(&repo, "notes").await?;
         well(ctx, published).await?;
         Answer::empty(StatusCode::CREATED).with(LOCATION, format!("/notes/{repo}/{name}"))
+    }
+}
+
+/// Queues the making of one note of several.
+struct Folding;
+
+#[async_trait]
+impl Endpoint for Folding {
+    async fn answer(&self, ctx: &dyn RouteContext, request: Request) -> Result<Answer, Refusal> {
+        let mut args: Document = serde_json::from_slice(request.document())
+            .map_err(|error| Refusal::wrong(error.to_string()))?;
+        args.insert("repo".to_owned(), json!(request.params.get("repo")));
+        let task = ctx.queue(Fold::NAME, args.into()).await?;
+        let report = CallReport::queued(task).to_json();
+        Ok(Answer::json(StatusCode::ACCEPTED, &report))
     }
 }
 

@@ -23,7 +23,7 @@ use pith_core::error::PulpError;
 use pith_core::task::TaskState;
 use pith_core::{Clock, RelativePath, TaskId};
 use pith_engine::turns::Turn;
-use pith_engine::{Caller, Error, Job};
+use pith_engine::{Caller, Error, Job, OwnJob};
 use pith_pulp::auth::Principal;
 use pith_pulp::error::{is_for_operators, told};
 use pith_pulp::jobs::{ImportUpload, PublishRepository};
@@ -91,16 +91,15 @@ impl Context {
         }
     }
 
-    async fn queue(&self, job: impl Job) -> Result<TaskId, Refusal> {
-        let task = self
-            .shared
-            .pulp
-            .engine
-            .enqueue(job)
-            .await
-            .map_err(refused)?;
+    /// Queues a job of the platform, which this request may wait for.
+    async fn enqueue(&self, job: impl Job) -> Result<TaskId, Refusal> {
+        let task = self.shared.pulp.engine.enqueue(job).await;
+        task.map_err(refused).inspect(|task| self.note(*task))
+    }
+
+    /// Notes a task that this request has queued.
+    fn note(&self, task: TaskId) {
         self.queued.lock().insert(task);
-        Ok(task)
     }
 
     async fn respond(
@@ -230,7 +229,7 @@ impl RouteContext for Context {
         let pulp = &self.shared.pulp;
         let permitted = pulp.upload_permit(principal, &import.upload).await;
         permitted.map_err(refused)?;
-        self.queue(ImportUpload {
+        self.enqueue(ImportUpload {
             repo_id: repo_id.to_owned(),
             upload_id: json!(import.upload),
             unit_type_id: json!(import.type_id),
@@ -243,12 +242,23 @@ impl RouteContext for Context {
 
     async fn publish(&self, repo_id: &str, distributor_id: &str) -> Result<TaskId, Refusal> {
         self.permit_on(repo_id, "POST", "actions/publish/").await?;
-        self.queue(PublishRepository {
+        self.enqueue(PublishRepository {
             repo_id: repo_id.to_owned(),
             distributor_id: json!(distributor_id),
             override_config: Value::Null,
         })
         .await
+    }
+
+    async fn queue(&self, job: &str, args: Value) -> Result<TaskId, Refusal> {
+        let job = OwnJob::read(&*self.family, job, args).map_err(refused)?;
+        for repo_id in job.repositories() {
+            for operation in ["actions/import_upload/", "actions/unassociate/"] {
+                self.permit_on(&repo_id, "POST", operation).await?;
+            }
+        }
+        let task = self.shared.pulp.engine.enqueue_own(&job).await;
+        task.map_err(refused).inspect(|task| self.note(*task))
     }
 
     async fn ended(&self, task: TaskId, patience: Duration) -> Result<Option<TaskEnd>, Refusal> {

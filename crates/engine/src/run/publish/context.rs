@@ -1,13 +1,12 @@
 //! A publish as its content type sees it.
 
-use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
-use pith_blobs::{Blobs, KindRef, PublicationBuilder, SyncBlobWriter, headers_text};
+use pith_blobs::{KindRef, PublicationBuilder, headers_text};
 use pith_content::publish::{Entry, GeneratedFile, PublishContext, ReadSeek};
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
@@ -19,6 +18,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::platform;
+use crate::run::generated::Generated;
 use crate::run::retire::index_of;
 use crate::run::units;
 use crate::worker::Run;
@@ -198,11 +198,12 @@ impl PublishContext for Context<'_> {
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
-        let writer = writer(&self.run.engine.blobs, also);
-        Ok(Box::new(Generated {
-            writer,
-            generated: Arc::clone(&self.generated),
-        }))
+        let generated = Arc::clone(&self.generated);
+        let finished = move |stored: &Hashed| {
+            generated.lock().push((stored.sha256, stored.size));
+        };
+        let file = Generated::new(&self.run.engine.blobs, also, finished);
+        Ok(Box::new(file))
     }
 
     fn progress(&self, report: Value) {
@@ -217,31 +218,4 @@ fn text_of(path: &RelativePath, headers: &Headers) -> Result<Option<String>, Con
     let others = headers.others.iter();
     let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
     Ok(headers_text(headers.content_type.as_deref(), others))
-}
-
-fn writer(blobs: &Blobs, also: &[Algorithm]) -> SyncBlobWriter {
-    blobs.sync_writer(also)
-}
-
-struct Generated {
-    writer: SyncBlobWriter,
-    generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
-}
-
-impl io::Write for Generated {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
-}
-
-impl GeneratedFile for Generated {
-    fn finish(self: Box<Self>) -> io::Result<Hashed> {
-        let stored = self.writer.finish().map_err(io::Error::other)?;
-        self.generated.lock().push((stored.sha256, stored.size));
-        Ok(stored)
-    }
 }
