@@ -484,10 +484,14 @@ fn spawn(folder: &Path, listen: SocketAddr, options: &[OsString]) -> anyhow::Res
     if options.iter().any(is_shared) && !options.iter().any(|option| option == "--secrets-key") {
         command.arg("--secrets-key").arg(shared_key()?);
     }
-    command
-        .args(options)
-        .stdout(log(folder)?)
-        .stderr(log(folder)?);
+    for option in options {
+        // As on the command line of a shell: variables for the server stand among its options.
+        match option.to_str().and_then(|text| text.split_once('=')) {
+            Some((name, value)) if name.starts_with("PITH_") => command.env(name, value),
+            _ => command.arg(option),
+        };
+    }
+    command.stdout(log(folder)?).stderr(log(folder)?);
     command
         .spawn()
         .with_context(|| format!("{command:?} did not start"))

@@ -1,10 +1,10 @@
 //! Every operation of the API, as data: for dispatch, permissions, coverage tests and API descriptions.
 
 use futures::future::BoxFuture;
-use pith_core::Document;
 use pith_core::error::PulpError;
 /// The right that a caller must have.
 pub use pith_core::rights::Operation;
+use pith_core::{Area, Document, Purpose};
 use pith_engine::Error;
 use serde_json::Value;
 
@@ -89,6 +89,16 @@ pub struct Route {
 }
 
 impl Route {
+    /// The operation for the log and for counts: its group is the first segment of its path.
+    pub(crate) fn purpose(&self) -> Purpose {
+        let mut segments = self.path.split('/').skip(1);
+        Purpose {
+            area: Area::Api,
+            group: segments.next().unwrap_or_default(),
+            changes: !matches!(self.operation, None | Some(Operation::Read)),
+        }
+    }
+
     /// The number of segments that name the owner, for an operation that makes something inside of one: two for an importer of
     /// `/repositories/<repo>/`.
     #[must_use]

@@ -12,6 +12,7 @@ pub mod iso8601;
 pub mod network;
 pub mod path;
 pub mod pool;
+pub mod request;
 pub mod rights;
 pub mod schedule;
 pub mod secrets;
@@ -25,6 +26,7 @@ pub use ids::{ObjectId, TaskId, UnitId};
 pub use network::Network;
 pub use path::RelativePath;
 pub use pool::{Pool, Taken};
+pub use request::{Area, Purpose, RequestNotes};
 pub use rights::{Operation, Rights};
 pub use weight::{document_weight, json_weight, value_weight};
 

@@ -15,6 +15,7 @@ mod guards;
 mod idle;
 mod limits;
 mod listener;
+mod log;
 mod memory;
 mod mirror;
 mod options;

@@ -12,8 +12,9 @@ use pith_cli::{
 use pith_content::Words;
 
 use crate::admin;
+use crate::log;
 use crate::options::ServerOptions;
-use crate::server::{Server, start_log};
+use crate::server::Server;
 use crate::types::families;
 
 /// Options of `pith mirror`.
@@ -126,7 +127,7 @@ fn own_client(server: &Server, options: &ServerOptions) -> anyhow::Result<Client
 
 /// Starts the server of the command, which may read the folder that the command names.
 async fn start(command: &MirrorCommand) -> anyhow::Result<Server> {
-    start_log("warn");
+    log::start("warn");
     let mut options = command.server.clone();
     options
         .allow_file_feeds

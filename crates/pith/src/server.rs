@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ use futures::future::select_all;
 use pith_api::Api;
 use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
 use pith_content::ContentType;
-use pith_core::{Clock, SignedDuration, SystemClock};
+use pith_core::{Area, Clock, Purpose, RequestNotes, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
 use pith_pulp::Pulp;
@@ -34,7 +34,7 @@ use crate::listener::Limits;
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
 use crate::workshop::Workshop;
-use crate::{admin, authority, content, listener, memory, private, secrets, types};
+use crate::{admin, authority, content, listener, log, memory, private, secrets, types};
 
 /// The time for which a server that was told to stop waits for its parts.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -268,23 +268,11 @@ impl Server {
 
 /// `pith serve`.
 pub(crate) async fn run(options: &ServerOptions) -> anyhow::Result<()> {
-    start_log("info");
+    log::start("info");
     let server = Server::start(options).await?;
     let tls = server.tls_address.map(|address| address.to_string());
     tracing::info!(address = %server.address, tls, data = %options.data.display(), "ready");
     server.run_until_told().await
-}
-
-/// Log lines on standard error; `PITH_LOG` says which. A line that cannot be written is lost, and nothing else with it.
-pub(crate) fn start_log(default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PITH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{default},sqlx=warn")));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // Otherwise it is told on standard error, and failing there ends whoever wrote the line.
-        .log_internal_errors(false)
-        .try_init();
 }
 
 fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
@@ -450,8 +438,20 @@ fn app(engine: &Arc<Engine>, api: Router, content: Router) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(Arc::clone(engine)))
+        .route_layer(middleware::map_request(about_the_server))
         .merge(api)
         .merge(content)
+}
+
+/// Notes that a request is about the server itself.
+async fn about_the_server(request: Request) -> Request {
+    if let Some(notes) = request.extensions().get::<Arc<RequestNotes>>() {
+        notes.asks_for(Purpose {
+            area: Area::Server,
+            ..Purpose::default()
+        });
+    }
+    request
 }
 
 /// The source of the server's certificate.

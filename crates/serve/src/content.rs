@@ -13,7 +13,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
 use pith_blobs::{Blobs, EntryRef, Error, KindRef, Result};
-use pith_core::Sha256;
+use pith_core::{Area, Purpose, RequestNotes, Sha256};
+use pith_trust::PeerCertificate;
 
 use crate::access::{Access, Caller, Pass};
 use crate::body::Origin;
@@ -93,6 +94,12 @@ impl Content {
 
     /// Answers one request.
     pub async fn respond(&self, protocol: Protocol, request: &Parts) -> Response {
+        note(request, |notes| {
+            notes.asks_for(Purpose {
+                area: Area::Content,
+                ..Purpose::default()
+            });
+        });
         if request.method != Method::GET && request.method != Method::HEAD {
             return method_not_allowed();
         }
@@ -153,6 +160,11 @@ impl Content {
                 return Ok(plain(StatusCode::FORBIDDEN));
             }
         };
+        if mount.guard.is_some()
+            && let Some(name) = caller.certificate().and_then(PeerCertificate::name)
+        {
+            note(request, |notes| notes.is_from(name));
+        }
         if !mount.shows(protocol) {
             return Ok(plain(StatusCode::NOT_FOUND));
         }
@@ -466,6 +478,13 @@ fn unavailable(why: &pith_blobs::BoxError) -> Response {
     let status = why.downcast_ref::<Unavailable>().map(|why| why.status);
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
     plain(status.unwrap_or(StatusCode::BAD_GATEWAY))
+}
+
+/// Tells the log of a request, where somebody listens.
+fn note(request: &Parts, tell: impl FnOnce(&RequestNotes)) {
+    if let Some(notes) = request.extensions.get::<Arc<RequestNotes>>() {
+        tell(notes);
+    }
 }
 
 async fn handle(

@@ -54,6 +54,8 @@ struct Decided {
     guards: Mutex<HashMap<GuardId, Decision>>,
     /// Read once a guard has found the chain good, and not before.
     entitlement: OnceLock<Option<Arc<Entitlement>>>,
+    /// The name that the client's own certificate gives it.
+    name: OnceLock<Option<String>>,
 }
 
 /// The answer of a guard, and the time for which it holds.
@@ -76,6 +78,14 @@ impl PeerCertificate {
             trusted,
             decided: Arc::default(),
         }
+    }
+
+    /// The name that the client's own certificate gives it: a consumer's, mostly. It says something about the client only where
+    /// somebody has found the chain good.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let read = || Some(ClientCertificate::read(self.chain.first()?)?.common_name);
+        self.decided.name.get_or_init(read).as_deref()
     }
 
     /// Returns what the client may read of what `guard` protects. Chains are checked once for a connection, until a certificate

@@ -14,6 +14,7 @@ mod dnf;
 mod files;
 mod frozen;
 mod full_disk;
+mod log;
 mod mid_run;
 mod mirror;
 mod parity;

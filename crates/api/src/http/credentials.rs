@@ -15,6 +15,7 @@ use pith_pulp::auth::Principal;
 use pith_trust::PeerCertificate;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::dispatch::note;
 use crate::Shared;
 
 /// 401 PLP0025: nobody.
@@ -64,6 +65,14 @@ pub(super) fn is_basic(headers: &HeaderMap) -> bool {
 
 /// The one who sent this request. Basic credentials decide alone; only without them does a certificate count.
 pub(super) async fn authenticate(shared: &Shared, request: &Parts) -> Result<Principal, Error> {
+    let principal = recognise(shared, request).await?;
+    note(&request.extensions, |notes| {
+        notes.is_from(principal.name());
+    });
+    Ok(principal)
+}
+
+async fn recognise(shared: &Shared, request: &Parts) -> Result<Principal, Error> {
     let store = &shared.pulp.engine.store;
     let from = origin(request);
     if is_basic(&request.headers) {

@@ -11,10 +11,10 @@ use axum::response::Response;
 use futures::{FutureExt, Stream, StreamExt};
 use http::header::{ALLOW, EXPECT, LOCATION};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{Extensions, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
-use pith_core::Document;
 use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::{Document, RequestNotes};
 use pith_engine::turns::Turn;
 use pith_engine::{Caller, Error, on_behalf_of};
 use pith_pulp::auth::Principal;
@@ -38,6 +38,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Answers a request below `/pulp/api`.
 pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response {
     let method = request.method().as_str().to_owned();
+    // As it was asked for: clients are told it again, and the log is not, since secrets may be in a query.
     let href = request
         .uri()
         .path_and_query()
@@ -66,18 +67,21 @@ pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response 
         return response;
     };
     let params = matched.params;
+    note(request.extensions(), |notes| {
+        notes.asks_for(route.purpose());
+    });
     let call = run(&shared, route, params, href.clone(), inside, request);
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(Ok((answer, pending))) => intake::hold(answer.into_response(head), pending),
         Ok(Err(error)) => {
             if is_for_operators(&error) {
                 let cause: &dyn std::error::Error = &error;
-                tracing::error!(%method, %href, error = cause, "a request failed");
+                tracing::error!(%method, path, error = cause, "a request failed");
             }
             answer::error(&told(&error), &method, &href)
         }
         Err(_) => {
-            tracing::error!(%method, %href, "a request panicked");
+            tracing::error!(%method, path, "a request panicked");
             answer::failure(&method, &href)
         }
     }
@@ -121,6 +125,13 @@ async fn run(
     let work = on_behalf_of(caller, is_super_user, (route.handler)(call));
     let answer = memory.clone().scope(work).await?;
     Ok((answer, Pending::new(turn, memory)))
+}
+
+/// Tells the log of a request, where somebody listens.
+pub(super) fn note(extensions: &Extensions, tell: impl FnOnce(&RequestNotes)) {
+    if let Some(notes) = extensions.get::<Arc<RequestNotes>>() {
+        tell(notes);
+    }
 }
 
 /// A caller who may do what they ask, and what of the head of their request matters from then on.

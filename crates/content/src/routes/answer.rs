@@ -1,5 +1,8 @@
 //! An answer of an endpoint, and the reasons why there is none.
 
+use std::error::Error;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -83,13 +86,16 @@ impl Answer {
 }
 
 /// The reason why a request is not answered as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
     /// The status of the answer.
     pub status: StatusCode,
     /// The reason, for people.
     pub message: String,
+    /// The failure behind it, which is logged when the refusal is answered, and which no client is told.
+    #[source]
+    cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Refusal {
@@ -98,7 +104,21 @@ impl Refusal {
         Self {
             status,
             message: message.into(),
+            cause: None,
         }
+    }
+
+    /// Names the failure of the platform that is behind it.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.cause = Some(Arc::new(cause));
+        self
+    }
+
+    /// The failure of the platform behind it; `None` when it is the family's own.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        self.source()
     }
 
     /// 404.

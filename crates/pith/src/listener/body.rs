@@ -10,6 +10,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 
 use super::connection::Connection;
 use super::connections::OpenRequest;
+use super::exchange::Exchange;
 
 /// The bytes of an HTTP/2 answer that are handed on at once: what was sent of them is noticed when all are.
 const SLICE: usize = 32 * 1024;
@@ -104,6 +105,7 @@ pub(super) struct Answer {
     /// The connection when it is HTTP/2: pieces of its answers wait for their turn and are counted.
     counted: Option<Arc<Connection>>,
     rest: Bytes,
+    exchange: Exchange,
     _request: OpenRequest,
 }
 
@@ -128,13 +130,21 @@ impl Drop for Unsent {
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, counted: Option<Arc<Connection>>, request: OpenRequest) -> Self {
-        Self {
+    /// The body of `answer` in its place. It is `counted` on a connection of HTTP/2.
+    pub(super) fn of(
+        answer: http::Response<Body>,
+        mut exchange: Exchange,
+        counted: Option<Arc<Connection>>,
+        request: OpenRequest,
+    ) -> http::Response<Self> {
+        exchange.answered(&answer);
+        answer.map(|body| Self {
             body,
             counted,
             rest: Bytes::new(),
+            exchange,
             _request: request,
-        }
+        })
     }
 
     fn slice(&mut self, connection: &Arc<Connection>) -> Frame<Bytes> {
@@ -143,16 +153,8 @@ impl Answer {
         let connection = Arc::clone(connection);
         Frame::data(Bytes::from_owner(Unsent { bytes, connection }))
     }
-}
 
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let Some(connection) = self.counted.clone() else {
             return Pin::new(&mut self.body).poll_frame(cx);
         };
@@ -167,6 +169,21 @@ impl HttpBody for Answer {
             }
         }
         Poll::Ready(Some(Ok(self.slice(&connection))))
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = self.next(cx);
+        let is_last = self.is_end_stream();
+        self.exchange.handed_over(&frame, is_last);
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

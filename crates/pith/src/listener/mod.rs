@@ -3,6 +3,7 @@
 mod body;
 mod connection;
 mod connections;
+mod exchange;
 mod origin;
 mod socket;
 mod unread;
@@ -15,20 +16,23 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
+use axum::response::IntoResponse;
 use http::{StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use pith_core::Network;
 use pith_serve::{Client, Outgoing};
 use pith_trust::PeerCertificate;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
 use crate::tls::Tls;
 use body::{Answer, Sent};
 pub(crate) use connections::Connections;
 use connections::Place;
+use exchange::Exchange;
 pub(crate) use origin::Proxies;
 use socket::Socket;
 
@@ -111,6 +115,7 @@ pub(crate) async fn serve(
             app: app.clone(),
             peer,
             place: Arc::new(place),
+            is_tls: tls.is_some(),
             client: limits.outgoing.client(),
             proxies: limits.proxies.clone(),
         };
@@ -149,6 +154,7 @@ struct Caller {
     app: Router,
     peer: SocketAddr,
     place: Arc<Place>,
+    is_tls: bool,
     client: Arc<Client>,
     proxies: Proxies,
 }
@@ -168,7 +174,7 @@ impl Caller {
         Future = impl Future<Output = Result<http::Response<Answer>, Infallible>> + Send,
     > + Clone {
         hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let refused = request.headers().len() > FIELDS;
+            let has_too_many = request.headers().len() > FIELDS;
             let open = self.place.begin();
             let connection = Arc::clone(&self.place.connection);
             let counted = (request.version() == Version::HTTP_2).then(|| {
@@ -179,24 +185,24 @@ impl Caller {
                 request.map(|body| axum::body::Body::new(Sent::new(body, connection)));
             join_leading_slashes(request.uri_mut());
             let origin = self.proxies.origin(self.peer.ip(), request.headers());
+            let exchange = Exchange::begin(&mut request, origin, self.is_tls);
             let extensions = request.extensions_mut();
             extensions.insert(ConnectInfo(self.peer));
-            extensions.insert(origin);
+            extensions.insert(Network::of(origin));
             extensions.insert(Arc::clone(&self.client));
             if let Some(certificate) = &certificate {
                 extensions.insert(certificate.clone());
             }
-            let mut app = self.app.clone();
+            let app = self.app.clone();
             async move {
-                if refused {
-                    drop(request);
-                    let mut answer = http::Response::new(axum::body::Body::empty());
-                    *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-                    return Ok(answer.map(|body| Answer::new(body, counted, open)));
-                }
-                std::future::poll_fn(|cx| Service::<Request>::poll_ready(&mut app, cx)).await?;
-                let answer = app.oneshot(request).await?;
-                Ok(answer.map(|body| Answer::new(body, counted, open)))
+                let answer = match has_too_many {
+                    true => {
+                        drop(request);
+                        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()
+                    }
+                    false => app.oneshot(request).await?,
+                };
+                Ok(Answer::of(answer, exchange, counted, open))
             }
         })
     }

@@ -27,21 +27,19 @@ impl Proxies {
         (!self.contains(peer)).then(|| Network::of(peer))
     }
 
-    /// The network that a request comes from. Each proxy adds the address that asked it at the end; whatever stands before the
+    /// The address that a request comes from. Each proxy adds the address that asked it at the end; whatever stands before the
     /// first address that is no proxy of ours is anybody's word.
-    pub(super) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Network {
+    pub(super) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
         if !self.contains(peer) {
-            return Network::of(peer);
+            return peer;
         }
         let said = headers.get_all(FORWARDED).iter();
         let said: Vec<&str> = said.filter_map(|value| value.to_str().ok()).collect();
         let named = said.iter().rev().flat_map(|line| line.rsplit(','));
         let mut named = named.map_while(|name| name.trim().parse::<IpAddr>().ok());
-        Network::of(
-            named
-                .find(|address| !self.contains(*address))
-                .unwrap_or(peer),
-        )
+        let origin = named.find(|address| !self.contains(*address));
+        origin.unwrap_or(peer).to_canonical()
     }
 }
 

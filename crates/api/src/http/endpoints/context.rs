@@ -287,14 +287,14 @@ impl RouteContext for Context {
     }
 }
 
-/// The refusal of what the platform could not do; those who run the server find the causes in the log.
-fn refused(error: impl Into<Error>) -> Refusal {
+/// The refusal of what the platform could not do, with the failure where those who run the server must hear of it.
+pub(super) fn refused(error: impl Into<Error>) -> Refusal {
     let error = error.into();
-    if is_for_operators(&error) {
-        let cause: &dyn std::error::Error = &error;
-        tracing::error!(error = cause, "the platform failed below an endpoint");
+    let refusal = Refusal::from(told(&error));
+    match is_for_operators(&error) {
+        true => refusal.caused_by(error),
+        false => refusal,
     }
-    told(&error).into()
 }
 
 fn end_of(task: Task) -> TaskEnd {
@@ -321,4 +321,21 @@ fn length(answer: &Response) -> usize {
     let length = answer.headers().get(http::header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     length.unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_failure_that_those_who_run_the_server_must_hear_of() {
+        let fault = refused(Error::fault("the disk broke"));
+        let cause = fault.cause().unwrap().to_string();
+        assert_eq!(
+            (fault.status.as_u16(), cause.as_str()),
+            (500, "the disk broke")
+        );
+        let busy = refused(PulpError::unavailable("others are served first"));
+        assert_eq!((busy.status.as_u16(), busy.cause().is_none()), (503, true));
+    }
 }

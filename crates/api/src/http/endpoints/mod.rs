@@ -18,11 +18,11 @@ use parking_lot::Mutex;
 use pith_content::Root;
 use pith_content::routes::{self, Answer, AnswerBody, BodyKind, Login, Params, Refusal, Who};
 use pith_core::error::PulpError;
+use pith_core::{Area, Purpose};
 use pith_engine::registry::OwnRoute;
 use pith_engine::turns::Turn;
 use pith_engine::{Caller, Error, on_behalf_of};
 use pith_pulp::auth::Principal;
-use pith_pulp::error::told;
 use pith_trust::PeerCertificate;
 
 use self::context::Context;
@@ -31,7 +31,7 @@ use super::answer::RETRY;
 use super::call::query_pairs;
 use super::credentials::{authenticate, is_basic, origin};
 use super::cross_site::refuse_foreign;
-use super::dispatch::{drain, let_finish};
+use super::dispatch::{drain, let_finish, note};
 use super::intake::{self, Pending, Taken};
 use crate::Shared;
 
@@ -107,8 +107,10 @@ impl Found {
         {
             Ok(Ok((answer, pending))) => intake::hold(response(answer, root, is_head), pending),
             Ok(Err(refusal)) => {
-                if refusal.status.is_server_error() && refusal.status != 503 {
-                    tracing::error!(%method, path, %refusal, "a request failed");
+                let is_own = refusal.status.is_server_error() && refusal.status != 503;
+                if refusal.cause().is_some() || is_own {
+                    let cause: &dyn std::error::Error = refusal.cause().unwrap_or(&refusal);
+                    tracing::error!(%method, path, error = cause, "a request failed");
                 }
                 refuse(&refusal)
             }
@@ -130,11 +132,18 @@ impl Found {
             params,
         } = self;
         let (request, body) = request.into_parts();
+        note(&request.extensions, |notes| {
+            notes.asks_for(Purpose {
+                area: Area::Endpoint,
+                group: own.root.path,
+                changes: !matches!(request.method, Method::GET | Method::HEAD),
+            });
+        });
         let admitted = match admit(&shared, &own, &request).await {
             Ok(admitted) => admitted,
-            Err(refused) => {
+            Err(why) => {
                 let_finish(request, body).await;
-                return Err(told(&refused).into());
+                return Err(context::refused(why));
             }
         };
         let head = Head::of(request, own.route);
