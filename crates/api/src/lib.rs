@@ -41,7 +41,7 @@ use axum::routing::{any, get};
 use pith_pulp::Pulp;
 use pith_pulp::auth::Authenticator;
 
-pub use crate::http::{Endpoints, Found, Published};
+pub use crate::http::{Endpoints, Found, Gate, Published};
 use crate::http::{Intake, Matcher};
 
 /// The state that all requests share.
@@ -80,6 +80,12 @@ impl Api {
             .route("/pulp/api/{*rest}", any(answer))
             .route("/pith/openapi.json", get(describe))
             .with_state(Arc::clone(&self.shared))
+    }
+
+    /// The way in for pages beside the API that super-users alone may read.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        Gate::new(Arc::clone(&self.shared))
     }
 
     /// The endpoints of content types, for a server to ask before it looks at what is published.

@@ -282,6 +282,15 @@ pub static ROUTES: &[Route] = &[
     route!(Delete "/users/<login>/", DELETE, 200 now, Ignored, users::delete),
 ];
 
+/// The groups of the operations: the first segments of their paths, each once.
+#[must_use]
+pub fn groups() -> Vec<&'static str> {
+    let mut groups: Vec<_> = ROUTES.iter().map(|route| route.purpose().group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
 /// Refuses an id under which something new would be taken for an operation: rights on it would be rights on that operation.
 ///
 /// # Errors

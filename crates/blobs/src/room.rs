@@ -107,6 +107,13 @@ impl Room {
         all.min_by_key(|left| i128::from(left.space.free) - i128::from(left.reserve))
     }
 
+    /// The room on the file system of each folder; `None` for one that does not answer.
+    #[must_use]
+    pub fn spaces(&self) -> Vec<Option<Space>> {
+        let folders = self.folders.iter();
+        folders.map(|folder| space(folder).ok()).collect()
+    }
+
     /// Makes sure that there is more than the reserve.
     ///
     /// # Errors

@@ -52,6 +52,17 @@ pub struct Purpose {
     pub changes: bool,
 }
 
+impl Purpose {
+    /// Reading in a part of the server that has no groups of operations.
+    #[must_use]
+    pub fn of(area: Area) -> Self {
+        Self {
+            area,
+            ..Self::default()
+        }
+    }
+}
+
 /// The notes about one request, in its extensions. Each is written once; later words do not count.
 #[derive(Debug, Default)]
 pub struct RequestNotes {
@@ -60,7 +71,7 @@ pub struct RequestNotes {
 }
 
 impl RequestNotes {
-    /// Notes what the request asks for.
+    /// Notes the purpose of the request.
     pub fn asks_for(&self, purpose: Purpose) {
         let _ = self.purpose.set(purpose);
     }
@@ -70,7 +81,7 @@ impl RequestNotes {
         let _ = self.who.set(who.into());
     }
 
-    /// What the request asks for, as far as anybody found out.
+    /// The purpose of the request, as far as anybody found it out.
     #[must_use]
     pub fn purpose(&self) -> Purpose {
         self.purpose.get().copied().unwrap_or_default()

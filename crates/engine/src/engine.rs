@@ -43,6 +43,7 @@ pub struct Engine {
     pub(crate) publication_grace: SignedDuration,
     pub(crate) running: crate::worker::Running,
     pub(crate) disks: crate::room::Disks,
+    pub(crate) figures: crate::figures::Figures,
     pub(crate) kept_versions: i64,
     /// A worker that says nothing for this long is dead.
     pub(crate) lost_after: SignedDuration,
@@ -73,6 +74,7 @@ impl Engine {
             publication_grace: PUBLICATION_GRACE,
             running: crate::worker::Running::default(),
             disks: crate::room::Disks::default(),
+            figures: crate::figures::Figures::default(),
             kept_versions: crate::upkeep::KEPT_VERSIONS,
             lost_after: crate::worker::LOST_AFTER,
             feed_task_limit: FEED_TASK_LIMIT,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pith_blobs::{Ballast, Left, Reserve, Room};
+use pith_blobs::{Ballast, Left, Reserve, Room, Space};
 use pith_core::error::PulpError;
 use pith_store::StoreError;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,11 @@ pub(crate) struct Disks {
 impl Disks {
     fn left(&self) -> Option<Left> {
         self.room.as_ref()?.left()
+    }
+
+    /// The room on the disk of the files, and on that of the database when it is a file.
+    pub(crate) fn spaces(&self) -> Vec<Option<Space>> {
+        self.edge.as_ref().map(Room::spaces).unwrap_or_default()
     }
 
     fn is(&self, of_reserve: impl Fn(&Left) -> bool) -> bool {

@@ -64,6 +64,11 @@ impl Running {
         Listed(self, fence)
     }
 
+    /// The number of running tasks.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().is_empty()
     }
@@ -271,6 +276,7 @@ pub async fn run_workers(
     // One more than was asked for leaves work on feeds to the others: however many of those wait for a slow server, a publish goes
     // on.
     let lanes = if count == 0 { 0 } else { count + 1 };
+    engine.figures.has_workers(lanes);
     let names: Vec<String> = (0..lanes)
         .map(|number| worker_name(&engine, number))
         .collect();
@@ -522,10 +528,12 @@ async fn run_claimed(engine: &Arc<Engine>, kinds: &Arc<Kinds>, task: Task) {
         asks_feeds: kind.as_ref().is_ok_and(|kind| kind.on_feeds),
     };
     let (progress, written) = (run.progress.clone(), Arc::clone(&run.ended));
+    let task_type = kind.as_ref().ok().map(|kind| kind.task_type);
     let span = tracing::info_span!("task", id = %task.id, kind = %task.kind);
     span.in_scope(|| tracing::info!(attempt = task.attempt, "task starts"));
     let work = work(run, kind, &task, &cancel);
     let ended = with_progress(engine, &progress, fence, &cancel, work).await;
+    engine.figures.ended(task_type, &ended);
     if let Err(error) = &ended {
         span.in_scope(|| ends.log(error));
     }

@@ -11,6 +11,7 @@ use url::Url;
 use crate::clients::{Clients, Recipe};
 use crate::egress::{Reach, Refusal};
 use crate::error::FetchError;
+use crate::figures::{Figures, Transfers};
 use crate::file::path_of;
 use crate::limits::{Bucket, HostLimits};
 use crate::policy::FetchPolicy;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) policy: FetchPolicy,
     pub(crate) hosts: HostLimits,
     pub(crate) clients: Clients,
+    pub(crate) figures: Figures,
 }
 
 /// The state that the clones of a session share.
@@ -63,8 +65,15 @@ impl Fetcher {
                 policy,
                 hosts,
                 clients: Clients::default(),
+                figures: Figures::default(),
             }),
         }
+    }
+
+    /// Returns what all sessions have fetched so far.
+    #[must_use]
+    pub fn transfers(&self) -> Transfers {
+        self.shared.figures.now()
     }
 
     /// Downloads with one importer's settings. Pools are shared by all sessions whose proxy, certificates and TLS

@@ -183,6 +183,7 @@ impl Session {
             done = transfer.run() => done,
             () = tokio::time::sleep(limit) => Err(FetchError::new(ErrorKind::TooLong { limit }, first, "")),
         };
+        self.state.shared.figures.ended(&done);
         match done {
             Ok(mut outcome) => {
                 self.hush(match &mut outcome {

@@ -461,6 +461,7 @@ impl<'a> Transfer<'a> {
             .into());
         }
         self.received = received;
+        self.session.state.shared.figures.came(bytes.len());
         let missing = self.request.head_bytes.saturating_sub(self.head.len());
         self.head
             .extend_from_slice(&bytes[..missing.min(bytes.len())]);

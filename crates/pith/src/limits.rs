@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,6 +10,7 @@ use pith_serve::Outgoing;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::listener::{Connections, Limits, Proxies};
+use crate::metrics::Traffic;
 
 /// Files that a server has open beside its connections: the database, tasks, answers.
 const OTHER_FILES: u64 = 512;
@@ -49,12 +51,13 @@ pub(crate) struct LimitOptions {
 
 impl LimitOptions {
     /// The limits, for all listeners together.
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self, traffic: Arc<Traffic>) -> Limits {
         let patience = Duration::from_secs(self.client_timeout);
         Limits {
             connections: Connections::new(self.connections(), patience),
             outgoing: Outgoing::default(),
             proxies: Proxies::new(&self.trusted_proxies),
+            traffic,
         }
     }
 

@@ -17,6 +17,7 @@ mod limits;
 mod listener;
 mod log;
 mod memory;
+mod metrics;
 mod mirror;
 mod options;
 mod private;

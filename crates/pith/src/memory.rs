@@ -47,7 +47,7 @@ pub(crate) async fn give_back(shutdown: CancellationToken) {
 }
 
 /// Bytes of the process that are in memory; `None` where nobody tells.
-fn resident() -> Option<usize> {
+pub(crate) fn resident() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let mut lines = status.lines();
     let line = lines.find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -12,6 +12,7 @@ use pith_engine::LOST_AFTER;
 
 use crate::guards::GuardOptions;
 use crate::limits::LimitOptions;
+use crate::metrics::MetricsOptions;
 
 mod intake;
 mod units;
@@ -164,6 +165,8 @@ pub(crate) struct ServerOptions {
     pub(crate) allow_plain_http: bool,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsOptions,
 }
 
 /// The address at which TLS is listened for.

@@ -31,6 +31,7 @@ use crate::clear::refuse_passwords_in_the_clear;
 use crate::endpoints::Served;
 use crate::guards::Guards;
 use crate::listener::Limits;
+use crate::metrics::{Metrics, Traffic};
 use crate::options::ServerOptions;
 use crate::tls::{Source, Tls};
 use crate::workshop::Workshop;
@@ -162,9 +163,13 @@ impl Server {
             Some(_) => Protocol::Http,
             None => Protocol::Any,
         };
-        let limits = options.limits.limits();
+        let roots: Vec<&str> = engine.registry.roots().map(|root| root.path).collect();
+        let traffic = Arc::new(Traffic::new(&pith_api::routes::groups(), &roots));
+        let limits = options.limits.limits(Arc::clone(&traffic));
         let whole = Api::new(Arc::clone(&pulp));
-        let api = whole.router();
+        let counted = (traffic, Arc::clone(&limits.connections));
+        let metrics = Metrics::new(Arc::clone(&engine), counted, whole.gate(), &options.metrics);
+        let api = whole.router().merge(metrics.router());
         let guarded = api.clone().layer(middleware::from_fn_with_state(
             options.allow_plain_http,
             refuse_passwords_in_the_clear,
@@ -444,12 +449,9 @@ fn app(engine: &Arc<Engine>, api: Router, content: Router) -> Router {
 }
 
 /// Notes that a request is about the server itself.
-async fn about_the_server(request: Request) -> Request {
+pub(crate) async fn about_the_server(request: Request) -> Request {
     if let Some(notes) = request.extensions().get::<Arc<RequestNotes>>() {
-        notes.asks_for(Purpose {
-            area: Area::Server,
-            ..Purpose::default()
-        });
+        notes.asks_for(Purpose::of(Area::Server));
     }
     request
 }

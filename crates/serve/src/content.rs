@@ -94,12 +94,7 @@ impl Content {
 
     /// Answers one request.
     pub async fn respond(&self, protocol: Protocol, request: &Parts) -> Response {
-        note(request, |notes| {
-            notes.asks_for(Purpose {
-                area: Area::Content,
-                ..Purpose::default()
-            });
-        });
+        note(request, |notes| notes.asks_for(Purpose::of(Area::Content)));
         if request.method != Method::GET && request.method != Method::HEAD {
             return method_not_allowed();
         }

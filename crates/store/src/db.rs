@@ -18,6 +18,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection, PgPool, Sqlit
 use tokio::sync::Mutex;
 
 use crate::dialect::{Stmt, for_postgres};
+use crate::figures::PoolFigures;
 use crate::store::Engine;
 use crate::transaction::{Checked, Connection, DbTx};
 use crate::value::{Row, Value};
@@ -395,6 +396,18 @@ impl Db {
     /// Runs one statement that writes and returns rows, in a transaction of its own.
     pub(crate) async fn write_all(&self, statement: Stmt) -> Result<Vec<Row>> {
         Checked::new(self.writer().await?).all(statement).await
+    }
+
+    pub(crate) fn pools(&self) -> Vec<PoolFigures> {
+        match self {
+            Self::Sqlite {
+                writer, readers, ..
+            } => vec![
+                PoolFigures::of("writer", writer),
+                PoolFigures::of("readers", readers),
+            ],
+            Self::Postgres(pool) => vec![PoolFigures::of("all", pool)],
+        }
     }
 
     pub(crate) async fn close(&self) {

@@ -15,6 +15,7 @@ mod files;
 mod frozen;
 mod full_disk;
 mod log;
+mod metrics;
 mod mid_run;
 mod mirror;
 mod parity;

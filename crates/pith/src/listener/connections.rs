@@ -40,6 +40,18 @@ struct All {
     http2: usize,
 }
 
+/// The figures of all connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    /// Connections that there may be.
+    pub(crate) most: usize,
+    pub(crate) open: usize,
+    /// Those of them that have sent a request of HTTP/2.
+    pub(crate) http2: usize,
+    /// Requests that are not answered to the end.
+    pub(crate) requests: usize,
+}
+
 /// A connection's place, given back when it is dropped.
 pub(super) struct Place {
     connections: Arc<Connections>,
@@ -67,6 +79,17 @@ impl Connections {
 
     pub(super) fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// The figures at this moment.
+    pub(crate) fn figures(&self) -> Figures {
+        let all = self.all.lock();
+        Figures {
+            most: self.most,
+            open: all.open.len(),
+            http2: all.http2,
+            requests: self.requests.load(Ordering::Relaxed),
+        }
     }
 
     /// A place for a connection of this network; `None` is for proxies. What is used least is given up for it when all are taken;

@@ -1,4 +1,4 @@
-//! A request and its answer, from the head of the one to the last byte of the other: its line in the log.
+//! A request and its answer, from the head of the one to the last byte of the other: its line in the log, and its counts.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -13,6 +13,8 @@ use http::{HeaderMap, Method, Response, StatusCode, Version};
 use hyper::body::{Body, Frame};
 use pith_core::RequestNotes;
 use tracing::Level;
+
+use crate::metrics::{Ended, Traffic};
 
 /// The target of the lines, for `PITH_LOG`.
 const TARGET: &str = "requests";
@@ -57,7 +59,7 @@ struct Head {
     length: Option<u64>,
 }
 
-/// One request and its answer. The line is written when this value goes, however that comes about.
+/// One request and its answer. The line is written, and the exchange counted, when this value goes, however that comes about.
 pub(super) struct Exchange {
     begun: Instant,
     method: Cow<'static, str>,
@@ -66,6 +68,7 @@ pub(super) struct Exchange {
     address: IpAddr,
     request_id: Option<Box<str>>,
     notes: Arc<RequestNotes>,
+    traffic: Arc<Traffic>,
     head: Option<Head>,
     sent: u64,
     end: End,
@@ -74,7 +77,11 @@ pub(super) struct Exchange {
 impl Exchange {
     /// The exchange that a request begins, which came from `address`, over TLS or not. Those who answer it find the notes for it in
     /// its extensions. Nothing else of the head is kept.
-    pub(super) fn begin(request: &mut Request, address: IpAddr, is_tls: bool) -> Self {
+    pub(super) fn begin(
+        request: &mut Request,
+        (address, is_tls): (IpAddr, bool),
+        traffic: &Arc<Traffic>,
+    ) -> Self {
         let notes = Arc::<RequestNotes>::default();
         request.extensions_mut().insert(Arc::clone(&notes));
         Self {
@@ -85,6 +92,7 @@ impl Exchange {
             address,
             request_id: request_id(request.headers()),
             notes,
+            traffic: Arc::clone(traffic),
             head: None,
             sent: 0,
             end: End::Left,
@@ -163,6 +171,13 @@ macro_rules! line {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        let head = self.head.as_ref();
+        self.traffic.count(Ended {
+            purpose: self.notes.purpose(),
+            method: &self.method,
+            head: head.map(|head| (head.status.as_u16(), head.after)),
+            bytes: self.sent,
+        });
         match self.matters() {
             true => line!(Level::INFO, self),
             false => line!(Level::DEBUG, self),
@@ -213,7 +228,8 @@ mod tests {
     fn exchange(method: &str, path: &str) -> Exchange {
         let request = Request::builder().method(method).uri(path);
         let mut request = request.body(axum::body::Body::empty()).unwrap();
-        Exchange::begin(&mut request, [192, 0, 2, 1].into(), false)
+        let traffic = Arc::new(Traffic::new(&[], &[]));
+        Exchange::begin(&mut request, ([192, 0, 2, 1].into(), false), &traffic)
     }
 
     fn answer(exchange: &mut Exchange, status: u16, body: &'static [u8]) {

@@ -28,12 +28,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::metrics::Traffic;
 use crate::tls::Tls;
 use body::{Answer, Sent};
 pub(crate) use connections::Connections;
 use connections::Place;
 use exchange::Exchange;
-pub(crate) use origin::Proxies;
+pub(crate) use origin::{Origin, Proxies};
 use socket::Socket;
 
 /// The largest head of a request, in bytes; also what is read ahead of an HTTP/1 body.
@@ -60,6 +61,7 @@ pub(crate) struct Limits {
     pub(crate) connections: Arc<Connections>,
     pub(crate) outgoing: Outgoing,
     pub(crate) proxies: Proxies,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// The way in which connections are served.
@@ -118,6 +120,7 @@ pub(crate) async fn serve(
             is_tls: tls.is_some(),
             client: limits.outgoing.client(),
             proxies: limits.proxies.clone(),
+            traffic: Arc::clone(&limits.traffic),
         };
         let builder = Arc::clone(&builder);
         let watcher = graceful.watcher();
@@ -157,6 +160,7 @@ struct Caller {
     is_tls: bool,
     client: Arc<Client>,
     proxies: Proxies,
+    traffic: Arc<Traffic>,
 }
 
 impl Caller {
@@ -185,10 +189,11 @@ impl Caller {
                 request.map(|body| axum::body::Body::new(Sent::new(body, connection)));
             join_leading_slashes(request.uri_mut());
             let origin = self.proxies.origin(self.peer.ip(), request.headers());
-            let exchange = Exchange::begin(&mut request, origin, self.is_tls);
+            let exchange = Exchange::begin(&mut request, (origin, self.is_tls), &self.traffic);
             let extensions = request.extensions_mut();
             extensions.insert(ConnectInfo(self.peer));
             extensions.insert(Network::of(origin));
+            extensions.insert(Origin(origin));
             extensions.insert(Arc::clone(&self.client));
             if let Some(certificate) = &certificate {
                 extensions.insert(certificate.clone());

@@ -9,6 +9,10 @@ use pith_core::Network;
 /// The header in which proxies say for whom they ask.
 const FORWARDED: &str = "x-forwarded-for";
 
+/// The address that a request comes from, in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin(pub(crate) IpAddr);
+
 /// The addresses of proxies whose word counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies(Arc<[IpAddr]>);
