@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use pith_e2e::tools::wait_for;
 use pith_e2e::wire::{connect_from, get_from};
 use pith_e2e::{Api, Feed, Pith};
+use pith_testkit::postgres;
 use serde_json::json;
 
 /// The samples of a page by name and labels, as they are written.
@@ -63,7 +64,14 @@ fn reaches(server: &Pith, sample: &str, least: f64) -> Metrics {
 
 #[test]
 fn counts_go_up_by_what_was_done() {
-    let server = Pith::start().unwrap();
+    counts_go_up(&Pith::start().unwrap(), "readers");
+    if let Some(database) = postgres::database() {
+        let server = Pith::start_with(&["--database", &database.url]).unwrap();
+        counts_go_up(&server, "all");
+    }
+}
+
+fn counts_go_up(server: &Pith, pool: &str) {
     let feed = Feed::start().unwrap();
     feed.put_files(&[("a.bin".into(), vec![7; 5000])]);
     let api = server.api().unwrap();
@@ -79,7 +87,7 @@ fn counts_go_up_by_what_was_done() {
             "pith_http_requests_total{{area=\"content\",group=\"\",method=\"GET\",status=\"{status}\"}}"
         )
     };
-    let metrics = reaches(&server, &content(404), 1.0);
+    let metrics = reaches(server, &content(404), 1.0);
     assert_eq!(metrics.get(&content(200)), 3.0);
     let of_content = "{area=\"content\",group=\"\"}";
     let answered = format!("pith_http_request_duration_seconds_count{of_content}");
@@ -104,8 +112,8 @@ fn counts_go_up_by_what_was_done() {
         "pith_connections{protocol=\"http/1\"}",
         "pith_http_requests_in_flight",
         "pith_disk_free_bytes{disk=\"files\"}",
-        "pith_disk_size_bytes{disk=\"database\"}",
-        "pith_database_connections_max{pool=\"readers\"}",
+        "pith_disk_size_bytes{disk=\"files\"}",
+        &format!("pith_database_connections_max{{pool=\"{pool}\"}}"),
     ] {
         assert!(metrics.get(positive) > 0.0, "{positive}: {metrics:?}");
     }
