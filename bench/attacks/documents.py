@@ -249,17 +249,31 @@ def modules(documents, artifacts):
     return attack
 
 
-def heavy_packages(server, feed):
-    entries = "<rpm:provides>" + "".join(f"<rpm:entry name='p{n}'/>" for n in range(49_000)) + "</rpm:provides>"
+def put_heavy_packages(feed, count, relation):
+    entries = "".join(f"<rpm:entry name='p{n}' flags='GE' epoch='0' ver='{n}' rel='1'/>" for n in range(49_000))
+    entries = f"<rpm:{relation}>{entries}</rpm:{relation}>"
     def one(n):
         return (
             f'<package type="rpm"><name>p{n}</name><arch>noarch</arch>{VERSION}<checksum type="sha256" pkgid="YES">{n:064x}'
             f'</checksum><location href="p{n}.rpm"/><format>{entries}</format></package>'
         ).encode()
-    head = f'<metadata xmlns="{NS}/common" xmlns:rpm="{NS}/rpm" packages="12">'.encode()
-    feed.repository("/a/", primary=packed(head, one, 12, b"</metadata>"))
+    head = f'<metadata xmlns="{NS}/common" xmlns:rpm="{NS}/rpm" packages="{count}">'.encode()
+    feed.repository("/a/", primary=packed(head, one, count, b"</metadata>"))
+
+
+def heavy_packages(server, feed):
+    put_heavy_packages(feed, 12, "provides")
     server.rpm("a", feed.url("/a/"))
     return server.wait(server.sync("a")) + server.wait(server.publish("a"))
+
+
+def heavy_copy(server, feed):
+    put_heavy_packages(feed, 40, "requires")
+    server.rpm("a", feed.url("/a/"))
+    ended = server.wait(server.sync("a"))
+    server.rpm("b", feed.url("/b/"))
+    body = {"source_repo_id": "a", "criteria": {}, "override_config": {"recursive": True}}
+    return ended + server.wait(server.start("/repositories/b/actions/associate/", body))
 
 
 def large_filelists(server, feed):
@@ -373,6 +387,7 @@ ATTACKS = {
     "modules.yaml: 60 x 100,000 packages, 3 syncs": modules(60, 100_000),
     "modules.yaml: 4 x 100,000 packages, 3 syncs": modules(4, 100_000),
     "12 packages with 49,000 provides each": heavy_packages,
+    "40 packages with 49,000 requires each, copied recursively": heavy_copy,
     "8 packages with 230,000 random files each": large_filelists,
     "filelists of 999,000 other packages": foreign_filelists,
     "xz with windows of 64 MiB": dictionaries,
