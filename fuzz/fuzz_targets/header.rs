@@ -1,6 +1,8 @@
 //! The header of an RPM package file, as an upload brings it.
 #![no_main]
 
+use std::io::Cursor;
+
 use libfuzzer_sys::fuzz_target;
 use pith_type_rpm::metadata::describe::{FileFacts, describe};
 use pith_type_rpm::metadata::header;
@@ -13,6 +15,5 @@ fuzz_target!(|bytes: &[u8]| {
         time: 0,
         changelog_limit: 10,
     };
-    let mut input = bytes;
-    let _ = describe(&mut input, facts);
+    let _ = describe(&mut Cursor::new(bytes), facts);
 });

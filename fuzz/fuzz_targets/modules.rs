@@ -2,13 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pith_type_rpm::metadata::modules;
+use pith_type_rpm::metadata::modules::{self, DocumentStream};
 
-fuzz_target!(|text: &str| {
-    let Ok(documents) = modules::split(text) else {
-        return;
-    };
-    for document in documents {
+fuzz_target!(|file: &[u8]| {
+    let mut documents = DocumentStream::new(file);
+    while let Ok(Some(document)) = documents.next_document() {
         let _ = modules::read(&document);
         let _ = modules::build(&document);
     }
