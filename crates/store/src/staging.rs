@@ -64,12 +64,14 @@ async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashMap<UnitId, (String, 
     Ok(there)
 }
 
-/// Stages units of which the keys are known. Of several with one key the last counts, whenever it was staged.
+/// Stages units of which the keys are known. Of several with one key the last counts, whenever it was staged: those of `lone` are the
+/// only ones of their keys.
 async fn add(
     tx: &mut DbTx,
     fence: Fence,
     units: &[(UnitId, &str)],
     there: &HashMap<UnitId, (String, Sha256)>,
+    lone: &HashSet<UnitId>,
 ) -> Result<()> {
     let last: HashMap<&(String, Sha256), UnitId> = units
         .iter()
@@ -78,9 +80,10 @@ async fn add(
     let is_last = |id: &UnitId| there.get(id).and_then(|key| last.get(key)) == Some(id);
     let units = units.iter().copied().filter(|(id, _)| is_last(id));
     let units: Vec<(UnitId, &str)> = units.collect();
-    for chunk in units.chunks(CHUNK) {
-        let ids: Vec<UnitId> = chunk.iter().map(|(id, _)| *id).collect();
-        let query = namesakes(tx.engine(), fence, &ids);
+    let ids = units.iter().map(|(id, _)| *id);
+    let ids: Vec<UnitId> = ids.filter(|id| !lone.contains(id)).collect();
+    for chunk in ids.chunks(CHUNK) {
+        let query = namesakes(tx.engine(), fence, chunk);
         tx.execute(query.build()).await?;
     }
     write(tx, fence, &units, false).await
@@ -162,7 +165,7 @@ impl TaskStore {
         let ids: Vec<UnitId> = units.iter().map(|(id, _)| *id).collect();
         let mut tx = self.begin().await?;
         let there = hold(&mut tx.inner, &ids).await?;
-        add(&mut tx.inner, self.fence(), units, &there).await?;
+        add(&mut tx.inner, self.fence(), units, &there, &HashSet::new()).await?;
         tx.commit().await?;
         Ok(ids
             .into_iter()
@@ -194,19 +197,26 @@ impl TaskStore {
         for _ in 0..ATTEMPTS {
             let mut tx = self.begin().await?;
             let saved = unit_save::save(&mut tx.inner, units, self.now()).await?;
-            let mut ids: Vec<UnitId> = saved.iter().map(|unit| unit.id).collect();
+            // Nobody deletes what this transaction has made.
+            let old = saved.iter().filter(|unit| !unit.new);
+            let mut ids: Vec<UnitId> = old.map(|unit| unit.id).collect();
             ids.sort_unstable();
             ids.dedup();
-            let there = hold(&mut tx.inner, &ids).await?;
+            let mut there = hold(&mut tx.inner, &ids).await?;
             if there.len() < ids.len() {
                 // One that was found by its key was deleted as an orphan meanwhile; now it is new.
                 continue;
             }
-            let staged = saved.iter().zip(units);
-            let staged: Vec<(UnitId, &str)> = staged
-                .map(|(saved, unit)| (saved.id, unit.type_id.as_str()))
-                .collect();
-            add(&mut tx.inner, self.fence(), &staged, &there).await?;
+            let both = || saved.iter().zip(units);
+            let new = both().filter(|(saved, _)| saved.new);
+            there.extend(
+                new.map(|(saved, unit)| (saved.id, (unit.type_id.clone(), unit.key_digest))),
+            );
+            let staged = both().map(|(saved, unit)| (saved.id, unit.type_id.as_str()));
+            let staged: Vec<(UnitId, &str)> = staged.collect();
+            let lone = saved.iter().filter(|unit| unit.lone);
+            let lone = lone.map(|unit| unit.id).collect();
+            add(&mut tx.inner, self.fence(), &staged, &there, &lone).await?;
             let entries = saved.iter().zip(sources);
             let entries = entries.filter_map(|(unit, source)| Some((unit.id, source.as_ref()?)));
             sources::put(&mut tx.inner, entries, self.now()).await?;

@@ -52,8 +52,15 @@ pub(crate) async fn save(
     }
     let files = distinct.iter().filter_map(|unit| file(unit));
     blob_rows::record(tx, files.collect(), now).await?;
-    let units = units.iter();
-    let units = units.filter_map(|unit| saved.get(&identity(unit)).copied());
+    let mut sharing: HashMap<(&str, Sha256), usize> = HashMap::with_capacity(saved.len());
+    for (type_id, key, ..) in saved.keys() {
+        *sharing.entry((type_id, *key)).or_default() += 1;
+    }
+    let units = units.iter().filter_map(|unit| {
+        let saved = saved.get(&identity(unit))?;
+        let lone = sharing.get(&(&unit.type_id, unit.key_digest)) == Some(&1);
+        Some(SavedUnit { lone, ..*saved })
+    });
     Ok(units.collect())
 }
 
@@ -67,7 +74,7 @@ fn file(unit: &NewUnit) -> Option<(Sha256, i64)> {
     Some((blob, unit.size.unwrap_or(0)))
 }
 
-/// The ids of those units that are stored.
+/// The ids of what is stored of the keys of these units, whoever says it.
 async fn stored_ids<'a>(
     tx: &mut DbTx,
     units: &[&'a NewUnit],
@@ -92,6 +99,7 @@ async fn stored_ids<'a>(
                 let saved = SavedUnit {
                     id: row.get(3)?,
                     new: false,
+                    lone: false,
                 };
                 let key = (type_id, row.get(0)?, row.get(1)?, row.get(2)?);
                 stored.insert(key, saved);
@@ -148,7 +156,14 @@ async fn insert<'a>(
         .await?;
     let mut saved: HashMap<Identity<'a>, SavedUnit> = units
         .iter()
-        .map(|(unit, id)| (identity(unit), SavedUnit { id: *id, new: true }))
+        .map(|(unit, id)| {
+            let saved = SavedUnit {
+                id: *id,
+                new: true,
+                lone: false,
+            };
+            (identity(unit), saved)
+        })
         .collect();
     if affected < units.len() as u64 {
         let units: Vec<&'a NewUnit> = units.into_iter().map(|(unit, _)| unit).collect();

@@ -72,6 +72,8 @@ pub struct SavedUnit {
     pub id: UnitId,
     /// Is true when the unit was not there before.
     pub new: bool,
+    /// Is true when no other unit of its type has its key.
+    pub lone: bool,
 }
 
 /// A unit that is there already, as far as a task must know it.

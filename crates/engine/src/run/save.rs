@@ -160,7 +160,7 @@ fn new_unit(moving: Moving) -> Result<NewUnit, Error> {
         // A unit without a source keeps its text among its parts: nothing of it is missing.
         downloaded: moving.file.is_some() || !moving.file_backed || unit.source.is_none(),
         parts: parts
-            .map(|part| (part.name.to_owned(), part.data.to_vec()))
+            .map(|part| (part.name.to_owned(), part.data.into()))
             .collect(),
     })
 }

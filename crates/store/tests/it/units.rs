@@ -29,6 +29,7 @@ on_both_engines!(
     what_clients_note_while_another_unit_is_staged_goes_along,
     a_listing_shows_one_version_of_the_repository,
     a_document_that_spreads_reaches_what_has_it_and_what_is_about_to,
+    of_several_units_of_one_key_the_last_that_was_staged_comes,
     an_empty_save_is_no_work,
 );
 
@@ -718,6 +719,50 @@ async fn a_document_that_spreads_reaches_what_has_it_and_what_is_about_to(f: Fix
         f.store.repository_unit_counts("copy").await.unwrap()["t"],
         1
     );
+}
+
+async fn of_several_units_of_one_key_the_last_that_was_staged_comes(f: Fixture) {
+    let said = |v: i64| unit("t", "a", json!({ "name": "a", "v": v }));
+    let other = unit("t", "b", json!({ "name": "b", "v": 0 }));
+    let foreign = f.store.units_save(&[said(9)]).await.unwrap()[0].id;
+    let batches: [&[NewUnit]; 4] = [
+        &[said(1), said(2), other.clone()],
+        &[said(1)],
+        &[other.clone()],
+        &[said(3), said(4)],
+    ];
+    for (last, expected) in [2, 1, 1, 4].into_iter().enumerate() {
+        let repo = format!("{REPO}{last}");
+        f.repository(&repo).await;
+        let task = f.task().await;
+        for units in &batches[..=last] {
+            let saved = task.units_save_staged(units, &[]).await.unwrap();
+            assert_eq!(saved.len(), units.len());
+            assert!(
+                saved
+                    .iter()
+                    .zip(*units)
+                    .all(|(saved, unit)| { saved.lone == (unit.key_digest == other.key_digest) })
+            );
+        }
+        task.content_commit(&repo, f.now()).await.unwrap();
+        let query = UnitQuery {
+            repo: Some(&repo),
+            ..by_type("t")
+        };
+        let has = collect(f.store.units_stream(&query).unwrap()).await;
+        let mut has: Vec<_> = has.iter().map(|one| one.unit.doc["v"].clone()).collect();
+        has.sort_by_key(Value::as_i64);
+        assert_eq!(has, [json!(0), json!(expected)]);
+    }
+    f.repository(REPO).await;
+    let task = f.task().await;
+    task.stage_add(&[(foreign, "t")]).await.unwrap();
+    let two = task.units_save_staged(&[said(2)], &[]).await.unwrap()[0].id;
+    task.content_commit(REPO, f.now()).await.unwrap();
+    let memberships = f.store.unit_memberships(&[foreign, two]).await.unwrap();
+    assert!(memberships[&two].contains(&REPO.to_owned()));
+    assert_eq!(memberships.get(&foreign), None);
 }
 
 async fn an_empty_save_is_no_work(f: Fixture) {
