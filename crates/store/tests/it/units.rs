@@ -728,7 +728,7 @@ async fn of_several_units_of_one_key_the_last_that_was_staged_comes(f: Fixture) 
     let batches: [&[NewUnit]; 4] = [
         &[said(1), said(2), other.clone()],
         &[said(1)],
-        &[other.clone()],
+        std::slice::from_ref(&other),
         &[said(3), said(4)],
     ];
     for (last, expected) in [2, 1, 1, 4].into_iter().enumerate() {
