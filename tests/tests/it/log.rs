@@ -87,7 +87,7 @@ fn each_request_has_a_line_with_who_asked_for_what_and_what_came_of_it() {
             has(
                 line,
                 &["path=\"/livez\"", "address=127.0.0.9", "area=\"server\""],
-            )
+            );
         }))
     })
     .unwrap();

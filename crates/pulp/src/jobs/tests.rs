@@ -11,7 +11,10 @@ use super::*;
 fn queued<J: Job>(args: Value) -> (&'static str, Vec<String>, Vec<Resource>) {
     assert_eq!(args["job"], J::KIND);
     let job: J = serde_json::from_value(args.clone()).unwrap();
-    assert_eq!(Value::Object(stored(&job).unwrap()), args);
+    let Value::Object(args) = args else {
+        panic!("arguments are an object");
+    };
+    assert_eq!(stored(&job).unwrap(), args);
     if J::ON_FEEDS {
         assert_eq!(job.task_type(), J::TASK_TYPE);
     }
