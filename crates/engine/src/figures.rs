@@ -44,10 +44,13 @@ pub struct DiskFigures {
     pub size: u64,
 }
 
+/// The tasks that ended of a kind in a state, by the names of both.
+type Ends = BTreeMap<(&'static str, &'static str), (TaskState, u64)>;
+
 /// Counts that workers keep as they go.
 #[derive(Default)]
 pub(crate) struct Figures {
-    ended: Mutex<BTreeMap<(&'static str, &'static str), (TaskState, u64)>>,
+    ended: Mutex<Ends>,
     workers: AtomicUsize,
 }
 
