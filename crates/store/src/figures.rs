@@ -65,12 +65,6 @@ impl Store {
         })
         .await
     }
-
-    /// The connections to the database.
-    #[must_use]
-    pub fn pools(&self) -> Vec<PoolFigures> {
-        self.inner.db.pools()
-    }
 }
 
 #[cfg(test)]

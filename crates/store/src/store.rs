@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::db::Db;
 use crate::dialect::{Stmt, sql};
 use crate::fence::{self, Fence};
+use crate::figures::PoolFigures;
 use crate::generations::Watch;
 use crate::importers::lock_repository;
 use crate::migrate::migrate;
@@ -209,6 +210,12 @@ impl Store {
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.inner.db.engine()
+    }
+
+    /// The connections to the database.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolFigures> {
+        self.inner.db.pools()
     }
 
     /// The present instant by the store's clock.
