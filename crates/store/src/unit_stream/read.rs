@@ -200,7 +200,9 @@ impl FromRow for RawDocument {
 
 impl FromRow for FieldTexts {
     fn read(row: &Row, first: usize, _: Option<&[String]>) -> Result<Self> {
-        row.get(first).map(Self)
+        // Without fields there is no text.
+        let text: Option<String> = row.get(first)?;
+        Ok(Self(text.unwrap_or_default()))
     }
 
     fn weight(&self) -> usize {

@@ -212,7 +212,12 @@ impl Set {
         let mut fill = |place: Place, numbers: &[usize]| {
             for number in numbers {
                 let (id, package) = &self.pool[*number];
-                let outline = Outline::of(*id, FIELDS, &document(package));
+                let document = document(package);
+                let lines: Vec<String> = FIELDS
+                    .iter()
+                    .map(|field| document[*field].to_string())
+                    .collect();
+                let outline = Outline::new(*id, FIELDS, lines.join("\n"));
                 universe.push(place, &outline);
             }
         };
