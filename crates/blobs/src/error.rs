@@ -6,6 +6,8 @@ use std::path::Path;
 use pith_core::{RelativePath, Sha256};
 use uuid::Uuid;
 
+use crate::tree::Refused;
+
 /// An error of the one who feeds a stream into this crate.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -119,6 +121,22 @@ pub enum Error {
         /// Their size in bytes.
         size: usize,
     },
+    /// A folder is not one that may be written for others.
+    #[error("nothing can be written to '{folder}': {why}")]
+    Refused {
+        /// The folder.
+        folder: String,
+        /// The reason.
+        why: Refused,
+    },
+    /// The place of a tree has something else.
+    #[error(
+        "'{0}' has something that this distributor did not write, and that an export would remove: name another folder, or empty it"
+    )]
+    TreeTaken(String),
+    /// A path of a publication is not a file that is here.
+    #[error("'{0}' is no file that is here, so it cannot be written to a folder")]
+    NoFile(String),
     /// A publication index is not one, or is damaged.
     #[error("the publication index is damaged ({0}); publish again")]
     DamagedIndex(&'static str),
@@ -139,6 +157,11 @@ impl Error {
     ) -> impl FnOnce(object_store::Error) -> Self {
         let action = format!("{verb} '{key}'");
         move |source| Self::Object { action, source }
+    }
+
+    pub(crate) fn refused(folder: &Path, why: Refused) -> Self {
+        let folder = folder.display().to_string();
+        Self::Refused { folder, why }
     }
 
     /// Tells whether the disk is full, or the quota used up: the one error that goes away when somebody makes room.

@@ -22,6 +22,7 @@ mod room;
 mod spool;
 mod storage_url;
 mod store;
+mod tree;
 mod uploads;
 mod writer;
 
@@ -35,5 +36,6 @@ pub use room::{Ballast, Left, Reserve, Room};
 pub use spool::SpoolFile;
 pub use storage_url::{S3Settings, StorageUrl};
 pub use store::{Blobs, Listed, Space};
+pub use tree::{OpenFolders, Place, Refused, TreeWriter};
 pub use uploads::Uploads;
 pub use writer::{BlobWriter, Nameless, Stored, SyncBlobWriter};

@@ -13,6 +13,7 @@ pub mod config;
 pub mod copy;
 pub mod descriptor;
 pub mod error;
+pub mod export;
 pub mod fetch;
 pub mod group;
 pub mod headers;

@@ -10,6 +10,7 @@ use pith_core::{Algorithm, Clock, RelativePath, Sha256, Timestamp, UnitId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::export::{ExportFolder, Images, Trees};
 use crate::sync::RepoInfo;
 use crate::unit::{RepoUnit, Select};
 use crate::{Config, ContentError, Headers, PluginDescriptor, Problems};
@@ -46,6 +47,27 @@ pub trait Distributor: Send + Sync {
     /// the configuration is saved, and no override of a publish changes it.
     fn guard(&self, config: &Config) -> Option<ClientGuard>;
 
+    /// The publication that a publish with this configuration takes over, instead of making one: [`Distributor::publish`] is not
+    /// called then. Most make one.
+    ///
+    /// # Errors
+    /// What the configuration lacks for it.
+    fn shares(&self, _config: &Config) -> Result<Option<Shared>, Problems> {
+        Ok(None)
+    }
+
+    /// The setting that names another repository, and that repository, when a publish with this configuration shows content of it.
+    fn source(&self, _config: &Config) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// The folder of the server that a publish with this configuration writes to instead of serving what it makes
+    /// ([`PublishContext::export`]). The server's settings must open it: this is asked when a configuration is saved, and when a
+    /// publish with an override begins.
+    fn export_folder(&self, _config: &Config) -> Option<ExportFolder> {
+        None
+    }
+
     /// Tells whether a path means what is published now, such as `repodata/repomd.xml`. One that does not can be fetched for a
     /// while after a publication without it has come: a client in mid-run has read its name in older metadata.
     fn is_current_only(&self, path: &str) -> bool;
@@ -67,6 +89,17 @@ pub struct OtherDistributor {
     pub id: String,
     /// Its configuration.
     pub config: Config,
+}
+
+/// A publication that is served in two repositories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// The repository that it was made of.
+    pub repo_id: String,
+    /// The distributor that made it.
+    pub distributor_id: String,
+    /// The distributor of the other repository that serves it, at the paths of its settings.
+    pub destination: String,
 }
 
 /// A place where a publication is served.
@@ -221,6 +254,14 @@ pub trait PublishContext: Send + Sync {
 
     /// A file to generate on a blocking thread. SHA-256 is always computed, `also` besides.
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError>;
+
+    /// Writes all that was added so far to the folder that [`Distributor::export_folder`] names, and not into the publication. It
+    /// is in its place once the publish has ended well; what is served stays as it is unless something is added after this.
+    async fn export(&self, trees: Trees) -> Result<(), ContentError>;
+
+    /// Packs all that was added so far into images, and not into the publication. The images are blobs, to be added under names of
+    /// their own; none of them when nothing was added.
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError>;
 
     /// Shows progress: the value under the distributor's id in the task's `progress_report`.
     fn progress(&self, report: Value);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pith_blobs::Blobs;
+use pith_blobs::{Blobs, OpenFolders};
 use pith_content::unit::Select;
 use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
@@ -39,6 +39,8 @@ pub struct Engine {
     pub host: String,
     /// The folder of the files that describe alternate content sources.
     pub(crate) content_sources: Option<PathBuf>,
+    /// The folders that exports may be written to.
+    pub(crate) exports: OpenFolders,
     pub(crate) deferred: Deferred,
     pub(crate) publication_grace: SignedDuration,
     pub(crate) running: crate::worker::Running,
@@ -70,6 +72,7 @@ impl Engine {
             clock,
             host: host.into(),
             content_sources: None,
+            exports: OpenFolders::default(),
             deferred: Deferred::default(),
             publication_grace: PUBLICATION_GRACE,
             running: crate::worker::Running::default(),
@@ -100,6 +103,13 @@ impl Engine {
     #[must_use]
     pub fn with_content_sources(mut self, folder: impl Into<PathBuf>) -> Self {
         self.content_sources = Some(folder.into());
+        self
+    }
+
+    /// Sets the folders of this machine that exports may be written to; none otherwise.
+    #[must_use]
+    pub fn with_exports(mut self, folders: OpenFolders) -> Self {
+        self.exports = folders;
         self
     }
 

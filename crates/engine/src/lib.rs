@@ -11,6 +11,7 @@ pub mod content_sources;
 pub mod deferred;
 mod engine;
 pub mod error;
+mod exports;
 mod feeds;
 mod figures;
 mod files;

@@ -130,6 +130,7 @@ async fn start(command: &MirrorCommand) -> anyhow::Result<Server> {
     log::start("warn");
     let mut options = command.server.clone();
     options
+        .folders
         .allow_file_feeds
         .extend(local_folder(&command.feed, families()));
     Server::start(&options).await

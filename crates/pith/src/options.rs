@@ -14,9 +14,11 @@ use crate::guards::GuardOptions;
 use crate::limits::LimitOptions;
 use crate::metrics::MetricsOptions;
 
+mod folders;
 mod intake;
 mod units;
 
+pub(crate) use folders::FolderOptions;
 pub(crate) use intake::Intake;
 use units::{Span, size};
 
@@ -138,15 +140,8 @@ pub(crate) struct ServerOptions {
         default_value_t = 10
     )]
     pub(crate) keep_versions: u32,
-    /// Folder of this machine below which `file://` feeds may be; may be given several times. The server's own files are none,
-    /// wherever they lie [default: no folder]
-    #[arg(
-        long,
-        env = "PITH_ALLOW_FILE_FEEDS",
-        value_name = "DIR,…",
-        value_delimiter = ','
-    )]
-    pub(crate) allow_file_feeds: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) folders: FolderOptions,
     /// Let feeds and proxies be on this machine and in private networks. Even then a feed in the internet leads nowhere
     /// else [default: true when only this machine can reach the server, else false]
     #[arg(
@@ -284,23 +279,6 @@ impl ServerOptions {
             found.is_dir(),
             "--content-sources takes a folder with files *.conf, and '{shown}' is none"
         );
-        Ok(())
-    }
-
-    /// Makes sure that folders that may be feeds are there.
-    ///
-    /// # Errors
-    /// When one is not, or is no folder.
-    pub(crate) fn require_file_feeds(&self) -> anyhow::Result<()> {
-        for folder in &self.allow_file_feeds {
-            let shown = folder.display();
-            let found = std::fs::metadata(folder)
-                .with_context(|| format!("cannot use '{shown}' for --allow-file-feeds"))?;
-            anyhow::ensure!(
-                found.is_dir(),
-                "--allow-file-feeds takes folders, and '{shown}' is none"
-            );
-        }
         Ok(())
     }
 

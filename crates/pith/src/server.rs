@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::future::select_all;
 use pith_api::Api;
-use pith_blobs::{Ballast, Blobs, Reserve, Room, StorageUrl};
+use pith_blobs::{Ballast, Blobs, OpenFolders, Reserve, Room, StorageUrl};
 use pith_content::ContentType;
 use pith_core::{Area, Clock, Purpose, RequestNotes, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
@@ -108,7 +108,7 @@ impl Server {
         private::data_folder(&options.data)?;
         let plain = bind(options.listen, "--listen").await?;
         options.require_content_sources()?;
-        options.require_file_feeds()?;
+        options.folders.require()?;
         if let Some(wrong) = options.idle() {
             anyhow::bail!(wrong);
         }
@@ -344,13 +344,17 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
         None => data.join("content-sources"),
     };
     let own = [data.clone(), content_sources.clone()];
-    let fetcher = Fetcher::new(fetch_policy(options, own.into(), &storage)?);
+    let own = own_files(options, own.into(), &storage)?;
+    let exports = OpenFolders::new(&absolute(&options.folders.allow_exports_to)?, &own);
+    let exports = exports.context("cannot use a folder of --allow-exports-to")?;
+    let fetcher = Fetcher::new(fetch_policy(options, own)?);
     let engine = Engine::new(store, blobs, fetcher, registry, clock, host_name());
     Ok(engine
         .with_content_sources(content_sources)
         .with_publication_grace(options.publication_grace.0)
         .with_reserve(options.reserve, database.as_deref())
         .with_kept_versions(options.keep_versions)
+        .with_exports(exports)
         .with_feed_task_limit(options.intake.feed_task())
         .with_lost_after(SignedDuration::from_secs(options.lost_after)))
 }
@@ -380,12 +384,12 @@ async fn require_files(
     )
 }
 
-/// Tells where feeds may be: never among what the server keeps for itself, in the folders `own` and elsewhere.
-fn fetch_policy(
+/// The files and folders that the server keeps for itself, `own` and elsewhere.
+fn own_files(
     options: &ServerOptions,
     mut own: Vec<PathBuf>,
     storage: &StorageUrl,
-) -> anyhow::Result<FetchPolicy> {
+) -> anyhow::Result<Vec<PathBuf>> {
     if let StorageUrl::Local(folder) = storage {
         own.push(folder.clone());
     }
@@ -398,15 +402,21 @@ fn fetch_policy(
     if let Some(database) = options.database_url().strip_prefix("sqlite://") {
         own.extend(["", "-shm", "-wal"].map(|end| PathBuf::from(format!("{database}{end}"))));
     }
-    let absolute = |paths: &[PathBuf]| {
-        let paths = paths.iter().map(std::path::absolute);
-        paths.collect::<Result<Vec<_>, _>>()
-    };
-    let failed = "cannot resolve a path of the options";
-    let allowed = absolute(&options.allow_file_feeds).context(failed)?;
+    absolute(&own)
+}
+
+fn absolute(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let paths = paths.iter().map(std::path::absolute);
+    let paths = paths.collect::<Result<Vec<_>, _>>();
+    paths.context("cannot resolve a path of the options")
+}
+
+/// Tells where feeds may be: never among the files that the server keeps for itself.
+fn fetch_policy(options: &ServerOptions, own: Vec<PathBuf>) -> anyhow::Result<FetchPolicy> {
+    let allowed = absolute(&options.folders.allow_file_feeds)?;
     let private = options.private_feeds();
     Ok(FetchPolicy {
-        files: FileFeeds::below(allowed).without(absolute(&own).context(failed)?),
+        files: FileFeeds::below(allowed).without(own),
         egress: Egress {
             allow_loopback: private,
             allow_private: private,

@@ -8,7 +8,7 @@ use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Sha256, TaskId};
 use pith_engine::guards::digest_of;
 use pith_engine::masks::shown;
-use pith_engine::{Error, Registry};
+use pith_engine::{Engine, Error, Registry};
 use pith_store::{Distributor, Store, WholeTx};
 use pith_trust::{Guard, RevocationLists};
 use serde_json::{Value, json};
@@ -61,16 +61,15 @@ pub fn oldest_first(mut distributors: Vec<Distributor>) -> Vec<Distributor> {
 /// 400 naming `distributor_type_id` for an unknown type, 400 with the type's words for what it refuses, 400 for a guard whose
 /// authorities cannot be read.
 pub(crate) async fn check_config(
-    registry: &Registry,
+    engine: &Engine,
     store: &Store,
     repo_id: &str,
     type_id: &str,
     config: &Document,
     readable: Option<Sha256>,
 ) -> Result<Option<Sha256>, Error> {
-    let plugin = registry
-        .distributor(type_id)
-        .ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
+    let plugin = engine.registry.distributor(type_id);
+    let plugin = plugin.ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
     let elsewhere = store.distributors_elsewhere(type_id, repo_id).await;
     let others: Vec<OtherDistributor> = elsewhere?
         .into_iter()
@@ -82,6 +81,8 @@ pub(crate) async fn check_config(
         .collect();
     let config = Config::new(config.clone());
     plugin.validate(repo_id, &config, &others)?;
+    engine.require_open(plugin.export_folder(&config).as_ref())?;
+    engine.require_source(&**plugin, repo_id, &config)?;
     let Some(guard) = plugin.guard(&config) else {
         return Ok(None);
     };
@@ -191,15 +192,7 @@ impl Pulp {
             Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
             Some(_) => return Err(PulpError::invalid_value(&["distributor_id"]).into()),
         };
-        let guard = check_config(
-            &self.engine.registry,
-            store,
-            repo_id,
-            type_id,
-            &config,
-            readable,
-        )
-        .await?;
+        let guard = check_config(&self.engine, store, repo_id, type_id, &config, readable).await?;
         let now = self.engine.clock.now();
         Ok(Distributor {
             repo_id: repo_id.to_owned(),

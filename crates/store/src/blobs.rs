@@ -91,6 +91,28 @@ impl Store {
         Ok(known)
     }
 
+    /// Returns which of these blobs are files of units that a repository has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn blobs_of_repository(&self, repo: &str, blobs: &[Sha256]) -> Result<Vec<Sha256>> {
+        let mut own = Vec::new();
+        for chunk in blobs.chunks(CHUNK) {
+            let mut query = Sql::new(
+                self.engine(),
+                "SELECT DISTINCT u.blob FROM units u JOIN repo_units r ON r.unit_id = u.id WHERE r.repo_id = ",
+            );
+            query
+                .bind(repo)
+                .push(" AND r.removed_in IS NULL AND ")
+                .bind_in("u.blob", chunk.iter().copied());
+            for row in self.all(query.build()).await? {
+                own.push(row.get(0)?);
+            }
+        }
+        Ok(own)
+    }
+
     /// Condemns those of these blobs that nothing needs, from now on.
     ///
     /// # Errors

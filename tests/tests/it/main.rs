@@ -11,6 +11,7 @@ mod clients;
 mod crash;
 mod deferred;
 mod dnf;
+mod exports;
 mod files;
 mod frozen;
 mod full_disk;

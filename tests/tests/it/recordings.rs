@@ -24,18 +24,13 @@ struct Scenario {
     title: &'static str,
     /// Brings the server to where the recorded one was.
     before: fn(&Pith, &Feed),
-    /// Texts of requests that are sent otherwise.
-    instead: &'static [(&'static str, &'static str)],
     /// Whether it finds what the one before has left.
     goes_on: bool,
 }
 
 const SCENARIOS: &[Scenario] = &[
     scenario("01", "01_status_plugins.jsonl", "status, types, plugins"),
-    Scenario {
-        instead: NO_EXPORT,
-        ..scenario("02", "02_repositories.jsonl", "repositories")
-    },
+    scenario("02", "02_repositories.jsonl", "repositories"),
     scenario(
         "03",
         "03_importers_distributors.jsonl",
@@ -69,25 +64,12 @@ const SCENARIOS: &[Scenario] = &[
 /// How the reason of a line begins that may also be answered as recorded: what it shows depends on chance.
 const EITHER: &str = "by chance: ";
 
-/// Where recording 02 only wants a second distributor of another type, it gets one that pith has.
-const NO_EXPORT: &[(&str, &str)] = &[
-    (
-        r#"{"http":true,"https":false},"distributor_id":"d2","distributor_type_id":"export_distributor""#,
-        r#"{"serve_http":true,"serve_https":false},"distributor_id":"d2","distributor_type_id":"iso_distributor""#,
-    ),
-    (
-        r#"{"http":true,"https":false},"distributor_id":"d","distributor_type_id":"export_distributor""#,
-        r#"{"serve_http":true,"serve_https":false},"distributor_id":"d","distributor_type_id":"iso_distributor""#,
-    ),
-];
-
 const fn scenario(name: &'static str, file: &'static str, title: &'static str) -> Scenario {
     Scenario {
         name,
         file,
         title,
         before: |_, _| {},
-        instead: &[],
         goes_on: false,
     }
 }
@@ -184,11 +166,7 @@ fn replay_all(options: impl Fn() -> Option<Vec<String>>) {
         (scenario.before)(server, &feed);
         let live = Live::new(server.address(), &server.password().unwrap());
         let live = WithPackage::new(live, &zoo);
-        let instead = scenario.instead.iter();
-        let mut texts: Vec<(&str, String)> = instead
-            .map(|(theirs, ours)| (*theirs, (*ours).to_owned()))
-            .collect();
-        texts.push(("FEED-HOST", host.clone()));
+        let texts = [("FEED-HOST", host.clone())];
         let report = runtime.block_on(replay_with(&live, &exchanges(scenario), &texts));
         let mut known = of_scenario(scenario.name, &known);
         known.retain(|(line, why)| !(why.starts_with(EITHER) && report.agree.contains(line)));

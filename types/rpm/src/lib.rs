@@ -8,6 +8,7 @@ pub mod advisories;
 pub mod catalog;
 pub mod config;
 pub mod copy;
+pub mod export;
 mod fields;
 pub mod learned;
 pub mod metadata;
@@ -47,11 +48,16 @@ impl ContentType for Rpm {
     }
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
-        vec![Arc::new(publish::YumDistributor)]
+        vec![
+            Arc::new(publish::YumDistributor),
+            Arc::new(export::ExportDistributor),
+            Arc::new(publish::clone::YumCloneDistributor),
+        ]
     }
 
     fn roots(&self) -> &'static [Root] {
-        std::slice::from_ref(&publish::ROOT)
+        static ROOTS: [Root; 2] = [publish::ROOT, export::ROOT];
+        &ROOTS
     }
 
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {

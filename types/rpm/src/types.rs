@@ -304,6 +304,27 @@ pub static YUM_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
     own: DISTRIBUTOR_SETTINGS,
 };
 
+/// The types that exports say they take.
+const EXPORTED: &[&str] = &[RPM, SRPM, DRPM, ERRATUM, DISTRIBUTION, CATEGORY, GROUP];
+
+/// The export distributor.
+pub static EXPORT_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
+    id: "export_distributor",
+    display_name: "Export Distributor",
+    types: EXPORTED,
+    platform: &[],
+    own: EXPORT_SETTINGS,
+};
+
+/// Katello's clone distributor.
+pub static YUM_CLONE_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
+    id: "yum_clone_distributor",
+    display_name: "Yum Clone Distributor",
+    types: EXPORTED,
+    platform: &[],
+    own: CLONE_SETTINGS,
+};
+
 use SettingKind::{Bool, Choice, Integer, List, Number, Pem, Text};
 
 /// The setting for what happens when packages cannot be downloaded or do not verify: pith's own setting.
@@ -456,5 +477,85 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
         "remove_old_repodata_threshold",
         Number,
         "seconds that replaced metadata is kept for clients in mid-run (default 14 days)",
+    ),
+];
+
+const EXPORT_SETTINGS: &[Setting] = &[
+    Setting::new("http", Bool, "serve the images over plain HTTP"),
+    Setting::new("https", Bool, "serve the images over HTTPS"),
+    Setting::new(
+        "relative_url",
+        Text,
+        "where the export is, below /pulp/exports/repos/ or the export folder (default: the repository id)",
+    ),
+    Setting::new(
+        "export_dir",
+        Text,
+        "folder of the server that the export is written to, instead of images; the server must allow it (--allow-exports-to)",
+    ),
+    Setting::new(
+        "start_date",
+        Text,
+        "only packages and advisories that came into the repository at this time or later, such as 2014-01-02T03:04:05Z",
+    ),
+    Setting::new(
+        "end_date",
+        Text,
+        "only packages and advisories that came into the repository at this time or before",
+    ),
+    Setting::new(
+        "incremental_export_repomd",
+        Bool,
+        "make a repository of what start_date and end_date leave, instead of files with a document each (default false)",
+    ),
+    Setting::new(
+        "iso_prefix",
+        Text,
+        "beginning of the names of the images (default: the id of the repository or group)",
+    ),
+    Setting::new("iso_size", Integer, "MiB of an image (default 4380)"),
+    Setting::new(
+        "manifest",
+        Bool,
+        "write a PULP_MANIFEST beside the images (default false)",
+    ),
+    Setting::new(
+        "checksum_type",
+        Choice(&["sha256", "sha", "sha1", "md5", "sha512"]),
+        "digests in the repository's metadata (default that of the feed, else sha256)",
+    ),
+    Setting::new(
+        "updateinfo_checksum_type",
+        Text,
+        "digests in updateinfo.xml (default checksum_type)",
+    ),
+    Setting::new(
+        "force_full",
+        Bool,
+        "write images again though nothing has changed (default false)",
+    ),
+    Setting::without_effect(
+        "generate_sqlite",
+        Bool,
+        "no effect yet: write SQLite documents",
+    ),
+    Setting::without_effect("skip", List, "no effect, as in Pulp"),
+];
+
+const CLONE_SETTINGS: &[Setting] = &[
+    Setting::new(
+        "source_repo_id",
+        Text,
+        "repository whose publication is taken; only super-users name another one",
+    ),
+    Setting::new(
+        "source_distributor_id",
+        Text,
+        "distributor of that repository that has published",
+    ),
+    Setting::new(
+        "destination_distributor_id",
+        Text,
+        "distributor of this repository that serves it, at the path of its own settings",
     ),
 ];

@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pith-blobs", &["pith-core"]),
     ("pith-fetch", &["pith-core"]),
     ("pith-trust", &["pith-core"]),
+    ("pith-iso", &[]),
     (
         "pith-engine",
         &[
@@ -19,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pith-store",
             "pith-blobs",
             "pith-fetch",
+            "pith-iso",
             "pith-core",
         ],
     ),

@@ -1,13 +1,15 @@
 //! Running a publish: the platform's half (pulp2/sync-and-publish#publish, pulp2/sync-and-publish#skipped-publishes).
 
 mod context;
+mod images;
+pub(super) mod output;
 mod overrides;
+mod share;
 
 use std::sync::Arc;
 
 use futures::FutureExt;
-use parking_lot::Mutex;
-use pith_blobs::PublicationBuilder;
+use pith_blobs::TreeWriter;
 use pith_content::publish::{Distributor as Plugin, Mount, PublishReport};
 use pith_content::{Config, ContentError};
 use pith_core::error::{ErrorDetail, PulpError};
@@ -17,8 +19,10 @@ use pith_store::{
 };
 use serde_json::json;
 
-use self::context::{Context, Index};
+use self::context::Context;
+use self::output::Output;
 use self::overrides::check_override;
+use self::share::share;
 use super::EntryDocument;
 use super::basis;
 use super::retire::LeftOut;
@@ -64,17 +68,24 @@ pub(crate) async fn run(
     let made_from = basis::of_publication(&repo, content, &*plugin, &config);
     let served_at = plugin.mounts(&repo_id, &config);
     let basis = (&made_from, served_at.as_slice());
-    let made = match check_override(&*plugin, &distributor, &overriding) {
+    let checked = check_override(&engine, &*plugin, &distributor, &overriding);
+    let shared = checked.and_then(|()| Ok(plugin.shares(&config)?));
+    let made = match shared {
         // One that was taken once, by an older version, is no reason to skip.
         Err(error) => Err(error),
-        Ok(()) => match skip_reason(&run, &distributor, &overriding, &config, basis).await? {
-            Some(reason) => Ok(Made::nothing(reason)),
-            None => {
-                let made_from = (content.version, made_from);
-                let made = publish(&run, &repo, &distributor, plugin, config, made_from);
-                run.until_cancelled(made).await
-            }
-        },
+        Ok(Some(shared)) => {
+            let force = config.flag("force_full") == Some(true);
+            let made = share(&run, &repo, &shared, (content.version, force));
+            run.until_cancelled(made).await
+        }
+        Ok(None) if is_unchanged(&run, &distributor, &overriding, &config, basis).await? => {
+            Ok(Made::unchanged())
+        }
+        Ok(None) => {
+            let made_from = (content.version, made_from);
+            let made = publish(&run, &repo, &distributor, plugin, config, made_from);
+            run.until_cancelled(made).await
+        }
     };
     let subject = Ended {
         run: &run,
@@ -83,7 +94,7 @@ pub(crate) async fn run(
         started,
     };
     let ended = match made {
-        Ok(made) => subject.well(&made, document_of).await,
+        Ok(made) => subject.well(made, document_of).await,
         Err(error) => Err(error),
     };
     match ended {
@@ -98,11 +109,14 @@ struct Made {
     result: &'static str,
     report: PublishReport,
     publication: Option<(NewPublication, Vec<NewMount>, LeftOut)>,
+    /// Trees that are written beside their places.
+    exported: Option<TreeWriter>,
 }
 
 impl Made {
-    fn nothing(reason: &str) -> Self {
-        let text = json!(format!("Skipped: {reason}"));
+    /// The outcome where nothing needs to be done.
+    fn unchanged() -> Self {
+        let text = json!("Skipped: Repository content has not changed since last publish.");
         Self {
             result: "skipped",
             report: PublishReport {
@@ -110,6 +124,7 @@ impl Made {
                 details: text,
             },
             publication: None,
+            exported: None,
         }
     }
 }
@@ -124,7 +139,12 @@ struct Ended<'a> {
 
 impl Ended<'_> {
     /// Points all mounts at what was made, writes what a publish leaves behind, and ends the task: all or nothing.
-    async fn well(&self, made: &Made, document_of: EntryDocument) -> Result<Done, Error> {
+    async fn well(&self, mut made: Made, document_of: EntryDocument) -> Result<Done, Error> {
+        // Before the end is written: whoever reads that a publish went well finds the trees in their places.
+        if let Some(trees) = made.exported.take() {
+            output::swap(trees).await?;
+        }
+        let made = &made;
         let entry = History {
             result: made.result.to_owned(),
             summary: made.report.summary.clone(),
@@ -205,43 +225,48 @@ impl Ended<'_> {
     }
 }
 
-/// Returns why nothing needs to be done (pulp2/sync-and-publish#skipped-publishes): nothing of what the publication now served
+/// Tells whether nothing needs to be done (pulp2/sync-and-publish#skipped-publishes): nothing of what the publication now served
 /// was made from has changed, and it is served where it should be. Besides, the rules of Pulp hold, which look at times.
-async fn skip_reason(
+async fn is_unchanged(
     run: &Run,
     distributor: &Distributor,
     overriding: &Document,
     config: &Config,
     (made_from, served_at): (&Document, &[Mount]),
-) -> Result<Option<&'static str>, Error> {
+) -> Result<bool, Error> {
     let Some(last_publish) = distributor.last_publish else {
-        return Ok(None);
+        return Ok(false);
     };
     let same = config.flag("force_full") != Some(true)
         && distributor.last_updated <= last_publish
         && same_override(distributor.last_override.as_ref(), overriding);
     if !same {
-        return Ok(None);
+        return Ok(false);
     }
-    let published = run
-        .store
-        .publication_list(&distributor.repo_id, &distributor.id)
-        .await?;
+    let owner = (distributor.repo_id.as_str(), distributor.id.as_str());
+    is_served(run, owner, made_from, served_at).await
+}
+
+/// Tells whether the newest publication of a distributor was made from just this, and is served at these places.
+async fn is_served(
+    run: &Run,
+    (repo_id, id): (&str, &str),
+    made_from: &Document,
+    served_at: &[Mount],
+) -> Result<bool, Error> {
+    let published = run.store.publication_list(repo_id, id).await?;
     // Another distributor may be served in its place by now.
-    let held = run.store.mounts_of(&distributor.repo_id, &distributor.id);
-    let held = held.await?;
+    let held = run.store.mounts_of(repo_id, id).await?;
     let is_held = |mount: &Mount| held.iter().any(|prefix| *prefix == mount.prefix.as_str());
     let newest = published.first();
     let newest = newest.filter(|newest| newest.made_from.as_ref() == Some(made_from));
-    let current = match newest {
+    match newest {
         // One that is lost cannot be served.
         Some(newest) if served_at.iter().all(is_held) => {
-            let index = run.engine.blobs.size(newest.index_blob).await;
-            index?.is_some()
+            Ok(run.engine.blobs.size(newest.index_blob).await?.is_some())
         }
-        _ => false,
-    };
-    Ok(current.then_some("Repository content has not changed since last publish."))
+        _ => Ok(false),
+    }
 }
 
 /// Makes sure that a publication is mounted below the roots of its family: elsewhere nobody would find it.
@@ -270,16 +295,13 @@ async fn publish(
     (version, made_from): (i64, Document),
 ) -> Result<Made, Error> {
     let engine = &run.engine;
+    let output = Output::new(engine);
     let ctx = Context {
         run,
         repo: info(repo),
         distributor_id: distributor.id.clone(),
-        index: Mutex::new(Index {
-            builder: PublicationBuilder::new(&engine.blobs),
-            paths: 0,
-            bytes: 0,
-        }),
-        generated: Arc::default(),
+        output: &output,
+        folder: plugin.export_folder(&config),
         config,
     };
     let stored = Config::new(distributor.config.clone());
@@ -287,8 +309,11 @@ async fn publish(
     require_roots(run, distributor, &claimed)?;
     let report = plugin.publish(&ctx).await?;
     let is_claimed = |prefix: &RelativePath| claimed.iter().any(|mount| mount.prefix == *prefix);
-    let mounts: Vec<NewMount> = plugin
-        .mounts(&repo.id, &ctx.config)
+    let served = match ctx.folder {
+        Some(_) => claimed.clone(),
+        None => plugin.mounts(&repo.id, &ctx.config),
+    };
+    let mounts: Vec<NewMount> = served
         .into_iter()
         .map(|mount| NewMount {
             claimed: is_claimed(&mount.prefix),
@@ -297,34 +322,36 @@ async fn publish(
             https: mount.https,
         })
         .collect();
-    let Index {
-        builder,
-        paths,
-        bytes,
-    } = ctx.index.into_inner();
-    let index = builder.finish().await?;
-    engine.blobs.durable().await?;
+    let output = output.finish().await?;
     let whole = |number: u64| i64::try_from(number).map_err(Error::fault);
-    let generated = std::mem::take(&mut *ctx.generated.lock());
-    let blobs = generated
-        .into_iter()
-        .map(|(blob, size)| Ok((blob, whole(size)?)));
+    if output.exported.is_some() && output.paths == 0 {
+        // What is served has not been made again.
+        return Ok(Made {
+            result: "success",
+            report,
+            publication: None,
+            exported: output.exported,
+        });
+    }
+    let blobs = output.generated.into_iter();
+    let blobs = blobs.map(|(blob, size)| Ok((blob, whole(size)?)));
     let publication = NewPublication {
         repo_id: repo.id.clone(),
         distributor_id: distributor.id.clone(),
-        index_blob: index.sha256,
-        index_size: whole(index.size)?,
+        index_blob: output.index.sha256,
+        index_size: whole(output.index.size)?,
         repo_version: version,
-        paths: whole(paths)?,
-        bytes: whole(bytes)?,
+        paths: whole(output.paths)?,
+        bytes: whole(output.bytes)?,
         made_from,
         blobs: blobs.collect::<Result<_, Error>>()?,
     };
     let owner = (repo.id.as_str(), distributor.id.as_str());
-    let left_out = LeftOut::of(run, &plugin, owner, index.sha256).await?;
+    let left_out = LeftOut::of(run, &plugin, owner, publication.index_blob).await?;
     Ok(Made {
         result: "success",
         report,
         publication: Some((publication, mounts, left_out)),
+        exported: output.exported,
     })
 }

@@ -84,8 +84,9 @@ impl Job for UpdateDistributor {
         };
         let merged = merged_config(&distributor.config, config);
         let type_id = &distributor.type_id;
+        let engine = &run.engine;
         let checked =
-            distributors::check_config(registry, &last, &repo_id, type_id, &merged, readable);
+            distributors::check_config(engine, &last, &repo_id, type_id, &merged, readable);
         let guard = checked.await?;
         let settings = DistributorSettings {
             config: &merged,

@@ -3,6 +3,7 @@
 mod connections;
 mod content;
 mod documents;
+mod exports;
 mod feeds;
 mod folder;
 mod guards;

@@ -2,6 +2,7 @@
 
 pub mod checksums;
 pub mod chunks;
+pub mod clone;
 pub mod documents;
 pub mod errata;
 pub mod known;
@@ -82,7 +83,7 @@ impl Distributor for YumDistributor {
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         let on = |key: &str| usize::from(ctx.config().flag(key) == Some(true));
-        let steps = Steps::new(on("https") + on("http"));
+        let steps = Steps::served(on("https") + on("http"));
         let result = run(ctx, &steps).await;
         if let Err(error) = &result {
             steps.fail(&error.to_string());
@@ -96,9 +97,6 @@ impl Distributor for YumDistributor {
 }
 
 async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError> {
-    steps.begin(Step::Initialize, 1);
-    let scratchpad = ctx.repo().scratchpad.get("checksum_type");
-    let algorithm = config::checksum_type(ctx.config(), scratchpad.and_then(Value::as_str))?;
     // Overrides are not validated before a publish.
     let url = ctx.config().get("relative_url");
     let is_text = url.is_none_or(Value::is_string);
@@ -111,6 +109,21 @@ async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError
              to false",
         ));
     }
+    repository(ctx, steps).await?;
+    steps.skip(Step::Repoview);
+    steps.done(Step::Directory, 1);
+    steps.listings();
+    Ok(())
+}
+
+/// Makes the repository: the steps [`steps::MADE`].
+///
+/// # Errors
+/// When the content cannot be published so, or what the context fails with.
+pub async fn repository(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError> {
+    steps.begin(Step::Initialize, 1);
+    let scratchpad = ctx.repo().scratchpad.get("checksum_type");
+    let algorithm = config::checksum_type(ctx.config(), scratchpad.and_then(Value::as_str))?;
     steps.done(Step::Initialize, 1);
     steps.begin(Step::Distribution, 0);
     steps.finish(Step::Distribution);
@@ -121,9 +134,6 @@ async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError
     keep_old(ctx, &repomd, previous).await?;
     steps.done(Step::RemoveOld, 0);
     steps.skip(Step::Sqlite);
-    steps.skip(Step::Repoview);
-    steps.done(Step::Directory, 1);
-    steps.listings();
     Ok(())
 }
 

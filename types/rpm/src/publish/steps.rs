@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use pith_core::UnitId;
 use serde_json::{Map, Value, json};
 
-/// A step's place in the list.
+/// A step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the wire")]
 pub enum Step {
@@ -21,28 +21,59 @@ pub enum Step {
     Sqlite,
     Repoview,
     Directory,
+    Units,
+    SaveTar,
+    Listing,
+    Images,
+    Manifest,
+    Moved,
 }
 
-const STEPS: [(&str, &str); 13] = [
-    ("initialize_repo_metadata", "Initializing repo metadata"),
-    ("distribution", "Publishing Distribution files"),
-    ("rpms", "Publishing RPMs"),
-    ("drpms", "Publishing Delta RPMs"),
-    ("errata", "Publishing Errata"),
-    ("modules", "Publishing Modules"),
-    ("comps", "Publishing Comps file"),
-    ("metadata", "Publishing Metadata."),
-    ("close_repo_metadata", "Closing repo metadata"),
-    ("remove_old_repodata", "Removing old repodata"),
-    ("generate sqlite", "Generating sqlite files"),
-    ("repoview", "Generating HTML files"),
-    ("publish_directory", "Publishing files to web"),
+impl Step {
+    /// The name and the text of a step.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Initialize => ("initialize_repo_metadata", "Initializing repo metadata"),
+            Self::Distribution => ("distribution", "Publishing Distribution files"),
+            Self::Rpms => ("rpms", "Publishing RPMs"),
+            Self::Drpms => ("drpms", "Publishing Delta RPMs"),
+            Self::Errata => ("errata", "Publishing Errata"),
+            Self::Modules => ("modules", "Publishing Modules"),
+            Self::Comps => ("comps", "Publishing Comps file"),
+            Self::Metadata => ("metadata", "Publishing Metadata."),
+            Self::Close => ("close_repo_metadata", "Closing repo metadata"),
+            Self::RemoveOld => ("remove_old_repodata", "Removing old repodata"),
+            Self::Sqlite => ("generate sqlite", "Generating sqlite files"),
+            Self::Repoview => ("repoview", "Generating HTML files"),
+            Self::Directory => ("publish_directory", "Publishing files to web"),
+            Self::Units => ("rpms", "Publishing RPM, SRPM, and DRPM"),
+            Self::SaveTar => ("save_tar", "Copying files"),
+            Self::Listing => ("initialize_repo_metadata", "Writing Listings File"),
+            Self::Images => ("save_iso", "Exporting ISO"),
+            Self::Manifest => ("create_pulp_manifest", "Creating PULP_MANIFEST"),
+            Self::Moved => ("publish_directory", "Moving ISO to final location"),
+        }
+    }
+}
+
+/// The steps that make a repository.
+pub const MADE: [Step; 11] = [
+    Step::Initialize,
+    Step::Distribution,
+    Step::Rpms,
+    Step::Drpms,
+    Step::Errata,
+    Step::Modules,
+    Step::Comps,
+    Step::Metadata,
+    Step::Close,
+    Step::RemoveOld,
+    Step::Sqlite,
 ];
 
 struct State {
     id: String,
-    kind: &'static str,
-    description: &'static str,
+    step: Step,
     details: String,
     state: &'static str,
     total: u64,
@@ -55,51 +86,60 @@ struct State {
 pub struct Steps(Mutex<Vec<State>>);
 
 impl Steps {
-    /// Steps of a publication served over `protocols` protocols; nothing has started.
+    /// These steps; nothing has started.
     #[must_use]
-    pub fn new(protocols: usize) -> Self {
-        let listings = std::iter::repeat_n(
-            ("initialize_repo_metadata", "Writing Listings File"),
-            protocols,
-        );
-        let states = STEPS
-            .into_iter()
-            .chain(listings)
-            .map(|(kind, description)| State {
-                id: UnitId::new().to_string(),
-                kind,
-                description,
-                details: String::new(),
-                state: "NOT_STARTED",
-                total: 1,
-                done: 0,
-                failures: 0,
-                errors: Vec::new(),
-            });
+    pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+        let states = steps.into_iter().map(|step| State {
+            id: UnitId::new().to_string(),
+            step,
+            details: String::new(),
+            state: "NOT_STARTED",
+            total: 1,
+            done: 0,
+            failures: 0,
+            errors: Vec::new(),
+        });
         Self(Mutex::new(states.collect()))
+    }
+
+    /// Steps of a publication served over `protocols` protocols.
+    #[must_use]
+    pub fn served(protocols: usize) -> Self {
+        let end = [Step::Repoview, Step::Directory].into_iter();
+        let listings = std::iter::repeat_n(Step::Listing, protocols);
+        Self::new(MADE.into_iter().chain(end).chain(listings))
+    }
+
+    /// Changes a step, where it is one of these.
+    fn change(&self, step: Step, change: impl FnOnce(&mut State)) {
+        let mut states = self.0.lock();
+        if let Some(state) = states.iter_mut().find(|state| state.step == step) {
+            change(state);
+        }
     }
 
     /// Notes that a step begins that has `total` things to do.
     pub fn begin(&self, step: Step, total: u64) {
-        let state = &mut self.0.lock()[step as usize];
-        state.state = "IN_PROGRESS";
-        state.total = total;
+        self.change(step, |state| {
+            state.state = "IN_PROGRESS";
+            state.total = total;
+        });
     }
 
     /// Notes that `count` more things are done.
     pub fn advance(&self, step: Step, count: u64) {
-        self.0.lock()[step as usize].done += count;
+        self.change(step, |state| state.done += count);
     }
 
     /// Notes something about a step that people should know.
     pub fn note<const N: usize>(&self, step: Step, texts: [Option<String>; N]) {
         let texts: Vec<String> = texts.into_iter().flatten().collect();
-        self.0.lock()[step as usize].details = texts.join("; ");
+        self.change(step, |state| state.details = texts.join("; "));
     }
 
     /// Notes that a step has ended well.
     pub fn finish(&self, step: Step) {
-        self.0.lock()[step as usize].state = "FINISHED";
+        self.change(step, |state| state.state = "FINISHED");
     }
 
     /// Notes that a step that is one thing is done.
@@ -111,12 +151,16 @@ impl Steps {
 
     /// Notes that a step has nothing to do.
     pub fn skip(&self, step: Step) {
-        self.0.lock()[step as usize].state = "SKIPPED";
+        self.change(step, |state| state.state = "SKIPPED");
     }
 
     /// Notes that the listings are written.
     pub fn listings(&self) {
-        for state in self.0.lock().iter_mut().skip(STEPS.len()) {
+        let mut states = self.0.lock();
+        let listings = states
+            .iter_mut()
+            .filter(|state| state.step == Step::Listing);
+        for state in listings {
             state.state = "FINISHED";
             state.done = 1;
         }
@@ -139,8 +183,9 @@ impl Steps {
         steps
             .iter()
             .map(|s| {
+                let (kind, description) = s.step.words();
                 json!({
-                    "step_id": s.id, "step_type": s.kind, "description": s.description, "details": s.details,
+                    "step_id": s.id, "step_type": kind, "description": description, "details": s.details,
                     "state": s.state, "num_success": s.done, "num_failures": s.failures,
                     "num_processed": s.done + s.failures, "items_total": s.total, "error_details": s.errors,
                 })
@@ -154,7 +199,7 @@ impl Steps {
         let steps = self.0.lock();
         let map: Map<String, Value> = steps
             .iter()
-            .map(|s| (s.kind.to_owned(), s.state.into()))
+            .map(|s| (s.step.words().0.to_owned(), s.state.into()))
             .collect();
         Value::Object(map)
     }

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use parking_lot::Mutex;
 use pith_content::base::Base;
+use pith_content::export::{Images, Trees};
 use pith_content::fetch::{
     Fetch, FetchFailure, FetchFailureKind, FetchOutcome, FetchUnless, Fetched, Scratch,
 };
@@ -542,6 +543,12 @@ impl PublishContext for Fake {
             also: also.to_vec(),
             blobs: Arc::clone(&self.blobs),
         }))
+    }
+    async fn export(&self, _trees: Trees) -> Result<(), ContentError> {
+        Err(ContentError::other("there are no folders here"))
+    }
+    async fn pack(&self, _images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
+        Err(ContentError::other("there are no images here"))
     }
     fn progress(&self, report: Value) {
         self.state.lock().progress = report;

@@ -1,12 +1,10 @@
 //! A publish as its content type sees it.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use parking_lot::Mutex;
-use pith_blobs::{KindRef, PublicationBuilder, headers_text};
+use pith_blobs::KindRef;
+use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, PublishContext, ReadSeek};
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
@@ -17,18 +15,11 @@ use pith_store::UnitQuery;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::output::Output;
 use crate::error::platform;
-use crate::run::generated::Generated;
 use crate::run::retire::index_of;
 use crate::run::units;
 use crate::worker::Run;
-
-/// The index that grows, and what is in it.
-pub(super) struct Index {
-    pub(super) builder: PublicationBuilder,
-    pub(super) paths: u64,
-    pub(super) bytes: u64,
-}
 
 /// One publish.
 pub(super) struct Context<'a> {
@@ -36,8 +27,9 @@ pub(super) struct Context<'a> {
     pub(super) repo: RepoInfo,
     pub(super) distributor_id: String,
     pub(super) config: Config,
-    pub(super) index: Mutex<Index>,
-    pub(super) generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
+    pub(super) output: &'a Output,
+    /// The folder of the server that it writes to.
+    pub(super) folder: Option<ExportFolder>,
 }
 
 #[async_trait]
@@ -108,21 +100,7 @@ impl PublishContext for Context<'_> {
         modified: Timestamp,
         headers: Headers,
     ) -> Result<(), ContentError> {
-        let headers = text_of(&path, &headers)?;
-        let mtime = modified.as_second();
-        let entry = match entry {
-            Entry::Blob { sha256, size } => pith_blobs::Entry::blob(sha256, size, mtime),
-            Entry::Deferred { unit, sha256, size } => {
-                pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, mtime)
-            }
-            Entry::Inline(bytes) => pith_blobs::Entry::inline(bytes, mtime),
-            Entry::Redirect(location) => pith_blobs::Entry::redirect(location, mtime),
-        };
-        let entry = entry.with_headers(headers);
-        let mut index = self.index.lock();
-        index.paths += 1;
-        index.bytes += entry.size;
-        index.builder.add(path, entry).map_err(platform)
+        self.output.add(path, entry, modified, &headers)
     }
 
     async fn previous(
@@ -198,24 +176,22 @@ impl PublishContext for Context<'_> {
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
-        let generated = Arc::clone(&self.generated);
-        let finished = move |stored: &Hashed| {
-            generated.lock().push((stored.sha256, stored.size));
-        };
-        let file = Generated::new(&self.run.engine.blobs, also, finished);
-        Ok(Box::new(file))
+        Ok(self.output.file(also))
+    }
+
+    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
+        let named = self.folder.as_ref().map(|named| named.folder.as_path());
+        let folder = named.ok_or_else(|| ContentError::other("no folder is named to export to"))?;
+        let owner = format!("{} of repository {}", self.distributor_id, self.repo.id);
+        let cancel = &self.run.cancel;
+        self.output.export(folder, owner, trees, cancel).await
+    }
+
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
+        self.output.pack(images, &self.run.cancel).await
     }
 
     fn progress(&self, report: Value) {
         self.run.progress.report(report);
     }
-}
-
-/// The headers as the index keeps them.
-fn text_of(path: &RelativePath, headers: &Headers) -> Result<Option<String>, ContentError> {
-    let refused = |why| ContentError::other(format!("'{path}': {why}"));
-    headers.check().map_err(refused)?;
-    let others = headers.others.iter();
-    let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
-    Ok(headers_text(headers.content_type.as_deref(), others))
 }

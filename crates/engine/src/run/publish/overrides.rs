@@ -5,11 +5,13 @@ use pith_content::publish::{Distributor as Plugin, Mount};
 use pith_core::Document;
 use pith_store::Distributor;
 
+use crate::Engine;
 use crate::error::Error;
 
 /// Refuses an override that the distributor would not take as its configuration: what is served now would be taken away. Keys
 /// that it does not know have no effect.
 pub(super) fn check_override(
+    engine: &Engine,
     plugin: &dyn Plugin,
     distributor: &Distributor,
     overriding: &Document,
@@ -17,12 +19,20 @@ pub(super) fn check_override(
     let descriptor = plugin.descriptor();
     let mut known = overriding.clone();
     known.retain(|key, _| descriptor.setting(key).is_some());
-    if known.is_empty() {
+    let is_empty = known.is_empty();
+    let config = Config::with_override(distributor.config.clone(), known);
+    engine.require_source(plugin, &distributor.repo_id, &config)?;
+    let folder = plugin.export_folder(&config);
+    // The server's settings may have changed since the configuration was saved.
+    engine.require_open(folder.as_ref())?;
+    if is_empty {
         return Ok(());
     }
-    let config = Config::with_override(distributor.config.clone(), known);
     plugin.validate(&distributor.repo_id, &config, &[])?;
-    check_mounts(plugin, distributor, &config)?;
+    // What goes to a folder is served nowhere, and leaves what is served as the stored settings say.
+    if folder.is_none() {
+        check_mounts(plugin, distributor, &config)?;
+    }
     check_guard(plugin, distributor, &config)
 }
 

@@ -1,0 +1,206 @@
+//! The output of a publish: an index that grows, documents that it refers to, and trees that are written instead of being served.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pith_blobs::{Blobs, Place, Publication, PublicationBuilder, Stored, TreeWriter, headers_text};
+use pith_content::export::{Images, Trees};
+use pith_content::publish::{Entry, GeneratedFile};
+use pith_content::{ContentError, Headers};
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, RelativePath, Sha256, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::images;
+use crate::Engine;
+use crate::error::{Error, platform};
+use crate::run::generated::Generated;
+
+/// The output of one publish.
+pub(in crate::run) struct Output {
+    engine: Arc<Engine>,
+    index: Mutex<Index>,
+    generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
+    exported: Mutex<Option<TreeWriter>>,
+}
+
+/// An index that grows, and what is in it.
+struct Index {
+    builder: PublicationBuilder,
+    paths: u64,
+    bytes: u64,
+}
+
+impl Index {
+    fn new(blobs: &Blobs) -> Self {
+        Self {
+            builder: PublicationBuilder::new(blobs),
+            paths: 0,
+            bytes: 0,
+        }
+    }
+}
+
+/// The output of a publish that has ended.
+pub(in crate::run) struct Made {
+    /// The index.
+    pub(in crate::run) index: Stored,
+    /// Number of paths.
+    pub(in crate::run) paths: u64,
+    /// Bytes below them.
+    pub(in crate::run) bytes: u64,
+    /// Generated files, with their sizes.
+    pub(in crate::run) generated: Vec<(Sha256, u64)>,
+    /// Trees that wait for being swapped in.
+    pub(in crate::run) exported: Option<TreeWriter>,
+}
+
+impl Output {
+    /// An empty one.
+    pub(in crate::run) fn new(engine: &Arc<Engine>) -> Self {
+        Self {
+            engine: Arc::clone(engine),
+            index: Mutex::new(Index::new(&engine.blobs)),
+            generated: Arc::default(),
+            exported: Mutex::default(),
+        }
+    }
+
+    /// Adds a path.
+    pub(in crate::run) fn add(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        headers: &Headers,
+    ) -> Result<(), ContentError> {
+        let headers = text_of(&path, headers)?;
+        let mtime = modified.as_second();
+        let entry = match entry {
+            Entry::Blob { sha256, size } => pith_blobs::Entry::blob(sha256, size, mtime),
+            Entry::Deferred { unit, sha256, size } => {
+                pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, mtime)
+            }
+            Entry::Inline(bytes) => pith_blobs::Entry::inline(bytes, mtime),
+            Entry::Redirect(location) => pith_blobs::Entry::redirect(location, mtime),
+        };
+        let entry = entry.with_headers(headers);
+        let mut index = self.index.lock();
+        index.paths += 1;
+        index.bytes += entry.size;
+        index.builder.add(path, entry).map_err(platform)
+    }
+
+    /// A file to generate, which is part of the output when it is finished.
+    pub(in crate::run) fn file(&self, also: &[Algorithm]) -> Box<dyn GeneratedFile> {
+        file(&self.engine.blobs, &self.generated, also)
+    }
+
+    /// Writes all that was added so far into trees of `owner` below `folder`, and begins anew.
+    pub(in crate::run) async fn export(
+        &self,
+        folder: &Path,
+        owner: String,
+        trees: Trees,
+        cancel: &CancellationToken,
+    ) -> Result<(), ContentError> {
+        let index = self.take().await?;
+        let place = Place {
+            trees: trees.folders,
+            owner,
+            listing: trees.listing,
+        };
+        let (engine, folder) = (Arc::clone(&self.engine), folder.to_owned());
+        let cancel = cancel.clone();
+        let write = move || {
+            let mut writer = TreeWriter::begin(&engine.exports, &folder, place)?;
+            writer.write(&engine.blobs, &index, || !cancel.is_cancelled())?;
+            Ok::<_, pith_blobs::Error>(writer)
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        // The folder is not the file store: what fails there tells nothing of it.
+        let written = written
+            .map_err(ContentError::other)?
+            .map_err(ContentError::other)?;
+        *self.exported.lock() = Some(written);
+        Ok(())
+    }
+
+    /// Packs all that was added so far into images, and begins anew.
+    pub(in crate::run) async fn pack(
+        &self,
+        images: &Images<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Hashed>, ContentError> {
+        let index = self.take().await?;
+        let (engine, cancel) = (Arc::clone(&self.engine), cancel.clone());
+        let generated = Arc::clone(&self.generated);
+        let (volume, also, limit) = (images.volume.to_owned(), images.also.to_vec(), images.limit);
+        let packed = tokio::task::spawn_blocking(move || {
+            let blobs = &engine.blobs;
+            let images = Images {
+                volume: &volume,
+                limit,
+                also: &also,
+            };
+            let create = || file(blobs, &generated, &also);
+            images::pack(blobs, &index, &images, engine.clock.now(), &cancel, create)
+        });
+        packed.await.map_err(ContentError::other)?
+    }
+
+    /// Returns what was added so far, as an index of its own, and begins anew.
+    async fn take(&self) -> Result<Publication, ContentError> {
+        let blobs = &self.engine.blobs;
+        let added = std::mem::replace(&mut *self.index.lock(), Index::new(blobs));
+        let index = added.builder.finish().await.map_err(platform)?;
+        Publication::open(blobs, index.sha256)
+            .await
+            .map_err(platform)
+    }
+
+    /// Ends it: everything is on the disk.
+    pub(in crate::run) async fn finish(&self) -> Result<Made, Error> {
+        let blobs = &self.engine.blobs;
+        let index = std::mem::replace(&mut *self.index.lock(), Index::new(blobs));
+        let stored = index.builder.finish().await?;
+        blobs.durable().await?;
+        Ok(Made {
+            index: stored,
+            paths: index.paths,
+            bytes: index.bytes,
+            generated: std::mem::take(&mut *self.generated.lock()),
+            exported: self.exported.lock().take(),
+        })
+    }
+}
+
+/// A file to generate, which is noted in `generated` when it is finished.
+fn file(
+    blobs: &Blobs,
+    generated: &Arc<Mutex<Vec<(Sha256, u64)>>>,
+    also: &[Algorithm],
+) -> Box<dyn GeneratedFile> {
+    let generated = Arc::clone(generated);
+    let finished = move |stored: &Hashed| {
+        generated.lock().push((stored.sha256, stored.size));
+    };
+    Box::new(Generated::new(blobs, also, finished))
+}
+
+/// Puts trees that were written in their places.
+pub(in crate::run) async fn swap(trees: TreeWriter) -> Result<(), Error> {
+    let swapped = tokio::task::spawn_blocking(move || trees.swap()).await;
+    let swapped = swapped.map_err(Error::fault)?;
+    swapped.map_err(|error| ContentError::other(error).into())
+}
+
+/// The headers as the index keeps them.
+fn text_of(path: &RelativePath, headers: &Headers) -> Result<Option<String>, ContentError> {
+    let refused = |why| ContentError::other(format!("'{path}': {why}"));
+    headers.check().map_err(refused)?;
+    let others = headers.others.iter();
+    let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
+    Ok(headers_text(headers.content_type.as_deref(), others))
+}

@@ -1,0 +1,129 @@
+//! Publishing in one repository what a distributor of another has published: the index is shared, nothing is made.
+
+use futures::TryStreamExt;
+use pith_blobs::{KindRef, Publication};
+use pith_content::publish::{PublishReport, Shared};
+use pith_content::{Config, ContentError};
+use pith_core::{Document, Sha256};
+use pith_store::{Distributor, NewMount, NewPublication, Repository};
+use serde_json::json;
+
+use super::{Made, is_served, require_roots};
+use crate::error::{Error, missing};
+use crate::run::retire::LeftOut;
+use crate::worker::Run;
+
+/// Files looked up at once.
+const PIECE: usize = 500;
+
+/// Makes the publication of `shared` one of the destination in `repo`, at the paths of its stored settings. `force` publishes it
+/// though it is served already.
+pub(super) async fn share(
+    run: &Run,
+    repo: &Repository,
+    shared: &Shared,
+    (version, force): (i64, bool),
+) -> Result<Made, Error> {
+    let destination = distributor(run, &repo.id, &shared.destination).await?;
+    let source = distributor(run, &shared.repo_id, &shared.distributor_id).await?;
+    if source.type_id != destination.type_id {
+        let text = format!(
+            "what a {} has published cannot be served by a {}",
+            source.type_id, destination.type_id
+        );
+        return Err(ContentError::other(text).into());
+    }
+    let plugin = run.engine.registry.distributor(&destination.type_id);
+    let plugin = plugin.ok_or_else(|| Error::fault("the destination's type is not installed"))?;
+    let published = run
+        .store
+        .publication_list(&source.repo_id, &source.id)
+        .await?;
+    let Some(newest) = published.first() else {
+        let Shared {
+            repo_id,
+            distributor_id,
+            ..
+        } = shared;
+        let text = format!(
+            "the distributor {distributor_id} of repository {repo_id} has published nothing"
+        );
+        return Err(ContentError::other(text).into());
+    };
+    let mounts = plugin.mounts(&repo.id, &Config::new(destination.config.clone()));
+    require_roots(run, &destination, &mounts)?;
+    let made_from = basis(shared, newest.index_blob);
+    if !force && is_served(run, (&repo.id, &destination.id), &made_from, &mounts).await? {
+        return Ok(Made::unchanged());
+    }
+    let index = Publication::open(&run.engine.blobs, newest.index_blob).await?;
+    let index_size = run.engine.blobs.size(newest.index_blob).await?;
+    let publication = NewPublication {
+        repo_id: repo.id.clone(),
+        distributor_id: destination.id.clone(),
+        index_blob: newest.index_blob,
+        index_size: i64::try_from(index_size.unwrap_or_default()).map_err(Error::fault)?,
+        repo_version: version,
+        paths: newest.paths,
+        bytes: newest.bytes,
+        made_from,
+        blobs: foreign(run, &repo.id, &index).await?,
+    };
+    let mounts = mounts.into_iter().map(|mount| NewMount {
+        claimed: true,
+        prefix: mount.prefix.to_string(),
+        http: mount.http,
+        https: mount.https,
+    });
+    let owner = (repo.id.as_str(), destination.id.as_str());
+    let left_out = LeftOut::of(run, plugin, owner, newest.index_blob).await?;
+    let report = json!({"errors": []});
+    run.progress.report(report.clone());
+    Ok(Made {
+        result: "success",
+        report: PublishReport {
+            summary: report,
+            details: json!({}),
+        },
+        publication: Some((publication, mounts.collect(), left_out)),
+        exported: None,
+    })
+}
+
+async fn distributor(run: &Run, repo_id: &str, id: &str) -> Result<Distributor, Error> {
+    let found = run.store.distributor_get(repo_id, id).await?;
+    found.ok_or_else(|| missing(&[("repo_id", json!(repo_id)), ("distributor_id", json!(id))]))
+}
+
+/// All that the publication is made from.
+fn basis(shared: &Shared, index: Sha256) -> Document {
+    let clone = json!({
+        "repo_id": shared.repo_id, "distributor_id": shared.distributor_id, "index": index.to_string(),
+    });
+    Document::from_iter([("clone_of".to_owned(), clone)])
+}
+
+/// The files of an index that are no files of the repository's own units: the publication must keep them.
+async fn foreign(
+    run: &Run,
+    repo_id: &str,
+    index: &Publication,
+) -> Result<Vec<(Sha256, i64)>, Error> {
+    let mut files = Vec::new();
+    for entry in index.iter() {
+        let entry = entry?;
+        if let KindRef::Blob(sha256) = entry.kind {
+            files.push((sha256, i64::try_from(entry.size).map_err(Error::fault)?));
+        }
+    }
+    files.sort_unstable();
+    files.dedup();
+    let pieces = futures::stream::iter(files.chunks(PIECE).map(Ok::<_, Error>));
+    let foreign = pieces.try_fold(Vec::new(), |mut foreign, piece| async move {
+        let digests: Vec<Sha256> = piece.iter().map(|(digest, _)| *digest).collect();
+        let own = run.store.blobs_of_repository(repo_id, &digests).await?;
+        foreign.extend(piece.iter().filter(|(digest, _)| !own.contains(digest)));
+        Ok(foreign)
+    });
+    foreign.await
+}
