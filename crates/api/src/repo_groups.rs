@@ -3,7 +3,8 @@
 use pith_core::Document;
 use pith_core::criteria::Criteria;
 use pith_engine::Error;
-use pith_pulp::groups::{distributor_document, document};
+use pith_pulp::group_distributors::distributor_document;
+use pith_pulp::groups::document;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};

@@ -2,13 +2,10 @@
 //! it does (pulp2/groups#distributors).
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
-use pith_core::Clock;
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
+use crate::export::ExportFolder;
+use crate::publish::{Mount, Outlet, PublishContext};
 use crate::sync::RepoInfo;
-use crate::unit::{RepoUnit, Select};
 use crate::{Config, ContentError, PluginDescriptor, Problems};
 
 /// Publishes a group of repositories.
@@ -17,13 +14,32 @@ pub trait GroupDistributor: Send + Sync {
     /// Returns what it says of itself.
     fn descriptor(&self) -> &'static PluginDescriptor;
 
-    /// Checks a configuration that somebody wants to store for the group `group_id`.
+    /// Checks a configuration that somebody wants to store for the group `group_id`. `others` are the distributors of the same type
+    /// in other groups, to find conflicting paths.
     ///
     /// # Errors
     /// All that is wrong with it. The person is told (400), by the codes of the problems where they have some.
-    fn validate(&self, group_id: &str, config: &Config) -> Result<(), Problems>;
+    fn validate(
+        &self,
+        group_id: &str,
+        config: &Config,
+        others: &[OtherGroup],
+    ) -> Result<(), Problems>;
 
-    /// Publishes what the group's repositories have.
+    /// The mounts at which the publication is served, with the effective configuration: see
+    /// [`crate::Distributor::mounts`].
+    fn mounts(&self, _group_id: &str, _config: &Config) -> Vec<Mount> {
+        Vec::new()
+    }
+
+    /// The folder of the server that a publish with this configuration writes to: see
+    /// [`crate::Distributor::export_folder`].
+    fn export_folder(&self, _config: &Config) -> Option<ExportFolder> {
+        None
+    }
+
+    /// Publishes what the group's repositories have. Nothing is served before this returns `Ok`, and what was served stays when
+    /// nothing was added. Of files that are not here, nothing can be added.
     ///
     /// # Errors
     /// See [`ContentError`]. The task fails, but for [`ContentError::Failed`]: a group distributor that only reports
@@ -31,34 +47,35 @@ pub trait GroupDistributor: Send + Sync {
     async fn publish(&self, ctx: &dyn GroupPublishContext) -> Result<(), ContentError>;
 }
 
+/// A distributor of the same type in another group.
+#[derive(Debug, Clone)]
+pub struct OtherGroup {
+    /// Its group.
+    pub group_id: String,
+    /// Its configuration.
+    pub config: Config,
+}
+
 /// The platform as a group distributor sees it during a publish.
 #[async_trait]
-pub trait GroupPublishContext: Send + Sync {
+pub trait GroupPublishContext: Outlet {
     /// The group's id.
     fn group_id(&self) -> &str;
 
     /// The repositories of the group, in the order in which they joined.
     fn repositories(&self) -> &[RepoInfo];
 
-    /// The effective configuration.
-    fn config(&self) -> &Config;
-
     /// The distributor's id within the group.
     fn distributor_id(&self) -> &str;
 
-    /// Time.
-    fn clock(&self) -> &dyn Clock;
-
-    /// Fires when the task is cancelled. The engine drops the publish soon after; blocking loops must look at it.
-    fn cancelled(&self) -> &CancellationToken;
-
-    /// Streams the units of one of the repositories in batches.
-    async fn units(
+    /// The settings of the oldest distributor of a type in one of the repositories; none when it has no such distributor.
+    async fn settings_of(
         &self,
-        repo_id: &str,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
+        repo: &RepoInfo,
+        type_id: &str,
+    ) -> Result<Option<Config>, ContentError>;
 
-    /// Shows progress: the value under the distributor's type in the task's `progress_report`.
-    fn progress(&self, report: Value);
+    /// The publish of one of the repositories as a distributor of it sees it, with the configuration of the group's. What is added
+    /// there goes into the publication of the group; nothing was published before.
+    fn member<'a>(&'a self, repo: &'a RepoInfo) -> Box<dyn PublishContext + 'a>;
 }

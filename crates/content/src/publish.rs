@@ -169,23 +169,62 @@ pub enum Entry {
     Redirect(String),
 }
 
-/// The platform as a distributor sees it during a publish.
+/// The output of a publish, of a repository or of a group: what is added here is published at once, all of it, when it has ended
+/// well.
 #[async_trait]
-pub trait PublishContext: Send + Sync {
-    /// The repository.
-    fn repo(&self) -> &RepoInfo;
-
+pub trait Outlet: Send + Sync {
     /// The effective configuration.
     fn config(&self) -> &Config;
-
-    /// The distributor's id within the repository.
-    fn distributor_id(&self) -> &str;
 
     /// Time.
     fn clock(&self) -> &dyn Clock;
 
     /// Fires when the task is cancelled. The engine drops the publish soon after; blocking loops must look at it.
     fn cancelled(&self) -> &CancellationToken;
+
+    /// Adds a path with headers of its own. A path added twice is an error that names it.
+    async fn add_with(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        headers: Headers,
+    ) -> Result<(), ContentError>;
+
+    /// Adds a path that has the headers of every file.
+    async fn add(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+    ) -> Result<(), ContentError> {
+        let headers = Headers::default();
+        self.add_with(path, entry, modified, headers).await
+    }
+
+    /// A file to generate on a blocking thread. SHA-256 is always computed, `also` besides.
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError>;
+
+    /// Writes all that was added so far to the folder that [`Distributor::export_folder`] names, and not into the publication. It
+    /// is in its place once the publish has ended well; what is served stays as it is unless something is added after this.
+    async fn export(&self, trees: Trees) -> Result<(), ContentError>;
+
+    /// Packs all that was added so far into images, and not into the publication. The images are blobs, to be added under names of
+    /// their own; none of them when nothing was added.
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError>;
+
+    /// Shows progress: the value under the distributor's id, or the type of that of a group, in the task's `progress_report`.
+    fn progress(&self, report: Value);
+}
+
+/// The platform as a distributor sees it during a publish.
+#[async_trait]
+pub trait PublishContext: Outlet {
+    /// The repository.
+    fn repo(&self) -> &RepoInfo;
+
+    /// The distributor's id within the repository.
+    fn distributor_id(&self) -> &str;
 
     /// Returns how many units of the type the repository has.
     async fn count(&self, type_id: &str) -> Result<u64, ContentError>;
@@ -209,26 +248,6 @@ pub trait PublishContext: Send + Sync {
     /// belongs to the association (`updated`) is known only from [`Self::outline`].
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError>;
 
-    /// Adds a path with headers of its own. A path added twice is an error that names it.
-    async fn add_with(
-        &self,
-        path: RelativePath,
-        entry: Entry,
-        modified: Timestamp,
-        headers: Headers,
-    ) -> Result<(), ContentError>;
-
-    /// Adds a path that has the headers of every file.
-    async fn add(
-        &self,
-        path: RelativePath,
-        entry: Entry,
-        modified: Timestamp,
-    ) -> Result<(), ContentError> {
-        let headers = Headers::default();
-        self.add_with(path, entry, modified, headers).await
-    }
-
     /// The entries of the publication now served whose path starts with `prefix`, with their times; empty when
     /// nothing is served.
     async fn previous(
@@ -251,20 +270,6 @@ pub trait PublishContext: Send + Sync {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError>;
-
-    /// A file to generate on a blocking thread. SHA-256 is always computed, `also` besides.
-    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError>;
-
-    /// Writes all that was added so far to the folder that [`Distributor::export_folder`] names, and not into the publication. It
-    /// is in its place once the publish has ended well; what is served stays as it is unless something is added after this.
-    async fn export(&self, trees: Trees) -> Result<(), ContentError>;
-
-    /// Packs all that was added so far into images, and not into the publication. The images are blobs, to be added under names of
-    /// their own; none of them when nothing was added.
-    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError>;
-
-    /// Shows progress: the value under the distributor's id in the task's `progress_report`.
-    fn progress(&self, report: Value);
 }
 
 /// The time for a document that replaces one from `served`: at least a second later, because clients compare seconds, and two

@@ -49,7 +49,7 @@ pub fn conflicts(repo_id: &str, config: &Config, others: &[OtherDistributor]) ->
     let elsewhere = others.iter().filter(|other| other.repo_id != repo_id);
     let clashes = elsewhere.filter(|other| {
         let theirs = effective(&other.repo_id, &other.config);
-        own == theirs || is_below(own, theirs) || is_below(theirs, own)
+        meet(own, theirs)
     });
     let told = |other: &OtherDistributor| {
         let theirs = other.config.text(SETTING).map(|url| url.trim_matches('/'));
@@ -64,6 +64,12 @@ pub fn conflicts(repo_id: &str, config: &Config, others: &[OtherDistributor]) ->
         Problem::new(SETTING, text)
     };
     clashes.map(told).collect()
+}
+
+/// Tells whether two paths are equal, or one lies below the other.
+#[must_use]
+pub fn meet(path: &str, other: &str) -> bool {
+    path == other || is_below(path, other) || is_below(other, path)
 }
 
 fn is_below(path: &str, folder: &str) -> bool {

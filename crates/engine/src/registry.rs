@@ -81,6 +81,11 @@ impl Registry {
             .iter()
             .map(|one| (one.descriptor().id, family.roots()));
         self.roots_of.extend(of);
+        let groups = family.group_distributors();
+        let of = groups
+            .iter()
+            .map(|one| (one.descriptor().id, family.roots()));
+        self.roots_of.extend(of);
         Ok(())
     }
 

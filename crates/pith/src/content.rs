@@ -351,7 +351,8 @@ fn row(mount: pith_store::Mount, guard: Option<Arc<MountGuard>>) -> Option<Mount
     let prefix = RelativePath::new(mount.prefix).ok()?;
     Some(MountRow {
         prefix,
-        repo_id: mount.repo_id.into(),
+        // A group publishes nothing that is not here.
+        repo_id: mount.repo_id.unwrap_or_default().into(),
         publication: mount.index_blob,
         http: mount.http,
         https: mount.https,

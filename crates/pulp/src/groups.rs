@@ -1,22 +1,17 @@
-//! Groups of repositories and their distributors: documents, checks, and the calls that change them (pulp2/groups).
+//! Groups of repositories: documents, checks, and the calls that change them (pulp2/groups).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use pith_content::{Config, Problems};
-use pith_core::clock::iso;
 use pith_core::criteria::{Criteria, project};
-use pith_core::error::{ErrorDetail, PulpError};
+use pith_core::error::PulpError;
 use pith_core::rights::of_repository;
 use pith_core::{Document, ObjectId, Operation, TaskId};
 use pith_engine::Error;
 use pith_engine::error::missing;
-use pith_engine::masks::merged;
 use pith_store::{GroupDistributor, RepoGroup, StoreError};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::Pulp;
 use crate::auth::Principal;
-use crate::distributors::is_distributor_id;
 use crate::jobs::PublishGroup;
 use crate::repositories::{LONGEST_ID, objects_of};
 use crate::search::{GROUPS, select};
@@ -28,7 +23,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-fn href(group_id: &str) -> String {
+pub(crate) fn href(group_id: &str) -> String {
     let id = utf8_percent_encode(group_id, SEGMENT);
     format!("/pulp/api/v2/repo_groups/{id}/")
 }
@@ -49,50 +44,17 @@ pub fn document(group: &RepoGroup) -> Value {
     })
 }
 
-/// The group distributor as the API shows it.
-#[must_use]
-pub fn distributor_document(distributor: &GroupDistributor) -> Value {
-    json!({
-        "_id": distributor.oid.to_json(),
-        "_ns": "repo_group_distributors",
-        "_href": format!("{}distributors/{}/", href(&distributor.group_id), distributor.id),
-        "id": distributor.id,
-        "distributor_type_id": distributor.type_id,
-        "repo_group_id": distributor.group_id,
-        "config": distributor.config,
-        "last_publish": distributor.last_publish.map(iso),
-        "scratchpad": distributor.scratchpad,
-    })
-}
-
 /// 404 for a group.
 fn no_group(id: &str) -> Error {
     PulpError::missing_resource(&[("repo_group", id)]).into()
 }
 
-/// 404 for a distributor of a group.
-fn no_distributor(group: &str, id: &str) -> Error {
-    PulpError::missing_resource(&[("distributor", id), ("repo_group", group)]).into()
-}
-
 /// Turns the store's error about a missing group into the API's.
-fn of_group(error: StoreError, id: &str) -> Error {
+pub(crate) fn of_group(error: StoreError, id: &str) -> Error {
     match error {
         StoreError::Missing { .. } => no_group(id),
         other => other.into(),
     }
-}
-
-/// A plugin's refusal. Pulp wrapped one without codes once too often, so that the words are found in `args` alone.
-fn refused(problems: Problems) -> Error {
-    if problems.is_coded() {
-        return problems.into();
-    }
-    let text = "Pulp exception occurred: PulpDataException";
-    let mut error = PulpError::validation(ErrorDetail::new("PLP0000", text));
-    let words = problems.to_string();
-    error.extra.insert("args".to_owned(), json!([[words]]));
-    error.into()
 }
 
 /// Names among the keys of `body` that are not in `known`.
@@ -120,19 +82,6 @@ fn members_of(body: &Document) -> Result<Vec<String>, PulpError> {
         Some(_) => return Err(wrong()),
     };
     Ok(ids)
-}
-
-/// The configuration in a request; null when there is none. Null values are as good as absent.
-fn config_of(body: &Document) -> Result<Value, PulpError> {
-    match body.get("distributor_config") {
-        None | Some(Value::Null) => Ok(Value::Null),
-        Some(Value::Object(config)) => {
-            let given = config.iter().filter(|(_, value)| !value.is_null());
-            let kept: Document = given.map(|(k, v)| (k.clone(), v.clone())).collect();
-            Ok(Value::Object(kept))
-        }
-        Some(_) => Err(PulpError::invalid_value(&["distributor_config"])),
-    }
 }
 
 /// Tells whether somebody may read a repository.
@@ -212,14 +161,13 @@ impl Pulp {
                 .unwrap_or_else(|| json!({})),
             members,
         };
-        let distributors = listed
-            .iter()
-            .map(|wanted| self.group_distributor_wanted(id, wanted));
-        let distributors: Vec<GroupDistributor> = distributors.collect::<Result<_, _>>()?;
-        self.engine
-            .store
-            .group_create(&group, &distributors)
-            .await?;
+        let tx = self.distributors_change().await?;
+        let mut distributors: Vec<GroupDistributor> = Vec::with_capacity(listed.len());
+        for wanted in &listed {
+            distributors.push(self.group_distributor_wanted(&tx, id, wanted).await?);
+        }
+        tx.group_create(&group, &distributors).await?;
+        tx.commit().await?;
         let mut shown = document(&self.group_require(id).await?);
         shown["distributors"] = json!(listed);
         Ok(shown)
@@ -331,131 +279,6 @@ impl Pulp {
         left.map_err(|error| of_group(error, id))
     }
 
-    /// The distributors of a group, as documents.
-    ///
-    /// # Errors
-    /// 404 for the group.
-    pub async fn group_distributor_list(&self, group: &str) -> Result<Vec<Value>, Error> {
-        self.group_require(group).await?;
-        let found = self.engine.store.group_distributor_list(group).await?;
-        Ok(found.iter().map(distributor_document).collect())
-    }
-
-    /// One distributor of a group.
-    ///
-    /// # Errors
-    /// 404 naming the group, or both.
-    pub async fn group_distributor_require(
-        &self,
-        group: &str,
-        id: &str,
-    ) -> Result<GroupDistributor, Error> {
-        self.group_require(group).await?;
-        let found = self.engine.store.group_distributor_get(group, id).await;
-        found?.ok_or_else(|| no_distributor(group, id))
-    }
-
-    /// Reads and checks a distributor that somebody wants for a group.
-    fn group_distributor_wanted(
-        &self,
-        group: &str,
-        body: &Document,
-    ) -> Result<GroupDistributor, Error> {
-        let type_id = body.get("distributor_type_id").and_then(Value::as_str);
-        let known = type_id.and_then(|id| Some((id, self.engine.registry.group_distributor(id)?)));
-        let (type_id, plugin) =
-            known.ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
-        let id = match body.get("distributor_id") {
-            None | Some(Value::Null) => Uuid::new_v4().to_string(),
-            Some(Value::String(id)) if is_distributor_id(id) => id.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["distributor_id"]).into()),
-        };
-        let config = config_of(body)?;
-        let checked = Config::new(config.as_object().cloned().unwrap_or_default());
-        plugin.validate(group, &checked).map_err(refused)?;
-        Ok(GroupDistributor {
-            group_id: group.to_owned(),
-            id,
-            oid: ObjectId::new(self.engine.clock.now()),
-            type_id: type_id.to_owned(),
-            config,
-            last_publish: None,
-            scratchpad: Value::Null,
-        })
-    }
-
-    /// Gives a group a distributor, in place of one of the same id. `body` is the request.
-    ///
-    /// # Errors
-    /// 404 for the group, 400 naming what cannot be, or the type's refusal.
-    pub async fn group_distributor_create(
-        &self,
-        group: &str,
-        body: &Document,
-    ) -> Result<Value, Error> {
-        self.group_require(group).await?;
-        let distributor = self.group_distributor_wanted(group, body)?;
-        let made = self
-            .engine
-            .store
-            .group_distributor_create(&distributor)
-            .await;
-        made.map_err(|error| of_group(error, group))?;
-        Ok(distributor_document(&distributor))
-    }
-
-    /// Sets keys of a distributor's configuration, null removes one. `body` is the request.
-    ///
-    /// # Errors
-    /// 400 when there is no configuration, 404 naming the group or both, the type's refusal.
-    pub async fn group_distributor_update(
-        &self,
-        group: &str,
-        id: &str,
-        body: &Document,
-    ) -> Result<Value, Error> {
-        let changes = match body.get("distributor_config") {
-            None | Some(Value::Null) => {
-                return Err(PulpError::missing_value(&["distributor_config"]).into());
-            }
-            Some(Value::Object(changes)) => changes.clone(),
-            Some(_) => return Err(PulpError::invalid_value(&["distributor_config"]).into()),
-        };
-        let type_id = self.group_distributor_require(group, id).await?.type_id;
-        let plugin = self.engine.registry.group_distributor(&type_id);
-        let plugin = plugin.ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
-        let decide = |stored: &GroupDistributor| {
-            let stored = stored.config.as_object().cloned().unwrap_or_default();
-            let config = merged(stored, changes);
-            let checked = Config::new(config.clone());
-            plugin.validate(group, &checked).map_err(refused)?;
-            Ok::<_, Error>(Value::Object(config))
-        };
-        let updated = self
-            .engine
-            .store
-            .group_distributor_update(group, id, decide)
-            .await;
-        let updated = updated.map_err(|error| match error {
-            StoreError::Missing { .. } => no_distributor(group, id),
-            other => other.into(),
-        });
-        Ok(distributor_document(&updated??))
-    }
-
-    /// Removes a distributor of a group.
-    ///
-    /// # Errors
-    /// 404 naming the group, or both.
-    pub async fn group_distributor_remove(&self, group: &str, id: &str) -> Result<(), Error> {
-        self.group_require(group).await?;
-        let removed = self.engine.store.group_distributor_remove(group, id).await;
-        match removed? {
-            true => Ok(()),
-            false => Err(no_distributor(group, id)),
-        }
-    }
-
     /// Queues the publish of a group; whether it has such a distributor is found by the task. `body` is the request.
     ///
     /// # Errors
@@ -478,10 +301,7 @@ impl Pulp {
 
 #[cfg(test)]
 mod tests {
-    use pith_content::Problem;
-
     use super::*;
-    use crate::error::told;
 
     #[test]
     fn notes_are_merged_and_what_is_empty_takes_its_key_away() {
@@ -499,13 +319,5 @@ mod tests {
         assert_eq!(href("a b"), "/pulp/api/v2/repo_groups/a%20b/");
         assert_eq!(href("ü/?"), "/pulp/api/v2/repo_groups/%C3%BC%2F%3F/");
         assert_eq!(href("a-b_c.d~e"), "/pulp/api/v2/repo_groups/a-b_c.d~e/");
-    }
-
-    #[test]
-    fn a_refusal_hides_its_words_where_pulp_hid_them() {
-        let error = told(&refused(Problem::new("a", "no").into()));
-        assert_eq!(error.status, 400);
-        assert_eq!(error.extra["args"], json!([["no"]]));
-        assert_eq!(error.detail.code, "PLP0000");
     }
 }

@@ -10,6 +10,7 @@ pub mod auth;
 pub mod distributors;
 pub mod error;
 mod failures;
+pub mod group_distributors;
 pub mod groups;
 pub mod history;
 pub mod importers;

@@ -4,7 +4,7 @@ use pith_core::{Document, ObjectId, Sha256, Timestamp};
 
 use crate::dialect::{Sql, sql};
 use crate::importers::{lock_repository, repository_exists};
-use crate::publications::bump_mounts;
+use crate::mounts::bump_mounts;
 use crate::secrets::Secrets;
 use crate::transaction::DbTx;
 use crate::value::Row;

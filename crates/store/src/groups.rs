@@ -6,6 +6,7 @@ use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;
 
 use crate::dialect::{CHUNK, Sql, Stmt, for_key_share, for_update, sql};
+use crate::mounts::bump_mounts;
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError};
@@ -278,13 +279,18 @@ impl Store {
         Ok(after)
     }
 
-    /// Deletes a group with its distributors. The repositories stay.
+    /// Deletes a group with its distributors and what they serve. The repositories stay.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such group.
     pub async fn group_delete(&self, id: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
         let statement = sql("DELETE FROM repo_groups WHERE id = $1").bind(id);
-        self.execute_one(statement, WHAT, id).await
+        if tx.inner.execute(statement).await? == 0 {
+            return Err(StoreError::missing(WHAT, id));
+        }
+        bump_mounts(&mut tx).await?;
+        tx.commit().await
     }
 
     /// One distributor of a group.
@@ -330,45 +336,30 @@ impl Store {
         let mut tx = self.begin().await?;
         locked(&mut tx.inner, &distributor.group_id).await?;
         insert_distributor(&mut tx.inner, distributor).await?;
+        // Of the one that it replaces.
+        bump_mounts(&mut tx).await?;
         tx.commit().await
     }
 
-    /// Replaces the settings of a distributor by what `decide` makes of it, with nobody in between; the distributor
-    /// afterwards, or the error of `decide`, which changes nothing.
+    /// Replaces the settings of a distributor; the distributor afterwards.
     ///
     /// # Errors
     /// [`crate::StoreError::Missing`] when there is no such distributor.
-    pub async fn group_distributor_update<E>(
+    pub async fn group_distributor_update(
         &self,
         group: &str,
         id: &str,
-        decide: impl FnOnce(&GroupDistributor) -> Result<Value, E> + Send,
-    ) -> Result<Result<GroupDistributor, E>> {
-        let mut tx = self.begin().await?;
-        let mut query = Sql::new(self.engine(), "SELECT ");
-        query
-            .push(DISTRIBUTOR)
-            .push(" FROM repo_group_distributors WHERE group_id = ")
-            .bind(group)
-            .push(" AND id = ")
-            .bind(id)
-            .push(for_update(self.engine()));
-        let row = tx.inner.optional(query.build()).await?;
-        let row = row.ok_or_else(|| StoreError::missing("distributor", id))?;
-        let mut found = distributor(&row)?;
-        found.config = match decide(&found) {
-            Ok(config) => config,
-            Err(error) => return Ok(Err(error)),
-        };
+        config: Value,
+    ) -> Result<GroupDistributor> {
         let statement = sql(
             "UPDATE repo_group_distributors SET config = jsonb($1) WHERE group_id = $2 AND id = $3",
         )
-        .bind(&found.config)
+        .bind(&config)
         .bind(group)
         .bind(id);
-        tx.inner.execute(statement).await?;
-        tx.commit().await?;
-        Ok(Ok(found))
+        self.execute_one(statement, "distributor", id).await?;
+        let updated = self.group_distributor_get(group, id).await?;
+        updated.ok_or_else(|| StoreError::missing("distributor", id))
     }
 
     /// Notes the end of a publish.
@@ -390,14 +381,41 @@ impl Store {
         self.execute_one(statement, "distributor", id).await
     }
 
-    /// Removes a distributor of a group; whether there was one.
+    /// Removes a distributor of a group and what it serves; whether there was one.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn group_distributor_remove(&self, group: &str, id: &str) -> Result<bool> {
+        let mut tx = self.begin().await?;
         let statement = sql("DELETE FROM repo_group_distributors WHERE group_id = $1 AND id = $2")
             .bind(group)
             .bind(id);
-        Ok(self.execute(statement).await? > 0)
+        let removed = tx.inner.execute(statement).await? > 0;
+        if removed {
+            bump_mounts(&mut tx).await?;
+        }
+        tx.commit().await?;
+        Ok(removed)
+    }
+
+    /// The distributors of a type in all groups but one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn group_distributors_elsewhere(
+        &self,
+        type_id: &str,
+        group: &str,
+    ) -> Result<Vec<GroupDistributor>> {
+        let mut query = Sql::new(self.engine(), "SELECT ");
+        query
+            .push(DISTRIBUTOR)
+            .push(" FROM repo_group_distributors WHERE type_id = ")
+            .bind(type_id)
+            .push(" AND group_id <> ")
+            .bind(group)
+            .push(" ORDER BY seq");
+        let rows = self.all(query.build()).await?;
+        rows.iter().map(distributor).collect()
     }
 }

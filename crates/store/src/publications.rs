@@ -4,12 +4,13 @@ use pith_core::{Document, Sha256, Timestamp};
 use uuid::Uuid;
 
 use crate::blobs as blob_rows;
-use crate::dialect::{Kind, Sql, Stmt, bulk, for_update, sql};
+use crate::dialect::{Kind, Sql, bulk, for_update};
 use crate::importers::lock_repository;
+use crate::mounts::{NewMount, Owner, bump_mounts, is_moved, set_mount};
 use crate::retired::{self, Retired};
 use crate::transaction::DbTx;
 use crate::value::Row;
-use crate::{Result, Store, StoreError, Tx};
+use crate::{Result, Store, StoreError};
 
 /// An immutable index of served paths (design: publications).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,44 +58,23 @@ pub struct NewPublication {
     pub blobs: Vec<(Sha256, i64)>,
 }
 
-/// A place at which a publication is to be served.
+/// A publication of a group to commit. Whatever its index refers to, it lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewMount {
-    /// Path without slashes at its ends, for example `pulp/repos/f40`.
-    pub prefix: String,
-    /// Over plain HTTP.
-    pub http: bool,
-    /// Over HTTPS.
-    pub https: bool,
-    /// Is true when the path follows from the stored settings of the distributor, which were compared with those of all others:
-    /// another distributor that is still served there has moved and was not published since. A path that one run alone asked for
-    /// must be free.
-    pub claimed: bool,
-}
-
-/// A served prefix and what is behind it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// Path without slashes at its ends.
-    pub prefix: String,
-    /// The repository whose content it is.
-    pub repo_id: String,
-    /// The distributor that serves it.
+pub struct NewGroupPublication {
+    /// The group whose content it is.
+    pub group_id: String,
+    /// The distributor of the group that made it.
     pub distributor_id: String,
-    /// The publication that is served.
-    pub publication_id: Uuid,
-    /// The blob that holds the index of that publication.
+    /// The blob that holds the index.
     pub index_blob: Sha256,
-    /// Over plain HTTP.
-    pub http: bool,
-    /// Over HTTPS.
-    pub https: bool,
-    /// The guard of its distributor.
-    pub guard: Option<Sha256>,
-    /// The time at which it last changed.
-    pub updated: Timestamp,
-    /// The time at which a path was last retired below it; nothing is to be had by grace where this is long ago.
-    pub retired: Option<Timestamp>,
+    /// Bytes of the index.
+    pub index_size: i64,
+    /// Number of paths.
+    pub paths: i64,
+    /// Bytes served under them.
+    pub bytes: i64,
+    /// All files that the index refers to, with their sizes.
+    pub blobs: Vec<(Sha256, i64)>,
 }
 
 const PUBLICATION: &str =
@@ -114,46 +94,69 @@ fn publication(row: &Row) -> Result<Publication> {
     })
 }
 
-fn mount(row: &Row) -> Result<Mount> {
-    Ok(Mount {
-        prefix: row.get(0)?,
-        repo_id: row.get(1)?,
-        distributor_id: row.get(2)?,
-        publication_id: row.get(3)?,
-        index_blob: row.get(4)?,
-        http: row.get(5)?,
-        https: row.get(6)?,
-        updated: row.get(7)?,
-        retired: row.get(8)?,
-        guard: row.get(9)?,
-    })
+/// The rows of a new publication, whoever it belongs to.
+#[derive(Debug, Clone, Copy)]
+struct Rows<'a> {
+    id: Uuid,
+    owner: Owner<'a>,
+    index: (Sha256, i64),
+    repo_version: i64,
+    paths: i64,
+    bytes: i64,
+    made_from: Option<&'a Document>,
+    blobs: &'a [(Sha256, i64)],
 }
 
-/// Tells caches, at the commit, that mounts changed.
-pub(crate) async fn bump_mounts(tx: &mut Tx) -> Result<()> {
-    tx.move_generation("mounts").await?;
-    tx.wake_at_commit();
-    Ok(())
+impl<'a> Rows<'a> {
+    fn of_repository(new: &'a NewPublication) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            owner: Owner::repository(&new.repo_id, &new.distributor_id),
+            index: (new.index_blob, new.index_size),
+            repo_version: new.repo_version,
+            paths: new.paths,
+            bytes: new.bytes,
+            made_from: Some(&new.made_from),
+            blobs: &new.blobs,
+        }
+    }
+
+    fn of_group(new: &'a NewGroupPublication) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            owner: Owner::group(&new.group_id, &new.distributor_id),
+            index: (new.index_blob, new.index_size),
+            // There is none: a group has many repositories.
+            repo_version: 0,
+            paths: new.paths,
+            bytes: new.bytes,
+            made_from: None,
+            blobs: &new.blobs,
+        }
+    }
 }
 
 /// Saves the row of a publication and the blobs it refers to.
-async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -> Result<()> {
-    let statement = sql(
-        "INSERT INTO publications (id, repo_id, distributor_id, index_blob, repo_version, created, \
-         paths, bytes, made_from) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, jsonb($9))",
-    )
-    .bind(id)
-    .bind(&new.repo_id)
-    .bind(&new.distributor_id)
-    .bind(new.index_blob)
-    .bind(new.repo_version)
-    .bind(now)
-    .bind(new.paths)
-    .bind(new.bytes)
-    .bind(&new.made_from);
-    tx.execute(statement).await?;
-    let mut blobs = new.blobs.clone();
-    blobs.push((new.index_blob, new.index_size));
+async fn insert(tx: &mut DbTx, new: &Rows<'_>, now: Timestamp) -> Result<()> {
+    let mut statement = Sql::new(tx.engine(), "INSERT INTO publications (");
+    statement.push(new.owner.column).push(
+        ", id, distributor_id, index_blob, repo_version, created, paths, bytes, made_from) VALUES (",
+    );
+    statement.bind(new.owner.id).push(", ").bind(new.id);
+    statement.push(", ").bind(new.owner.distributor);
+    statement.push(", ").bind(new.index.0);
+    statement.push(", ").bind(new.repo_version);
+    statement.push(", ").bind(now);
+    statement.push(", ").bind(new.paths);
+    statement.push(", ").bind(new.bytes).push(", ");
+    match new.made_from {
+        Some(document) => statement.push("jsonb(").bind(document).push("))"),
+        None => statement.push("NULL)"),
+    };
+    tx.execute(statement.build()).await?;
+    let id = new.id;
+    let mut blobs = new.blobs.to_vec();
+    blobs.push(new.index);
     let rows = blobs
         .iter()
         .map(|(digest, _)| vec![id.into(), (*digest).into()])
@@ -171,111 +174,28 @@ async fn insert(tx: &mut DbTx, id: Uuid, new: &NewPublication, now: Timestamp) -
     blob_rows::record(tx, blobs, now).await
 }
 
-/// The paths above `prefix`.
-fn above(prefix: &str) -> impl Iterator<Item = &str> {
-    prefix.match_indices('/').map(|(at, _)| &prefix[..at])
-}
-
-/// Makes sure that nothing of another repository is served above or below `prefix`.
-async fn require_apart(tx: &mut DbTx, repo: &str, prefix: &str) -> Result<()> {
-    let below = format!("{prefix}/");
-    let mut query = Sql::new(
-        tx.engine(),
-        "SELECT prefix, repo_id, distributor_id FROM mounts WHERE repo_id <> ",
-    );
-    query
-        .bind(repo)
-        .push(" AND (SUBSTR(prefix, 1, LENGTH(")
-        .bind(&below)
-        .push(")) = ")
-        .bind(&below)
-        .push(" OR ")
-        .bind_in("prefix", above(prefix))
+/// Saves a publication, points the mounts of its owner at it, and takes away those where it is no longer served.
+async fn replace(tx: &mut DbTx, new: &Rows<'_>, mounts: &[NewMount], now: Timestamp) -> Result<()> {
+    insert(tx, new, now).await?;
+    let mut stale = Sql::new(tx.engine(), "DELETE FROM mounts WHERE ");
+    new.owner
+        .own(&mut stale)
+        .push(" AND NOT (")
+        .bind_in("prefix", mounts.iter().map(|mount| &mount.prefix))
         .push(")");
-    match tx.optional(query.build()).await? {
-        Some(row) => Err(taken(row.get(0)?, Some((row.get(1)?, row.get(2)?)))),
-        None => Ok(()),
+    tx.execute(stale.build()).await?;
+    for mount in mounts {
+        set_mount(tx, (new.id, new.owner), mount, now).await?;
     }
+    Ok(())
 }
 
-/// Takes mounts of other repositories below `prefix` away: the settings of this one say that the path is its own, and the others
-/// were asked for by one run, or have moved since.
-async fn clear_below(tx: &mut DbTx, repo: &str, prefix: &str) -> Result<()> {
-    let below = format!("{prefix}/");
-    let mut statement = Sql::new(tx.engine(), "DELETE FROM mounts WHERE repo_id <> ");
-    statement
-        .bind(repo)
-        .push(" AND SUBSTR(prefix, 1, LENGTH(")
-        .bind(&below)
-        .push(")) = ")
-        .bind(&below);
-    tx.execute(statement.build()).await.map(drop)
-}
-
-/// The error for a path that belongs to the distributor `owner`, a repository and its distributor.
-fn taken(prefix: String, owner: Option<(String, String)>) -> StoreError {
-    let owner = owner.map_or_else(
-        || "another distributor".to_owned(),
-        |(repo, distributor)| format!("distributor '{distributor}' of repository '{repo}'"),
-    );
-    StoreError::Conflict {
-        what: "path",
-        id: prefix,
-        owner,
-    }
-}
-
-/// Points one prefix at a publication.
-async fn set_mount(
-    tx: &mut DbTx,
-    new: &NewPublication,
-    id: Uuid,
-    mount: &NewMount,
-    now: Timestamp,
-) -> Result<()> {
-    if mount.claimed {
-        clear_below(tx, &new.repo_id, &mount.prefix).await?;
-    } else {
-        require_apart(tx, &new.repo_id, &mount.prefix).await?;
-    }
-    let statement = sql("INSERT INTO mounts (prefix, repo_id, distributor_id, publication_id, http, https, updated) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (prefix) DO UPDATE SET \
-         repo_id = excluded.repo_id, distributor_id = excluded.distributor_id, \
-         publication_id = excluded.publication_id, http = excluded.http, https = excluded.https, \
-         updated = excluded.updated \
-         WHERE $8 OR (mounts.repo_id = excluded.repo_id AND mounts.distributor_id = excluded.distributor_id)")
-    .bind(&mount.prefix)
-    .bind(&new.repo_id)
-    .bind(&new.distributor_id)
-    .bind(id)
-    .bind(mount.http)
-    .bind(mount.https)
-    .bind(now)
-    .bind(mount.claimed);
-    if tx.execute(statement).await? > 0 {
-        return Ok(());
-    }
-    let owner =
-        sql("SELECT repo_id, distributor_id FROM mounts WHERE prefix = $1").bind(&mount.prefix);
-    let owner = match tx.optional(owner).await? {
-        Some(row) => Some((row.get(0)?, row.get(1)?)),
-        None => None,
-    };
-    Err(taken(mount.prefix.clone(), owner))
-}
-
-fn prefixes_of(repo: &str, distributor: &str) -> Stmt {
-    sql("SELECT prefix FROM mounts WHERE repo_id = $1 AND distributor_id = $2")
-        .bind(repo)
-        .bind(distributor)
-}
-
-/// Tells whether one of `mounts` is where the distributor was not: paths there were never served.
-async fn is_moved(tx: &mut DbTx, new: &NewPublication, mounts: &[NewMount]) -> Result<bool> {
-    let statement = prefixes_of(&new.repo_id, &new.distributor_id);
-    let rows = tx.all(statement).await?;
-    let before: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
-    Ok(mounts.iter().any(|mount| !before.contains(&mount.prefix)))
+/// Deletes the publications of an owner before this one.
+async fn supersede(tx: &mut DbTx, new: &Rows<'_>) -> Result<()> {
+    let mut superseded = Sql::new(tx.engine(), "DELETE FROM publications WHERE ");
+    let own = new.owner.own(&mut superseded);
+    own.push(" AND id <> ").bind(new.id);
+    tx.execute(superseded.build()).await.map(drop)
 }
 
 impl Store {
@@ -305,34 +225,19 @@ impl Store {
         if tx.inner.optional(lock.build()).await?.is_none() {
             return Err(StoreError::missing("distributor", distributor));
         }
-        let id = Uuid::now_v7();
-        insert(&mut tx.inner, id, publication, now).await?;
-        let moved = is_moved(&mut tx.inner, publication, mounts).await?;
-        let mut stale = Sql::new(self.engine(), "DELETE FROM mounts WHERE repo_id = ");
-        stale
-            .bind(repo)
-            .push(" AND distributor_id = ")
-            .bind(distributor);
-        stale
-            .push(" AND NOT (")
-            .bind_in("prefix", mounts.iter().map(|mount| &mount.prefix))
-            .push(")");
-        tx.inner.execute(stale.build()).await?;
-        for mount in mounts {
-            set_mount(&mut tx.inner, publication, id, mount, now).await?;
-        }
+        let new = Rows::of_repository(publication);
+        let moved = is_moved(&mut tx.inner, new.owner, mounts).await?;
+        replace(&mut tx.inner, &new, mounts, now).await?;
         let owner = (repo.as_str(), distributor.as_str());
         if moved {
             retired::forget_all(&mut tx.inner, owner).await?;
         } else {
             retired::add(&mut tx.inner, owner, left_out, now).await?;
         }
-        let superseded =
-            sql("DELETE FROM publications WHERE repo_id = $1 AND distributor_id = $2 AND id <> $3");
-        let superseded = superseded.bind(repo).bind(distributor).bind(id);
-        tx.inner.execute(superseded).await?;
+        supersede(&mut tx.inner, &new).await?;
         bump_mounts(&mut tx).await?;
         tx.commit().await?;
+        let id = new.id;
         let new = publication.clone();
         Ok(Publication {
             id,
@@ -345,6 +250,34 @@ impl Store {
             bytes: new.bytes,
             made_from: Some(new.made_from),
         })
+    }
+
+    /// Does what [`Self::publication_commit`] does, for a distributor of a group; nothing is retired.
+    ///
+    /// # Errors
+    /// As [`Self::publication_commit`].
+    pub async fn group_publication_commit(
+        &self,
+        new: &NewGroupPublication,
+        mounts: &[NewMount],
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let new = Rows::of_group(new);
+        let mut lock = Sql::new(
+            self.engine(),
+            "SELECT 1 FROM repo_group_distributors WHERE group_id = ",
+        );
+        lock.bind(new.owner.id).push(" AND id = ");
+        lock.bind(new.owner.distributor)
+            .push(for_update(self.engine()));
+        if tx.inner.optional(lock.build()).await?.is_none() {
+            return Err(StoreError::missing("distributor", new.owner.distributor));
+        }
+        replace(&mut tx.inner, &new, mounts, now).await?;
+        supersede(&mut tx.inner, &new).await?;
+        bump_mounts(&mut tx).await?;
+        tx.commit().await
     }
 
     /// The publications of a distributor, newest first.
@@ -370,27 +303,5 @@ impl Store {
             .iter()
             .map(publication)
             .collect()
-    }
-
-    /// The prefixes at which a distributor is served.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn mounts_of(&self, repo: &str, distributor: &str) -> Result<Vec<String>> {
-        let rows = self.all(prefixes_of(repo, distributor)).await?;
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    /// Every mount, by prefix.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn mounts_all(&self) -> Result<Vec<Mount>> {
-        let statement = sql(
-            "SELECT m.prefix, m.repo_id, m.distributor_id, m.publication_id, p.index_blob, m.http, m.https, \
-             m.updated, m.retired, d.guard FROM mounts m JOIN publications p ON p.id = m.publication_id \
-             JOIN distributors d ON d.repo_id = m.repo_id AND d.id = m.distributor_id ORDER BY m.prefix",
-        );
-        self.all(statement).await?.iter().map(mount).collect()
     }
 }

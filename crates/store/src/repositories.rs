@@ -290,7 +290,7 @@ impl Store {
             .execute(sql("DELETE FROM repo_units WHERE repo_id = $1").bind(id))
             .await?;
         crate::sources::forget_repository(&mut tx.inner, id).await?;
-        crate::publications::bump_mounts(&mut tx).await?;
+        crate::mounts::bump_mounts(&mut tx).await?;
         tx.commit().await
     }
 

@@ -389,3 +389,154 @@ fn a_clone_serves_what_another_repository_has_published() {
     assert_eq!(own["result"]["result"], "success");
     assert_ne!(repomd("clone"), repomd("sample"));
 }
+
+#[test]
+fn a_group_is_exported_to_a_folder_and_as_images() {
+    let scene = Scene::start();
+    scene.repository("other", &json!({"feed": scene.feed.url("/feed/")}));
+    let of_type = json!({"delta": {"notes": {"_repo-type": "rpm-repo"}}});
+    for repo in ["sample", "other"] {
+        let path = format!("/repositories/{repo}/");
+        scene
+            .api
+            .call("PUT", &path, Some(&of_type))
+            .unwrap()
+            .expect(200)
+            .unwrap();
+    }
+    let change = json!({"distributor_config": {"relative_url": "os/other"}});
+    let path = "/repositories/other/distributors/export/";
+    let answer = scene
+        .api
+        .call("PUT", path, Some(&change))
+        .unwrap()
+        .expect(202)
+        .unwrap();
+    let task = answer["spawned_tasks"][0]["task_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    scene.api.wait(&[task]).unwrap();
+    let group = json!({
+        "id": "all", "repo_ids": ["sample", "other"],
+        "distributors": [{
+            "distributor_id": "export", "distributor_type_id": "group_export_distributor",
+            "distributor_config": {"http": true, "https": false},
+        }],
+    });
+    let made = scene
+        .api
+        .call("POST", "/repo_groups/", Some(&group))
+        .unwrap();
+    made.expect(201).unwrap();
+    let export = |settings: Value| {
+        let body = json!({"id": "export", "override_config": settings});
+        let tasks = scene.api.spawn("/repo_groups/all/actions/publish/", &body);
+        scene.api.wait(&tasks.unwrap()).unwrap().remove(0)
+    };
+    let task = export(json!({"export_dir": scene.dir(), "relative_url": "group"}));
+    assert_eq!(task["state"], "finished", "{task:#}");
+    let steps = &task["progress_report"]["group_export_distributor"];
+    assert_eq!(
+        steps[0]["description"], "Exporting Repo: sample",
+        "{steps:#}"
+    );
+    assert_eq!(
+        steps[1]["sub_steps"][2]["num_success"],
+        SAMPLE.len(),
+        "{steps:#}"
+    );
+    assert_eq!(
+        fs::read_to_string(scene.at("group/listing")).unwrap(),
+        "os\nsample"
+    );
+    let task = export(json!({"manifest": true}));
+    assert_eq!(task["state"], "finished", "{task:#}");
+    let images = images(&scene, "/pulp/exports/repo_group/all/");
+    assert_eq!(images.len(), 1);
+    if !missing(&["dnf", "bsdtar"]) {
+        let to = scene.at("unpacked");
+        fs::create_dir(&to).unwrap();
+        let mut tar = Command::new("bsdtar");
+        tar.arg("-xf").arg(scene.at(&images[0])).arg("-C").arg(&to);
+        run(&mut tar).unwrap();
+        for folder in [
+            "group/sample",
+            "group/os/other",
+            "unpacked/sample",
+            "unpacked/os/other",
+        ] {
+            let dnf = Dnf::new(&format!("file://{}/{folder}", scene.dir())).unwrap();
+            assert_eq!(dnf.packages().unwrap(), SAMPLE, "{folder}");
+        }
+    }
+    let task = export(json!({"http": "x"}));
+    assert_eq!(
+        task["error"]["description"],
+        "http should be a boolean; got x instead"
+    );
+    let task = export(json!({"relative_url": "elsewhere"}));
+    assert_eq!(task["state"], "error", "{task:#}");
+    let removed = scene
+        .api
+        .call("DELETE", "/repo_groups/all/distributors/export/", None);
+    removed.unwrap().expect(200).unwrap();
+    let (status, _) = scene
+        .api
+        .raw("GET", "/pulp/exports/repo_group/all/PULP_MANIFEST", None)
+        .unwrap();
+    assert_eq!(status, 404);
+}
+
+#[test]
+fn groups_with_packages_that_are_not_here_or_paths_of_others_are_not_exported() {
+    let scene = Scene::start();
+    let folder = tempfile::tempdir().unwrap();
+    write_repository(folder.path(), &Spec::default()).unwrap();
+    scene.feed.serve("/lazy/", folder.path());
+    let lazy = json!({"feed": scene.feed.url("/lazy/"), "download_policy": "on_demand"});
+    scene.repository("lazy", &lazy);
+    let of_type = json!({"delta": {"notes": {"_repo-type": "rpm-repo"}}});
+    scene
+        .api
+        .call("PUT", "/repositories/lazy/", Some(&of_type))
+        .unwrap()
+        .expect(200)
+        .unwrap();
+    let with = |id: &str, config: Value| {
+        let group = json!({
+            "id": id, "repo_ids": ["lazy"],
+            "distributors": [{
+                "distributor_id": "export", "distributor_type_id": "group_export_distributor",
+                "distributor_config": config,
+            }],
+        });
+        scene
+            .api
+            .call("POST", "/repo_groups/", Some(&group))
+            .unwrap()
+            .status
+    };
+    assert_eq!(with("one", json!({"http": true, "https": false})), 201);
+    let tasks = scene.api.spawn(
+        "/repo_groups/one/actions/publish/",
+        &json!({"id": "export"}),
+    );
+    let task = scene.api.wait(&tasks.unwrap()).unwrap().remove(0);
+    assert_eq!(task["error"]["code"], "PLP0046", "{task:#}");
+    assert_eq!(task["error"]["data"]["repos"], "lazy");
+    assert_eq!(
+        with(
+            "two",
+            json!({"http": true, "https": false, "relative_url": "one/x"})
+        ),
+        400
+    );
+    assert_eq!(
+        with(
+            "three",
+            json!({"http": true, "https": false, "export_dir": "/etc"})
+        ),
+        400
+    );
+}

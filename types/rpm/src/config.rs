@@ -9,7 +9,7 @@ use pith_core::Algorithm;
 use pith_core::error::{printed_list, type_printed};
 use serde_json::Value;
 
-use crate::types::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
+use crate::plugins::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
 
 /// Checks the configuration of a yum importer. Clients are told of a signature policy that cannot work before anything else, and
 /// of that alone.

@@ -15,6 +15,7 @@ pub mod metadata;
 pub mod modular;
 pub mod module_file;
 pub mod named;
+pub mod plugins;
 pub mod publish;
 mod rules;
 mod said;
@@ -28,7 +29,9 @@ mod words;
 
 use std::sync::Arc;
 
-use pith_content::{Cataloger, ContentType, Distributor, Importer, Root, UnitType, Words};
+use pith_content::{
+    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Root, UnitType, Words,
+};
 
 /// The family of RPM repositories.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,6 +56,10 @@ impl ContentType for Rpm {
             Arc::new(export::ExportDistributor),
             Arc::new(publish::clone::YumCloneDistributor),
         ]
+    }
+
+    fn group_distributors(&self) -> Vec<Arc<dyn GroupDistributor>> {
+        vec![Arc::new(export::GroupExportDistributor)]
     }
 
     fn roots(&self) -> &'static [Root] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pith_content::group::{GroupDistributor, GroupPublishContext};
+use pith_content::group::{GroupDistributor, GroupPublishContext, OtherGroup};
 use pith_content::{
     Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problem, Problems,
     UnitType,
@@ -95,7 +95,12 @@ impl GroupDistributor for GroupExport {
         &DESCRIPTOR
     }
 
-    fn validate(&self, _group_id: &str, config: &Config) -> Result<(), Problems> {
+    fn validate(
+        &self,
+        _group_id: &str,
+        config: &Config,
+        _others: &[OtherGroup],
+    ) -> Result<(), Problems> {
         for key in ["http", "https"] {
             match config.get(key) {
                 None => {
@@ -120,7 +125,7 @@ impl GroupDistributor for GroupExport {
     }
 
     async fn publish(&self, ctx: &dyn GroupPublishContext) -> Result<(), ContentError> {
-        self.validate(ctx.group_id(), ctx.config())?;
+        self.validate(ctx.group_id(), ctx.config(), &[])?;
         let silent = |notes: &Document| !notes.contains_key("_repo-type");
         match ctx.repositories().iter().find(|repo| silent(&repo.notes)) {
             Some(repo) => Err(ContentError::other(format!(

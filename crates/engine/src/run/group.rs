@@ -4,19 +4,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::FutureExt;
+use pith_blobs::TreeWriter;
+use pith_content::export::{Images, Trees};
 use pith_content::group::GroupPublishContext;
+use pith_content::publish::{Entry, GeneratedFile, Mount, Outlet, PublishContext};
 use pith_content::sync::RepoInfo;
-use pith_content::unit::{RepoUnit, Select};
-use pith_content::{Config, ContentError, GroupDistributor as Plugin};
-use pith_core::{Clock, Timestamp};
-use pith_store::{GroupDistributor, LastTx, RepoGroup, Repository, StoreError};
+use pith_content::{Config, ContentError, GroupDistributor as Plugin, Headers};
+use pith_core::digest::Hashed;
+use pith_core::{Algorithm, Clock, RelativePath, Timestamp};
+use pith_store::{
+    GroupDistributor, LastTx, NewGroupPublication, NewMount, RepoGroup, Repository, StoreError,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::publish::context::{Context as Member, Outgoing, Publisher};
+use super::publish::output::{self, Output};
+use super::publish::{new_mounts, require_roots};
 use super::subject::{document, info, not_installed};
-use super::units;
-use crate::error::{Error, missing};
+use crate::error::{Error, missing, platform};
 use crate::jobs::PublishGroup;
 use crate::worker::{Done, Run};
 
@@ -35,13 +42,64 @@ pub(crate) async fn run(run: Run, job: PublishGroup) -> Result<Done, Error> {
         .ok_or_else(|| not_installed("group distributor", &distributor.type_id))?;
     run.progress.set_key(&distributor.type_id);
     let published = publish(&run, &group, &distributor, plugin.as_ref(), override_config).await;
-    let last = run.store.begin_last().await?;
+    let made = match published {
+        Ok(made) => leave(&run, &distributor, made).await,
+        Err(error) => Err(error),
+    };
+    let (last, failure) = match made {
+        Ok(Some(last)) => (last, None),
+        Ok(None) => (run.store.begin_last().await?, Some(Error::Cancelled)),
+        Err(failure) => (run.store.begin_last().await?, Some(failure)),
+    };
     note_end(&last, &distributor, engine.clock.now()).await?;
-    match published {
-        Ok(_) if last.is_canceled() => Err(run.fail(last, Error::Cancelled).await),
-        Ok(done) => Ok(run.finish(last, done).await?),
-        Err(failure) => Err(run.fail(last, failure).await),
+    match failure {
+        None => Ok(run.finish(last, Done::default()).await?),
+        Some(failure) => Err(run.fail(last, failure).await),
     }
+}
+
+/// The outcome of a publish: its publication, unless it has none, and trees that wait for being swapped in.
+struct Made {
+    publication: Option<(NewGroupPublication, Vec<NewMount>)>,
+    exported: Option<TreeWriter>,
+}
+
+/// Leaves what was made: the trees, and the transaction that publishes it; `None` when the task was cancelled.
+async fn leave(
+    run: &Run,
+    distributor: &GroupDistributor,
+    made: Made,
+) -> Result<Option<LastTx>, Error> {
+    if let Some(trees) = made.exported {
+        output::swap(trees).await?;
+    }
+    let publication = &made.publication;
+    let write = move || {
+        async move {
+            let last = run.store.begin_last().await?;
+            if last.is_canceled() {
+                return Ok(None);
+            }
+            if let Some((publication, mounts)) = publication {
+                let GroupDistributor {
+                    group_id, id, oid, ..
+                } = distributor;
+                // Another one may have taken this one's place.
+                let present = last.group_distributor_get(group_id, id).await?;
+                if present.is_none_or(|present| present.oid != *oid) {
+                    let (what, id) = ("distributor", id.clone());
+                    return Err(StoreError::Missing { what, id });
+                }
+                let now = run.engine.clock.now();
+                last.group_publication_commit(publication, mounts, now)
+                    .await?;
+            }
+            Ok(Some(last))
+        }
+        .boxed()
+    };
+    // Files that were deleted while they came back are looked for outside of the transaction.
+    Ok(crate::files::saving(&run.engine, write).await?)
 }
 
 async fn publish(
@@ -50,21 +108,80 @@ async fn publish(
     distributor: &GroupDistributor,
     plugin: &dyn Plugin,
     override_config: Value,
-) -> Result<Done, Error> {
+) -> Result<Made, Error> {
     let overriding = document("override_config", override_config)?;
     let stored = distributor.config.as_object().cloned().unwrap_or_default();
+    let config = Config::with_override(stored.clone(), overriding);
+    let folder = plugin.export_folder(&config);
+    run.engine.require_open(folder.as_ref())?;
+    let claimed = plugin.mounts(&group.id, &Config::new(stored));
+    require_roots(run, &distributor.type_id, &claimed)?;
+    let output = Output::new(&run.engine);
+    let repositories = members(run, group).await?;
     let ctx = Context {
-        run,
-        repositories: members(run, group).await?,
-        group_id: group.id.clone(),
-        distributor_id: distributor.id.clone(),
-        config: Config::with_override(stored, overriding),
+        repositories: &repositories,
+        group_id: &group.id,
+        distributor_id: &distributor.id,
+        out: Outgoing {
+            run,
+            publisher: Publisher::Group(&group.id, &distributor.id),
+            config: &config,
+            output: &output,
+            folder: folder.as_ref(),
+        },
     };
     match run.until_cancelled(plugin.publish(&ctx)).await {
+        Ok(()) => {}
         // Nobody is told of a failure that is only reported; what Pulp kept of it has no endpoint either.
-        Ok(()) | Err(Error::Content(ContentError::Failed { .. })) => Ok(Done::default()),
-        Err(error) => Err(error),
+        Err(Error::Content(ContentError::Failed { .. })) => {
+            return Ok(Made {
+                publication: None,
+                exported: None,
+            });
+        }
+        Err(error) => return Err(error),
     }
+    let served = plugin.mounts(&group.id, &config);
+    if folder.is_none() && served != claimed {
+        return Err(moved(&served));
+    }
+    let subject = (group.id.as_str(), distributor.id.as_str());
+    made_of(&output, subject, new_mounts(claimed.clone(), &claimed)).await
+}
+
+/// Returns what is in the output, to be served at `mounts`.
+async fn made_of(
+    output: &Output,
+    (group_id, id): (&str, &str),
+    mounts: Vec<NewMount>,
+) -> Result<Made, Error> {
+    let made = output.finish().await?;
+    let whole = |number: u64| i64::try_from(number).map_err(Error::fault);
+    let blobs = made.generated.iter();
+    let blobs = blobs.map(|(blob, size)| Ok((*blob, whole(*size)?)));
+    let publication = NewGroupPublication {
+        group_id: group_id.to_owned(),
+        distributor_id: id.to_owned(),
+        index_blob: made.index.sha256,
+        index_size: whole(made.index.size)?,
+        paths: whole(made.paths)?,
+        bytes: whole(made.bytes)?,
+        blobs: blobs.collect::<Result<_, Error>>()?,
+    };
+    let is_served = made.paths > 0;
+    Ok(Made {
+        publication: is_served.then_some((publication, mounts)),
+        exported: made.exported,
+    })
+}
+
+/// The error for an override that says otherwise than the stored settings where the group is served.
+fn moved(asked: &[Mount]) -> Error {
+    let asked: Vec<String> = asked.iter().map(|mount| mount.prefix.to_string()).collect();
+    Error::fault(format!(
+        "the override asks for other paths or protocols than the settings of the distributor ({}): save that in the settings first",
+        asked.join(", ")
+    ))
 }
 
 /// The group and its distributor; PLP0009 when either is not there.
@@ -117,55 +234,85 @@ async fn note_end(
 }
 
 struct Context<'a> {
-    run: &'a Run,
-    group_id: String,
-    distributor_id: String,
-    repositories: Vec<RepoInfo>,
-    config: Config,
+    repositories: &'a [RepoInfo],
+    group_id: &'a str,
+    distributor_id: &'a str,
+    out: Outgoing<'a>,
+}
+
+#[async_trait]
+impl Outlet for Context<'_> {
+    fn config(&self) -> &Config {
+        self.out.config()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.out.clock()
+    }
+
+    fn cancelled(&self) -> &CancellationToken {
+        self.out.cancelled()
+    }
+
+    async fn add_with(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        headers: Headers,
+    ) -> Result<(), ContentError> {
+        self.out.add_with(path, entry, modified, headers).await
+    }
+
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
+        self.out.file(also)
+    }
+
+    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
+        self.out.export(trees).await
+    }
+
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
+        self.out.pack(images).await
+    }
+
+    fn progress(&self, report: Value) {
+        self.out.progress(report);
+    }
 }
 
 #[async_trait]
 impl GroupPublishContext for Context<'_> {
     fn group_id(&self) -> &str {
-        &self.group_id
+        self.group_id
     }
 
     fn repositories(&self) -> &[RepoInfo] {
-        &self.repositories
-    }
-
-    fn config(&self) -> &Config {
-        &self.config
+        self.repositories
     }
 
     fn distributor_id(&self) -> &str {
-        &self.distributor_id
+        self.distributor_id
     }
 
-    fn clock(&self) -> &dyn Clock {
-        &*self.run.engine.clock
-    }
-
-    fn cancelled(&self) -> &CancellationToken {
-        &self.run.cancel
-    }
-
-    async fn units(
+    async fn settings_of(
         &self,
-        repo_id: &str,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        if !self.repositories.iter().any(|repo| repo.id == repo_id) {
-            let text = format!(
-                "the repository {repo_id} is not in the group {}",
-                self.group_id
-            );
-            return Err(ContentError::other(text));
-        }
-        Ok(units::present(&self.run.store, repo_id, &select)?)
+        repo: &RepoInfo,
+        type_id: &str,
+    ) -> Result<Option<Config>, ContentError> {
+        let ids = [repo.id.clone()];
+        let found = self.out.run.store.distributor_list(Some(&ids)).await;
+        let of_type = found.map_err(platform)?.into_iter();
+        let of_type = of_type.filter(|distributor| distributor.type_id == type_id);
+        let oldest = of_type.min_by(|a, b| a.oid.cmp(&b.oid));
+        Ok(oldest.map(|distributor| Config::new(distributor.config)))
     }
 
-    fn progress(&self, report: Value) {
-        self.run.progress.report(report);
+    fn member<'a>(&'a self, repo: &'a RepoInfo) -> Box<dyn PublishContext + 'a> {
+        Box::new(Member {
+            repo,
+            distributor_id: self.distributor_id,
+            out: self.out,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Running a publish: the platform's half (pulp2/sync-and-publish#publish, pulp2/sync-and-publish#skipped-publishes).
 
-mod context;
+pub(super) mod context;
 mod images;
 pub(super) mod output;
 mod overrides;
@@ -19,7 +19,7 @@ use pith_store::{
 };
 use serde_json::json;
 
-use self::context::Context;
+use self::context::{Context, Outgoing, Publisher};
 use self::output::Output;
 use self::overrides::check_override;
 use self::share::share;
@@ -270,20 +270,32 @@ async fn is_served(
 }
 
 /// Makes sure that a publication is mounted below the roots of its family: elsewhere nobody would find it.
-fn require_roots(
+pub(super) fn require_roots(
     run: &Run,
-    distributor: &Distributor,
+    type_id: &str,
     mounts: &[Mount],
 ) -> Result<(), ContentError> {
-    let roots = run.engine.registry.roots_of(&distributor.type_id);
+    let roots = run.engine.registry.roots_of(type_id);
     let is_outside = |mount: &&Mount| !roots.iter().any(|root| root.holds(mount.prefix.as_str()));
     match mounts.iter().find(is_outside) {
         None => Ok(()),
         Some(mount) => Err(ContentError::other(format!(
-            "'{}' is below no root of the distributor type {}",
-            mount.prefix, distributor.type_id
+            "'{}' is below no root of the distributor type {type_id}",
+            mount.prefix
         ))),
     }
+}
+
+/// The mounts of a publish; `claimed` are those that the stored settings give.
+pub(super) fn new_mounts(mounts: Vec<Mount>, claimed: &[Mount]) -> Vec<NewMount> {
+    let is_claimed = |prefix: &RelativePath| claimed.iter().any(|mount| mount.prefix == *prefix);
+    let mounts = mounts.into_iter().map(|mount| NewMount {
+        claimed: is_claimed(&mount.prefix),
+        prefix: mount.prefix.to_string(),
+        http: mount.http,
+        https: mount.https,
+    });
+    mounts.collect()
 }
 
 async fn publish(
@@ -296,32 +308,27 @@ async fn publish(
 ) -> Result<Made, Error> {
     let engine = &run.engine;
     let output = Output::new(engine);
+    let folder = plugin.export_folder(&config);
     let ctx = Context {
-        run,
-        repo: info(repo),
-        distributor_id: distributor.id.clone(),
-        output: &output,
-        folder: plugin.export_folder(&config),
-        config,
+        repo: &info(repo),
+        distributor_id: &distributor.id,
+        out: Outgoing {
+            run,
+            publisher: Publisher::Repository(&repo.id, &distributor.id),
+            config: &config,
+            output: &output,
+            folder: folder.as_ref(),
+        },
     };
     let stored = Config::new(distributor.config.clone());
     let claimed = plugin.mounts(&repo.id, &stored);
-    require_roots(run, distributor, &claimed)?;
+    require_roots(run, &distributor.type_id, &claimed)?;
     let report = plugin.publish(&ctx).await?;
-    let is_claimed = |prefix: &RelativePath| claimed.iter().any(|mount| mount.prefix == *prefix);
-    let served = match ctx.folder {
+    let served = match folder {
         Some(_) => claimed.clone(),
-        None => plugin.mounts(&repo.id, &ctx.config),
+        None => plugin.mounts(&repo.id, &config),
     };
-    let mounts: Vec<NewMount> = served
-        .into_iter()
-        .map(|mount| NewMount {
-            claimed: is_claimed(&mount.prefix),
-            prefix: mount.prefix.to_string(),
-            http: mount.http,
-            https: mount.https,
-        })
-        .collect();
+    let mounts = new_mounts(served, &claimed);
     let output = output.finish().await?;
     let whole = |number: u64| i64::try_from(number).map_err(Error::fault);
     if output.exported.is_some() && output.paths == 0 {

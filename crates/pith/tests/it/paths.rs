@@ -43,7 +43,7 @@ async fn served_at(h: &Harness, path: &str) -> Option<(String, String)> {
     let mounts = h.engine.store.mounts_all().await.unwrap();
     let prefix = format!("pulp/repos/{path}");
     let mount = mounts.into_iter().find(|mount| mount.prefix == prefix)?;
-    Some((mount.repo_id, mount.distributor_id))
+    Some((mount.repo_id?, mount.distributor_id))
 }
 
 /// The guard of a path below `pulp/repos` that is served.

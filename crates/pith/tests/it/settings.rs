@@ -51,11 +51,11 @@ const WORKS: &[(&str, &[&str], &str)] = &[
     ("iso_distributor", &["relative_url", "serve_http", "serve_https"], "crates/pith/tests/it/settings.rs::a_repository_is_served_where_and_how_its_settings_say"),
     ("yum_distributor", &["checksum_type"], "types/rpm/tests/it/publish.rs::the_checksum_type_of_the_feed_is_used_unless_another_is_asked_for"),
     ("yum_distributor", &["updateinfo_checksum_type"], "crates/pith/tests/it/settings.rs::advisories_are_published_with_the_digest_that_was_asked_for"),
-    ("export_distributor", &["export_dir", "relative_url"], "tests/tests/it/exports.rs::dnf_installs_from_the_folder_that_a_repository_was_exported_to"),
-    ("export_distributor", &["start_date", "end_date", "incremental_export_repomd"],
+    ("*export_distributor", &["export_dir", "relative_url"], "tests/tests/it/exports.rs::dnf_installs_from_the_folder_that_a_repository_was_exported_to"),
+    ("*export_distributor", &["start_date", "end_date", "incremental_export_repomd"],
         "tests/tests/it/exports.rs::what_came_in_a_time_is_exported_as_files_with_documents_or_as_a_repository"),
-    ("export_distributor", &["http", "https", "iso_prefix", "iso_size", "manifest"], "tests/tests/it/exports.rs::dnf_installs_from_images_that_were_unpacked"),
-    ("export_distributor", &["checksum_type", "updateinfo_checksum_type"], "tests/tests/it/exports.rs::digests_of_an_export_are_those_that_were_asked_for"),
+    ("*export_distributor", &["http", "https", "iso_prefix", "iso_size", "manifest"], "tests/tests/it/exports.rs::dnf_installs_from_images_that_were_unpacked"),
+    ("*export_distributor", &["checksum_type", "updateinfo_checksum_type"], "tests/tests/it/exports.rs::digests_of_an_export_are_those_that_were_asked_for"),
     ("yum_clone_distributor", &["source_repo_id", "source_distributor_id", "destination_distributor_id"],
         "tests/tests/it/exports.rs::a_clone_serves_what_another_repository_has_published"),
     ("yum_distributor", &["auth_ca"], GUARDS),
@@ -75,6 +75,10 @@ fn descriptors() -> Vec<&'static PluginDescriptor> {
     let mut all: Vec<_> = importers.map(|importer| importer.descriptor()).collect();
     let distributors = families.iter().flat_map(|family| family.distributors());
     all.extend(distributors.map(|distributor| distributor.descriptor()));
+    let groups = families
+        .iter()
+        .flat_map(|family| family.group_distributors());
+    all.extend(groups.map(|distributor| distributor.descriptor()));
     all
 }
 
@@ -350,7 +354,7 @@ async fn a_repository_is_served_where_and_how_its_settings_say(on: On) {
             let mounts = h.engine.store.mounts_all().await.unwrap();
             let served: Vec<_> = mounts
                 .into_iter()
-                .filter(|mount| mount.repo_id == kind)
+                .filter(|mount| mount.repo_id.as_deref() == Some(kind))
                 .map(|mount| (mount.prefix, mount.http, mount.https))
                 .collect();
             assert_eq!(served, [(format!("{below}/some/where"), http, https)]);

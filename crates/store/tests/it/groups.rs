@@ -14,7 +14,7 @@ on_both_engines!(
     a_refused_change_of_a_repository_changes_nothing,
 );
 
-fn group(f: &Fixture, id: &str, members: &[&str]) -> RepoGroup {
+pub(crate) fn group(f: &Fixture, id: &str, members: &[&str]) -> RepoGroup {
     RepoGroup {
         id: id.to_owned(),
         oid: ObjectId::new(f.now()),
@@ -25,7 +25,7 @@ fn group(f: &Fixture, id: &str, members: &[&str]) -> RepoGroup {
     }
 }
 
-fn distributor(f: &Fixture, group: &str, id: &str) -> GroupDistributor {
+pub(crate) fn distributor(f: &Fixture, group: &str, id: &str) -> GroupDistributor {
     GroupDistributor {
         group_id: group.to_owned(),
         id: id.to_owned(),
@@ -116,19 +116,14 @@ async fn a_distributor_of_the_same_id_is_replaced_and_all_go_with_the_group(f: F
     f.store.group_distributor_create(&second).await.unwrap();
     let listed = f.store.group_distributor_list("g").await.unwrap();
     assert_eq!(listed, [second]);
-    let refused = f
+    let changed = json!({ "x": 1 });
+    let updated = f.store.group_distributor_update("g", "d", changed.clone());
+    assert_eq!(updated.await.unwrap().config, changed);
+    let elsewhere = f
         .store
-        .group_distributor_update("g", "d", |_| Err("no"))
-        .await
-        .unwrap();
-    assert_eq!(refused, Err("no"));
-    let updated = f
-        .store
-        .group_distributor_update("g", "d", |_| Ok::<_, &str>(json!({ "x": 1 })))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(updated.config, json!({ "x": 1 }));
+        .group_distributors_elsewhere("harness_group_distributor", "other")
+        .await;
+    assert_eq!(elsewhere.unwrap().len(), 1);
     let at = f.later(5);
     f.store
         .group_distributor_set_last_publish("g", "d", at)

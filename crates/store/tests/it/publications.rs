@@ -1,16 +1,20 @@
 use pith_core::Sha256;
-use pith_store::{DistributorSettings, Mount, NewMount, NewPublication, Publication, StoreError};
+use pith_store::{
+    DistributorSettings, Mount, NewGroupPublication, NewMount, NewPublication, Publication,
+    StoreError,
+};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, distributor, document};
-use crate::on_both_engines;
+use crate::{groups, on_both_engines};
 
 on_both_engines!(
     a_publication_flips_all_mounts_of_its_distributor,
     a_prefix_of_somebody_else_is_refused_and_nothing_changes,
     removing_a_distributor_stops_serving,
     a_publication_needs_its_distributor,
+    a_group_is_served_beside_repositories_until_its_distributor_goes,
     a_mount_has_the_guard_of_its_distributor_from_the_moment_that_is_saved,
 );
 
@@ -180,4 +184,70 @@ async fn a_publication_needs_its_distributor(f: Fixture) {
             ..
         }
     ));
+}
+
+fn group_publication(index: &[u8]) -> NewGroupPublication {
+    NewGroupPublication {
+        group_id: "g".to_owned(),
+        distributor_id: "d".to_owned(),
+        index_blob: Sha256::of(index),
+        index_size: 10,
+        paths: 1,
+        bytes: 100,
+        blobs: vec![(Sha256::of(b"image"), 5)],
+    }
+}
+
+async fn a_group_is_served_beside_repositories_until_its_distributor_goes(f: Fixture) {
+    prepared(&f).await;
+    let group = groups::group(&f, "g", &["a"]);
+    let distributor = groups::distributor(&f, "g", "d");
+    let given = std::slice::from_ref(&distributor);
+    f.store.group_create(&group, given).await.unwrap();
+    commit(&f, "a", b"one", &["x/a"]).await.unwrap();
+    let publish = |prefix: &'static str| {
+        let (publication, mounts) = (group_publication(prefix.as_bytes()), mounts(&[prefix]));
+        let (store, now) = (f.store.clone(), f.now());
+        async move {
+            store
+                .group_publication_commit(&publication, &mounts, now)
+                .await
+        }
+    };
+    // Nobody is in another's way, whoever is a group.
+    for taken in ["x/a", "x", "x/a/b"] {
+        let refused = publish(taken).await.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::Conflict { owner, .. } if owner.contains("repository 'a'")),
+            "{refused}"
+        );
+    }
+    publish("y/g").await.unwrap();
+    publish("y/h").await.unwrap();
+    let refused = commit(&f, "b", b"two", &["y/h/b"]).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Conflict { owner, .. } if owner.contains("group 'g'")),
+        "{refused}"
+    );
+    let served = f.store.mounts_all().await.unwrap().into_iter();
+    let served = served.map(|mount: Mount| (mount.prefix, mount.repo_id));
+    let expected = [
+        ("x/a".to_owned(), Some("a".to_owned())),
+        ("y/h".to_owned(), None),
+    ];
+    assert_eq!(served.collect::<Vec<_>>(), expected);
+    let before = f.store.generations().await.unwrap().mounts;
+    f.store.group_distributor_remove("g", "d").await.unwrap();
+    assert!(f.store.generations().await.unwrap().mounts > before);
+    assert_eq!(f.store.mounts_all().await.unwrap().len(), 1);
+    let gone = publish("y/g").await.unwrap_err();
+    assert!(matches!(gone, StoreError::Missing { .. }), "{gone}");
+    // What goes with the group goes too.
+    f.store
+        .group_distributor_create(&distributor)
+        .await
+        .unwrap();
+    publish("y/g").await.unwrap();
+    f.store.group_delete("g").await.unwrap();
+    assert_eq!(f.store.mounts_all().await.unwrap().len(), 1);
 }

@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use pith_content::cataloger::CatalogContext;
 use pith_content::descriptor::KeyField;
 use pith_content::fetch::FetchFailure;
-use pith_content::group::GroupPublishContext;
+use pith_content::group::{GroupPublishContext, OtherGroup};
 use pith_content::publish::{
     ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
 };
@@ -284,7 +284,12 @@ impl GroupDistributor for HarnessPlugin {
         self.0
     }
 
-    fn validate(&self, _group_id: &str, config: &Config) -> Result<(), Problems> {
+    fn validate(
+        &self,
+        _group_id: &str,
+        config: &Config,
+        _others: &[OtherGroup],
+    ) -> Result<(), Problems> {
         Self::judge(config)
     }
 
@@ -292,7 +297,8 @@ impl GroupDistributor for HarnessPlugin {
         Self::run(ctx.config())?;
         let mut published = Document::new();
         for repo in ctx.repositories() {
-            let mut units = ctx.units(&repo.id, Select::all(UNIT.id)).await?;
+            let member = ctx.member(repo);
+            let mut units = member.units(Select::all(UNIT.id)).await?;
             let mut count = 0;
             while let Some(batch) = units.try_next().await? {
                 count += batch.len();

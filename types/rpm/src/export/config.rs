@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pith_content::group::OtherGroup;
 use pith_content::publish::OtherDistributor;
 use pith_content::settings::printed;
 use pith_content::{Config, Problem, Problems, relative_url};
@@ -10,8 +11,8 @@ use pith_core::{RelativePath, Timestamp};
 use serde_json::Value;
 
 use super::EXPORT_DIR;
+use crate::plugins::EXPORT_DISTRIBUTOR;
 use crate::publish::steps::Step;
-use crate::types::EXPORT_DISTRIBUTOR;
 
 /// The settings that must be there.
 const REQUIRED: [&str; 2] = ["http", "https"];
@@ -28,6 +29,30 @@ pub fn of_repository(
     let conflict = || {
         let conflicts = relative_url::conflicts(repo_id, config, others);
         conflicts.into_iter().next()
+    };
+    match problem(config).or_else(conflict) {
+        None => Ok(()),
+        Some(problem) => Err(problem.into()),
+    }
+}
+
+/// Checks the configuration of the export of a group.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn of_group(group_id: &str, config: &Config, others: &[OtherGroup]) -> Result<(), Problems> {
+    let own = relative_url::effective(group_id, config);
+    let conflict = || {
+        let mut others = others.iter();
+        let other = others.find(|other| {
+            let theirs = relative_url::effective(&other.group_id, &other.config);
+            relative_url::meet(own, theirs)
+        })?;
+        let text = format!(
+            "Relative URL [{own}] for group [{group_id}] conflicts with that of group [{}]",
+            other.group_id
+        );
+        Some(Problem::new("relative_url", text))
     };
     match problem(config).or_else(conflict) {
         None => Ok(()),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Write as _;
 
 use futures::TryStreamExt;
-use pith_content::publish::{Entry, PublishContext};
+use pith_content::publish::{Entry, Outlet as _, PublishContext as _};
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{ContentError, UnitKey, UnitType};
 use pith_core::{Document, RelativePath};

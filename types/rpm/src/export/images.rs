@@ -2,7 +2,7 @@
 
 use pith_content::ContentError;
 use pith_content::export::Images;
-use pith_content::publish::{Entry, PublishContext};
+use pith_content::publish::{Entry, Outlet};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, RelativePath, Sha256};
 
@@ -24,7 +24,7 @@ const MANIFEST: &str = "PULP_MANIFEST";
 
 /// Packs everything that was added into images, called after `name` and the time.
 pub(super) async fn publish(
-    ctx: &dyn PublishContext,
+    ctx: &dyn Outlet,
     name: &str,
     steps: &Steps,
 ) -> Result<(), ContentError> {

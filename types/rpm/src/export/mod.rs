@@ -1,7 +1,8 @@
-//! The export distributor: one repository as a folder of the server or as images (pulp2/rpm-export).
+//! The export distributors: a repository, or a group of them, as a folder of the server or as images (pulp2/rpm-export).
 
 pub mod config;
 mod documents;
+mod group;
 mod images;
 mod part;
 
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_content::export::{ExportFolder, Trees};
 use pith_content::publish::{
-    ClientGuard, Distributor, Mount, OtherDistributor, PublishContext, PublishReport,
+    ClientGuard, Distributor, Mount, OtherDistributor, Outlet, PublishContext, PublishReport,
 };
 use pith_content::unit::Select;
 use pith_content::{Config, ContentError, PluginDescriptor, Problems, Root, relative_url};
@@ -17,11 +18,13 @@ use pith_core::{ErrorDetail, RelativePath};
 use serde_json::Value;
 
 use self::config::Window;
+pub use self::group::GroupExportDistributor;
 use self::part::Part;
+use crate::plugins::EXPORT_DISTRIBUTOR;
 use crate::publish::packages::text;
 use crate::publish::repository;
 use crate::publish::steps::{MADE, Step, Steps};
-use crate::types::{DRPM, EXPORT_DISTRIBUTOR, RPM, SRPM};
+use crate::types::{DRPM, RPM, SRPM};
 
 /// The root below which exports are served.
 pub static ROOT: Root = Root {
@@ -105,7 +108,7 @@ async fn run(ctx: &dyn PublishContext, window: Window, steps: &Steps) -> Result<
 /// Sends everything that was added, which lies in these trees, to where it is to go: to the folder that the configuration names,
 /// or into images called after `name`.
 async fn send(
-    ctx: &dyn PublishContext,
+    ctx: &dyn Outlet,
     folders: Vec<RelativePath>,
     name: &str,
     steps: &Steps,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use pith_content::export::{Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, PublishContext, ReadSeek};
+use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
@@ -27,11 +27,26 @@ pub(super) struct Part<'a> {
     ctx: &'a dyn PublishContext,
     top: RelativePath,
     window: Window,
+    /// Shows progress in the place of the context, where the part is one of several.
+    shows: Option<&'a (dyn Fn() + Sync)>,
 }
 
 impl<'a> Part<'a> {
     pub(super) fn new(ctx: &'a dyn PublishContext, top: RelativePath, window: Window) -> Self {
-        Self { ctx, top, window }
+        Self {
+            ctx,
+            top,
+            window,
+            shows: None,
+        }
+    }
+
+    /// The same as one of several, whose progress `shows` shows.
+    pub(super) fn showing(self, shows: &'a (dyn Fn() + Sync)) -> Self {
+        Self {
+            shows: Some(shows),
+            ..self
+        }
     }
 
     /// The window, where it counts for units of a type.
@@ -53,17 +68,9 @@ impl<'a> Part<'a> {
 }
 
 #[async_trait]
-impl PublishContext for Part<'_> {
-    fn repo(&self) -> &RepoInfo {
-        self.ctx.repo()
-    }
-
+impl Outlet for Part<'_> {
     fn config(&self) -> &Config {
         self.ctx.config()
-    }
-
-    fn distributor_id(&self) -> &str {
-        self.ctx.distributor_id()
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -72,6 +79,47 @@ impl PublishContext for Part<'_> {
 
     fn cancelled(&self) -> &CancellationToken {
         self.ctx.cancelled()
+    }
+
+    async fn add_with(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        headers: Headers,
+    ) -> Result<(), ContentError> {
+        let path = self.top.join(&path).map_err(ContentError::other)?;
+        self.ctx.add_with(path, entry, modified, headers).await
+    }
+
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
+        self.ctx.file(also)
+    }
+
+    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
+        self.ctx.export(trees).await
+    }
+
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
+        self.ctx.pack(images).await
+    }
+
+    fn progress(&self, report: Value) {
+        match self.shows {
+            Some(shows) => shows(),
+            None => self.ctx.progress(report),
+        }
+    }
+}
+
+#[async_trait]
+impl PublishContext for Part<'_> {
+    fn repo(&self) -> &RepoInfo {
+        self.ctx.repo()
+    }
+
+    fn distributor_id(&self) -> &str {
+        self.ctx.distributor_id()
     }
 
     async fn count(&self, type_id: &str) -> Result<u64, ContentError> {
@@ -104,17 +152,6 @@ impl PublishContext for Part<'_> {
         self.ctx.pick(select, ids).await
     }
 
-    async fn add_with(
-        &self,
-        path: RelativePath,
-        entry: Entry,
-        modified: Timestamp,
-        headers: Headers,
-    ) -> Result<(), ContentError> {
-        let path = self.top.join(&path).map_err(ContentError::other)?;
-        self.ctx.add_with(path, entry, modified, headers).await
-    }
-
     async fn previous(
         &self,
         _prefix: &str,
@@ -137,21 +174,5 @@ impl PublishContext for Part<'_> {
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
         self.ctx.learn(type_id, field, values).await
-    }
-
-    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
-        self.ctx.file(also)
-    }
-
-    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
-        self.ctx.export(trees).await
-    }
-
-    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
-        self.ctx.pack(images).await
-    }
-
-    fn progress(&self, report: Value) {
-        self.ctx.progress(report);
     }
 }

@@ -7,7 +7,7 @@ use pith_content::publish::{
 use pith_content::settings::text;
 use pith_content::{Config, ContentError, PluginDescriptor, Problem, Problems};
 
-use crate::types::YUM_CLONE_DISTRIBUTOR;
+use crate::plugins::YUM_CLONE_DISTRIBUTOR;
 
 /// The setting that names the repository whose publication is taken.
 pub const SOURCE: &str = "source_repo_id";

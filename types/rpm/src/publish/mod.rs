@@ -30,7 +30,7 @@ use self::predecessor::{Predecessor, Published};
 use self::steps::{Step, Steps};
 use crate::config;
 use crate::metadata::repomd::Repomd;
-use crate::types::YUM_DISTRIBUTOR;
+use crate::plugins::YUM_DISTRIBUTOR;
 
 /// The root below which repositories are served; old clients read the `listing` files there.
 pub static ROOT: Root = Root {

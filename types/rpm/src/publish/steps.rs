@@ -27,6 +27,7 @@ pub enum Step {
     Images,
     Manifest,
     Moved,
+    GroupMoved,
 }
 
 impl Step {
@@ -52,6 +53,7 @@ impl Step {
             Self::Images => ("save_iso", "Exporting ISO"),
             Self::Manifest => ("create_pulp_manifest", "Creating PULP_MANIFEST"),
             Self::Moved => ("publish_directory", "Moving ISO to final location"),
+            Self::GroupMoved => ("publish_directory", ""),
         }
     }
 }
@@ -83,7 +85,10 @@ struct State {
 }
 
 /// The list of steps.
-pub struct Steps(Mutex<Vec<State>>);
+pub struct Steps {
+    id: String,
+    states: Mutex<Vec<State>>,
+}
 
 impl Steps {
     /// These steps; nothing has started.
@@ -99,7 +104,10 @@ impl Steps {
             failures: 0,
             errors: Vec::new(),
         });
-        Self(Mutex::new(states.collect()))
+        Self {
+            id: UnitId::new().to_string(),
+            states: Mutex::new(states.collect()),
+        }
     }
 
     /// Steps of a publication served over `protocols` protocols.
@@ -112,7 +120,7 @@ impl Steps {
 
     /// Changes a step, where it is one of these.
     fn change(&self, step: Step, change: impl FnOnce(&mut State)) {
-        let mut states = self.0.lock();
+        let mut states = self.states.lock();
         if let Some(state) = states.iter_mut().find(|state| state.step == step) {
             change(state);
         }
@@ -156,7 +164,7 @@ impl Steps {
 
     /// Notes that the listings are written.
     pub fn listings(&self) {
-        let mut states = self.0.lock();
+        let mut states = self.states.lock();
         let listings = states
             .iter_mut()
             .filter(|state| state.step == Step::Listing);
@@ -168,7 +176,7 @@ impl Steps {
 
     /// Notes that the step under way has failed.
     pub fn fail(&self, error: &str) {
-        let mut states = self.0.lock();
+        let mut states = self.states.lock();
         if let Some(state) = states.iter_mut().find(|s| s.state == "IN_PROGRESS") {
             state.state = "FAILED";
             state.failures += 1;
@@ -176,10 +184,32 @@ impl Steps {
         }
     }
 
+    /// The id of the step that all of them are together.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The state of the step that all of them are together.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        let states = self.states.lock();
+        let mut each = states.iter().map(|state| state.state);
+        if each.clone().any(|state| state == "FAILED") {
+            "FAILED"
+        } else if each.clone().all(|state| state == "NOT_STARTED") {
+            "NOT_STARTED"
+        } else if each.all(|state| matches!(state, "FINISHED" | "SKIPPED")) {
+            "FINISHED"
+        } else {
+            "IN_PROGRESS"
+        }
+    }
+
     /// The progress report, which is also `details` of the history.
     #[must_use]
     pub fn report(&self) -> Value {
-        let steps = self.0.lock();
+        let steps = self.states.lock();
         steps
             .iter()
             .map(|s| {
@@ -196,7 +226,7 @@ impl Steps {
     /// `{step_type: state}`.
     #[must_use]
     pub fn summary(&self) -> Value {
-        let steps = self.0.lock();
+        let steps = self.states.lock();
         let map: Map<String, Value> = steps
             .iter()
             .map(|s| (s.step.words().0.to_owned(), s.state.into()))

@@ -37,10 +37,11 @@ use crate::metadata::MetadataError;
 use crate::metadata::repomd::Data;
 use crate::modular::Artifacts;
 use crate::module_file::{ModuleFile, Survey};
+use crate::plugins::{ON_DOWNLOAD_FAILURE, YUM_IMPORTER};
 use crate::signature::SignaturePolicy;
 use crate::types::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
-    MODULEMD, MODULEMD_DEFAULTS, ON_DOWNLOAD_FAILURE, RPM, SRPM, YUM_IMPORTER,
+    MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
 };
 use crate::units::Origin;
 use crate::{config, copy, upload};

@@ -16,7 +16,7 @@ use pith_content::fetch::{
     Fetch, FetchFailure, FetchFailureKind, FetchOutcome, FetchUnless, Fetched, Scratch,
 };
 use pith_content::publish::{
-    Distributor, Entry, GeneratedFile, PublishContext, PublishReport, ReadSeek,
+    Distributor, Entry, GeneratedFile, Outlet, PublishContext, PublishReport, ReadSeek,
 };
 use pith_content::sync::{
     Importer, NoFeed, RepoInfo, StageObserver, SyncContext, SyncReport, Upstream,
@@ -440,17 +440,8 @@ impl PublishContext for Fake {
     fn repo(&self) -> &RepoInfo {
         &self.info
     }
-    fn config(&self) -> &Config {
-        &self.config
-    }
     fn distributor_id(&self) -> &str {
         "yum_distributor"
-    }
-    fn clock(&self) -> &dyn Clock {
-        &self.clock
-    }
-    fn cancelled(&self) -> &CancellationToken {
-        &self.cancelled
     }
     async fn count(&self, type_id: &str) -> Result<u64, ContentError> {
         Ok(self.count_of(type_id) as u64)
@@ -488,23 +479,6 @@ impl PublishContext for Fake {
         let bytes = bytes.ok_or_else(|| ContentError::other(format!("{blob} is missing")))?;
         Ok(Box::new(std::io::Cursor::new(bytes)))
     }
-    async fn add_with(
-        &self,
-        path: RelativePath,
-        entry: Entry,
-        modified: Timestamp,
-        _headers: Headers,
-    ) -> Result<(), ContentError> {
-        let added = self
-            .state
-            .lock()
-            .building
-            .insert(path.to_string(), (entry, modified));
-        match added {
-            None => Ok(()),
-            Some(_) => Err(ContentError::other(format!("{path} was added twice"))),
-        }
-    }
     async fn previous(
         &self,
         prefix: &str,
@@ -536,6 +510,36 @@ impl PublishContext for Fake {
             unit.unit.doc.insert(field.to_owned(), value);
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Outlet for Fake {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+    fn cancelled(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+    async fn add_with(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        _headers: Headers,
+    ) -> Result<(), ContentError> {
+        let added = self
+            .state
+            .lock()
+            .building
+            .insert(path.to_string(), (entry, modified));
+        match added {
+            None => Ok(()),
+            Some(_) => Err(ContentError::other(format!("{path} was added twice"))),
+        }
     }
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
         Ok(Box::new(MemoryFile {

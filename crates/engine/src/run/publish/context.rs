@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use pith_blobs::KindRef;
 use pith_content::export::{ExportFolder, Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, PublishContext, ReadSeek};
+use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::sync::RepoInfo;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
@@ -21,29 +21,40 @@ use crate::run::retire::index_of;
 use crate::run::units;
 use crate::worker::Run;
 
-/// One publish.
-pub(super) struct Context<'a> {
-    pub(super) run: &'a Run,
-    pub(super) repo: RepoInfo,
-    pub(super) distributor_id: String,
-    pub(super) config: Config,
-    pub(super) output: &'a Output,
+/// Whoever publishes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::run) enum Publisher<'a> {
+    /// A repository, by one of its distributors.
+    Repository(&'a str, &'a str),
+    /// A group, by one of its distributors.
+    Group(&'a str, &'a str),
+}
+
+impl Publisher<'_> {
+    /// The line by which the trees of its exports are known.
+    fn label(self) -> String {
+        match self {
+            Self::Repository(id, distributor) => format!("{distributor} of repository {id}"),
+            Self::Group(id, distributor) => format!("{distributor} of group {id}"),
+        }
+    }
+}
+
+/// The way out of a publish: everything of it but the units.
+#[derive(Clone, Copy)]
+pub(in crate::run) struct Outgoing<'a> {
+    pub(in crate::run) run: &'a Run,
+    pub(in crate::run) publisher: Publisher<'a>,
+    pub(in crate::run) config: &'a Config,
+    pub(in crate::run) output: &'a Output,
     /// The folder of the server that it writes to.
-    pub(super) folder: Option<ExportFolder>,
+    pub(in crate::run) folder: Option<&'a ExportFolder>,
 }
 
 #[async_trait]
-impl PublishContext for Context<'_> {
-    fn repo(&self) -> &RepoInfo {
-        &self.repo
-    }
-
+impl Outlet for Outgoing<'_> {
     fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn distributor_id(&self) -> &str {
-        &self.distributor_id
+        self.config
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -52,45 +63,6 @@ impl PublishContext for Context<'_> {
 
     fn cancelled(&self) -> &CancellationToken {
         &self.run.cancel
-    }
-
-    async fn count(&self, type_id: &str) -> Result<u64, ContentError> {
-        let query = UnitQuery {
-            type_ids: vec![type_id],
-            repo: Some(&self.repo.id),
-            ..UnitQuery::default()
-        };
-        let count = self.run.store.units_count(&query).await.map_err(platform)?;
-        u64::try_from(count).map_err(ContentError::other)
-    }
-
-    async fn units(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        Ok(units::present(&self.run.store, &self.repo.id, &select)?)
-    }
-
-    async fn outline(
-        &self,
-        type_id: &'static str,
-        fields: &'static [&'static str],
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        Ok(units::outline(
-            &self.run.store,
-            &self.repo.id,
-            type_id,
-            fields,
-        )?)
-    }
-
-    async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
-        let store = &self.run.store;
-        let units = store
-            .units_pick(select.type_id, ids, select.fields, select.parts)
-            .await
-            .map_err(platform)?;
-        Ok(units::to_repo_units(units, select.parts))
     }
 
     async fn add_with(
@@ -103,19 +75,144 @@ impl PublishContext for Context<'_> {
         self.output.add(path, entry, modified, &headers)
     }
 
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
+        Ok(self.output.file(also))
+    }
+
+    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
+        let named = self.folder.map(|named| named.folder.as_path());
+        let folder = named.ok_or_else(|| ContentError::other("no folder is named to export to"))?;
+        let (owner, cancel) = (self.publisher.label(), &self.run.cancel);
+        self.output.export(folder, owner, trees, cancel).await
+    }
+
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
+        self.output.pack(images, &self.run.cancel).await
+    }
+
+    fn progress(&self, report: Value) {
+        self.run.progress.report(report);
+    }
+}
+
+/// The publish of a repository, alone or as a member of a group.
+pub(in crate::run) struct Context<'a> {
+    pub(in crate::run) repo: &'a RepoInfo,
+    pub(in crate::run) distributor_id: &'a str,
+    pub(in crate::run) out: Outgoing<'a>,
+}
+
+#[async_trait]
+impl Outlet for Context<'_> {
+    fn config(&self) -> &Config {
+        self.out.config()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.out.clock()
+    }
+
+    fn cancelled(&self) -> &CancellationToken {
+        self.out.cancelled()
+    }
+
+    async fn add_with(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        headers: Headers,
+    ) -> Result<(), ContentError> {
+        self.out.add_with(path, entry, modified, headers).await
+    }
+
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
+        self.out.file(also)
+    }
+
+    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
+        self.out.export(trees).await
+    }
+
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
+        self.out.pack(images).await
+    }
+
+    fn progress(&self, report: Value) {
+        self.out.progress(report);
+    }
+}
+
+#[async_trait]
+impl PublishContext for Context<'_> {
+    fn repo(&self) -> &RepoInfo {
+        self.repo
+    }
+
+    fn distributor_id(&self) -> &str {
+        self.distributor_id
+    }
+
+    async fn count(&self, type_id: &str) -> Result<u64, ContentError> {
+        let query = UnitQuery {
+            type_ids: vec![type_id],
+            repo: Some(&self.repo.id),
+            ..UnitQuery::default()
+        };
+        let count = self
+            .out
+            .run
+            .store
+            .units_count(&query)
+            .await
+            .map_err(platform)?;
+        u64::try_from(count).map_err(ContentError::other)
+    }
+
+    async fn units(
+        &self,
+        select: Select,
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+        Ok(units::present(&self.out.run.store, &self.repo.id, &select)?)
+    }
+
+    async fn outline(
+        &self,
+        type_id: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+        Ok(units::outline(
+            &self.out.run.store,
+            &self.repo.id,
+            type_id,
+            fields,
+        )?)
+    }
+
+    async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
+        let store = &self.out.run.store;
+        let units = store
+            .units_pick(select.type_id, ids, select.fields, select.parts)
+            .await
+            .map_err(platform)?;
+        Ok(units::to_repo_units(units, select.parts))
+    }
+
     async fn previous(
         &self,
         prefix: &str,
     ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError> {
-        let store = &self.run.store;
-        let list = store
-            .publication_list(&self.repo.id, &self.distributor_id)
-            .await
-            .map_err(platform)?;
+        let run = self.out.run;
+        // The publication of a group is made of its members' and is none of theirs.
+        let Publisher::Repository(repo_id, distributor_id) = self.out.publisher else {
+            return Ok(Vec::new());
+        };
+        let list = run.store.publication_list(repo_id, distributor_id).await;
+        let list = list.map_err(platform)?;
         let Some(newest) = list.first() else {
             return Ok(Vec::new());
         };
-        let Some(index) = index_of(self.run, newest).await? else {
+        let Some(index) = index_of(run, newest).await? else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
@@ -132,7 +229,7 @@ impl PublishContext for Context<'_> {
             }
             let kind = match entry.kind {
                 KindRef::Blob(sha256) => {
-                    let there = self.run.engine.blobs.size(sha256).await;
+                    let there = run.engine.blobs.size(sha256).await;
                     if there.map_err(platform)?.is_none() {
                         tracing::warn!(%sha256, path = entry.path, "a file of the last publication is lost");
                         continue;
@@ -152,12 +249,12 @@ impl PublishContext for Context<'_> {
     }
 
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {
-        let file = self.run.engine.blobs.open_document(blob).await;
+        let file = self.out.run.engine.blobs.open_document(blob).await;
         Ok(Box::new(file.map_err(platform)?))
     }
 
     async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError> {
-        let mut bytes = self.run.engine.blobs.read(blob, None);
+        let mut bytes = self.out.run.engine.blobs.read(blob, None);
         let mut hasher = MultiHasher::new(&[algorithm]);
         while let Some(piece) = bytes.try_next().await.map_err(platform)? {
             hasher.update(&piece);
@@ -172,26 +269,6 @@ impl PublishContext for Context<'_> {
         field: &'static str,
         values: Vec<(UnitId, Value)>,
     ) -> Result<(), ContentError> {
-        Ok(units::learn(&self.run.store, type_id, field, &values).await?)
-    }
-
-    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
-        Ok(self.output.file(also))
-    }
-
-    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
-        let named = self.folder.as_ref().map(|named| named.folder.as_path());
-        let folder = named.ok_or_else(|| ContentError::other("no folder is named to export to"))?;
-        let owner = format!("{} of repository {}", self.distributor_id, self.repo.id);
-        let cancel = &self.run.cancel;
-        self.output.export(folder, owner, trees, cancel).await
-    }
-
-    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
-        self.output.pack(images, &self.run.cancel).await
-    }
-
-    fn progress(&self, report: Value) {
-        self.run.progress.report(report);
+        Ok(units::learn(&self.out.run.store, type_id, field, &values).await?)
     }
 }

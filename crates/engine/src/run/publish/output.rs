@@ -154,6 +154,8 @@ impl Output {
     async fn take(&self) -> Result<Publication, ContentError> {
         let blobs = &self.engine.blobs;
         let added = std::mem::replace(&mut *self.index.lock(), Index::new(blobs));
+        // What these refer to is needed no longer than until they are sent.
+        self.generated.lock().clear();
         let index = added.builder.finish().await.map_err(platform)?;
         Publication::open(blobs, index.sha256)
             .await

@@ -1,14 +1,14 @@
 //! Publishing in one repository what a distributor of another has published: the index is shared, nothing is made.
 
 use futures::TryStreamExt;
-use pith_blobs::{KindRef, Publication};
+use pith_blobs::{KindRef, Publication as Index};
 use pith_content::publish::{PublishReport, Shared};
 use pith_content::{Config, ContentError};
 use pith_core::{Document, Sha256};
-use pith_store::{Distributor, NewMount, NewPublication, Repository};
+use pith_store::{Distributor, NewPublication, Publication, Repository};
 use serde_json::json;
 
-use super::{Made, is_served, require_roots};
+use super::{Made, is_served, new_mounts, require_roots};
 use crate::error::{Error, missing};
 use crate::run::retire::LeftOut;
 use crate::worker::Run;
@@ -25,38 +25,16 @@ pub(super) async fn share(
     (version, force): (i64, bool),
 ) -> Result<Made, Error> {
     let destination = distributor(run, &repo.id, &shared.destination).await?;
-    let source = distributor(run, &shared.repo_id, &shared.distributor_id).await?;
-    if source.type_id != destination.type_id {
-        let text = format!(
-            "what a {} has published cannot be served by a {}",
-            source.type_id, destination.type_id
-        );
-        return Err(ContentError::other(text).into());
-    }
+    let newest = published(run, shared, &destination.type_id).await?;
     let plugin = run.engine.registry.distributor(&destination.type_id);
     let plugin = plugin.ok_or_else(|| Error::fault("the destination's type is not installed"))?;
-    let published = run
-        .store
-        .publication_list(&source.repo_id, &source.id)
-        .await?;
-    let Some(newest) = published.first() else {
-        let Shared {
-            repo_id,
-            distributor_id,
-            ..
-        } = shared;
-        let text = format!(
-            "the distributor {distributor_id} of repository {repo_id} has published nothing"
-        );
-        return Err(ContentError::other(text).into());
-    };
     let mounts = plugin.mounts(&repo.id, &Config::new(destination.config.clone()));
-    require_roots(run, &destination, &mounts)?;
+    require_roots(run, &destination.type_id, &mounts)?;
     let made_from = basis(shared, newest.index_blob);
     if !force && is_served(run, (&repo.id, &destination.id), &made_from, &mounts).await? {
         return Ok(Made::unchanged());
     }
-    let index = Publication::open(&run.engine.blobs, newest.index_blob).await?;
+    let index = Index::open(&run.engine.blobs, newest.index_blob).await?;
     let index_size = run.engine.blobs.size(newest.index_blob).await?;
     let publication = NewPublication {
         repo_id: repo.id.clone(),
@@ -69,12 +47,7 @@ pub(super) async fn share(
         made_from,
         blobs: foreign(run, &repo.id, &index).await?,
     };
-    let mounts = mounts.into_iter().map(|mount| NewMount {
-        claimed: true,
-        prefix: mount.prefix.to_string(),
-        http: mount.http,
-        https: mount.https,
-    });
+    let mounts = new_mounts(mounts.clone(), &mounts);
     let owner = (repo.id.as_str(), destination.id.as_str());
     let left_out = LeftOut::of(run, plugin, owner, newest.index_blob).await?;
     let report = json!({"errors": []});
@@ -85,8 +58,33 @@ pub(super) async fn share(
             summary: report,
             details: json!({}),
         },
-        publication: Some((publication, mounts.collect(), left_out)),
+        publication: Some((publication, mounts, left_out)),
         exported: None,
+    })
+}
+
+/// The newest publication of the source, which must be of the type of the destination.
+async fn published(run: &Run, shared: &Shared, type_id: &str) -> Result<Publication, Error> {
+    let source = distributor(run, &shared.repo_id, &shared.distributor_id).await?;
+    if source.type_id != type_id {
+        let theirs = source.type_id;
+        let text = format!("what a {theirs} has published cannot be served by a {type_id}");
+        return Err(ContentError::other(text).into());
+    }
+    let published = run
+        .store
+        .publication_list(&source.repo_id, &source.id)
+        .await?;
+    published.into_iter().next().ok_or_else(|| {
+        let Shared {
+            repo_id,
+            distributor_id,
+            ..
+        } = shared;
+        let text = format!(
+            "the distributor {distributor_id} of repository {repo_id} has published nothing"
+        );
+        ContentError::other(text).into()
     })
 }
 
@@ -104,11 +102,7 @@ fn basis(shared: &Shared, index: Sha256) -> Document {
 }
 
 /// The files of an index that are no files of the repository's own units: the publication must keep them.
-async fn foreign(
-    run: &Run,
-    repo_id: &str,
-    index: &Publication,
-) -> Result<Vec<(Sha256, i64)>, Error> {
+async fn foreign(run: &Run, repo_id: &str, index: &Index) -> Result<Vec<(Sha256, i64)>, Error> {
     let mut files = Vec::new();
     for entry in index.iter() {
         let entry = entry?;
