@@ -6,21 +6,12 @@
 //! belong to one repository. Nothing shows before the engine commits.
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use pith_core::{Document, UnitId};
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
-use crate::outline::Outline;
-use crate::sync::RepoInfo;
-use crate::unit::{RepoUnit, Select, WantedUnit};
-use crate::{Config, ContentError};
-
-/// Units in batches.
-pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
-
-/// Some fields of units, in batches.
-pub type Outlines<'a> = BoxStream<'a, Result<Vec<Outline>, ContentError>>;
+use crate::ContentError;
+use crate::repository::{ChangeContext, Outlines, RepoInfo, StageContext, Units};
+use crate::task::TaskContext;
+use crate::unit::Select;
 
 /// The report of a type at the end of a copy.
 #[derive(Debug, Clone, Default)]
@@ -29,20 +20,11 @@ pub struct CopyReport {
     pub lists: Vec<(&'static str, Vec<(&'static str, Document)>)>,
 }
 
-/// The platform as an importer sees it while units are copied into its repository.
+/// The platform as an importer sees it while units are copied into its repository, which is the one of [`StageContext`].
 #[async_trait]
-pub trait CopyContext: Send + Sync {
+pub trait CopyContext: TaskContext + StageContext {
     /// The repository that units come from.
     fn source(&self) -> &RepoInfo;
-
-    /// The repository that they go to.
-    fn repo(&self) -> &RepoInfo;
-
-    /// The effective configuration of the importer that they go to.
-    fn config(&self) -> &Config;
-
-    /// Fires when the task is cancelled; blocking loops must look at it.
-    fn cancelled(&self) -> &CancellationToken;
 
     /// The types of which units are to come, as noted so far.
     async fn chosen_types(&self) -> Result<Vec<String>, ContentError>;
@@ -53,25 +35,12 @@ pub trait CopyContext: Send + Sync {
     /// Returns what the source has.
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// The units that the destination holds now.
-    async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError>;
-
     /// Returns a little of what the source has of a type, in the order of the units' ids.
     async fn source_outlines(
         &self,
         type_id: &'static str,
         fields: &'static [&'static str],
     ) -> Result<Outlines<'_>, ContentError>;
-
-    /// Returns a little of what the destination holds of a type now, in the order of the units' ids.
-    async fn present_outlines(
-        &self,
-        type_id: &'static str,
-        fields: &'static [&'static str],
-    ) -> Result<Outlines<'_>, ContentError>;
-
-    /// Returns what the destination will hold when this commits.
-    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
     /// The further sources that `additional_repos` names, each with the destination of its units and the configuration of the
     /// destination's importer. Nothing of them is selected yet. Sources with one destination see what was noted for it.
@@ -87,35 +56,11 @@ pub trait CopyContext: Send + Sync {
         type_id: &'static str,
         units: Vec<UnitId>,
     ) -> Result<(), ContentError>;
-
-    /// Hands over units that the destination is to have for itself; their source must be a blob or none.
-    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError>;
-
-    /// Takes these units out of the destination.
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
-
-    /// Keeps in the units' documents what was worked out about them. It is no change of the units, and holds whether or
-    /// not this commits.
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError>;
 }
 
-/// The platform as an importer sees it while units are taken out of its repository.
+/// The platform as an importer sees it while units are taken out of its repository. Those that [`ChangeContext::remove`] names go too.
 #[async_trait]
-pub trait RemoveContext: Send + Sync {
-    /// The repository.
-    fn repo(&self) -> &RepoInfo;
-
+pub trait RemoveContext: TaskContext + ChangeContext {
     /// The units that are to go, as noted so far, in the order of their ids (`select.sort` is not looked at).
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError>;
-
-    /// Returns what the repository will hold when this commits.
-    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError>;
-
-    /// Adds units to those that go.
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
 }

@@ -1,9 +1,11 @@
 //! Descriptors: what types, importers and distributors say of themselves, as data. `/v2/plugins/*`, the masking of
 //! secrets and the reference page of the settings come from here.
 
+use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Document};
 use serde_json::Value;
 
+use crate::publish::ReadSeek;
 use crate::rules::{Listed, Plain, UnitRules};
 
 /// A kind of content unit: facts as data, and what must be code in its [`UnitType::rules`].
@@ -156,6 +158,16 @@ impl UnitType {
             StorageName::Field(field) => text(field),
             StorageName::LastSegment(field) => text(field)?.rsplit('/').next(),
         }
+    }
+
+    /// The learned fields that the whole file of a unit tells, by [`UnitRules::inspect`].
+    ///
+    /// # Errors
+    /// The reason why it is no file of such a unit.
+    pub fn told_by(&self, file: &mut dyn ReadSeek, hashed: &Hashed) -> Result<Document, String> {
+        let mut told = self.rules.inspect(file, hashed)?;
+        told.retain(|field, _| self.learned.contains(&field.as_str()));
+        Ok(told)
     }
 
     /// The `search_indexes` of `/v2/plugins/types/`.

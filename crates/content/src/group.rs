@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::export::ExportFolder;
 use crate::publish::{Mount, Outlet, PublishContext};
-use crate::sync::RepoInfo;
+use crate::repository::RepoInfo;
 use crate::{Config, ContentError, PluginDescriptor, Problems};
 
 /// Publishes a group of repositories.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportFolder, Images, Trees};
-use crate::sync::RepoInfo;
+use crate::repository::RepoInfo;
 use crate::unit::{RepoUnit, Select};
 use crate::{Config, ContentError, Headers, PluginDescriptor, Problems};
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use pith_core::digest::Hashed;
-use pith_core::{Algorithm, Clock, Document, UnitId};
+use pith_core::{Algorithm, Document};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use crate::base::{Base, NotABase};
 use crate::copy::{CopyContext, CopyReport, RemoveContext};
 use crate::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
-use crate::unit::{RepoUnit, Select, WantedUnit};
+use crate::repository::ChangeContext;
+use crate::task::ProgressContext;
+use crate::unit::WantedUnit;
 use crate::upload::{Upload, UploadContext, UploadReport};
 use crate::{Bent, Config, ContentError, PluginDescriptor, Problems};
 
@@ -127,26 +127,9 @@ pub struct SyncReport {
     pub repo_scratchpad: Document,
 }
 
-/// The repository as a type sees it: the one that it works on.
-#[derive(Debug, Clone, Default)]
-pub struct RepoInfo {
-    /// The repository's id.
-    pub id: String,
-    /// Client data.
-    pub notes: Document,
-    /// The repository's scratchpad.
-    pub scratchpad: Document,
-}
-
 /// The platform as an importer sees it during a sync.
 #[async_trait]
-pub trait SyncContext: Send + Sync {
-    /// The repository.
-    fn repo(&self) -> &RepoInfo;
-
-    /// The effective configuration.
-    fn config(&self) -> &Config;
-
+pub trait SyncContext: ProgressContext + ChangeContext {
     /// The feed of the effective configuration. Types join locations to it ([`Base::join`]) and never texts.
     ///
     /// # Errors
@@ -163,12 +146,6 @@ pub trait SyncContext: Send + Sync {
     /// Returns how many units of the repository miss their file.
     async fn units_not_downloaded(&self) -> Result<u64, ContentError>;
 
-    /// Time.
-    fn clock(&self) -> &dyn Clock;
-
-    /// Fires when the task is cancelled. The engine drops the sync soon after; blocking loops must look at it.
-    fn cancelled(&self) -> &CancellationToken;
-
     /// The notes of what upstream does oddly and is taken all the same: `details.upstream` of the history entry and of the task's
     /// result, whichever way the sync ends.
     fn bent(&self) -> &Bent;
@@ -180,13 +157,10 @@ pub trait SyncContext: Send + Sync {
     /// name a known version when [`SyncContext::full_sync_required`] says so.
     async fn fetch_unless(&self, what: FetchUnless) -> Result<FetchOutcome, FetchFailure>;
 
-    /// Shows progress: the value under the importer's id in the task's `progress_report`. Cheap; written at most
-    /// twice a second. [`StageObserver::progress`] is asked while downloads run.
-    fn progress(&self, report: Value);
-
     /// Hands over a batch of units that the repository should have. Returns when the batch is taken in, which waits
     /// for room: downloads run behind it with the feed's limits. Known units are matched in bulk and not downloaded
-    /// again. Call [`SyncContext::drain`] before looking at what the repository will hold.
+    /// again. [`StageObserver::progress`] is asked while downloads run. Call [`SyncContext::drain`] before looking at what the repository
+    /// will hold.
     async fn stage(
         &self,
         units: Vec<WantedUnit>,
@@ -198,24 +172,6 @@ pub trait SyncContext: Send + Sync {
 
     /// Removes the repository's units of these types that were not handed over in this run.
     async fn remove_missing(&self, type_ids: &[&'static str]) -> Result<(), ContentError>;
-
-    /// Removes these units.
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
-
-    /// Keeps in the units' documents what was worked out about them. It is no change of the units, and holds whether or
-    /// not this commits.
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError>;
-
-    /// Returns what the repository will hold when this run commits, in batches.
-    async fn units_after(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
 }
 
 /// An observer of the units of a [`SyncContext::stage`] call as they come in. Methods are called from many tasks at once and must

@@ -1,14 +1,14 @@
 //! Uploads: a file (or none) and metadata become units.
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use pith_core::digest::Hashed;
-use pith_core::{Algorithm, Clock, Document, UnitId};
+use pith_core::{Algorithm, Document};
 use serde_json::Value;
 
-use crate::sync::RepoInfo;
-use crate::unit::{RepoUnit, Select, WantedUnit};
-use crate::{Config, ContentError, UnitType};
+use crate::repository::StageContext;
+use crate::task::TaskContext;
+use crate::unit::WantedUnit;
+use crate::{ContentError, UnitType};
 
 /// An import that a client asks for (pulp2/uploads#import).
 #[derive(Debug, Clone)]
@@ -35,16 +35,7 @@ pub type Check<'a> = &'a (dyn Fn(&Hashed) -> Result<(), ContentError> + Sync);
 
 /// The platform as an importer sees it during an upload.
 #[async_trait]
-pub trait UploadContext: Send + Sync {
-    /// The repository.
-    fn repo(&self) -> &RepoInfo;
-
-    /// The effective configuration.
-    fn config(&self) -> &Config;
-
-    /// Time.
-    fn clock(&self) -> &dyn Clock;
-
+pub trait UploadContext: TaskContext + StageContext {
     /// The size of the uploaded file; zero when nothing was uploaded.
     fn size(&self) -> u64;
 
@@ -71,25 +62,4 @@ pub trait UploadContext: Send + Sync {
 
     /// The document of the repository's unit with the key of `unit`; `None` when it has none.
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError>;
-
-    /// Hands over units the repository should have; a source must be [`crate::unit::Source::Blob`] or none.
-    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError>;
-
-    /// Removes these units from the repository.
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
-
-    /// Keeps in the units' documents what was worked out about them. It is no change of the units, and holds whether or
-    /// not this commits.
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError>;
-
-    /// Returns what the repository will hold when this upload commits, in batches.
-    async fn units_after(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pith_blobs::{Blobs, OpenFolders};
+use pith_content::repository::Units;
 use pith_content::unit::Select;
 use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
@@ -13,7 +14,7 @@ use pith_store::{Engine as Database, NewTask, Retired, Store};
 use crate::deferred::Deferred;
 use crate::error::Error;
 use crate::job::{self, Job};
-use crate::run::units::{self, UnitStream};
+use crate::run::units;
 use crate::{Registry, acting};
 
 /// The time for which paths that a publication leaves out can be fetched, unless somebody says otherwise.
@@ -211,7 +212,7 @@ impl Engine {
     ///
     /// # Errors
     /// When `select` names what no unit can have.
-    pub fn units(&self, repo_id: &str, select: &Select) -> Result<UnitStream, Error> {
+    pub fn units(&self, repo_id: &str, select: &Select) -> Result<Units<'static>, Error> {
         units::counted(&self.store, repo_id, select)
     }
 

@@ -5,6 +5,7 @@
 pub mod entitled;
 pub mod golden;
 pub mod harness;
+pub mod memory;
 pub mod notes;
 pub mod postgres;
 pub mod replay;

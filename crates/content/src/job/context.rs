@@ -1,29 +1,17 @@
 //! The platform as a job of a family sees it.
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use pith_core::digest::Hashed;
-use pith_core::{Algorithm, Clock, Document, UnitId};
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
+use pith_core::{Algorithm, Document, UnitId};
 
 use crate::publish::{GeneratedFile, ReadSeek};
-use crate::sync::RepoInfo;
-use crate::unit::{RepoUnit, Select, WantedUnit};
-use crate::{Config, ContentError, UnitType};
+use crate::repository::StageContext;
+use crate::task::ProgressContext;
+use crate::{ContentError, UnitType};
 
 /// The platform as a job sees it.
 #[async_trait]
-pub trait JobContext: Send + Sync {
-    /// Time.
-    fn clock(&self) -> &dyn Clock;
-
-    /// Fires when the task is cancelled. The engine drops the job soon after; blocking loops must look at it.
-    fn cancelled(&self) -> &CancellationToken;
-
-    /// Shows progress: the value under the job's name in the task's `progress_report`.
-    fn progress(&self, report: Value);
-
+pub trait JobContext: ProgressContext {
     /// The repositories that the job has named, each once, in that order.
     fn repositories(&self) -> Vec<&dyn JobRepository>;
 
@@ -55,44 +43,11 @@ pub trait JobContext: Send + Sync {
 
 /// A repository that a job has to itself.
 #[async_trait]
-pub trait JobRepository: Send + Sync {
-    /// The repository.
-    fn repo(&self) -> &RepoInfo;
-
-    /// The configuration of its importer.
-    fn config(&self) -> &Config;
-
-    /// Returns what it has.
-    async fn units(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
-
-    /// Returns what it will have when the job commits.
-    async fn units_after(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
-
+pub trait JobRepository: StageContext {
     /// The file of one of its units, to be read on a blocking thread; `None` when it has no such unit, or the file is not here.
     async fn open(
         &self,
         type_id: &'static str,
         unit: UnitId,
     ) -> Result<Option<Box<dyn ReadSeek>>, ContentError>;
-
-    /// Hands over units that it should have; a source must be [`crate::unit::Source::Blob`] or none.
-    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError>;
-
-    /// Takes units out.
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError>;
-
-    /// Keeps in the units' documents what was worked out about them. It is no change of the units, and holds whether or
-    /// not the job commits.
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError>;
 }

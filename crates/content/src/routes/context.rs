@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use pith_core::{Clock, Document, RelativePath, TaskId};
 use serde_json::Value;
 
 use super::{Answer, BodyStream, Refusal, Who};
-use crate::ContentError;
-use crate::sync::RepoInfo;
-use crate::unit::{RepoUnit, Select};
+use crate::repository::{RepoInfo, Units};
+use crate::unit::Select;
 
 /// The id of an upload.
 pub type UploadId = String;
@@ -67,11 +65,7 @@ pub trait RouteContext: Send + Sync {
     async fn repository(&self, repo_id: &str) -> Result<RepoInfo, Refusal>;
 
     /// Streams the units of a repository in batches.
-    async fn units(
-        &self,
-        repo_id: &str,
-        select: Select,
-    ) -> Result<BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>, Refusal>;
+    async fn units(&self, repo_id: &str, select: Select) -> Result<Units<'static>, Refusal>;
 
     /// Opens an upload, which is whoever asks' own and counts as theirs.
     async fn upload_open(&self) -> Result<UploadId, Refusal>;

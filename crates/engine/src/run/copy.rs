@@ -8,20 +8,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
-use pith_content::copy::{CopyContext, Outlines, RemoveContext, Units};
-use pith_content::sync::{RepoInfo, StageObserver};
-use pith_content::unit::{Select, WantedUnit};
+use pith_content::copy::{CopyContext, RemoveContext};
+use pith_content::repository::{Outlines, RepoInfo, Units};
+use pith_content::task::Within;
+use pith_content::unit::Select;
 use pith_content::{Config, ContentError};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, UnitId};
 use pith_store::{StagedId, TaskStore, UnitQuery};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::Selection;
 use super::commit::commit;
+use super::content::{Content, Staging};
 use super::keep;
-use super::stage::Stages;
 use super::subject::{Subject, info};
 use super::units;
 use crate::Engine;
@@ -45,18 +45,15 @@ pub async fn associate(
     supported(&run, &subject, &source_id).await?;
     let (lanes, additional) = additional(&run, &repo_id, &overriding).await?;
     selection.stage(&run.store, &source_id, false).await?;
+    let config = Config::with_override(subject.importer.config.clone(), overriding);
     let context = Copy {
         source: info(&source.repo),
-        repo: info(&subject.repo),
-        config: Config::with_override(subject.importer.config.clone(), overriding),
-        stages: Stages::local(Arc::clone(&engine), run.store.clone(), &repo_id)?,
-        store: run.store.clone(),
-        cancelled: &run.cancel,
+        destination: Staging::start(Content::new(&run, &subject.repo, config))?,
         additional,
     };
     let report = subject.plugin.copy(&context).await?;
     for one in std::iter::once(&context).chain(&context.additional) {
-        one.stages.drain().await?;
+        one.destination.drain().await?;
     }
     for (lane, repo_id) in (0u32..).zip(&lanes) {
         keep::own(&engine, &run.store.lane(lane), repo_id).await?;
@@ -107,13 +104,11 @@ async fn additional<'a>(
             lanes.len() - 1
         });
         let store = run.store.lane(u32::try_from(lane).unwrap_or_default());
+        let config = Config::with_override(subject.importer.config.clone(), overriding.clone());
+        let content = Content::in_lane(run, store, &subject.repo, config);
         additional.push(Copy {
             source: info(&source.repo),
-            repo: info(&subject.repo),
-            config: Config::with_override(subject.importer.config.clone(), overriding.clone()),
-            stages: Stages::local(Arc::clone(&run.engine), store.clone(), to)?,
-            store,
-            cancelled: &run.cancel,
+            destination: Staging::start(content)?,
             additional: Vec::new(),
         });
     }
@@ -136,10 +131,8 @@ pub async fn unassociate(
     selection.stage(&run.store, &repo_id, true).await?;
     // Without an importer nobody knows more than the criteria say.
     if let Ok(subject) = Subject::of(&run, &repo_id).await {
-        let context = Removal {
-            repo: info(&repo),
-            run: &run,
-        };
+        let config = Config::new(subject.importer.config);
+        let context = Removal(Content::new(&run, &repo, config));
         subject.plugin.remove(&context).await?;
     }
     let removed = staged_forms(&engine, &run.store, true).await?;
@@ -263,14 +256,24 @@ fn pairs(type_id: &'static str, units: &[UnitId]) -> Vec<(UnitId, &'static str)>
 }
 
 struct Copy<'a> {
-    /// The lane of the destination.
-    store: TaskStore,
-    cancelled: &'a CancellationToken,
     source: RepoInfo,
-    repo: RepoInfo,
-    config: Config,
-    stages: Stages,
+    destination: Staging<'a>,
     additional: Vec<Copy<'a>>,
+}
+
+impl Copy<'_> {
+    /// The lane of the destination.
+    fn store(&self) -> &TaskStore {
+        &self.destination.content.store
+    }
+}
+
+impl<'a> Within for Copy<'a> {
+    type Inner = Staging<'a>;
+
+    fn inner(&self) -> &Staging<'a> {
+        &self.destination
+    }
 }
 
 #[async_trait]
@@ -279,33 +282,17 @@ impl CopyContext for Copy<'_> {
         &self.source
     }
 
-    fn repo(&self) -> &RepoInfo {
-        &self.repo
-    }
-
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn cancelled(&self) -> &CancellationToken {
-        self.cancelled
-    }
-
     async fn chosen_types(&self) -> Result<Vec<String>, ContentError> {
-        let types = self.store.staged_types(false);
+        let types = self.store().staged_types(false);
         types.await.map_err(platform)
     }
 
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(chosen(&self.store, &select, false))
+        Ok(chosen(self.store(), &select, false))
     }
 
     async fn source_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(units::present(&self.store, &self.source.id, &select)?)
-    }
-
-    async fn present_units(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(units::present(&self.store, &self.repo.id, &select)?)
+        Ok(units::present(self.store(), &self.source.id, &select)?)
     }
 
     async fn source_outlines(
@@ -313,16 +300,7 @@ impl CopyContext for Copy<'_> {
         type_id: &'static str,
         fields: &'static [&'static str],
     ) -> Result<Outlines<'_>, ContentError> {
-        let outlines = units::outlines(&self.store, &self.source.id, type_id, fields);
-        Ok(outlines?)
-    }
-
-    async fn present_outlines(
-        &self,
-        type_id: &'static str,
-        fields: &'static [&'static str],
-    ) -> Result<Outlines<'_>, ContentError> {
-        let outlines = units::outlines(&self.store, &self.repo.id, type_id, fields);
+        let outlines = units::outlines(self.store(), &self.source.id, type_id, fields);
         Ok(outlines?)
     }
 
@@ -331,13 +309,9 @@ impl CopyContext for Copy<'_> {
         all.map(|one| one as &dyn CopyContext).collect()
     }
 
-    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(units::after(&self.store, &self.repo.id, &select).await?)
-    }
-
     async fn add(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        let (store, units) = (&self.store, pairs(type_id, &units));
-        let added = store.stage_add(&units).await;
+        let units = pairs(type_id, &units);
+        let added = self.store().stage_add(&units).await;
         added.map(drop).map_err(platform)
     }
 
@@ -346,50 +320,24 @@ impl CopyContext for Copy<'_> {
         type_id: &'static str,
         units: Vec<UnitId>,
     ) -> Result<(), ContentError> {
-        let forgotten = self.store.stage_forget(type_id, &units);
+        let forgotten = self.store().stage_forget(type_id, &units);
         forgotten.await.map_err(platform)
-    }
-
-    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
-        let observer: Arc<dyn StageObserver> = Arc::new(super::upload::Quiet);
-        self.stages.stage(units, &observer).await?;
-        Ok(self.stages.drain().await?)
-    }
-
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        Ok(units::remove(&self.store, type_id, units).await?)
-    }
-
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError> {
-        Ok(units::learn(&self.store, type_id, field, &values).await?)
     }
 }
 
-struct Removal<'a> {
-    run: &'a Run,
-    repo: RepoInfo,
+struct Removal<'a>(Content<'a>);
+
+impl<'a> Within for Removal<'a> {
+    type Inner = Content<'a>;
+
+    fn inner(&self) -> &Content<'a> {
+        &self.0
+    }
 }
 
 #[async_trait]
 impl RemoveContext for Removal<'_> {
-    fn repo(&self) -> &RepoInfo {
-        &self.repo
-    }
-
     async fn chosen(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(chosen(&self.run.store, &select, true))
-    }
-
-    async fn units_after(&self, select: Select) -> Result<Units<'_>, ContentError> {
-        Ok(units::after(&self.run.store, &self.repo.id, &select).await?)
-    }
-
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        Ok(units::remove(&self.run.store, type_id, units).await?)
+        Ok(chosen(&self.0.store, &select, true))
     }
 }

@@ -9,7 +9,7 @@ use pith_blobs::TreeWriter;
 use pith_content::export::{Images, Trees};
 use pith_content::group::GroupPublishContext;
 use pith_content::publish::{Entry, GeneratedFile, Mount, Outlet, PublishContext};
-use pith_content::sync::RepoInfo;
+use pith_content::repository::RepoInfo;
 use pith_content::{Config, ContentError, GroupDistributor as Plugin, Headers};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Clock, RelativePath, Timestamp};

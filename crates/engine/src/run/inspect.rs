@@ -21,12 +21,8 @@ pub(crate) async fn whole(
     }
     let file = engine.blobs.open_document(hashed.sha256).await;
     let mut file = BufReader::new(file.map_err(ContentError::other)?);
-    let (rules, hashed) = (kind.rules, hashed.clone());
-    let told = blocking::run(move || rules.inspect(&mut file, &hashed)).await?;
-    Ok(told.map(|mut told| {
-        told.retain(|field, _| kind.learned.contains(&field.as_str()));
-        told
-    }))
+    let (kind, hashed) = (kind.clone(), hashed.clone());
+    blocking::run(move || kind.told_by(&mut file, &hashed)).await
 }
 
 /// The facts that [`whole`] gives, of a file that somebody hands over: one that is none of such a unit fails.

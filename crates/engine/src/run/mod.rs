@@ -2,6 +2,7 @@
 
 mod basis;
 mod commit;
+mod content;
 pub mod copy;
 pub(crate) mod download;
 pub(crate) mod download_repository;

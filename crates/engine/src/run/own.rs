@@ -1,28 +1,22 @@
 //! Running a job of a family: the platform's half.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
 use pith_content::job::{AnyJob, JobContext, JobRepository};
 use pith_content::publish::{GeneratedFile, ReadSeek};
-use pith_content::sync::{RepoInfo, StageObserver};
-use pith_content::unit::{RepoUnit, Select, WantedUnit};
+use pith_content::repository::RepositoryContext;
+use pith_content::task::{ProgressContext, Within};
 use pith_content::{Config, ContentError, ContentType, UnitType};
 use pith_core::digest::Hashed;
-use pith_core::{Algorithm, Clock, Document, UnitId};
-use pith_store::{TaskStore, UnitQuery};
+use pith_core::{Algorithm, Document, UnitId};
+use pith_store::UnitQuery;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::commit::commit;
+use super::content::{Content, Staging};
 use super::generated::Generated;
-use super::stage::Stages;
-use super::subject::{Subject, info};
-use super::upload::Quiet;
-use super::{inspect, units};
-use crate::Engine;
+use super::inspect;
+use super::subject::Subject;
 use crate::error::{Error, missing, platform};
 use crate::worker::{Done, Run};
 
@@ -46,30 +40,32 @@ pub(crate) async fn run(
     };
     let result = run.until_cancelled(job.run(&ctx)).await?;
     for repository in &ctx.repositories {
-        repository.stages.drain().await?;
+        repository.0.drain().await?;
     }
     commit(&run, &ids, result).await
 }
 
 struct Context<'a> {
     run: &'a Run,
-    repositories: Vec<Repository>,
+    repositories: Vec<Repository<'a>>,
+}
+
+impl Within for Context<'_> {
+    type Inner = Run;
+
+    fn inner(&self) -> &Run {
+        self.run
+    }
+}
+
+impl ProgressContext for Context<'_> {
+    fn progress(&self, report: Value) {
+        self.run.progress.report(report);
+    }
 }
 
 #[async_trait]
 impl JobContext for Context<'_> {
-    fn clock(&self) -> &dyn Clock {
-        &*self.run.engine.clock
-    }
-
-    fn cancelled(&self) -> &CancellationToken {
-        &self.run.cancel
-    }
-
-    fn progress(&self, report: Value) {
-        self.run.progress.report(report);
-    }
-
     fn repositories(&self) -> Vec<&dyn JobRepository> {
         let all = self.repositories.iter();
         all.map(|one| one as &dyn JobRepository).collect()
@@ -90,18 +86,12 @@ impl JobContext for Context<'_> {
 }
 
 /// A repository of a job, with the part of its content that the task may change.
-struct Repository {
-    engine: Arc<Engine>,
-    store: TaskStore,
-    repo: RepoInfo,
-    config: Config,
-    stages: Stages,
-}
+struct Repository<'a>(Staging<'a>);
 
-impl Repository {
+impl<'a> Repository<'a> {
     /// Opens the repository of a lane. One that has become another family's meanwhile is as good as none.
     async fn open(
-        run: &Run,
+        run: &'a Run,
         family: &dyn ContentType,
         (lane, id): (u32, &str),
     ) -> Result<Self, Error> {
@@ -111,80 +101,43 @@ impl Repository {
         if !of_family.any(|own| own == subject.importer.type_id) {
             return Err(missing(&[("repo_id", json!(id))]));
         }
-        let store = run.store.lane(lane);
-        Ok(Self {
-            engine: Arc::clone(&run.engine),
-            repo: info(&subject.repo),
-            config: Config::new(subject.importer.config),
-            stages: Stages::local(Arc::clone(&run.engine), store.clone(), id)?,
-            store,
-        })
+        let config = Config::new(subject.importer.config);
+        let content = Content::in_lane(run, run.store.lane(lane), &subject.repo, config);
+        Ok(Self(Staging::start(content)?))
+    }
+}
+
+impl<'a> Within for Repository<'a> {
+    type Inner = Staging<'a>;
+
+    fn inner(&self) -> &Staging<'a> {
+        &self.0
     }
 }
 
 #[async_trait]
-impl JobRepository for Repository {
-    fn repo(&self) -> &RepoInfo {
-        &self.repo
-    }
-
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    async fn units(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        Ok(units::present(&self.store, &self.repo.id, &select)?)
-    }
-
-    async fn units_after(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        Ok(units::after(&self.store, &self.repo.id, &select).await?)
-    }
-
+impl JobRepository for Repository<'_> {
     async fn open(
         &self,
         type_id: &'static str,
         unit: UnitId,
     ) -> Result<Option<Box<dyn ReadSeek>>, ContentError> {
+        let Content { run, store, .. } = &self.0.content;
         let query = UnitQuery {
             type_ids: vec![type_id],
-            repo: Some(&self.repo.id),
+            repo: Some(&self.repo().id),
             ids: Some(vec![unit]),
             fields: Some(Vec::new()),
             ..UnitQuery::default()
         };
-        let found = self.store.units_stream(&query).map_err(platform)?;
+        let found = store.units_stream(&query).map_err(platform)?;
         let found = found.try_concat().await.map_err(platform)?;
         let file = found.into_iter().next().map(|found| found.unit);
         let file = file.filter(|unit| unit.downloaded);
         let Some(blob) = file.and_then(|unit| unit.blob) else {
             return Ok(None);
         };
-        let file = self.engine.blobs.open_document(blob).await;
+        let file = run.engine.blobs.open_document(blob).await;
         Ok(Some(Box::new(file.map_err(platform)?)))
-    }
-
-    async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {
-        let observer: Arc<dyn StageObserver> = Arc::new(Quiet);
-        self.stages.stage(units, &observer).await?;
-        Ok(self.stages.drain().await?)
-    }
-
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        Ok(units::remove(&self.store, type_id, units).await?)
-    }
-
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError> {
-        Ok(units::learn(&self.store, type_id, field, &values).await?)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pith_content::Importer as Plugin;
-use pith_content::sync::RepoInfo;
+use pith_content::repository::RepoInfo;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Timestamp};
 use pith_store::{History, Importer, Repository};

@@ -3,31 +3,30 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use pith_content::base::Base;
 use pith_content::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
+use pith_content::repository::RepositoryContext;
 use pith_content::sync::{
-    Importer as Plugin, NoFeed, RepoInfo, StageObserver, SyncContext, SyncReport,
-    Upstream as Reached,
+    Importer as Plugin, NoFeed, StageObserver, SyncContext, SyncReport, Upstream as Reached,
 };
-use pith_content::unit::{RepoUnit, Select, WantedUnit};
+use pith_content::task::{ProgressContext, Within};
+use pith_content::unit::WantedUnit;
 use pith_content::{Bent, Config, ContentError};
 use pith_core::error::PulpError;
-use pith_core::{Clock, Document, TaskId, Timestamp, UnitId};
+use pith_core::{Document, TaskId, Timestamp};
 use pith_fetch::Session;
 use pith_store::{
     Committed, Distributor, History, HistoryKind, Importer, LastTx, NewTask, Repository,
 };
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::EntryDocument;
 use super::basis;
+use super::content::Content;
 use super::download::{Documents, failure};
 use super::stage::{Plan, Policy, Stages};
-use super::subject::{Subject, blank_entry, document, failed_entry, info, same_override};
-use super::units;
+use super::subject::{Subject, blank_entry, document, failed_entry, same_override};
 use crate::acting;
 use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
@@ -298,11 +297,9 @@ async fn sync(
     let made_from = run.store.importer_made_from(&repo.id).await?;
     let unchanged = made_from == Some(basis::of_sync(repo.version, &**plugin, &config));
     let ctx = Context {
-        run,
-        repo: info(repo),
         full: !unchanged || full_sync_required(repo, importer, &config, overriding),
         scratchpad: importer.scratchpad.clone().unwrap_or_default(),
-        config,
+        content: Content::new(run, repo, config),
         feed: reached.feed,
         session,
         stages,
@@ -348,9 +345,7 @@ fn full_sync_required(
 }
 
 struct Context<'a> {
-    run: &'a Run,
-    repo: RepoInfo,
-    config: Config,
+    content: Content<'a>,
     feed: Result<Base, NoFeed>,
     scratchpad: Document,
     full: bool,
@@ -361,25 +356,36 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    fn run(&self) -> &Run {
+        self.content.run
+    }
+
     fn documents(&self) -> Documents<'_> {
         Documents {
-            blobs: &self.run.engine.blobs,
+            blobs: &self.run().engine.blobs,
             session: &self.session,
             bent: &self.bent,
         }
     }
 }
 
+impl<'a> Within for Context<'a> {
+    type Inner = Content<'a>;
+
+    fn inner(&self) -> &Content<'a> {
+        &self.content
+    }
+}
+
+impl ProgressContext for Context<'_> {
+    fn progress(&self, report: Value) {
+        *self.last_report.lock() = report.clone();
+        self.run().progress.report(report);
+    }
+}
+
 #[async_trait]
 impl SyncContext for Context<'_> {
-    fn repo(&self) -> &RepoInfo {
-        &self.repo
-    }
-
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
     fn feed(&self) -> Result<&Base, &NoFeed> {
         self.feed.as_ref()
     }
@@ -393,20 +399,9 @@ impl SyncContext for Context<'_> {
     }
 
     async fn units_not_downloaded(&self) -> Result<u64, ContentError> {
-        let count = self
-            .run
-            .store
-            .repository_units_not_downloaded(&self.repo.id)
-            .await;
+        let store = &self.content.store;
+        let count = store.repository_units_not_downloaded(&self.repo().id).await;
         u64::try_from(count.map_err(platform)?).map_err(ContentError::other)
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.run.engine.clock
-    }
-
-    fn cancelled(&self) -> &CancellationToken {
-        &self.run.cancel
     }
 
     fn bent(&self) -> &Bent {
@@ -421,17 +416,12 @@ impl SyncContext for Context<'_> {
         self.documents().fetch_unless(what).await
     }
 
-    fn progress(&self, report: Value) {
-        *self.last_report.lock() = report.clone();
-        self.run.progress.report(report);
-    }
-
     async fn stage(
         &self,
         units: Vec<WantedUnit>,
         observer: &Arc<dyn StageObserver>,
     ) -> Result<(), ContentError> {
-        self.run.progress.observe(Some(observer));
+        self.run().progress.observe(Some(observer));
         Ok(self.stages.stage(units, observer).await?)
     }
 
@@ -441,28 +431,8 @@ impl SyncContext for Context<'_> {
 
     async fn remove_missing(&self, type_ids: &[&'static str]) -> Result<(), ContentError> {
         self.stages.drain().await?;
-        let store = &self.run.store;
-        let removed = store.stage_remove_missing(&self.repo.id, type_ids).await;
+        let store = &self.content.store;
+        let removed = store.stage_remove_missing(&self.repo().id, type_ids).await;
         removed.map(|_| ()).map_err(platform)
-    }
-
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        Ok(units::remove(&self.run.store, type_id, units).await?)
-    }
-
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError> {
-        Ok(units::learn(&self.run.store, type_id, field, &values).await?)
-    }
-
-    async fn units_after(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        Ok(units::after(&self.run.store, &self.repo.id, &select).await?)
     }
 }

@@ -1,19 +1,15 @@
 //! Units between the store's form and the seam's.
 
 use futures::StreamExt;
-use futures::stream::BoxStream;
-use pith_content::ContentError;
-use pith_content::copy::Outlines;
 use pith_content::outline::Outline;
+use pith_content::repository::{Outlines, Units};
 use pith_content::unit::{RepoUnit, Select};
 use pith_store::{BatchStream, FieldTexts, Store, StreamedUnit, TaskStore, UnitQuery};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::{Error, platform};
-
-/// A stream of units as types read it.
-pub(crate) type UnitStream = BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>;
 
 /// Returns what `select` asks of the database.
 pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a> {
@@ -28,13 +24,13 @@ pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a>
 }
 
 /// Returns what the repository has.
-pub(crate) fn present(store: &Store, repo: &str, select: &Select) -> Result<UnitStream, Error> {
+pub(crate) fn present(store: &Store, repo: &str, select: &Select) -> Result<Units<'static>, Error> {
     let stream = store.units_stream(&query(Some(repo), select))?;
     Ok(converted(stream, select.parts))
 }
 
 /// Does what [`present`] does, for a request: what is read counts as its memory.
-pub(crate) fn counted(store: &Store, repo: &str, select: &Select) -> Result<UnitStream, Error> {
+pub(crate) fn counted(store: &Store, repo: &str, select: &Select) -> Result<Units<'static>, Error> {
     let stream = store.units_stream(&query(Some(repo), select))?;
     Ok(read(stream, select.parts))
 }
@@ -45,7 +41,7 @@ pub(crate) fn outline(
     repo: &str,
     type_id: &str,
     fields: &[&str],
-) -> Result<UnitStream, Error> {
+) -> Result<Units<'static>, Error> {
     let stream = store.units_outline(type_id, repo, fields)?;
     Ok(converted(stream, &[]))
 }
@@ -77,17 +73,17 @@ pub(crate) async fn after(
     store: &TaskStore,
     repo: &str,
     select: &Select,
-) -> Result<UnitStream, Error> {
+) -> Result<Units<'static>, Error> {
     store.stage_settle(repo).await?;
     let stream = store.units_stream_after(&query(Some(repo), select))?;
     Ok(converted(stream, select.parts))
 }
 
-fn converted(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> UnitStream {
+fn converted(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> Units<'static> {
     read(read_ahead(stream), parts)
 }
 
-fn read(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> UnitStream {
+fn read(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> Units<'static> {
     stream
         .map(move |batch| {
             batch
@@ -148,7 +144,7 @@ pub(crate) async fn learn(
     store: &Store,
     type_id: &str,
     field: &str,
-    values: &[(pith_core::UnitId, serde_json::Value)],
+    values: &[(pith_core::UnitId, Value)],
 ) -> Result<(), Error> {
     store
         .units_set_field(type_id, field, values)

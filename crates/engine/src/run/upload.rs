@@ -5,24 +5,24 @@ use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use pith_blobs::Nameless;
 use pith_content::fetch::FetchFailure;
-use pith_content::sync::{RepoInfo, StageObserver};
-use pith_content::unit::{RepoUnit, Select, WantedUnit};
+use pith_content::repository::{RepositoryContext, StageContext};
+use pith_content::sync::StageObserver;
+use pith_content::task::Within;
+use pith_content::unit::WantedUnit;
 use pith_content::upload::{Check, Upload, UploadContext};
 use pith_content::{Config, ContentError, UnitKey, UnitType, blocking};
 use pith_core::digest::Hashed;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Algorithm, Clock, Document, UnitId};
+use pith_core::{Algorithm, Document};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::content::{Content, Staging};
 use super::inspect;
 use super::said::USER_METADATA;
-use super::stage::Stages;
-use super::subject::{Subject, document, info};
-use super::units;
+use super::subject::{Subject, document};
 use crate::acting;
 use crate::error::{Error, platform};
 use crate::jobs::ImportUpload;
@@ -56,11 +56,9 @@ pub(crate) async fn run(run: Run, job: ImportUpload) -> Result<Done, Error> {
         metadata,
     };
     let file = open(&run, &job.upload_id).await?;
+    let config = Config::with_override(importer.config.clone(), overriding);
     let ctx = Context {
-        run: &run,
-        repo: info(&repo),
-        config: Config::with_override(importer.config.clone(), overriding),
-        stages: Stages::local(Arc::clone(&engine), run.store.clone(), repo_id)?,
+        staging: Staging::start(Content::new(&run, &repo, config))?,
         file,
         user_metadata,
     };
@@ -73,7 +71,7 @@ pub(crate) async fn run(run: Run, job: ImportUpload) -> Result<Done, Error> {
         }
         Err(error) => return Err(error.into()),
     };
-    ctx.stages.drain().await?;
+    ctx.staging.drain().await?;
     let last = run.last().await?;
     let now = engine.clock.now();
     if !acting::is_discreet() {
@@ -135,29 +133,40 @@ async fn open(run: &Run, upload_id: &Value) -> Result<Option<File>, Error> {
 }
 
 struct Context<'a> {
-    run: &'a Run,
-    repo: RepoInfo,
-    config: Config,
-    stages: Stages,
+    staging: Staging<'a>,
     file: Option<File>,
     /// The client's notes about the new units.
     user_metadata: Option<Value>,
 }
 
+impl Context<'_> {
+    fn run(&self) -> &Run {
+        self.staging.content.run
+    }
+}
+
+impl<'a> Within for Context<'a> {
+    type Inner = Content<'a>;
+
+    fn inner(&self) -> &Content<'a> {
+        &self.staging.content
+    }
+}
+
+#[async_trait]
+impl StageContext for Context<'_> {
+    async fn stage(&self, mut units: Vec<WantedUnit>) -> Result<(), ContentError> {
+        if let Some(metadata) = &self.user_metadata {
+            for unit in &mut units {
+                unit.doc.insert(USER_METADATA.to_owned(), metadata.clone());
+            }
+        }
+        self.staging.stage(units).await
+    }
+}
+
 #[async_trait]
 impl UploadContext for Context<'_> {
-    fn repo(&self) -> &RepoInfo {
-        &self.repo
-    }
-
-    fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.run.engine.clock
-    }
-
     fn size(&self) -> u64 {
         self.file
             .as_ref()
@@ -178,8 +187,8 @@ impl UploadContext for Context<'_> {
 
     async fn store(&self, also: &[Algorithm], check: Check<'_>) -> Result<Hashed, ContentError> {
         let mut file = self.open()?;
-        let mut writer = self.run.engine.blobs.sync_writer(also);
-        let cancel = self.run.cancel.clone();
+        let mut writer = self.run().engine.blobs.sync_writer(also);
+        let cancel = self.run().cancel.clone();
         let copy = move || -> Result<Nameless, ContentError> {
             let mut buffer = vec![0; 256 * 1024];
             loop {
@@ -204,55 +213,26 @@ impl UploadContext for Context<'_> {
         kind: &'static UnitType,
         hashed: &Hashed,
     ) -> Result<Document, ContentError> {
-        inspect::required(&self.run.engine, kind, hashed).await
+        inspect::required(&self.run().engine, kind, hashed).await
     }
 
     async fn known(&self, unit: &WantedUnit) -> Result<Option<Document>, ContentError> {
-        let engine = &self.run.engine;
+        let engine = &self.run().engine;
         let Some(kind) = engine.registry.unit_type(unit.type_id) else {
             return Ok(None);
         };
         let key = UnitKey::of(kind, &unit.doc).map_err(ContentError::other)?;
         let key = key.digest(kind);
-        let store = &self.run.store;
-        let found = store.units_known(&self.repo.id, unit.type_id, &[key]).await;
+        let store = &self.run().store;
+        let found = store
+            .units_known(&self.repo().id, unit.type_id, &[key])
+            .await;
         let found = found.map_err(platform)?.remove(&key);
         let Some(own) = found.unwrap_or_default().into_iter().find(|unit| unit.own) else {
             return Ok(None);
         };
         let unit = store.unit_get(unit.type_id, own.id).await;
         Ok(unit.map_err(platform)?.map(|unit| unit.doc))
-    }
-
-    async fn stage(&self, mut units: Vec<WantedUnit>) -> Result<(), ContentError> {
-        if let Some(metadata) = &self.user_metadata {
-            for unit in &mut units {
-                unit.doc.insert(USER_METADATA.to_owned(), metadata.clone());
-            }
-        }
-        let observer: Arc<dyn StageObserver> = Arc::new(Quiet);
-        self.stages.stage(units, &observer).await?;
-        Ok(self.stages.drain().await?)
-    }
-
-    async fn remove(&self, type_id: &'static str, units: Vec<UnitId>) -> Result<(), ContentError> {
-        Ok(units::remove(&self.run.store, type_id, units).await?)
-    }
-
-    async fn learn(
-        &self,
-        type_id: &str,
-        field: &'static str,
-        values: Vec<(UnitId, Value)>,
-    ) -> Result<(), ContentError> {
-        Ok(units::learn(&self.run.store, type_id, field, &values).await?)
-    }
-
-    async fn units_after(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        Ok(units::after(&self.run.store, &self.repo.id, &select).await?)
     }
 }
 

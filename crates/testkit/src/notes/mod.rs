@@ -6,6 +6,8 @@ mod importer;
 mod publish;
 mod routes;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

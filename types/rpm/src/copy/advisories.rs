@@ -24,7 +24,7 @@ pub(super) async fn merge(ctx: &dyn CopyContext) -> Result<(), ContentError> {
         ..Select::all(ERRATUM)
     };
     let mut present: HashMap<String, UnitId> = HashMap::new();
-    let mut units = ctx.present_units(select.clone()).await?;
+    let mut units = ctx.units(select.clone()).await?;
     while let Some(batch) = units.try_next().await? {
         present.extend(
             batch

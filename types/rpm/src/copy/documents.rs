@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
-use pith_content::copy::{CopyContext, RemoveContext, Units};
+use pith_content::copy::{CopyContext, RemoveContext};
+use pith_content::repository::Units;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::UnitId;
 
@@ -81,7 +82,7 @@ pub(super) async fn follow(ctx: &dyn CopyContext) -> Result<(), ContentError> {
         ctx.leave_out(MODULE_DOCUMENT, batch.to_vec()).await?;
     }
     let fresh = said::read(ctx.chosen(said::select()).await?).await?;
-    let known = said::read(ctx.present_units(said::select()).await?).await?;
+    let known = said::read(ctx.units(said::select()).await?).await?;
     let (old, late) = said::outdated(&known, &fresh);
     for batch in old.chunks(BATCH) {
         ctx.remove(MODULE_DOCUMENT, batch.to_vec()).await?;

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
-use pith_content::copy::{CopyContext, Units};
+use pith_content::copy::CopyContext;
+use pith_content::repository::Units;
 use pith_content::unit::Select;
 use pith_core::{Document, UnitId};
 use serde_json::Value;

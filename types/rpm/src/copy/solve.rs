@@ -205,7 +205,7 @@ async fn read(routes: &[&dyn CopyContext]) -> Result<Universe, ContentError> {
         universe.read(Place::Source(at), units).await?;
     }
     for route in destinations(routes) {
-        let units = route.present_outlines(RPM, FIELDS).await?;
+        let units = route.outlines(RPM, FIELDS).await?;
         universe.read(Place::There, units).await?;
     }
     let paths = universe.needed_paths();
@@ -219,7 +219,7 @@ async fn read(routes: &[&dyn CopyContext]) -> Result<Universe, ContentError> {
             .await?;
     }
     for route in destinations(routes) {
-        let units = route.present_units(universe::select_files()).await?;
+        let units = route.units(universe::select_files()).await?;
         universe.read_files(Place::There, units, &paths).await?;
     }
     Ok(universe)
@@ -292,7 +292,7 @@ async fn modules_there(routes: &[&dyn CopyContext]) -> Result<HashSet<UnitId>, C
     };
     let mut there = HashSet::new();
     for route in destinations(routes) {
-        let mut units = route.present_units(select.clone()).await?;
+        let mut units = route.units(select.clone()).await?;
         while let Some(batch) = units.try_next().await? {
             there.extend(batch.iter().map(|unit| unit.id));
         }
@@ -343,7 +343,7 @@ async fn add_defaults(
         ..Select::all(MODULEMD_DEFAULTS)
     };
     if mode == Mode::Conservative && !wanted.is_empty() {
-        let mut units = ctx.present_units(select.clone()).await?;
+        let mut units = ctx.units(select.clone()).await?;
         while let Some(batch) = units.try_next().await? {
             for unit in &batch {
                 wanted.remove(text(&unit.doc, "name"));

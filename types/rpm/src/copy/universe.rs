@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
-use pith_content::copy::{Outlines, Units};
 use pith_content::outline::Outline;
+use pith_content::repository::{Outlines, Units};
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::UnitId;
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use pith_content::export::ExportFolder;
 use pith_content::group::{GroupPublishContext, OtherGroup};
 use pith_content::publish::Mount;
-use pith_content::sync::RepoInfo;
+use pith_content::repository::RepoInfo;
 use pith_content::{
     Config, ContentError, GroupDistributor, PluginDescriptor, Problems, relative_url,
 };

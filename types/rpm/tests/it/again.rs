@@ -95,7 +95,7 @@ impl Zoo {
     }
 
     fn repo_time(&self) -> Timestamp {
-        pith_core::Clock::now(&self.repo.clock)
+        pith_core::Clock::now(&*self.repo.clock)
     }
 
     pub fn remove(&mut self, key: Sha256) {

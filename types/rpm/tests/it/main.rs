@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod again;
+mod copy;
 mod fake;
-mod memory;
 mod mutated;
 mod odd;
 mod oracle;
 mod publish;
 mod spoil;
 mod sync;
+mod upload;

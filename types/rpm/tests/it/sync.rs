@@ -104,10 +104,10 @@ async fn an_unchanged_feed_costs_one_request_and_a_forced_sync_adds_nothing() {
     let mut repo = Fake::new(folder.path(), json!({}));
     repo.sync().await.unwrap();
     let units = repo.state.lock().repo.clone();
-    repo.fetched.lock().clear();
+    repo.take_asked();
     let report = repo.sync().await.unwrap();
     assert_eq!(report.summary, finished());
-    assert_eq!(*repo.fetched.lock(), ["http://feed/repodata/repomd.xml"]);
+    assert_eq!(repo.take_asked(), ["http://feed/repodata/repomd.xml"]);
     repo.force = true;
     let report = repo.sync().await.unwrap();
     assert_eq!(report.details["content"]["items_total"], 0);

@@ -8,17 +8,16 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::response::Response;
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use pith_content::ContentType;
+use pith_content::repository::{RepoInfo, Units};
 use pith_content::routes::{
     Answer, AnswerBody, BodyStream, Import, Refusal, RouteContext, TaskEnd, UploadId, Who,
 };
-use pith_content::sync::RepoInfo;
-use pith_content::unit::{RepoUnit, Select};
-use pith_content::{ContentError, ContentType};
+use pith_content::unit::Select;
 use pith_core::error::PulpError;
 use pith_core::task::TaskState;
 use pith_core::{Clock, RelativePath, TaskId};
@@ -176,11 +175,7 @@ impl RouteContext for Context {
         })
     }
 
-    async fn units(
-        &self,
-        repo_id: &str,
-        select: Select,
-    ) -> Result<BoxStream<'static, Result<Vec<RepoUnit>, ContentError>>, Refusal> {
+    async fn units(&self, repo_id: &str, select: Select) -> Result<Units<'static>, Refusal> {
         self.permit_on(repo_id, "POST", "search/units/").await?;
         let units = self.shared.pulp.engine.units(repo_id, &select);
         units.map_err(refused)

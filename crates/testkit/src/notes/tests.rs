@@ -1,0 +1,73 @@
+//! Notes in memory.
+
+use pith_content::ContentType;
+use pith_content::publish::Entry;
+use pith_content::upload::Upload;
+use pith_core::Document;
+use serde_json::{Value, json};
+
+use super::Notes;
+use crate::memory::Repository;
+
+async fn write(repository: &Repository, name: &str, text: &str) {
+    let upload = Upload {
+        type_id: "note".to_owned(),
+        key: Document::from_iter([("name".to_owned(), json!(name))]),
+        metadata: Document::new(),
+    };
+    let importers = Notes.importers();
+    let written = repository.upload(&*importers[0], upload, Some(text.as_bytes()));
+    written.await.unwrap();
+}
+
+async fn run(repository: &Repository, args: Value) -> Result<Value, String> {
+    let kind = Notes.jobs()[0];
+    let job = kind.read(args).map_err(|problems| problems.to_string())?;
+    let result = Repository::run(job, &[repository]).await;
+    result.map_err(|error| error.to_string())
+}
+
+fn names(repository: &Repository) -> Vec<Value> {
+    let docs = repository.docs("note").into_iter();
+    docs.map(|doc| doc["name"].clone()).collect()
+}
+
+#[tokio::test]
+async fn notes_are_folded_into_one_and_a_job_that_fails_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(&Notes, folder.path(), json!({}));
+    for (name, text) in [("ape", "fruit\n"), ("yak", "grass\n")] {
+        write(&repository, name, text).await;
+    }
+    let args = |names: Value| json!({ "repo": "zoo", "names": names, "into": "all" });
+    assert!(run(&repository, args(json!([]))).await.is_err());
+    let missing = run(&repository, args(json!(["ape", "emu"]))).await;
+    assert_eq!(missing.unwrap_err(), "there is no note 'emu'");
+    assert_eq!(names(&repository), ["ape", "yak"]);
+
+    let folded = run(&repository, args(json!(["ape", "yak"]))).await;
+    assert_eq!(folded.unwrap()["folded"], 2);
+    assert_eq!(names(&repository), ["all"]);
+    let distributors = Notes.distributors();
+    repository.publish(&*distributors[0]).await.unwrap();
+    let all = String::from_utf8(repository.served("all").unwrap()).unwrap();
+    assert!(all.starts_with("fruit\ngrass\n"), "{all}");
+    assert_eq!(repository.served("names").unwrap(), b"all");
+}
+
+#[tokio::test]
+async fn notes_that_are_not_here_yet_are_published_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("names"), "ape 5\n").unwrap();
+    std::fs::write(folder.path().join("ape"), "fruit").unwrap();
+    for (policy, is_here) in [("immediate", true), ("on_demand", false)] {
+        let config = json!({ "download_policy": policy });
+        let mut repository = Repository::new(&Notes, folder.path(), config);
+        repository.sync(&*Notes.importers()[0]).await.unwrap();
+        let lines = repository.docs("note")[0].get("lines").cloned();
+        assert_eq!(lines.is_some(), is_here, "a file tells when it comes");
+        repository.publish(&*Notes.distributors()[0]).await.unwrap();
+        let entry = repository.state.lock().served["ape"].0.clone();
+        assert_eq!(matches!(entry, Entry::Deferred { .. }), !is_here);
+    }
+}
