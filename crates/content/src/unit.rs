@@ -181,6 +181,17 @@ pub struct Select {
     pub parts: &'static [&'static str],
     /// Sorted by these fields, then by id.
     pub sort: &'static [&'static str],
+    /// Only units of which a field is one of some texts.
+    pub only: Option<OneOf>,
+}
+
+/// A field of units, and texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOf {
+    /// The field.
+    pub field: &'static str,
+    /// The texts.
+    pub values: Vec<String>,
 }
 
 impl Select {
@@ -192,7 +203,27 @@ impl Select {
             fields: None,
             parts: &[],
             sort: &[],
+            only: None,
         }
+    }
+
+    /// The most texts that a choice is narrowed to.
+    pub const MOST_VALUES: usize = 200;
+
+    /// Narrows the choice to units of which `field` is one of `values`, which the database finds by an index when the field is one of
+    /// [`UnitType::indexed`]. Of more than [`Self::MOST_VALUES`] nothing is narrowed, because reading all is quicker then: a type looks
+    /// at what comes all the same.
+    #[must_use]
+    pub fn narrow<T: Into<String>>(
+        mut self,
+        field: &'static str,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into);
+        let values: Vec<String> = values.take(Self::MOST_VALUES + 1).collect();
+        let is_few = values.len() <= Self::MOST_VALUES;
+        self.only = is_few.then_some(OneOf { field, values });
+        self
     }
 }
 
@@ -223,5 +254,17 @@ mod tests {
         let short: Document =
             serde_json::from_value(json!({"name": "a", "checksum": null})).unwrap();
         assert_eq!(UnitKey::of(&ISO, &short).unwrap_err().field, "checksum");
+    }
+
+    #[test]
+    fn a_choice_is_narrowed_to_few_values_alone() {
+        let of = |count: usize| {
+            let values = (0..count).map(|number| number.to_string());
+            let only = Select::all("iso").narrow("name", values).only;
+            only.map(|only| only.values.len())
+        };
+        assert_eq!(of(0), Some(0));
+        assert_eq!(of(Select::MOST_VALUES), Some(Select::MOST_VALUES));
+        assert_eq!(of(Select::MOST_VALUES + 1), None);
     }
 }

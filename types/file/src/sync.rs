@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use pith_content::base::Base;
 use pith_content::copy::{CopyContext, CopyReport};
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind};
+use pith_content::repository::Units;
 use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
@@ -72,7 +73,9 @@ impl Importer for IsoImporter {
                 "additional_repos is for packages with dependencies; files have none",
             ));
         }
-        let older = same_names(ctx.units_after(by_name()).await?).await?;
+        let names = names(ctx.chosen(by_name()).await?).await?;
+        let older = by_name().narrow("name", names);
+        let older = same_names(ctx.units_after(older).await?).await?;
         ctx.remove("iso", older).await?;
         Ok(CopyReport::default())
     }
@@ -248,20 +251,26 @@ fn wanted(base: &Base, line: &Line) -> WantedUnit {
 /// Returns how to look for units of equal names: neighbours, the one to keep last.
 pub(crate) fn by_name() -> Select {
     Select {
-        type_id: "iso",
         fields: Some(&["name"]),
-        parts: &[],
         sort: &["name"],
+        ..Select::all("iso")
     }
 }
 
+/// The names of units, of so many as a choice is narrowed to and one more.
+async fn names(mut units: Units<'_>) -> Result<Vec<String>, ContentError> {
+    let mut names = Vec::new();
+    while names.len() <= Select::MOST_VALUES
+        && let Some(batch) = units.try_next().await?
+    {
+        let own = batch.iter().filter_map(|unit| unit.doc.get("name"));
+        names.extend(own.filter_map(Value::as_str).map(str::to_owned));
+    }
+    Ok(names)
+}
+
 /// Returns all units with equal names but the one associated last: a repository holds a name once.
-pub(crate) async fn same_names(
-    mut units: futures::stream::BoxStream<
-        '_,
-        Result<Vec<pith_content::unit::RepoUnit>, ContentError>,
-    >,
-) -> Result<Vec<UnitId>, ContentError> {
+pub(crate) async fn same_names(mut units: Units<'_>) -> Result<Vec<UnitId>, ContentError> {
     let mut older = Vec::new();
     let mut last: Option<(Value, pith_core::Timestamp, UnitId)> = None;
     while let Some(batch) = units.try_next().await? {

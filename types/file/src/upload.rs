@@ -78,7 +78,7 @@ pub(crate) async fn import(
         existing: Existing::Keep,
     }])
     .await?;
-    let older = same_names(ctx.units_after(by_name()).await?).await?;
+    let older = same_names(ctx.units_after(by_name().narrow("name", [name])).await?).await?;
     ctx.remove("iso", older).await?;
     Ok(UploadReport {
         summary: Value::Null,

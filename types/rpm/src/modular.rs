@@ -25,12 +25,31 @@ pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
 pub struct Artifacts {
     state: RandomState,
     hashes: HashSet<u64>,
+    /// The names without versions, as long as they are few.
+    names: HashSet<String>,
 }
 
 impl Artifacts {
     /// Adds a package.
     pub fn insert(&mut self, artifact: &str) {
         self.hashes.insert(self.state.hash_one(artifact));
+        let name = artifact.rmatch_indices('-').nth(1);
+        if let Some((end, _)) = name
+            && self.names.len() <= Select::MOST_VALUES
+        {
+            self.names.insert(artifact[..end].to_owned());
+        }
+    }
+
+    /// Returns what [`select_packages`] does, of packages that may be listed: where few names are, others are not read.
+    #[must_use]
+    pub fn select_packages(&self) -> Select {
+        select_packages().narrow("name", self.names())
+    }
+
+    /// The names of listed packages without their versions, one more than a choice is narrowed to at most.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// Adds what the document of a module lists.

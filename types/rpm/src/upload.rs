@@ -378,14 +378,12 @@ async fn same_nevra(
         "checksumtype",
         "checksum",
     ];
-    let mut stream = ctx
-        .units_after(Select {
-            type_id: unit.type_id,
-            fields: Some(KEY),
-            parts: &[],
-            sort: &[],
-        })
-        .await?;
+    let select = Select {
+        fields: Some(KEY),
+        ..Select::all(unit.type_id)
+    };
+    let select = select.narrow("name", [modular::text(&unit.doc, "name")]);
+    let mut stream = ctx.units_after(select).await?;
     let mut same = Vec::new();
     while let Some(batch) = stream.try_next().await? {
         let equal = |doc: &Document, fields: &[&str]| {
@@ -517,7 +515,7 @@ async fn mark(ctx: &dyn UploadContext, listed: &Artifacts) -> Result<(), Content
     if listed.is_empty() {
         return Ok(());
     }
-    let packages = ctx.units_after(modular::select_packages()).await?;
+    let packages = ctx.units_after(listed.select_packages()).await?;
     let unmarked = modular::unmarked(packages, listed).await?;
     ctx.learn(RPM, IS_MODULAR, unmarked).await
 }

@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use pith_content::outline::Outline;
 use pith_content::repository::{Outlines, Units};
-use pith_content::unit::{RepoUnit, Select};
+use pith_content::unit::{OneOf, RepoUnit, Select};
 use pith_store::{BatchStream, FieldTexts, Store, StreamedUnit, TaskStore, UnitQuery};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -16,11 +16,18 @@ pub(crate) fn query<'a>(repo: Option<&'a str>, select: &Select) -> UnitQuery<'a>
     UnitQuery {
         type_ids: vec![select.type_id],
         repo,
+        equals: select.only.iter().map(texts).collect(),
         sort: select.sort.iter().map(|field| (*field, false)).collect(),
         parts: select.parts.to_vec(),
         fields: select.fields.map(<[&str]>::to_vec),
         ..UnitQuery::default()
     }
+}
+
+/// The texts of which a field is to be one, as the database is asked.
+fn texts(only: &OneOf) -> (&'static str, Vec<Value>) {
+    let values = only.values.iter().map(|text| Value::from(text.as_str()));
+    (only.field, values.collect())
 }
 
 /// Returns what the repository has.

@@ -130,7 +130,8 @@ impl State {
         select: &Select,
     ) -> Vec<RepoUnit> {
         let among = among.into_iter().filter_map(|key| self.units.get(&key));
-        let mut found: Vec<&Stored> = among.filter(|it| it.type_id == select.type_id).collect();
+        let among = among.filter(|it| it.type_id == select.type_id);
+        let mut found: Vec<&Stored> = among.filter(|it| it.is_one_of(select)).collect();
         let text = |it: &Stored, field: &str| it.unit.doc.get(field).map(ToString::to_string);
         found.sort_by_key(|it| {
             let keys: Vec<_> = select.sort.iter().map(|field| text(it, field)).collect();
@@ -141,6 +142,14 @@ impl State {
 }
 
 impl Stored {
+    /// Tells whether the choice is not narrowed to others.
+    fn is_one_of(&self, select: &Select) -> bool {
+        select.only.as_ref().is_none_or(|only| {
+            let own = self.unit.doc.get(only.field).and_then(Value::as_str);
+            own.is_some_and(|own| only.values.iter().any(|value| value == own))
+        })
+    }
+
     fn selected(&self, select: &Select) -> RepoUnit {
         let mut unit = self.unit.clone();
         if let Some(fields) = select.fields {

@@ -89,7 +89,8 @@ impl Job for Fold {
 
 /// The note of this name.
 async fn named(repository: &dyn JobRepository, name: &str) -> Result<UnitId, ContentError> {
-    let mut units = repository.units(Select::all(NOTE.id)).await?;
+    let select = Select::all(NOTE.id).narrow("name", [name]);
+    let mut units = repository.units(select).await?;
     while let Some(batch) = units.try_next().await? {
         let is_wanted = |unit: &&RepoUnit| unit.doc.get("name").is_some_and(|known| known == name);
         if let Some(unit) = batch.iter().find(is_wanted) {

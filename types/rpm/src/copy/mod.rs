@@ -113,7 +113,7 @@ async fn mark(ctx: &dyn CopyContext) -> Result<(), ContentError> {
     if listed.is_empty() {
         return Ok(());
     }
-    let packages = ctx.units_after(modular::select_packages()).await?;
+    let packages = ctx.units_after(listed.select_packages()).await?;
     let unmarked = modular::unmarked(packages, &listed).await?;
     for batch in unmarked.chunks(BATCH) {
         ctx.learn(RPM, IS_MODULAR, batch.to_vec()).await?;
@@ -196,7 +196,7 @@ pub async fn remove(ctx: &dyn RemoveContext) -> Result<(), ContentError> {
         return Ok(());
     }
     let kept = modular::artifacts(ctx.units_after(modules).await?).await?;
-    let packages = ctx.units_after(modular::select_packages()).await?;
+    let packages = ctx.units_after(doomed.select_packages()).await?;
     let goes = |doc: &Document| {
         let name = modular::name_of(doc);
         doomed.contains(&name) && !kept.contains(&name)

@@ -57,7 +57,7 @@ pub(super) async fn follow(ctx: &dyn CopyContext, mode: Mode) -> Result<(), Cont
         wanted.full = artifacts(ctx.chosen(select_modules()).await?).await?;
     }
     if !wanted.is_empty() {
-        let source = ctx.source_units(select_packages()).await?;
+        let source = ctx.source_units(wanted.select_packages()).await?;
         let found = matching(source, |doc| wanted.has(doc)).await?;
         add(ctx, RPM, &found).await?;
     }
@@ -85,6 +85,7 @@ async fn groups(ctx: &dyn CopyContext) -> Result<(), ContentError> {
         fields: Some(&["id"]),
         ..Select::all(GROUP)
     };
+    let select = select.narrow("id", &named);
     let found = of_source(ctx, select, |doc| named.contains(text(doc, "id"))).await?;
     add(ctx, GROUP, &found).await
 }
@@ -110,6 +111,15 @@ struct Wanted {
 impl Wanted {
     fn is_empty(&self) -> bool {
         self.full.is_empty() && self.listed.is_empty()
+    }
+
+    /// The packages that may be wanted.
+    fn select_packages(&self) -> Select {
+        let listed = self.listed.values().flatten();
+        let listed = listed.filter_map(|[name, ..]| name.as_deref());
+        // Advisories list the builds of a package for each architecture.
+        let names: HashSet<&str> = self.full.names().chain(listed).collect();
+        select_packages().narrow("name", names)
     }
 
     fn has(&self, doc: &Document) -> bool {
@@ -153,6 +163,8 @@ impl Wanted {
             fields: Some(&["name", "stream", "version", "context", "arch"]),
             ..Select::all(MODULEMD)
         };
+        let names: HashSet<&str> = self.modules.iter().map(|one| one.name.as_str()).collect();
+        let select = select.narrow("name", names);
         let named = |doc: &Document| {
             let build = build(doc);
             self.modules.iter().any(|module| module.may_mean(&build))

@@ -342,6 +342,7 @@ async fn add_defaults(
         fields: Some(&["name"]),
         ..Select::all(MODULEMD_DEFAULTS)
     };
+    let select = select.narrow("name", wanted.iter().copied());
     if mode == Mode::Conservative && !wanted.is_empty() {
         let mut units = ctx.units(select.clone()).await?;
         while let Some(batch) = units.try_next().await? {

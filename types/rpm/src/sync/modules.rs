@@ -27,7 +27,7 @@ pub async fn mark(ctx: &dyn SyncContext, listed: &Artifacts) -> Result<(), Conte
     if listed.is_empty() {
         return Ok(());
     }
-    let packages = ctx.units_after(modular::select_packages()).await?;
+    let packages = ctx.units_after(listed.select_packages()).await?;
     let unmarked = modular::unmarked(packages, listed).await?;
     for batch in unmarked.chunks(BATCH) {
         ctx.learn(RPM, IS_MODULAR, batch.to_vec()).await?;

@@ -46,14 +46,13 @@ pub async fn run(
     ] {
         let key = fields[0];
         let select = Select {
-            type_id,
             fields: Some(fields),
-            parts: &[],
             sort: if type_id == DRPM {
                 &["filename"]
             } else {
                 &["name"]
             },
+            ..Select::all(type_id)
         };
         let mut doomed = Vec::new();
         let mut group: Vec<RepoUnit> = Vec::new();
