@@ -25,6 +25,8 @@ mod private;
 mod said;
 mod secrets;
 mod server;
+#[cfg(test)]
+mod suite;
 mod tls;
 mod types;
 mod workshop;

@@ -50,6 +50,9 @@ pub(crate) struct Server {
     /// The address at which it listens for TLS.
     pub(crate) tls_address: Option<SocketAddr>,
     shutdown: CancellationToken,
+    /// The engine, for tests that look inside.
+    #[cfg(test)]
+    pub(crate) engine: Arc<Engine>,
     workers: JoinHandle<pith_engine::Result<()>>,
     scheduler: JoinHandle<()>,
     /// The other parts, which run until told to stop.
@@ -149,6 +152,8 @@ impl Server {
                 shutdown.clone(),
             )),
             _workshop: workshop,
+            #[cfg(test)]
+            engine: Arc::clone(&engine),
             scheduler: tokio::spawn(run_scheduler(
                 Arc::clone(&engine),
                 pulp.clone(),

@@ -11,4 +11,5 @@ pub mod postgres;
 pub mod replay;
 pub mod repos;
 pub mod s3;
+pub mod suite;
 pub mod upstream;

@@ -4,7 +4,7 @@ mod files;
 mod jobs;
 mod roots;
 mod routes;
-mod scene;
+pub(crate) mod scene;
 
 /// Makes of each async function two tests, one a database.
 macro_rules! on_both {

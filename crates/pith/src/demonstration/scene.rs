@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use pith_content::ContentType;
+use pith_engine::Engine;
 use pith_testkit::notes::Notes;
 use pith_testkit::postgres;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use crate::server::Server;
 
 /// The database of a test.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum On {
+pub(crate) enum On {
     Sqlite,
     Postgres,
 }
@@ -29,31 +30,54 @@ struct Options {
     server: ServerOptions,
 }
 
+/// The types of a server, and its arguments beside those for its folder and its database.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub(crate) types: Vec<Arc<dyn ContentType>>,
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            types: vec![Arc::new(pith_type_file::File), Arc::new(Notes)],
+            arguments: Vec::new(),
+        }
+    }
+}
+
 /// A server that listens, with the password of its administrator.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     server: Server,
     address: SocketAddr,
     admin: String,
+    setting: Setting,
     postgres: Option<postgres::Database>,
     folder: tempfile::TempDir,
 }
 
 /// An answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) text: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
 impl Scene {
     /// `None` where the database is not installed (never in CI).
-    pub(super) async fn start(on: On) -> Option<Self> {
+    pub(crate) async fn start(on: On) -> Option<Self> {
+        Self::start_with(on, Setting::default()).await
+    }
+
+    /// Starts it as [`Self::start`] does, with this setting.
+    pub(crate) async fn start_with(on: On, setting: Setting) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let database = match on {
             On::Sqlite => None,
@@ -63,56 +87,66 @@ impl Scene {
                     .unwrap()?,
             ),
         };
-        Some(Self::open(folder, database).await)
+        Some(Self::open(folder, database, setting).await)
     }
 
     /// Stops the server, and starts another one on what it leaves.
-    pub(super) async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.server.stop().await.unwrap();
-        Self::open(self.folder, self.postgres).await
+        Self::open(self.folder, self.postgres, self.setting).await
     }
 
-    async fn open(folder: tempfile::TempDir, postgres: Option<postgres::Database>) -> Self {
+    async fn open(
+        folder: tempfile::TempDir,
+        postgres: Option<postgres::Database>,
+        setting: Setting,
+    ) -> Self {
         let data = folder.path().display().to_string();
         let mut all = vec!["pith", "--data", &data, "--listen", "127.0.0.1:0"];
         if let Some(database) = &postgres {
             all.extend(["--database", &database.url]);
         }
+        all.extend(setting.arguments.iter().map(String::as_str));
         let options = Options::try_parse_from(all).unwrap().server;
-        let types: Vec<Arc<dyn ContentType>> =
-            vec![Arc::new(pith_type_file::File), Arc::new(Notes)];
+        let types = setting.types.clone();
         let server = Server::start_with(&options, types).await.unwrap();
         let password = std::fs::read_to_string(folder.path().join("admin-password")).unwrap();
         Self {
             address: server.address,
             server,
             admin: format!("admin:{}", password.trim()),
+            setting,
             postgres,
             folder,
         }
     }
 
     /// The folder of the server.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) async fn stop(self) {
+    /// The engine of the server.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.server.engine
+    }
+
+    pub(crate) async fn stop(self) {
         self.server.stop().await.unwrap();
     }
 
     /// Asks as nobody.
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, None, b"").await
     }
 
     /// Asks as the administrator.
-    pub(super) async fn admin(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         self.send(method, path, Some(&self.admin), body).await
     }
 
     /// Asks as `login:password`.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -126,7 +160,7 @@ impl Scene {
     }
 
     /// Asks as nobody, with one more header.
-    pub(super) async fn with(&self, path: &str, header: &str) -> Answer {
+    pub(crate) async fn with(&self, path: &str, header: &str) -> Answer {
         self.exchange("GET", path, &format!("{header}\r\n"), b"")
             .await
     }
@@ -141,11 +175,11 @@ impl Scene {
         socket.write_all(body).await.unwrap();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).await.unwrap();
-        read(&String::from_utf8_lossy(&answer))
+        read(&answer)
     }
 
     /// Asks the REST API as the administrator; the document of the answer.
-    pub(super) async fn api(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(crate) async fn api(&self, method: &str, path: &str, body: Value) -> Value {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -158,7 +192,7 @@ impl Scene {
     }
 
     /// Waits for the tasks that an answer of the API spawned; the last one.
-    pub(super) async fn ended(&self, report: &Value) -> Value {
+    pub(crate) async fn ended(&self, report: &Value) -> Value {
         let mut last = Value::Null;
         for task in report["spawned_tasks"].as_array().unwrap() {
             let id = task["task_id"].as_str().unwrap();
@@ -169,7 +203,7 @@ impl Scene {
     }
 
     /// Waits until a task is as it is wanted.
-    pub(super) async fn until(&self, task: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, task: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let found = self
                 .api("GET", &format!("/tasks/{task}/"), Value::Null)
@@ -182,12 +216,12 @@ impl Scene {
     }
 
     /// Makes a repository of notes with these settings of its distributor.
-    pub(super) async fn repository(&self, id: &str, config: Value) {
+    pub(crate) async fn repository(&self, id: &str, config: Value) {
         self.mirror(id, json!({}), config).await;
     }
 
     /// Makes a repository of notes with these settings of its importer and its distributor.
-    pub(super) async fn mirror(&self, id: &str, importer: Value, config: Value) {
+    pub(crate) async fn mirror(&self, id: &str, importer: Value, config: Value) {
         let body = json!({
             "id": id,
             "importer_type_id": "notes_importer",
@@ -203,7 +237,7 @@ impl Scene {
     }
 
     /// Uploads a note by the REST API.
-    pub(super) async fn upload(&self, repo: &str, name: &str, text: &str) -> Value {
+    pub(crate) async fn upload(&self, repo: &str, name: &str, text: &str) -> Value {
         let upload = self.api("POST", "/content/uploads/", json!({})).await;
         let id = upload["upload_id"].as_str().unwrap();
         let path = format!("/pulp/api/v2/content/uploads/{id}/0/");
@@ -221,14 +255,14 @@ impl Scene {
     }
 
     /// Syncs a repository.
-    pub(super) async fn sync(&self, repo: &str) -> Value {
+    pub(crate) async fn sync(&self, repo: &str) -> Value {
         let path = format!("/repositories/{repo}/actions/sync/");
         let task = self.api("POST", &path, json!({})).await;
         self.ended(&task).await
     }
 
     /// The document of the note `name` of a repository.
-    pub(super) async fn note(&self, repo: &str, name: &str) -> Value {
+    pub(crate) async fn note(&self, repo: &str, name: &str) -> Value {
         let path = format!("/repositories/{repo}/search/units/");
         let filters = json!({ "unit": { "name": name } });
         let criteria = json!({ "criteria": { "type_ids": ["note"], "filters": filters } });
@@ -237,15 +271,18 @@ impl Scene {
     }
 
     /// Publishes the notes of a repository.
-    pub(super) async fn publish(&self, repo: &str) -> Value {
+    pub(crate) async fn publish(&self, repo: &str) -> Value {
         let path = format!("/repositories/{repo}/actions/publish/");
         let task = self.api("POST", &path, json!({ "id": "notes" })).await;
         self.ended(&task).await
     }
 }
 
-fn read(answer: &str) -> Answer {
-    let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+fn read(answer: &[u8]) -> Answer {
+    let mut ends = answer.windows(4);
+    let end = ends.position(|four| four == b"\r\n\r\n").unwrap();
+    let (head, body) = (&answer[..end], &answer[end + 4..]);
+    let head = String::from_utf8_lossy(head);
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap();
     let headers = lines.filter_map(|line| line.split_once(": "));
@@ -254,6 +291,7 @@ fn read(answer: &str) -> Answer {
         headers: headers
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect(),
-        text: text.to_owned(),
+        text: String::from_utf8_lossy(body).into_owned(),
+        body: body.to_vec(),
     }
 }

@@ -1,14 +1,15 @@
-//! Notes come by uploads, and from a folder that has a file `names` with a name and a size on each line.
+//! Notes come by uploads, and from a folder that has a file `names` with a name, a size and, when it is known, a SHA-256 on each line.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pith_content::base::Base;
 use pith_content::fetch::{Fetch, FetchFailure};
 use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, Importer, PluginDescriptor, Problems};
-use pith_core::Document;
+use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 
 use super::{IMPORTER, NOTE};
@@ -26,6 +27,30 @@ impl StageObserver for Strict {
     fn progress(&self) -> Value {
         Value::Null
     }
+}
+
+/// The note of a line. By its digest a note is known to have become another one.
+fn wanted(base: &Base, line: &str) -> Option<WantedUnit> {
+    let mut cells = line.split(' ');
+    let (name, size) = (cells.next()?, cells.next()?);
+    let mut doc = Document::from_iter([("name".to_owned(), json!(name))]);
+    let digest = cells.next();
+    let digest = digest.and_then(|hex| Digest::new(Algorithm::Sha256, hex).ok());
+    if let Some(digest) = &digest {
+        doc.insert("sha256".to_owned(), json!(digest.hex()));
+    }
+    Some(WantedUnit {
+        type_id: NOTE.id,
+        doc,
+        parts: Vec::new(),
+        source: Some(Source::Download {
+            urls: base.join(name),
+            size: size.parse().ok(),
+            digests: digest.into_iter().collect(),
+            head: 0,
+        }),
+        existing: Existing::Replace,
+    })
 }
 
 #[async_trait]
@@ -46,19 +71,7 @@ impl Importer for NotesImporter {
         let base = ctx.feed()?;
         let names = ctx.fetch(Fetch::any(base.join("names"), 1 << 20)).await?;
         let names = std::fs::read_to_string(names.path())?;
-        let wanted = names.lines().filter_map(|line| line.split_once(' '));
-        let wanted = wanted.map(|(name, size)| WantedUnit {
-            type_id: NOTE.id,
-            doc: Document::from_iter([("name".to_owned(), json!(name))]),
-            parts: Vec::new(),
-            source: Some(Source::Download {
-                urls: base.join(name),
-                size: size.parse().ok(),
-                digests: Vec::new(),
-                head: 0,
-            }),
-            existing: Existing::Replace,
-        });
+        let wanted = names.lines().filter_map(|line| wanted(base, line));
         let observer: Arc<dyn StageObserver> = Arc::new(Strict);
         ctx.stage(wanted.collect(), &observer).await?;
         ctx.drain().await?;
