@@ -58,7 +58,7 @@ pub use self::state::{Publication, State, Stored};
 pub struct Repository {
     /// The settings.
     pub config: Config,
-    /// What types see of it.
+    /// The repository as types see it.
     pub info: RepoInfo,
     /// The importer's scratchpad.
     pub pad: Document,
@@ -68,7 +68,7 @@ pub struct Repository {
     pub clock: Arc<ManualClock>,
     /// The notes of what was odd upstream.
     pub bent: Bent,
-    /// What it has and serves.
+    /// The units that it has, and the publication that it serves.
     pub state: Mutex<State>,
     /// The files.
     pub blobs: Blobs,

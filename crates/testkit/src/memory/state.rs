@@ -1,4 +1,4 @@
-//! What a repository has, and what its task has made of it so far.
+//! The units of a repository, and the changes that its task has made so far.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -43,7 +43,7 @@ pub struct State {
     before: Option<Before>,
 }
 
-/// What a task may have to put back.
+/// The state that a task may have to put back.
 #[derive(Debug, Default)]
 struct Before {
     repo: HashSet<Sha256>,
