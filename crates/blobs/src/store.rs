@@ -17,7 +17,7 @@ use crate::error::blocking;
 use crate::folders::{require_mark, within};
 use crate::local::{LocalStore, file_system_now};
 use crate::remote::RemoteStore;
-use crate::writer::Body;
+use crate::writer::{Body, Nameless};
 use crate::{
     BlobReader, BlobStream, BlobWriter, Error, Result, Room, SpoolFile, StorageUrl, Stored,
     SyncBlobWriter, Uploads, faults, hash, paths, read,
@@ -134,6 +134,18 @@ impl Blobs {
             Backend::Remote(_) => Ok(()),
         })
         .await
+    }
+
+    /// Gives many blobs their names, in one go.
+    ///
+    /// # Errors
+    /// When the bytes of one cannot be stored.
+    pub async fn keep_all(&self, all: Vec<Nameless>) -> Result<()> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        let keep = move || all.into_iter().try_for_each(|one| one.keep().map(drop));
+        blocking(keep).await
     }
 
     /// The bytes of a blob, or of a part of it (cut at the blob's end), in large pieces. A missing blob is

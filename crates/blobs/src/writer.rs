@@ -151,24 +151,20 @@ impl BlobWriter {
     ///
     /// # Errors
     /// When the bytes cannot be stored.
-    pub async fn finish(mut self) -> Result<Stored> {
+    pub async fn finish(self) -> Result<Stored> {
+        self.nameless().await?.finish().await
+    }
+
+    /// Ends the writing; the blob gets its name later.
+    ///
+    /// # Errors
+    /// When the last bytes cannot be written.
+    pub async fn nameless(mut self) -> Result<Nameless> {
         self.whole().await?;
-        let State::Whole(nameless) = self.state else {
-            return Err(failed_before());
-        };
-        let Nameless {
-            blobs,
-            stored,
-            body,
-        } = *nameless;
-        let (blobs, stored, body) = blocking(move || {
-            blobs.require_room()?;
-            let body = blobs.place_local(&stored, body)?;
-            Ok((blobs, stored, body))
-        })
-        .await?;
-        blobs.place_remote(&stored, body).await?;
-        Ok(stored)
+        match self.state {
+            State::Whole(nameless) => Ok(*nameless),
+            _ => Err(failed_before()),
+        }
     }
 
     async fn write_out(&mut self) -> Result<()> {
@@ -239,6 +235,36 @@ impl Nameless {
     #[must_use]
     pub fn stored(&self) -> &Stored {
         &self.stored
+    }
+
+    /// The memory that it takes, in bytes, until it gets its name. `None` for what should have its name at once: what is on the
+    /// disk already, and objects, of which each is sent by itself.
+    #[must_use]
+    pub fn waiting(&self) -> Option<usize> {
+        match &self.body {
+            Body::Memory(bytes) if self.blobs.local_root().is_some() => Some(bytes.len()),
+            Body::Memory(_) | Body::File(_) => None,
+        }
+    }
+
+    /// Gives the blob its name.
+    ///
+    /// # Errors
+    /// When the bytes cannot be stored.
+    pub async fn finish(self) -> Result<Stored> {
+        let Self {
+            blobs,
+            stored,
+            body,
+        } = self;
+        let (blobs, stored, body) = blocking(move || {
+            blobs.require_room()?;
+            let body = blobs.place_local(&stored, body)?;
+            Ok((blobs, stored, body))
+        })
+        .await?;
+        blobs.place_remote(&stored, body).await?;
+        Ok(stored)
     }
 
     /// Gives the blob its name; blocks, so not for async code.

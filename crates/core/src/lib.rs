@@ -9,6 +9,7 @@ pub mod digest;
 pub mod error;
 pub mod ids;
 pub mod iso8601;
+pub mod json;
 pub mod network;
 pub mod path;
 pub mod pool;

@@ -1,7 +1,7 @@
 //! The values that go into statements and come out of rows, the same for both engines.
 
 use pith_core::task::TaskState;
-use pith_core::{Document, ObjectId, Sha256, TaskId, Timestamp, UnitId};
+use pith_core::{Document, ObjectId, Sha256, TaskId, Timestamp, UnitId, json};
 use serde_json::Value as Json;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -72,8 +72,8 @@ fn without_nul(text: &str) -> String {
 }
 
 fn document_text(document: &Document) -> String {
-    // `Document` has text keys and JSON values only, which cannot fail to print.
-    let text = serde_json::to_string(document).unwrap_or_else(|_| "{}".to_owned());
+    let mut text = String::new();
+    json::push_document(&mut text, document);
     if text.contains("\\u0000") {
         scrub(&Json::Object(document.clone())).to_string()
     } else {
@@ -81,10 +81,11 @@ fn document_text(document: &Document) -> String {
     }
 }
 
-pub(crate) fn json_text(json: &Json) -> String {
-    let text = json.to_string();
+pub(crate) fn json_text(value: &Json) -> String {
+    let mut text = String::new();
+    json::push_value(&mut text, value);
     if text.contains("\\u0000") {
-        scrub(json).to_string()
+        scrub(value).to_string()
     } else {
         text
     }

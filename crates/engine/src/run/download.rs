@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pith_blobs::{BlobWriter, Blobs, SpoolFile};
+use pith_blobs::{BlobWriter, Blobs, Nameless, SpoolFile};
 use pith_content::base::shown;
 use pith_content::fetch::{
     Fetch, FetchFailure, FetchFailureKind, FetchOutcome, FetchUnless, Fetched, Scratch, Validators,
@@ -14,6 +15,7 @@ use pith_content::{Bent, ContentError};
 use pith_core::Algorithm;
 use pith_core::digest::Hashed;
 use pith_fetch::{ErrorKind, FetchError, Outcome, Request, RequestHeaders, Session, Sink};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Largest file taken when nobody says how large it is.
 pub(crate) const MAX_FILE: u64 = 64 << 30;
@@ -126,8 +128,36 @@ impl BlobSink {
         Self::new(&self.blobs, self.also.clone())
     }
 
-    pub(crate) async fn finish(self) -> pith_blobs::Result<Hashed> {
-        self.writer.finish().await
+    /// Keeps what came. Where there is room for it, a small file gets its name later, with many others.
+    pub(crate) async fn finish(
+        self,
+        room: Option<&Arc<Semaphore>>,
+    ) -> pith_blobs::Result<(Hashed, Option<Held>)> {
+        let nameless = self.writer.nameless().await?;
+        let place = room.zip(nameless.waiting()).and_then(|(room, bytes)| {
+            let places = u32::try_from(bytes >> 10).ok()?.max(1);
+            Arc::clone(room).try_acquire_many_owned(places).ok()
+        });
+        match place {
+            Some(place) => {
+                let stored = nameless.stored().clone();
+                Ok((stored, Some(Held { nameless, place })))
+            }
+            None => Ok((nameless.finish().await?, None)),
+        }
+    }
+}
+
+/// A small file that came and has no name in the store yet.
+pub(crate) struct Held {
+    nameless: Nameless,
+    place: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// The file, and the place that it took until it has a name.
+    pub(crate) fn apart(self) -> (Nameless, OwnedSemaphorePermit) {
+        (self.nameless, self.place)
     }
 }
 

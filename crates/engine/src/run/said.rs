@@ -1,10 +1,8 @@
 //! The word of sources on units. Units of one key of which different things are said are different units, so that nobody changes
 //! what others serve; a repository has one unit of a key (docs/decisions/0008).
 
-use std::io::{self, BufWriter, Write};
-
 use pith_content::unit::{Part, WantedUnit};
-use pith_core::{Document, MultiHasher, Sha256, UnitId};
+use pith_core::{Document, MultiHasher, Sha256, UnitId, json};
 use pith_store::TaskStore;
 use serde_json::Value;
 
@@ -29,41 +27,33 @@ pub(super) fn keep_user_metadata(former: &Document, new: &mut Document) {
 /// Bytes of a document that are hashed at once.
 const HASHED_AT_ONCE: usize = 8 * 1024;
 
-struct Hasher(MultiHasher);
-
-impl Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The digest of what is said of a unit: its document but for what its type leaves aside, and its parts.
-pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Result<Sha256, Error> {
+pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Sha256 {
     let kind = engine.registry.unit_type(unit.type_id);
-    // JSON is written in pieces of a few bytes.
-    let mut hasher = BufWriter::with_capacity(HASHED_AT_ONCE, Hasher(MultiHasher::new(&[])));
+    let mut hasher = MultiHasher::new(&[]);
+    let mut text = String::with_capacity(HASHED_AT_ONCE);
     let mut fields: Vec<_> = unit.doc.iter().collect();
     fields.retain(|(name, _)| kind.is_none_or(|kind| kind.is_said(name)));
     fields.sort_unstable_by_key(|(name, _)| *name);
     for (name, value) in fields {
-        serde_json::to_writer(&mut hasher, name).map_err(Error::fault)?;
-        serde_json::to_writer(&mut hasher, value).map_err(Error::fault)?;
+        json::push_text(&mut text, name);
+        json::push_value(&mut text, value);
+        if text.len() >= HASHED_AT_ONCE {
+            hasher.update(text.as_bytes());
+            text.clear();
+        }
     }
     let mut parts: Vec<&Part> = unit.parts.iter().collect();
     parts.sort_unstable_by_key(|part| part.name);
     for part in parts {
         // Name and length, so that no part can be taken for the end of another.
-        write!(hasher, "\0{} {}\0", part.name, part.data.len()).map_err(Error::fault)?;
-        hasher.write_all(&part.data).map_err(Error::fault)?;
+        text.extend(["\0", part.name, " ", &part.data.len().to_string(), "\0"]);
+        hasher.update(text.as_bytes());
+        text.clear();
+        hasher.update(&part.data);
     }
-    let hasher = hasher.into_inner();
-    let hasher = hasher.map_err(|error| Error::fault(error.into_error()))?;
-    Ok(hasher.0.finish().sha256)
+    hasher.update(text.as_bytes());
+    hasher.finish().sha256
 }
 
 /// Lets the type merge what the repository has, the unit `id`, into `wanted`. Tells whether nothing new comes of it.

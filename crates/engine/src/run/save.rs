@@ -10,6 +10,7 @@ use pith_core::{Digest, Document, UnitId};
 use pith_store::{FileSource, NewUnit};
 use tokio::sync::mpsc;
 
+use super::download::Held;
 use super::learn;
 use super::stage::{Moving, Shared};
 use crate::error::Error;
@@ -38,6 +39,10 @@ pub(super) async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Mov
 async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), Error> {
     let engine = &shared.engine;
     engine.blobs.require_room()?;
+    let held = batch.iter_mut().filter_map(|moving| moving.held.take());
+    let (nameless, places): (Vec<_>, Vec<_>) = held.map(Held::apart).unzip();
+    engine.blobs.keep_all(nameless).await?;
+    drop(places);
     engine.blobs.durable().await?;
     complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());

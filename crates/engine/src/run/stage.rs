@@ -11,7 +11,7 @@ use pith_content::base::shown;
 use pith_content::fetch::{FetchFailure, FetchFailureKind};
 use pith_content::sync::StageObserver;
 use pith_content::unit::{Existing, Source, WantedUnit};
-use pith_content::{Bent, ContentError, UnitKey, UnitType};
+use pith_content::{Bent, ContentError, Inspected, UnitKey, UnitType};
 use pith_core::digest::Hashed;
 use pith_core::{Digest, Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
+use super::download::{BlobSink, Held, MAX_FILE, failure, note, unreachable_file};
 use super::found::{self, Found};
 use super::inspect;
 use super::learn;
@@ -40,6 +40,8 @@ const HERE: Sha256 = Sha256([0; 32]);
 const QUEUE: usize = 100;
 /// The memory that units on their way take at most, in KiB; a heavier one goes alone.
 const ROOM: usize = 24 << 10;
+/// The memory that small files take at most until they are named together, in KiB.
+const HELD: usize = 4 << 10;
 /// The time at which files come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
@@ -63,6 +65,8 @@ pub(super) struct Moving {
     /// Is true when the key names a digest of the file: units of one key have one file.
     pub(super) is_keyed_by_file: bool,
     pub(super) file: Option<(Sha256, u64)>,
+    /// Its file, as long as that has no name in the store.
+    pub(super) held: Option<Held>,
     /// The known unit of which the same is said.
     pub(super) known: Option<UnitId>,
     /// Is true when the document says what was worked out of the file.
@@ -88,6 +92,8 @@ pub(super) struct Shared {
     supply: Supply,
     /// Room for units on their way, in KiB.
     room: Arc<Semaphore>,
+    /// Room for files that have no names yet, in KiB.
+    held: Arc<Semaphore>,
     /// Units handed over and not yet saved or dropped.
     open: AtomicUsize,
     idle: Notify,
@@ -184,6 +190,7 @@ impl Stages {
             catalog,
             supply,
             room: Arc::new(Semaphore::new(ROOM)),
+            held: Arc::new(Semaphore::new(HELD)),
             open: AtomicUsize::new(0),
             idle: Notify::new(),
             failure: Mutex::new(None),
@@ -300,6 +307,7 @@ impl Stages {
                 file_backed,
                 is_keyed_by_file,
                 file: None,
+                held: None,
                 observer: Arc::clone(observer),
                 room: None,
             };
@@ -314,7 +322,7 @@ impl Stages {
     /// Makes of a wanted unit what the repository is to have, by what it has of the same key; the digest of what is said of it.
     async fn settle(&self, unit: &mut WantedUnit, known: &[KnownUnit]) -> Result<Sha256, Error> {
         let shared = &self.shared;
-        let said = said::digest(&shared.engine, unit)?;
+        let said = said::digest(&shared.engine, unit);
         let Some(own) = known.iter().find(|known| known.own) else {
             return Ok(said);
         };
@@ -325,7 +333,7 @@ impl Stages {
         if same {
             return Ok(own.said);
         }
-        said::digest(&shared.engine, unit)
+        Ok(said::digest(&shared.engine, unit))
     }
 
     /// Takes units that are known, or whose file is.
@@ -539,7 +547,12 @@ impl Downloader {
                 fetched
             }
         };
-        let stored = sink.finish().await.map_err(|error| FetchFailure {
+        // What is looked at as a whole is read from the store.
+        let is_read = kind.is_some_and(|kind| kind.inspected == Inspected::Whole);
+        let finished = sink
+            .finish(Some(&self.shared.held).filter(|_| !is_read))
+            .await;
+        let (stored, held) = finished.map_err(|error| FetchFailure {
             kind: FetchFailureKind::Ours,
             ..unreachable_file(&first, &error.to_string())
         })?;
@@ -549,6 +562,7 @@ impl Downloader {
             .inspect(&mut moving.unit, &fetched.head, &stored)
             .map_err(|message| unreachable_file(fetched.url.as_str(), &message))?;
         moving.file = Some((stored.sha256, stored.size));
+        moving.held = held;
         Ok(())
     }
 }

@@ -88,6 +88,11 @@ fn check_one(file: &mut impl Read, texts: &mut Sum) -> Result<u64, MetadataError
         let mut entry = [0; 16];
         file.read_exact(&mut entry)?;
         let (kind, count) = be32(&entry, 4).zip(be32(&entry, 12)).ok_or_else(none)?;
+        if be32(&entry, 8).is_none_or(|offset| offset > size) {
+            return Err(MetadataError::structure(
+                "its header names values that lie outside of it",
+            ));
+        }
         match kind {
             6 | 8 | 9 => texts.add(count)?,
             // Bytes, which are as large as they are.
@@ -294,6 +299,18 @@ mod tests {
         let many = vec![(7, 1); MAX_TAGS + 1];
         assert!(check(&mut tagged(&many, 9)).is_err());
         assert!(check(&mut std::io::Cursor::new(vec![0; 300])).is_err());
+    }
+
+    #[test]
+    fn a_header_that_names_values_outside_of_it_is_refused_before_it_is_read() {
+        let size: u32 = 100;
+        let mut file = tagged(&[(6, 1)], size).into_inner();
+        let offset_at = file.len() - 8;
+        for (offset, is_taken) in [(size, true), (size + 1, false), (u32::MAX, false)] {
+            file[offset_at..offset_at + 4].copy_from_slice(&offset.to_be_bytes());
+            let checked = check(&mut std::io::Cursor::new(&file));
+            assert_eq!(checked.is_ok(), is_taken, "{offset}: {checked:?}");
+        }
     }
 
     proptest! {

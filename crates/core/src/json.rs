@@ -1,0 +1,118 @@
+//! JSON as text, in the characters that `serde_json` writes, but faster: few texts need escapes, and whether one does is looked for
+//! many bytes at a time.
+
+use std::fmt::{Display, Write};
+
+use serde_json::Value;
+
+use crate::Document;
+
+/// Appends a value.
+pub fn push_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => push_plain(out, number),
+        Value::String(text) => push_text(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                push_value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(fields) => push_document(out, fields),
+    }
+}
+
+/// Appends a document.
+pub fn push_document(out: &mut String, document: &Document) {
+    out.push('{');
+    for (index, (name, value)) in document.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_text(out, name);
+        out.push(':');
+        push_value(out, value);
+    }
+    out.push('}');
+}
+
+/// Appends a text with its quotes.
+pub fn push_text(out: &mut String, text: &str) {
+    if needs_escapes(text.as_bytes()) {
+        return push_plain(out, Value::from(text));
+    }
+    out.reserve(text.len() + 2);
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
+/// Appends what `serde_json` makes of something.
+fn push_plain(out: &mut String, value: impl Display) {
+    // Writing to a text does not fail.
+    let _ = write!(out, "{value}");
+}
+
+fn needs_escapes(bytes: &[u8]) -> bool {
+    // Without an early end and without branches, so that many bytes are looked at together.
+    let is_special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    (bytes.iter()).fold(false, |found, byte| found | is_special(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn values() -> impl Strategy<Value = Value> {
+        let texts = prop_oneof![".*", "[\u{0}-\u{24}\\\\\"\u{7f}\u{2028}a]*"];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            texts.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            let items = prop::collection::vec(inner.clone(), 0..8);
+            let fields = prop::collection::btree_map(".*", inner, 0..8);
+            prop_oneof![
+                items.prop_map(Value::from),
+                fields.prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_written_as_serde_json_does(value in values()) {
+            let mut text = "before".to_owned();
+            push_value(&mut text, &value);
+            prop_assert_eq!(&text[6..], serde_json::to_string(&value).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_text_of_any_length_with_one_special_character_anywhere_is_escaped() {
+        for length in 0..80 {
+            for at in 0..=length {
+                for special in ["\"", "\\", "\u{1f}", "\n"] {
+                    let text = format!("{}{special}{}", "a".repeat(at), "b".repeat(length - at));
+                    let mut written = String::new();
+                    push_text(&mut written, &text);
+                    assert_eq!(written, json!(text).to_string());
+                }
+            }
+        }
+    }
+}
