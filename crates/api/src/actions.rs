@@ -6,25 +6,42 @@ use pith_pulp::error::is_missing;
 use pith_pulp::jobs::{DownloadRepository, ImportUpload, PublishRepository, SyncRepository};
 use serde_json::Value;
 
-use crate::http::{Answer, Call};
+use crate::http::{Call, Object, OptionalObject, Queued, Segments};
+use crate::operation::Shape::One;
+use crate::operation::{EXECUTE, REPORT, Route, UPDATE, operation};
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Post "/repositories/<repo>/actions/download/", EXECUTE, download, "Download the files of units that are not here yet.", [], One("DownloadRequest") => REPORT),
+    operation!(Post "/repositories/<repo>/actions/import_upload/", UPDATE, import_upload, "Make a unit of an upload.", [], One("ImportUpload") => REPORT),
+    operation!(Post "/repositories/<repo>/actions/publish/", EXECUTE, publish, "Publish a repository through one of its distributors.", [], One("PublishRequest") => REPORT),
+    operation!(Post "/repositories/<repo>/actions/sync/", EXECUTE, sync, "Mirror the feed of a repository's importer.", [], One("Override") => REPORT),
+];
 
 /// Queues a sync.
-pub(crate) async fn sync(mut call: Call) -> Result<Answer, Error> {
-    let mut body = call.object();
-    let repo_id = call.param(0).to_owned();
+pub(crate) async fn sync(
+    call: Call,
+    Segments([repo]): Segments<1>,
+    OptionalObject(mut body): OptionalObject,
+) -> Result<Queued, Error> {
+    let repo_id = repo;
     call.pulp.repository_require(&repo_id).await?;
     let override_config = body.remove("override_config").unwrap_or_default();
     let job = SyncRepository {
         repo_id,
         override_config,
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Ok(Queued(call.pulp.engine.enqueue(job).await?))
 }
 
 /// Queues a publish; whether there is such a distributor is found by the task.
-pub(crate) async fn publish(mut call: Call) -> Result<Answer, Error> {
-    let mut body = call.object();
-    let repo_id = call.param(0).to_owned();
+pub(crate) async fn publish(
+    call: Call,
+    Segments([repo]): Segments<1>,
+    Object(mut body): Object,
+) -> Result<Queued, Error> {
+    let repo_id = repo;
     call.pulp.repository_require(&repo_id).await?;
     let distributor_id = match body.remove("id") {
         None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"]).into()),
@@ -35,13 +52,16 @@ pub(crate) async fn publish(mut call: Call) -> Result<Answer, Error> {
         distributor_id,
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Ok(Queued(call.pulp.engine.enqueue(job).await?))
 }
 
 /// Queues the download of what the repository does not have.
-pub(crate) async fn download(mut call: Call) -> Result<Answer, Error> {
-    let body = call.object();
-    let repo_id = call.param(0).to_owned();
+pub(crate) async fn download(
+    call: Call,
+    Segments([repo]): Segments<1>,
+    OptionalObject(body): OptionalObject,
+) -> Result<Queued, Error> {
+    let repo_id = repo;
     call.pulp.repository_require(&repo_id).await?;
     let verify_all_units = match body.get("verify_all_units") {
         None => false,
@@ -54,12 +74,15 @@ pub(crate) async fn download(mut call: Call) -> Result<Answer, Error> {
         repo_id,
         verify_all_units,
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Ok(Queued(call.pulp.engine.enqueue(job).await?))
 }
 
 /// Queues the import of an upload; whether repository and upload exist is found by the task.
-pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, Error> {
-    let mut body = call.object();
+pub(crate) async fn import_upload(
+    call: Call,
+    Segments([repo]): Segments<1>,
+    Object(mut body): Object,
+) -> Result<Queued, Error> {
     let mut required = |key: &str| {
         body.remove(key)
             .ok_or_else(|| PulpError::missing_value(&[key]))
@@ -76,12 +99,12 @@ pub(crate) async fn import_upload(mut call: Call) -> Result<Answer, Error> {
         Err(error) => return Err(error),
     };
     let job = ImportUpload {
-        repo_id: call.param(0).to_owned(),
+        repo_id: repo,
         upload_id,
         unit_type_id,
         unit_key,
         unit_metadata: body.remove("unit_metadata").unwrap_or_default(),
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Ok(Queued(call.pulp.engine.enqueue(job).await?))
 }

@@ -7,7 +7,15 @@ use pith_pulp::distributors::truthy;
 use pith_pulp::search::REPOSITORIES;
 use serde_json::Value;
 
-use crate::http::{Answer, Call};
+use crate::http::{Call, Either, Object, Queued, QueuedGroup};
+use crate::operation::Shape::One;
+use crate::operation::{CREATE, Route, operation};
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Post "/repositories/actions/content/regenerate_applicability/", CREATE, of_repositories, "Work out again which content of the repositories concerns which consumers.", [], One("ApplicabilityRequest") => One("GroupReport")),
+];
 
 /// 400 naming `repo_criteria`, with what is wrong in there.
 fn refused(inner: PulpError) -> PulpError {
@@ -17,8 +25,10 @@ fn refused(inner: PulpError) -> PulpError {
 }
 
 /// Queues the work for the repositories that match: one task, or a group of them.
-pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, Error> {
-    let mut body = call.object();
+pub(crate) async fn of_repositories(
+    call: Call,
+    Object(mut body): Object,
+) -> Result<Either<Queued, QueuedGroup>, Error> {
     let given = body.remove("repo_criteria").unwrap_or_default();
     if given.is_null() {
         return Err(PulpError::missing_value(&["repo_criteria"]).into());
@@ -29,9 +39,11 @@ pub(crate) async fn of_repositories(mut call: Call) -> Result<Answer, Error> {
     match body.remove("parallel") {
         Some(Value::Bool(true)) => {
             let group = pulp.applicability_regenerate_in_parallel(&criteria);
-            Answer::queued_group(group.await?)
+            Ok(Either::Other(QueuedGroup(group.await?)))
         }
         value if truthy(value.as_ref()) => Err(PulpError::invalid_value(&["parallel"]).into()),
-        _ => Answer::queued(pulp.applicability_regenerate(given).await?),
+        _ => Ok(Either::Usual(Queued(
+            pulp.applicability_regenerate(given).await?,
+        ))),
     }
 }

@@ -10,8 +10,17 @@ use pith_pulp::error::is_missing;
 use pith_pulp::jobs::{Associate, Unassociate};
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Call};
+use crate::http::{Call, Object, OptionalObject, Queued, Segments};
+use crate::operation::Shape::One;
+use crate::operation::{REPORT, Route, UPDATE, operation};
 use crate::routes::Operation;
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Post "/repositories/<repo>/actions/associate/", UPDATE, copy, "Copy units from another repository.", [], One("Copy") => REPORT),
+    operation!(Post "/repositories/<repo>/actions/unassociate/", UPDATE, remove, "Remove units from a repository.", [], One("Removal") => REPORT),
+];
 
 /// The criteria of a body, checked; without any, everything is meant. Null is refused: a slip of a script must not empty a
 /// repository.
@@ -81,9 +90,12 @@ async fn check_additional(
 }
 
 /// Queues a copy.
-pub(crate) async fn copy(mut call: Call) -> Result<Answer, Error> {
-    let mut body = call.object();
-    let repo_id = call.param(0).to_owned();
+pub(crate) async fn copy(
+    call: Call,
+    Segments([repo]): Segments<1>,
+    Object(mut body): Object,
+) -> Result<Queued, Error> {
+    let repo_id = repo;
     call.pulp.repository_require(&repo_id).await?;
     let invalid = || Error::from(PulpError::invalid_value(&["source_repo_id"]));
     let source_repo_id = match body.remove("source_repo_id") {
@@ -114,15 +126,18 @@ pub(crate) async fn copy(mut call: Call) -> Result<Answer, Error> {
         criteria,
         override_config,
     };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Ok(Queued(call.pulp.engine.enqueue(job).await?))
 }
 
 /// Queues a removal.
-pub(crate) async fn remove(mut call: Call) -> Result<Answer, Error> {
-    let mut body = call.object();
+pub(crate) async fn remove(
+    call: Call,
+    Segments([repo]): Segments<1>,
+    OptionalObject(mut body): OptionalObject,
+) -> Result<Queued, Error> {
     let criteria = criteria(&mut body)?;
-    let repo_id = call.param(0).to_owned();
+    let repo_id = repo;
     call.pulp.repository_require(&repo_id).await?;
     let job = Unassociate { repo_id, criteria };
-    Answer::queued(call.pulp.engine.enqueue(job).await?)
+    Ok(Queued(call.pulp.engine.enqueue(job).await?))
 }

@@ -6,9 +6,39 @@ use pith_core::{SignedDuration, Timestamp};
 use pith_engine::Error;
 use pith_pulp::history::to_json;
 use pith_store::{HistoryKind, HistoryQuery};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::{Answer, Call};
+use crate::http::{Call, Json, Segments};
+use crate::operation::Shape::Many;
+use crate::operation::{NONE, Param, READ, Route, operation, param};
+
+/// The parameters of a list of entries.
+const HISTORY: &[Param] = &[
+    param("limit", "integer", "At most this many."),
+    param(
+        "sort",
+        "string",
+        "ascending or descending, by start; descending when not given.",
+    ),
+    param(
+        "start_date",
+        "string",
+        "Only what started then or later: ISO 8601, with a time.",
+    ),
+    param(
+        "end_date",
+        "string",
+        "Only what started then or earlier: ISO 8601, with a time.",
+    ),
+];
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Get "/repositories/<repo>/history/publish/<distributor>/", READ, publish, "List what publishes did.", [HISTORY], NONE => Many("HistoryEntry")),
+    operation!(Get "/repositories/<repo>/history/sync/", READ, sync, "List what syncs did.", [HISTORY], NONE => Many("HistoryEntry")),
+];
 
 /// The parameters of the query.
 #[derive(Debug, Default, PartialEq)]
@@ -66,10 +96,10 @@ async fn entries(
     call: &Call,
     kind: HistoryKind,
     asked: Asked,
-    actor_id: Option<&str>,
-) -> Result<Answer, Error> {
+    (repo_id, actor_id): (&str, Option<&str>),
+) -> Result<Json<Vec<Value>>, Error> {
     let query = HistoryQuery {
-        repo_id: call.param(0),
+        repo_id,
         actor_id,
         limit: asked.limit,
         ascending: asked.ascending,
@@ -77,24 +107,30 @@ async fn entries(
         end: asked.end.map(end_of_second),
     };
     let found = call.pulp.engine.store.history_list(kind, &query).await;
-    let found: Vec<Value> = found?.iter().map(|entry| to_json(kind, entry)).collect();
-    Answer::json(&found)
+    let found = found?.iter().map(|entry| to_json(kind, entry)).collect();
+    Ok(Json(found))
 }
 
 /// Returns what syncs did.
-pub(crate) async fn sync(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn sync(
+    call: Call,
+    Segments([repo]): Segments<1>,
+) -> Result<Json<impl Serialize>, Error> {
     let asked = asked(&call.query())?;
-    call.pulp.repository_require(call.param(0)).await?;
-    entries(&call, HistoryKind::Sync, asked, None).await
+    call.pulp.repository_require(&repo).await?;
+    entries(&call, HistoryKind::Sync, asked, (&repo, None)).await
 }
 
 /// Returns what publishes of one distributor did.
-pub(crate) async fn publish(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn publish(
+    call: Call,
+    Segments([repo, distributor]): Segments<2>,
+) -> Result<Json<impl Serialize>, Error> {
     let asked = asked(&call.query())?;
-    let (repo, distributor) = (call.param(0), call.param(1));
-    call.pulp.repository_require(repo).await?;
-    call.pulp.distributor_require(repo, distributor).await?;
-    entries(&call, HistoryKind::Publish, asked, Some(distributor)).await
+    call.pulp.repository_require(&repo).await?;
+    call.pulp.distributor_require(&repo, &distributor).await?;
+    let of = (repo.as_str(), Some(distributor.as_str()));
+    entries(&call, HistoryKind::Publish, asked, of).await
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The Pulp 2 REST API.
 //!
-//! [`routes::ROUTES`] lists every operation as data; one file per group of operations has the handlers, sorted like the
-//! URLs. `http` turns requests into calls and answers into responses: slashes, methods, authentication, permissions,
+//! One file per group of operations has their handlers and, beside them, their descriptions; [`routes::routes`] lists all, as data.
+//! `http` turns requests into calls and answers into responses: slashes, methods, authentication, permissions,
 //! bodies and errors are the same for every operation and are written once, there.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -16,6 +16,7 @@ mod distributors;
 mod history;
 mod importers;
 mod login;
+mod operation;
 mod orphans;
 mod permissions;
 mod plugins;
@@ -65,7 +66,7 @@ impl Api {
             authenticator: Authenticator::new(Arc::clone(&pulp.passwords)),
             pulp,
             intake: Intake::default(),
-            matcher: Matcher::new(routes::ROUTES),
+            matcher: Matcher::new(routes::routes()),
         };
         Self {
             shared: Arc::new(shared),

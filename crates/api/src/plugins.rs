@@ -4,9 +4,23 @@ use pith_content::{PluginDescriptor, UnitType};
 use pith_core::Sha256;
 use pith_core::error::PulpError;
 use pith_engine::{Error, Registry};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Call};
+use crate::http::{Call, Json, Segments};
+use crate::operation::Shape::{Many, One};
+use crate::operation::{NONE, READ, Route, operation};
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Get "/plugins/distributors/", READ, distributors, "List the distributor types.", [], NONE => Many("Plugin")),
+    operation!(Get "/plugins/distributors/<distributor>/", READ, distributor, "Read a distributor type.", [], NONE => One("Plugin")),
+    operation!(Get "/plugins/importers/", READ, importers, "List the importer types.", [], NONE => Many("Plugin")),
+    operation!(Get "/plugins/importers/<importer>/", READ, importer, "Read an importer type.", [], NONE => One("Plugin")),
+    operation!(Get "/plugins/types/", READ, types, "List the unit types.", [], NONE => Many("Plugin")),
+    operation!(Get "/plugins/types/<type>/", READ, unit_type, "Read a unit type.", [], NONE => One("Plugin")),
+];
 
 const BASE: &str = "/pulp/api/v2/plugins";
 
@@ -39,24 +53,27 @@ fn plugin_document(registry: &Registry, plugin: &PluginDescriptor, href: &str) -
 }
 
 /// Every content type.
-pub(crate) async fn types(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn types(call: Call) -> Result<Json<impl Serialize>, Error> {
     let kinds = call.pulp.engine.registry.shown_types();
     let documents: Vec<Value> = kinds
         .map(|kind| type_document(kind, &format!("{BASE}/types/{}/", kind.id)))
         .collect();
-    Answer::json(&documents)
+    Ok(Json(documents))
 }
 
 /// One content type.
-pub(crate) async fn unit_type(call: Call) -> Result<Answer, Error> {
-    let id = call.param(0);
+pub(crate) async fn unit_type(
+    call: Call,
+    Segments([type_id]): Segments<1>,
+) -> Result<Json<impl Serialize>, Error> {
+    let id = &type_id;
     let kind = call.pulp.engine.registry.unit_type(id);
     let kind = kind.ok_or_else(|| PulpError::missing_resource(&[("type", id)]))?;
-    Answer::json(&type_document(kind, &call.href))
+    Ok(Json(type_document(kind, &call.href)))
 }
 
 /// Every importer type.
-pub(crate) async fn importers(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn importers(call: Call) -> Result<Json<impl Serialize>, Error> {
     let plugins = call.pulp.engine.registry.importers();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
@@ -68,23 +85,26 @@ pub(crate) async fn importers(call: Call) -> Result<Answer, Error> {
             )
         })
         .collect();
-    Answer::json(&documents)
+    Ok(Json(documents))
 }
 
 /// One importer type.
-pub(crate) async fn importer(call: Call) -> Result<Answer, Error> {
-    let id = call.param(0);
+pub(crate) async fn importer(
+    call: Call,
+    Segments([importer]): Segments<1>,
+) -> Result<Json<impl Serialize>, Error> {
+    let id = &importer;
     let plugin = call.pulp.engine.registry.importer(id);
     let plugin = plugin.ok_or_else(|| PulpError::missing_resource(&[("importer_type_id", id)]))?;
-    Answer::json(&plugin_document(
+    Ok(Json(plugin_document(
         &call.pulp.engine.registry,
         plugin.descriptor(),
         &call.href,
-    ))
+    )))
 }
 
 /// Every distributor type.
-pub(crate) async fn distributors(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn distributors(call: Call) -> Result<Json<impl Serialize>, Error> {
     let plugins = call.pulp.engine.registry.distributors();
     let documents: Vec<Value> = plugins
         .map(|plugin| plugin.descriptor())
@@ -96,18 +116,21 @@ pub(crate) async fn distributors(call: Call) -> Result<Answer, Error> {
             )
         })
         .collect();
-    Answer::json(&documents)
+    Ok(Json(documents))
 }
 
 /// One distributor type.
-pub(crate) async fn distributor(call: Call) -> Result<Answer, Error> {
-    let id = call.param(0);
+pub(crate) async fn distributor(
+    call: Call,
+    Segments([distributor]): Segments<1>,
+) -> Result<Json<impl Serialize>, Error> {
+    let id = &distributor;
     let plugin = call.pulp.engine.registry.distributor(id);
     let plugin =
         plugin.ok_or_else(|| PulpError::missing_resource(&[("distributor_type_id", id)]))?;
-    Answer::json(&plugin_document(
+    Ok(Json(plugin_document(
         &call.pulp.engine.registry,
         plugin.descriptor(),
         &call.href,
-    ))
+    )))
 }

@@ -1,13 +1,40 @@
 //! `/v2/repositories/` (pulp2/repositories).
 
-use pith_core::Document;
 use pith_core::task::CallReport;
 use pith_engine::Error;
 use pith_pulp::repositories::Expand;
+use serde::Serialize;
 
-use crate::http::{Answer, Call};
+use crate::http::{Answer, Call, Created, Json, Object, OptionalObject, Queued, Segments};
+use crate::operation::Shape::{Many, One};
+use crate::operation::{
+    CREATE, DELETE, NONE, Param, READ, REPORT, Route, UPDATE, operation, param,
+};
 use crate::routes::refuse_shadowing;
-use crate::search;
+use crate::search::{self, FIELD, SEARCH};
+
+/// The parameters of what is shown beside a repository.
+const DETAILS: &[Param] = &[
+    param(
+        "details",
+        "boolean",
+        "With importers, distributors and totals.",
+    ),
+    param("importers", "boolean", "With importers."),
+    param("distributors", "boolean", "With distributors."),
+];
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Get "/repositories/", READ, list, "List the repositories.", [DETAILS], NONE => Many("Repository")),
+    operation!(Post "/repositories/", CREATE, create, "Create a repository, with importer and distributors when they are given.", [], One("NewRepository") => One("Repository")),
+    operation!(Get "/repositories/search/", READ, search_get, "Search repositories.", [SEARCH, FIELD, DETAILS], NONE => Many("Repository")),
+    operation!(Post "/repositories/search/", READ, search_post, "Search repositories.", [], One("Search") => Many("Repository")),
+    operation!(Get "/repositories/<repo>/", READ, read, "Read a repository.", [DETAILS], NONE => One("Repository")),
+    operation!(Put "/repositories/<repo>/", UPDATE, update, "Change a repository, its importer and its distributors.", [], One("RepositoryUpdate") => REPORT),
+    operation!(Delete "/repositories/<repo>/", DELETE, delete, "Delete a repository; its units stay.", [], NONE => REPORT),
+];
 
 const OPTIONS: [&str; 3] = ["details", "importers", "distributors"];
 
@@ -20,33 +47,38 @@ fn expand(flag: impl Fn(&str) -> bool) -> Expand {
 }
 
 /// Every repository.
-pub(crate) async fn list(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn list(call: Call) -> Result<Json<impl Serialize>, Error> {
     let expand = expand(|name| call.flag(name));
-    Answer::json(&call.pulp.repository_documents(expand).await?)
+    Ok(Json(call.pulp.repository_documents(expand).await?))
 }
 
 /// Makes a repository.
-pub(crate) async fn create(mut call: Call) -> Result<Answer, Error> {
-    let body = call.object();
+pub(crate) async fn create(call: Call, Object(body): Object) -> Result<Created, Error> {
     refuse_shadowing("/repositories/", &body, "id")?;
-    Answer::created(&call.pulp.repository_create(&body).await?)
+    Ok(Created(call.pulp.repository_create(&body).await?))
 }
 
 /// One repository.
-pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn read(
+    call: Call,
+    Segments([repo]): Segments<1>,
+) -> Result<Json<impl Serialize>, Error> {
     let (expand, totals) = if call.query.is_some() {
         (expand(|name| call.flag(name)), call.flag("details"))
     } else {
         (Expand::default(), false)
     };
-    let repository = call.pulp.repository_document(call.param(0), expand, totals);
-    Answer::json(&repository.await?)
+    let repository = call.pulp.repository_document(&repo, expand, totals);
+    Ok(Json(repository.await?))
 }
 
 /// Changes a repository: at once, and by tasks for its distributors.
-pub(crate) async fn update(mut call: Call) -> Result<Answer, Error> {
-    let body = call.object();
-    let (repository, tasks) = call.pulp.repository_update(call.param(0), &body).await?;
+pub(crate) async fn update(
+    call: Call,
+    Segments([repo]): Segments<1>,
+    OptionalObject(body): OptionalObject,
+) -> Result<Answer, Error> {
+    let (repository, tasks) = call.pulp.repository_update(&repo, &body).await?;
     let status = if tasks.is_empty() { 200 } else { 202 };
     let report = CallReport {
         result: repository,
@@ -57,21 +89,23 @@ pub(crate) async fn update(mut call: Call) -> Result<Answer, Error> {
 }
 
 /// Queues the removal of a repository.
-pub(crate) async fn delete(call: Call) -> Result<Answer, Error> {
-    Answer::queued(call.pulp.repository_delete(call.param(0)).await?)
+pub(crate) async fn delete(call: Call, Segments([repo]): Segments<1>) -> Result<Queued, Error> {
+    Ok(Queued(call.pulp.repository_delete(&repo).await?))
 }
 
 /// Searches, with the criteria in the query.
-pub(crate) async fn search_get(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn search_get(call: Call) -> Result<Json<impl Serialize>, Error> {
     let criteria = search::plain_query(call.query(), &OPTIONS)?;
     let expand = expand(|name| call.flag(name));
-    Answer::json(&call.pulp.repository_search(&criteria, expand).await?)
+    Ok(Json(call.pulp.repository_search(&criteria, expand).await?))
 }
 
 /// Searches, with the criteria in the body.
-pub(crate) async fn search_post(mut call: Call) -> Result<Answer, Error> {
-    let mut body: Document = call.object();
+pub(crate) async fn search_post(
+    call: Call,
+    Object(mut body): Object,
+) -> Result<Json<impl Serialize>, Error> {
     let criteria = search::plain_body(&mut body)?;
     let expand = expand(|name| search::option(&body, name));
-    Answer::json(&call.pulp.repository_search(&criteria, expand).await?)
+    Ok(Json(call.pulp.repository_search(&criteria, expand).await?))
 }

@@ -3,101 +3,135 @@
 
 use pith_engine::Error;
 use pith_pulp::schedules::Target;
+use serde::Serialize;
 
-use crate::http::{Answer, Call};
+use crate::http::{Call, Created, Done, Json, Object, OptionalObject, Segments};
+use crate::operation::Shape::{Many, Null, One};
+use crate::operation::{CREATE, DELETE, NONE, READ, Route, UPDATE, operation};
 
-fn sync(call: &Call) -> Target<'_> {
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Get "/repositories/<repo>/distributors/<distributor>/schedules/publish/", READ, list_publishes, "List the schedules of publishes.", [], NONE => Many("Schedule")),
+    operation!(Post "/repositories/<repo>/distributors/<distributor>/schedules/publish/", CREATE, create_publish, "Schedule publishes.", [], One("NewSchedule") => One("Schedule")),
+    operation!(Get "/repositories/<repo>/distributors/<distributor>/schedules/publish/<schedule>/", READ, read_publish, "Read a schedule of publishes.", [], NONE => One("Schedule")),
+    operation!(Put "/repositories/<repo>/distributors/<distributor>/schedules/publish/<schedule>/", UPDATE, update_publish, "Change a schedule of publishes.", [], One("ScheduleUpdate") => One("Schedule")),
+    operation!(Delete "/repositories/<repo>/distributors/<distributor>/schedules/publish/<schedule>/", DELETE, delete_publish, "Delete a schedule of publishes.", [], NONE => Null),
+    operation!(Get "/repositories/<repo>/importers/<importer>/schedules/sync/", READ, list_syncs, "List the schedules of syncs.", [], NONE => Many("Schedule")),
+    operation!(Post "/repositories/<repo>/importers/<importer>/schedules/sync/", CREATE, create_sync, "Schedule syncs.", [], One("NewSchedule") => One("Schedule")),
+    operation!(Get "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", READ, read_sync, "Read a schedule of syncs.", [], NONE => One("Schedule")),
+    operation!(Put "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", UPDATE, update_sync, "Change a schedule of syncs.", [], One("ScheduleUpdate") => One("Schedule")),
+    operation!(Delete "/repositories/<repo>/importers/<importer>/schedules/sync/<schedule>/", DELETE, delete_sync, "Delete a schedule of syncs.", [], NONE => Null),
+];
+
+fn syncs<'a>(repo_id: &'a str, importer_id: &'a str) -> Target<'a> {
     Target::Sync {
-        repo_id: call.param(0),
-        importer_id: call.param(1),
+        repo_id,
+        importer_id,
     }
 }
 
-fn publish(call: &Call) -> Target<'_> {
+fn publishes<'a>(repo_id: &'a str, distributor_id: &'a str) -> Target<'a> {
     Target::Publish {
-        repo_id: call.param(0),
-        distributor_id: call.param(1),
+        repo_id,
+        distributor_id,
     }
-}
-
-async fn list(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, Error> {
-    Answer::json(&call.pulp.schedule_list(target(&call)).await?)
-}
-
-async fn create(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, Error> {
-    let body = call.object();
-    Answer::created(
-        &call
-            .pulp
-            .schedule_create(target(&call), &body, call.principal()?)
-            .await?,
-    )
-}
-
-async fn read(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, Error> {
-    let schedule = call.pulp.schedule_read(target(&call), call.param(2));
-    Answer::json(&schedule.await?)
-}
-
-async fn update(mut call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, Error> {
-    let body = call.object();
-    let (target, by) = (target(&call), call.principal()?);
-    let schedule = call.pulp.schedule_update(target, call.param(2), &body, by);
-    Answer::json(&schedule.await?)
-}
-
-async fn delete(call: Call, target: fn(&Call) -> Target<'_>) -> Result<Answer, Error> {
-    let deleted = call.pulp.schedule_delete(target(&call), call.param(2));
-    deleted.await?;
-    Ok(Answer::null())
 }
 
 /// The schedules of an importer.
-pub(crate) async fn list_syncs(call: Call) -> Result<Answer, Error> {
-    list(call, sync).await
+pub(crate) async fn list_syncs(
+    call: Call,
+    Segments([repo, importer]): Segments<2>,
+) -> Result<Json<impl Serialize>, Error> {
+    let target = syncs(&repo, &importer);
+    Ok(Json(call.pulp.schedule_list(target).await?))
 }
 
 /// Schedules syncs.
-pub(crate) async fn create_sync(call: Call) -> Result<Answer, Error> {
-    create(call, sync).await
+pub(crate) async fn create_sync(
+    call: Call,
+    Segments([repo, importer]): Segments<2>,
+    Object(body): Object,
+) -> Result<Created, Error> {
+    let (target, by) = (syncs(&repo, &importer), call.principal()?);
+    Ok(Created(call.pulp.schedule_create(target, &body, by).await?))
 }
 
 /// One schedule of syncs.
-pub(crate) async fn read_sync(call: Call) -> Result<Answer, Error> {
-    read(call, sync).await
+pub(crate) async fn read_sync(
+    call: Call,
+    Segments([repo, importer, schedule]): Segments<3>,
+) -> Result<Json<impl Serialize>, Error> {
+    let target = syncs(&repo, &importer);
+    Ok(Json(call.pulp.schedule_read(target, &schedule).await?))
 }
 
 /// Changes a schedule of syncs.
-pub(crate) async fn update_sync(call: Call) -> Result<Answer, Error> {
-    update(call, sync).await
+pub(crate) async fn update_sync(
+    call: Call,
+    Segments([repo, importer, schedule]): Segments<3>,
+    OptionalObject(body): OptionalObject,
+) -> Result<Json<impl Serialize>, Error> {
+    let (target, by) = (syncs(&repo, &importer), call.principal()?);
+    let updated = call.pulp.schedule_update(target, &schedule, &body, by);
+    Ok(Json(updated.await?))
 }
 
 /// Removes a schedule of syncs.
-pub(crate) async fn delete_sync(call: Call) -> Result<Answer, Error> {
-    delete(call, sync).await
+pub(crate) async fn delete_sync(
+    call: Call,
+    Segments([repo, importer, schedule]): Segments<3>,
+) -> Result<Done, Error> {
+    let target = syncs(&repo, &importer);
+    call.pulp.schedule_delete(target, &schedule).await?;
+    Ok(Done)
 }
 
 /// The schedules of a distributor.
-pub(crate) async fn list_publishes(call: Call) -> Result<Answer, Error> {
-    list(call, publish).await
+pub(crate) async fn list_publishes(
+    call: Call,
+    Segments([repo, distributor]): Segments<2>,
+) -> Result<Json<impl Serialize>, Error> {
+    let target = publishes(&repo, &distributor);
+    Ok(Json(call.pulp.schedule_list(target).await?))
 }
 
 /// Schedules publishes.
-pub(crate) async fn create_publish(call: Call) -> Result<Answer, Error> {
-    create(call, publish).await
+pub(crate) async fn create_publish(
+    call: Call,
+    Segments([repo, distributor]): Segments<2>,
+    Object(body): Object,
+) -> Result<Created, Error> {
+    let (target, by) = (publishes(&repo, &distributor), call.principal()?);
+    Ok(Created(call.pulp.schedule_create(target, &body, by).await?))
 }
 
 /// One schedule of publishes.
-pub(crate) async fn read_publish(call: Call) -> Result<Answer, Error> {
-    read(call, publish).await
+pub(crate) async fn read_publish(
+    call: Call,
+    Segments([repo, distributor, schedule]): Segments<3>,
+) -> Result<Json<impl Serialize>, Error> {
+    let target = publishes(&repo, &distributor);
+    Ok(Json(call.pulp.schedule_read(target, &schedule).await?))
 }
 
 /// Changes a schedule of publishes.
-pub(crate) async fn update_publish(call: Call) -> Result<Answer, Error> {
-    update(call, publish).await
+pub(crate) async fn update_publish(
+    call: Call,
+    Segments([repo, distributor, schedule]): Segments<3>,
+    OptionalObject(body): OptionalObject,
+) -> Result<Json<impl Serialize>, Error> {
+    let (target, by) = (publishes(&repo, &distributor), call.principal()?);
+    let updated = call.pulp.schedule_update(target, &schedule, &body, by);
+    Ok(Json(updated.await?))
 }
 
 /// Removes a schedule of publishes.
-pub(crate) async fn delete_publish(call: Call) -> Result<Answer, Error> {
-    delete(call, publish).await
+pub(crate) async fn delete_publish(
+    call: Call,
+    Segments([repo, distributor, schedule]): Segments<3>,
+) -> Result<Done, Error> {
+    let target = publishes(&repo, &distributor);
+    call.pulp.schedule_delete(target, &schedule).await?;
+    Ok(Done)
 }

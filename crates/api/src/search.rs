@@ -6,6 +6,22 @@ use pith_core::error::PulpError;
 use pith_engine::Error;
 use serde_json::{Value, json};
 
+use crate::operation::{Param, param, params};
+
+/// The parameters of criteria.
+pub(crate) const SEARCH: &[Param] = &[
+    param("filters", "string", "Filters, as JSON text."),
+    param(
+        "sort",
+        "string",
+        "Pairs of field and direction, as JSON text.",
+    ),
+    param("limit", "integer", "At most this many."),
+    param("skip", "integer", "Leave out this many from the start."),
+];
+/// The parameter of the fields that are shown.
+pub(crate) const FIELD: &[Param] = &[params("field", "A field to show.")];
+
 /// The criteria of a POST.
 fn of_body(body: &mut Document) -> Result<Value, Error> {
     match body.remove("criteria") {

@@ -3,9 +3,18 @@
 use pith_core::clock::SignedDuration;
 use pith_engine::Error;
 use pith_pulp::present::worker_document;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Call};
+use crate::http::{Call, Json};
+use crate::operation::Shape::One;
+use crate::operation::{NONE, Route, operation};
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Get "/status/", None, read, "Tell how the server is; open to everybody.", [], NONE => One("Status")),
+];
 
 /// The release of Pulp whose interface this is.
 const PLATFORM_VERSION: &str = "2.21.5";
@@ -13,7 +22,7 @@ const PLATFORM_VERSION: &str = "2.21.5";
 const LISTED: SignedDuration = SignedDuration::from_secs(24);
 
 /// The state of the server. Always 200.
-pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn read(call: Call) -> Result<Json<impl Serialize>, Error> {
     let store = &call.pulp.engine.store;
     let connected = store.ping().await.is_ok();
     let now = call.pulp.engine.clock.now();
@@ -25,12 +34,12 @@ pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
             .collect(),
         Err(_) => Vec::new(),
     };
-    Answer::json(&json!({
+    Ok(Json(json!({
         "api_version": "2",
         "versions": { "platform_version": PLATFORM_VERSION },
         "database_connection": { "connected": connected },
         // Tasks and their messages go through the database.
         "messaging_connection": { "connected": connected },
         "known_workers": workers,
-    }))
+    })))
 }

@@ -7,10 +7,32 @@ use pith_core::{Document, TaskId};
 use pith_engine::Error;
 use pith_pulp::present::{task_document, task_queue};
 use pith_store::{Task, TaskListing, Window};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::{Answer, Call};
-use crate::search;
+use crate::http::{Answer, Call, Done, Json, NoContent, Object, Segments};
+use crate::operation::Shape::{Many, Null, One};
+use crate::operation::{DELETE, NONE, Param, READ, Route, operation, params};
+use crate::search::{self, FIELD, SEARCH};
+
+/// The parameter of a list of tasks.
+const TAGS: &[Param] = &[params("tag", "Only tasks with this tag.")];
+/// The parameter of what is deleted.
+const STATES: &[Param] = &[params(
+    "state",
+    "Delete tasks in this state: finished, error or skipped.",
+)];
+
+/// The operations.
+#[rustfmt::skip]
+pub(crate) static OPERATIONS: &[Route] = &[
+    operation!(Get "/tasks/", READ, list, "List the tasks.", [TAGS], NONE => Many("Task")),
+    operation!(Delete "/tasks/", DELETE, purge, "Delete tasks that have ended.", [STATES], NONE => NONE),
+    operation!(Get "/tasks/search/", READ, search_get, "Search tasks.", [SEARCH, FIELD], NONE => Many("Task")),
+    operation!(Post "/tasks/search/", READ, search_post, "Search tasks.", [], One("Search") => Many("Task")),
+    operation!(Get "/tasks/<task>/", READ, read, "Read a task.", [], NONE => One("Task")),
+    operation!(Delete "/tasks/<task>/", DELETE, cancel, "Cancel a task.", [], NONE => Null),
+];
 
 fn missing(id: &str) -> Error {
     PulpError::missing_resource(&[("resource_id", id)]).into()
@@ -46,7 +68,7 @@ pub(crate) async fn list(call: Call) -> Result<Answer, Error> {
 }
 
 /// Deletes the tasks in the states asked for.
-pub(crate) async fn purge(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn purge(call: Call) -> Result<NoContent, Error> {
     let names = values(&call, "state");
     if names.is_empty() {
         let text = "No task state given to parameters list for delete.";
@@ -72,39 +94,45 @@ pub(crate) async fn purge(call: Call) -> Result<Answer, Error> {
         .store
         .task_delete_in_states(&states)
         .await?;
-    Ok(Answer::no_content())
+    Ok(NoContent)
 }
 
 /// One task.
-pub(crate) async fn read(call: Call) -> Result<Answer, Error> {
-    let text = call.param(0);
+pub(crate) async fn read(
+    call: Call,
+    Segments([task]): Segments<1>,
+) -> Result<Json<impl Serialize>, Error> {
+    let text = &task;
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
     let task = call.pulp.engine.store.task_get(id).await?;
     let task = task.ok_or_else(|| missing(text))?;
     let mut document = task_document(&task);
     document.insert("queue".to_owned(), Value::String(task_queue(&task)));
-    Answer::json(&document)
+    Ok(Json(document))
 }
 
 /// Cancels a task; one that is complete stays as it is.
-pub(crate) async fn cancel(call: Call) -> Result<Answer, Error> {
-    let text = call.param(0);
+pub(crate) async fn cancel(call: Call, Segments([task]): Segments<1>) -> Result<Done, Error> {
+    let text = &task;
     let id: TaskId = text.parse().map_err(|_| missing(text))?;
     if call.pulp.engine.cancel(id).await? {
-        Ok(Answer::null())
+        Ok(Done)
     } else {
         Err(missing(text))
     }
 }
 
 /// Searches, with the criteria in the query.
-pub(crate) async fn search_get(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn search_get(call: Call) -> Result<Json<impl Serialize>, Error> {
     let criteria = search::plain_query(call.query(), &[])?;
-    Answer::json(&call.pulp.task_search(&criteria).await?)
+    Ok(Json(call.pulp.task_search(&criteria).await?))
 }
 
 /// Searches, with the criteria in the body.
-pub(crate) async fn search_post(mut call: Call) -> Result<Answer, Error> {
-    let criteria = search::plain_body(&mut call.object())?;
-    Answer::json(&call.pulp.task_search(&criteria).await?)
+pub(crate) async fn search_post(
+    call: Call,
+    Object(mut body): Object,
+) -> Result<Json<impl Serialize>, Error> {
+    let criteria = search::plain_body(&mut body)?;
+    Ok(Json(call.pulp.task_search(&criteria).await?))
 }

@@ -49,18 +49,13 @@ impl Call {
         self.principal()?.permit(Operation::Update, &replaced)
     }
 
-    /// The value of the variable segment number `index` of the route's path.
-    pub(crate) fn param(&self, index: usize) -> &str {
-        self.params.get(index).map_or("", String::as_str)
-    }
-
     /// The query's pairs, decoded, in their order.
     pub(crate) fn query(&self) -> Vec<(String, String)> {
         query_pairs(self.query.as_deref().unwrap_or_default())
     }
 
     /// The body of a route that takes an object.
-    pub(crate) fn object(&mut self) -> Document {
+    pub(super) fn object(&mut self) -> Document {
         match std::mem::replace(&mut self.payload, Payload::None) {
             Payload::Json(Value::Object(map)) => map,
             _ => Document::new(),
@@ -68,7 +63,7 @@ impl Call {
     }
 
     /// The body of a route that takes any JSON.
-    pub(crate) fn any(&mut self) -> Value {
+    pub(super) fn any(&mut self) -> Value {
         match std::mem::replace(&mut self.payload, Payload::None) {
             Payload::Json(value) => value,
             _ => Value::Null,
@@ -76,7 +71,7 @@ impl Call {
     }
 
     /// The body of a route that takes bytes.
-    pub(crate) fn raw(&mut self) -> axum::body::Body {
+    pub(super) fn raw(&mut self) -> axum::body::Body {
         match std::mem::replace(&mut self.payload, Payload::None) {
             Payload::Raw(body) => body.into_inner().unwrap_or_default(),
             _ => axum::body::Body::empty(),

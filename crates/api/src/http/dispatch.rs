@@ -27,7 +27,7 @@ use super::credentials::{authenticate, origin};
 use super::cross_site::{refuse_foreign, refuse_text};
 use super::intake::{self, Intake, Pending, Taken};
 use crate::Shared;
-use crate::routes::{BodyKind, Disk, Route};
+use crate::operation::{BodyKind, Disk, Route};
 
 const MOUNT: &str = "/pulp/api/v2/";
 /// The bytes that are read of the body of a refused request.
@@ -122,7 +122,7 @@ async fn run(
         principal,
     };
     let memory = intake.answer();
-    let work = on_behalf_of(caller, is_super_user, (route.handler)(call));
+    let work = on_behalf_of(caller, is_super_user, (route.run)(call));
     let answer = memory.clone().scope(work).await?;
     Ok((answer, Pending::new(turn, memory)))
 }

@@ -8,6 +8,7 @@ mod cross_site;
 mod dispatch;
 mod endpoints;
 mod gate;
+mod handler;
 mod intake;
 mod json;
 mod matcher;
@@ -19,5 +20,9 @@ pub(crate) use call::query_pairs;
 pub(crate) use dispatch::{dispatch, drain};
 pub use endpoints::{Endpoints, Found, Published};
 pub use gate::Gate;
+pub(crate) use handler::{
+    AnyJson, Created, Done, Either, Handler, Json, NoContent, Object, OptionalJson, OptionalObject,
+    Queued, QueuedGroup, Raw, Segments,
+};
 pub(crate) use intake::Intake;
 pub(crate) use matcher::Matcher;

@@ -1,16 +1,15 @@
-//! The API's description in OpenAPI 3.0, made of the routes and of what [`operations`] tells of each.
+//! The API's description in OpenAPI 3.0, made of the operations.
 //!
 //! `GET /pith/openapi.json` answers it, docs/reference/ holds it and its readable form; a test holds all of them
 //! together.
 
-mod operations;
 mod page;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use self::operations::{About, OPERATIONS, Param, Shape};
-use crate::routes::{BodyKind, ROUTES, Route};
+use crate::operation::{BodyKind, Param, Route, Shape, Verb};
+use crate::routes::routes;
 
 pub use self::page::page;
 
@@ -29,17 +28,11 @@ const EXAMPLES: &[(&str, &str)] = &[
 /// The bodies that operations take and answer, by name.
 const SCHEMAS: &str = include_str!("schemas.json");
 
-fn about(route: &Route) -> Option<&'static About> {
-    OPERATIONS
-        .iter()
-        .find(|about| (about.verb, about.path) == (route.verb, route.path))
-}
-
 /// The whole description.
 #[must_use]
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES {
+    for route in routes() {
         let path = format!("{MOUNT}{}", route.path.replace('<', "{").replace('>', "}"));
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[route.verb.name().to_ascii_lowercase()] = operation(route);
@@ -75,12 +68,11 @@ fn operation(route: &Route) -> Value {
         "tags": [route.path.split('/').nth(1).unwrap_or_default()],
         "responses": responses(route),
     });
-    if let Some(about) = about(route) {
-        operation["summary"] = about.summary.into();
-        parameters.extend(about.query.iter().copied().flatten().map(query_parameter));
-        if let Some(body) = request_body(route, about.body) {
-            operation["requestBody"] = body;
-        }
+    operation["summary"] = route.about.summary.into();
+    let query = route.about.query.iter().copied().flatten();
+    parameters.extend(query.map(query_parameter));
+    if let Some(body) = request_body(route) {
+        operation["requestBody"] = body;
     }
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
@@ -146,7 +138,8 @@ fn schema(shape: Shape) -> Value {
     }
 }
 
-fn request_body(route: &Route, shape: Shape) -> Option<Value> {
+fn request_body(route: &Route) -> Option<Value> {
+    let shape = route.about.takes;
     let content = match shape {
         Shape::Empty => return None,
         Shape::Bytes => json!({"application/octet-stream": {"schema": schema(shape)}}),
@@ -157,7 +150,7 @@ fn request_body(route: &Route, shape: Shape) -> Option<Value> {
 }
 
 fn responses(route: &Route) -> Value {
-    let answer = about(route).map_or(Shape::Any, |about| about.answer);
+    let answer = route.about.answers;
     let mut good = json!({"description": reason(route.success)});
     if answer != Shape::Empty {
         good["content"] = json_content(&schema(answer));
@@ -165,7 +158,7 @@ fn responses(route: &Route) -> Value {
     let mut responses = json!({"default": {"$ref": "#/components/responses/Refused"}});
     responses[route.success.to_string()] = good.clone();
     // Answered at once when nothing is left to do, queued otherwise.
-    if route.verb == crate::routes::Verb::Put && route.path == "/repositories/<repo>/" {
+    if route.verb == Verb::Put && route.path == "/repositories/<repo>/" {
         good["description"] = reason(202).into();
         responses["202"] = good;
     }
@@ -196,23 +189,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_route_is_described_and_every_description_has_its_route() {
-        let missing: Vec<_> = ROUTES
-            .iter()
-            .filter(|route| about(route).is_none())
-            .map(|route| (route.verb.name(), route.path))
-            .collect();
-        assert!(missing.is_empty(), "not described: {missing:?}");
-        let routes: HashSet<_> = ROUTES.iter().map(|r| (r.verb, r.path)).collect();
-        let dead: Vec<_> = OPERATIONS
-            .iter()
-            .filter(|about| !routes.contains(&(about.verb, about.path)))
-            .map(|about| (about.verb.name(), about.path))
-            .collect();
-        assert!(dead.is_empty(), "described, but not routed: {dead:?}");
-    }
-
-    #[test]
     fn every_schema_that_is_named_is_there_and_every_one_there_is_named() {
         let text = document().to_string();
         let schemas: Map<String, Value> = serde_json::from_str(SCHEMAS).unwrap();
@@ -231,7 +207,7 @@ mod tests {
     #[test]
     fn operations_have_names_of_their_own() {
         let mut seen = HashSet::new();
-        for route in ROUTES {
+        for route in routes() {
             assert!(seen.insert(operation_id(route)), "{}", operation_id(route));
         }
     }

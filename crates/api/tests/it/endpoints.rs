@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use pith_api::routes::{ROUTES, Route};
+use pith_api::routes::{Route, routes};
 use pith_testkit::golden;
 
 use crate::calls::CALLS;
@@ -77,7 +77,7 @@ fn route_of(row: &Row) -> Option<&'static Route> {
     let same = |route: &&Route| {
         route.verb.name() == row.method && unnamed(route.path) == unnamed(row.path)
     };
-    ROUTES.iter().find(same)
+    routes().find(same)
 }
 
 /// The row that a request meant. Fixed segments win over variables.
@@ -128,7 +128,7 @@ fn seen(index: &[Row]) -> BTreeMap<u32, BTreeSet<String>> {
 fn every_route_is_in_the_index_with_its_permission_status_and_queueing() {
     let index = index();
     assert_eq!(index.len(), 172);
-    for route in ROUTES {
+    for route in routes() {
         let name = format!("{} {}", route.verb.name(), route.path);
         let row = index
             .iter()

@@ -1,0 +1,265 @@
+//! Handlers: what they take of a request, and what they answer. Body, status and number of variable segments of an operation are
+//! read off its handler's types, so that its description cannot say otherwise.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use pith_core::{Document, TaskId};
+use pith_engine::Error;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Answer, Call};
+use crate::operation::BodyKind;
+
+/// The variable segments of the path, in their order.
+pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
+
+/// The body of an operation that takes an object.
+pub(crate) struct Object(pub(crate) Document);
+
+/// The body of an operation that takes an object; an empty one when nothing came.
+pub(crate) struct OptionalObject(pub(crate) Document);
+
+/// The body of an operation that takes any JSON.
+pub(crate) struct AnyJson(pub(crate) Value);
+
+/// The body of an operation that takes any JSON; an empty object when nothing came.
+pub(crate) struct OptionalJson(pub(crate) Value);
+
+/// The body of an operation that takes bytes as they come.
+pub(crate) struct Raw(pub(crate) axum::body::Body);
+
+/// A part of a request.
+pub(crate) trait Part: Sized {
+    /// The number of variable segments that it takes.
+    const SEGMENTS: usize = 0;
+    /// The body that it takes; `None` for what is no body.
+    const BODY: Option<BodyKind> = None;
+
+    /// Takes it out of the request.
+    fn of(call: &mut Call) -> Self;
+}
+
+impl<const N: usize> Part for Segments<N> {
+    const SEGMENTS: usize = N;
+
+    fn of(call: &mut Call) -> Self {
+        let mut segments = std::mem::take(&mut call.params).into_iter();
+        Self(std::array::from_fn(|_| segments.next().unwrap_or_default()))
+    }
+}
+
+impl Part for Object {
+    const BODY: Option<BodyKind> = Some(BodyKind::Object);
+
+    fn of(call: &mut Call) -> Self {
+        Self(call.object())
+    }
+}
+
+impl Part for OptionalObject {
+    const BODY: Option<BodyKind> = Some(BodyKind::OptionalObject);
+
+    fn of(call: &mut Call) -> Self {
+        Self(call.object())
+    }
+}
+
+impl Part for AnyJson {
+    const BODY: Option<BodyKind> = Some(BodyKind::Any);
+
+    fn of(call: &mut Call) -> Self {
+        Self(call.any())
+    }
+}
+
+impl Part for OptionalJson {
+    const BODY: Option<BodyKind> = Some(BodyKind::OptionalAny);
+
+    fn of(call: &mut Call) -> Self {
+        Self(call.any())
+    }
+}
+
+impl Part for Raw {
+    const BODY: Option<BodyKind> = Some(BodyKind::Raw);
+
+    fn of(call: &mut Call) -> Self {
+        Self(call.raw())
+    }
+}
+
+/// An answer of one kind.
+pub(crate) trait Reply {
+    /// Its status.
+    const STATUS: u16 = 200;
+    /// Is true when it tells of a queued task.
+    const QUEUES: bool = false;
+
+    /// Makes the answer.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn answer(self) -> Result<Answer, Error>;
+}
+
+/// A document.
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A document of something new, which names itself by `_href`.
+pub(crate) struct Created(pub(crate) Value);
+
+/// The call report of queued work.
+pub(crate) struct Queued(pub(crate) TaskId);
+
+/// The report of a group of queued tasks.
+pub(crate) struct QueuedGroup(pub(crate) Uuid);
+
+/// `null`: it is done, and there is nothing to tell.
+pub(crate) struct Done;
+
+/// No body at all.
+pub(crate) struct NoContent;
+
+/// One of two answers. Descriptions tell of the first.
+pub(crate) enum Either<A, B> {
+    /// The usual one.
+    Usual(A),
+    /// The other one.
+    Other(B),
+}
+
+impl<T: Serialize> Reply for Json<T> {
+    fn answer(self) -> Result<Answer, Error> {
+        Answer::json(&self.0)
+    }
+}
+
+impl Reply for Created {
+    const STATUS: u16 = 201;
+
+    fn answer(self) -> Result<Answer, Error> {
+        Answer::created(&self.0)
+    }
+}
+
+impl Reply for Queued {
+    const STATUS: u16 = 202;
+    const QUEUES: bool = true;
+
+    fn answer(self) -> Result<Answer, Error> {
+        Answer::queued(self.0)
+    }
+}
+
+impl Reply for QueuedGroup {
+    const STATUS: u16 = 202;
+    const QUEUES: bool = true;
+
+    fn answer(self) -> Result<Answer, Error> {
+        Answer::queued_group(self.0)
+    }
+}
+
+impl Reply for Done {
+    fn answer(self) -> Result<Answer, Error> {
+        Ok(Answer::null())
+    }
+}
+
+impl Reply for NoContent {
+    const STATUS: u16 = 204;
+
+    fn answer(self) -> Result<Answer, Error> {
+        Ok(Answer::no_content())
+    }
+}
+
+impl Reply for Answer {
+    fn answer(self) -> Result<Answer, Error> {
+        Ok(self)
+    }
+}
+
+impl<A: Reply, B: Reply> Reply for Either<A, B> {
+    const STATUS: u16 = A::STATUS;
+    const QUEUES: bool = A::QUEUES;
+
+    fn answer(self) -> Result<Answer, Error> {
+        match self {
+            Self::Usual(usual) => usual.answer(),
+            Self::Other(other) => other.answer(),
+        }
+    }
+}
+
+/// A function that takes a call and parts of the request, and answers.
+pub(crate) trait Handler<Parts>: Send + 'static {
+    /// The number of variable segments that it takes.
+    const SEGMENTS: usize;
+    /// The body that it takes.
+    const BODY: BodyKind;
+    /// The status of its answer.
+    const STATUS: u16;
+    /// Is true when it queues a task.
+    const QUEUES: bool;
+
+    /// Runs it.
+    fn run(self, call: Call) -> BoxFuture<'static, Result<Answer, Error>>;
+}
+
+impl<F, Fut, R> Handler<()> for F
+where
+    F: FnOnce(Call) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<R, Error>> + Send + 'static,
+    R: Reply,
+{
+    const SEGMENTS: usize = 0;
+    const BODY: BodyKind = BodyKind::Ignored;
+    const STATUS: u16 = R::STATUS;
+    const QUEUES: bool = R::QUEUES;
+
+    fn run(self, call: Call) -> BoxFuture<'static, Result<Answer, Error>> {
+        self(call).map(|done| done?.answer()).boxed()
+    }
+}
+
+macro_rules! handler {
+    ($($Part:ident $part:ident),+) => {
+        impl<F, Fut, R, $($Part),+> Handler<($($Part,)+)> for F
+        where
+            F: FnOnce(Call, $($Part),+) -> Fut + Send + 'static,
+            Fut: Future<Output = Result<R, Error>> + Send + 'static,
+            R: Reply,
+            $($Part: Part,)+
+        {
+            const SEGMENTS: usize = 0 $(+ $Part::SEGMENTS)+;
+            const BODY: BodyKind = one_body(&[$($Part::BODY),+]);
+            const STATUS: u16 = R::STATUS;
+            const QUEUES: bool = R::QUEUES;
+
+            fn run(self, mut call: Call) -> BoxFuture<'static, Result<Answer, Error>> {
+                $(let $part = $Part::of(&mut call);)+
+                self(call, $($part),+).map(|done| done?.answer()).boxed()
+            }
+        }
+    };
+}
+
+handler!(A a);
+handler!(A a, B b);
+
+/// The only body among parts; it is not read when there is none.
+const fn one_body(bodies: &[Option<BodyKind>]) -> BodyKind {
+    let mut only = BodyKind::Ignored;
+    let mut at = 0;
+    while at < bodies.len() {
+        if let Some(body) = bodies[at] {
+            assert!(matches!(only, BodyKind::Ignored), "there is one body");
+            only = body;
+        }
+        at += 1;
+    }
+    only
+}
