@@ -187,6 +187,12 @@ fn declares_entities(text: &[u8]) -> bool {
 /// Checks the attributes of a tag, which are copied into published documents: they must be well-formed too. References to
 /// characters that XML cannot hold are replaced and counted.
 fn checked<'a>(start: BytesStart<'a>, mended: &mut u64) -> Result<BytesStart<'a>, MetadataError> {
+    // The reader takes whatever stands there for a name; references in it would be replaced with those of attributes.
+    if start.name().as_ref().contains(&b'&') {
+        return Err(MetadataError::Xml(
+            "'&' in the name of an element".to_owned(),
+        ));
+    }
     let mut broken = false;
     let mut count = attributes_of_tag();
     for attribute in start.attributes() {
@@ -567,6 +573,8 @@ mod tests {
             "<a b='<'/>",
             "<a>&#x;</a>",
             "<a b='&#1x;'/>",
+            // References are replaced in attributes alone, though something is replaced in this tag.
+            "<a><b&#0;&#0; c='&#0;'/></a>",
             "<!DOCTYPE a [<!-- <!-- --><!ENTITY x 'y'>]><a/>",
             "<!DOCTYPE a [<!--><!ENTITY x 'y'>-->]><a>&x;</a>",
             "<a><b></a>",
