@@ -37,7 +37,7 @@ pub(crate) static OPERATIONS: &[Route] = &[
     operation!(Post "/repositories/<repo>/search/units/", READ, in_repository_post, "Search the units of a repository.", [], One("UnitSearch") => Many("Association")),
 ];
 
-/// What there is to say of one unit, or that it is not there.
+/// An answer about one unit, or that it is not there.
 type OrMissing<T> = Either<T, Answer>;
 
 /// The 404 of single units: a text, not an error document.

@@ -247,6 +247,7 @@ impl Hierarchy {
 }
 
 /// The name under which a folder stands in a record.
+#[derive(Clone, Copy)]
 enum Dot<'a> {
     /// `.`
     Own,

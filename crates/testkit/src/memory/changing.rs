@@ -121,7 +121,7 @@ impl StageContext for Repository {
 }
 
 /// The file of a unit that is saved.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct File {
     pub(super) blob: Option<Sha256>,
     pub(super) promised: Option<Sha256>,

@@ -227,16 +227,17 @@ pub fn has_manifest(config: &Config) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pith_core::Document;
     use serde_json::json;
 
     use super::*;
 
     fn config(value: Value) -> Config {
-        let mut all = json!({"http": true, "https": false});
-        all.as_object_mut()
-            .unwrap()
-            .extend(value.as_object().unwrap().clone());
-        Config::new(serde_json::from_value(all).unwrap())
+        let mut all: Document = serde_json::from_value(value).unwrap();
+        for (key, value) in [("http", true), ("https", false)] {
+            all.entry(key).or_insert_with(|| json!(value));
+        }
+        Config::new(all)
     }
 
     #[test]

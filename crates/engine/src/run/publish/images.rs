@@ -32,7 +32,7 @@ pub(super) fn pack(
     let split = split(files, images.limit).map_err(ContentError::other)?;
     let mut packed = Vec::with_capacity(split.len());
     for files in split {
-        let image = Image::plan(&images.volume, files, made).map_err(ContentError::other)?;
+        let image = Image::plan(images.volume, files, made).map_err(ContentError::other)?;
         let mut file = create();
         image.write(&mut file, |place, out| {
             if cancel.is_cancelled() {
