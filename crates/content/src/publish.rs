@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportFolder, Images, Trees};
 use crate::repository::RepoInfo;
+use crate::task::Within;
 use crate::unit::{RepoUnit, Select};
 use crate::{Config, ContentError, Headers, PluginDescriptor, Problems};
 
@@ -215,6 +216,47 @@ pub trait Outlet: Send + Sync {
 
     /// Shows progress: the value under the distributor's id, or the type of that of a group, in the task's `progress_report`.
     fn progress(&self, report: Value);
+}
+
+#[async_trait]
+impl<T: Within<Inner: Outlet>> Outlet for T {
+    fn config(&self) -> &Config {
+        self.inner().config()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.inner().clock()
+    }
+
+    fn cancelled(&self) -> &CancellationToken {
+        self.inner().cancelled()
+    }
+
+    async fn add_with(
+        &self,
+        path: RelativePath,
+        entry: Entry,
+        modified: Timestamp,
+        headers: Headers,
+    ) -> Result<(), ContentError> {
+        self.inner().add_with(path, entry, modified, headers).await
+    }
+
+    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
+        self.inner().file(also)
+    }
+
+    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
+        self.inner().export(trees).await
+    }
+
+    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
+        self.inner().pack(images).await
+    }
+
+    fn progress(&self, report: Value) {
+        self.inner().progress(report);
+    }
 }
 
 /// The platform as a distributor sees it during a publish.

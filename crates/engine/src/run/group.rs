@@ -6,18 +6,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt;
 use pith_blobs::TreeWriter;
-use pith_content::export::{Images, Trees};
 use pith_content::group::GroupPublishContext;
-use pith_content::publish::{Entry, GeneratedFile, Mount, Outlet, PublishContext};
+use pith_content::publish::{Mount, PublishContext};
 use pith_content::repository::RepoInfo;
-use pith_content::{Config, ContentError, GroupDistributor as Plugin, Headers};
-use pith_core::digest::Hashed;
-use pith_core::{Algorithm, Clock, RelativePath, Timestamp};
+use pith_content::task::Within;
+use pith_content::{Config, ContentError, GroupDistributor as Plugin};
+use pith_core::Timestamp;
 use pith_store::{
     GroupDistributor, LastTx, NewGroupPublication, NewMount, RepoGroup, Repository, StoreError,
 };
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::publish::context::{Context as Member, Outgoing, Publisher};
 use super::publish::output::{self, Output};
@@ -240,44 +238,11 @@ struct Context<'a> {
     out: Outgoing<'a>,
 }
 
-#[async_trait]
-impl Outlet for Context<'_> {
-    fn config(&self) -> &Config {
-        self.out.config()
-    }
+impl<'a> Within for Context<'a> {
+    type Inner = Outgoing<'a>;
 
-    fn clock(&self) -> &dyn Clock {
-        self.out.clock()
-    }
-
-    fn cancelled(&self) -> &CancellationToken {
-        self.out.cancelled()
-    }
-
-    async fn add_with(
-        &self,
-        path: RelativePath,
-        entry: Entry,
-        modified: Timestamp,
-        headers: Headers,
-    ) -> Result<(), ContentError> {
-        self.out.add_with(path, entry, modified, headers).await
-    }
-
-    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
-        self.out.file(also)
-    }
-
-    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
-        self.out.export(trees).await
-    }
-
-    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
-        self.out.pack(images).await
-    }
-
-    fn progress(&self, report: Value) {
-        self.out.progress(report);
+    fn inner(&self) -> &Outgoing<'a> {
+        &self.out
     }
 }
 

@@ -7,6 +7,7 @@ use pith_blobs::KindRef;
 use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::repository::RepoInfo;
+use pith_content::task::Within;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
 use pith_core::digest::Hashed;
@@ -102,44 +103,11 @@ pub(in crate::run) struct Context<'a> {
     pub(in crate::run) out: Outgoing<'a>,
 }
 
-#[async_trait]
-impl Outlet for Context<'_> {
-    fn config(&self) -> &Config {
-        self.out.config()
-    }
+impl<'a> Within for Context<'a> {
+    type Inner = Outgoing<'a>;
 
-    fn clock(&self) -> &dyn Clock {
-        self.out.clock()
-    }
-
-    fn cancelled(&self) -> &CancellationToken {
-        self.out.cancelled()
-    }
-
-    async fn add_with(
-        &self,
-        path: RelativePath,
-        entry: Entry,
-        modified: Timestamp,
-        headers: Headers,
-    ) -> Result<(), ContentError> {
-        self.out.add_with(path, entry, modified, headers).await
-    }
-
-    fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
-        self.out.file(also)
-    }
-
-    async fn export(&self, trees: Trees) -> Result<(), ContentError> {
-        self.out.export(trees).await
-    }
-
-    async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
-        self.out.pack(images).await
-    }
-
-    fn progress(&self, report: Value) {
-        self.out.progress(report);
+    fn inner(&self) -> &Outgoing<'a> {
+        &self.out
     }
 }
 
