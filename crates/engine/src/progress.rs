@@ -15,7 +15,17 @@ struct Inner {
     key: String,
     report: Value,
     observer: Option<Arc<dyn StageObserver>>,
-    changed: bool,
+    /// The number of reports so far that differ from the one before.
+    reported: u64,
+    /// The last of them that is in the database.
+    written: u64,
+}
+
+/// A report that is not in the database yet.
+pub(crate) struct Unwritten {
+    /// The document to write.
+    pub(crate) document: Value,
+    number: u64,
 }
 
 impl Progress {
@@ -27,7 +37,7 @@ impl Progress {
     pub(crate) fn report(&self, report: Value) {
         let mut inner = self.0.lock();
         inner.report = report;
-        inner.changed = true;
+        inner.reported += 1;
     }
 
     /// While set, the observer is asked at each write.
@@ -35,18 +45,58 @@ impl Progress {
         self.0.lock().observer = observer.map(Arc::clone);
     }
 
-    /// The document to write, when there is something new.
-    pub(crate) fn take(&self) -> Option<Value> {
+    /// The report to write, when there is something new. It stays new until [`Self::written`] is told of it: a write beside
+    /// the end of the task may come too late, and then the end must write the same.
+    pub(crate) fn unwritten(&self) -> Option<Unwritten> {
         let mut inner = self.0.lock();
         if let Some(observer) = inner.observer.clone() {
             let report = observer.progress();
-            inner.changed |= report != inner.report;
-            inner.report = report;
+            if report != inner.report {
+                inner.report = report;
+                inner.reported += 1;
+            }
         }
-        if !inner.changed || inner.key.is_empty() {
+        if inner.reported == inner.written || inner.key.is_empty() {
             return None;
         }
-        inner.changed = false;
-        Some(json!({ inner.key.clone(): inner.report }))
+        Some(Unwritten {
+            document: json!({ inner.key.clone(): inner.report }),
+            number: inner.reported,
+        })
+    }
+
+    /// Notes that `report` is in the database.
+    pub(crate) fn written(&self, report: &Unwritten) {
+        let mut inner = self.0.lock();
+        inner.written = inner.written.max(report.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_new_until_it_is_written() {
+        let progress = Progress::default();
+        progress.set_key("importer");
+        progress.report(json!(1));
+        // A write that waits for the end of the task to be written, and comes too late.
+        let late = progress.unwritten().unwrap();
+        let end = progress.unwritten().unwrap();
+        assert_eq!(end.document, json!({"importer": 1}));
+        progress.written(&end);
+        assert!(progress.unwritten().is_none());
+        progress.report(json!(2));
+        progress.written(&late);
+        let newer = progress.unwritten().unwrap();
+        assert_eq!(newer.document, json!({"importer": 2}));
+    }
+
+    #[test]
+    fn nothing_is_reported_without_a_name() {
+        let progress = Progress::default();
+        progress.report(json!(1));
+        assert!(progress.unwritten().is_none());
     }
 }

@@ -198,8 +198,8 @@ impl Run {
     }
 
     async fn write(&self, last: LastTx, outcome: &TaskOutcome) -> Result<(), StoreError> {
-        if let Some(report) = self.progress.take() {
-            last.set_progress(&report).await?;
+        if let Some(report) = self.progress.unwritten() {
+            last.set_progress(&report.document).await?;
         }
         last.finish(outcome, self.engine.clock.now()).await?;
         last.commit().await?;
@@ -538,8 +538,8 @@ async fn run_claimed(engine: &Arc<Engine>, kinds: &Arc<Kinds>, task: Task) {
         span.in_scope(|| ends.log(error));
     }
     if !written.load(Ordering::Acquire) {
-        if let Some(report) = progress.take() {
-            let _ = engine.store.task_progress(fence, &report).await;
+        if let Some(report) = progress.unwritten() {
+            let _ = engine.store.task_progress(fence, &report.document).await;
         }
         let outcome = ended.map_or_else(|error| ends.of(&error), |done| done.outcome());
         until_written(engine, fence, &outcome).await;
@@ -641,8 +641,11 @@ async fn with_progress<T>(
             biased;
             ended = &mut work => return ended,
             _ = tick.tick() => {
-                let Some(report) = progress.take() else { continue };
-                let told = engine.store.task_progress(fence, &report).await;
+                let Some(report) = progress.unwritten() else { continue };
+                let told = engine.store.task_progress(fence, &report.document).await;
+                if told.is_ok() {
+                    progress.written(&report);
+                }
                 if matches!(told, Ok(true) | Err(StoreError::Superseded(_))) {
                     cancel.cancel();
                 }
