@@ -4,14 +4,13 @@ use std::io;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Clock, RelativePath, Sha256, Timestamp, UnitId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportFolder, Images, Trees};
-use crate::repository::RepoInfo;
+use crate::repository::{Outlines, RepoInfo, Units};
 use crate::task::Within;
 use crate::unit::{RepoUnit, Select};
 use crate::{Config, ContentError, Headers, PluginDescriptor, Problems};
@@ -272,22 +271,19 @@ pub trait PublishContext: Outlet {
     async fn count(&self, type_id: &str) -> Result<u64, ContentError>;
 
     /// Streams the repository's units in batches.
-    async fn units(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
+    async fn units(&self, select: Select) -> Result<Units<'_>, ContentError>;
 
-    /// Streams little of all units of a type: these fields, which are short, and no parts, in the order of the first field. It
+    /// Streams little of all units of a type: these fields, which are short, in the order of the first of them, which is a text. It
     /// costs a fraction of [`Self::units`] and is enough for the entry of each unit, and to know which of them must be read whole
     /// with [`Self::pick`].
-    async fn outline(
+    async fn outlines(
         &self,
         type_id: &'static str,
         fields: &'static [&'static str],
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError>;
+    ) -> Result<Outlines<'_>, ContentError>;
 
     /// Reads units as `select` says (its `sort` is left aside), in the order of `ids`; those that are gone are left out. What
-    /// belongs to the association (`updated`) is known only from [`Self::outline`].
+    /// belongs to the association (`added`, `updated`) is known only from [`Self::outlines`].
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError>;
 
     /// The entries of the publication now served whose path starts with `prefix`, with their times; empty when

@@ -144,13 +144,13 @@ pub enum Source {
     },
 }
 
-/// A unit of a repository, as streamed to a type.
+/// A unit of a repository, as streamed to a type, with its document as `D`: see [`crate::outline::Outline`] for another one.
 #[derive(Debug, Clone)]
-pub struct RepoUnit {
+pub struct RepoUnit<D = Document> {
     /// Its identity.
     pub id: UnitId,
     /// The document, or those of its fields that were asked for.
-    pub doc: Document,
+    pub doc: D,
     /// Its file, when it has one here.
     pub blob: Option<Sha256>,
     /// The digest that its file will have, when it is not here and the digest is known.
@@ -168,6 +168,25 @@ pub struct RepoUnit {
     pub changed: Timestamp,
     /// The parts asked for, in that order; `None` where the unit has no such part.
     pub parts: Vec<Option<Bytes>>,
+}
+
+impl<D> RepoUnit<D> {
+    /// The same with another document.
+    #[must_use]
+    pub fn with_doc<E>(self, doc: E) -> RepoUnit<E> {
+        RepoUnit {
+            id: self.id,
+            doc,
+            blob: self.blob,
+            promised: self.promised,
+            size: self.size,
+            downloaded: self.downloaded,
+            added: self.added,
+            updated: self.updated,
+            changed: self.changed,
+            parts: self.parts,
+        }
+    }
 }
 
 /// A choice of units to stream, and of what is read of each.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::dialect::{CHUNK, Sql, plain_name};
 use crate::store::Engine;
 use crate::unit_query::{Hit, Plan};
-use crate::unit_stream::{self, BETWEEN, document_column, document_of};
-use crate::units::{PAGE, StreamedUnit, Unit, UnitQuery};
+use crate::unit_stream::{self, BETWEEN, document_column};
+use crate::units::{FieldTexts, PAGE, StreamedUnit, Unit, UnitQuery};
 use crate::value::timestamp;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -94,7 +94,6 @@ struct Outline {
     order: Vec<(u32, u32)>,
     at: usize,
     type_id: String,
-    fields: Vec<String>,
 }
 
 impl Outline {
@@ -115,13 +114,13 @@ impl Outline {
         self.order = order;
     }
 
-    fn unit(&self, place: (u32, u32)) -> Result<StreamedUnit> {
+    fn unit(&self, place: (u32, u32)) -> Result<StreamedUnit<FieldTexts>> {
         let (line, text) = self.line(place);
         Ok(StreamedUnit {
             unit: Unit {
                 id: line.id,
                 type_id: self.type_id.clone(),
-                doc: document_of(text, &self.fields)?,
+                doc: FieldTexts(text.to_owned()),
                 blob: line.blob,
                 size: line.size,
                 downloaded: line.downloaded,
@@ -134,7 +133,7 @@ impl Outline {
         })
     }
 
-    fn next(&mut self) -> Result<Option<Vec<StreamedUnit>>> {
+    fn next(&mut self) -> Result<Option<Vec<StreamedUnit<FieldTexts>>>> {
         let end = (self.at + CHUNK).min(self.order.len());
         let places = &self.order[self.at..end];
         let units: Vec<_> = places
@@ -255,7 +254,6 @@ async fn read(store: &Store, type_id: String, repo: &str, fields: Vec<String>) -
         pages,
         at: 0,
         type_id,
-        fields,
     };
     outline.sort();
     Ok(outline)
@@ -263,7 +261,7 @@ async fn read(store: &Store, type_id: String, repo: &str, fields: Vec<String>) -
 
 impl Store {
     /// The units of one type that a repository has, in the order of the bytes of the first of `fields`, which is a text,
-    /// and of their ids: only these fields of the documents, no parts, no `association`. All are read
+    /// and of their ids: only these fields of the documents, as text, no parts, no `association`. All are read
     /// before the first is handed out, some 130 bytes and the fields for each, which costs a fraction of what
     /// [`Store::units_stream`] does; keep the fields few and short.
     ///
@@ -275,7 +273,7 @@ impl Store {
         type_id: &str,
         repo: &str,
         fields: &[&str],
-    ) -> Result<BatchStream<StreamedUnit>> {
+    ) -> Result<BatchStream<StreamedUnit<FieldTexts>>> {
         let fields: Vec<String> = fields
             .iter()
             .map(|field| plain_name(field).map(str::to_owned))

@@ -18,7 +18,7 @@ use crate::{BatchStream, Result, Store};
 
 mod read;
 
-pub(crate) use read::{BETWEEN, FromRow, document, document_column, document_of, load};
+pub(crate) use read::{BETWEEN, FromRow, document, document_column, load};
 use read::{Read, Sizes, UNIT_COLUMNS, join_parts, unit_columns, unit_of};
 
 /// Ids bound to one statement: SQLite allows 32,766 values.

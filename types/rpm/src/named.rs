@@ -59,7 +59,12 @@ pub fn exact(package: &ErratumPackage) -> [&str; 5] {
 /// The parts of the name of a package; without an epoch it is 0.
 #[must_use]
 pub fn of_unit(doc: &Document) -> [&str; 5] {
-    let [name, epoch, version, release, arch] = PARTS.map(|part| text(doc, part));
+    with_epoch(PARTS.map(|part| text(doc, part)))
+}
+
+/// The parts of the name of a package as they are compared: without an epoch it is 0.
+#[must_use]
+pub fn with_epoch([name, epoch, version, release, arch]: [&str; 5]) -> [&str; 5] {
     let epoch = if epoch.is_empty() { "0" } else { epoch };
     [name, epoch, version, release, arch]
 }

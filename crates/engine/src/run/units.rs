@@ -1,7 +1,7 @@
 //! Units between the store's form and the seam's.
 
 use futures::StreamExt;
-use pith_content::outline::Outline;
+use pith_content::outline::Fields;
 use pith_content::repository::{Outlines, Units};
 use pith_content::unit::{OneOf, RepoUnit, Select};
 use pith_store::{BatchStream, FieldTexts, Store, StreamedUnit, TaskStore, UnitQuery};
@@ -42,18 +42,18 @@ pub(crate) fn counted(store: &Store, repo: &str, select: &Select) -> Result<Unit
     Ok(read(stream, select.parts))
 }
 
-/// A little of everything the repository has of a type.
-pub(crate) fn outline(
+/// Some fields of everything the repository has of a type, in the order of the first of them.
+pub(crate) fn sorted_outlines(
     store: &Store,
     repo: &str,
-    type_id: &str,
-    fields: &[&str],
-) -> Result<Units<'static>, Error> {
+    type_id: &'static str,
+    fields: &'static [&'static str],
+) -> Result<Outlines<'static>, Error> {
     let stream = store.units_outline(type_id, repo, fields)?;
-    Ok(converted(stream, &[]))
+    Ok(unread(stream, fields))
 }
 
-/// Some fields of everything the repository has of a type, unread.
+/// Some fields of everything the repository has of a type, in the order of the units' ids.
 pub(crate) fn outlines(
     store: &Store,
     repo: &str,
@@ -64,15 +64,24 @@ pub(crate) fn outlines(
         fields: Some(fields),
         ..Select::all(type_id)
     };
-    let stream = read_ahead(store.units_fields_stream(&query(Some(repo), &select))?);
-    let of =
-        move |unit: StreamedUnit<FieldTexts>| Outline::new(unit.unit.id, fields, unit.unit.doc.0);
-    let outlines = stream.map(move |batch| {
+    let stream = store.units_fields_stream(&query(Some(repo), &select))?;
+    Ok(unread(stream, fields))
+}
+
+fn unread(
+    stream: BatchStream<StreamedUnit<FieldTexts>>,
+    fields: &'static [&'static str],
+) -> Outlines<'static> {
+    let of = move |unit: StreamedUnit<FieldTexts>| {
+        let fields = |texts: FieldTexts| Fields::new(fields, texts.0);
+        to_repo_unit(unit, fields, &[])
+    };
+    let outlines = read_ahead(stream).map(move |batch| {
         batch
             .map(|batch| batch.into_iter().map(of).collect())
             .map_err(platform)
     });
-    Ok(outlines.boxed())
+    outlines.boxed()
 }
 
 /// The units that the repository will have when the task of `store` commits.
@@ -104,7 +113,7 @@ fn read(stream: BatchStream<StreamedUnit>, parts: &'static [&'static str]) -> Un
 pub(crate) fn to_repo_units(batch: Vec<StreamedUnit>, parts: &[&str]) -> Vec<RepoUnit> {
     batch
         .into_iter()
-        .map(|unit| to_repo_unit(unit, parts))
+        .map(|unit| to_repo_unit(unit, std::convert::identity, parts))
         .collect()
 }
 
@@ -124,7 +133,11 @@ fn read_ahead<T: Send + 'static>(mut stream: BatchStream<T>) -> BatchStream<T> {
     .boxed()
 }
 
-fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
+fn to_repo_unit<D, E>(
+    streamed: StreamedUnit<D>,
+    document: impl FnOnce(D) -> E,
+    wanted: &[&str],
+) -> RepoUnit<E> {
     let mut parts: Vec<Option<bytes::Bytes>> = vec![None; wanted.len()];
     for part in streamed.parts {
         if let Some(index) = wanted.iter().position(|name| *name == part.name) {
@@ -134,7 +147,7 @@ fn to_repo_unit(streamed: StreamedUnit, wanted: &[&str]) -> RepoUnit {
     let unit = streamed.unit;
     RepoUnit {
         id: unit.id,
-        doc: unit.doc,
+        doc: document(unit.doc),
         blob: unit.blob.filter(|_| unit.downloaded),
         promised: unit.blob.filter(|_| !unit.downloaded),
         size: unit.size.and_then(|size| u64::try_from(size).ok()),

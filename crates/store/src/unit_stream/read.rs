@@ -234,7 +234,7 @@ pub(crate) fn document(row: &Row, column: usize, fields: Option<&[String]>) -> R
 }
 
 /// The `fields` that a column of [`document_column`] holds.
-pub(crate) fn document_of(text: &str, fields: &[String]) -> Result<Document> {
+fn document_of(text: &str, fields: &[String]) -> Result<Document> {
     let mut document = Document::new();
     for (name, value) in fields.iter().zip(text.split(BETWEEN)) {
         if !value.is_empty() {

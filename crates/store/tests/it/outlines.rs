@@ -1,5 +1,5 @@
 use pith_core::{Sha256, UnitId};
-use pith_store::{NewUnit, UnitQuery};
+use pith_store::{FieldTexts, NewUnit, StreamedUnit, UnitQuery};
 use serde_json::json;
 
 use crate::fixture::{Fixture, REPO, SaveUnits, collect, names, unit};
@@ -14,8 +14,14 @@ on_both_engines!(
     impossible_names_are_refused_in_outlines,
 );
 
-async fn outline(f: &Fixture, fields: &[&str]) -> Vec<pith_store::StreamedUnit> {
+async fn outline(f: &Fixture, fields: &[&str]) -> Vec<StreamedUnit<FieldTexts>> {
     collect(f.store.units_outline("rpm", REPO, fields).unwrap()).await
+}
+
+/// The only field of each.
+fn texts(outline: &[StreamedUnit<FieldTexts>]) -> Vec<String> {
+    let text = |unit: &StreamedUnit<FieldTexts>| serde_json::from_str(&unit.unit.doc.0).unwrap();
+    outline.iter().map(text).collect()
 }
 
 async fn an_outline_has_what_the_repository_has_by_text(f: Fixture) {
@@ -34,7 +40,7 @@ async fn an_outline_has_what_the_repository_has_by_text(f: Fixture) {
     task.content_commit(REPO, f.now()).await.unwrap();
     let found = outline(&f, &["name"]).await;
     let mut right = vec!["B", "a", "a b", "a-b", "a\"c", "b", "ä"];
-    let mut found = names(&found);
+    let mut found = texts(&found);
     // Where a text is escaped the order is some order, the same every time.
     assert_eq!(found[0], "B");
     found.sort();
@@ -60,7 +66,7 @@ async fn an_outline_tells_what_a_stream_of_units_tells(f: Fixture) {
         fields: Some(vec!["name", "epoch"]),
         ..UnitQuery::default()
     };
-    let mut streamed = collect(f.store.units_stream(&query).unwrap()).await;
+    let mut streamed = collect(f.store.units_fields_stream(&query).unwrap()).await;
     for unit in &mut streamed {
         unit.association = None;
     }
@@ -72,11 +78,11 @@ async fn an_outline_longer_than_a_page_stays_in_order(f: Fixture) {
     let mut all: Vec<String> = (0..1300)
         .map(|n| format!("{:04}", n * 769 % 1300))
         .collect();
-    let texts: Vec<&str> = all.iter().map(String::as_str).collect();
-    let ids = f.units("rpm", &texts).await;
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    let ids = f.units("rpm", &names).await;
     f.add(REPO, "rpm", &ids).await;
     all.sort();
-    assert_eq!(names(&outline(&f, &["name"]).await), all);
+    assert_eq!(texts(&outline(&f, &["name"]).await), all);
 }
 
 async fn a_changed_unit_shows_another_time_and_a_learned_field_does_not(f: Fixture) {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
-use pith_content::outline::Outline;
+use pith_content::outline::{Fields, Outline};
 use pith_content::repository::{
     ChangeContext, Outlines, RepoInfo, RepositoryContext, StageContext, Units,
 };
@@ -24,6 +24,22 @@ pub(super) fn batches<T: Send + 'static>(
     all: Vec<T>,
 ) -> stream::BoxStream<'static, Result<Vec<T>, ContentError>> {
     stream::iter(all).chunks(BATCH).map(Ok).boxed()
+}
+
+impl Repository {
+    /// Some fields of what was selected.
+    pub(super) fn outlined(
+        &self,
+        select: &Select,
+        fields: &'static [&'static str],
+    ) -> Vec<Outline> {
+        let outline = |unit: RepoUnit| {
+            let text = |field: &&str| unit.doc.get(*field).map_or(String::new(), Value::to_string);
+            let lines: Vec<String> = fields.iter().map(text).collect();
+            unit.with_doc(Fields::new(fields, lines.join("\n")))
+        };
+        self.present(select).into_iter().map(outline).collect()
+    }
 }
 
 impl TaskContext for Repository {
@@ -61,13 +77,7 @@ impl RepositoryContext for Repository {
         type_id: &'static str,
         fields: &'static [&'static str],
     ) -> Result<Outlines<'_>, ContentError> {
-        let present = self.present(&Select::all(type_id));
-        let outline = |unit: RepoUnit| {
-            let text = |field: &&str| unit.doc.get(*field).map_or(String::new(), Value::to_string);
-            let lines: Vec<String> = fields.iter().map(text).collect();
-            Outline::new(unit.id, fields, lines.join("\n"))
-        };
-        Ok(batches(present.into_iter().map(outline).collect()))
+        Ok(batches(self.outlined(&Select::all(type_id), fields)))
     }
 
     async fn learn(

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use pith_content::export::{Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
-use pith_content::repository::{RepoInfo, RepositoryContext, Units};
+use pith_content::repository::{Outlines, RepoInfo, RepositoryContext, Units};
 use pith_content::task::{ProgressContext, TaskContext};
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Repository;
+use super::changing::batches;
 use super::file::{Generated, hash, open};
 
 /// A publish of a repository.
@@ -86,17 +87,16 @@ impl PublishContext for Publishing<'_> {
         Ok(self.repository.count_of(type_id) as u64)
     }
 
-    async fn outline(
+    async fn outlines(
         &self,
         type_id: &'static str,
         fields: &'static [&'static str],
-    ) -> Result<Units<'_>, ContentError> {
+    ) -> Result<Outlines<'_>, ContentError> {
         let select = Select {
-            fields: Some(fields),
             sort: &fields[..1],
             ..Select::all(type_id)
         };
-        self.units(select).await
+        Ok(batches(self.repository.outlined(&select, fields)))
     }
 
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use pith_content::outline::Outline;
+use pith_content::outline::Fields;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// An entry.
@@ -28,7 +28,7 @@ pub(super) struct Entry<'a> {
 }
 
 /// The entries of a field; none when it is no list of them.
-pub(super) fn entries<'a>(unit: &'a Outline, field: &str) -> Vec<Entry<'a>> {
+pub(super) fn entries<'a>(unit: &'a Fields, field: &str) -> Vec<Entry<'a>> {
     unit.get(field).unwrap_or_default()
 }
 
@@ -104,7 +104,6 @@ impl<'de> Visitor<'de> for TextVisitor {
 
 #[cfg(test)]
 mod tests {
-    use pith_core::UnitId;
     use serde_json::json;
 
     use super::*;
@@ -116,7 +115,7 @@ mod tests {
             {"flags": null},
         ]);
         let fields = &["requires", "provides"];
-        let unit = Outline::new(UnitId::new(), fields, format!("{requires}\n\"none\""));
+        let unit = Fields::new(fields, format!("{requires}\n\"none\""));
         let found = entries(&unit, "requires");
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].name.as_str(), "a\u{e9}\n");

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use pith_content::outline::Outline;
+use pith_content::outline::Fields;
 use pith_core::{Document, UnitId};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -217,8 +217,7 @@ impl Set {
                     .iter()
                     .map(|field| document[*field].to_string())
                     .collect();
-                let outline = Outline::new(*id, FIELDS, lines.join("\n"));
-                universe.push(place, &outline);
+                universe.push(place, *id, &Fields::new(FIELDS, lines.join("\n")));
             }
         };
         for (at, source) in self.sources.iter().enumerate() {

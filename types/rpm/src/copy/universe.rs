@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
-use pith_content::outline::Outline;
+use pith_content::outline::Fields;
 use pith_content::repository::{Outlines, Units};
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::UnitId;
@@ -88,18 +88,18 @@ impl Universe {
     ) -> Result<(), ContentError> {
         while let Some(batch) = units.try_next().await? {
             for unit in &batch {
-                self.push(place, unit);
+                self.push(place, unit.id, &unit.doc);
             }
         }
         Ok(())
     }
 
     /// Adds a package; one that is there already counts once.
-    pub(super) fn push(&mut self, place: Place, unit: &Outline) {
+    pub(super) fn push(&mut self, place: Place, id: UnitId, unit: &Fields) {
         let Ok(number) = u32::try_from(self.packages.len()) else {
             return;
         };
-        if *self.by_id.entry((place, unit.id)).or_insert(number) != number {
+        if *self.by_id.entry((place, id)).or_insert(number) != number {
             return;
         }
         let table = &mut self.table;
@@ -121,7 +121,7 @@ impl Universe {
         };
         let (requires, recommends) = (needs("requires"), needs("recommends"));
         self.packages.push(Package {
-            id: unit.id,
+            id,
             place,
             name,
             version,

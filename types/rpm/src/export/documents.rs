@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::part::Part;
 use crate::metadata::primary::published_path;
 use crate::publish::output::inline;
-use crate::publish::packages::{entry, text};
 use crate::publish::steps::{Step, Steps};
+use crate::publish::texts::{entry, text};
 use crate::types::{DRPM, ERRATUM, RPM, SRPM, unit_type};
 use crate::units::{FILELISTS, OTHER, PKGLIST};
 

@@ -21,9 +21,9 @@ use self::config::Window;
 pub use self::group::GroupExportDistributor;
 use self::part::Part;
 use crate::plugins::EXPORT_DISTRIBUTOR;
-use crate::publish::packages::text;
 use crate::publish::repository;
 use crate::publish::steps::{MADE, Step, Steps};
+use crate::publish::texts::text;
 use crate::types::{DRPM, RPM, SRPM};
 
 /// The root below which exports are served.

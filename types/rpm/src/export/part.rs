@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use pith_content::export::{Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
-use pith_content::repository::RepoInfo;
+use pith_content::repository::{Outlines, RepoInfo, Units};
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
 use pith_core::digest::Hashed;
@@ -19,8 +19,8 @@ use crate::types::{DRPM, ERRATUM, RPM, SRPM};
 /// The types of which a window of time leaves units out.
 const DATED: [&str; 4] = [RPM, SRPM, DRPM, ERRATUM];
 
-/// Batches of units.
-type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
+/// Batches of units, with some form of their documents.
+type Batches<'a, D> = BoxStream<'a, Result<Vec<RepoUnit<D>>, ContentError>>;
 
 /// The context of a publish, seen through a window of time; paths lie below a folder, and nothing was published before.
 pub(super) struct Part<'a> {
@@ -55,11 +55,11 @@ impl<'a> Part<'a> {
         counts.then_some(self.window)
     }
 
-    fn seen<'b>(&self, type_id: &str, units: Units<'b>) -> Units<'b> {
+    fn seen<'b, D: Send + 'b>(&self, type_id: &str, units: Batches<'b, D>) -> Batches<'b, D> {
         let Some(window) = self.window_of(type_id) else {
             return units;
         };
-        let inside = move |mut batch: Vec<RepoUnit>| {
+        let inside = move |mut batch: Vec<RepoUnit<D>>| {
             batch.retain(|unit| unit.added.is_some_and(|added| window.has(added)));
             batch
         };
@@ -140,12 +140,13 @@ impl PublishContext for Part<'_> {
         Ok(self.seen(type_id, self.ctx.units(select).await?))
     }
 
-    async fn outline(
+    async fn outlines(
         &self,
         type_id: &'static str,
         fields: &'static [&'static str],
-    ) -> Result<Units<'_>, ContentError> {
-        Ok(self.seen(type_id, self.ctx.outline(type_id, fields).await?))
+    ) -> Result<Outlines<'_>, ContentError> {
+        let outlines = self.ctx.outlines(type_id, fields).await?;
+        Ok(self.seen(type_id, outlines))
     }
 
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {

@@ -18,7 +18,7 @@ const MOST: usize = 512;
 #[derive(Clone)]
 pub struct Placed {
     /// The package.
-    pub unit: RepoUnit,
+    pub unit: RepoUnit<()>,
     /// The path at which it is published, when that is not where its file name says.
     pub moved: Option<RelativePath>,
 }
@@ -97,14 +97,14 @@ fn key(algorithm: Algorithm, packages: &[Placed]) -> Key {
 
 #[cfg(test)]
 mod tests {
-    use pith_core::{Document, Sha256, Timestamp, UnitId};
+    use pith_core::{Sha256, Timestamp, UnitId};
 
     use super::*;
 
-    fn unit() -> RepoUnit {
+    fn unit() -> RepoUnit<()> {
         RepoUnit {
             id: UnitId::new(),
-            doc: Document::new(),
+            doc: (),
             blob: None,
             promised: None,
             size: None,
@@ -116,18 +116,18 @@ mod tests {
         }
     }
 
-    fn unmoved(unit: &RepoUnit) -> Placed {
+    fn unmoved(unit: &RepoUnit<()>) -> Placed {
         Placed {
             unit: unit.clone(),
             moved: None,
         }
     }
 
-    fn cut(units: &[RepoUnit]) -> Vec<Key> {
+    fn cut(units: &[RepoUnit<()>]) -> Vec<Key> {
         cut_as(units, unmoved)
     }
 
-    fn cut_as(units: &[RepoUnit], placed: fn(&RepoUnit) -> Placed) -> Vec<Key> {
+    fn cut_as(units: &[RepoUnit<()>], placed: fn(&RepoUnit<()>) -> Placed) -> Vec<Key> {
         let mut cutter = Cutter::new(Algorithm::Sha256);
         let mut keys: Vec<Key> = units
             .iter()
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_package_that_comes_or_goes_changes_few_chunks() {
-        let mut units: Vec<RepoUnit> = (0..5000).map(|_| unit()).collect();
+        let mut units: Vec<RepoUnit<()>> = (0..5000).map(|_| unit()).collect();
         let before = cut(&units);
         assert!((10..100).contains(&before.len()), "{}", before.len());
         units.remove(2000);
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_changes_how_packages_are_written_changes_the_key() {
         let first = unit();
-        let key = |change: fn(&mut RepoUnit)| {
+        let key = |change: fn(&mut RepoUnit<()>)| {
             let mut unit = first.clone();
             change(&mut unit);
             cut(&[unit])

@@ -5,6 +5,7 @@ use std::io;
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
+use pith_content::outline::Outline;
 use pith_content::publish::PublishContext;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::{Algorithm, Digest, Document, ErrorDetail, RelativePath, Sha256};
@@ -17,9 +18,9 @@ use super::errata::{Builds, Filter};
 use super::known::Known;
 use super::names::{Names, by_arrival};
 use super::output::{Output, Written, join};
-use super::packages::{entry, text};
 use super::repeated::Repeated;
 use super::steps::{Step, Steps};
+use super::texts::{entry, text};
 use crate::advisories::pkglists_with_size;
 use crate::metadata::comps::{Comps, CompsWriter};
 use crate::metadata::prestodelta::{Delta, DeltaWriter};
@@ -135,13 +136,13 @@ impl Common<'_> {
     }
 
     /// The deltas that have their file names, of those that share one.
-    async fn first_deltas(&self) -> Result<HashMap<String, RepoUnit>, ContentError> {
+    async fn first_deltas(&self) -> Result<HashMap<String, Outline>, ContentError> {
         let (mut seen, mut shared) = (HashSet::new(), HashMap::new());
         for counting in [true, false] {
-            let mut stream = self.ctx.outline(DRPM, &["filename", "checksum"]).await?;
+            let mut stream = self.ctx.outlines(DRPM, &["filename", "checksum"]).await?;
             while let Some(batch) = stream.try_next().await? {
                 for unit in batch {
-                    let name = basename(text(&unit, "filename")).to_owned();
+                    let name = basename(&unit.doc.text("filename")).to_owned();
                     if counting {
                         if !seen.insert(name.clone()) {
                             shared.insert(name, unit);
@@ -398,7 +399,7 @@ fn basename(path: &str) -> &str {
 /// that share one.
 fn delta(
     unit: &RepoUnit,
-    first: &HashMap<String, RepoUnit>,
+    first: &HashMap<String, Outline>,
     names: &mut Names,
 ) -> Result<Delta, ContentError> {
     let own = |field: &str| text(unit, field).to_owned();

@@ -9,7 +9,7 @@ use pith_core::{Algorithm, ErrorDetail, UnitId};
 
 use super::checksums::Learned;
 use super::known::Known;
-use super::packages::text;
+use super::texts::text;
 use crate::learned::known_checksum;
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef};
 use crate::types::RPM;

@@ -6,14 +6,12 @@ use std::hash::{BuildHasher, RandomState};
 use futures::TryStreamExt;
 use pith_content::ContentError;
 use pith_content::publish::PublishContext;
-use pith_core::{Document, UnitId};
+use pith_core::UnitId;
 
+use super::texts::Texts;
 use crate::metadata::updateinfo::ErratumPackage;
-use crate::named::{LeftOut, exact, of_unit, values};
+use crate::named::{LeftOut, PARTS, exact, values, with_epoch};
 use crate::types::RPM;
-
-/// The parts of names; the first is what outlines are sorted by.
-const NAME: &[&str] = &["name", "epoch", "version", "release", "arch"];
 
 /// Packages by the hash of what is left of their names, sorted.
 type Table = Vec<(u64, UnitId)>;
@@ -29,8 +27,12 @@ pub struct Known {
 
 impl Known {
     /// Notes a package.
-    pub fn insert(&mut self, doc: &Document) {
-        let hash = self.hash(LeftOut::NOTHING, of_unit(doc));
+    pub fn insert(&mut self, package: &impl Texts) {
+        let name = PARTS.map(|part| package.text(part));
+        let hash = self.hash(
+            LeftOut::NOTHING,
+            with_epoch(name.each_ref().map(|part| &**part)),
+        );
         self.hashes.insert(hash);
     }
 
@@ -66,10 +68,11 @@ impl Known {
         if lacking.is_empty() {
             return Ok(());
         }
-        let mut units = ctx.outline(RPM, NAME).await?;
+        let mut units = ctx.outlines(RPM, &PARTS).await?;
         while let Some(batch) = units.try_next().await? {
             for unit in batch {
-                let values = of_unit(&unit.doc);
+                let name = PARTS.map(|part| unit.doc.text(part));
+                let values = with_epoch(name.each_ref().map(|part| &**part));
                 for (left_out, table) in &mut lacking {
                     table.push((self.hash(*left_out, values), unit.id));
                 }

@@ -13,6 +13,8 @@ pub mod predecessor;
 pub mod recount;
 pub mod repeated;
 pub mod steps;
+pub mod texts;
+pub mod writers;
 
 use std::collections::HashSet;
 

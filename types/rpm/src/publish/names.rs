@@ -12,9 +12,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use pith_content::ContentError;
 use pith_content::unit::RepoUnit;
-use pith_core::RelativePath;
+use pith_core::{RelativePath, UnitId};
 
-use super::packages::text;
+use super::texts::{Texts, text};
 use crate::metadata::primary::published_path;
 
 /// Files that a report names; it counts the others.
@@ -22,8 +22,8 @@ const NAMED: usize = 20;
 
 /// Compares two files that want one name: the one that is less comes first.
 #[must_use]
-pub fn by_arrival(a: &RepoUnit, b: &RepoUnit) -> Ordering {
-    let checksums = || text(a, "checksum").cmp(text(b, "checksum"));
+pub fn by_arrival<D: Texts>(a: &RepoUnit<D>, b: &RepoUnit<D>) -> Ordering {
+    let checksums = || a.doc.text("checksum").cmp(&b.doc.text("checksum"));
     let arrival = a.added.cmp(&b.added);
     arrival.then_with(checksums).then_with(|| a.id.cmp(&b.id))
 }
@@ -62,18 +62,19 @@ impl Names {
     /// # Errors
     /// When there is none.
     pub fn of_package(&mut self, unit: &RepoUnit) -> Result<RelativePath, ContentError> {
-        let name = nevra_file(unit).unwrap_or_else(|| text(unit, "filename").to_owned());
+        let file = text(unit, "filename");
+        let name = nevra_file(unit).unwrap_or_else(|| file.to_owned());
         let path = published_path(&name);
         let others = by_itself(&path, unit);
-        self.first_free(unit, std::iter::once(path.clone()).chain(others))
+        self.first_free((unit.id, file), std::iter::once(path.clone()).chain(others))
     }
 
-    /// A path for a package by its id.
+    /// A path by its id for a package that is called `file`.
     ///
     /// # Errors
     /// When it is taken.
-    pub fn of_id(&mut self, unit: &RepoUnit) -> Result<RelativePath, ContentError> {
-        self.first_free(unit, std::iter::once(format!("Packages/{}.rpm", unit.id)))
+    pub fn of_id(&mut self, id: UnitId, file: &str) -> Result<RelativePath, ContentError> {
+        self.first_free((id, file), std::iter::once(format!("Packages/{id}.rpm")))
     }
 
     /// Another path for a file whose `path` is taken: with its checksum before the name, else by its id.
@@ -81,15 +82,15 @@ impl Names {
     /// # Errors
     /// When there is none.
     pub fn of_file(&mut self, path: &str, unit: &RepoUnit) -> Result<RelativePath, ContentError> {
-        self.first_free(unit, by_itself(path, unit))
+        let own = (unit.id, text(unit, "filename"));
+        self.first_free(own, by_itself(path, unit))
     }
 
     fn first_free(
         &mut self,
-        unit: &RepoUnit,
+        (id, file): (UnitId, &str),
         paths: impl Iterator<Item = String>,
     ) -> Result<RelativePath, ContentError> {
-        let file = text(unit, "filename");
         for path in paths {
             // What an upstream says can make no path; its own id always does.
             if let Ok(Some(path)) = self.own(path) {
@@ -100,7 +101,6 @@ impl Names {
                 return Ok(path);
             }
         }
-        let id = unit.id;
         Err(ContentError::other(format!(
             "no name is left for {file} ({id})"
         )))
@@ -209,7 +209,7 @@ mod tests {
         );
         let long = package(&"l".repeat(250), "33");
         assert_eq!(path(&long, &mut names), "Packages/l/33.rpm");
-        let taken = names.of_id(&b).unwrap_err().to_string();
+        let taken = names.of_id(b.id, "cli.rpm").unwrap_err().to_string();
         assert!(taken.contains("cli.rpm"), "{taken}");
         let report = names.report().unwrap();
         assert!(report.starts_with("6 files have the name"), "{report}");

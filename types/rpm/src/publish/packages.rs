@@ -2,32 +2,30 @@
 //! (pulp2/rpm-publish#tree, pulp2/rpm-metadata#packages).
 
 use std::collections::{HashMap, HashSet};
-use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use pith_content::ContentError;
-use pith_content::publish::{Entry, PublishContext};
+use pith_content::outline::Outline;
+use pith_content::publish::PublishContext;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::{Algorithm, RelativePath, UnitId};
-use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::checksums::Learned;
 use super::chunks::{Chunk, Cutter, Placed};
 use super::known::Known;
 use super::names::{self, Names};
-use super::output::{Output, Written, join};
+use super::output::Written;
 use super::predecessor::Predecessor;
 use super::recount::recounted;
 use super::repeated::{Aside, Files, Repeated};
 use super::steps::{Step, Steps};
+use super::texts::{Texts, entry, text};
+use super::writers::{Rendered, Writers};
 use crate::metadata::members::Key;
 use crate::metadata::package_file::without_entries;
 use crate::metadata::primary::{self, published_path};
 use crate::metadata::snippet;
-use crate::metadata::writer::{Kind, PackageWriter};
 use crate::types::{ERRATUM, RPM, SRPM};
 use crate::units::{FILELISTS, OTHER, PRIMARY};
 
@@ -47,57 +45,11 @@ const IDENTITY: &[&str] = &[
     "checksumtype",
     "checksums",
 ];
-/// The documents of packages.
-pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
 /// Packages that are read at once, or a chunk more.
 const READ: usize = 256;
-/// Chunks of packages that wait for the writers, or are being written.
-const WRITING: usize = 5;
-/// The most chunks that wait for each writer when those that are taken over are counted too, of which only the keys wait. They
-/// are so many that reading goes on meanwhile.
-const WAITING: usize = 1024;
 /// The most packages with taken file names that wait until all file names are known. Only repositories that mean harm have more
 /// of them: those are published below their ids.
 const ASIDE: usize = 100_000;
-
-/// A package on its way to the three documents.
-struct Rendered {
-    checksum: String,
-    snippets: [Bytes; 3],
-}
-
-/// Packages on their way to the three documents, and the room that they take until all three have them.
-struct Packages {
-    packages: Vec<Rendered>,
-    _room: OwnedSemaphorePermit,
-}
-
-/// A chunk on its way to the three documents.
-#[derive(Clone)]
-enum Piece {
-    /// To be written.
-    New(Key, Arc<Packages>),
-    /// To be taken over from the predecessor.
-    Old(Key),
-}
-
-/// The text of a field.
-pub fn text<'a>(unit: &'a RepoUnit, field: &str) -> &'a str {
-    unit.doc.get(field).and_then(Value::as_str).unwrap_or("")
-}
-
-/// The entry of a unit's file.
-pub fn entry(unit: &RepoUnit) -> Entry {
-    let size = unit.size.unwrap_or(0);
-    match unit.blob {
-        Some(sha256) => Entry::Blob { sha256, size },
-        None => Entry::Deferred {
-            unit: unit.id,
-            sha256: unit.promised,
-            size,
-        },
-    }
-}
 
 /// Publishes packages; returns the three documents, and which packages there are when there are advisories.
 ///
@@ -159,40 +111,10 @@ impl Run<'_> {
         count: u64,
         predecessor: Predecessor,
     ) -> Result<(u64, Vec<Written>), ContentError> {
-        let now = self.ctx.clock().now();
-        let mut senders = Vec::new();
-        let mut handles = Vec::new();
-        let documents = predecessor.documents;
-        for (at, (kind, mut old)) in KINDS.into_iter().zip(documents).enumerate() {
-            let output = Output::packed(self.ctx, kind.name(), self.algorithm)?;
-            let type_name = self.algorithm.name();
-            let write = move |out: &mut Output, mut rx: mpsc::Receiver<Piece>| {
-                let mut writer = PackageWriter::new(out, kind, count)?;
-                while let Some(piece) = rx.blocking_recv() {
-                    match (piece, &mut old) {
-                        (Piece::New(key, chunk), _) => {
-                            writer.begin(key);
-                            for package in &chunk.packages {
-                                writer.push(&package.snippets[at], &package.checksum, type_name)?;
-                            }
-                            writer.end()?;
-                        }
-                        (Piece::Old(key), Some(old)) => writer.copy(&key, old)?,
-                        (Piece::Old(_), None) => {
-                            return Err(io::Error::other("nothing to take from"));
-                        }
-                    }
-                }
-                writer.finish().map(drop)
-            };
-            let (tx, handle) = output.write_on_thread(now, WAITING, write);
-            senders.push(tx);
-            handles.push(handle);
-        }
+        let writers = Writers::start(self.ctx, self.algorithm, count, predecessor.documents)?;
         let mut feed = Feed {
             old: predecessor.chunks,
-            senders,
-            room: Arc::new(Semaphore::new(WRITING)),
+            writers,
             published: 0,
             pending: Vec::new(),
         };
@@ -202,13 +124,8 @@ impl Run<'_> {
         for type_id in [RPM, SRPM] {
             self.place_aside(type_id, &mut feed).await?;
         }
-        let published = feed.published;
-        drop(feed);
-        let mut written = Vec::new();
-        for handle in handles {
-            written.push(join(handle).await?);
-        }
-        Ok((published, written))
+        let written = feed.writers.finish().await?;
+        Ok((feed.published, written))
     }
 
     /// Sends one type's packages in the order of their file names. Those whose names are taken, and those that may be
@@ -219,19 +136,19 @@ impl Run<'_> {
         } else {
             PATH
         };
-        let mut stream = self.ctx.outline(type_id, fields).await?;
+        let mut stream = self.ctx.outlines(type_id, fields).await?;
         let mut cutter = Cutter::new(self.algorithm);
         // Packages with one file name come one after the other.
-        let mut equals: Vec<RepoUnit> = Vec::new();
+        let mut equals: Vec<Outline> = Vec::new();
         while let Some(units) = stream.try_next().await? {
             let arrived = units.len() as u64;
             for unit in units {
-                let before = equals.first().map(|before| text(before, "filename"));
-                let is_equal = before.map(|before| before == text(&unit, "filename"));
+                let before = equals.first().map(|before| before.doc.text("filename"));
+                let is_equal = before.map(|before| before == unit.doc.text("filename"));
                 if is_equal == Some(false) {
                     self.settle(type_id, &mut equals, &mut cutter, feed).await?;
                 } else if is_equal.is_some() && equals.len() + self.aside.len() >= ASIDE {
-                    let path = self.names.of_id(&unit)?;
+                    let path = self.names.of_id(unit.id, &unit.doc.text("filename"))?;
                     let placed = (unit, path, true);
                     self.place(type_id, placed, &mut cutter, feed).await?;
                     continue;
@@ -252,44 +169,61 @@ impl Run<'_> {
     async fn settle(
         &mut self,
         type_id: &'static str,
-        equals: &mut Vec<RepoUnit>,
+        equals: &mut Vec<Outline>,
         cutter: &mut Cutter,
         feed: &mut Feed,
     ) -> Result<(), ContentError> {
-        if equals.len() > 1 {
-            *equals = self.identified(type_id, std::mem::take(equals)).await?;
-            equals.sort_by(names::by_right);
+        let equals = std::mem::take(equals);
+        if equals.len() < 2 {
+            return self.give_name(type_id, equals, cutter, feed).await;
         }
-        let Some(first) = equals.first() else {
+        let equals = equals.into_iter().map(|unit| unit.with_doc(())).collect();
+        let mut equals = self.identified(type_id, equals).await?;
+        equals.sort_by(names::by_right);
+        self.give_name(type_id, equals, cutter, feed).await
+    }
+
+    /// Sends the first of packages with one file name, unless the name is taken, and leaves the others aside.
+    async fn give_name<D: Texts>(
+        &mut self,
+        type_id: &'static str,
+        equals: Vec<RepoUnit<D>>,
+        cutter: &mut Cutter,
+        feed: &mut Feed,
+    ) -> Result<(), ContentError> {
+        let mut equals = equals.into_iter();
+        let Some(first) = equals.next() else {
             return Ok(());
         };
-        let like = self.files.like(first);
+        let file = first.doc.text("filename").into_owned();
+        let like = self.files.like(&first, &file);
         let like = like.filter(|_| self.aside.len() < ASIDE);
         let own = match like {
-            None => self.names.own(published_path(text(first, "filename")))?,
+            None => self.names.own(published_path(&file))?,
             Some(_) => None,
         };
         let like = like.unwrap_or(first.id);
-        let placed = usize::from(own.is_some());
-        self.aside.extend(equals.drain(placed..).map(|unit| Aside {
+        let aside = |unit: RepoUnit<D>| Aside {
             type_id,
-            unit,
+            unit: unit.with_doc(()),
             like,
-        }));
-        match (equals.pop(), own) {
-            (Some(unit), Some(path)) => {
-                self.files.published(&unit);
-                self.place(type_id, (unit, path, false), cutter, feed).await
-            }
-            _ => Ok(()),
-        }
+        };
+        let Some(path) = own else {
+            self.aside
+                .extend(std::iter::once(first).chain(equals).map(aside));
+            return Ok(());
+        };
+        self.aside.extend(equals.map(aside));
+        self.files.published(&first, &file);
+        self.place(type_id, (first, path, false), cutter, feed)
+            .await
     }
 
     /// Reads these packages with what tells them apart.
     async fn identified(
         &self,
         type_id: &'static str,
-        units: Vec<RepoUnit>,
+        units: Vec<RepoUnit<()>>,
     ) -> Result<Vec<RepoUnit>, ContentError> {
         let mut identified = Vec::with_capacity(units.len());
         for batch in units.chunks(READ) {
@@ -302,10 +236,7 @@ impl Run<'_> {
             for unit in batch {
                 let identity = whole.next().filter(|whole| whole.id == unit.id);
                 let doc = identity.ok_or_else(|| lost(unit.id))?.doc;
-                identified.push(RepoUnit {
-                    doc,
-                    ..unit.clone()
-                });
+                identified.push(unit.clone().with_doc(doc));
             }
         }
         Ok(identified)
@@ -388,10 +319,10 @@ impl Run<'_> {
     }
 
     /// Publishes a package at its path and sends the chunk that it completes.
-    async fn place(
+    async fn place<D: Texts>(
         &mut self,
         type_id: &'static str,
-        placed: (RepoUnit, RelativePath, bool),
+        placed: (RepoUnit<D>, RelativePath, bool),
         cutter: &mut Cutter,
         feed: &mut Feed,
     ) -> Result<(), ContentError> {
@@ -402,10 +333,10 @@ impl Run<'_> {
     }
 
     /// Publishes a package at its path; answers the chunk that it completes.
-    async fn package(
+    async fn package<D: Texts>(
         &mut self,
         type_id: &'static str,
-        (unit, path, moved): (RepoUnit, RelativePath, bool),
+        (unit, path, moved): (RepoUnit<D>, RelativePath, bool),
         cutter: &mut Cutter,
     ) -> Result<Option<Chunk>, ContentError> {
         if let Some(known) = self.known.as_mut().filter(|_| type_id == RPM) {
@@ -415,6 +346,7 @@ impl Run<'_> {
             .add(path.clone(), entry(&unit), unit.updated)
             .await?;
         let moved = moved.then_some(path);
+        let unit = unit.with_doc(());
         Ok(cutter.push(Placed { unit, moved }))
     }
 
@@ -428,7 +360,7 @@ impl Run<'_> {
         feed.published += chunk.packages.len() as u64;
         if feed.old.contains(&chunk.key) {
             self.write(type_id, feed).await?;
-            feed.send(Piece::Old(chunk.key)).await;
+            feed.writers.take_over(chunk.key).await;
             return Ok(());
         }
         let packages = chunk.packages.into_iter();
@@ -462,12 +394,7 @@ impl Run<'_> {
                 let unit = unit.ok_or_else(|| lost(id))?;
                 packages.push(self.render(type_id, unit, moved.as_ref()).await?);
             }
-            let room = Arc::clone(&feed.room).acquire_owned().await;
-            let packages = Packages {
-                packages,
-                _room: room.map_err(ContentError::other)?,
-            };
-            feed.send(Piece::New(key, Arc::new(packages))).await;
+            feed.writers.write(key, packages).await?;
         }
         self.learned.keep(self.ctx, type_id).await
     }
@@ -531,22 +458,12 @@ fn lost(id: UnitId) -> ContentError {
 /// A package's id, and its path when it was moved.
 type Member = (UnitId, Option<RelativePath>);
 
-/// The way of chunks to the three writers.
+/// The chunks of a type on their way to the writers.
 struct Feed {
     /// The keys of what can be taken over.
     old: HashSet<Key>,
-    senders: Vec<mpsc::Sender<Piece>>,
-    room: Arc<Semaphore>,
+    writers: Writers,
     published: u64,
     /// Chunks to be read and written.
     pending: Vec<(Key, Vec<Member>)>,
-}
-
-impl Feed {
-    /// Sends a chunk to the three writers. A writer that has failed says so when it is joined.
-    async fn send(&self, piece: Piece) {
-        for sender in &self.senders {
-            let _ = sender.send(piece.clone()).await;
-        }
-    }
 }

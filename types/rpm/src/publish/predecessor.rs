@@ -8,7 +8,7 @@ use pith_content::publish::{Entry, PublishContext, ReadSeek};
 use pith_core::{MultiHasher, RelativePath, Sha256, Timestamp};
 
 use super::REPOMD;
-use super::packages::KINDS;
+use super::writers::KINDS;
 use crate::metadata::members::{Key, Members};
 use crate::metadata::repomd::Repomd;
 

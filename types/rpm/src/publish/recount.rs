@@ -8,8 +8,8 @@ use pith_content::publish::{Entry, PublishContext};
 use pith_core::Algorithm;
 
 use super::output::{Output, Written, join};
-use super::packages::KINDS;
 use super::predecessor::Document;
+use super::writers::KINDS;
 use crate::metadata::members::Members;
 use crate::metadata::writer::PackageWriter;
 

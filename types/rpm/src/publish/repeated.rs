@@ -8,7 +8,7 @@ use pith_content::unit::RepoUnit;
 use pith_core::UnitId;
 
 use super::names::enumerated;
-use super::packages::text;
+use super::texts::text;
 use crate::named::of_unit;
 
 /// Packages that wait until all file names are known, with what they may be the same as.
@@ -16,7 +16,7 @@ pub struct Aside {
     /// The type.
     pub type_id: &'static str,
     /// The package.
-    pub unit: RepoUnit,
+    pub unit: RepoUnit<()>,
     /// A package that was published, with this file name or this file.
     pub like: UnitId,
 }
@@ -31,19 +31,17 @@ pub struct Files {
 }
 
 impl Files {
-    /// The package that `unit` may be the same as, of those that were published. They come in the order of their file
-    /// names.
+    /// The package that `unit`, which is called `file`, may be the same as, of those that were published. They come in the order
+    /// of their file names.
     #[must_use]
-    pub fn like(&self, unit: &RepoUnit) -> Option<UnitId> {
-        let file = text(unit, "filename");
+    pub fn like<D>(&self, unit: &RepoUnit<D>, file: &str) -> Option<UnitId> {
         let last = self.last.as_ref().filter(|(name, _)| name == file);
         let same = start(unit).and_then(|start| self.by_file.get(&start));
         last.map(|(_, id)| *id).or(same.copied())
     }
 
-    /// Notes a package that is published.
-    pub fn published(&mut self, unit: &RepoUnit) {
-        let file = text(unit, "filename");
+    /// Notes a package that is published as `file`.
+    pub fn published<D>(&mut self, unit: &RepoUnit<D>, file: &str) {
         if self.last.as_ref().is_none_or(|(name, _)| name != file) {
             self.last = Some((file.to_owned(), unit.id));
         }
@@ -53,7 +51,7 @@ impl Files {
     }
 }
 
-fn start(unit: &RepoUnit) -> Option<u64> {
+fn start<D>(unit: &RepoUnit<D>) -> Option<u64> {
     let file = unit.blob.or(unit.promised)?;
     let (start, _) = file.0.split_first_chunk::<8>()?;
     Some(u64::from_be_bytes(*start))

@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
 use pith_blobs::KindRef;
 use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
-use pith_content::repository::RepoInfo;
+use pith_content::repository::{Outlines, RepoInfo, Units};
 use pith_content::task::Within;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
@@ -137,24 +136,18 @@ impl PublishContext for Context<'_> {
         u64::try_from(count).map_err(ContentError::other)
     }
 
-    async fn units(
-        &self,
-        select: Select,
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
+    async fn units(&self, select: Select) -> Result<Units<'_>, ContentError> {
         Ok(units::present(&self.out.run.store, &self.repo.id, &select)?)
     }
 
-    async fn outline(
+    async fn outlines(
         &self,
         type_id: &'static str,
         fields: &'static [&'static str],
-    ) -> Result<BoxStream<'_, Result<Vec<RepoUnit>, ContentError>>, ContentError> {
-        Ok(units::outline(
-            &self.out.run.store,
-            &self.repo.id,
-            type_id,
-            fields,
-        )?)
+    ) -> Result<Outlines<'_>, ContentError> {
+        let store = &self.out.run.store;
+        let outlines = units::sorted_outlines(store, &self.repo.id, type_id, fields);
+        Ok(outlines?)
     }
 
     async fn pick(&self, select: Select, ids: &[UnitId]) -> Result<Vec<RepoUnit>, ContentError> {
