@@ -25,6 +25,7 @@ mod repositories;
 mod roles;
 mod schedules;
 mod search;
+mod signing_keys;
 mod sources;
 mod status;
 mod task_groups;

@@ -7,8 +7,8 @@ use serde_json::Value;
 pub use crate::operation::{BodyKind, Disk, Operation, Route, Verb};
 use crate::{
     actions, applicability, associate, distributors, history, importers, login, orphans,
-    permissions, plugins, repo_groups, repositories, roles, schedules, sources, status,
-    task_groups, tasks, units, uploads, users,
+    permissions, plugins, repo_groups, repositories, roles, schedules, signing_keys, sources,
+    status, task_groups, tasks, units, uploads, users,
 };
 
 /// The operations of each group of handlers.
@@ -27,6 +27,7 @@ static TABLES: &[&[Route]] = &[
     repositories::OPERATIONS,
     roles::OPERATIONS,
     schedules::OPERATIONS,
+    signing_keys::OPERATIONS,
     sources::OPERATIONS,
     status::OPERATIONS,
     task_groups::OPERATIONS,

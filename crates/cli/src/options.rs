@@ -270,7 +270,7 @@ fn map(long: &str, pairs: &[(String, String)], once: &str) -> Result<Map<String,
     Ok(map)
 }
 
-fn read_small(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_small(path: &Path) -> Result<String, Error> {
     let failed = |e| Error::file(path, e);
     if std::fs::metadata(path).map_err(failed)?.len() > MOST_PEM_BYTES {
         return Err(Error::usage(

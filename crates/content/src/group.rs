@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use crate::export::ExportFolder;
 use crate::publish::{Mount, Outlet, PublishContext};
 use crate::repository::RepoInfo;
+use crate::signing::KeyChoice;
 use crate::{Config, ContentError, PluginDescriptor, Problems};
 
 /// Publishes a group of repositories.
@@ -35,6 +36,11 @@ pub trait GroupDistributor: Send + Sync {
     /// The folder of the server that a publish with this configuration writes to: see
     /// [`crate::Distributor::export_folder`].
     fn export_folder(&self, _config: &Config) -> Option<ExportFolder> {
+        None
+    }
+
+    /// The key with which a publish with this configuration signs: see [`crate::Distributor::signing_key`].
+    fn signing_key(&self, _config: &Config) -> Option<KeyChoice> {
         None
     }
 

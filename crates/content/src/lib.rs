@@ -28,6 +28,7 @@ pub mod roots;
 pub mod routes;
 pub mod rules;
 pub mod settings;
+pub mod signing;
 pub mod sync;
 pub mod task;
 pub mod text;

@@ -1,6 +1,7 @@
 //! The distributor's side: what a type implements to publish a repository, and what it sees while it does.
 
 use std::io;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportFolder, Images, Trees};
 use crate::repository::{Outlines, RepoInfo, Units};
+use crate::signing::{KeyChoice, Signer, Unsigned};
 use crate::task::Within;
 use crate::unit::{RepoUnit, Select};
-use crate::{Config, ContentError, Headers, PluginDescriptor, Problems};
+use crate::{Config, ContentError, Headers, PluginDescriptor, Problems, blocking};
 
 /// Publishes a repository's content.
 #[async_trait]
@@ -65,6 +67,12 @@ pub trait Distributor: Send + Sync {
     /// ([`PublishContext::export`]). The server's settings must open it: this is asked when a configuration is saved, and when a
     /// publish with an override begins.
     fn export_folder(&self, _config: &Config) -> Option<ExportFolder> {
+        None
+    }
+
+    /// The key with which a publish with this configuration signs; `None` when it signs nothing. That there is such a key is asked
+    /// when a configuration is saved, and when a publish begins; a publication that another key signed is never taken for equal.
+    fn signing_key(&self, _config: &Config) -> Option<KeyChoice> {
         None
     }
 
@@ -213,6 +221,12 @@ pub trait Outlet: Send + Sync {
     /// their own; none of them when nothing was added.
     async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError>;
 
+    /// The key that the configuration signs with.
+    ///
+    /// # Errors
+    /// When it signs nothing ([`Distributor::signing_key`]).
+    fn signer(&self) -> Result<Arc<dyn Signer>, ContentError>;
+
     /// Shows progress: the value under the distributor's id, or the type of that of a group, in the task's `progress_report`.
     fn progress(&self, report: Value);
 }
@@ -251,6 +265,10 @@ impl<T: Within<Inner: Outlet>> Outlet for T {
 
     async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
         self.inner().pack(images).await
+    }
+
+    fn signer(&self) -> Result<Arc<dyn Signer>, ContentError> {
+        self.inner().signer()
     }
 
     fn progress(&self, report: Value) {
@@ -296,6 +314,21 @@ pub trait PublishContext: Outlet {
     /// The bytes of a document of the publication now served, or of one that this publish has finished, to be read on a
     /// blocking thread. They come as they are: before anything is taken over, see that they have the digest.
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError>;
+
+    /// Signs a document with the key that the configuration signs with ([`Distributor::signing_key`]). The signature is armored.
+    async fn sign(&self, what: Unsigned) -> Result<String, ContentError> {
+        let signer = self.signer()?;
+        match what {
+            Unsigned::Document(blob) => {
+                let mut document = self.open(blob).await?;
+                blocking::run(move || signer.detached(&mut document)).await?
+            }
+            Unsigned::Bytes(bytes) => {
+                blocking::run(move || signer.detached(&mut bytes.as_ref())).await?
+            }
+            Unsigned::Text(text) => blocking::run(move || signer.clear(&text)).await?,
+        }
+    }
 
     /// The digest of a file that the store has, worked out from its bytes: for algorithms that no metadata told.
     async fn digest(&self, blob: Sha256, algorithm: Algorithm) -> Result<String, ContentError>;

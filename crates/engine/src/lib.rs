@@ -29,6 +29,7 @@ mod room;
 pub mod run;
 mod scheduler;
 pub mod secrets;
+pub mod signing;
 mod supervise;
 mod task_groups;
 pub mod timetable;

@@ -98,6 +98,14 @@ impl Principal {
         self.require(may, Operation::Create)
     }
 
+    /// Refuses what super-users alone may do.
+    ///
+    /// # Errors
+    /// 401 PLP0026.
+    pub fn permit_super_user(&self, operation: Operation) -> Result<(), PulpError> {
+        self.require(self.is_super_user(), operation)
+    }
+
     fn require(&self, may: bool, operation: Operation) -> Result<(), PulpError> {
         if may {
             return Ok(());

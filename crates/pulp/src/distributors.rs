@@ -93,6 +93,27 @@ pub(crate) async fn check_config(
     Ok(Some(digest))
 }
 
+/// Makes sure that a configuration can sign as it says ([`Engine::require_signing_key`]); `before` are the settings in whose place it
+/// comes.
+///
+/// # Errors
+/// 400 PTH0004.
+pub(crate) async fn check_key(
+    engine: &Engine,
+    store: &Store,
+    type_id: &str,
+    config: &Document,
+    before: Option<&Document>,
+) -> Result<(), Error> {
+    let Some(plugin) = engine.registry.distributor(type_id) else {
+        return Ok(());
+    };
+    let choice = |config: &Document| plugin.signing_key(&Config::new(config.clone()));
+    let (choice, before) = (choice(config), before.and_then(choice));
+    let required = engine.require_signing_key(store, choice.as_ref(), before.as_ref());
+    required.await
+}
+
 /// Looks at the guard that a configuration names, which takes time that no transaction should take. Answers its digest.
 ///
 /// # Errors
@@ -193,6 +214,7 @@ impl Pulp {
             Some(_) => return Err(PulpError::invalid_value(&["distributor_id"]).into()),
         };
         let guard = check_config(&self.engine, store, repo_id, type_id, &config, readable).await?;
+        check_key(&self.engine, store, type_id, &config, None).await?;
         let now = self.engine.clock.now();
         Ok(Distributor {
             repo_id: repo_id.to_owned(),

@@ -93,6 +93,7 @@ impl Pulp {
         store: &Store,
         (group, type_id): (&str, &str),
         config: &Config,
+        before: Option<&Config>,
     ) -> Result<(), Error> {
         let plugin = self.engine.registry.group_distributor(type_id);
         let plugin = plugin.ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
@@ -104,7 +105,13 @@ impl Pulp {
         let others: Vec<OtherGroup> = others.collect();
         plugin.validate(group, config, &others).map_err(refused)?;
         let folder = plugin.export_folder(config);
-        self.engine.require_open(folder.as_ref()).map_err(refused)
+        self.engine.require_open(folder.as_ref()).map_err(refused)?;
+        let choice = plugin.signing_key(config);
+        let before = before.and_then(|before| plugin.signing_key(before));
+        let required = self
+            .engine
+            .require_signing_key(store, choice.as_ref(), before.as_ref());
+        required.await
     }
 
     /// Reads and checks a distributor that somebody wants for a group, to be saved in the transaction that `store` stands for.
@@ -126,7 +133,8 @@ impl Pulp {
         let config = config_of(body)?;
         let checked = Config::new(config.as_object().cloned().unwrap_or_default());
         let subject = (group, type_id);
-        self.group_config_check(store, subject, &checked).await?;
+        self.group_config_check(store, subject, &checked, None)
+            .await?;
         Ok(GroupDistributor {
             group_id: group.to_owned(),
             id,
@@ -177,10 +185,12 @@ impl Pulp {
         let tx = self.distributors_change().await?;
         let stored = self.group_distributor_in(&tx, group, id).await?;
         let before = stored.config.as_object().cloned().unwrap_or_default();
-        let config = merged(before, changes);
+        let config = merged(before.clone(), changes);
         let checked = Config::new(config.clone());
         let subject = (group, stored.type_id.as_str());
-        self.group_config_check(&tx, subject, &checked).await?;
+        let before = Config::new(before);
+        self.group_config_check(&tx, subject, &checked, Some(&before))
+            .await?;
         let config = Value::Object(config);
         let updated = tx.group_distributor_update(group, id, config).await;
         let updated = updated.map_err(|error| match error {

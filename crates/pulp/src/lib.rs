@@ -24,6 +24,7 @@ mod pulp;
 pub mod repositories;
 pub mod schedules;
 pub mod search;
+pub mod signing_keys;
 pub mod uploads;
 
 pub use pulp::Pulp;

@@ -11,7 +11,7 @@ use crate::passwords::Passwords;
 use crate::search::Searching;
 use crate::uploads::{Incoming, UploadQuota};
 
-/// Certificates made at once.
+/// Certificates and keys that are made at once.
 const ISSUING: Fairness = Fairness {
     at_once: 1,
     each: 1,
@@ -25,7 +25,7 @@ pub struct Pulp {
     /// Hashing passwords, for those who set them and those who log in.
     pub passwords: Arc<Passwords>,
     pub(crate) authority: OnceLock<Arc<Authority>>,
-    /// Turns at making a certificate: it is hard work, and whoever may log in could keep every core busy with it.
+    /// Turns at making certificates and keys: it is hard work, and whoever may log in could keep every core busy with it.
     pub(crate) issuing: Turns<Caller>,
     /// The turns and the memory that searches share.
     pub(crate) searching: Searching,

@@ -9,7 +9,7 @@ use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_content.sql"),
     include_str!("../migrations/0003_sources.sql"),
@@ -29,6 +29,7 @@ const MIGRATIONS: [&str; 19] = [
     include_str!("../migrations/0017_limits.sql"),
     include_str!("../migrations/0018_queue.sql"),
     include_str!("../migrations/0019_group_publications.sql"),
+    include_str!("../migrations/0020_signing_keys.sql"),
 ];
 
 /// The schema this program knows.

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use pith_core::Document;
 use pith_core::secrets::{holds_secret, names_secret};
 use pith_core::{ObjectId, TaskId};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::dialect::sql;
@@ -104,6 +105,21 @@ impl Secrets {
             Value::Object(document) => self.opened(document).map(Value::Object),
             other => Ok(other),
         }
+    }
+
+    /// A text as it is stored. There is none without a key.
+    pub(crate) fn sealed_text(&self, name: &str, text: &str) -> Result<String> {
+        let missing = || StoreError::Sealed("its key was not given".to_owned());
+        let seal = self.0.seal.get().ok_or_else(missing)?;
+        seal.seal(name, text).map_err(StoreError::Sealed)
+    }
+
+    /// A stored text as it was given.
+    pub(crate) fn opened_text(&self, name: &str, sealed: &str) -> Result<SecretString> {
+        let missing = || StoreError::Sealed("its key was not given".to_owned());
+        let seal = self.0.seal.get().ok_or_else(missing)?;
+        let opened = seal.open(name, sealed).map_err(StoreError::Sealed)?;
+        Ok(opened.into())
     }
 
     fn open(&self, name: &str, sealed: &str) -> Result<Value> {
@@ -211,6 +227,9 @@ impl Store {
             secrets.forgets.store(forget, Ordering::Relaxed);
             self.write_over(true).await?;
             self.seal_all().await?;
+            if forget {
+                self.signing_keys_forget().await?;
+            }
             self.write_over(false).await?;
             secrets.forgets.store(false, Ordering::Relaxed);
             let done = json!({"id": id, "all": SEALED});

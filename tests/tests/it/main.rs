@@ -25,6 +25,7 @@ mod rest;
 mod rounds;
 mod scale_out;
 mod schedules;
+mod signing;
 mod stop;
 mod tls;
 mod zoo;

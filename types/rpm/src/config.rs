@@ -10,6 +10,7 @@ use pith_core::error::{printed_list, type_printed};
 use serde_json::Value;
 
 use crate::plugins::{ON_DOWNLOAD_FAILURE, YUM_DISTRIBUTOR};
+use crate::publish::signed;
 
 /// Checks the configuration of a yum importer. Clients are told of a signature policy that cannot work before anything else, and
 /// of that alone.
@@ -230,6 +231,10 @@ fn wrong_kind(key: &str, value: &Value) -> Option<Problem> {
         "auth_ca" | "auth_cert" | "https_ca" => {
             let is_right = value.as_str().is_some_and(is_certificate);
             (is_right, "is not a valid certificate".to_owned())
+        }
+        signed::KEY => {
+            let wrong = format!("should be a text, but is a {}", type_printed(value));
+            (value.is_string(), wrong)
         }
         "checksum_type" => {
             let is_right = value

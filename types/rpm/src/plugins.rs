@@ -4,6 +4,7 @@ use pith_content::descriptor::SettingKind::{Bool, Choice, Integer, List, Number,
 use pith_content::descriptor::{PluginDescriptor, Setting};
 use pith_content::settings::NETWORK;
 
+use crate::publish::signed;
 use crate::types::{
     CATEGORY, DISTRIBUTION, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE,
     MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
@@ -141,6 +142,17 @@ const IMPORTER_SETTINGS: &[Setting] = &[
     ),
 ];
 
+const SIGN_METADATA: Setting = Setting::new(
+    signed::SWITCH,
+    Bool,
+    "sign repomd.xml: the signature is repomd.xml.asc, the key to check it with repomd.xml.key (default false)",
+);
+const SIGNING_KEY: Setting = Setting::new(
+    signed::KEY,
+    Text,
+    "name or fingerprint of the key that signs (default: the server's default key); only super-users name another than that",
+);
+
 const DISTRIBUTOR_SETTINGS: &[Setting] = &[
     Setting::new(
         "relative_url",
@@ -211,15 +223,12 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
         Bool,
         "publish even when nothing changed (default false)",
     ),
-    Setting::new(
-        "gpg_sign_metadata",
-        Bool,
-        "sign repomd.xml: not there yet, so that a publish with true fails",
-    ),
+    SIGN_METADATA,
+    SIGNING_KEY,
     Setting::without_effect(
         "gpg_key_id",
         Text,
-        "no effect yet: key that signs repomd.xml",
+        "no effect: the keys of a program on the server; signing_key names one of pith's",
     ),
     Setting::new(
         "remove_old_repodata",
@@ -287,6 +296,8 @@ const EXPORT_SETTINGS: &[Setting] = &[
         Bool,
         "write images again though nothing has changed (default false)",
     ),
+    SIGN_METADATA,
+    SIGNING_KEY,
     Setting::without_effect(
         "generate_sqlite",
         Bool,

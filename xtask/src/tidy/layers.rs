@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pith-fetch", &["pith-core"]),
     ("pith-trust", &["pith-core"]),
     ("pith-iso", &[]),
+    ("pith-sign", &["pith-core"]),
     (
         "pith-engine",
         &[
@@ -21,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pith-blobs",
             "pith-fetch",
             "pith-iso",
+            "pith-sign",
             "pith-core",
         ],
     ),
@@ -57,6 +59,7 @@ const ABOVE_PULP: &[&str] = &[
     "pith-blobs",
     "pith-fetch",
     "pith-trust",
+    "pith-sign",
     "pith-core",
 ];
 
@@ -67,6 +70,7 @@ const ABOVE_ENGINE: &[&str] = &[
     "pith-blobs",
     "pith-fetch",
     "pith-trust",
+    "pith-sign",
     "pith-core",
 ];
 
@@ -92,6 +96,16 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         "reqwest",
         &["pith-fetch", "pith-cli", "pith-testkit"],
         "every outgoing connection goes through pith-fetch",
+    ),
+    (
+        "pgp",
+        &["pith-sign"],
+        "every OpenPGP key and signature goes through pith-sign",
+    ),
+    (
+        "rsa",
+        &["pith-sign"],
+        "it signs nothing here: its time depends on the key (RUSTSEC-2023-0071)",
     ),
     (
         "rpm",

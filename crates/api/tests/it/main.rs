@@ -15,5 +15,6 @@ mod problems;
 mod recordings;
 mod replay;
 mod server;
+mod signing_keys;
 mod tasks;
 mod units;

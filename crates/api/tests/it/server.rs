@@ -10,10 +10,27 @@ use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry};
 use pith_fetch::{FetchPolicy, Fetcher, FileFeeds};
 use pith_pulp::{Pulp, auth};
-use pith_store::{NewTask, NewUnit, Store, TaskOutcome, TaskStore};
-use pith_trust::Authority;
+use pith_store::{NewTask, NewUnit, Seal, Store, TaskOutcome, TaskStore};
+use pith_trust::{Authority, SealingKey};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+/// The key of the database.
+struct Sealing(SealingKey);
+
+impl Seal for Sealing {
+    fn id(&self) -> String {
+        self.0.id().to_owned()
+    }
+
+    fn seal(&self, name: &str, text: &str) -> Result<String, String> {
+        self.0.seal(name, text).map_err(|error| error.to_string())
+    }
+
+    fn open(&self, name: &str, sealed: &str) -> Result<String, String> {
+        self.0.open(name, sealed).map_err(|error| error.to_string())
+    }
+}
 
 /// Ends with its folder and its workers.
 pub(crate) struct Server {
@@ -31,6 +48,8 @@ impl Server {
         let clock = Arc::new(SystemClock);
         let url = format!("sqlite://{}/pith.db", folder.path().display());
         let store = Store::connect(&url, clock.clone()).await.unwrap();
+        let seal = Sealing(SealingKey::generate().unwrap());
+        store.secrets_use(Arc::new(seal), false).await.unwrap();
         let storage = StorageUrl::default_in(folder.path());
         let blobs = Blobs::open(&storage, folder.path()).await.unwrap();
         let password = Some("admin".to_owned());

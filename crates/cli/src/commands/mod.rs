@@ -7,6 +7,7 @@ mod content;
 mod download;
 mod group;
 mod history;
+mod key;
 mod listing;
 mod orphan;
 mod plugins;
@@ -86,6 +87,9 @@ pub enum ServerCommand {
     /// Work with users, roles and permissions
     #[command(subcommand)]
     Auth(auth::AuthCommand),
+    /// Work with the keys that sign what is published
+    #[command(subcommand, visible_alias = "keys")]
+    Key(key::KeyCommand),
 }
 
 impl ClientCommand {
@@ -269,6 +273,7 @@ async fn server(command: &ServerCommand, session: &mut Session<'_>) -> Result<()
         ServerCommand::Server(command) => plugins::server(command, session).await,
         ServerCommand::Content(command) => sources::run(command, session).await,
         ServerCommand::Auth(command) => auth::run(command, session).await,
+        ServerCommand::Key(command) => key::run(command, session).await,
     }
 }
 

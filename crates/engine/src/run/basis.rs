@@ -3,24 +3,30 @@
 
 use pith_content::{Config, Distributor, Importer};
 use pith_core::{Document, Sha256};
-use pith_store::{ContentState, Repository};
+use pith_store::{ContentState, KeyRecord, Repository};
 use serde_json::{Value, json};
 
-/// Everything that a publication is made from.
+/// The part of a basis that names the key that signed, where one did.
+pub(super) const SIGNED_BY: &str = "signed_by";
+
+/// Everything that a publication is made from. `key` signs it.
 pub(super) fn of_publication(
     repo: &Repository,
     content: ContentState,
     distributor: &dyn Distributor,
     config: &Config,
+    key: Option<&KeyRecord>,
 ) -> Document {
-    basis([
+    let mut basis = basis([
         ("version", json!(content.version)),
         ("changes", json!(content.changes)),
         ("scratchpad", digest(&repo.scratchpad)),
         ("config", settings(config)),
         ("type", json!(distributor.descriptor().id)),
         ("format", json!(distributor.format())),
-    ])
+    ]);
+    basis.extend(key.map(|key| (SIGNED_BY.to_owned(), json!(key.fingerprint))));
+    basis
 }
 
 /// All that a repository is filled from, beside the feed itself: `version` is that of its content after the sync, so that

@@ -112,6 +112,17 @@ async fn publish(
     let config = Config::with_override(stored.clone(), overriding);
     let folder = plugin.export_folder(&config);
     run.engine.require_open(folder.as_ref())?;
+    let choice = plugin.signing_key(&config);
+    let before = plugin.signing_key(&Config::new(stored.clone()));
+    let engine = &run.engine;
+    (engine.require_signing_key(&run.store, choice.as_ref(), before.as_ref())).await?;
+    let signer = match &choice {
+        Some(choice) => {
+            let key = engine.signing_key(&run.store, choice).await?;
+            Some(engine.signer(&run.store, &key).await?)
+        }
+        None => None,
+    };
     let claimed = plugin.mounts(&group.id, &Config::new(stored));
     require_roots(run, &distributor.type_id, &claimed)?;
     let output = Output::new(&run.engine);
@@ -126,6 +137,7 @@ async fn publish(
             config: &config,
             output: &output,
             folder: folder.as_ref(),
+            signer: signer.as_ref(),
         },
     };
     match run.until_cancelled(plugin.publish(&ctx)).await {

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use pith_blobs::TreeWriter;
-use pith_content::publish::{Distributor as Plugin, Mount, PublishReport};
+use pith_content::publish::{Distributor as Plugin, Mount, PublishReport, Shared};
 use pith_content::{Config, ContentError};
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, RelativePath, Timestamp};
 use pith_store::{
-    Distributor, History, HistoryKind, LastTx, NewMount, NewPublication, Repository, StoreError,
+    Distributor, History, HistoryKind, KeyRecord, LastTx, NewMount, NewPublication, Repository,
+    StoreError,
 };
 use serde_json::json;
 
@@ -65,26 +66,26 @@ pub(crate) async fn run(
     let content = run.store.content_state(&repo_id).await;
     let content = content?.ok_or_else(gone)?;
     let config = Config::with_override(distributor.config.clone(), overriding.clone());
-    let made_from = basis::of_publication(&repo, content, &*plugin, &config);
-    let served_at = plugin.mounts(&repo_id, &config);
-    let basis = (&made_from, served_at.as_slice());
-    let checked = check_override(&engine, &*plugin, &distributor, &overriding);
-    let shared = checked.and_then(|()| Ok(plugin.shares(&config)?));
-    let made = match shared {
+    let made = match source_of(&run, &*plugin, &distributor, &overriding, &config).await {
         // One that was taken once, by an older version, is no reason to skip.
         Err(error) => Err(error),
-        Ok(Some(shared)) => {
+        Ok(Source::Shared(shared)) => {
             let force = config.flag("force_full") == Some(true);
             let made = share(&run, &repo, &shared, (content.version, force));
             run.until_cancelled(made).await
         }
-        Ok(None) if is_unchanged(&run, &distributor, &overriding, &config, basis).await? => {
-            Ok(Made::unchanged())
-        }
-        Ok(None) => {
-            let made_from = (content.version, made_from);
-            let made = publish(&run, &repo, &distributor, plugin, config, made_from);
-            run.until_cancelled(made).await
+        Ok(Source::Own(key)) => {
+            let made_from = basis::of_publication(&repo, content, &*plugin, &config, key.as_ref());
+            let served_at = plugin.mounts(&repo_id, &config);
+            let basis = (&made_from, served_at.as_slice());
+            if is_unchanged(&run, &distributor, &overriding, &config, basis).await? {
+                Ok(Made::unchanged())
+            } else {
+                let made_from = (content.version, made_from);
+                let subject = (&repo, &distributor);
+                let made = publish(&run, subject, plugin, (config, key), made_from);
+                run.until_cancelled(made).await
+            }
         }
     };
     let subject = Ended {
@@ -101,6 +102,35 @@ pub(crate) async fn run(
         Ok(done) => Ok(done),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(error) => Err(subject.badly(error).await?),
+    }
+}
+
+/// The place that a publication comes from.
+enum Source {
+    /// Another distributor has made it.
+    Shared(Shared),
+    /// It is made of the repository, and signed with this key.
+    Own(Option<KeyRecord>),
+}
+
+/// The place that the publication comes from, once the override has been looked at.
+async fn source_of(
+    run: &Run,
+    plugin: &dyn Plugin,
+    distributor: &Distributor,
+    overriding: &Document,
+    config: &Config,
+) -> Result<Source, Error> {
+    check_override(run, plugin, distributor, overriding).await?;
+    if let Some(shared) = plugin.shares(config)? {
+        return Ok(Source::Shared(shared));
+    }
+    match plugin.signing_key(config) {
+        None => Ok(Source::Own(None)),
+        Some(choice) => {
+            let key = run.engine.signing_key(&run.store, &choice).await?;
+            Ok(Source::Own(Some(key)))
+        }
     }
 }
 
@@ -300,15 +330,18 @@ pub(super) fn new_mounts(mounts: Vec<Mount>, claimed: &[Mount]) -> Vec<NewMount>
 
 async fn publish(
     run: &Run,
-    repo: &Repository,
-    distributor: &Distributor,
+    (repo, distributor): (&Repository, &Distributor),
     plugin: Arc<dyn Plugin>,
-    config: Config,
+    (config, key): (Config, Option<KeyRecord>),
     (version, made_from): (i64, Document),
 ) -> Result<Made, Error> {
     let engine = &run.engine;
     let output = Output::new(engine);
     let folder = plugin.export_folder(&config);
+    let signer = match &key {
+        Some(key) => Some(engine.signer(&run.store, key).await?),
+        None => None,
+    };
     let ctx = Context {
         repo: &info(repo),
         distributor_id: &distributor.id,
@@ -318,6 +351,7 @@ async fn publish(
             config: &config,
             output: &output,
             folder: folder.as_ref(),
+            signer: signer.as_ref(),
         },
     };
     let stored = Config::new(distributor.config.clone());

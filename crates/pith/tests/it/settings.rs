@@ -61,7 +61,8 @@ const WORKS: &[(&str, &[&str], &str)] = &[
     ("yum_distributor", &["auth_ca"], GUARDS),
     ("iso_distributor", &["ssl_auth_ca_cert"], GUARDS),
     ("*_distributor", &["force_full"], "crates/pith/tests/it/settings.rs::a_repository_is_served_where_and_how_its_settings_say"),
-    ("yum_distributor", &["gpg_sign_metadata"], "crates/pith/tests/it/settings.rs::a_publish_that_should_be_signed_is_refused"),
+    ("yum_distributor", &["gpg_sign_metadata", "signing_key"], "tests/tests/it/signing.rs::what_is_served_is_signed_by_the_key_that_the_settings_mean"),
+    ("*export_distributor", &["gpg_sign_metadata", "signing_key"], "tests/tests/it/signing.rs::exports_are_signed_like_what_is_served"),
     ("yum_distributor", &["remove_old_repodata", "remove_old_repodata_threshold"], "crates/pith/tests/it/settings.rs::replaced_metadata_stays_or_goes_as_asked"),
 ];
 
@@ -439,12 +440,16 @@ async fn advisories_are_published_with_the_digest_that_was_asked_for(on: On) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_publish_that_should_be_signed_is_refused() {
+async fn a_publish_that_has_no_key_to_sign_with_fails_and_says_so() {
     let h = Harness::start(On::Sqlite).await.unwrap();
     h.repository("r", "rpm", "/r/", json!({})).await;
     let task = h
         .publish("r", "yum_distributor", json!({"gpg_sign_metadata": true}))
         .await;
     assert_eq!(task.state, TaskState::Error);
-    assert!(description(&task).contains("gpg_sign_metadata"), "{task:?}");
+    let error = task.error.unwrap().to_string();
+    assert!(
+        error.contains("PTH0004") && error.contains("pith key create"),
+        "{error}"
+    );
 }

@@ -88,6 +88,8 @@ impl Job for UpdateDistributor {
         let checked =
             distributors::check_config(engine, &last, &repo_id, type_id, &merged, readable);
         let guard = checked.await?;
+        let before = Some(&distributor.config);
+        distributors::check_key(engine, &last, type_id, &merged, before).await?;
         let settings = DistributorSettings {
             config: &merged,
             guard,

@@ -17,6 +17,7 @@ mod retired;
 mod schedules;
 mod schema;
 mod secrets;
+mod signing_keys;
 mod small;
 mod sources;
 mod staging;

@@ -15,7 +15,7 @@ on_both_engines!(
 );
 
 /// A key that anybody could break.
-struct Weak(&'static str);
+pub(crate) struct Weak(pub(crate) &'static str);
 
 impl Seal for Weak {
     fn id(&self) -> String {

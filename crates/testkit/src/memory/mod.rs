@@ -25,6 +25,7 @@ mod feed;
 mod file;
 mod job;
 mod publishing;
+mod signing;
 mod state;
 mod syncing;
 mod uploading;
@@ -52,6 +53,7 @@ use self::feed::Feed;
 
 pub use self::feed::FEED;
 pub use self::file::Blobs;
+pub use self::signing::{PUBLIC_KEY, signature};
 pub use self::state::{Publication, State, Stored};
 
 /// A repository of one type, with the settings of its importer and its distributor in one.
@@ -184,6 +186,7 @@ impl Repository {
         let ctx = publishing::Publishing {
             repository: self,
             distributor: distributor.descriptor().id,
+            signs: distributor.signing_key(&self.config).is_some(),
         };
         let report = distributor.publish(&ctx).await?;
         let state = &mut *self.state.lock();

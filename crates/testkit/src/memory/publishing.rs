@@ -1,12 +1,14 @@
 //! A publish.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use pith_content::export::{Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::repository::{Outlines, RepoInfo, RepositoryContext, Units};
+use pith_content::signing::Signer;
 use pith_content::task::{ProgressContext, TaskContext};
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
@@ -18,11 +20,14 @@ use tokio_util::sync::CancellationToken;
 use super::Repository;
 use super::changing::batches;
 use super::file::{Generated, hash, open};
+use super::signing::Key;
 
 /// A publish of a repository.
 pub(super) struct Publishing<'a> {
     pub(super) repository: &'a Repository,
     pub(super) distributor: &'a str,
+    /// Is true when its configuration signs.
+    pub(super) signs: bool,
 }
 
 #[async_trait]
@@ -66,6 +71,13 @@ impl Outlet for Publishing<'_> {
 
     async fn pack(&self, _images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
         Err(ContentError::other("there are no images in memory"))
+    }
+
+    fn signer(&self) -> Result<Arc<dyn Signer>, ContentError> {
+        match self.signs {
+            true => Ok(Arc::new(Key)),
+            false => Err(ContentError::other("the configuration signs nothing")),
+        }
     }
 
     fn progress(&self, report: Value) {

@@ -82,6 +82,16 @@ static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
             SettingKind::Pem,
             "CA of the client certificates that may read the notes",
         ),
+        Setting::new(
+            "signed",
+            SettingKind::Bool,
+            "sign the list of notes, beside it and around it",
+        ),
+        Setting::new(
+            "signing_key",
+            SettingKind::Text,
+            "name or fingerprint of the key (default: the default key)",
+        ),
     ],
 };
 

@@ -1,14 +1,18 @@
 //! A publication of notes: each under its name, with its digest in a header; `names`, which stands for the folder; and
-//! `-/last`, which leads to the last one.
+//! `-/last`, which leads to the last one. The list can be signed, both ways.
+
+use std::io::Write;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_content::publish::{
     ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
 };
+use pith_content::signing::{KeyChoice, Unsigned};
 use pith_content::unit::Select;
 use pith_content::{
-    Config, ContentError, Distributor, Headers, PluginDescriptor, Problems, Wording, relative_url,
+    Config, ContentError, Distributor, Headers, PluginDescriptor, Problems, Wording, blocking,
+    relative_url,
 };
 use pith_core::RelativePath;
 use serde_json::{Value, json};
@@ -43,8 +47,12 @@ impl Distributor for NotesDistributor {
         ClientGuard::of_setting(config, "readers_ca")
     }
 
+    fn signing_key(&self, config: &Config) -> Option<KeyChoice> {
+        KeyChoice::of_settings(config, "signed", "signing_key")
+    }
+
     fn is_current_only(&self, path: &str) -> bool {
-        path == "names"
+        matches!(path, "names" | "names.asc" | "names.signed" | "key.asc")
     }
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
@@ -80,7 +88,11 @@ impl Distributor for NotesDistributor {
         if let Some(last) = last {
             ctx.add(path("-/last")?, Entry::Redirect(last), now).await?;
         }
-        let list = Entry::Inline(names.join("\n").into());
+        let list = names.join("\n");
+        if self.signing_key(ctx.config()).is_some() {
+            sign(ctx, &list).await?;
+        }
+        let list = Entry::Inline(list.into());
         let headers = of_type("text/plain");
         ctx.add_with(path("names")?, list, now, headers).await?;
         Ok(PublishReport {
@@ -88,6 +100,29 @@ impl Distributor for NotesDistributor {
             details: Value::Null,
         })
     }
+}
+
+/// Adds a signature beside the list, the list within a signature, and the key to check them with.
+async fn sign(ctx: &dyn PublishContext, list: &str) -> Result<(), ContentError> {
+    let now = ctx.clock().now();
+    let (mut file, text) = (ctx.file(&[])?, list.to_owned());
+    let written = blocking::run(move || {
+        file.write_all(text.as_bytes())?;
+        file.finish()
+    });
+    let written = written.await??.sha256;
+    let beside = ctx.sign(Unsigned::Document(written)).await?;
+    let around = ctx.sign(Unsigned::Text(list.to_owned())).await?;
+    let key = ctx.signer()?.public_key().to_owned();
+    for (name, text) in [
+        ("names.asc", beside),
+        ("names.signed", around),
+        ("key.asc", key),
+    ] {
+        ctx.add(path(name)?, Entry::Inline(text.into()), now)
+            .await?;
+    }
+    Ok(())
 }
 
 fn of_type(content_type: &str) -> Headers {

@@ -7,7 +7,7 @@ use pith_core::Document;
 use serde_json::{Value, json};
 
 use super::Notes;
-use crate::memory::Repository;
+use crate::memory::{PUBLIC_KEY, Repository, signature};
 
 async fn write(repository: &Repository, name: &str, text: &str) {
     let upload = Upload {
@@ -69,5 +69,27 @@ async fn notes_that_are_not_here_yet_are_published_all_the_same() {
         repository.publish(&*Notes.distributors()[0]).await.unwrap();
         let entry = repository.state.lock().served["ape"].0.clone();
         assert_eq!(matches!(entry, Entry::Deferred { .. }), !is_here);
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_notes_is_signed_where_the_settings_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for signed in [false, true] {
+        let repository = Repository::new(&Notes, folder.path(), json!({ "signed": signed }));
+        write(&repository, "ape", "fruit").await;
+        repository.publish(&*Notes.distributors()[0]).await.unwrap();
+        let served = |name: &str| {
+            let bytes = repository.served(name);
+            bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        let signature = signature(b"ape");
+        let expected = |text: &str| signed.then(|| text.to_owned());
+        assert_eq!(served("names.asc"), expected(&signature));
+        assert_eq!(
+            served("names.signed"),
+            expected(&format!("ape\n{signature}"))
+        );
+        assert_eq!(served("key.asc"), expected(PUBLIC_KEY));
     }
 }

@@ -217,7 +217,7 @@ fn nobody_does_what_they_have_no_right_to_nor_learns_whether_it_is_there() {
 }
 
 /// What the names in bodies mean: those that say something of what the path names, or of what is made.
-const OWN: [&str; 24] = [
+const OWN: [&str; 30] = [
     "auto_publish",
     "description",
     "display_name",
@@ -243,6 +243,13 @@ const OWN: [&str; 24] = [
     "verify_all_units",
     // Without consumers there is nothing that the repositories it names would have done to them.
     "repo_criteria",
+    // Of keys that sign: the name and the key are new ones.
+    "algorithm",
+    "default",
+    "expires",
+    "key",
+    "passphrase",
+    "user_id",
 ];
 /// Those that name objects which may be others'.
 const FOREIGN: [&str; 10] = [

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::EXPORT_DIR;
 use crate::plugins::EXPORT_DISTRIBUTOR;
+use crate::publish::signed;
 use crate::publish::steps::Step;
 
 /// The settings that must be there.
@@ -90,7 +91,15 @@ fn of_key(key: &str, value: &Value) -> Option<Problem> {
         return Some(Problem::new(key, text));
     }
     let wrong = match key {
-        "http" | "https" | "incremental_export_repomd" => return boolean(key, value),
+        "http" | "https" | "incremental_export_repomd" | signed::SWITCH => {
+            return boolean(key, value);
+        }
+        signed::KEY => (!value.is_string()).then(|| {
+            format!(
+                "signing_key should be a text; got {} instead",
+                printed(value)
+            )
+        }),
         "skip" => (!value.is_array())
             .then(|| format!("skip should be a list; got {} instead", printed(value))),
         "iso_prefix" => (!is_prefix(value)).then(|| {

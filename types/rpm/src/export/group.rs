@@ -5,6 +5,7 @@ use pith_content::export::ExportFolder;
 use pith_content::group::{GroupPublishContext, OtherGroup};
 use pith_content::publish::Mount;
 use pith_content::repository::RepoInfo;
+use pith_content::signing::KeyChoice;
 use pith_content::{
     Config, ContentError, GroupDistributor, PluginDescriptor, Problems, relative_url,
 };
@@ -15,6 +16,7 @@ use super::config::{self, Window};
 use super::part::Part;
 use super::{EXPORT_DIR, ROOT, missing, send, write};
 use crate::plugins::{EXPORT_DISTRIBUTOR, GROUP_EXPORT_DISTRIBUTOR};
+use crate::publish::signed;
 use crate::publish::steps::{Step, Steps};
 
 /// The note that tells what a repository is.
@@ -50,6 +52,10 @@ impl GroupDistributor for GroupExportDistributor {
 
     fn export_folder(&self, config: &Config) -> Option<ExportFolder> {
         ExportFolder::of_setting(config, EXPORT_DIR)
+    }
+
+    fn signing_key(&self, config: &Config) -> Option<KeyChoice> {
+        signed::key(config)
     }
 
     async fn publish(&self, ctx: &dyn GroupPublishContext) -> Result<(), ContentError> {

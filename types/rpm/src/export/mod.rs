@@ -12,6 +12,7 @@ use pith_content::export::{ExportFolder, Trees};
 use pith_content::publish::{
     ClientGuard, Distributor, Mount, OtherDistributor, Outlet, PublishContext, PublishReport,
 };
+use pith_content::signing::KeyChoice;
 use pith_content::unit::Select;
 use pith_content::{Config, ContentError, PluginDescriptor, Problems, Root, relative_url};
 use pith_core::{ErrorDetail, RelativePath};
@@ -22,6 +23,7 @@ pub use self::group::GroupExportDistributor;
 use self::part::Part;
 use crate::plugins::EXPORT_DISTRIBUTOR;
 use crate::publish::repository;
+use crate::publish::signed;
 use crate::publish::steps::{MADE, Step, Steps};
 use crate::publish::texts::text;
 use crate::types::{DRPM, RPM, SRPM};
@@ -71,6 +73,10 @@ impl Distributor for ExportDistributor {
 
     fn export_folder(&self, config: &Config) -> Option<ExportFolder> {
         ExportFolder::of_setting(config, EXPORT_DIR)
+    }
+
+    fn signing_key(&self, config: &Config) -> Option<KeyChoice> {
+        signed::key(config)
     }
 
     fn is_current_only(&self, _path: &str) -> bool {

@@ -1,11 +1,14 @@
 //! One repository's part of an export: what came in a window of time, below a folder of its own.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use pith_content::export::{Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::repository::{Outlines, RepoInfo, Units};
+use pith_content::signing::Signer;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
 use pith_core::digest::Hashed;
@@ -102,6 +105,10 @@ impl Outlet for Part<'_> {
 
     async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
         self.ctx.pack(images).await
+    }
+
+    fn signer(&self) -> Result<Arc<dyn Signer>, ContentError> {
+        self.ctx.signer()
     }
 
     fn progress(&self, report: Value) {

@@ -19,6 +19,7 @@ use super::known::Known;
 use super::names::{Names, by_arrival};
 use super::output::{Output, Written, join};
 use super::repeated::Repeated;
+use super::signed;
 use super::steps::{Step, Steps};
 use super::texts::{entry, text};
 use crate::advisories::pkglists_with_size;
@@ -352,7 +353,7 @@ impl Common<'_> {
                 RelativePath::new(format!("repodata/{name}")).map_err(ContentError::other)
             };
             let mut href = path(own.unwrap_or(&fallback))?;
-            if used.contains(&href) || href.as_str() == "repodata/repomd.xml" {
+            if used.contains(&href) || signed::is_beside_repomd(href.as_str()) {
                 href = path(&fallback)?;
             }
             self.ctx

@@ -12,6 +12,7 @@ pub mod packages;
 pub mod predecessor;
 pub mod recount;
 pub mod repeated;
+pub mod signed;
 pub mod steps;
 pub mod texts;
 pub mod writers;
@@ -19,15 +20,18 @@ pub mod writers;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use pith_content::publish::{
-    ClientGuard, Distributor, Mount, OtherDistributor, PublishContext, PublishReport, later_second,
+    ClientGuard, Distributor, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
+    later_second,
 };
+use pith_content::signing::KeyChoice;
 use pith_content::{Config, ContentError, PluginDescriptor, Problems, Root, relative_url};
 use pith_core::{Algorithm, RelativePath};
 use serde_json::Value;
 
 use self::documents::Common;
-use self::output::{Written, inline};
+use self::output::Written;
 use self::predecessor::{Predecessor, Published};
 use self::steps::{Step, Steps};
 use crate::config;
@@ -74,6 +78,10 @@ impl Distributor for YumDistributor {
         ClientGuard::of_setting(config, "auth_ca")
     }
 
+    fn signing_key(&self, config: &Config) -> Option<KeyChoice> {
+        signed::key(config)
+    }
+
     fn is_current_only(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
         path.starts_with(REPOMD) || matches!(name, ".treeinfo" | "treeinfo")
@@ -85,7 +93,8 @@ impl Distributor for YumDistributor {
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         let on = |key: &str| usize::from(ctx.config().flag(key) == Some(true));
-        let steps = Steps::served(on("https") + on("http"));
+        let signs = signed::key(ctx.config()).is_some();
+        let steps = Steps::served(on("https") + on("http"), signs);
         let result = run(ctx, &steps).await;
         if let Err(error) = &result {
             steps.fail(&error.to_string());
@@ -104,12 +113,6 @@ async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError
     let is_text = url.is_none_or(Value::is_string);
     if let Some(problem) = relative_url::form(ctx.config()).filter(|_| !is_text) {
         return Err(Problems::from(problem).into());
-    }
-    if ctx.config().flag("gpg_sign_metadata") == Some(true) {
-        return Err(ContentError::other(
-            "gpg_sign_metadata is not supported yet: publishing unsigned instead would surprise your clients; set it \
-             to false",
-        ));
     }
     repository(ctx, steps).await?;
     steps.skip(Step::Repoview);
@@ -180,8 +183,11 @@ async fn documents(
     let mut bytes = Vec::new();
     repomd.write(&mut bytes)?;
     let path = RelativePath::new(REPOMD).map_err(ContentError::other)?;
-    ctx.add(path, inline(bytes), modified).await?;
+    let bytes = Bytes::from(bytes);
+    ctx.add(path, Entry::Inline(bytes.clone()), modified)
+        .await?;
     steps.done(Step::Close, 1);
+    signed::sign(ctx, steps, bytes, modified).await?;
     Ok(repomd)
 }
 
@@ -202,7 +208,8 @@ async fn keep_old(
         .map(|old| old.data.into_iter().map(|d| d.href).collect())
         .unwrap_or_default();
     let current: HashSet<&RelativePath> = repomd.data.iter().map(|d| &d.href).collect();
-    previous.retain(|(path, _, _)| path.as_str() != REPOMD && !current.contains(path));
+    previous
+        .retain(|(path, _, _)| !signed::is_beside_repomd(path.as_str()) && !current.contains(path));
     for (path, entry, modified) in previous {
         let modified = if replaced.contains(&path) {
             now

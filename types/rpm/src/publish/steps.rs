@@ -19,6 +19,7 @@ pub enum Step {
     Close,
     RemoveOld,
     Sqlite,
+    Sign,
     Repoview,
     Directory,
     Units,
@@ -45,6 +46,7 @@ impl Step {
             Self::Close => ("close_repo_metadata", "Closing repo metadata"),
             Self::RemoveOld => ("remove_old_repodata", "Removing old repodata"),
             Self::Sqlite => ("generate sqlite", "Generating sqlite files"),
+            Self::Sign => ("sign_repo_metadata", "Signing repo metadata"),
             Self::Repoview => ("repoview", "Generating HTML files"),
             Self::Directory => ("publish_directory", "Publishing files to web"),
             Self::Units => ("rpms", "Publishing RPM, SRPM, and DRPM"),
@@ -110,12 +112,13 @@ impl Steps {
         }
     }
 
-    /// Steps of a publication served over `protocols` protocols.
+    /// Steps of a publication served over `protocols` protocols, which is signed or not.
     #[must_use]
-    pub fn served(protocols: usize) -> Self {
+    pub fn served(protocols: usize, signs: bool) -> Self {
+        let sign = signs.then_some(Step::Sign);
         let end = [Step::Repoview, Step::Directory].into_iter();
         let listings = std::iter::repeat_n(Step::Listing, protocols);
-        Self::new(MADE.into_iter().chain(end).chain(listings))
+        Self::new(MADE.into_iter().chain(sign).chain(end).chain(listings))
     }
 
     /// Changes a step, where it is one of these.

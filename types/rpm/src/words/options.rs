@@ -67,6 +67,11 @@ const PACKAGES: &[OptionWords] = &[
     OptionWords::of("allowed-keys", const { &[importer("allowed_keys")] })
         .value("IDS")
         .help("Short ids of the keys that packages may be signed with"),
+    OptionWords::of("sign-metadata", const { &[distributor("gpg_sign_metadata")] })
+        .help("Sign the published metadata, so that clients can check it (repo_gpgcheck)"),
+    OptionWords::of("signing-key", const { &[distributor("signing_key")] })
+        .value("KEY")
+        .help("Name or fingerprint of the key that signs; the default one where there is none"),
     OptionWords::of("gpg-key", const { &[distributor("gpgkey")] })
         .input(Input::File)
         .help("File with the key that consumers check packages with; no effect on pith yet"),

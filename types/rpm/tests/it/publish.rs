@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use pith_content::Config;
 use pith_core::clock::SignedDuration;
 use pith_core::{Algorithm, Sha256, UnitId};
+use pith_testkit::memory::{PUBLIC_KEY, signature};
 use pith_testkit::repos::{Spec, write_repository};
 use pith_type_rpm::metadata::repomd::Repomd;
 use pith_type_rpm::metadata::{compression, primary, snippet, updateinfo};
@@ -425,4 +427,30 @@ async fn the_same_packages_have_the_same_paths_in_whatever_order_they_are_read()
         of("5", "Packages/b/b-1-1.noarch.rpm"),
     ]);
     assert_eq!(seen, BTreeSet::from([wanted]));
+}
+
+#[tokio::test]
+async fn repomd_is_signed_where_the_settings_say_so_and_old_signatures_go() {
+    let spec = Spec {
+        packages: 3,
+        ..Spec::default()
+    };
+    let (_feed, mut repo) = synced(&spec, json!({"http": true, "https": true})).await;
+    let served = |repo: &Fake, beside: &str| {
+        let bytes = repo.served(&format!("repodata/repomd.xml{beside}"));
+        bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    for signed in [false, true, true, false] {
+        let config = json!({"http": true, "https": true, "gpg_sign_metadata": signed});
+        repo.config = Config::new(config.as_object().cloned().unwrap());
+        let report = repo.publish().await.unwrap();
+        let state = report.summary.get("sign_repo_metadata");
+        assert_eq!(state, signed.then(|| json!("FINISHED")).as_ref());
+        let expected = signature(served(&repo, "").unwrap().as_bytes());
+        assert_eq!(served(&repo, ".asc"), signed.then_some(expected));
+        let key = signed.then(|| PUBLIC_KEY.to_owned());
+        assert_eq!(served(&repo, ".key"), key);
+        // The next one is another second's.
+        repo.clock.advance(SignedDuration::from_secs(5));
+    }
 }

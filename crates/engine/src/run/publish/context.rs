@@ -1,11 +1,14 @@
 //! A publish as its content type sees it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_blobs::KindRef;
 use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::repository::{Outlines, RepoInfo, Units};
+use pith_content::signing::Signer;
 use pith_content::task::Within;
 use pith_content::unit::{RepoUnit, Select};
 use pith_content::{Config, ContentError, Headers};
@@ -49,6 +52,8 @@ pub(in crate::run) struct Outgoing<'a> {
     pub(in crate::run) output: &'a Output,
     /// The folder of the server that it writes to.
     pub(in crate::run) folder: Option<&'a ExportFolder>,
+    /// The key that it signs with.
+    pub(in crate::run) signer: Option<&'a Arc<dyn Signer>>,
 }
 
 #[async_trait]
@@ -88,6 +93,11 @@ impl Outlet for Outgoing<'_> {
 
     async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError> {
         self.output.pack(images, &self.run.cancel).await
+    }
+
+    fn signer(&self) -> Result<Arc<dyn Signer>, ContentError> {
+        let unsigned = || ContentError::other("the configuration signs nothing");
+        self.signer.cloned().ok_or_else(unsigned)
     }
 
     fn progress(&self, report: Value) {

@@ -5,13 +5,13 @@ use pith_content::publish::{Distributor as Plugin, Mount};
 use pith_core::Document;
 use pith_store::Distributor;
 
-use crate::Engine;
 use crate::error::Error;
+use crate::worker::Run;
 
 /// Refuses an override that the distributor would not take as its configuration: what is served now would be taken away. Keys
 /// that it does not know have no effect.
-pub(super) fn check_override(
-    engine: &Engine,
+pub(super) async fn check_override(
+    run: &Run,
     plugin: &dyn Plugin,
     distributor: &Distributor,
     overriding: &Document,
@@ -21,6 +21,7 @@ pub(super) fn check_override(
     known.retain(|key, _| descriptor.setting(key).is_some());
     let is_empty = known.is_empty();
     let config = Config::with_override(distributor.config.clone(), known);
+    let engine = &run.engine;
     engine.require_source(plugin, &distributor.repo_id, &config)?;
     let folder = plugin.export_folder(&config);
     // The server's settings may have changed since the configuration was saved.
@@ -28,6 +29,9 @@ pub(super) fn check_override(
     if is_empty {
         return Ok(());
     }
+    let stored = plugin.signing_key(&Config::new(distributor.config.clone()));
+    let asked = plugin.signing_key(&config);
+    (engine.require_signing_key(&run.store, asked.as_ref(), stored.as_ref())).await?;
     plugin.validate(&distributor.repo_id, &config, &[])?;
     // What goes to a folder is served nowhere, and leaves what is served as the stored settings say.
     if folder.is_none() {

@@ -2,14 +2,15 @@
 
 use futures::TryStreamExt;
 use pith_blobs::{KindRef, Publication as Index};
-use pith_content::publish::{PublishReport, Shared};
+use pith_content::publish::{Distributor as Plugin, PublishReport, Shared};
 use pith_content::{Config, ContentError};
 use pith_core::{Document, Sha256};
 use pith_store::{Distributor, NewPublication, Publication, Repository};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Made, is_served, new_mounts, require_roots};
 use crate::error::{Error, missing};
+use crate::run::basis::SIGNED_BY;
 use crate::run::retire::LeftOut;
 use crate::worker::Run;
 
@@ -30,7 +31,8 @@ pub(super) async fn share(
     let plugin = plugin.ok_or_else(|| Error::fault("the destination's type is not installed"))?;
     let mounts = plugin.mounts(&repo.id, &Config::new(destination.config.clone()));
     require_roots(run, &destination.type_id, &mounts)?;
-    let made_from = basis(shared, newest.index_blob);
+    require_signed(run, &**plugin, &destination, (shared, &newest)).await?;
+    let made_from = basis(shared, &newest);
     if !force && is_served(run, (&repo.id, &destination.id), &made_from, &mounts).await? {
         return Ok(Made::unchanged());
     }
@@ -93,12 +95,47 @@ async fn distributor(run: &Run, repo_id: &str, id: &str) -> Result<Distributor, 
     found.ok_or_else(|| missing(&[("repo_id", json!(repo_id)), ("distributor_id", json!(id))]))
 }
 
+/// Refuses a publication that the settings of the destination want signed, and that their key did not sign: clients which ask for
+/// signatures would find none, or those of somebody else.
+async fn require_signed(
+    run: &Run,
+    plugin: &dyn Plugin,
+    destination: &Distributor,
+    (shared, newest): (&Shared, &Publication),
+) -> Result<(), Error> {
+    let Some(choice) = plugin.signing_key(&Config::new(destination.config.clone())) else {
+        return Ok(());
+    };
+    let wanted = run.engine.signing_key(&run.store, &choice).await?;
+    let by = signed_by(newest).and_then(Value::as_str);
+    if by == Some(wanted.fingerprint.as_str()) {
+        return Ok(());
+    }
+    let is = match by {
+        Some(by) => format!("is signed with {by}"),
+        None => "is not signed".to_owned(),
+    };
+    let text = format!(
+        "the settings of {} want metadata that '{}' signed, and what {} of repository {} has published {is}: have that signed with the \
+         same key and published again first",
+        destination.id, wanted.name, shared.distributor_id, shared.repo_id
+    );
+    Err(ContentError::other(text).into())
+}
+
+/// The fingerprint of the key that signed a publication.
+fn signed_by(publication: &Publication) -> Option<&Value> {
+    publication.made_from.as_ref()?.get(SIGNED_BY)
+}
+
 /// All that the publication is made from.
-fn basis(shared: &Shared, index: Sha256) -> Document {
+fn basis(shared: &Shared, newest: &Publication) -> Document {
     let clone = json!({
-        "repo_id": shared.repo_id, "distributor_id": shared.distributor_id, "index": index.to_string(),
+        "repo_id": shared.repo_id, "distributor_id": shared.distributor_id, "index": newest.index_blob.to_string(),
     });
-    Document::from_iter([("clone_of".to_owned(), clone)])
+    let mut basis = Document::from_iter([("clone_of".to_owned(), clone)]);
+    basis.extend(signed_by(newest).map(|key| (SIGNED_BY.to_owned(), key.clone())));
+    basis
 }
 
 /// The files of an index that are no files of the repository's own units: the publication must keep them.
