@@ -189,7 +189,7 @@ impl Pulp {
     }
 
     /// Puts a new key in the place of one: of the same name, made like it, or read from the request `body`. The public part of the old
-    /// one stays.
+    /// one stays. A key that is read and is the same takes its own place: with another validity, or a secret part that was lost.
     ///
     /// # Errors
     /// 404 for the key; 409 when it was retired, or when a distributor names it by its fingerprint; then as
@@ -218,6 +218,13 @@ impl Pulp {
         if old.retired.is_some() {
             return Err(in_use("the key signs no more, for it was rotated before"));
         }
+        key.record.is_default = old.is_default;
+        if key.record.fingerprint == old.fingerprint {
+            key.record.created = old.created;
+            tx.signing_key_renew(&key.record, &key.secret).await?;
+            tx.commit().await?;
+            return Ok(document(&key.record));
+        }
         let choices = choices(self, &tx).await?;
         let by_fingerprint = |(choice, _): &&(KeyChoice, String)| {
             choice.named.as_deref() == Some(old.fingerprint.as_str())
@@ -229,7 +236,6 @@ impl Pulp {
                 "{named} would go on naming the old key by its fingerprint: name it '{name}' there, and rotate it then"
             )));
         }
-        key.record.is_default = old.is_default;
         let now = self.engine.clock.now();
         tx.signing_key_retire(&old.fingerprint, now).await?;
         tx.signing_key_create(&key.record, &key.secret).await?;

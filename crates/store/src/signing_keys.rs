@@ -137,6 +137,26 @@ impl Store {
         tx.commit().await
     }
 
+    /// Saves a key again that is there, as it is now: with another validity or user id, or with a secret part that was lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none that signs; [`StoreError::Sealed`] without a key to seal it with.
+    pub async fn signing_key_renew(&self, key: &KeyRecord, secret: &SecretString) -> Result<()> {
+        let secrets: &Secrets = &self.inner.secrets;
+        let sealed = secrets.sealed_text(&purpose(&key.fingerprint), secret.expose_secret())?;
+        let statement = sql(
+            "UPDATE signing_keys SET user_id = $1, algorithm = $2, public = $3, secret = $4, expires = $5 \
+             WHERE fingerprint = $6 AND retired IS NULL",
+        )
+        .bind(&key.user_id)
+        .bind(&key.algorithm)
+        .bind(&key.public)
+        .bind(&sealed)
+        .bind(key.expires)
+        .bind(&key.fingerprint);
+        self.change_key(statement, &key.fingerprint).await
+    }
+
     /// Retires a key: its public part stays, its secret part is forgotten.
     ///
     /// # Errors

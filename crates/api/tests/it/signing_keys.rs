@@ -215,6 +215,22 @@ async fn a_rotation_keeps_the_old_public_part_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_put_in_its_own_place_stays_the_same() {
+    let server = server().await;
+    let made = make(&server, "zoo").await;
+    let path = format!("{KEYS}zoo/actions/export/");
+    let (_, exported) = call(&server, "POST", &path, json!({})).await;
+    // Even where settings name it by its fingerprint.
+    let pinned = json!({ "signed": true, "signing_key": made["fingerprint"] });
+    assert_eq!(distributor(&server, &ADMIN, pinned).await.0, 201);
+    let body = json!({ "key": exported["secret_key"] });
+    let path = format!("{KEYS}zoo/actions/rotate/");
+    let (status, again) = call(&server, "POST", &path, body).await;
+    assert_eq!((status, &again), (201, &made));
+    assert_eq!(call(&server, "GET", KEYS, json!({})).await.1, json!([made]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_name_a_key_that_can_sign_and_hold_it() {
     let server = server().await;
     let signed = json!({ "signed": true });

@@ -25,7 +25,12 @@ pub(super) fn of_publication(
         ("type", json!(distributor.descriptor().id)),
         ("format", json!(distributor.format())),
     ]);
-    basis.extend(key.map(|key| (SIGNED_BY.to_owned(), json!(key.fingerprint))));
+    if let Some(key) = key {
+        basis.insert(SIGNED_BY.to_owned(), json!(key.fingerprint));
+        // The same key may say something else of itself, such as a later end.
+        let public = Sha256::of(key.public.as_bytes()).to_string();
+        basis.insert("public_key".to_owned(), json!(public));
+    }
     basis
 }
 

@@ -13,6 +13,7 @@ on_both_engines!(
     a_key_is_found_by_its_name_and_its_fingerprint,
     one_key_at_most_is_the_default,
     the_secret_part_opens_for_its_key_alone,
+    a_key_that_comes_again_is_the_same_key_as_it_is_now,
     what_a_lost_key_sealed_is_forgotten_and_nothing_else,
 );
 
@@ -99,6 +100,35 @@ async fn the_secret_part_opens_for_its_key_alone(f: Fixture) {
     assert!(f.store.signing_key_secret("BB").await.unwrap().is_none());
     let without = f.other().await;
     assert!(without.signing_key_secret("AA").await.is_err());
+}
+
+async fn a_key_that_comes_again_is_the_same_key_as_it_is_now(f: Fixture) {
+    keyed(&f).await;
+    let first = KeyRecord {
+        is_default: true,
+        ..key(&f, "a", "AA")
+    };
+    add(&f, &first).await.unwrap();
+    let again = KeyRecord {
+        expires: Some(f.now()),
+        public: "longer".to_owned(),
+        ..first.clone()
+    };
+    let secret = "another".to_owned().into();
+    f.store.signing_key_renew(&again, &secret).await.unwrap();
+    assert_eq!(
+        f.store.signing_key_find(None).await.unwrap(),
+        Some(again.clone())
+    );
+    let secret_now = f.store.signing_key_secret("AA").await.unwrap().unwrap();
+    assert_eq!(secret_now.expose_secret(), "another");
+    f.store.signing_key_retire("AA", f.now()).await.unwrap();
+    let refused = f
+        .store
+        .signing_key_renew(&again, &secret)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, StoreError::Missing { .. }), "{refused}");
 }
 
 async fn what_a_lost_key_sealed_is_forgotten_and_nothing_else(f: Fixture) {
