@@ -269,6 +269,43 @@ fn exports_are_signed_like_what_is_served() {
     assert!(scene.verifies(&key, &read("repomd.xml.asc"), &read("repomd.xml")));
 }
 
+#[test]
+fn an_export_of_a_group_is_signed_in_each_repository_and_holds_its_key() {
+    if missing(&["gpg", "gpgv"]) {
+        return;
+    }
+    let scene = Scene::start();
+    let of_type = json!({ "delta": { "notes": { "_repo-type": "rpm-repo" } } });
+    scene.call("PUT", "/repositories/sample/", &of_type, 200);
+    let export = scene.folder.path().join("export");
+    fs::create_dir(&export).unwrap();
+    let group = json!({
+        "id": "all", "repo_ids": ["sample"],
+        "distributors": [{
+            "distributor_id": "out", "distributor_type_id": "group_export_distributor",
+            "distributor_config": { "http": false, "https": false, "export_dir": export, "gpg_sign_metadata": true },
+        }],
+    });
+    // There is no key yet.
+    let refused = scene.call("POST", "/repo_groups/", &group, 400);
+    assert!(refused.to_string().contains("PTH0004"), "{refused}");
+    let key = scene.make_key("zoo");
+    scene.call("POST", "/repo_groups/", &group, 201);
+    let tasks = scene
+        .api
+        .spawn("/repo_groups/all/actions/publish/", &json!({ "id": "out" }));
+    let ended = scene.api.wait(&tasks.unwrap()).unwrap().remove(0);
+    assert_eq!(ended["state"], "finished", "{ended:#}");
+    let read = |name: &str| fs::read(export.join("sample/repodata").join(name)).unwrap();
+    assert!(scene.verifies(&key, &read("repomd.xml.asc"), &read("repomd.xml")));
+    let path = format!("{KEYS}zoo/");
+    let refused = scene.call("DELETE", &path, &json!({}), 409);
+    assert!(
+        refused.to_string().contains("out of group all"),
+        "{refused}"
+    );
+}
+
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .unwrap()
