@@ -123,10 +123,14 @@ impl Plan {
         } else {
             DigestUse::Nowhere
         };
+        let key = match unit.name_field {
+            Some(field) => json!({ field: file.name }),
+            None => json!({}),
+        };
         Ok(Self {
             digest,
             file: Some(file),
-            ..Self::without_file(unit.id, json!({}), json!({}))
+            ..Self::without_file(unit.id, key, json!({}))
         })
     }
 

@@ -15,6 +15,8 @@ pub struct UnitWords {
     pub endings: &'static [&'static str],
     /// Is true when the client tells the key of an uploaded file: its name, size and checksum.
     pub key_from_file: bool,
+    /// The field of the unit key that the client gives the name of an uploaded file in; none where the key is told otherwise.
+    pub name_field: Option<&'static str>,
     /// Is true when a policy on signatures keeps such units out.
     pub signed: bool,
     /// Fields that do not compare as texts.
@@ -36,6 +38,7 @@ impl UnitWords {
             picked: &[],
             endings: &[],
             key_from_file: false,
+            name_field: None,
             signed: false,
             sort_index: None,
         }
