@@ -8,7 +8,11 @@ use pith_content::words::Family;
 
 /// Every content type of this binary.
 pub(crate) fn all() -> Vec<Arc<dyn ContentType>> {
-    vec![Arc::new(pith_type_file::File), Arc::new(pith_type_rpm::Rpm)]
+    vec![
+        Arc::new(pith_type_file::File),
+        Arc::new(pith_type_python::Python),
+        Arc::new(pith_type_rpm::Rpm),
+    ]
 }
 
 /// Their words, for the command line.

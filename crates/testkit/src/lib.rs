@@ -8,6 +8,7 @@ pub mod harness;
 pub mod memory;
 pub mod notes;
 pub mod postgres;
+pub mod python;
 pub mod replay;
 pub mod repos;
 pub mod s3;

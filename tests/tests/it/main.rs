@@ -20,6 +20,7 @@ mod metrics;
 mod mid_run;
 mod mirror;
 mod parity;
+mod python;
 mod recordings;
 mod rest;
 mod rounds;

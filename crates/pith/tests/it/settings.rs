@@ -37,6 +37,11 @@ const WORKS: &[(&str, &[&str], &str)] = &[
     ("*_importer", &["auth_sites"], "crates/pith/tests/it/mirrors.rs::secrets_stay_at_the_feed_and_its_documents_lead_to_no_files_here"),
     ("*_importer", &["feed"], "crates/pith/tests/it/settings.rs::a_feed_that_is_no_url_is_refused_in_pulps_words"),
     ("iso_importer", &["remove_missing"], "crates/pith/tests/it/life.rs::files_that_left_the_feed_stay_unless_asked_to_go"),
+    ("python_importer", &["package_names"], "types/python/tests/memory.rs::projects_are_mirrored_described_and_published"),
+    ("python_importer", &["package_types", "prereleases"], "types/python/tests/memory.rs::versions_kinds_and_prereleases_are_chosen"),
+    ("python_importer", &["remove_missing"], "types/python/tests/memory.rs::what_left_the_feed_goes_if_it_should_and_changed_files_are_taken"),
+    ("python_importer", &["on_download_failure"], "types/python/tests/memory.rs::what_cannot_be_had_fails_the_sync_unless_told_to_go_on"),
+    ("python_importer", &["download_policy"], "crates/pith/src/suite.rs::deferred_files_are_the_same"),
     ("yum_importer", &["remove_missing"], "crates/pith/tests/it/rpm.rs::old_packages_go_when_the_feed_drops_them"),
     ("iso_importer", &["download_policy"], "crates/pith/tests/it/deferred.rs::a_deferred_sync_brings_no_file_and_says_what_is_missing"),
     ("yum_importer", &["download_policy"], "crates/pith/tests/it/sources.rs::packages_are_published_before_they_are_here"),
@@ -67,7 +72,11 @@ const WORKS: &[(&str, &[&str], &str)] = &[
 ];
 
 fn families() -> Vec<Box<dyn ContentType>> {
-    vec![Box::new(pith_type_file::File), Box::new(pith_type_rpm::Rpm)]
+    vec![
+        Box::new(pith_type_file::File),
+        Box::new(pith_type_python::Python),
+        Box::new(pith_type_rpm::Rpm),
+    ]
 }
 
 fn descriptors() -> Vec<&'static PluginDescriptor> {

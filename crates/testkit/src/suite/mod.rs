@@ -3,6 +3,7 @@
 
 mod file;
 mod notes;
+mod python;
 mod rpm;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 /// The samples of all types that the suite is run over.
 #[must_use]
 pub fn samples() -> Vec<&'static dyn Sample> {
-    vec![&file::Isos, &rpm::Packages, &notes::Texts]
+    vec![&file::Isos, &python::Wheels, &rpm::Packages, &notes::Texts]
 }
 
 /// Files by their paths.

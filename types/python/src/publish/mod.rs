@@ -1,0 +1,245 @@
+//! Publishing an index (pulp2/python#publish).
+
+mod pages;
+mod project;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use pith_content::publish::{
+    ClientGuard, Distributor, Entry, GeneratedFile, Mount, OtherDistributor, PublishContext,
+    PublishReport, later_second,
+};
+use pith_content::unit::{RepoUnit, Select};
+use pith_content::{Config, ContentError, PluginDescriptor, Problems, blocking};
+use pith_core::RelativePath;
+use pith_core::digest::Hashed;
+
+use self::project::Project;
+use crate::names::normalized;
+use crate::steps::Steps;
+use crate::unit::{PACKAGE, text};
+use crate::{DISTRIBUTOR, ROOT};
+
+const METADATA: &str = "python_publish_metadata";
+const CONTENT: &str = "python_publish_content";
+const OVER_HTTP: &str = "python_publish_over_http";
+
+/// The distributor `python_distributor`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct PythonDistributor;
+
+#[async_trait]
+impl Distributor for PythonDistributor {
+    fn descriptor(&self) -> &'static PluginDescriptor {
+        &DISTRIBUTOR
+    }
+
+    /// Everything is taken, as in Pulp.
+    fn validate(
+        &self,
+        _repo_id: &str,
+        _config: &Config,
+        _others: &[OtherDistributor],
+    ) -> Result<(), Problems> {
+        Ok(())
+    }
+
+    fn mounts(&self, repo_id: &str, _config: &Config) -> Vec<Mount> {
+        ROOT.mount(repo_id, true, true).into_iter().collect()
+    }
+
+    fn guard(&self, _config: &Config) -> Option<ClientGuard> {
+        None
+    }
+
+    fn is_current_only(&self, path: &str) -> bool {
+        !path.starts_with("packages/")
+    }
+
+    async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+        let steps = Steps::new(&[
+            (METADATA, "Publishing Python Metadata."),
+            (CONTENT, "Publishing Python Content."),
+            (OVER_HTTP, "Making files available via web."),
+        ]);
+        let spellings = spellings(ctx).await?;
+        for step in [METADATA, CONTENT] {
+            steps.begin(step);
+        }
+        steps.expect(METADATA, spellings.len() as u64);
+        steps.expect(CONTENT, ctx.count(PACKAGE.id).await?);
+        ctx.progress(steps.to_json());
+        let publish = Publish { ctx, steps: &steps };
+        publish.projects(&spellings).await?;
+        let root = move |out: &mut dyn Write| pages::root(out, spellings.keys());
+        publish.document("simple/index.html", root).await?;
+        for step in [METADATA, CONTENT, OVER_HTTP] {
+            steps.finish(step);
+        }
+        ctx.progress(steps.to_json());
+        Ok(PublishReport {
+            summary: steps.summary(),
+            details: steps.to_json(),
+        })
+    }
+}
+
+/// The names of all projects in the form in which they are compared, each with its spellings.
+type Spellings = BTreeMap<String, Vec<String>>;
+
+async fn spellings(ctx: &dyn PublishContext) -> Result<Spellings, ContentError> {
+    let mut found = Spellings::new();
+    let mut last = String::new();
+    let mut outlines = ctx.outlines(PACKAGE.id, &["name"]).await?;
+    while let Some(batch) = outlines.try_next().await? {
+        for unit in batch {
+            let name = unit.doc.text("name");
+            if name == last {
+                continue;
+            }
+            let spellings = found.entry(normalized(&name)).or_default();
+            if !spellings.iter().any(|known| *known == name) {
+                spellings.push(name.clone().into_owned());
+            }
+            last = name.into_owned();
+        }
+    }
+    Ok(found)
+}
+
+/// A publish at work.
+struct Publish<'a> {
+    ctx: &'a dyn PublishContext,
+    steps: &'a Steps,
+}
+
+impl Publish<'_> {
+    /// Publishes project after project. Units come in the order of the spelling of names, so that one project is in memory at a time;
+    /// projects with several spellings are looked up at the end.
+    async fn projects(&self, spellings: &Spellings) -> Result<(), ContentError> {
+        let sorted = Select {
+            sort: &["name"],
+            ..Select::all(PACKAGE.id)
+        };
+        let mut units = self.ctx.units(sorted).await?;
+        let mut current: Option<Project> = None;
+        while let Some(batch) = units.try_next().await? {
+            for unit in &batch {
+                let name = text(&unit.doc, "name").unwrap_or_default();
+                let normal = normalized(name);
+                if spellings.get(&normal).is_some_and(|all| all.len() > 1) {
+                    continue;
+                }
+                if current
+                    .as_ref()
+                    .is_none_or(|project| project.normal != normal)
+                {
+                    let done = current.replace(Project::new(normal));
+                    self.finish(done).await?;
+                }
+                if let Some(project) = &mut current {
+                    self.unit(project, unit).await?;
+                }
+            }
+        }
+        self.finish(current).await?;
+        drop(units);
+        for (normal, several) in spellings.iter().filter(|(_, all)| all.len() > 1) {
+            self.several(normal, several).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes a project whose files do not agree on how it is spelled.
+    async fn several(&self, normal: &str, spellings: &[String]) -> Result<(), ContentError> {
+        let narrowed = Select::all(PACKAGE.id).narrow("name", spellings.iter().cloned());
+        let mut units = self.ctx.units(narrowed).await?;
+        let mut project = Project::new(normal.to_owned());
+        while let Some(batch) = units.try_next().await? {
+            for unit in &batch {
+                let name = text(&unit.doc, "name").unwrap_or_default();
+                if normalized(name) == normal {
+                    self.unit(&mut project, unit).await?;
+                }
+            }
+        }
+        self.finish(Some(project)).await
+    }
+
+    /// Adds a file, and notes what its page says of it.
+    async fn unit(&self, project: &mut Project, unit: &RepoUnit) -> Result<(), ContentError> {
+        let file = project.note(unit)?;
+        let size = unit.size.or(file.size).unwrap_or(0);
+        let entry = match unit.blob {
+            Some(sha256) => Entry::Blob { sha256, size },
+            None => Entry::Deferred {
+                unit: unit.id,
+                sha256: unit.promised,
+                size,
+            },
+        };
+        let path = RelativePath::new(file.path()).map_err(ContentError::other)?;
+        self.ctx.add(path, entry, unit.changed).await?;
+        self.steps.done(CONTENT);
+        Ok(())
+    }
+
+    /// Writes the pages of a project.
+    async fn finish(&self, project: Option<Project>) -> Result<(), ContentError> {
+        let Some(mut project) = project else {
+            return Ok(());
+        };
+        project.sort();
+        let normal = project.normal.clone();
+        let project = Arc::new(project);
+        let page = Arc::clone(&project);
+        let simple = move |out: &mut dyn Write| pages::simple(out, &page);
+        self.document(&format!("simple/{normal}/index.html"), simple)
+            .await?;
+        let api = move |out: &mut dyn Write| pages::api(out, &project);
+        self.document(&format!("pypi/{normal}/json/index.json"), api)
+            .await?;
+        self.steps.done(METADATA);
+        Ok(())
+    }
+
+    /// Writes a document on a thread that may block. One that is the same as before keeps its date.
+    async fn document<F>(&self, path: &str, write: F) -> Result<(), ContentError>
+    where
+        F: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    {
+        let file = self.ctx.file(&[])?;
+        let written = blocking::run(move || written(file, write)).await??;
+        let path = RelativePath::new(path).map_err(ContentError::other)?;
+        let served = self.ctx.previous(path.as_str()).await?;
+        let served = served.into_iter().find(|(other, ..)| *other == path);
+        let is_same = |entry: &Entry| matches!(entry, Entry::Blob { sha256, .. } if *sha256 == written.sha256);
+        let modified = match &served {
+            Some((_, entry, modified)) if is_same(entry) => *modified,
+            served => {
+                let before = served.as_ref().map(|(_, _, modified)| *modified);
+                later_second(self.ctx.clock().now(), before)?
+            }
+        };
+        let entry = Entry::Blob {
+            sha256: written.sha256,
+            size: written.size,
+        };
+        self.ctx.add(path, entry, modified).await
+    }
+}
+
+fn written(
+    file: Box<dyn GeneratedFile>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<Hashed> {
+    let mut out = io::BufWriter::new(file);
+    write(&mut out)?;
+    out.into_inner()
+        .map_err(io::IntoInnerError::into_error)?
+        .finish()
+}
