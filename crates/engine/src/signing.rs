@@ -20,7 +20,7 @@ const NO_KEY: &str = "PTH0004";
 #[must_use]
 pub fn means(choice: &KeyChoice, key: &KeyRecord) -> bool {
     match &choice.named {
-        Some(named) => *named == key.fingerprint || (key.retired.is_none() && *named == key.name),
+        Some(named) => key.is_named(named),
         None => key.is_default,
     }
 }

@@ -227,7 +227,8 @@ impl Pulp {
         }
         let choices = choices(self, &tx).await?;
         let by_fingerprint = |(choice, _): &&(KeyChoice, String)| {
-            choice.named.as_deref() == Some(old.fingerprint.as_str())
+            let named = choice.named.as_deref();
+            named.is_some_and(|named| named != old.name && old.is_named(named))
         };
         let pinned = choices.iter().filter(by_fingerprint).map(|(_, who)| who);
         if let Some(named) = listed(pinned) {

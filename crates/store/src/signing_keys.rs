@@ -37,6 +37,20 @@ pub struct KeyRecord {
     pub retired: Option<Timestamp>,
 }
 
+impl KeyRecord {
+    /// Tells whether settings that name a key in this way mean this one: by its fingerprint, or by its name while it signs.
+    #[must_use]
+    pub fn is_named(&self, named: &str) -> bool {
+        fingerprint(named) == self.fingerprint || (self.retired.is_none() && named == self.name)
+    }
+}
+
+/// A fingerprint as it is kept, however it is written: programs show it in small letters, and with blanks between its digits.
+fn fingerprint(written: &str) -> String {
+    let digits = written.chars().filter(|digit| !digit.is_ascii_whitespace());
+    digits.map(|digit| digit.to_ascii_uppercase()).collect()
+}
+
 /// The columns of a [`KeyRecord`], in the order of `record`.
 const COLUMNS: &str = "fingerprint, name, user_id, algorithm, public, secret IS NOT NULL, is_default, created, expires, retired";
 
@@ -82,7 +96,7 @@ impl Store {
         match named {
             Some(named) => query
                 .push("fingerprint = ")
-                .bind(named)
+                .bind(fingerprint(named))
                 .push(" OR (retired IS NULL AND name = ")
                 .bind(named)
                 .push(")"),

@@ -52,7 +52,7 @@ async fn a_key_is_found_by_its_name_and_its_fingerprint(f: Fixture) {
         let refused = add(&f, &taken).await.unwrap_err();
         assert!(matches!(refused, StoreError::Duplicate { .. }), "{refused}");
     }
-    for named in ["zoo", "AA"] {
+    for named in ["zoo", "AA", "aa", " a A"] {
         let found = f.store.signing_key_find(Some(named)).await.unwrap();
         assert_eq!(found.as_ref(), Some(&old));
     }
