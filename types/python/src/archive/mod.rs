@@ -105,3 +105,70 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use pith_testkit::python::{sdist, wheel, zip};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(bytes: Vec<u8>) -> Result<Metadata, ArchiveError> {
+        metadata(&mut Cursor::new(bytes))
+    }
+
+    #[test]
+    fn wheels_and_sources_are_read_and_a_program_may_stand_before_an_archive() {
+        let bytes = wheel("a", "1.0", "x");
+        assert_eq!(read(bytes.clone()).unwrap().version, "1.0");
+        assert_eq!(
+            read([b"MZ program".to_vec(), bytes].concat()).unwrap().name,
+            "a"
+        );
+        assert_eq!(read(sdist("b", "2", "x").unwrap()).unwrap().name, "b");
+    }
+
+    #[test]
+    fn the_best_place_counts_and_names_that_lead_elsewhere_do_not() {
+        let info = |name: &str| format!("Name: {name}\nVersion: 1\n\n");
+        let member = |path: &str, name: &str| (path.to_owned(), info(name));
+        let both = [
+            member("a/PKG-INFO", "late"),
+            member("a-1.dist-info/METADATA", "a"),
+        ];
+        assert_eq!(read(zip(&both)).unwrap().name, "a");
+        let elsewhere = [member("../x/PKG-INFO", "x"), member("a/b/c/METADATA", "x")];
+        assert!(matches!(
+            read(zip(&elsewhere)),
+            Err(ArchiveError::NoMetadata)
+        ));
+    }
+
+    #[test]
+    fn sources_that_unpack_to_much_more_are_passed_over_and_not_kept() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..64 {
+            packed.write_all(&zeros).unwrap();
+        }
+        assert!(matches!(
+            read(packed.finish().unwrap()),
+            Err(ArchiveError::NoMetadata)
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_archives_are_read_or_refused(at in 0..700_usize, byte: u8, cut in 0..1500_usize) {
+            for mut bytes in [wheel("a", "1.0", "x"), sdist("a", "1.0", "x").unwrap()] {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                }
+                bytes.truncate(cut.max(4));
+                let _ = read(bytes);
+            }
+        }
+    }
+}
