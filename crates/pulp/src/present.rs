@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 /// The folder below which Pulp kept its unit files. Nothing lies there: it is a name that clients know.
 const STORAGE: &str = "/var/lib/pulp/content/units";
+/// Data that clients keep with a unit; an empty object where there is none.
+const USER_METADATA: &str = "pulp_user_metadata";
 
 /// A unit with every field by which it can be filtered, in the form of repository unit search: `_last_updated` in
 /// seconds, `_ns` present. `storage_path` tells whether somebody wants to see that one; it costs a digest.
@@ -22,44 +24,45 @@ pub fn unit_document(
     parts: Vec<Part>,
     storage_path: bool,
 ) -> Document {
-    let Unit {
-        id,
-        type_id,
-        mut doc,
-        downloaded,
-        last_updated,
-        ..
-    } = unit;
-    let kind = registry.unit_type(&type_id);
-    if let Some(kind) = kind.filter(|_| !parts.is_empty()) {
+    let (unit, mut doc) = unit.apart();
+    if let Some(kind) = registry.unit_type(&unit.type_id)
+        && !parts.is_empty()
+    {
         kind.rules.present(&mut doc, &named(parts));
     }
-    if let Some(kind) = kind.filter(|kind| kind.file_backed) {
-        doc.insert("downloaded".to_owned(), json!(downloaded));
-        if storage_path {
-            let path = storage_path_of(kind, &doc);
-            doc.insert("_storage_path".to_owned(), json!(path));
+    for (name, value) in unit_beside(registry, &unit, &doc, storage_path) {
+        if name != USER_METADATA || !doc.contains_key(USER_METADATA) {
+            doc.insert(name, value);
         }
     }
-    doc.entry("pulp_user_metadata").or_insert_with(|| json!({}));
-    doc.insert("_id".to_owned(), json!(id));
-    doc.insert("_ns".to_owned(), json!(format!("units_{type_id}")));
-    doc.insert("_last_updated".to_owned(), json!(last_updated.as_second()));
-    doc.insert("_content_type_id".to_owned(), Value::String(type_id));
     doc
 }
 
-/// Returns what [`unit_document`] adds to a stored document without looking at its parts, given the document's plain fields:
-/// for those who have it as text.
+/// Returns what stands beside the stored document of a unit when it is shown, given the document's plain fields. Of these names
+/// the document has at most `pulp_user_metadata` itself.
 #[must_use]
-pub fn unit_beside(registry: &Registry, unit: Unit, plain: &Document) -> Document {
-    let type_id = unit.type_id.clone();
-    let mut beside = unit_document(registry, unit, Vec::new(), false);
-    let kind = registry.unit_type(&type_id).filter(|kind| kind.file_backed);
-    if let Some(kind) = kind {
-        let path = storage_path_of(kind, plain);
-        beside.insert("_storage_path".to_owned(), json!(path));
+pub fn unit_beside(
+    registry: &Registry,
+    unit: &Unit<()>,
+    plain: &Document,
+    storage_path: bool,
+) -> Document {
+    let type_id = unit.type_id.as_str();
+    let mut beside = Document::new();
+    let mut put = |name: &str, value: Value| beside.insert(name.to_owned(), value);
+    if let Some(kind) = registry.unit_type(type_id)
+        && kind.file_backed
+    {
+        put("downloaded", json!(unit.downloaded));
+        if storage_path {
+            put("_storage_path", json!(storage_path_of(kind, plain)));
+        }
     }
+    put(USER_METADATA, json!({}));
+    put("_id", json!(unit.id));
+    put("_ns", json!(format!("units_{type_id}")));
+    put("_last_updated", json!(unit.last_updated.as_second()));
+    put("_content_type_id", json!(type_id));
     beside
 }
 

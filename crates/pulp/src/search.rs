@@ -16,6 +16,7 @@ mod prepare;
 mod ranking;
 mod raw;
 mod select;
+mod show;
 mod units;
 
 pub(crate) use collections::select;

@@ -115,6 +115,15 @@ pub enum Kind {
     Absent,
 }
 
+/// Conditions on single fields that must hold for a filter to hold.
+#[derive(Debug)]
+pub struct Conditions<'a> {
+    /// The paths of fields, and the tests on them.
+    pub all: Vec<(&'a [String], &'a Test)>,
+    /// Is true when the filter says nothing else.
+    pub is_all: bool,
+}
+
 impl Filter {
     /// Reads a filter in which `{"$date": "…"}` stands for a date.
     ///
@@ -136,39 +145,48 @@ impl Filter {
     /// equal one, or hold it as an element. A database may use it to look at fewer documents.
     #[must_use]
     pub fn narrow(&self) -> Vec<(String, Vec<Value>)> {
-        let mut conditions = Vec::new();
-        self.collect_narrowing(&mut conditions);
-        conditions
-    }
-
-    fn collect_narrowing(&self, conditions: &mut Vec<(String, Vec<Value>)>) {
-        match self {
-            Self::All(filters) => {
-                for filter in filters {
-                    filter.collect_narrowing(conditions);
+        let mut narrowed = Vec::new();
+        for (path, test) in self.required().all {
+            let mut push = |values: &[Value]| {
+                if values.iter().all(is_scalar) {
+                    narrowed.push((path.join("."), values.to_vec()));
                 }
-            }
-            Self::Any(filters) if filters.len() == 1 => filters[0].collect_narrowing(conditions),
-            Self::Field { path, test } => {
-                let mut push = |values: &[Value]| {
-                    if values.iter().all(is_scalar) {
-                        conditions.push((path.join("."), values.to_vec()));
-                    }
-                };
-                match test {
-                    Test::Equal(value) => push(std::slice::from_ref(value)),
-                    Test::In(values) => push(values),
-                    Test::Every(tests) => {
-                        for test in tests {
-                            if let Test::Equal(value) = test {
-                                push(std::slice::from_ref(value));
-                            }
+            };
+            match test {
+                Test::Equal(value) => push(std::slice::from_ref(value)),
+                Test::In(values) => push(values),
+                Test::Every(tests) => {
+                    for test in tests {
+                        if let Test::Equal(value) = test {
+                            push(std::slice::from_ref(value));
                         }
                     }
-                    _ => {}
                 }
+                _ => {}
             }
-            Self::Any(_) | Self::None(_) => {}
+        }
+        narrowed
+    }
+
+    /// Returns the conditions on single fields that must hold for the filter to hold at all.
+    #[must_use]
+    pub fn required(&self) -> Conditions<'_> {
+        let mut required = Conditions {
+            all: Vec::new(),
+            is_all: true,
+        };
+        self.collect_required(&mut required);
+        required
+    }
+
+    fn collect_required<'a>(&'a self, into: &mut Conditions<'a>) {
+        match self {
+            Self::All(filters) => filters
+                .iter()
+                .for_each(|filter| filter.collect_required(into)),
+            Self::Any(filters) if filters.len() == 1 => filters[0].collect_required(into),
+            Self::Any(_) | Self::None(_) => into.is_all = false,
+            Self::Field { path, test } => into.all.push((path, test)),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::Document;
 use crate::error::{ErrorDetail, PulpError};
 
 pub use effort::Effort;
-pub use filter::{Comparison, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
+pub use filter::{Comparison, Conditions, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
 pub use order::{SortKey, compare, compare_by, sort_values};
 pub use pattern::{MAX_PATTERN, Pattern, Required};
 pub use project::project;

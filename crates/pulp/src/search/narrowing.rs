@@ -22,9 +22,9 @@ impl<L: Default> Narrowed<L> {
     /// Hands each condition that must hold to `take`, which tells whether the listing then covers the condition.
     fn of(filter: Option<&Filter>, mut take: impl FnMut(&mut L, &str, &Test) -> bool) -> Self {
         let mut listing = L::default();
-        let mut conditions = Vec::new();
-        let mut exact = filter.is_none_or(|filter| conditions_of(filter, &mut conditions));
-        for (path, test) in conditions {
+        let required = filter.map(Filter::required);
+        let mut exact = required.as_ref().is_none_or(|required| required.is_all);
+        for (path, test) in required.into_iter().flat_map(|required| required.all) {
             let [field] = path else {
                 exact = false;
                 continue;
@@ -43,25 +43,6 @@ impl<L: Default> Narrowed<L> {
             }
         } else {
             Window::default()
-        }
-    }
-}
-
-/// Collects the conditions that must hold; true when the filter says nothing else.
-fn conditions_of<'a>(filter: &'a Filter, into: &mut Vec<(&'a [String], &'a Test)>) -> bool {
-    match filter {
-        Filter::All(filters) => {
-            let mut all = true;
-            for filter in filters {
-                all &= conditions_of(filter, into);
-            }
-            all
-        }
-        Filter::Any(filters) if filters.len() == 1 => conditions_of(&filters[0], into),
-        Filter::Any(_) | Filter::None(_) => false,
-        Filter::Field { path, test } => {
-            into.push((path, test));
-            true
         }
     }
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use pith_content::{Presented, UnitType};
-use pith_core::clock::iso;
-use pith_core::criteria::{Effort, Filter, SortKey, project, sort_values};
+use pith_core::criteria::{Effort, Filter, SortKey, sort_values};
 use pith_core::{Document, UnitId};
 use pith_engine::{Engine, Error};
 use pith_store::{BatchStream, Held, Store, StoreError, StreamedUnit, UnitFilter, UnitQuery};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Ranking;
 use super::length::Labour;
@@ -226,20 +225,13 @@ impl Search {
         stream: impl FnOnce(&Store, &UnitQuery<'_>) -> Result<T, StoreError>,
     ) -> Result<T, Error> {
         let filter = self.translated();
-        let mut only: Option<Vec<UnitId>> = ids;
-        for (field, values) in self.unit.as_ref().map(Filter::narrow).unwrap_or_default() {
-            if field == "_id" {
-                let known = values.iter().filter_map(|v| v.as_str()?.parse().ok());
-                only.get_or_insert_with(|| known.collect());
-            }
-        }
         let (skip, limit) = window.unwrap_or((0, None));
         let query = UnitQuery {
             type_ids: type_ids.iter().map(String::as_str).collect(),
             repo: self.repo.as_deref(),
             equals: Vec::new(),
             filter: filter.as_ref(),
-            ids: only,
+            ids: ids.or_else(|| self.named()),
             sort: sort
                 .iter()
                 .map(|key| (key.field.as_str(), key.descending))
@@ -280,86 +272,6 @@ impl Search {
         }
     }
 
-    pub(super) fn association_document<D>(&self, streamed: &StreamedUnit<D>) -> Document {
-        let Some(repo) = &self.repo else {
-            return Document::new();
-        };
-        let mut association = Document::new();
-        let mut put = |key: &str, value: Value| association.insert(key.to_owned(), value);
-        if let Some(oid) = &streamed.association {
-            put("_id", oid.to_json());
-        }
-        put("repo_id", json!(repo));
-        put("unit_id", json!(streamed.unit.id));
-        put("unit_type_id", json!(streamed.unit.type_id));
-        put("created", json!(streamed.created.map(iso)));
-        put("updated", json!(streamed.updated.map(iso)));
-        association
-    }
-
-    /// The answer's form of a unit that was found.
-    pub(super) fn show(&self, association: Document, unit: Document) -> Document {
-        if self.repo.is_some() {
-            self.show_association(association, unit)
-        } else {
-            self.show_content(unit)
-        }
-    }
-
-    /// The association with the fields that were asked for.
-    pub(super) fn cut_association(&self, mut association: Document) -> Document {
-        if let Some(fields) = &self.association_fields {
-            association.retain(|key, _| {
-                matches!(key.as_str(), "_id" | "unit_id" | "unit_type_id") || fields.contains(key)
-            });
-        }
-        association
-    }
-
-    fn show_association(&self, association: Document, unit: Document) -> Document {
-        let mut association = self.cut_association(association);
-        let unit = self.cut(unit, &["_id", "_content_type_id"]);
-        association.insert("metadata".to_owned(), Value::Object(unit));
-        association
-    }
-
-    fn show_content(&self, unit: Document) -> Document {
-        let href = |key: &str| unit.get(key).and_then(Value::as_str).unwrap_or_default();
-        let href = present::unit_href(href("_content_type_id"), href("_id"));
-        let mut shown = self.cut(unit, &["_id", "_content_type_id"]);
-        present::for_content_api(&mut shown);
-        shown.insert("_href".to_owned(), Value::String(href));
-        shown
-    }
-
-    fn cut(&self, mut unit: Document, always: &[&str]) -> Document {
-        let Some(fields) = &self.unit_fields else {
-            return unit;
-        };
-        let plain = fields
-            .iter()
-            .all(|field| !field.contains('.') && self.on_the_wire(field) == field);
-        if plain {
-            unit.retain(|key, _| always.contains(&key.as_str()) || fields.contains(key));
-            return unit;
-        }
-        let mut cut = project(&unit, fields);
-        for key in always {
-            if let Some(value) = unit.remove(*key) {
-                cut.insert((*key).to_owned(), value);
-            }
-        }
-        for field in fields {
-            let wire = self.on_the_wire(field);
-            if wire != field
-                && let Some(value) = unit.get(wire)
-            {
-                cut.insert(field.clone(), value.clone());
-            }
-        }
-        cut
-    }
-
     /// `repository_memberships` for a batch of units.
     async fn add_memberships(&self, batch: &mut [Document]) -> Result<(), Error> {
         if !self.include_repos {
@@ -386,7 +298,8 @@ impl Search {
         let by_database = self.unit_sort.iter().all(|key| self.is_plain(&key.field));
         // A filter that the database cannot use looks at every unit; then only at the fields it needs.
         let decided_here = self.association.is_some() || (self.unit.is_some() && !self.exact);
-        let looked_up = translated.as_ref().is_some_and(UnitFilter::looks_up) || self.names_units();
+        let looked_up =
+            translated.as_ref().is_some_and(UnitFilter::looks_up) || self.named().is_some();
         let scans = self.unit.is_some() && !self.exact && !looked_up;
         if !self.association_sort.is_empty() || !by_database || scans {
             return self.run_ranked().await;
@@ -424,10 +337,12 @@ impl Search {
         Ok(stream::try_unfold(state, Running::step).boxed())
     }
 
-    /// Tells whether the filter names the ids of the units that can fulfil it.
-    fn names_units(&self) -> bool {
-        let narrowed = self.unit.as_ref().map(Filter::narrow).unwrap_or_default();
-        narrowed.iter().any(|(field, _)| field == "_id")
+    /// The ids of the units that can fulfil the filter, where it names them.
+    fn named(&self) -> Option<Vec<UnitId>> {
+        let narrowed = self.unit.as_ref()?.narrow().into_iter();
+        let (_, ids) = narrowed.into_iter().find(|(field, _)| field == "_id")?;
+        let known = ids.iter().filter_map(|id| id.as_str()?.parse().ok());
+        Some(known.collect())
     }
 
     /// Sorts here: first sort values and ids of all that match, then the units of the answer.
