@@ -121,6 +121,25 @@ impl Publication {
         }
     }
 
+    /// The entries whose paths begin with `prefix`, in order; others are not read.
+    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = Result<EntryRef<'a>>> {
+        let (position, failed) = match self.seek(prefix.as_bytes()) {
+            Ok(position) => (position, None),
+            Err(error) => (self.frame.count, Some(Err(error))),
+        };
+        let entries = Entries {
+            index: self,
+            position,
+        };
+        let is_below = move |entry: &Result<EntryRef<'_>>| {
+            let other = entry
+                .as_ref()
+                .is_ok_and(|one| !one.path.starts_with(prefix));
+            !other
+        };
+        failed.into_iter().chain(entries.take_while(is_below))
+    }
+
     /// The entry at a position that [`Self::left_out_by`] told.
     ///
     /// # Errors

@@ -172,6 +172,11 @@ proptest! {
             dirs.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
             dirs.insert(path.clone());
         }
+        for prefix in dirs.iter().flat_map(|dir| [dir.clone(), format!("{dir}/"), dir.chars().take(2).collect()]) {
+            let below: Vec<&str> = index.below(&prefix).map(|entry| entry.unwrap().path).collect();
+            let expected = expected.iter().map(|(path, _)| path.as_str());
+            prop_assert_eq!(below, expected.filter(|path| path.starts_with(&prefix)).collect::<Vec<_>>());
+        }
         for dir in dirs {
             let expected = children(&model, &dir);
             prop_assert_eq!(index.is_dir(&dir).unwrap(), dir.is_empty() || !expected.is_empty());

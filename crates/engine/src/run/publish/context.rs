@@ -187,7 +187,7 @@ impl PublishContext for Context<'_> {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
-        for entry in index.iter() {
+        for entry in index.below(prefix) {
             let entry = match entry {
                 Err(error) if error.is_lost() => {
                     tracing::warn!(%error, "the last publication is damaged: publishing as if there were none");
@@ -195,9 +195,6 @@ impl PublishContext for Context<'_> {
                 }
                 entry => entry.map_err(platform)?,
             };
-            if !entry.path.starts_with(prefix) {
-                continue;
-            }
             let kind = match entry.kind {
                 KindRef::Blob(sha256) => {
                     let there = run.engine.blobs.size(sha256).await;
