@@ -6,7 +6,8 @@ use std::process::Command;
 use pith_e2e::tools::{find, missing, run};
 use pith_e2e::{Api, Feed, Pith};
 use pith_testkit::python::{sdist, wheel, wheel_name};
-use serde_json::json;
+use pith_testkit::upstream::Fault;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -28,10 +29,14 @@ fn put(feed: &Feed, project: &str, files: &[(String, Vec<u8>)]) {
 }
 
 fn create(api: &Api, id: &str, feed: &str, names: &str) {
+    create_with(api, id, &json!({"feed": feed, "package_names": names}));
+}
+
+fn create_with(api: &Api, id: &str, config: &Value) {
     let body = json!({
         "id": id, "notes": {"_repo-type": "PYTHON"},
         "importer_type_id": "python_importer",
-        "importer_config": {"feed": feed, "package_names": names},
+        "importer_config": config,
         "distributors": [{
             "distributor_type_id": "python_distributor", "distributor_id": "cli_python_distributor",
             "distributor_config": {},
@@ -190,4 +195,51 @@ fn the_command_line_uploads_what_pip_installs() {
     let metadata = &units[0]["metadata"];
     assert_eq!(metadata["_checksum_type"], "sha512", "{metadata}");
     assert_eq!(metadata["packagetype"], "bdist_wheel");
+}
+
+#[test]
+fn pip_installs_files_that_come_when_they_are_asked_for() {
+    if missing(&["pip"]) {
+        return;
+    }
+    let feed = Feed::start().unwrap();
+    let file = |version: &str| {
+        let name = wheel_name("shelf-reader", version);
+        (name, wheel("shelf-reader", version, version))
+    };
+    put(&feed, "shelf-reader", &[file("0.1"), file("0.2")]);
+    let server = Pith::start().unwrap();
+    let api = server.api().unwrap();
+    // A page in HTML tells no sizes, and its links start where a redirect led to.
+    let page = feed.url("/index/simple/shelf-reader/");
+    feed.misbehave("/old/simple/shelf-reader/", Fault::RedirectTo(page));
+    let config = json!({
+        "feed": feed.url("/old/simple/"), "package_names": "shelf-reader", "download_policy": "on_demand",
+    });
+    create_with(&api, "py", &config);
+    api.sync("py").unwrap();
+    api.publish("py").unwrap();
+    let asked = |version: &str| {
+        feed.requests_for(&format!(
+            "/index/files/{}",
+            wheel_name("shelf-reader", version)
+        ))
+    };
+    assert_eq!((asked("0.1"), asked("0.2")), (0, 0));
+    let pip = Pip::new(server.url("/pulp/python/web/py/simple/"));
+    assert!(pip.install("shelf-reader").contains("0.2"));
+    assert_eq!((asked("0.1"), asked("0.2")), (0, 1));
+
+    // What is yanked upstream is yanked here, though no file has changed.
+    let page = format!(
+        "<a href=\"../../files/{old}#sha256={}\">{old}</a><a data-yanked=\"broken\" href=\"../../files/{new}#sha256={}\">{new}</a>",
+        sha256(&file("0.1").1),
+        sha256(&file("0.2").1),
+        old = file("0.1").0,
+        new = file("0.2").0,
+    );
+    feed.replace("/index/simple/shelf-reader/", page.as_bytes());
+    api.sync("py").unwrap();
+    api.publish("py").unwrap();
+    assert!(pip.install("shelf-reader").contains("0.1"));
 }

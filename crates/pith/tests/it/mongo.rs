@@ -177,7 +177,12 @@ fn compared(one: &Value, other: &Value) -> Option<Ordering> {
                     _ => return None,
                 }
             }
-            (one == other).then_some(Ordering::Equal)
+            // Their numbers are equal as numbers, too: 0 and 0.0.
+            let same = |(name, one): (&String, &Value)| {
+                let other = other.get(name);
+                other.is_some_and(|other| equal(Some(one), other))
+            };
+            (one.len() == other.len() && one.iter().all(same)).then_some(Ordering::Equal)
         }
         _ => None,
     }
