@@ -7,6 +7,7 @@ pub mod clock;
 pub mod criteria;
 pub mod digest;
 pub mod error;
+pub mod html;
 pub mod ids;
 pub mod iso8601;
 pub mod json;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use pith_blobs::{Publication, Result};
 use pith_core::Timestamp;
+use pith_core::html::escaped;
 
 use crate::path::encode_segment;
 
@@ -22,7 +23,8 @@ pub(crate) struct Page(String);
 
 impl Page {
     pub(crate) fn new(dir: &str) -> Self {
-        let title = escape(&format!("Index of /{dir}"));
+        let title = format!("Index of /{dir}");
+        let title = escaped(&title);
         Self(format!(
             "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n<body>\n<h1>{title}</h1>\n\
              <table>\n<tr><th>Name</th><th>Last modified</th><th>Size</th></tr>\n\
@@ -33,7 +35,7 @@ impl Page {
     /// Adds a line; the caller brings directories first.
     pub(crate) fn row(&mut self, row: Row<'_>) {
         let slash = if row.is_dir { "/" } else { "" };
-        let (url, name) = (encode_segment(row.name), escape(row.name));
+        let (url, name) = (encode_segment(row.name), escaped(row.name));
         let date = date(row.mtime);
         let size = if row.is_dir {
             "-".to_owned()
@@ -84,21 +86,6 @@ fn date(seconds: i64) -> String {
         || "-".to_owned(),
         |at| at.strftime("%Y-%m-%d %H:%M").to_string(),
     )
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

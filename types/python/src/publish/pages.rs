@@ -1,9 +1,9 @@
 //! Pages of the index.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use pith_core::html::escaped;
 use serde_json::{Map, Value, json};
 
 use super::project::{File, Project};
@@ -118,23 +118,4 @@ fn release(file: &File) -> Value {
         fields.insert("yanked_reason".to_owned(), json!(reason));
     }
     shown
-}
-
-/// A text as it stands in HTML, within quotes and outside.
-fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    Cow::Owned(escaped)
 }
