@@ -5,29 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use pith_store::{Seal, Store, StoreError};
+use pith_pulp::sealing::Sealing;
+use pith_store::{Store, StoreError};
 use pith_trust::SealingKey;
 use secrecy::ExposeSecret;
 
 use crate::authority::{read, replace};
 use crate::options::ServerOptions;
-
-/// The key as the store takes it.
-struct Key(SealingKey);
-
-impl Seal for Key {
-    fn id(&self) -> String {
-        self.0.id().to_owned()
-    }
-
-    fn seal(&self, name: &str, text: &str) -> Result<String, String> {
-        self.0.seal(name, text).map_err(|error| error.to_string())
-    }
-
-    fn open(&self, name: &str, sealed: &str) -> Result<String, String> {
-        self.0.open(name, sealed).map_err(|error| error.to_string())
-    }
-}
 
 /// The file of the key, unless the options name another.
 pub(crate) fn key_file(options: &ServerOptions) -> PathBuf {
@@ -50,7 +34,7 @@ pub(crate) async fn seal(store: &Store, options: &ServerOptions) -> anyhow::Resu
         false if is_sealed && !forget => anyhow::bail!("{}", lost(&path)),
         false => made(&path)?,
     };
-    match store.secrets_use(Arc::new(Key(key)), forget).await {
+    match store.secrets_use(Arc::new(Sealing(key)), forget).await {
         Err(StoreError::Sealed(_)) => anyhow::bail!("{}", lost(&path)),
         used => used.context("cannot seal the secrets in the database"),
     }

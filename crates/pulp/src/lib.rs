@@ -23,6 +23,7 @@ pub mod present;
 mod pulp;
 pub mod repositories;
 pub mod schedules;
+pub mod sealing;
 pub mod search;
 pub mod signing_keys;
 pub mod uploads;

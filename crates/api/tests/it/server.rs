@@ -9,28 +9,12 @@ use pith_core::task::TaskState;
 use pith_core::{SystemClock, TaskId, UnitId};
 use pith_engine::{Engine, Registry};
 use pith_fetch::{FetchPolicy, Fetcher, FileFeeds};
+use pith_pulp::sealing::Sealing;
 use pith_pulp::{Pulp, auth};
-use pith_store::{NewTask, NewUnit, Seal, Store, TaskOutcome, TaskStore};
+use pith_store::{NewTask, NewUnit, Store, TaskOutcome, TaskStore};
 use pith_trust::{Authority, SealingKey};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-
-/// The key of the database.
-struct Sealing(SealingKey);
-
-impl Seal for Sealing {
-    fn id(&self) -> String {
-        self.0.id().to_owned()
-    }
-
-    fn seal(&self, name: &str, text: &str) -> Result<String, String> {
-        self.0.seal(name, text).map_err(|error| error.to_string())
-    }
-
-    fn open(&self, name: &str, sealed: &str) -> Result<String, String> {
-        self.0.open(name, sealed).map_err(|error| error.to_string())
-    }
-}
 
 /// Ends with its folder and its workers.
 pub(crate) struct Server {
