@@ -286,10 +286,6 @@ impl GroupPublishContext for Context<'_> {
     }
 
     fn member<'a>(&'a self, repo: &'a RepoInfo) -> Box<dyn PublishContext + 'a> {
-        Box::new(Member {
-            repo,
-            distributor_id: self.distributor_id,
-            out: self.out,
-        })
+        Box::new(Member::new(repo, self.distributor_id, self.out))
     }
 }

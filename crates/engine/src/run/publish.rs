@@ -342,18 +342,16 @@ async fn publish(
         Some(key) => Some(engine.signer(&run.store, key).await?),
         None => None,
     };
-    let ctx = Context {
-        repo: &info(repo),
-        distributor_id: &distributor.id,
-        out: Outgoing {
-            run,
-            publisher: Publisher::Repository(&repo.id, &distributor.id),
-            config: &config,
-            output: &output,
-            folder: folder.as_ref(),
-            signer: signer.as_ref(),
-        },
+    let info = info(repo);
+    let out = Outgoing {
+        run,
+        publisher: Publisher::Repository(&repo.id, &distributor.id),
+        config: &config,
+        output: &output,
+        folder: folder.as_ref(),
+        signer: signer.as_ref(),
     };
+    let ctx = Context::new(&info, &distributor.id, out);
     let stored = Config::new(distributor.config.clone());
     let claimed = plugin.mounts(&repo.id, &stored);
     require_roots(run, &distributor.type_id, &claimed)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use pith_blobs::KindRef;
+use pith_blobs::{KindRef, Publication};
 use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::repository::{Outlines, RepoInfo, Units};
@@ -16,6 +16,7 @@ use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Clock, MultiHasher, RelativePath, Sha256, Timestamp, UnitId};
 use pith_store::UnitQuery;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
@@ -107,9 +108,39 @@ impl Outlet for Outgoing<'_> {
 
 /// The publish of a repository, alone or as a member of a group.
 pub(in crate::run) struct Context<'a> {
-    pub(in crate::run) repo: &'a RepoInfo,
-    pub(in crate::run) distributor_id: &'a str,
-    pub(in crate::run) out: Outgoing<'a>,
+    repo: &'a RepoInfo,
+    distributor_id: &'a str,
+    out: Outgoing<'a>,
+    /// The index of the publication now served, once somebody asks; `None` where there is none.
+    served: OnceCell<Option<Publication>>,
+}
+
+impl<'a> Context<'a> {
+    pub(in crate::run) fn new(
+        repo: &'a RepoInfo,
+        distributor_id: &'a str,
+        out: Outgoing<'a>,
+    ) -> Self {
+        Self {
+            repo,
+            distributor_id,
+            out,
+            served: OnceCell::new(),
+        }
+    }
+
+    async fn open_served(&self) -> Result<Option<Publication>, ContentError> {
+        let run = self.out.run;
+        // The publication of a group is made of its members' and is none of theirs.
+        let Publisher::Repository(repo_id, distributor_id) = self.out.publisher else {
+            return Ok(None);
+        };
+        let list = run.store.publication_list(repo_id, distributor_id).await;
+        match list.map_err(platform)?.first() {
+            Some(newest) => Ok(index_of(run, newest).await?),
+            None => Ok(None),
+        }
+    }
 }
 
 impl<'a> Within for Context<'a> {
@@ -174,16 +205,8 @@ impl PublishContext for Context<'_> {
         prefix: &str,
     ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError> {
         let run = self.out.run;
-        // The publication of a group is made of its members' and is none of theirs.
-        let Publisher::Repository(repo_id, distributor_id) = self.out.publisher else {
-            return Ok(Vec::new());
-        };
-        let list = run.store.publication_list(repo_id, distributor_id).await;
-        let list = list.map_err(platform)?;
-        let Some(newest) = list.first() else {
-            return Ok(Vec::new());
-        };
-        let Some(index) = index_of(run, newest).await? else {
+        let served = self.served.get_or_try_init(|| self.open_served()).await?;
+        let Some(index) = served else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
