@@ -24,7 +24,7 @@ pub fn unit_document(
     parts: Vec<Part>,
     storage_path: bool,
 ) -> Document {
-    let (unit, mut doc) = unit.apart();
+    let (unit, mut doc) = unit.replace_doc(());
     if let Some(kind) = registry.unit_type(&unit.type_id)
         && !parts.is_empty()
     {

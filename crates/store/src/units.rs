@@ -43,32 +43,18 @@ pub struct Unit<D = Document> {
 }
 
 impl<D> Unit<D> {
-    /// The unit without its document, and the document.
-    pub fn apart(self) -> (Unit<()>, D) {
+    /// The same with another document, and the document that it had.
+    pub fn replace_doc<E>(self, doc: E) -> (Unit<E>, D) {
         let unit = Unit {
             id: self.id,
             type_id: self.type_id,
-            doc: (),
+            doc,
             blob: self.blob,
             size: self.size,
             downloaded: self.downloaded,
             last_updated: self.last_updated,
         };
         (unit, self.doc)
-    }
-
-    /// The same with another document.
-    pub fn with_doc<E>(self, doc: E) -> Unit<E> {
-        let (unit, _) = self.apart();
-        Unit {
-            id: unit.id,
-            type_id: unit.type_id,
-            doc,
-            blob: unit.blob,
-            size: unit.size,
-            downloaded: unit.downloaded,
-            last_updated: unit.last_updated,
-        }
     }
 }
 

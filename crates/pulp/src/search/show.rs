@@ -62,7 +62,7 @@ impl Search {
     ) -> Result<Shown, Error> {
         let association = self.association_document(&streamed);
         let StreamedUnit { unit, parts, .. } = streamed;
-        let (unit, RawDocument(text)) = unit.apart();
+        let (unit, RawDocument(text)) = unit.replace_doc(());
         let broken = |error: serde_json::Error| Error::fault(error);
         let split: Split = serde_json::from_str(&text).map_err(broken)?;
         let registry = &self.engine.registry;
@@ -76,7 +76,8 @@ impl Search {
             // Something that is shown in another form is stored as well: worked out field by field.
             let mut doc: Document = serde_json::from_str(&text).map_err(broken)?;
             doc.extend(off.map(|flag| (flag.to_owned(), Value::Bool(false))));
-            let unit = present::unit_document(registry, unit.with_doc(doc), parts, true);
+            let (unit, ()) = unit.replace_doc(doc);
+            let unit = present::unit_document(registry, unit, parts, true);
             return Ok(Shown::Document(self.show(association, unit)));
         }
         if self.repo.is_none() {

@@ -339,8 +339,8 @@ impl Search {
 
     /// The ids of the units that can fulfil the filter, where it names them.
     fn named(&self) -> Option<Vec<UnitId>> {
-        let narrowed = self.unit.as_ref()?.narrow().into_iter();
-        let (_, ids) = narrowed.into_iter().find(|(field, _)| field == "_id")?;
+        let mut narrowed = self.unit.as_ref()?.narrow().into_iter();
+        let (_, ids) = narrowed.find(|(field, _)| field == "_id")?;
         let known = ids.iter().filter_map(|id| id.as_str()?.parse().ok());
         Some(known.collect())
     }
