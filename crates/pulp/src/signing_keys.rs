@@ -193,14 +193,15 @@ impl Pulp {
     ///
     /// # Errors
     /// 404 for the key; 409 when it was retired, or when a distributor names it by its fingerprint; then as
-    /// [`Pulp::signing_key_create`] and [`Pulp::signing_key_import`].
+    /// [`Pulp::signing_key_create`] and [`Pulp::signing_key_import`], whose settings do not go together.
     pub async fn signing_key_rotate(&self, named: &str, body: &Document) -> Result<Value, Error> {
-        only(
-            body,
-            &["key", "passphrase", "algorithm", "user_id", "expires"],
-        )?;
+        let is_read = body.contains_key("key");
+        match is_read {
+            true => only(body, &["key", "passphrase"])?,
+            false => only(body, &["algorithm", "user_id", "expires"])?,
+        }
         let old = self.signing_key_require(named).await?;
-        let mut key = if body.contains_key("key") {
+        let mut key = if is_read {
             self.imported(old.name.clone(), body).await?
         } else {
             let user_id = text(body, "user_id")?.unwrap_or(&old.user_id).to_owned();

@@ -345,3 +345,33 @@ fn secret_parts_are_in_no_file_of_the_server_and_in_no_log() {
     assert!(log.contains("was exported") && !log.contains("PGP PRIVATE KEY"));
     assert!(!log.contains("sesame-of-the-export"));
 }
+
+#[test]
+fn the_command_line_makes_shows_rotates_and_deletes_keys() {
+    let server = Pith::start().unwrap();
+    let pith = |line: &str| server.client(line).unwrap();
+    let made = pith("key create zoo --user-id Zoo --json").json().unwrap();
+    assert_eq!(made["default"], true);
+    let shown = pith("key show zoo --json").json().unwrap();
+    assert_eq!(shown, made);
+    let public = pith("key export zoo").done().unwrap();
+    assert!(public.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----"));
+    let secret = pith("key export zoo --secret").done().unwrap();
+    assert!(secret.starts_with("-----BEGIN PGP PRIVATE KEY BLOCK-----"));
+    // A passphrase protects what is secret and in a file; where nothing is, it would count for nothing.
+    for line in [
+        "key export zoo --passphrase-stdin",
+        "key rotate zoo --passphrase-stdin",
+    ] {
+        let refused = pith(line);
+        assert_eq!(refused.code, Some(2), "{line}: {}", refused.err);
+        assert!(refused.err.contains("no passphrase"), "{}", refused.err);
+    }
+    assert_eq!(pith("key show zoo --json").json().unwrap(), made);
+    let new = pith("key rotate zoo --json").json().unwrap();
+    assert_ne!(new["fingerprint"], made["fingerprint"]);
+    let listed = pith("key list --json").json().unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    pith("key delete zoo").done().unwrap();
+    assert_eq!(pith("key show zoo").code, Some(3));
+}

@@ -215,6 +215,25 @@ async fn a_rotation_keeps_the_old_public_part_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_takes_a_key_or_what_to_make_one_of_and_not_both() {
+    let server = server().await;
+    let made = make(&server, "zoo").await;
+    let rotate = format!("{KEYS}zoo/actions/rotate/");
+    for (body, named) in [
+        (json!({ "passphrase": "secret" }), "passphrase"),
+        (json!({ "key": "x", "user_id": "Zoo" }), "user_id"),
+        (
+            json!({ "key": "x", "expires": "2100-01-01T00:00:00Z" }),
+            "expires",
+        ),
+    ] {
+        let (status, text) = refused(&server, "POST", &rotate, body).await;
+        assert!(status == 400 && text.contains(named), "{status} {text}");
+    }
+    assert_eq!(call(&server, "GET", KEYS, json!({})).await.1, json!([made]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_put_in_its_own_place_stays_the_same() {
     let server = server().await;
     let made = make(&server, "zoo").await;

@@ -196,6 +196,19 @@ fn made(args: &MadeArgs) -> Map<String, Value> {
     given.collect()
 }
 
+impl PassphraseArgs {
+    /// Refuses a passphrase where there is nothing that it could protect.
+    fn require_none(&self, hint: &str) -> Result<(), Error> {
+        match self.prompt_passphrase || self.passphrase_stdin {
+            true => Err(Error::usage(
+                "there is nothing to protect with a passphrase",
+                hint,
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
 /// The passphrase that the person gives; `None` when the key has none.
 fn passphrase(
     args: &PassphraseArgs,
@@ -251,6 +264,8 @@ async fn export(args: &ExportArgs, session: &mut Session<'_>) -> Result<(), Erro
             "secret_key",
         )
     } else {
+        args.passphrase
+            .require_none("give --secret as well, or no passphrase")?;
         (
             session.client.get(&path(&args.key), &[]).await?,
             "public_key",
@@ -277,7 +292,11 @@ async fn export(args: &ExportArgs, session: &mut Session<'_>) -> Result<(), Erro
 async fn rotate(args: &RotateArgs, session: &mut Session<'_>) -> Result<(), Error> {
     let mut body = match &args.file {
         Some(file) => read(file, &args.passphrase, session)?,
-        None => made(&args.made),
+        None => {
+            args.passphrase
+                .require_none("give --file as well, or no passphrase")?;
+            made(&args.made)
+        }
     };
     let user_id = args.user_id.as_ref();
     body.extend(user_id.map(|user_id| ("user_id".to_owned(), json!(user_id))));
