@@ -8,8 +8,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod cache;
+mod copying;
 mod error;
 mod faults;
+pub mod file_list;
 mod folders;
 mod hash;
 mod local;
@@ -27,8 +29,9 @@ mod uploads;
 mod writer;
 
 pub use error::{BoxError, Error, Result};
+pub use file_list::{FileListBuilder, KnownFile, KnownFiles, NewFileList};
 pub use publication::{
-    Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder, content_type,
+    Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder, Slice, content_type,
     further_headers, headers_text,
 };
 pub use read::{BlobReader, BlobStream};

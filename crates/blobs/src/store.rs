@@ -173,13 +173,22 @@ impl Blobs {
     /// When it is missing, cannot be read, or has more than `limit` bytes.
     pub async fn read_all(&self, sha256: Sha256, limit: u64) -> Result<Bytes> {
         // One byte more, to see whether there is more.
-        let mut pieces = self.read(sha256, Some(0..limit.saturating_add(1)));
+        let whole = self.read_part(sha256, 0..limit.saturating_add(1)).await?;
+        if whole.len() as u64 > limit {
+            return Err(Error::TooLarge { sha256, limit });
+        }
+        Ok(whole)
+    }
+
+    /// A small part of a blob, cut at its end.
+    ///
+    /// # Errors
+    /// When the blob is missing or cannot be read.
+    pub async fn read_part(&self, sha256: Sha256, part: Range<u64>) -> Result<Bytes> {
+        let mut pieces = self.read(sha256, Some(part));
         let mut whole = BytesMut::new();
         while let Some(piece) = pieces.try_next().await? {
             whole.extend_from_slice(&piece);
-        }
-        if whole.len() as u64 > limit {
-            return Err(Error::TooLarge { sha256, limit });
         }
         Ok(whole.freeze())
     }
@@ -231,36 +240,6 @@ impl Blobs {
         blocking(move || blobs.open_local(sha256))
             .await?
             .ok_or(Error::Missing(sha256))
-    }
-
-    /// Copies a blob into a file, on a blocking thread; how many bytes it has. File systems that can share blocks between files
-    /// do: the file stays a file of its own, and whoever changes it changes nothing here.
-    ///
-    /// # Errors
-    /// When the blob is missing, or the disk fails.
-    pub fn copy_to_file(&self, sha256: Sha256, to: &mut std::fs::File) -> Result<u64> {
-        match self.open_local(sha256)? {
-            // Of two files, the system copies without a way through this process.
-            Some(mut from) => std::io::copy(&mut from, to).map_err(copying(sha256)),
-            None => self.copy_to(sha256, to),
-        }
-    }
-
-    /// Copies a blob to wherever, on a blocking thread; how many bytes it has.
-    ///
-    /// # Errors
-    /// When the blob is missing, the disk fails, or `to` does.
-    pub fn copy_to(&self, sha256: Sha256, to: &mut dyn std::io::Write) -> Result<u64> {
-        if let Some(mut from) = self.open_local(sha256)? {
-            return std::io::copy(&mut from, to).map_err(copying(sha256));
-        }
-        let mut pieces = self.read(sha256, None);
-        let mut written = 0;
-        while let Some(piece) = self.runtime().block_on(pieces.try_next())? {
-            to.write_all(&piece).map_err(copying(sha256))?;
-            written += piece.len() as u64;
-        }
-        Ok(written)
     }
 
     /// Deletes a blob; false when there was none. The caller knows that no row refers to it.
@@ -481,12 +460,5 @@ impl Blobs {
             Backend::Local(_) => None,
             Backend::Remote(remote) => Some(remote),
         }
-    }
-}
-
-fn copying(sha256: Sha256) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::Io {
-        action: format!("copy the blob {sha256}"),
-        source,
     }
 }

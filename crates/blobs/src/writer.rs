@@ -247,6 +247,14 @@ impl Nameless {
         }
     }
 
+    /// The bytes, when they are in memory and at most `limit`; otherwise this as it is.
+    pub(crate) fn into_small(self, limit: usize) -> std::result::Result<(Stored, Vec<u8>), Self> {
+        match self.body {
+            Body::Memory(bytes) if bytes.len() <= limit => Ok((self.stored, bytes)),
+            _ => Err(self),
+        }
+    }
+
     /// Gives the blob its name.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod descriptor;
 pub mod error;
 pub mod export;
 pub mod fetch;
+pub mod files;
 pub mod group;
 pub mod headers;
 pub mod job;

@@ -210,6 +210,15 @@ pub trait Outlet: Send + Sync {
         self.add_with(path, entry, modified, headers).await
     }
 
+    /// Adds all files of a unit that has several, below `folder` where there is one; `files` is the unit's own file
+    /// ([`RepoUnit::blob`]). A file that several units have at one path is added once; returns how many were added.
+    async fn add_files(
+        &self,
+        folder: Option<&RelativePath>,
+        files: Sha256,
+        modified: Timestamp,
+    ) -> Result<u64, ContentError>;
+
     /// A file to generate on a blocking thread. SHA-256 is always computed, `also` besides.
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError>;
 
@@ -253,6 +262,15 @@ impl<T: Within<Inner: Outlet>> Outlet for T {
         headers: Headers,
     ) -> Result<(), ContentError> {
         self.inner().add_with(path, entry, modified, headers).await
+    }
+
+    async fn add_files(
+        &self,
+        folder: Option<&RelativePath>,
+        files: Sha256,
+        modified: Timestamp,
+    ) -> Result<u64, ContentError> {
+        self.inner().add_files(folder, files, modified).await
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {

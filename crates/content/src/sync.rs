@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pith_core::digest::Hashed;
-use pith_core::{Algorithm, Document};
+use pith_core::{Algorithm, Document, Sha256};
 use serde_json::Value;
 
 use crate::base::{Base, NotABase};
 use crate::copy::{CopyContext, CopyReport, RemoveContext};
 use crate::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
+use crate::files::FileSet;
 use crate::repository::ChangeContext;
 use crate::task::ProgressContext;
 use crate::unit::WantedUnit;
@@ -166,6 +167,11 @@ pub trait SyncContext: ProgressContext + ChangeContext {
         units: Vec<WantedUnit>,
         observer: &Arc<dyn StageObserver>,
     ) -> Result<(), ContentError>;
+
+    /// Begins the files of a unit that has several. `known` are files ([`crate::unit::RepoUnit::blob`]) of such units that the
+    /// repository has: what these list is not downloaded again, where a promised SHA-256 or the path tells that it is the same. Files
+    /// come now, whatever the download policy says.
+    async fn files(&self, known: &[Sha256]) -> Result<Box<dyn FileSet>, ContentError>;
 
     /// Waits until everything handed over is downloaded, verified and saved.
     async fn drain(&self) -> Result<(), ContentError>;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt;
-use pith_blobs::{KindRef, Publication};
+use pith_blobs::Publication;
 use pith_core::{Sha256, SignedDuration, Timestamp};
 use pith_store::HeldByGrace;
 use tokio_util::sync::CancellationToken;
@@ -253,7 +253,7 @@ impl Engine {
             let index = opened?;
             let look = move || {
                 for entry in index.iter() {
-                    if let KindRef::Blob(blob) = entry?.kind {
+                    if let Some(blob) = entry?.kind.blob() {
                         left.remove(&blob);
                     }
                 }

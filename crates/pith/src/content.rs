@@ -291,6 +291,15 @@ fn root(of: &pith_content::Root) -> anyhow::Result<Root> {
 fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
     let size = u64::try_from(retired.size).ok()?;
     let entry = match (retired.unit, retired.blob) {
+        (None, Some(blob)) if retired.slice.is_some() => {
+            let (sha256, start) = retired.slice?;
+            let slice = pith_blobs::Slice {
+                sha256,
+                blob,
+                offset: u64::try_from(start).ok()?,
+            };
+            pith_blobs::Entry::slice(slice, size, retired.mtime)
+        }
         (Some(unit), sha256) => {
             pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, retired.mtime)
         }

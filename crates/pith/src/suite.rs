@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use futures::future::join_all;
 use pith_content::{ContentType, Distributor, Importer, SettingKind, UnitType};
 use pith_core::{Document, Sha256, SignedDuration};
@@ -428,4 +429,7 @@ async fn what_is_removed_gives_its_space_back(scene: &Scene, lives: &[Life<'_>])
         let left = engine.blobs.size(file).await.unwrap();
         assert_eq!(left, None, "{file} is still there");
     }
+    // Nor is anything that many small files were kept in.
+    let left = engine.blobs.list().try_collect::<Vec<_>>().await.unwrap();
+    assert_eq!(left, [], "files that nothing needs");
 }

@@ -6,20 +6,60 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
-use pith_blobs::{BlobStream, Blobs, Error, Result};
+use pith_blobs::{BlobStream, Blobs, Error, Result, Slice};
 use pith_core::{Sha256, Taken};
 
 use crate::on_demand::{OnDemand, Opened, Pieces, Unavailable};
 use crate::outgoing::{Client, Room};
+
+/// The place of a file in the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The blob that it is, or is a part of.
+    pub(crate) blob: Sha256,
+    /// The place of its first byte in the blob, when it is a part of it.
+    offset: Option<u64>,
+}
+
+impl Place {
+    /// The file that is a blob.
+    pub(crate) fn whole(blob: Sha256) -> Self {
+        let offset = None;
+        Self { blob, offset }
+    }
+
+    /// A file that is a part of a blob.
+    pub(crate) fn of(slice: &Slice) -> Self {
+        Self {
+            blob: slice.blob,
+            offset: Some(slice.offset),
+        }
+    }
+
+    /// A part of the file, as a part of the blob.
+    fn range(self, range: &Range<u64>) -> Range<u64> {
+        let first = self.offset.unwrap_or(0);
+        let at = |position: u64| first.saturating_add(position);
+        at(range.start)..at(range.end)
+    }
+
+    /// The file, which is small.
+    pub(crate) async fn read(self, blobs: &Blobs, size: u64) -> Result<Bytes> {
+        match self.offset {
+            None => blobs.read_all(self.blob, size).await,
+            Some(_) => blobs.read_part(self.blob, self.range(&(0..size))).await,
+        }
+    }
+}
 
 /// The place of the bytes of an answer.
 #[derive(Clone)]
 pub(crate) enum Origin {
     /// Memory, for as long as the publication is served.
     Memory(Bytes),
-    /// A small blob, in memory at the moment.
-    Small(Bytes, Blobs, Sha256),
-    Store(Blobs, Sha256),
+    /// A small file of the store, in memory at the moment.
+    Small(Bytes, Blobs, Place),
+    Store(Blobs, Place),
     /// The file of a unit, read in a repository, that somebody else gets first.
     Later(Arc<dyn OnDemand>, [u8; 16], Arc<str>),
 }
@@ -40,10 +80,11 @@ impl Origin {
                     None => part,
                 }));
             }
-            Readable::Store(blobs, sha256) => {
-                let sending = Sending::of_blob(&blobs, sha256, range, client);
+            Readable::Store(blobs, place) => {
+                let sending = Sending::of_blob(&blobs, place, range, client);
                 let Some(room) = client.room_now(size) else {
-                    blobs.size(sha256).await?.ok_or(Error::Missing(sha256))?;
+                    let there = blobs.size(place.blob).await?;
+                    there.ok_or(Error::Missing(place.blob))?;
                     return Ok(Body::from_stream(sending.stream()));
                 };
                 sending.with_room(room)
@@ -67,8 +108,9 @@ impl Origin {
         tail: Bytes,
         client: &Arc<Client>,
     ) -> Result<Body> {
-        if let Self::Store(blobs, sha256) = self {
-            blobs.size(*sha256).await?.ok_or(Error::Missing(*sha256))?;
+        if let Self::Store(blobs, place) = self {
+            let there = blobs.size(place.blob).await?;
+            there.ok_or(Error::Missing(place.blob))?;
         }
         let last = parts.last().map_or(0, |(_, range)| range.end);
         let this = self.open(last, client).await?;
@@ -85,13 +127,13 @@ impl Origin {
     async fn open(&self, end: u64, client: &Client) -> Result<Readable> {
         let (on_demand, unit, repo_id) = match self {
             Self::Memory(bytes) => return Ok(Readable::Memory(bytes.clone(), None)),
-            Self::Small(bytes, blobs, sha256) => {
+            Self::Small(bytes, blobs, place) => {
                 return Ok(match client.whole(bytes.len()) {
                     Some(room) => Readable::Memory(bytes.clone(), Some(room)),
-                    None => Readable::Store(blobs.clone(), *sha256),
+                    None => Readable::Store(blobs.clone(), *place),
                 });
             }
-            Self::Store(blobs, sha256) => return Ok(Readable::Store(blobs.clone(), *sha256)),
+            Self::Store(blobs, place) => return Ok(Readable::Store(blobs.clone(), *place)),
             Self::Later(on_demand, unit, repo_id) => (on_demand, *unit, repo_id),
         };
         let opened = on_demand.open(unit, repo_id).await;
@@ -111,7 +153,7 @@ impl Origin {
 /// An [`Origin`] that can be read.
 enum Readable {
     Memory(Bytes, Option<Room>),
-    Store(Blobs, Sha256),
+    Store(Blobs, Place),
     Coming(Arc<Opened>),
 }
 
@@ -119,7 +161,7 @@ impl Readable {
     fn pieces(&self, range: Range<u64>, client: &Arc<Client>) -> BlobStream {
         match self {
             Self::Memory(bytes, _) => stream::iter([Ok(slice(bytes, range))]).boxed(),
-            Self::Store(blobs, sha256) => Sending::of_blob(blobs, *sha256, range, client).stream(),
+            Self::Store(blobs, place) => Sending::of_blob(blobs, *place, range, client).stream(),
             Self::Coming(opened) => {
                 Sending::new((opened.read)(range.clone()), range, client, None).stream()
             }
@@ -162,8 +204,8 @@ impl Sending {
         }
     }
 
-    fn of_blob(blobs: &Blobs, sha256: Sha256, range: Range<u64>, client: &Arc<Client>) -> Self {
-        let mut reader = blobs.reader(sha256, range.clone());
+    fn of_blob(blobs: &Blobs, place: Place, range: Range<u64>, client: &Arc<Client>) -> Self {
+        let mut reader = blobs.reader(place.blob, place.range(&range));
         let open = client.open_file();
         if open.is_some() {
             reader.keep_open();

@@ -17,7 +17,7 @@ use pith_core::{Area, Purpose, RequestNotes, Sha256};
 use pith_trust::PeerCertificate;
 
 use crate::access::{Access, Caller, Pass};
-use crate::body::Origin;
+use crate::body::{Origin, Place};
 use crate::listing::{Page, Row, of_publication};
 use crate::on_demand::{OnDemand, Unavailable};
 use crate::outgoing::{Client, Outgoing};
@@ -338,7 +338,14 @@ impl Content {
         entry: &EntryRef<'_>,
     ) -> Result<Response> {
         let (sha256, origin) = match entry.kind {
-            KindRef::Blob(sha256) => (sha256, self.origin(request, entry, sha256).await?),
+            KindRef::Blob(sha256) => {
+                let place = Place::whole(sha256);
+                (sha256, self.origin(request, entry, sha256, place).await?)
+            }
+            KindRef::Slice(slice) => {
+                let (sha256, place) = (slice.sha256, Place::of(&slice));
+                (sha256, self.origin(request, entry, sha256, place).await?)
+            }
             KindRef::Inline(bytes) => {
                 let shared = found
                     .publication
@@ -348,7 +355,10 @@ impl Content {
             }
             KindRef::Redirect(location) => return Ok(elsewhere(location, entry.headers)),
             KindRef::Source { id, sha256 } => match self.stored(id, sha256).await? {
-                Some(sha256) => (sha256, self.origin(request, entry, sha256).await?),
+                Some(sha256) => {
+                    let place = Place::whole(sha256);
+                    (sha256, self.origin(request, entry, sha256, place).await?)
+                }
                 None => {
                     let Some(on_demand) = &self.on_demand else {
                         return Ok(plain(StatusCode::NOT_FOUND));
@@ -416,19 +426,20 @@ impl Content {
         request: &Parts,
         entry: &EntryRef<'_>,
         sha256: Sha256,
+        place: Place,
     ) -> Result<Origin> {
         if entry.size > SMALL || request.method == Method::HEAD {
-            return Ok(Origin::Store(self.blobs.clone(), sha256));
+            return Ok(Origin::Store(self.blobs.clone(), place));
         }
         if let Some(bytes) = self.small.get(&sha256) {
-            return Ok(Origin::Small(bytes, self.blobs.clone(), sha256));
+            return Ok(Origin::Small(bytes, self.blobs.clone(), place));
         }
-        let bytes = self.blobs.read_all(sha256, entry.size).await?;
+        let bytes = place.read(&self.blobs, entry.size).await?;
         if bytes.len() as u64 != entry.size {
             return Err(Error::DamagedIndex("a blob is smaller than the index says"));
         }
         self.small.insert(sha256, bytes.clone());
-        Ok(Origin::Small(bytes, self.blobs.clone(), sha256))
+        Ok(Origin::Small(bytes, self.blobs.clone(), place))
     }
 }
 

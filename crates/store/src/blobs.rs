@@ -1,7 +1,7 @@
 //! The blobs that are needed, and the end of those that are not.
 //!
-//! A blob is needed by the unit whose file it is, by the publication that lists it, and by a retired path that can still be had
-//! (see [`crate::retired`]). Deleting one takes two phases. First it is *condemned*: its row notes since when nothing needs it.
+//! A blob is needed by the unit whose file it is or whose file names it (see [`crate::file_lists`]), by the publication that lists
+//! it, and by a retired path that can still be had (see [`crate::retired`]). Deleting one takes two phases. First it is *condemned*: its row notes since when nothing needs it.
 //! Then, a grace period later, it is claimed (`leaving`), its file is deleted, and its row stays as a mark (`gone`) for another
 //! grace period. Every transaction that saves a row with a blob locks the blob's row and pardons it ([`record`]); claiming looks
 //! once more, so it cannot pass between the look of such a transaction and its commit. A transaction that comes too late meets
@@ -12,27 +12,26 @@
 use pith_core::{Sha256, Timestamp};
 
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
+use crate::file_lists;
 use crate::transaction::DbTx;
 use crate::units::PAGE;
 use crate::{Result, Store, StoreError};
 
 /// True for rows of `blobs` that something needs.
 const IS_NEEDED: &str = "(EXISTS (SELECT 1 FROM units u WHERE u.blob = blobs.sha256) \
+     OR EXISTS (SELECT 1 FROM file_lists l JOIN units u ON u.blob = l.list WHERE l.blob = blobs.sha256) \
      OR EXISTS (SELECT 1 FROM publication_blobs p WHERE p.blob = blobs.sha256) \
      OR EXISTS (SELECT 1 FROM retired_paths r WHERE r.blob = blobs.sha256))";
 
-/// Notes that the transaction's rows need these blobs, given with their sizes.
+/// Notes that the transaction's rows need these blobs, given with their sizes, and what those of them that are lists name.
 ///
 /// # Errors
 /// [`StoreError::BlobsGone`] when files of them were deleted or are being deleted.
-pub(crate) async fn record(
-    tx: &mut DbTx,
-    mut blobs: Vec<(Sha256, i64)>,
-    now: Timestamp,
-) -> Result<()> {
+pub(crate) async fn record(tx: &mut DbTx, blobs: Vec<(Sha256, i64)>, now: Timestamp) -> Result<()> {
     if blobs.is_empty() {
         return Ok(());
     }
+    let mut blobs = file_lists::with_named(tx, blobs).await?;
     blobs.sort_unstable();
     blobs.dedup_by_key(|(digest, _)| *digest);
     let digests: Vec<Sha256> = blobs.iter().map(|(digest, _)| *digest).collect();
@@ -113,11 +112,13 @@ impl Store {
         Ok(own)
     }
 
-    /// Condemns those of these blobs that nothing needs, from now on.
+    /// Condemns those of these blobs, and of what they name, that nothing needs, from now on.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn blobs_condemn(&self, blobs: &[Sha256]) -> Result<()> {
+        let mut blobs = blobs.to_vec();
+        blobs.extend(self.named_by(&blobs).await?);
         for chunk in blobs.chunks(CHUNK) {
             let mut tx = self.begin().await?;
             let mut lock = Sql::new(self.engine(), "SELECT sha256 FROM blobs WHERE ");
@@ -308,6 +309,7 @@ impl Store {
         let withdrawn = sql("DELETE FROM withdrawn_blobs WHERE NOT EXISTS \
              (SELECT 1 FROM blobs b WHERE b.sha256 = withdrawn_blobs.blob)");
         self.execute(withdrawn).await?;
+        self.file_lists_forget_gone(before).await?;
         Ok(forgotten)
     }
 

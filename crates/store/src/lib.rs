@@ -18,6 +18,7 @@ mod faults;
 pub mod fence;
 mod field;
 pub mod figures;
+pub mod file_lists;
 mod generations;
 pub mod groups;
 mod handover;

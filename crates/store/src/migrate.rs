@@ -9,7 +9,7 @@ use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
 /// Every migration, oldest first; number 1 is the first. A released one is never edited.
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_content.sql"),
     include_str!("../migrations/0003_sources.sql"),
@@ -30,6 +30,7 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("../migrations/0018_queue.sql"),
     include_str!("../migrations/0019_group_publications.sql"),
     include_str!("../migrations/0020_signing_keys.sql"),
+    include_str!("../migrations/0021_file_lists.sql"),
 ];
 
 /// The schema this program knows.

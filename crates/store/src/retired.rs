@@ -24,6 +24,8 @@ pub struct Retired {
     pub blob: Option<Sha256>,
     /// The unit whose file was not here.
     pub unit: Option<UnitId>,
+    /// The digest of a file that is a part of the blob, and the place of its first byte there.
+    pub slice: Option<(Sha256, i64)>,
     /// Bytes.
     pub size: i64,
     /// Time of last change, in seconds since 1970.
@@ -53,10 +55,11 @@ pub(crate) async fn add(
     left_out: impl IntoIterator<Item = Vec<Retired>>,
     now: Timestamp,
 ) -> Result<()> {
-    let head = "INSERT INTO retired_paths (repo_id, distributor_id, path, blob, unit_id, size, mtime, content_type, retired)";
+    let head = "INSERT INTO retired_paths (repo_id, distributor_id, path, blob, unit_id, size, mtime, content_type, retired, sha256, start)";
     let tail = "ON CONFLICT (repo_id, distributor_id, path) DO UPDATE SET blob = excluded.blob, \
          unit_id = excluded.unit_id, size = excluded.size, mtime = excluded.mtime, \
-         content_type = excluded.content_type, retired = excluded.retired";
+         content_type = excluded.content_type, retired = excluded.retired, \
+         sha256 = excluded.sha256, start = excluded.start";
     let kinds = [
         Kind::Text,
         Kind::Text,
@@ -66,6 +69,8 @@ pub(crate) async fn add(
         Kind::Int,
         Kind::Int,
         Kind::Text,
+        Kind::Int,
+        Kind::Bytes,
         Kind::Int,
     ];
     let mut any = false;
@@ -82,6 +87,8 @@ pub(crate) async fn add(
                 path.mtime.into(),
                 (&path.headers).into(),
                 now.into(),
+                path.slice.map(|(sha256, _)| sha256).into(),
+                path.slice.map(|(_, start)| start).into(),
             ]
         };
         let rows = paths.into_iter().map(row).collect();
@@ -94,7 +101,8 @@ pub(crate) async fn add(
     let withdrawn = sql(
         "DELETE FROM retired_paths WHERE repo_id = $1 AND distributor_id = $2 \
          AND blob IN (SELECT blob FROM withdrawn_blobs) \
-         AND NOT EXISTS (SELECT 1 FROM units u WHERE u.blob = retired_paths.blob)",
+         AND NOT EXISTS (SELECT 1 FROM units u WHERE u.blob = retired_paths.blob) \
+         AND NOT EXISTS (SELECT 1 FROM file_lists l JOIN units u ON u.blob = l.list WHERE l.blob = retired_paths.blob)",
     );
     tx.execute(withdrawn.bind(owner.0).bind(owner.1)).await?;
     let mounts = sql("UPDATE mounts SET retired = $1 WHERE repo_id = $2 AND distributor_id = $3");
@@ -121,12 +129,36 @@ fn retired(row: &Row) -> Result<Retired> {
         size: row.get(3)?,
         mtime: row.get(4)?,
         headers: row.get(5)?,
+        slice: row
+            .get::<Option<Sha256>>(6)?
+            .zip(row.get::<Option<i64>>(7)?),
     })
 }
 
 /// True for rows of `units` whose file no unit of a repository has.
 const IS_NOBODYS: &str = "NOT EXISTS (SELECT 1 FROM units o JOIN repo_units r ON r.unit_id = o.id \
      WHERE o.blob = units.blob AND r.removed_in IS NULL)";
+
+/// Sees to it that no grace serves what the files of these units name and no unit of a repository has.
+async fn withdraw_named(tx: &mut DbTx, units: &[UnitId]) -> Result<()> {
+    let named = "SELECT DISTINCT l.blob FROM file_lists l JOIN units u ON u.blob = l.list WHERE ";
+    let nobodys = " AND NOT EXISTS (SELECT 1 FROM file_lists m JOIN units o ON o.blob = m.list \
+         JOIN repo_units r ON r.unit_id = o.id WHERE m.blob = l.blob AND r.removed_in IS NULL)";
+    let mut note = Sql::new(tx.engine(), "INSERT INTO withdrawn_blobs (blob) ");
+    note.push(named)
+        .bind_in("u.id", units.iter().copied())
+        .push(nobodys)
+        .push(" ON CONFLICT (blob) DO NOTHING");
+    tx.execute(note.build()).await?;
+    let text = "DELETE FROM retired_paths WHERE blob IN (";
+    let mut forget = Sql::new(tx.engine(), text);
+    forget
+        .push(named)
+        .bind_in("u.id", units.iter().copied())
+        .push(nobodys)
+        .push(")");
+    tx.execute(forget.build()).await.map(drop)
+}
 
 impl Store {
     /// The content that the path `path` below the mount at `prefix` showed last, if it was retired after `since`.
@@ -140,7 +172,7 @@ impl Store {
         since: Timestamp,
     ) -> Result<Option<Retired>> {
         let statement = sql(
-            "SELECT r.path, r.blob, r.unit_id, r.size, r.mtime, r.content_type FROM mounts m \
+            "SELECT r.path, r.blob, r.unit_id, r.size, r.mtime, r.content_type, r.sha256, r.start FROM mounts m \
              JOIN retired_paths r ON r.repo_id = m.repo_id AND r.distributor_id = m.distributor_id \
              WHERE m.prefix = $1 AND r.path = $2 AND r.retired > $3",
         );
@@ -186,6 +218,7 @@ impl Store {
                 .push(IS_NOBODYS)
                 .push(" ON CONFLICT (blob) DO NOTHING");
             tx.inner.execute(note.build()).await?;
+            withdraw_named(&mut tx.inner, chunk).await?;
             let mut forget = Sql::new(self.engine(), "DELETE FROM retired_paths WHERE ");
             forget.bind_in("unit_id", chunk.iter().copied());
             tx.inner.execute(forget.build()).await?;

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::dialect::{Kind, Sql, bulk, sql};
 use crate::fence::{Fence, of_attempt};
+use crate::file_lists;
 use crate::transaction::DbTx;
 use crate::unit_changes;
 use crate::value::{Row, Value};
@@ -177,15 +178,20 @@ impl Store {
             .transpose()
     }
 
-    /// Notes of every unit whose file is `blob` that it is gone. The repositories know that their content changed: what they
+    /// Notes of every unit whose file is `blob`, or names it, that it is gone. The repositories know that their content changed: what they
     /// publish next says where the file can be had.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn units_set_blob_gone(&self, blob: Sha256) -> Result<()> {
         let mut tx = self.begin().await?;
-        let text = "UPDATE units SET downloaded = $1, lost = NOT $1 WHERE blob = $2 AND downloaded <> $1 RETURNING id";
-        let rows = tx.inner.all(sql(text).bind(false).bind(blob)).await?;
+        let mut files = file_lists::naming(&mut tx.inner, blob).await?;
+        files.push(blob);
+        let mut query = Sql::new(self.engine(), "UPDATE units SET downloaded = ");
+        query.bind(false).push(", lost = ").bind(true);
+        query.push(" WHERE downloaded AND ").bind_in("blob", files);
+        query.push(" RETURNING id");
+        let rows = tx.inner.all(query.build()).await?;
         let ids = rows.iter().map(|row| row.get(0));
         let ids: Vec<UnitId> = ids.collect::<Result<_>>()?;
         unit_changes::mark(&mut tx.inner, &ids, self.now()).await?;

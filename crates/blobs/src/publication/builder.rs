@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use pith_core::RelativePath;
+use pith_core::{RelativePath, Sha256};
 use tempfile::SpooledTempFile;
 
 use super::format::{FOOTER, MAGIC, compare, read_path, read_record, write_record};
@@ -17,6 +17,15 @@ use crate::{Blobs, Error, Result, Stored};
 /// Records gathered before they are sorted and set aside, in bytes.
 const RUN: usize = 16 * 1024 * 1024;
 
+/// The sums over an index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Paths.
+    pub paths: u64,
+    /// Bytes below them.
+    pub bytes: u64,
+}
+
 /// Builds an index. Entries come in any order; beyond 16 MiB they are sorted and set aside on disk.
 pub struct PublicationBuilder {
     blobs: Blobs,
@@ -25,6 +34,7 @@ pub struct PublicationBuilder {
     records: Vec<u8>,
     starts: Vec<usize>,
     runs: Vec<File>,
+    merges_equal: bool,
 }
 
 impl PublicationBuilder {
@@ -41,7 +51,13 @@ impl PublicationBuilder {
             records: Vec::new(),
             starts: Vec::new(),
             runs: Vec::new(),
+            merges_equal: false,
         }
+    }
+
+    /// Makes of paths that are added twice, with the same file, one: what several units have in common.
+    pub fn merge_equal(&mut self) {
+        self.merges_equal = true;
     }
 
     /// Adds a path. Now and then this writes a scratch file, as quickly as the page cache takes it.
@@ -85,13 +101,25 @@ impl PublicationBuilder {
         blocking(move || self.finish_blocking()).await
     }
 
+    /// Does what [`Self::finish`] does, and tells what is in the index.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub async fn finish_counted(self) -> Result<(Stored, Totals)> {
+        blocking(move || self.write()).await
+    }
+
     /// Does what [`Self::finish`] does, on a blocking thread.
     ///
     /// # Errors
     /// As [`Self::finish`].
-    pub fn finish_blocking(mut self) -> Result<Stored> {
+    pub fn finish_blocking(self) -> Result<Stored> {
+        self.write().map(|(stored, _)| stored)
+    }
+
+    fn write(mut self) -> Result<(Stored, Totals)> {
         self.sort();
-        let mut out = Output::new(&self.blobs)?;
+        let mut out = Output::new(&self.blobs, self.merges_equal)?;
         if self.runs.is_empty() {
             for record in self.sorted() {
                 out.record(record)?;
@@ -167,6 +195,7 @@ fn only(bytes: &[u8]) -> Result<&[u8]> {
     let entry = read_record(bytes)?;
     let payload = match entry.kind {
         super::KindRef::Blob(_) => 32,
+        super::KindRef::Slice(_) => 72,
         super::KindRef::Inline(inline) => 4 + inline.len(),
         super::KindRef::Redirect(location) => 4 + location.len(),
         super::KindRef::Source { sha256: None, .. } => 16,
@@ -238,13 +267,16 @@ impl Eq for Head {}
 struct Output {
     blob: crate::SyncBlobWriter,
     table: SpooledTempFile,
-    count: u64,
+    totals: Totals,
     at: u64,
     last: Vec<u8>,
+    /// The file at the last path.
+    last_file: Option<Sha256>,
+    merges_equal: bool,
 }
 
 impl Output {
-    fn new(blobs: &Blobs) -> Result<Self> {
+    fn new(blobs: &Blobs, merges_equal: bool) -> Result<Self> {
         let mut blob = blobs.sync_writer(&[]);
         blob.write_all(MAGIC)
             .map_err(scratch_error("write the index"))?;
@@ -254,18 +286,23 @@ impl Output {
         Ok(Self {
             blob,
             table,
-            count: 0,
+            totals: Totals::default(),
             at: MAGIC.len() as u64,
             last: Vec::new(),
+            last_file: None,
+            merges_equal,
         })
     }
 
     fn record(&mut self, record: &[u8]) -> Result<()> {
         let record = only(record)?;
-        let path = read_path(record)?;
-        if self.count > 0 {
+        let entry = read_record(record)?;
+        let (path, size) = (entry.path.as_bytes(), entry.size);
+        let file = entry.kind.sha256().filter(|_| self.merges_equal);
+        if self.totals.paths > 0 {
             let below = path.strip_prefix(self.last.as_slice());
             match below {
+                Some([]) if file.is_some() && file == self.last_file => return Ok(()),
                 Some([]) => return Err(Error::DuplicatePath(readable(path)?)),
                 Some([b'/', ..]) => return Err(Error::FileAndDirectory(readable(&self.last)?)),
                 _ => {}
@@ -273,6 +310,7 @@ impl Output {
         }
         self.last.clear();
         self.last.extend_from_slice(path);
+        self.last_file = file;
         self.table
             .write_all(&self.at.to_le_bytes())
             .map_err(scratch_error("write a scratch file"))?;
@@ -280,13 +318,14 @@ impl Output {
             .write_all(record)
             .map_err(scratch_error("write the index"))?;
         self.at += record.len() as u64;
-        self.count += 1;
+        self.totals.paths += 1;
+        self.totals.bytes = self.totals.bytes.saturating_add(size);
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Stored> {
+    fn finish(mut self) -> Result<(Stored, Totals)> {
         let mut footer = Vec::with_capacity(FOOTER);
-        footer.extend_from_slice(&self.count.to_le_bytes());
+        footer.extend_from_slice(&self.totals.paths.to_le_bytes());
         footer.extend_from_slice(&self.at.to_le_bytes());
         footer.extend_from_slice(MAGIC);
         self.table
@@ -296,7 +335,7 @@ impl Output {
         self.blob
             .write_all(&footer)
             .map_err(scratch_error("write the index"))?;
-        self.blob.finish()
+        Ok((self.blob.finish()?, self.totals))
     }
 }
 

@@ -10,6 +10,7 @@
 //!              2 source   16 bytes id
 //!              3 source   16 bytes id, 32 bytes sha256
 //!              4 redirect u32 length, bytes
+//!              5 slice    32 bytes sha256, 32 bytes sha256 of the blob, u64 position in it
 //! table    u64 position of each record
 //! footer   u64 number of records, u64 position of the table, "pithpub1"
 //! ```
@@ -19,7 +20,7 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 use pith_core::Sha256;
 
-use super::{Entry, EntryRef, Kind, KindRef};
+use super::{Entry, EntryRef, Kind, KindRef, Slice};
 use crate::{Error, Result};
 
 pub(super) const MAGIC: &[u8; 8] = b"pithpub1";
@@ -30,6 +31,7 @@ const INLINE: u8 = 1;
 const SOURCE: u8 = 2;
 const SOURCE_WITH_DIGEST: u8 = 3;
 const REDIRECT: u8 = 4;
+const SLICE: u8 = 5;
 
 /// Orders paths segment by segment: `/` sorts before every other byte that a path can have.
 pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
@@ -46,6 +48,7 @@ pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &Entry) {
     let headers = entry.headers.as_deref().unwrap_or("");
     let kind = match &entry.kind {
         Kind::Blob(_) => BLOB,
+        Kind::Slice(_) => SLICE,
         Kind::Inline(_) => INLINE,
         Kind::Source { sha256: None, .. } => SOURCE,
         Kind::Source {
@@ -62,6 +65,11 @@ pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &Entry) {
     out.extend_from_slice(headers.as_bytes());
     match &entry.kind {
         Kind::Blob(sha256) => out.extend_from_slice(&sha256.0),
+        Kind::Slice(slice) => {
+            out.extend_from_slice(&slice.sha256.0);
+            out.extend_from_slice(&slice.blob.0);
+            out.extend_from_slice(&slice.offset.to_le_bytes());
+        }
         Kind::Inline(bytes) => write_counted(out, bytes),
         Kind::Redirect(location) => write_counted(out, location.as_bytes()),
         Kind::Source { id, sha256 } => {
@@ -125,6 +133,11 @@ pub(super) fn read_record(bytes: &[u8]) -> Result<EntryRef<'_>> {
     let headers = cursor.text(usize::from(headers_len))?;
     let kind = match kind {
         BLOB => KindRef::Blob(Sha256(cursor.array()?)),
+        SLICE => KindRef::Slice(Slice {
+            sha256: Sha256(cursor.array()?),
+            blob: Sha256(cursor.array()?),
+            offset: u64::from_le_bytes(cursor.array()?),
+        }),
         INLINE => KindRef::Inline(cursor.counted()?),
         REDIRECT => KindRef::Redirect(utf8(cursor.counted()?)?),
         SOURCE => KindRef::Source {

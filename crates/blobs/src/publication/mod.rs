@@ -10,10 +10,12 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use pith_core::Sha256;
 
-pub use builder::PublicationBuilder;
+pub use builder::{PublicationBuilder, Totals};
 pub use headers::{MAX_HEADERS, content_type, further_headers, headers_text};
 pub use reader::{Children, Entries, Publication};
 
@@ -39,6 +41,17 @@ impl Entry {
     pub fn blob(sha256: Sha256, size: u64, mtime: i64) -> Self {
         Self {
             kind: Kind::Blob(sha256),
+            size,
+            mtime,
+            headers: None,
+        }
+    }
+
+    /// One of many small files in a blob.
+    #[must_use]
+    pub fn slice(slice: Slice, size: u64, mtime: i64) -> Self {
+        Self {
+            kind: Kind::Slice(slice),
             size,
             mtime,
             headers: None,
@@ -73,6 +86,7 @@ impl Entry {
     pub fn at<'a>(&'a self, path: &'a str) -> EntryRef<'a> {
         let kind = match &self.kind {
             Kind::Blob(sha256) => KindRef::Blob(*sha256),
+            Kind::Slice(slice) => KindRef::Slice(*slice),
             Kind::Inline(bytes) => KindRef::Inline(bytes),
             Kind::Source { id, sha256 } => KindRef::Source {
                 id: *id,
@@ -108,11 +122,32 @@ impl Entry {
     }
 }
 
+/// A file that is a part of a blob, where many small ones are kept together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// The digest of the file.
+    pub sha256: Sha256,
+    /// The blob.
+    pub blob: Sha256,
+    /// The place of its first byte in the blob.
+    pub offset: u64,
+}
+
+impl Slice {
+    /// The part of the blob that is a file of this size.
+    #[must_use]
+    pub fn range(&self, size: u64) -> Range<u64> {
+        self.offset..self.offset.saturating_add(size)
+    }
+}
+
 /// The place of the bytes of an [`Entry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A blob of the store.
     Blob(Sha256),
+    /// A part of a blob.
+    Slice(Slice),
     /// Bytes in the index itself.
     Inline(Bytes),
     /// A source at an upstream, read on demand.
@@ -146,6 +181,8 @@ pub struct EntryRef<'a> {
 pub enum KindRef<'a> {
     /// A blob of the store.
     Blob(Sha256),
+    /// A part of a blob.
+    Slice(Slice),
     /// Bytes in the index itself.
     Inline(&'a [u8]),
     /// A source at an upstream, read on demand.
@@ -157,6 +194,26 @@ pub enum KindRef<'a> {
     },
     /// Elsewhere: whoever asks is sent there.
     Redirect(&'a str),
+}
+
+impl KindRef<'_> {
+    /// The blob that the bytes are in, or a part of; `None` where they are in none yet, or in the index.
+    #[must_use]
+    pub fn blob(&self) -> Option<Sha256> {
+        match self {
+            Self::Blob(blob) | Self::Slice(Slice { blob, .. }) => Some(*blob),
+            Self::Inline(_) | Self::Source { .. } | Self::Redirect(_) => None,
+        }
+    }
+
+    /// The digest of a file that is in the store.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Sha256> {
+        match self {
+            Self::Blob(sha256) | Self::Slice(Slice { sha256, .. }) => Some(*sha256),
+            Self::Inline(_) | Self::Source { .. } | Self::Redirect(_) => None,
+        }
+    }
 }
 
 /// A name in a directory of a publication.

@@ -54,6 +54,13 @@ impl Place {
 fn some_entry() -> impl Strategy<Value = Entry> {
     let kind = prop_oneof![
         any::<[u8; 32]>().prop_map(|sha256| Kind::Blob(Sha256(sha256))),
+        (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u64>()).prop_map(|(sha256, blob, offset)| {
+            Kind::Slice(Slice {
+                sha256: Sha256(sha256),
+                blob: Sha256(blob),
+                offset,
+            })
+        }),
         proptest::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| Kind::Inline(bytes.into())),
         (any::<[u8; 16]>(), any::<Option<[u8; 32]>>()).prop_map(|(id, sha256)| Kind::Source {
             id,
@@ -97,6 +104,7 @@ fn some_paths() -> impl Strategy<Value = BTreeMap<String, Entry>> {
 fn owned(entry: &EntryRef<'_>) -> Entry {
     let kind = match entry.kind {
         KindRef::Blob(sha256) => Kind::Blob(sha256),
+        KindRef::Slice(slice) => Kind::Slice(slice),
         KindRef::Inline(bytes) => Kind::Inline(Bytes::copy_from_slice(bytes)),
         KindRef::Source { id, sha256 } => Kind::Source { id, sha256 },
         KindRef::Redirect(location) => Kind::Redirect(location.to_owned()),
@@ -224,6 +232,39 @@ proptest! {
         bytes.extend(table.to_le_bytes());
         bytes.extend(b"pithpub1");
         poke(bytes.into());
+    }
+}
+
+#[test]
+fn a_file_that_comes_twice_is_one_where_that_was_asked_for() {
+    let slice = |offset| Slice {
+        sha256: Sha256([1; 32]),
+        blob: Sha256([2; 32]),
+        offset,
+    };
+    let same = [
+        Entry::slice(slice(0), 3, 0),
+        Entry::slice(slice(9), 3, 5),
+        Entry::blob(Sha256([1; 32]), 3, 0),
+    ];
+    for run_size in [1, 1 << 20] {
+        let place = place();
+        let build = |entries: &[Entry]| {
+            let mut builder = PublicationBuilder::with_run_size(&place.blobs, run_size);
+            builder.merge_equal();
+            for entry in entries {
+                builder.add(path("x/y"), entry.clone()).unwrap();
+            }
+            builder.finish_blocking()
+        };
+        let stored = build(&same).unwrap();
+        let open = Publication::open(&place.blobs, stored.sha256);
+        assert_eq!(place.runtime.block_on(open).unwrap().len(), 1);
+        let other = [same[0].clone(), Entry::blob(Sha256([3; 32]), 3, 0)];
+        let error = build(&other).unwrap_err();
+        assert!(matches!(error, Error::DuplicatePath(_)), "{error}");
+        let inline = [Entry::inline("1", 0), Entry::inline("1", 0)];
+        assert!(build(&inline).is_err());
     }
 }
 

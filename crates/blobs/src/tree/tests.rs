@@ -2,10 +2,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use pith_core::RelativePath;
+use pith_core::{RelativePath, Sha256};
 
 use super::*;
-use crate::{Blobs, Entry, Error, Publication, PublicationBuilder, Result, StorageUrl};
+use crate::{Blobs, Entry, Error, Publication, PublicationBuilder, Result, Slice, StorageUrl};
 
 struct Scene {
     folder: tempfile::TempDir,
@@ -56,15 +56,29 @@ impl Scene {
         for (name, text) in files {
             let put = self.blobs.put(text.as_bytes().to_vec().into());
             let stored = self.runtime.block_on(put).unwrap();
-            let entry = match text.len() % 2 {
+            let entry = match text.len() % 3 {
                 0 => Entry::inline(text.as_bytes().to_vec(), 1000),
-                _ => Entry::blob(stored.sha256, stored.size, 1000),
+                1 => Entry::blob(stored.sha256, stored.size, 1000),
+                _ => self.slice(stored.sha256, text),
             };
             builder.add(path(name), entry).unwrap();
         }
         let stored = builder.finish_blocking().unwrap();
         let opened = Publication::open(&self.blobs, stored.sha256);
         self.runtime.block_on(opened).unwrap()
+    }
+
+    /// A file in the middle of a blob.
+    fn slice(&self, sha256: Sha256, text: &str) -> Entry {
+        let pack = format!("before{text}after").into_bytes();
+        let put = self.blobs.put(pack.into());
+        let pack = self.runtime.block_on(put).unwrap();
+        let slice = Slice {
+            sha256,
+            blob: pack.sha256,
+            offset: 6,
+        };
+        Entry::slice(slice, text.len() as u64, 1000)
     }
 
     fn export(&self, folder: &Path, place: Place, files: &[(&str, &str)]) -> Result<()> {

@@ -113,6 +113,9 @@ impl TreeWriter {
         let shown = folder.shown().join(name);
         let written = match entry.kind {
             KindRef::Blob(sha256) => blobs.copy_to_file(sha256, &mut file)?,
+            KindRef::Slice(slice) => {
+                blobs.copy_part_to(slice.blob, slice.range(entry.size), &mut file)?
+            }
             KindRef::Inline(bytes) => {
                 file.write_all(bytes).map_err(Error::io("write", &shown))?;
                 bytes.len() as u64

@@ -128,6 +128,11 @@ impl BlobSink {
         Self::new(&self.blobs, self.also.clone())
     }
 
+    /// Ends the writing; the file gets its name later.
+    pub(super) async fn nameless(self) -> pith_blobs::Result<Nameless> {
+        self.writer.nameless().await
+    }
+
     /// Keeps what came. Where there is room for it, a small file gets its name later, with many others.
     pub(crate) async fn finish(
         self,

@@ -91,10 +91,19 @@ async fn one(run: &Run, repo_id: &str, unit: &Unit) -> Result<Result<(), Unavail
         let Some(blob) = unit.blob else {
             return Ok(Ok(()));
         };
-        if is_whole(engine, blob).await? {
+        let mut broken = Vec::new();
+        let named = run.store.file_list(blob).await?.into_iter();
+        for blob in named.map(|(named, _)| named).chain([blob]) {
+            if !is_whole(engine, blob).await? {
+                broken.push(blob);
+            }
+        }
+        if broken.is_empty() {
             return Ok(Ok(()));
         }
-        forget(engine, &run.store, blob).await?;
+        for blob in broken {
+            forget(engine, &run.store, blob).await?;
+        }
     }
     Ok(engine.deferred_store(unit.id, repo_id).await.map(drop))
 }

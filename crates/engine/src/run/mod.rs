@@ -6,6 +6,7 @@ mod content;
 pub mod copy;
 pub(crate) mod download;
 pub(crate) mod download_repository;
+mod files;
 mod found;
 mod generated;
 pub(crate) mod group;

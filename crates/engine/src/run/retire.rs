@@ -111,15 +111,20 @@ fn lasts(plugin: &dyn Plugin, entry: &EntryRef<'_>) -> bool {
 }
 
 fn retired(entry: &EntryRef<'_>) -> Option<Retired> {
-    let (blob, unit) = match entry.kind {
-        KindRef::Blob(sha256) => (Some(sha256), None),
-        KindRef::Source { id, sha256 } => (sha256, Some(UnitId(Uuid::from_bytes(id)))),
+    let (blob, unit, slice) = match entry.kind {
+        KindRef::Blob(sha256) => (Some(sha256), None, None),
+        KindRef::Slice(slice) => (Some(slice.blob), None, Some((slice.sha256, slice.offset))),
+        KindRef::Source { id, sha256 } => (sha256, Some(UnitId(Uuid::from_bytes(id))), None),
         KindRef::Inline(_) | KindRef::Redirect(_) => return None,
     };
     Some(Retired {
         path: entry.path.to_owned(),
         blob,
         unit,
+        slice: match slice {
+            Some((sha256, offset)) => Some((sha256, i64::try_from(offset).ok()?)),
+            None => None,
+        },
         size: i64::try_from(entry.size).ok()?,
         mtime: entry.mtime,
         headers: entry.headers.map(str::to_owned),

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pith_content::base::Base;
 use pith_content::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
+use pith_content::files::FileSet;
 use pith_content::repository::RepositoryContext;
 use pith_content::sync::{
     Importer as Plugin, NoFeed, StageObserver, SyncContext, SyncReport, Upstream as Reached,
@@ -14,7 +15,7 @@ use pith_content::task::{ProgressContext, Within};
 use pith_content::unit::WantedUnit;
 use pith_content::{Bent, Config, ContentError};
 use pith_core::error::PulpError;
-use pith_core::{Document, TaskId, Timestamp};
+use pith_core::{Document, Sha256, TaskId, Timestamp};
 use pith_fetch::Session;
 use pith_store::{
     Committed, Distributor, History, HistoryKind, Importer, LastTx, NewTask, Repository,
@@ -25,6 +26,7 @@ use super::EntryDocument;
 use super::basis;
 use super::content::Content;
 use super::download::{Documents, failure};
+use super::files::{self, Files};
 use super::stage::{Plan, Policy, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, same_override};
 use crate::acting;
@@ -301,6 +303,7 @@ async fn sync(
         scratchpad: importer.scratchpad.clone().unwrap_or_default(),
         content: Content::new(run, repo, config),
         feed: reached.feed,
+        downloads,
         session,
         stages,
         last_report: Mutex::new(Value::Null),
@@ -349,6 +352,8 @@ struct Context<'a> {
     feed: Result<Base, NoFeed>,
     scratchpad: Document,
     full: bool,
+    /// Downloads at once.
+    downloads: usize,
     session: Session,
     stages: Stages,
     last_report: Mutex<Value>,
@@ -423,6 +428,18 @@ impl SyncContext for Context<'_> {
     ) -> Result<(), ContentError> {
         self.run().progress.observe(Some(observer));
         Ok(self.stages.stage(units, observer).await?)
+    }
+
+    async fn files(&self, known: &[Sha256]) -> Result<Box<dyn FileSet>, ContentError> {
+        let plan = files::Plan {
+            engine: &self.run().engine,
+            store: &self.content.store,
+            repo: &self.repo().id,
+            session: &self.session,
+            bent: &self.bent,
+            downloads: self.downloads,
+        };
+        Ok(Box::new(Files::begin(plan, known).await?))
     }
 
     async fn drain(&self) -> Result<(), ContentError> {

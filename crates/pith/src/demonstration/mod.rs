@@ -1,5 +1,6 @@
 //! The demonstration type of the test kit, served by a whole server: what a type can declare, seen from outside.
 
+mod binders;
 mod files;
 mod jobs;
 mod roots;

@@ -306,6 +306,13 @@ impl Harness {
                     .await
                     .unwrap()
                     .to_vec(),
+                pith_blobs::KindRef::Slice(slice) => self
+                    .engine
+                    .blobs
+                    .read_part(slice.blob, slice.range(entry.size))
+                    .await
+                    .unwrap()
+                    .to_vec(),
                 pith_blobs::KindRef::Inline(bytes) => bytes.to_vec(),
                 pith_blobs::KindRef::Source { .. } | pith_blobs::KindRef::Redirect(_) => Vec::new(),
             };

@@ -5,6 +5,7 @@ mod changes;
 mod content;
 mod criteria;
 mod fences;
+mod file_lists;
 mod fixture;
 mod generations;
 mod groups;

@@ -18,6 +18,7 @@ fn file(path: &str, bytes: &[u8]) -> Retired {
         path: path.to_owned(),
         blob: Some(Sha256::of(bytes)),
         unit: None,
+        slice: None,
         size: 7,
         mtime: 5,
         headers: Some("x/y".to_owned()),
@@ -71,7 +72,11 @@ async fn what_is_left_out_can_be_had_for_as_long_as_the_caller_says(f: Fixture) 
         headers: None,
         ..file("later", b"")
     };
-    let left_out = vec![file("x/y", b"old"), source.clone()];
+    let part = Retired {
+        slice: Some((Sha256::of(b"part"), 4096)),
+        ..file("part", b"old")
+    };
+    let left_out = vec![file("x/y", b"old"), source.clone(), part.clone()];
     publish(&f, b"2", "p", left_out).await;
     let retired = f.now();
     assert_eq!(
@@ -80,6 +85,7 @@ async fn what_is_left_out_can_be_had_for_as_long_as_the_caller_says(f: Fixture) 
     );
     assert_eq!(find(&f, "x/y", before).await, Some(file("x/y", b"old")));
     assert_eq!(find(&f, "later", before).await, Some(source));
+    assert_eq!(find(&f, "part", before).await, Some(part));
     assert_eq!(find(&f, "x/y", retired).await, None, "the grace is over");
     assert_eq!(find(&f, "x", before).await, None);
     let elsewhere = f.store.retired_find("q", "x/y", before).await.unwrap();
@@ -88,7 +94,7 @@ async fn what_is_left_out_can_be_had_for_as_long_as_the_caller_says(f: Fixture) 
     publish(&f, b"3", "p", vec![file("x/y", b"new")]).await;
     let newer = find(&f, "x/y", retired).await;
     assert_eq!(newer, Some(file("x/y", b"new")), "what it showed last");
-    assert_eq!(f.store.retired_expire(retired).await.unwrap(), 1);
+    assert_eq!(f.store.retired_expire(retired).await.unwrap(), 2);
     assert_eq!(find(&f, "later", before).await, None);
     assert_eq!(f.store.retired_expire(f.now()).await.unwrap(), 1);
     assert_eq!(find(&f, "x/y", before).await, None);

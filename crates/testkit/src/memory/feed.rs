@@ -1,6 +1,7 @@
 //! A feed that is a folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -15,10 +16,11 @@ use super::file::{Blobs, hash, keep};
 pub const FEED: &str = "http://feed/";
 
 /// A folder that is read as if it were at [`FEED`].
+#[derive(Clone)]
 pub(super) struct Feed {
     folder: PathBuf,
     /// The URLs that were asked for.
-    pub(super) asked: Mutex<Vec<String>>,
+    pub(super) asked: Arc<Mutex<Vec<String>>>,
 }
 
 /// A file of the feed.
@@ -33,7 +35,7 @@ impl Feed {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
-            asked: Mutex::default(),
+            asked: Arc::default(),
         }
     }
 

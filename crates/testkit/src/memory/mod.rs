@@ -23,6 +23,7 @@ mod changing;
 mod copying;
 mod feed;
 mod file;
+mod files;
 mod job;
 mod publishing;
 mod signing;

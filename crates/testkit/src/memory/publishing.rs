@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::Repository;
 use super::changing::batches;
 use super::file::{Generated, hash, open};
+use super::files;
 use super::signing::Key;
 
 /// A publish of a repository.
@@ -59,6 +60,25 @@ impl Outlet for Publishing<'_> {
             None => Ok(()),
             Some(_) => Err(ContentError::other(format!("{path} was added twice"))),
         }
+    }
+
+    async fn add_files(
+        &self,
+        folder: Option<&RelativePath>,
+        files: Sha256,
+        modified: Timestamp,
+    ) -> Result<u64, ContentError> {
+        let files = files::entries(&self.repository.blobs, folder, files)?;
+        let building = &mut self.repository.state.lock().building;
+        let count = files.len() as u64;
+        for (path, entry) in files {
+            let at = path.to_string();
+            let before = building.insert(at, (entry.clone(), modified));
+            if before.is_some_and(|(before, _)| before != entry) {
+                return Err(ContentError::other(format!("{path} was added twice")));
+            }
+        }
+        Ok(count)
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pith_content::base::Base;
 use pith_content::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
+use pith_content::files::FileSet;
 use pith_content::sync::{NoFeed, StageObserver, SyncContext, Upstream};
 use pith_content::unit::{Source, WantedUnit};
 use pith_content::{Bent, ContentError, Inspected, UnitType};
@@ -14,6 +15,7 @@ use super::Repository;
 use super::changing::File;
 use super::feed::{self, Got};
 use super::file::keep;
+use super::files::Files;
 
 #[async_trait]
 impl SyncContext for Repository {
@@ -61,6 +63,10 @@ impl SyncContext for Repository {
         units
             .into_iter()
             .try_for_each(|unit| self.take_in(unit, observer.as_ref()))
+    }
+
+    async fn files(&self, known: &[Sha256]) -> Result<Box<dyn FileSet>, ContentError> {
+        Ok(Box::new(Files::begin(self, known)?))
     }
 
     async fn drain(&self) -> Result<(), ContentError> {

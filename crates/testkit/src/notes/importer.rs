@@ -12,7 +12,7 @@ use pith_content::{Config, ContentError, Importer, PluginDescriptor, Problems};
 use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 
-use super::{IMPORTER, NOTE};
+use super::{IMPORTER, NOTE, binders};
 
 pub(super) struct NotesImporter;
 
@@ -74,6 +74,7 @@ impl Importer for NotesImporter {
         let wanted = names.lines().filter_map(|line| wanted(base, line));
         let observer: Arc<dyn StageObserver> = Arc::new(Strict);
         ctx.stage(wanted.collect(), &observer).await?;
+        binders::sync(ctx, base, &observer).await?;
         ctx.drain().await?;
         Ok(SyncReport::default())
     }

@@ -1,6 +1,7 @@
-//! Notes: a family that shows all of what a type can declare, outside of `/pulp`. A note has a name and a text. For tests
-//! only; no release has it.
+//! Notes: a family that shows all of what a type can declare, outside of `/pulp`. A note has a name and a text,
+//! a binder has a name and many papers. For tests only; no release has it.
 
+mod binders;
 mod fold;
 mod importer;
 mod publish;
@@ -50,7 +51,7 @@ pub static ROOT: Root = Root {
 static IMPORTER: PluginDescriptor = PluginDescriptor {
     id: "notes_importer",
     display_name: "Notes Importer",
-    types: &["note"],
+    types: &["note", "binder"],
     platform: &[NETWORK],
     own: &[
         Setting::new(
@@ -69,7 +70,7 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
 static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
     id: "notes_distributor",
     display_name: "Notes Distributor",
-    types: &["note"],
+    types: &["note", "binder"],
     platform: &[],
     own: &[
         Setting::new(
@@ -105,7 +106,7 @@ impl ContentType for Notes {
     }
 
     fn unit_types(&self) -> &'static [UnitType] {
-        const { &[NOTE] }
+        const { &[NOTE, binders::BINDER] }
     }
 
     fn importers(&self) -> Vec<Arc<dyn Importer>> {

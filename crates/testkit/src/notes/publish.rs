@@ -17,7 +17,7 @@ use pith_content::{
 use pith_core::RelativePath;
 use serde_json::{Value, json};
 
-use super::{DISTRIBUTOR, NOTE, ROOT};
+use super::{DISTRIBUTOR, NOTE, ROOT, binders};
 
 pub(super) struct NotesDistributor;
 
@@ -84,6 +84,7 @@ impl Distributor for NotesDistributor {
                 names.push(name.to_owned());
             }
         }
+        let papers = binders::publish(ctx).await?;
         let last = names.last().map(|name| format!("../{name}"));
         if let Some(last) = last {
             ctx.add(path("-/last")?, Entry::Redirect(last), now).await?;
@@ -96,7 +97,7 @@ impl Distributor for NotesDistributor {
         let headers = of_type("text/plain");
         ctx.add_with(path("names")?, list, now, headers).await?;
         Ok(PublishReport {
-            summary: json!({ "notes": names.len() }),
+            summary: json!({ "notes": names.len(), "papers": papers }),
             details: Value::Null,
         })
     }

@@ -3,11 +3,11 @@
 use pith_content::ContentType;
 use pith_content::publish::Entry;
 use pith_content::upload::Upload;
-use pith_core::Document;
+use pith_core::{Document, Sha256};
 use serde_json::{Value, json};
 
 use super::Notes;
-use crate::memory::{PUBLIC_KEY, Repository, signature};
+use crate::memory::{FEED, PUBLIC_KEY, Repository, signature};
 
 async fn write(repository: &Repository, name: &str, text: &str) {
     let upload = Upload {
@@ -70,6 +70,39 @@ async fn notes_that_are_not_here_yet_are_published_all_the_same() {
         let entry = repository.state.lock().served["ape"].0.clone();
         assert_eq!(matches!(entry, Entry::Deferred { .. }), !is_here);
     }
+}
+
+#[tokio::test]
+async fn the_papers_of_a_binder_come_as_one_unit_and_only_those_that_changed_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let offer = |papers: &[(&str, &str)]| {
+        let line = |(path, text): &(&str, &str)| {
+            let sha256 = Sha256::of(text.as_bytes());
+            format!("zoo {path} {} {sha256}\n", text.len())
+        };
+        let lines: String = papers.iter().map(line).collect();
+        for (name, text) in [("names", ""), ("binders", &lines)]
+            .into_iter()
+            .chain(papers.iter().copied())
+        {
+            let below = if name.len() > 1 { "." } else { "zoo" };
+            std::fs::write(folder.path().join(below).join(name), text).unwrap();
+        }
+    };
+    std::fs::create_dir(folder.path().join("zoo")).unwrap();
+    let mut repository = Repository::new(&Notes, folder.path(), json!({}));
+    offer(&[("a", "ape"), ("b", "bee")]);
+    repository.sync(&*Notes.importers()[0]).await.unwrap();
+    repository.take_asked();
+    offer(&[("a", "ant"), ("b", "bee")]);
+    repository.sync(&*Notes.importers()[0]).await.unwrap();
+    let asked = repository.take_asked();
+    assert!(asked.contains(&format!("{FEED}zoo/a")), "{asked:?}");
+    assert!(!asked.contains(&format!("{FEED}zoo/b")), "{asked:?}");
+    repository.publish(&*Notes.distributors()[0]).await.unwrap();
+    assert_eq!(repository.docs("binder").len(), 1);
+    assert_eq!(repository.served("zoo/a").unwrap(), b"ant");
+    assert_eq!(repository.served("zoo/b").unwrap(), b"bee");
 }
 
 #[tokio::test]

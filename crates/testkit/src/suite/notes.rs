@@ -1,11 +1,26 @@
-//! Texts with names.
+//! Texts with names, and papers in a binder.
 
 use pith_core::Sha256;
 use serde_json::json;
 
 use super::{Edition, Files, Promise, Sample, Upload, document};
 
-/// A few notes.
+/// The papers of a binder: many small ones, in folders, and a large one.
+fn papers(edition: Edition) -> Files {
+    let (count, text) = match edition {
+        Edition::First => (30, "was here"),
+        Edition::Second => (31, "has gone"),
+    };
+    let small = (0..count).map(|day| {
+        let text = if day == 7 { text } else { "as ever" };
+        let path = format!("log/{}/{day}", day % 3);
+        (path, format!("day {day}: {text}").into_bytes())
+    });
+    let large = ("log/map".to_owned(), b"swamp ".repeat(20_000));
+    small.chain([large]).collect()
+}
+
+/// A few notes, and a binder.
 pub(super) struct Texts;
 
 impl Sample for Texts {
@@ -23,11 +38,19 @@ impl Sample for Texts {
 
     fn upstream(&self, edition: Edition) -> Files {
         let mut files = self.served(edition);
-        let line = |(name, bytes): (&String, &Vec<u8>)| {
-            format!("{name} {} {}\n", bytes.len(), Sha256::of(bytes))
+        let line = |(path, bytes): (&String, &Vec<u8>)| {
+            // A paper is said to be in its binder.
+            let path = path.replacen('/', " ", 1);
+            format!("{path} {} {}\n", bytes.len(), Sha256::of(bytes))
         };
-        let names: String = files.iter().map(line).collect();
+        let (papers, notes): (Files, Files) = files
+            .clone()
+            .into_iter()
+            .partition(|(path, _)| path.contains('/'));
+        let names: String = notes.iter().map(line).collect();
+        let binders: String = papers.iter().map(line).collect();
         files.insert("names".to_owned(), names.into_bytes());
+        files.insert("binders".to_owned(), binders.into_bytes());
         files
     }
 
@@ -45,7 +68,7 @@ impl Sample for Texts {
             ],
         };
         let file = |(name, text): &(&str, &str)| ((*name).to_owned(), text.as_bytes().to_vec());
-        all.iter().map(file).collect()
+        all.iter().map(file).chain(papers(edition)).collect()
     }
 
     fn entry(&self) -> &'static str {

@@ -95,6 +95,18 @@ impl Outlet for Part<'_> {
         self.ctx.add_with(path, entry, modified, headers).await
     }
 
+    async fn add_files(
+        &self,
+        folder: Option<&RelativePath>,
+        files: Sha256,
+        modified: Timestamp,
+    ) -> Result<u64, ContentError> {
+        let below = folder.map(|folder| self.top.join(folder));
+        let below = below.transpose().map_err(ContentError::other)?;
+        let folder = below.as_ref().unwrap_or(&self.top);
+        self.ctx.add_files(Some(folder), files, modified).await
+    }
+
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
         self.ctx.file(also)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use pith_blobs::{KindRef, Publication};
+use pith_blobs::{KindRef, KnownFiles, Publication};
 use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
 use pith_content::repository::{Outlines, RepoInfo, Units};
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
 use crate::error::platform;
+use crate::run::files::named;
 use crate::run::retire::index_of;
 use crate::run::units;
 use crate::worker::Run;
@@ -79,6 +80,19 @@ impl Outlet for Outgoing<'_> {
         headers: Headers,
     ) -> Result<(), ContentError> {
         self.output.add(path, entry, modified, &headers)
+    }
+
+    async fn add_files(
+        &self,
+        folder: Option<&RelativePath>,
+        files: Sha256,
+        modified: Timestamp,
+    ) -> Result<u64, ContentError> {
+        let run = self.run;
+        let named = named(&run.store, files).await?;
+        let files = KnownFiles::open(&run.engine.blobs, files, named).await;
+        let files = files.map_err(platform)?;
+        self.output.add_files(folder, files, modified).await
     }
 
     fn file(&self, also: &[Algorithm]) -> Result<Box<dyn GeneratedFile>, ContentError> {
@@ -230,7 +244,8 @@ impl PublishContext for Context<'_> {
                 }
                 KindRef::Inline(bytes) => Entry::Inline(bytes::Bytes::copy_from_slice(bytes)),
                 KindRef::Redirect(location) => Entry::Redirect(location.to_owned()),
-                KindRef::Source { .. } => continue,
+                // Types make none of their own: a unit's list has them.
+                KindRef::Slice(_) | KindRef::Source { .. } => continue,
             };
             let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
             let modified = Timestamp::from_second(entry.mtime).map_err(ContentError::other)?;

@@ -53,9 +53,14 @@ fn content(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let entry = publication.get(path).map_err(io::Error::other)?;
+    let size = entry.map_or(0, |entry| entry.size);
     match entry.map(|entry| entry.kind) {
         Some(KindRef::Blob(sha256)) => blobs
             .copy_to(sha256, out)
+            .map(drop)
+            .map_err(io::Error::other),
+        Some(KindRef::Slice(slice)) => blobs
+            .copy_part_to(slice.blob, slice.range(size), out)
             .map(drop)
             .map_err(io::Error::other),
         Some(KindRef::Inline(bytes)) => out.write_all(bytes),

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pith_blobs::{Blobs, Place, Publication, PublicationBuilder, Stored, TreeWriter, headers_text};
+use pith_blobs::{
+    Blobs, KnownFiles, Place, Publication, PublicationBuilder, Stored, TreeWriter, headers_text,
+};
 use pith_content::export::{Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile};
 use pith_content::{ContentError, Headers};
@@ -20,26 +22,9 @@ use crate::run::generated::Generated;
 /// The output of one publish.
 pub(in crate::run) struct Output {
     engine: Arc<Engine>,
-    index: Mutex<Index>,
+    index: Arc<Mutex<PublicationBuilder>>,
     generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
     exported: Mutex<Option<TreeWriter>>,
-}
-
-/// An index that grows, and what is in it.
-struct Index {
-    builder: PublicationBuilder,
-    paths: u64,
-    bytes: u64,
-}
-
-impl Index {
-    fn new(blobs: &Blobs) -> Self {
-        Self {
-            builder: PublicationBuilder::new(blobs),
-            paths: 0,
-            bytes: 0,
-        }
-    }
 }
 
 /// The output of a publish that has ended.
@@ -61,7 +46,7 @@ impl Output {
     pub(in crate::run) fn new(engine: &Arc<Engine>) -> Self {
         Self {
             engine: Arc::clone(engine),
-            index: Mutex::new(Index::new(&engine.blobs)),
+            index: Arc::new(Mutex::new(PublicationBuilder::new(&engine.blobs))),
             generated: Arc::default(),
             exported: Mutex::default(),
         }
@@ -86,10 +71,36 @@ impl Output {
             Entry::Redirect(location) => pith_blobs::Entry::redirect(location, mtime),
         };
         let entry = entry.with_headers(headers);
-        let mut index = self.index.lock();
-        index.paths += 1;
-        index.bytes += entry.size;
-        index.builder.add(path, entry).map_err(platform)
+        self.index.lock().add(path, entry).map_err(platform)
+    }
+
+    /// Adds the files of a list, below `folder` where there is one; returns how many there are.
+    pub(in crate::run) async fn add_files(
+        &self,
+        folder: Option<&RelativePath>,
+        files: KnownFiles,
+        modified: Timestamp,
+    ) -> Result<u64, ContentError> {
+        let (index, folder) = (Arc::clone(&self.index), folder.cloned());
+        let add = move || {
+            let mut index = index.lock();
+            index.merge_equal();
+            let mut count = 0;
+            for file in files.files() {
+                let (path, file) = file.map_err(platform)?;
+                let path = RelativePath::new(path).map_err(ContentError::other)?;
+                let path = match &folder {
+                    Some(folder) => folder.join(&path).map_err(ContentError::other)?,
+                    None => path,
+                };
+                let entry = file.entry(modified.as_second());
+                index.add(path, entry).map_err(platform)?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        let added = tokio::task::spawn_blocking(add).await;
+        added.map_err(ContentError::other)?
     }
 
     /// A file to generate, which is part of the output when it is finished.
@@ -153,10 +164,11 @@ impl Output {
     /// Returns what was added so far, as an index of its own, and begins anew.
     async fn take(&self) -> Result<Publication, ContentError> {
         let blobs = &self.engine.blobs;
-        let added = std::mem::replace(&mut *self.index.lock(), Index::new(blobs));
+        let empty = PublicationBuilder::new(blobs);
+        let added = std::mem::replace(&mut *self.index.lock(), empty);
         // What these refer to is needed no longer than until they are sent.
         self.generated.lock().clear();
-        let index = added.builder.finish().await.map_err(platform)?;
+        let index = added.finish().await.map_err(platform)?;
         Publication::open(blobs, index.sha256)
             .await
             .map_err(platform)
@@ -165,13 +177,14 @@ impl Output {
     /// Ends it: everything is on the disk.
     pub(in crate::run) async fn finish(&self) -> Result<Made, Error> {
         let blobs = &self.engine.blobs;
-        let index = std::mem::replace(&mut *self.index.lock(), Index::new(blobs));
-        let stored = index.builder.finish().await?;
+        let empty = PublicationBuilder::new(blobs);
+        let index = std::mem::replace(&mut *self.index.lock(), empty);
+        let (stored, totals) = index.finish_counted().await?;
         blobs.durable().await?;
         Ok(Made {
             index: stored,
-            paths: index.paths,
-            bytes: index.bytes,
+            paths: totals.paths,
+            bytes: totals.bytes,
             generated: std::mem::take(&mut *self.generated.lock()),
             exported: self.exported.lock().take(),
         })

@@ -1,5 +1,7 @@
 //! Publishing in one repository what a distributor of another has published: the index is shared, nothing is made.
 
+use std::collections::BTreeSet;
+
 use futures::TryStreamExt;
 use pith_blobs::{KindRef, Publication as Index};
 use pith_content::publish::{Distributor as Plugin, PublishReport, Shared};
@@ -140,12 +142,21 @@ fn basis(shared: &Shared, newest: &Publication) -> Document {
 
 /// The files of an index that are no files of the repository's own units: the publication must keep them.
 async fn foreign(run: &Run, repo_id: &str, index: &Index) -> Result<Vec<(Sha256, i64)>, Error> {
-    let mut files = Vec::new();
+    let whole = |size: u64| i64::try_from(size).map_err(Error::fault);
+    let (mut files, mut packs) = (Vec::new(), BTreeSet::new());
     for entry in index.iter() {
         let entry = entry?;
-        if let KindRef::Blob(sha256) = entry.kind {
-            files.push((sha256, i64::try_from(entry.size).map_err(Error::fault)?));
+        match entry.kind {
+            KindRef::Blob(sha256) => files.push((sha256, whole(entry.size)?)),
+            KindRef::Slice(slice) => {
+                packs.insert(slice.blob);
+            }
+            KindRef::Inline(_) | KindRef::Source { .. } | KindRef::Redirect(_) => {}
         }
+    }
+    for pack in packs {
+        let size = run.engine.blobs.size(pack).await?;
+        files.push((pack, whole(size.unwrap_or_default())?));
     }
     files.sort_unstable();
     files.dedup();
