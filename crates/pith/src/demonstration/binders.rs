@@ -14,6 +14,7 @@ on_both!(
     papers_come_together_or_not_at_all,
     only_what_changed_is_asked_for,
     papers_that_are_lost_come_again,
+    a_copy_keeps_the_papers_when_the_first_repository_goes,
     a_paper_is_served_like_any_file,
     a_paper_that_is_left_out_is_served_for_a_while,
 );
@@ -57,9 +58,9 @@ fn well(task: &Value) {
     assert_eq!(task["state"], "finished", "{task:#}");
 }
 
-async fn assert_served(scene: &Scene, papers: &Papers) {
+async fn assert_served(scene: &Scene, repo: &str, papers: &Papers) {
     for (path, text) in papers {
-        let read = scene.get(&format!("/notes/f/zoo/{path}")).await;
+        let read = scene.get(&format!("/notes/{repo}/zoo/{path}")).await;
         assert_eq!((read.status, read.text.as_str()), (200, *text), "{path}");
     }
 }
@@ -106,13 +107,13 @@ async fn papers_come_together_or_not_at_all(on: On) {
     assert_eq!(failed["state"], "error", "{failed:#}");
     assert_eq!(binder(&scene).await, known);
     well(&scene.publish("f").await);
-    assert_served(&scene, &before).await;
+    assert_served(&scene, "f", &before).await;
     sweep(&scene).await;
     assert_eq!(blobs(&scene).await, kept, "what came of them is gone");
     offer(&upstream, &after);
     well(&scene.sync("f").await);
     well(&scene.publish("f").await);
-    assert_served(&scene, &after).await;
+    assert_served(&scene, "f", &after).await;
     scene.stop().await;
 }
 
@@ -125,9 +126,14 @@ async fn only_what_changed_is_asked_for(on: On) {
     offer(&upstream, &papers);
     well(&scene.sync("f").await);
     well(&scene.publish("f").await);
-    assert_served(&scene, &papers).await;
+    assert_served(&scene, "f", &papers).await;
     let asked = |path: &str| upstream.requests(&format!("/f/zoo/{path}"));
     assert_eq!((asked("a"), asked("b/emu"), asked("b/yak")), (2, 1, 1));
+    // What the binder of before had alone goes, and nothing that this one has from it.
+    let orphans = scene.api("DELETE", "/content/orphans/", Value::Null).await;
+    well(&scene.ended(&orphans).await);
+    sweep(&scene).await;
+    assert_served(&scene, "f", &papers).await;
     scene.stop().await;
 }
 
@@ -162,7 +168,30 @@ async fn papers_that_are_lost_come_again(on: On) {
     assert_eq!(missing.unwrap(), 1);
     well(&scene.sync("f").await);
     well(&scene.publish("f").await);
-    assert_served(&scene, &papers).await;
+    assert_served(&scene, "f", &papers).await;
+    scene.stop().await;
+}
+
+async fn a_copy_keeps_the_papers_when_the_first_repository_goes(on: On) {
+    let papers = papers();
+    let Some((scene, _upstream)) = mirrored(on, &papers).await else {
+        return;
+    };
+    scene.repository("copy", json!({})).await;
+    let (path, from) = (
+        "/repositories/copy/actions/associate/",
+        json!({ "source_repo_id": "f" }),
+    );
+    let copied = scene.api("POST", path, from).await;
+    well(&scene.ended(&copied).await);
+    let removed = scene.api("DELETE", "/repositories/f/", Value::Null).await;
+    well(&scene.ended(&removed).await);
+    let orphans = scene.api("DELETE", "/content/orphans/", Value::Null).await;
+    well(&scene.ended(&orphans).await);
+    sweep(&scene).await;
+    let scene = scene.restart().await;
+    well(&scene.publish("copy").await);
+    assert_served(&scene, "copy", &papers).await;
     scene.stop().await;
 }
 
