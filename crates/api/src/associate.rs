@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Call, Object, OptionalObject, Queued, Segments};
 use crate::operation::Shape::One;
-use crate::operation::{REPORT, Route, UPDATE, operation};
-use crate::routes::Operation;
+use crate::operation::{Operation, REPORT, Route, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]

@@ -41,18 +41,9 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
 use pith_pulp::Pulp;
-use pith_pulp::auth::Authenticator;
 
+use crate::http::Shared;
 pub use crate::http::{Endpoints, Found, Gate, Published};
-use crate::http::{Intake, Matcher};
-
-/// The state that all requests share.
-pub(crate) struct Shared {
-    pub(crate) pulp: Arc<Pulp>,
-    pub(crate) authenticator: Authenticator,
-    pub(crate) matcher: Matcher,
-    pub(crate) intake: Intake,
-}
 
 /// The API, and the endpoints of content types: they share who is asked for a password, and what is taken in at once.
 pub struct Api {
@@ -63,14 +54,8 @@ impl Api {
     /// The API of these nouns.
     #[must_use]
     pub fn new(pulp: Arc<Pulp>) -> Self {
-        let shared = Shared {
-            authenticator: Authenticator::new(Arc::clone(&pulp.passwords)),
-            pulp,
-            intake: Intake::default(),
-            matcher: Matcher::new(routes::routes()),
-        };
         Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(pulp, routes::routes())),
         }
     }
 

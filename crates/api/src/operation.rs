@@ -6,6 +6,7 @@ pub use pith_core::rights::Operation;
 use pith_core::{Area, Purpose};
 use pith_engine::Error;
 
+pub use crate::http::BodyKind;
 use crate::http::{Answer, Call, Handler};
 
 /// The methods that operations have.
@@ -32,23 +33,6 @@ impl Verb {
             Self::Delete => "DELETE",
         }
     }
-}
-
-/// The kind of body that an operation takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyKind {
-    /// Whatever comes is not read.
-    Ignored,
-    /// A JSON object.
-    Object,
-    /// A JSON object; nothing counts as an empty one.
-    OptionalObject,
-    /// Any JSON.
-    Any,
-    /// Any JSON; nothing counts as an empty object.
-    OptionalAny,
-    /// Bytes, as they come.
-    Raw,
 }
 
 /// The need of an operation for room on the disk.

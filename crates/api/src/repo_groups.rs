@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::http::{Call, Created, Done, Json, Object, OptionalObject, Queued, Segments};
 use crate::operation::Shape::{Any, Many, Null, One};
 use crate::operation::{CREATE, DELETE, EXECUTE, NONE, READ, REPORT, Route, UPDATE, operation};
-use crate::routes::refuse_shadowing;
 use crate::search::{self, FIELD, SEARCH};
 
 /// The operations.
@@ -41,7 +40,7 @@ pub(crate) async fn list(call: Call) -> Result<Json<impl Serialize>, Error> {
 
 /// Makes a group.
 pub(crate) async fn create(call: Call, Object(body): Object) -> Result<Created, Error> {
-    refuse_shadowing("/repo_groups/", &body, "id")?;
+    call.refuse_shadowing("/repo_groups/", &body, "id")?;
     Ok(Created(
         call.pulp.group_create(&body, call.principal()?).await?,
     ))

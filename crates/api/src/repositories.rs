@@ -10,7 +10,6 @@ use crate::operation::Shape::{Many, One};
 use crate::operation::{
     CREATE, DELETE, NONE, Param, READ, REPORT, Route, UPDATE, operation, param,
 };
-use crate::routes::refuse_shadowing;
 use crate::search::{self, FIELD, SEARCH};
 
 /// The parameters of what is shown beside a repository.
@@ -54,7 +53,7 @@ pub(crate) async fn list(call: Call) -> Result<Json<impl Serialize>, Error> {
 
 /// Makes a repository.
 pub(crate) async fn create(call: Call, Object(body): Object) -> Result<Created, Error> {
-    refuse_shadowing("/repositories/", &body, "id")?;
+    call.refuse_shadowing("/repositories/", &body, "id")?;
     Ok(Created(call.pulp.repository_create(&body).await?))
 }
 

@@ -1,9 +1,5 @@
 //! All operations of the API (pulp2/server#operations).
 
-use pith_core::Document;
-use pith_core::error::PulpError;
-use serde_json::Value;
-
 pub use crate::operation::{BodyKind, Disk, Operation, Route, Verb};
 use crate::{
     actions, applicability, associate, distributors, history, importers, login, orphans,
@@ -51,47 +47,9 @@ pub fn groups() -> Vec<&'static str> {
     groups
 }
 
-/// Refuses an id under which something new would be taken for an operation: rights on it would be rights on that operation.
-///
-/// # Errors
-/// 400 PLP0015 for `key`, when a path below `collection`, such as `/repositories/`, goes on with this very name.
-pub(crate) fn refuse_shadowing(
-    collection: &str,
-    body: &Document,
-    key: &str,
-) -> Result<(), PulpError> {
-    let id = body.get(key).and_then(Value::as_str);
-    let Some(id) = id.filter(|id| !id.is_empty()) else {
-        return Ok(());
-    };
-    let mut rests = routes().filter_map(|route| route.path.strip_prefix(collection));
-    if rests.any(|rest| rest.split('/').next() == Some(id)) {
-        return Err(PulpError::invalid_value(&[key]));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn what_is_new_cannot_have_the_name_of_an_operation() {
-        let refused = |collection, id| {
-            let body = Document::from_iter([("id".to_owned(), json!(id))]);
-            refuse_shadowing(collection, &body, "id").is_err()
-        };
-        for collection in ["/repositories/", "/repo_groups/", "/users/"] {
-            assert!(refused(collection, "search"), "{collection}");
-            assert!(!refused(collection, "searches"), "{collection}");
-        }
-        assert!(refused("/repositories/", "actions"));
-        assert!(!refused("/users/", "actions"));
-        assert!(!refused("/users/", ""), "another message says so");
-        assert!(!refused("/repositories/", "<repo>x"));
-    }
 
     #[test]
     fn no_operation_stands_twice_and_every_path_has_both_slashes() {

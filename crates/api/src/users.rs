@@ -6,7 +6,6 @@ use serde::Serialize;
 use crate::http::{Call, Created, Done, Json, Object, Segments};
 use crate::operation::Shape::{Many, Null, One};
 use crate::operation::{CREATE, DELETE, NONE, READ, Route, UPDATE, operation};
-use crate::routes::refuse_shadowing;
 use crate::search::{self, FIELD, SEARCH};
 
 /// The operations.
@@ -28,7 +27,7 @@ pub(crate) async fn list(call: Call) -> Result<Json<impl Serialize>, Error> {
 
 /// Makes a user.
 pub(crate) async fn create(call: Call, Object(body): Object) -> Result<Created, Error> {
-    refuse_shadowing("/users/", &body, "login")?;
+    call.refuse_shadowing("/users/", &body, "login")?;
     Ok(Created(call.pulp.user_create(&body).await?))
 }
 

@@ -12,8 +12,8 @@ use pith_core::error::PulpError;
 use pith_engine::Caller;
 use tokio_util::sync::CancellationToken;
 
-use super::intake::{MAX_BODY, too_large, waited};
-
+/// Largest JSON body, in bytes.
+pub(super) const MAX_BODY: usize = 5 * 1024 * 1024;
 /// The bytes of all bodies together.
 const MOST: usize = 32 * 1024 * 1024;
 
@@ -153,6 +153,18 @@ impl Drop for Arrival {
     fn drop(&mut self) {
         self.arrivals.state.lock().remove(self.id);
     }
+}
+
+/// 503: others are served first.
+pub(super) fn waited() -> PulpError {
+    PulpError::unavailable("the server has too much to do at the moment; try again later")
+}
+
+/// 400: the body is larger than any request needs, or breaks off.
+fn too_large() -> PulpError {
+    PulpError::data(format!(
+        "The request body could not be read; it may have up to {MAX_BODY} bytes"
+    ))
 }
 
 #[cfg(test)]

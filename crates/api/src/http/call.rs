@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use pith_core::error::PulpError;
+use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, Operation};
 use pith_pulp::Pulp;
 use pith_pulp::auth::Principal;
 use serde_json::Value;
 
-use super::credentials::unknown;
+use super::shadowing::OperationPaths;
 
 /// A body that has been read as its route says.
 pub(super) enum Payload {
@@ -29,6 +29,7 @@ pub(crate) struct Call {
     pub(super) payload: Payload,
     /// The caller; `None` on routes that are open to everybody.
     pub(super) principal: Option<Principal>,
+    pub(super) paths: Arc<OperationPaths>,
 }
 
 impl Call {
@@ -37,7 +38,7 @@ impl Call {
     /// # Errors
     /// 401 PLP0025 on a route that is open to everybody: nobody was asked who they are.
     pub(crate) fn principal(&self) -> Result<&Principal, PulpError> {
-        self.principal.as_ref().ok_or_else(unknown)
+        self.principal.as_ref().ok_or_else(unauthenticated)
     }
 
     /// Refuses to make something in the place of `id`, which is there, to those who may not change that.
@@ -47,6 +48,19 @@ impl Call {
     pub(crate) fn permit_replacing(&self, collection: &str, id: &str) -> Result<(), PulpError> {
         let replaced = format!("/v2{collection}{id}/");
         self.principal()?.permit(Operation::Update, &replaced)
+    }
+
+    /// Refuses something new below `collection` whose id, in `key`, would be taken for an operation.
+    ///
+    /// # Errors
+    /// 400 PLP0015 for `key`.
+    pub(crate) fn refuse_shadowing(
+        &self,
+        collection: &str,
+        body: &Document,
+        key: &str,
+    ) -> Result<(), PulpError> {
+        self.paths.refuse_shadowing(collection, body, key)
     }
 
     /// The query's pairs, decoded, in their order.
@@ -86,6 +100,12 @@ impl Call {
             .find(|(key, _)| key == name)
             .is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
     }
+}
+
+/// 401 PLP0025: nobody.
+pub(super) fn unauthenticated() -> PulpError {
+    let detail = ErrorDetail::new("PLP0025", "Authentication failed.");
+    PulpError::unauthenticated(detail, "authentication_failed")
 }
 
 /// Reads a query string: `+` is a blank, what is not UTF-8 is replaced.

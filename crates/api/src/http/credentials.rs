@@ -15,14 +15,9 @@ use pith_pulp::auth::Principal;
 use pith_trust::PeerCertificate;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::dispatch::note;
-use crate::Shared;
-
-/// 401 PLP0025: nobody.
-pub(super) fn unknown() -> PulpError {
-    let detail = ErrorDetail::new("PLP0025", "Authentication failed.");
-    PulpError::unauthenticated(detail, "authentication_failed")
-}
+use super::call::unauthenticated;
+use super::notes::note;
+use super::shared::Shared;
 
 /// 401 PLP0030: a login and a password that do not belong together.
 fn wrong_password(login: &str) -> Error {
@@ -76,14 +71,14 @@ async fn recognise(shared: &Shared, request: &Parts) -> Result<Principal, Error>
     let store = &shared.pulp.engine.store;
     let from = origin(request);
     if is_basic(&request.headers) {
-        let (login, password) = basic(&request.headers).ok_or_else(unknown)?;
+        let (login, password) = basic(&request.headers).ok_or_else(unauthenticated)?;
         let found = shared
             .authenticator
             .check(store, from, &login, password.expose_secret());
         return found.await?.ok_or_else(|| wrong_password(&login));
     }
     let Some(shown) = request.extensions.get::<PeerCertificate>() else {
-        return Err(unknown().into());
+        return Err(unauthenticated().into());
     };
     let Some(certificate) = &shown.trusted else {
         tracing::warn!(%from, "a login with a certificate of somebody else's failed");

@@ -11,10 +11,10 @@ use axum::response::Response;
 use futures::{FutureExt, Stream, StreamExt};
 use http::header::{ALLOW, EXPECT, LOCATION};
 use http::request::Parts;
-use http::{Extensions, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
+use pith_core::Document;
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Document, RequestNotes};
 use pith_engine::turns::Turn;
 use pith_engine::{Caller, Error, on_behalf_of};
 use pith_pulp::auth::Principal;
@@ -25,9 +25,11 @@ use super::answer::{self, Answer};
 use super::call::{Call, Payload};
 use super::credentials::{authenticate, origin};
 use super::cross_site::{refuse_foreign, refuse_text};
+use super::handler::BodyKind;
 use super::intake::{self, Intake, Pending, Taken};
-use crate::Shared;
-use crate::operation::{BodyKind, Disk, Route};
+use super::notes::note;
+use super::shared::Shared;
+use crate::operation::{Disk, Route};
 
 const MOUNT: &str = "/pulp/api/v2/";
 /// The bytes that are read of the body of a refused request.
@@ -120,18 +122,12 @@ async fn run(
         query,
         payload,
         principal,
+        paths: Arc::clone(&shared.paths),
     };
     let memory = intake.answer();
     let work = on_behalf_of(caller, is_super_user, (route.run)(call));
     let answer = memory.clone().scope(work).await?;
     Ok((answer, Pending::new(turn, memory)))
-}
-
-/// Tells the log of a request, where somebody listens.
-pub(super) fn note(extensions: &Extensions, tell: impl FnOnce(&RequestNotes)) {
-    if let Some(notes) = extensions.get::<Arc<RequestNotes>>() {
-        tell(notes);
-    }
 }
 
 /// A caller who may do what they ask, and what of the head of their request matters from then on.
@@ -363,6 +359,7 @@ fn unstorable(text: &str) -> PulpError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::arrivals::MAX_BODY;
     use super::*;
 
     #[test]
@@ -413,7 +410,7 @@ mod tests {
         );
         let deep = "[".repeat(100_000);
         assert_eq!(code(read(BodyKind::Any, &deep).await), "PLP1009");
-        let large = format!("\"{}\"", "x".repeat(intake::MAX_BODY));
+        let large = format!("\"{}\"", "x".repeat(MAX_BODY));
         assert_eq!(code(read(BodyKind::Any, &large).await), "PLP0000");
     }
 }

@@ -11,7 +11,7 @@ use pith_pulp::error::told;
 
 use super::answer;
 use super::credentials::authenticate;
-use crate::Shared;
+use super::shared::Shared;
 
 /// Lets super-users in, by the logins and the certificates that the API takes.
 #[derive(Clone)]

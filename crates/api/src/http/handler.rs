@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Answer, Call};
-use crate::operation::BodyKind;
+use super::answer::Answer;
+use super::call::Call;
 
 /// The variable segments of the path, in their order.
 pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
@@ -29,6 +29,23 @@ pub(crate) struct OptionalJson(pub(crate) Value);
 
 /// The body of an operation that takes bytes as they come.
 pub(crate) struct Raw(pub(crate) axum::body::Body);
+
+/// The kind of body that an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// Whatever comes is not read.
+    Ignored,
+    /// A JSON object.
+    Object,
+    /// A JSON object; nothing counts as an empty one.
+    OptionalObject,
+    /// Any JSON.
+    Any,
+    /// Any JSON; nothing counts as an empty object.
+    OptionalAny,
+    /// Bytes, as they come.
+    Raw,
+}
 
 /// A part of a request.
 pub(crate) trait Part: Sized {

@@ -16,10 +16,8 @@ use pith_store::reading::Reading;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::arrivals::{Arrival, Arrivals};
+use super::arrivals::{Arrival, Arrivals, waited};
 
-/// Largest JSON body, in bytes.
-pub(super) const MAX_BODY: usize = 5 * 1024 * 1024;
 /// The most memory that a body may become, in bytes.
 const MAX_WEIGHT: usize = 32 * 1024 * 1024;
 /// The most memory that the body of a noun that is stored and listed, such as a repository, may take: its text is shorter than
@@ -167,17 +165,6 @@ impl Intake {
 async fn in_turn(turns: &Turns<Caller>, caller: &Caller) -> Result<Turn<Caller>, PulpError> {
     let turn = tokio::time::timeout(PATIENCE, turns.turn(caller)).await;
     turn.map_err(|_| waited())?
-}
-
-/// 503: others are served first.
-pub(super) fn waited() -> PulpError {
-    PulpError::unavailable("the server has too much to do at the moment; try again later")
-}
-
-pub(super) fn too_large() -> PulpError {
-    PulpError::data(format!(
-        "The request body could not be read; it may have up to {MAX_BODY} bytes"
-    ))
 }
 
 /// 400: what would become of the body is too much to keep, or to work on.

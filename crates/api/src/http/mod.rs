@@ -12,6 +12,9 @@ mod handler;
 mod intake;
 mod json;
 mod matcher;
+mod notes;
+mod shadowing;
+mod shared;
 
 pub(crate) use answer::Answer;
 pub(crate) use call::Call;
@@ -20,9 +23,9 @@ pub(crate) use call::query_pairs;
 pub(crate) use dispatch::{dispatch, drain};
 pub use endpoints::{Endpoints, Found, Published};
 pub use gate::Gate;
+pub use handler::BodyKind;
 pub(crate) use handler::{
     AnyJson, Created, Done, Either, Handler, Json, NoContent, Object, OptionalJson, OptionalObject,
     Queued, QueuedGroup, Raw, Segments,
 };
-pub(crate) use intake::Intake;
-pub(crate) use matcher::Matcher;
+pub(crate) use shared::Shared;

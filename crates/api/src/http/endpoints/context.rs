@@ -30,9 +30,9 @@ use pith_store::{Task, reading};
 use serde_json::{Value, json};
 
 use super::Published;
-use crate::Shared;
-use crate::http::credentials::unknown;
+use crate::http::call::unauthenticated;
 use crate::http::dispatch::{drain, permit};
+use crate::http::shared::Shared;
 
 /// The longest wait for a task.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,7 +65,7 @@ pub(super) struct Context {
 impl Context {
     /// Returns the caller, if they may do what this operation of the REST API does.
     fn permit(&self, method: &str, path: &str) -> Result<&Principal, Refusal> {
-        let principal = self.principal.as_ref().ok_or_else(unknown)?;
+        let principal = self.principal.as_ref().ok_or_else(unauthenticated)?;
         let matched = self.shared.matcher.find(path);
         let route = matched.as_ref().and_then(|matched| matched.route(method));
         let route = route.ok_or_else(|| Refusal::failed(format!("no operation at {path}")))?;
@@ -220,7 +220,7 @@ impl RouteContext for Context {
     async fn import(&self, repo_id: &str, import: Import) -> Result<TaskId, Refusal> {
         self.permit_on(repo_id, "POST", "actions/import_upload/")
             .await?;
-        let principal = self.principal.as_ref().ok_or_else(unknown)?;
+        let principal = self.principal.as_ref().ok_or_else(unauthenticated)?;
         let pulp = &self.shared.pulp;
         let permitted = pulp.upload_permit(principal, &import.upload).await;
         permitted.map_err(refused)?;

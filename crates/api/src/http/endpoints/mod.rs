@@ -31,9 +31,10 @@ use super::answer::RETRY;
 use super::call::query_pairs;
 use super::credentials::{authenticate, is_basic, origin};
 use super::cross_site::refuse_foreign;
-use super::dispatch::{drain, let_finish, note};
+use super::dispatch::{drain, let_finish};
 use super::intake::{self, Pending, Taken};
-use crate::Shared;
+use super::notes::note;
+use super::shared::Shared;
 
 /// Headers of every answer.
 const PROTECTION: &[(&str, &str)] = &[
