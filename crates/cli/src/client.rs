@@ -8,9 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use crate::error::{Answer, Error};
-use crate::globals::is_loopback;
-use crate::output::clean;
+use crate::address::is_loopback;
+use crate::error::Error;
+use crate::failure::ErrorAnswer;
+use crate::text::clean;
 
 /// Largest document of the API; more would only fill memory.
 const MOST_ANSWER_BYTES: usize = 512 * 1024 * 1024;
@@ -256,7 +257,7 @@ impl Client {
         let status = response.status().as_u16();
         let bytes = self.body(response, &request_name).await?;
         if !(200..300).contains(&status) {
-            return Err(Error::Answer(Box::new(Answer {
+            return Err(Error::Answer(Box::new(ErrorAnswer {
                 status,
                 detail: detail_of(status, &bytes),
                 request: request_name,

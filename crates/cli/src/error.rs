@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use pith_core::ErrorDetail;
 use serde_json::{Value, json};
 
+use crate::failure::{ErrorAnswer, FailedTask, answer_message, tasks_message};
 use crate::hint;
-use crate::output::clean;
 
 /// The end of a command, as the exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,34 +67,6 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// An answer of the server that is not a success (pulp2/conventions#errors).
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Method and path of the request, for the message.
-    pub request: String,
-    /// The `error` object, or what could be read in its place.
-    pub detail: ErrorDetail,
-    /// The request named no user.
-    pub anonymous: bool,
-}
-
-/// A task that did not end well.
-#[derive(Debug, Clone)]
-pub struct FailedTask {
-    /// Its id.
-    pub id: String,
-    /// The work that it did, such as `sync of demo`.
-    pub what: String,
-    /// `error` or `canceled`.
-    pub state: String,
-    /// The `error` object of the task, when it has one.
-    pub detail: Option<ErrorDetail>,
-    /// The advice of the family that knows this error.
-    pub hint: Option<&'static str>,
-}
-
 /// The reason why a command stopped. Texts say what failed; [`Error::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -130,8 +101,8 @@ pub enum Error {
         reason: String,
     },
     /// The server answered with an error.
-    #[error("{}", message_of(.0))]
-    Answer(Box<Answer>),
+    #[error("{}", answer_message(.0))]
+    Answer(Box<ErrorAnswer>),
     /// The server answered something that is no Pulp document.
     #[error("the answer to {request} is not what Pulp's API answers: {reason}")]
     Nonsense {
@@ -157,58 +128,6 @@ pub enum Error {
     /// Nothing can be printed any more.
     #[error("cannot write the output: {0}")]
     Output(std::io::Error),
-}
-
-fn message_of(answer: &Answer) -> String {
-    let text = clean(&answer.detail.description);
-    match answer.status {
-        401 if answer.anonymous => format!("nobody is logged in: {text}"),
-        // Pulp answers 401 to people whom it knows, too.
-        401 if answer.detail.code != "PLP0026" => {
-            format!("the server does not accept these credentials: {text}")
-        }
-        401 | 403 => format!("this user may not do that: {text}"),
-        status => format!(
-            "{} answered {status}: {text} ({})",
-            answer.request, answer.detail.code
-        ),
-    }
-}
-
-fn tasks_message(tasks: &[FailedTask]) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for task in tasks {
-        let what = clean(&task.what);
-        match (&task.detail, task.state.as_str()) {
-            (_, "canceled") => lines.push(format!("{what} was cancelled (task {})", task.id)),
-            (Some(detail), _) => {
-                let text = clean(&detail.description);
-                lines.push(format!(
-                    "{what} failed: {text} ({}, task {})",
-                    detail.code, task.id
-                ));
-                sub_errors(detail, 1, &mut lines);
-            }
-            (None, state) => lines.push(format!(
-                "{what} ended as {} (task {})",
-                clean(state),
-                task.id
-            )),
-        }
-    }
-    lines.join("\n")
-}
-
-/// Adds the nested errors, indented; the depth is bounded because the document comes from outside.
-fn sub_errors(detail: &ErrorDetail, depth: usize, lines: &mut Vec<String>) {
-    if depth > 5 {
-        return;
-    }
-    for sub in detail.sub_errors.iter().take(20) {
-        let text = clean(&sub.description);
-        lines.push(format!("{}- {text} ({})", "  ".repeat(depth), sub.code));
-        sub_errors(sub, depth + 1, lines);
-    }
 }
 
 fn go_on(tasks: &[String]) -> String {
@@ -316,6 +235,8 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
+    use pith_core::ErrorDetail;
+
     use super::*;
 
     #[test]

@@ -3,10 +3,10 @@
 use pith_core::ErrorDetail;
 use serde_json::Value;
 
-use crate::error::{Answer, FailedTask};
+use crate::failure::{ErrorAnswer, FailedTask};
 
 /// The next step after an answer that is not a success.
-pub(crate) fn after_answer(answer: &Answer) -> String {
+pub(crate) fn after_answer(answer: &ErrorAnswer) -> String {
     let detail = &answer.detail;
     match (answer.status, detail.code.as_str()) {
         // Pulp answers 401 to people whom it knows, too.
@@ -178,7 +178,7 @@ mod tests {
         let mut detail = ErrorDetail::new("PLP0009", "Missing resource(s)");
         detail.data.insert("resources".into(), resources);
         let request = format!("GET /pulp/api/v2/{request}/");
-        after_answer(&Answer {
+        after_answer(&ErrorAnswer {
             status: 404,
             request,
             detail,

@@ -6,12 +6,14 @@
 //! exit code that it gives. [`mirror()`] is the work behind `pith mirror`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod address;
 mod begun;
 pub mod client;
 mod commands;
 mod criteria;
 mod csv;
 pub mod error;
+mod failure;
 mod families;
 mod globals;
 mod hint;
@@ -24,14 +26,17 @@ pub mod progress;
 mod reference;
 mod render;
 mod settings;
+mod text;
 mod upload;
 mod wait;
 
+pub use address::{is_loopback, parse_url};
 pub use client::{Client, Credentials, Proof, Trust};
 pub use commands::{ClientCommand, Context, Prompt, command, execute, run};
 pub use error::{Error, Exit};
+pub use failure::{ErrorAnswer, FailedTask};
 pub use families::{Families, NotAType};
-pub use globals::{DEFAULT_URL, Globals, is_loopback, parse_url};
+pub use globals::{DEFAULT_URL, Globals};
 pub use login::default_path as login_file;
 pub use mirror::{
     MirrorOptions, Mirrored, client_configuration, derive_repo_id, guess_type, local_folder, mirror,

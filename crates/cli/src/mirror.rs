@@ -10,8 +10,9 @@ use crate::client::{Client, spawned};
 use crate::commands::create_body;
 use crate::error::Error;
 use crate::families::Families;
-use crate::output::{Ui, clean};
+use crate::output::Ui;
 use crate::settings::{AboutArgs, Settings};
+use crate::text::clean;
 use crate::wait::{check, wait};
 
 /// Longest id that is derived from a feed.
@@ -339,7 +340,7 @@ pub fn client_configuration(
         .mirror
         .as_ref()
         .ok_or_else(cannot_be_mirrored)?;
-    let base = crate::globals::parse_url(base_url)?;
+    let base = crate::address::parse_url(base_url)?;
     let url = served_url(&base, words, relative_url);
     let id = derive_repo_id(repo_id);
     Ok((words.client)(&Served { id: &id, url: &url }))

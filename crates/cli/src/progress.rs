@@ -9,7 +9,7 @@ use pith_content::words::FileCounters;
 use serde_json::{Map, Value};
 
 use crate::families::Families;
-use crate::output::{clean, size};
+use crate::text::{clean, size};
 
 /// Most steps that are shown of one task; a report comes from outside.
 const MOST_STEPS: usize = 200;

@@ -14,7 +14,8 @@ use tokio::io::AsyncReadExt;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::output::{Progress, Ui, clean, size};
+use crate::output::{Progress, Ui};
+use crate::text::{clean, size};
 
 /// Bytes in one request, as Pulp's own clients send.
 const SEGMENT: usize = 1024 * 1024;

@@ -9,11 +9,13 @@ use pith_core::task::TaskState;
 use serde_json::Value;
 
 use crate::client::{Client, spawned};
-use crate::error::{Error, FailedTask};
+use crate::error::Error;
+use crate::failure::FailedTask;
 use crate::families::Families;
-use crate::output::{Ui, clean};
+use crate::output::Ui;
 use crate::progress::steps;
 use crate::render::{Renderer, Snapshot};
+use crate::text::clean;
 
 /// First pause between two polls.
 const SHORTEST: Duration = Duration::from_millis(50);

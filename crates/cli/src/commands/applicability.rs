@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Session, WaitArgs};
+use super::common::WaitArgs;
+use super::running::CommandSession;
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::clean;
+use crate::text::clean;
 
 /// `pith repo applicability`
 #[derive(Debug, Clone, Args)]
@@ -23,7 +24,10 @@ pub struct ApplicabilityArgs {
     wait: WaitArgs,
 }
 
-pub(super) async fn run(args: &ApplicabilityArgs, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    args: &ApplicabilityArgs,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     let criteria = of_repositories(&args.repo_id, &args.search)?;
     are_there(&args.repo_id, session).await?;
     let mut body = json!({ "repo_criteria": criteria });
@@ -48,7 +52,7 @@ pub(super) async fn run(args: &ApplicabilityArgs, session: &mut Session<'_>) -> 
 }
 
 /// Fails when a repository that is named is not there: a search would pass over it.
-pub(super) async fn are_there(ids: &[String], session: &Session<'_>) -> Result<(), Error> {
+pub(super) async fn are_there(ids: &[String], session: &CommandSession<'_>) -> Result<(), Error> {
     for id in ids {
         session.is_there(&["repositories", id]).await?;
     }

@@ -4,8 +4,10 @@ use clap::{ArgMatches, Args, Command};
 use pith_content::words::{Family, UnitWords, Words};
 use serde_json::{Map, Value, json};
 
-use super::section::read;
-use super::{RepoRef, Session, WaitArgs, content, which};
+use super::assembly::read;
+use super::common::{RepoRef, WaitArgs};
+use super::running::CommandSession;
+use super::{content, which};
 use crate::criteria::{UnitSearchArgs, no_fields};
 use crate::error::Error;
 use crate::options::{Given, Options};
@@ -107,7 +109,7 @@ fn criteria(
     Ok(criteria)
 }
 
-pub(super) async fn copy(args: &CopyArgs, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn copy(args: &CopyArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let between = &args.between;
     let overrides = Settings::of(&args.given)?.run;
     if between.dry_run {
@@ -125,7 +127,10 @@ pub(super) async fn copy(args: &CopyArgs, session: &mut Session<'_>) -> Result<(
     session.finish(&report, &args.wait).await
 }
 
-pub(super) async fn remove(args: &RemoveArgs, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn remove(
+    args: &RemoveArgs,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     let (unit, from) = (args.unit, &args.from);
     let repo = from.repo.id();
     if from.dry_run {

@@ -6,7 +6,7 @@ mod user;
 
 use clap::Subcommand;
 
-use super::Session;
+use super::running::CommandSession;
 use crate::error::Error;
 
 /// `pith auth …`
@@ -23,7 +23,10 @@ pub enum AuthCommand {
     Permission(permission::PermissionCommand),
 }
 
-pub(super) async fn run(command: &AuthCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &AuthCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         AuthCommand::User(command) => user::run(command, session).await,
         AuthCommand::Role(command) => role::run(command, session).await,

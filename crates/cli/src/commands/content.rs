@@ -4,12 +4,14 @@ use clap::{ArgMatches, Args, Command};
 use pith_content::words::{UnitWords, Words};
 use serde_json::{Value, json};
 
+use super::assembly::read;
+use super::common::RepoRef;
 use super::listing::named;
-use super::section::read;
-use super::{RepoRef, Session, which};
+use super::running::CommandSession;
+use super::which;
 use crate::criteria::UnitSearchArgs;
 use crate::error::Error;
-use crate::output::{cell, size};
+use crate::text::{cell, size};
 
 /// `… content`
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ impl ContentArgs {
     }
 }
 
-pub(super) async fn run(args: &ContentArgs, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(args: &ContentArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     units(args.repo.id(), args.unit, &args.search, session).await
 }
 
@@ -45,7 +47,7 @@ pub(super) async fn units(
     repo: &str,
     unit: Option<&UnitWords>,
     search: &UnitSearchArgs,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let usual: &[&str] = unit.map_or(&["id", "name"], |unit| unit.columns);
     // A table needs only its columns; scripts get whole documents, and fields differ from type to type.

@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{RepoRef, Session, WaitArgs};
+use super::common::{RepoRef, WaitArgs};
+use super::running::CommandSession;
 use crate::error::Error;
 
 /// `… download`
@@ -26,7 +27,10 @@ fn body(verify_all: bool) -> Value {
     }
 }
 
-pub(super) async fn run(args: &DownloadArgs, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    args: &DownloadArgs,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     let path = ["repositories", args.repo.id(), "actions", "download"];
     let report = session.client.post(&path, &body(args.verify_all)).await?;
     session.finish(&report, &args.wait).await

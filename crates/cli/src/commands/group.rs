@@ -4,14 +4,15 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::applicability::{are_there, of_repositories};
+use super::common::{GroupRef, WaitArgs};
 use super::listing::{Column, at, list, text};
 use super::plugins::{self, DistributorCommand};
+use super::running::CommandSession;
 use super::write::{delta, nothing_to_change};
-use super::{Session, WaitArgs};
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::clean;
 use crate::settings::AboutArgs;
+use crate::text::clean;
 
 /// `pith repo group …`
 #[derive(Debug, Clone, Subcommand)]
@@ -48,26 +49,6 @@ pub enum MembersCommand {
     Add(Box<MembersArgs>),
     /// Take repositories out of a group
     Remove(Box<MembersArgs>),
-}
-
-/// One group.
-#[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = false)]
-pub struct GroupRef {
-    /// Id of the group
-    #[arg(value_name = "ID")]
-    group: Option<String>,
-    /// Id of the group, as pulp-admin takes it
-    #[arg(long, value_name = "ID")]
-    group_id: Option<String>,
-}
-
-impl GroupRef {
-    pub(super) fn id(&self) -> &str {
-        // The group lets one of them through, and only one.
-        let id = self.group.as_deref().or(self.group_id.as_deref());
-        id.unwrap_or_default()
-    }
 }
 
 /// `… group create`
@@ -131,7 +112,10 @@ const DISTRIBUTOR: &[Column] = &[
     at("last publish", "/last_publish"),
 ];
 
-pub(super) async fn run(command: &GroupCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &GroupCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         GroupCommand::List => {
             let found = session.client.get(&["repo_groups"], &[]).await?;
@@ -193,7 +177,7 @@ fn create_body(args: &CreateArgs) -> Value {
     body
 }
 
-async fn show(group: &GroupRef, session: &mut Session<'_>) -> Result<(), Error> {
+async fn show(group: &GroupRef, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let path = ["repo_groups", group.id()];
     let document = session.client.get(&path, &[]).await?;
     session.show(&document, GROUP)?;
@@ -206,7 +190,7 @@ async fn show(group: &GroupRef, session: &mut Session<'_>) -> Result<(), Error> 
     session.list(&found, DISTRIBUTOR, "no distributors")
 }
 
-async fn members(command: &MembersCommand, session: &mut Session<'_>) -> Result<(), Error> {
+async fn members(command: &MembersCommand, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let (args, action) = match command {
         MembersCommand::List(group) => {
             let path = ["repo_groups", group.id()];
@@ -237,6 +221,6 @@ impl MembersArgs {
     }
 }
 
-fn ids(found: &Value, session: &mut Session<'_>) -> Result<(), Error> {
+fn ids(found: &Value, session: &mut CommandSession<'_>) -> Result<(), Error> {
     session.list(found, &[text("repository", "")], "no repositories")
 }

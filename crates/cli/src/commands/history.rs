@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Session, task};
+use super::running::CommandSession;
+use super::task;
 use crate::error::Error;
-use crate::output::{cell, clean};
+use crate::text::{cell, clean};
 use crate::wait::what;
 
 /// `pith history`
@@ -23,7 +24,7 @@ pub struct HistoryArgs {
 }
 
 /// Tasks that are over, newest first.
-pub(super) async fn run(args: &HistoryArgs, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(args: &HistoryArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let states: &[&str] = if args.failed {
         &["error", "canceled"]
     } else {

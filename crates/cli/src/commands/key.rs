@@ -6,13 +6,13 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use crate::commands::Session;
 use crate::commands::listing::{Column, at, text};
+use crate::commands::running::CommandSession;
 use crate::commands::session::password_from;
 use crate::error::Error;
 use crate::options::read_small;
-use crate::output::clean;
 use crate::private;
+use crate::text::clean;
 
 /// `pith key …`
 #[derive(Debug, Clone, Subcommand)]
@@ -144,7 +144,10 @@ const KEY: &[Column] = &[
 /// The path of the keys.
 const KEYS: [&str; 2] = ["pith", "signing_keys"];
 
-pub(super) async fn run(command: &KeyCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &KeyCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         KeyCommand::List => {
             let found = session.client.get(&KEYS, &[]).await?;
@@ -212,7 +215,7 @@ impl PassphraseArgs {
 /// The passphrase that the person gives; `None` when the key has none.
 fn passphrase(
     args: &PassphraseArgs,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<Option<SecretString>, Error> {
     if args.passphrase_stdin {
         return password_from(std::io::stdin().lock()).map(Some);
@@ -234,7 +237,7 @@ fn passphrase(
 fn read(
     file: &Path,
     args: &PassphraseArgs,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<Map<String, Value>, Error> {
     let mut body = Map::from_iter([("key".to_owned(), json!(read_small(file)?))]);
     let passphrase = passphrase(args, session)?;
@@ -243,7 +246,7 @@ fn read(
     Ok(body)
 }
 
-fn added(document: &Value, session: &mut Session<'_>) -> Result<(), Error> {
+fn added(document: &Value, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let name = clean(document["name"].as_str().unwrap_or_default());
     let fingerprint = clean(document["fingerprint"].as_str().unwrap_or_default());
     let line = format!(
@@ -252,7 +255,7 @@ fn added(document: &Value, session: &mut Session<'_>) -> Result<(), Error> {
     session.ui.either(document, &line)
 }
 
-async fn export(args: &ExportArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn export(args: &ExportArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let (document, key) = if args.secret {
         let [a, b, key] = path(&args.key);
         let mut body = Map::new();
@@ -289,7 +292,7 @@ async fn export(args: &ExportArgs, session: &mut Session<'_>) -> Result<(), Erro
         .try_for_each(|line| session.ui.line(&clean(line)))
 }
 
-async fn rotate(args: &RotateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn rotate(args: &RotateArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let mut body = match &args.file {
         Some(file) => read(file, &args.passphrase, session)?,
         None => {

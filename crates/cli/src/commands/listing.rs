@@ -3,10 +3,10 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::Session;
+use super::running::CommandSession;
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::{bent, cell, clean, time};
+use crate::text::{bent, cell, clean, time};
 
 /// A column of a list, or a line of one document.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
     }
 }
 
-impl Session<'_> {
+impl CommandSession<'_> {
     /// Prints a list: the array with `--json`, else a table, or `none` when it is empty.
     pub(super) fn list(
         &mut self,

@@ -3,9 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{Session, WaitArgs};
+use super::common::WaitArgs;
+use super::running::CommandSession;
 use crate::error::Error;
-use crate::output::cell;
+use crate::text::cell;
 
 /// `pith orphan …`
 #[derive(Debug, Clone, Subcommand)]
@@ -52,7 +53,10 @@ fn path<'a>(unit_type: Option<&'a String>, unit_id: Option<&'a String>) -> Vec<&
     ["content", "orphans"].into_iter().chain(parts).collect()
 }
 
-pub(super) async fn run(command: &OrphanCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &OrphanCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         OrphanCommand::List(args) => list(args, session).await,
         OrphanCommand::Remove(args) => {
@@ -63,7 +67,7 @@ pub(super) async fn run(command: &OrphanCommand, session: &mut Session<'_>) -> R
     }
 }
 
-async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn list(args: &ListArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let path = path(args.unit_type.as_ref(), args.unit_id.as_ref());
     let found = session.client.get(&path, &[]).await?;
     if session.ui.is_json() {

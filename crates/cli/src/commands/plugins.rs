@@ -4,14 +4,14 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::group::GroupRef;
+use super::common::{GroupRef, RepoRef, WaitArgs};
 use super::listing::{Column, at, text};
+use super::running::CommandSession;
 use super::write::nothing_to_change;
-use super::{RepoRef, Session, WaitArgs};
 use crate::client::spawned;
 use crate::criteria::{SearchArgs, object};
 use crate::error::Error;
-use crate::output::clean;
+use crate::text::clean;
 
 /// A thing that has distributors: a repository or a group.
 pub trait Owner: Args + Clone + std::fmt::Debug + Send + Sync {
@@ -261,7 +261,7 @@ const SETTINGS: &[Column] = &[
 
 pub(super) async fn importer(
     command: &ImporterCommand,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         ImporterCommand::List(repo) => {
@@ -304,7 +304,7 @@ impl<O: Owner> OneDistributor<O> {
 
 pub(super) async fn repo_distributor(
     command: &RepoDistributorCommand,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         RepoDistributorCommand::OfOne(command) => distributor(command, session).await,
@@ -314,7 +314,7 @@ pub(super) async fn repo_distributor(
 
 pub(super) async fn distributor<O: Owner>(
     command: &DistributorCommand<O>,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         DistributorCommand::List(owner) => {
@@ -385,7 +385,7 @@ async fn changed(
     answer: &Value,
     id: &str,
     wait_args: &WaitArgs,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     if spawned(answer).is_empty() {
         return session.ui.either(answer, &format!("changed {}", clean(id)));
@@ -395,7 +395,7 @@ async fn changed(
 
 pub(super) async fn server(
     command: &ServerCommand,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let name = match command {
         ServerCommand::Status => return super::session::status(session).await,

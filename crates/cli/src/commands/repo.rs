@@ -5,15 +5,17 @@ use pith_content::words::Words;
 use serde_json::{Value, json};
 
 use super::applicability::{self, ApplicabilityArgs};
+use super::common::{RepoRef, WaitArgs};
 use super::download::{self, DownloadArgs};
 use super::group::{self, GroupCommand};
 use super::plugins::{self, ImporterCommand, RepoDistributorCommand};
+use super::running::CommandSession;
 use super::runs::{self, HistoryArgs, PublishHistory};
-use super::{RepoRef, Session, WaitArgs, task, write};
+use super::{task, write};
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::{cell, clean, time};
 use crate::settings::AboutArgs;
+use crate::text::{cell, clean, time};
 
 /// `pith repo …`
 #[derive(Debug, Clone, Subcommand)]
@@ -94,7 +96,10 @@ pub struct DeleteArgs {
     wait: WaitArgs,
 }
 
-pub(super) async fn run(command: &RepoCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &RepoCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         RepoCommand::List(args) => list(args, None, session).await,
         RepoCommand::Show(repo) => show(repo, session).await,
@@ -112,7 +117,7 @@ pub(super) async fn run(command: &RepoCommand, session: &mut Session<'_>) -> Res
     }
 }
 
-async fn update(args: &UpdateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn update(args: &UpdateArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let delta = write::delta(&args.about);
     if delta.is_empty() {
         return Err(write::nothing_to_change());
@@ -122,7 +127,7 @@ async fn update(args: &UpdateArgs, session: &mut Session<'_>) -> Result<(), Erro
 }
 
 /// Past publishes by the distributor that is named, else by the first that serves.
-async fn publishes(args: &PublishHistory, session: &mut Session<'_>) -> Result<(), Error> {
+async fn publishes(args: &PublishHistory, session: &mut CommandSession<'_>) -> Result<(), Error> {
     if let Some(distributor) = &args.distributor_id {
         return runs::publish_history(args, distributor, session).await;
     }
@@ -141,7 +146,7 @@ async fn publishes(args: &PublishHistory, session: &mut Session<'_>) -> Result<(
 pub(super) async fn list(
     args: &ListArgs,
     words: Option<&Words>,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let query: &[(&str, &str)] = if args.details {
         &[("details", "true")]
@@ -168,7 +173,7 @@ pub(super) async fn list(
 pub(super) async fn search(
     args: &SearchArgs,
     words: Option<&Words>,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let mut criteria = args.criteria()?;
     if let Some(words) = words {
@@ -192,7 +197,12 @@ pub(super) async fn search(
     session.found(&found, &args.fields, &[])
 }
 
-fn print(found: &Value, details: bool, none: &str, session: &mut Session<'_>) -> Result<(), Error> {
+fn print(
+    found: &Value,
+    details: bool,
+    none: &str,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     if session.ui.is_json() {
         return session.ui.document(found);
     }
@@ -240,7 +250,7 @@ fn counts(value: &Value) -> String {
 }
 
 /// Shows a repository with its importer and distributors.
-pub(super) async fn show(repo: &RepoRef, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn show(repo: &RepoRef, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let document = session
         .client
         .get(&["repositories", repo.id()], &[("details", "true")])
@@ -289,7 +299,10 @@ fn config(value: &Value) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Deletes a repository.
-pub(super) async fn delete(args: &DeleteArgs, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn delete(
+    args: &DeleteArgs,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     let report = session
         .client
         .delete(&["repositories", args.repo.id()])

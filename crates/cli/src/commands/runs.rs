@@ -4,11 +4,12 @@ use clap::{Args, Subcommand};
 use pith_content::words::Words;
 use serde_json::{Map, Value, json};
 
+use super::common::{RepoRef, WaitArgs};
 use super::listing::{Column, at, count, text};
+use super::running::CommandSession;
 use super::schedules::{self, Owner, SchedulesCommand};
-use super::{RepoRef, Session, WaitArgs};
 use crate::error::Error;
-use crate::output::{clean, time};
+use crate::text::{clean, time};
 
 /// `… sync …`
 #[derive(Debug, Clone, Subcommand)]
@@ -111,7 +112,7 @@ fn overrides(force_full: bool) -> Map<String, Value> {
 pub(super) async fn sync(
     command: &SyncCommand,
     words: &Words,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         SyncCommand::Run(args) => {
@@ -131,7 +132,7 @@ pub(super) async fn sync(
 pub(super) async fn publish(
     command: &PublishCommand,
     words: &Words,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let usual = |id: &Option<String>| id.clone().unwrap_or_else(|| words.distributor.to_owned());
     match command {
@@ -153,7 +154,7 @@ pub(super) async fn publish(
 }
 
 /// Follows the tasks of an action on a repository that are not over.
-async fn status(repo: &str, action: &str, session: &mut Session<'_>) -> Result<(), Error> {
+async fn status(repo: &str, action: &str, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let body = json!({ "criteria": { "filters": {
         "tags": { "$all": [format!("pulp:repository:{repo}"), format!("pulp:action:{action}")] },
         "state": { "$in": ["waiting", "accepted", "running"] },
@@ -195,7 +196,7 @@ const PUBLISHED: &[Column] = &[
 /// Past syncs of a repository.
 pub(super) async fn sync_history(
     args: &HistoryArgs,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let path = ["repositories", args.repo.id(), "history", "sync"];
     history(&path, &args.range, ENTRY, session).await
@@ -205,7 +206,7 @@ pub(super) async fn sync_history(
 pub(super) async fn publish_history(
     args: &PublishHistory,
     distributor: &str,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let repo = args.repo.id();
     let path = ["repositories", repo, "history", "publish", distributor];
@@ -216,7 +217,7 @@ async fn history(
     path: &[&str],
     range: &Range,
     columns: &[Column],
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let limit = range.limit.to_string();
     let mut query = vec![("limit", limit.as_str())];

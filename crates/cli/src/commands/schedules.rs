@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use super::common::RepoRef;
 use super::listing::{Column, at, text};
+use super::running::CommandSession;
 use super::write::nothing_to_change;
-use super::{RepoRef, Session};
 use crate::error::Error;
-use crate::output::{cell, clean, time};
+use crate::text::{cell, clean, time};
 
 /// `… schedules …`
 #[derive(Debug, Clone, Subcommand)]
@@ -139,7 +140,7 @@ impl Options {
 pub(super) async fn run(
     command: &SchedulesCommand,
     owner: Owner<'_>,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         SchedulesCommand::List(of) => {

@@ -1,18 +1,20 @@
 //! `pith <section> repo …`: one family of commands for every family of repositories. What differs is in its words, so these
 //! commands are made when the program runs.
 
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use pith_content::words::{Family, Words};
 
+use super::assembly::{holder, with};
 use super::associate::{self, CopyArgs, RemoveArgs};
+use super::common::RepoRef;
 use super::content::{self, ContentArgs};
 use super::download::{self, DownloadArgs};
 use super::group::{self, GroupCommand};
 use super::repo::{self, DeleteArgs, ListArgs};
+use super::running::CommandSession;
 use super::runs::{self, PublishCommand, SyncCommand};
 use super::uploads::{self, UploadsCommand};
 use super::write::{self, CreateArgs, UpdateArgs};
-use super::{RepoRef, Session};
 use crate::criteria::SearchArgs;
 use crate::error::Error;
 use crate::families::Families;
@@ -65,20 +67,6 @@ enum CommonCommand {
 /// Adds the section of each family to the program.
 pub(super) fn augment(command: Command, families: &Families) -> Command {
     command.subcommands(families.iter().map(section))
-}
-
-/// A command that only holds others.
-pub(super) fn holder(name: &'static str, about: &'static str) -> Command {
-    Command::new(name)
-        .about(about)
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-}
-
-/// Adds the commands of an enumeration to one that holds others, whose line of help stays.
-pub(super) fn with<S: Subcommand>(command: Command) -> Command {
-    let about = command.get_about().cloned().unwrap_or_default();
-    S::augment_subcommands(command).about(about)
 }
 
 fn section(family: &Family) -> Command {
@@ -142,12 +130,10 @@ impl SectionCommand {
     }
 }
 
-/// Reads options that the definition of a command has.
-pub(super) fn read<T: Args>(matches: &ArgMatches) -> Result<T, clap::Error> {
-    T::from_arg_matches(matches)
-}
-
-pub(super) async fn run(command: &SectionCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &SectionCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     let words = command.words;
     match &command.command {
         RepoCommand::Create(args) => write::create(args, words, session).await,
@@ -163,7 +149,7 @@ pub(super) async fn run(command: &SectionCommand, session: &mut Session<'_>) -> 
 async fn common(
     command: &CommonCommand,
     words: &Words,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         CommonCommand::List(args) => repo::list(args, Some(words), session).await,

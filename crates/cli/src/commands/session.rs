@@ -6,12 +6,13 @@ use clap::Args;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{Context, Prompt, Session};
+use super::running::CommandSession;
+use super::{Context, Prompt};
 use crate::client::{Client, Credentials, Proof, Trust};
 use crate::error::Error;
 use crate::globals::Globals;
 use crate::login::{self, Login};
-use crate::output::{cell, clean, time};
+use crate::text::{cell, clean, time};
 
 /// Longest password.
 const MOST_PASSWORD_BYTES: u64 = 4096;
@@ -189,7 +190,7 @@ pub(super) fn logout(context: &mut Context) -> Result<(), Error> {
 }
 
 /// Shows the server's status document.
-pub(super) async fn status(session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn status(session: &mut CommandSession<'_>) -> Result<(), Error> {
     let status = session.client.get(&["status"], &[]).await?;
     if session.ui.is_json() {
         return session.ui.document(&status);

@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::common::WaitArgs;
 use super::listing::{Column, text};
+use super::running::CommandSession;
 use super::units::{self, UnitsCommand};
-use super::{Session, WaitArgs};
 use crate::error::Error;
-use crate::output::{cell, clean};
+use crate::text::{cell, clean};
 
 /// `pith content …`
 #[derive(Debug, Clone, Subcommand)]
@@ -82,7 +83,10 @@ const SOURCE: &[Column] = &[
     text("paths", "/paths"),
 ];
 
-pub(super) async fn run(command: &ContentCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &ContentCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         ContentCommand::Units(command) => units::run(command, session).await,
         ContentCommand::Sources(SourcesCommand::List) => {

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::Session;
+use super::running::CommandSession;
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::{bent, cell, clean, time};
 use crate::progress::steps;
+use crate::text::{bent, cell, clean, time};
 use crate::wait::what;
 
 /// `pith task …`
@@ -150,7 +150,10 @@ impl TaskRefs {
     }
 }
 
-pub(super) async fn run(command: &TaskCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &TaskCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         TaskCommand::List(args) => list(args, session).await,
         TaskCommand::Show(args) => {
@@ -169,7 +172,7 @@ pub(super) async fn run(command: &TaskCommand, session: &mut Session<'_>) -> Res
     }
 }
 
-async fn search(args: &SearchArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn search(args: &SearchArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let body = json!({ "criteria": args.criteria()? });
     let found = session.client.post(&["tasks", "search"], &body).await?;
     if args.fields.is_empty() {
@@ -178,7 +181,7 @@ async fn search(args: &SearchArgs, session: &mut Session<'_>) -> Result<(), Erro
     session.found(&found, &args.fields, &[])
 }
 
-async fn purge(args: &PurgeArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn purge(args: &PurgeArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let states = if args.all {
         Over::value_variants()
     } else {
@@ -191,7 +194,7 @@ async fn purge(args: &PurgeArgs, session: &mut Session<'_>) -> Result<(), Error>
     session.ui.either(&answer, &line)
 }
 
-async fn group(command: &GroupCommand, session: &mut Session<'_>) -> Result<(), Error> {
+async fn group(command: &GroupCommand, session: &mut CommandSession<'_>) -> Result<(), Error> {
     match command {
         GroupCommand::Show(group) => {
             let path = ["task_groups", &group.id, "state_summary"];
@@ -230,7 +233,7 @@ fn names<S: ValueEnum>(states: &[S]) -> Vec<String> {
 pub(super) async fn of_repository(
     repo: &str,
     all: bool,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let args = ListArgs {
         all,
@@ -241,7 +244,7 @@ pub(super) async fn of_repository(
     list(&args, session).await
 }
 
-async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn list(args: &ListArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let mut filters = Map::new();
     if !args.state.is_empty() {
         let states = names(&args.state);
@@ -268,7 +271,11 @@ async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
 }
 
 /// Prints tasks: the array with `--json`, else a table, or `none`.
-pub(super) fn print(found: &Value, none: &str, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) fn print(
+    found: &Value,
+    none: &str,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     if session.ui.is_json() {
         return session.ui.document(found);
     }
@@ -294,7 +301,7 @@ pub(super) fn print(found: &Value, none: &str, session: &mut Session<'_>) -> Res
     )
 }
 
-async fn show(id: &str, session: &mut Session<'_>) -> Result<(), Error> {
+async fn show(id: &str, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let task = session.client.get(&["tasks", id], &[]).await?;
     if session.ui.is_json() {
         return session.ui.document(&task);
@@ -351,7 +358,7 @@ fn error_lines(error: &Value, depth: usize) -> Vec<String> {
 }
 
 /// Cancels and shows what became of each: a task that was over stays as it was.
-async fn cancel(ids: &[String], session: &mut Session<'_>) -> Result<(), Error> {
+async fn cancel(ids: &[String], session: &mut CommandSession<'_>) -> Result<(), Error> {
     let mut tasks = Vec::new();
     for id in ids {
         session.client.delete(&["tasks", id]).await?;

@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Session;
 use super::listing::{Column, list, text};
+use super::running::CommandSession;
 use crate::criteria::{SearchArgs, object};
 use crate::error::Error;
-use crate::output::{cell, clean};
+use crate::text::{cell, clean};
 
 /// `pith content units …`
 #[derive(Debug, Clone, Subcommand)]
@@ -77,7 +77,10 @@ impl UnitRef {
     }
 }
 
-pub(super) async fn run(command: &UnitsCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &UnitsCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         UnitsCommand::Search(args) => {
             let body = json!({ "criteria": args.search.criteria()?,
@@ -109,7 +112,7 @@ pub(super) async fn run(command: &UnitsCommand, session: &mut Session<'_>) -> Re
 }
 
 /// Every field of a document, a line each.
-fn fields(document: &Value, session: &mut Session<'_>) -> Result<(), Error> {
+fn fields(document: &Value, session: &mut CommandSession<'_>) -> Result<(), Error> {
     if session.ui.is_json() {
         return session.ui.document(document);
     }

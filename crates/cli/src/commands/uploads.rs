@@ -7,12 +7,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use pith_content::words::{self, Family, FileUse, UploadWords, Words};
 use serde_json::{Value, json};
 
-use super::section::{holder, read, with};
-use super::{Session, WaitArgs};
+use super::assembly::{holder, read, with};
+use super::common::WaitArgs;
+use super::running::CommandSession;
 use crate::client::spawned;
 use crate::error::Error;
 use crate::options::{self, Given};
-use crate::output::{clean, size};
+use crate::text::{clean, size};
 use crate::upload::{DigestUse, Plan, SourceFile, Upload, is_id};
 
 /// `… uploads …`
@@ -179,7 +180,7 @@ impl DescribedArgs {
 pub(super) async fn run(
     command: &UploadsCommand,
     words: &Words,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         UploadsCommand::Upload(args) => {
@@ -197,7 +198,7 @@ pub(super) async fn run(
 }
 
 /// Removes an upload from the server and from the notes of this machine.
-async fn cancel(id: &str, session: &mut Session<'_>) -> Result<(), Error> {
+async fn cancel(id: &str, session: &mut CommandSession<'_>) -> Result<(), Error> {
     // The server takes the removal of what it does not have.
     let kept = match session.client.get(&["content", "uploads"], &[]).await {
         Ok(document) => keeps(&document, id),
@@ -244,7 +245,7 @@ impl UploadArgs {
 }
 
 /// Returns what the server keeps; uploads that this machine began say what they are.
-async fn list(session: &mut Session<'_>) -> Result<(), Error> {
+async fn list(session: &mut CommandSession<'_>) -> Result<(), Error> {
     let document = session.client.get(&["content", "uploads"], &[]).await?;
     if session.ui.is_json() {
         return session.ui.document(&document);
@@ -284,7 +285,11 @@ fn progress(upload: &Upload) -> String {
 }
 
 /// Begins an upload for each plan and brings them all to their end.
-async fn begin(target: &Target, plans: Vec<Plan>, session: &mut Session<'_>) -> Result<(), Error> {
+async fn begin(
+    target: &Target,
+    plans: Vec<Plan>,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     // A repository that is not there would only be noticed by the import, after the bytes have travelled.
     let repo = &target.repo_id;
     session.client.get(&["repositories", repo], &[]).await?;
@@ -306,7 +311,7 @@ async fn begin(target: &Target, plans: Vec<Plan>, session: &mut Session<'_>) -> 
 }
 
 /// Goes on with uploads of this machine: sends what is missing, asks for imports, waits for those that run.
-async fn resume(args: &ResumeArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn resume(args: &ResumeArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let server = session.client.base().to_string();
     let mut ours = session.begun.of_server(&server)?;
     if !args.ids.is_empty() {
@@ -374,7 +379,7 @@ impl Default for Batch {
 
 impl Batch {
     /// Sends what is missing and asks for the import; whether to go on with the next.
-    async fn add(&mut self, mut upload: Upload, session: &mut Session<'_>) -> bool {
+    async fn add(&mut self, mut upload: Upload, session: &mut CommandSession<'_>) -> bool {
         let sent = if upload.tasks.is_empty() {
             send(&mut upload, session).await
         } else {
@@ -394,7 +399,11 @@ impl Batch {
 
     /// Waits for the imports, and removes what is imported or refused. In the background the imports still need the
     /// bytes: the uploads stay, and `resume` removes them later.
-    async fn end(self, wait_args: &WaitArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    async fn end(
+        self,
+        wait_args: &WaitArgs,
+        session: &mut CommandSession<'_>,
+    ) -> Result<(), Error> {
         let tasks: Vec<Value> = self
             .uploads
             .iter()
@@ -416,7 +425,7 @@ impl Batch {
     }
 }
 
-async fn send(upload: &mut Upload, session: &mut Session<'_>) -> Result<(), Error> {
+async fn send(upload: &mut Upload, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let begun = session.begun.clone();
     let sum = upload
         .send(&session.client, session.ui, |upload| {
@@ -431,7 +440,7 @@ async fn send(upload: &mut Upload, session: &mut Session<'_>) -> Result<(), Erro
 }
 
 /// Notes how far an upload came. A home that cannot be written is no reason not to upload.
-fn remember(upload: &Upload, session: &mut Session<'_>) {
+fn remember(upload: &Upload, session: &mut CommandSession<'_>) {
     if let Err(error) = session.begun.note(upload) {
         session.ui.note(&format!(
             "this upload cannot go on after an interruption: {error}"
@@ -440,7 +449,7 @@ fn remember(upload: &Upload, session: &mut Session<'_>) {
 }
 
 /// Returns what becomes of an upload that failed: one that the server refused is removed, one that could go on stays.
-async fn given_up(upload: &Upload, error: Error, session: &mut Session<'_>) -> Error {
+async fn given_up(upload: &Upload, error: Error, session: &mut CommandSession<'_>) -> Error {
     let refused =
         matches!(&error, Error::Answer(answer) if matches!(answer.status, 400 | 404 | 409 | 413));
     if refused {
@@ -456,7 +465,7 @@ async fn given_up(upload: &Upload, error: Error, session: &mut Session<'_>) -> E
 }
 
 /// Removes an upload here and there. What cannot be removed now is listed by `uploads list`.
-async fn discard(id: &str, session: &mut Session<'_>) {
+async fn discard(id: &str, session: &mut CommandSession<'_>) {
     let _ = session.client.delete(&["content", "uploads", id]).await;
     let _ = session.begun.forget(id);
 }

@@ -4,13 +4,14 @@ use clap::{ArgMatches, Args, Command};
 use pith_content::words::{Family, Words};
 use serde_json::{Map, Value, json};
 
-use super::section::read;
-use super::{RepoRef, Session, WaitArgs};
+use super::assembly::read;
+use super::common::{RepoRef, WaitArgs};
+use super::running::CommandSession;
 use crate::client::{Client, spawned};
 use crate::error::Error;
 use crate::options::{Given, Options};
-use crate::output::clean;
 use crate::settings::{AboutArgs, Settings, notes};
+use crate::text::clean;
 
 /// `… create`
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ impl UpdateArgs {
 pub(super) async fn create(
     args: &CreateArgs,
     words: &Words,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let id = args.repo.id();
     let mut settings = Settings::of(&args.given)?;
@@ -160,7 +161,7 @@ pub(super) fn nothing_to_change() -> Error {
 pub(super) async fn update(
     args: &UpdateArgs,
     words: &Words,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let settings = Settings::of(&args.given)?;
     let about_only = settings.is_empty();
@@ -189,7 +190,7 @@ pub(super) async fn update(
 }
 
 /// Fails for a repository of another family, whose plugins would keep settings that mean nothing to them.
-async fn is_of_family(words: &Words, id: &str, session: &Session<'_>) -> Result<(), Error> {
+async fn is_of_family(words: &Words, id: &str, session: &CommandSession<'_>) -> Result<(), Error> {
     let repository = match session.client.get(&["repositories", id], &[]).await {
         Err(error) if error.is_refusal() => return Ok(()),
         other => other?,
@@ -227,7 +228,7 @@ pub(super) async fn put(
     id: &str,
     body: &Value,
     wait_args: &WaitArgs,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let report = session.client.put(&["repositories", id], body).await?;
     if spawned(&report).is_empty() {

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::commands::Session;
+use crate::commands::running::CommandSession;
 use crate::error::Error;
-use crate::output::{cell, clean};
+use crate::text::{cell, clean};
 
 /// `pith auth permission …`
 #[derive(Debug, Clone, Subcommand)]
@@ -89,7 +89,7 @@ impl Operation {
 
 pub(super) async fn run(
     command: &PermissionCommand,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {
         PermissionCommand::List(args) => list(args, session).await,
@@ -109,7 +109,7 @@ fn resource(path: &str) -> Result<(), Error> {
     ))
 }
 
-async fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn list(args: &ListArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     args.resource.as_deref().map_or(Ok(()), resource)?;
     let query: Vec<(&str, &str)> = args
         .resource
@@ -146,7 +146,7 @@ async fn change(
     args: &ChangeArgs,
     verb: &str,
     done: &str,
-    session: &mut Session<'_>,
+    session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     resource(&args.resource)?;
     let (noun, key, who) = match (&args.subject.login, &args.subject.role_id) {

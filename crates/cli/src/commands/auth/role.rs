@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use crate::commands::Session;
 use crate::commands::listing::{Column, list, text};
+use crate::commands::running::CommandSession;
 use crate::commands::write::nothing_to_change;
 use crate::error::Error;
-use crate::output::clean;
+use crate::text::clean;
 
 /// `pith auth role …`
 #[derive(Debug, Clone, Subcommand)]
@@ -90,7 +90,10 @@ const ROLE: &[Column] = &[
     list("may touch", "/permissions"),
 ];
 
-pub(super) async fn run(command: &RoleCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &RoleCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         RoleCommand::List => {
             let found = session.client.get(&["roles"], &[]).await?;
@@ -118,7 +121,7 @@ pub(super) async fn run(command: &RoleCommand, session: &mut Session<'_>) -> Res
     }
 }
 
-async fn update(args: &DescribedRole, session: &mut Session<'_>) -> Result<(), Error> {
+async fn update(args: &DescribedRole, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let mut delta: Map<String, Value> = Map::new();
     for (key, value) in [
         ("display_name", &args.display_name),
@@ -136,7 +139,7 @@ async fn update(args: &DescribedRole, session: &mut Session<'_>) -> Result<(), E
     session.ui.either(&document, &line)
 }
 
-async fn members(command: &MemberCommand, session: &mut Session<'_>) -> Result<(), Error> {
+async fn members(command: &MemberCommand, session: &mut CommandSession<'_>) -> Result<(), Error> {
     match command {
         MemberCommand::List(role) => {
             let path = ["roles", role.id(), "users"];

@@ -4,13 +4,13 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use crate::commands::Session;
 use crate::commands::listing::{Column, list, text};
+use crate::commands::running::CommandSession;
 use crate::commands::session::password_from;
 use crate::commands::write::nothing_to_change;
 use crate::criteria::SearchArgs;
 use crate::error::Error;
-use crate::output::clean;
+use crate::text::clean;
 
 /// `pith auth user …`
 #[derive(Debug, Clone, Subcommand)]
@@ -107,7 +107,7 @@ impl PasswordArgs {
     }
 }
 
-fn asked(login: &str, session: &mut Session<'_>) -> Result<SecretString, Error> {
+fn asked(login: &str, session: &mut CommandSession<'_>) -> Result<SecretString, Error> {
     let question = format!("New password of {}", clean(login));
     let again = format!("New password of {}, again", clean(login));
     let nobody = || {
@@ -133,7 +133,10 @@ const USER: &[Column] = &[
     list("roles", "/roles"),
 ];
 
-pub(super) async fn run(command: &UserCommand, session: &mut Session<'_>) -> Result<(), Error> {
+pub(super) async fn run(
+    command: &UserCommand,
+    session: &mut CommandSession<'_>,
+) -> Result<(), Error> {
     match command {
         UserCommand::List => {
             let found = session.client.get(&["users"], &[]).await?;
@@ -155,7 +158,7 @@ pub(super) async fn run(command: &UserCommand, session: &mut Session<'_>) -> Res
     }
 }
 
-async fn create(args: &CreateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn create(args: &CreateArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let login = args.who.login();
     let password = match args.password.given()? {
         Some(password) => password,
@@ -171,7 +174,7 @@ async fn create(args: &CreateArgs, session: &mut Session<'_>) -> Result<(), Erro
     session.ui.either(&document, &line)
 }
 
-async fn update(args: &UpdateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+async fn update(args: &UpdateArgs, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let login = args.who.login();
     let password = if args.prompt_password {
         Some(asked(login, session)?)
