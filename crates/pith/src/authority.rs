@@ -4,7 +4,6 @@
 //! each takes the certificates that any of them has made. Who has an authority of their own names its files instead.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -12,11 +11,13 @@ use clap::{Args, Subcommand};
 use pith_core::{Clock, SystemClock};
 use pith_store::Store;
 use pith_trust::Authority;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use crate::database;
+use crate::names::names;
 use crate::options::ServerOptions;
-use crate::server;
+use crate::private::{read, replace};
 
 /// The setting that holds the authority in a database of several processes.
 const SETTING: &str = "certificate_authority";
@@ -73,7 +74,7 @@ pub(crate) async fn run(command: &AuthorityCommand) -> anyhow::Result<()> {
         "--authority-cert and --authority-key name an authority that pith does not keep: replace those files"
     );
     let keeper = Keeper::open(options).await?;
-    let names = server::names(options);
+    let names = names(options);
     let made = new(&names)?;
     let next = match keeper.get().await? {
         Some(former) if !rotate.revoke => made.after(&former)?,
@@ -114,13 +115,6 @@ fn given(options: &ServerOptions) -> anyhow::Result<Option<Authority>> {
     authority
         .context("cannot use --authority-cert and --authority-key")
         .map(Some)
-}
-
-/// The text of a file that may hold a key.
-pub(crate) fn read(path: &Path) -> anyhow::Result<SecretString> {
-    std::fs::read_to_string(path)
-        .map(SecretString::from)
-        .with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn new(names: &[String]) -> anyhow::Result<Authority> {
@@ -177,7 +171,7 @@ impl Keeper {
         if options.database_folder().is_some() {
             return Ok(Self::File(kept_file(&options.data)));
         }
-        Ok(Self::Database(server::open_store(options).await?))
+        Ok(Self::Database(database::open(options).await?))
     }
 
     async fn get(&self) -> anyhow::Result<Option<Authority>> {
@@ -250,49 +244,4 @@ fn from_setting(setting: &Value) -> anyhow::Result<Authority> {
     let key = KEYS.into_iter().find_map(text).unwrap_or_default();
     Authority::kept(&text("certificate").unwrap_or_default(), &key.into())
         .with_context(|| format!("the setting '{SETTING}' of the database is of no use"))
-}
-
-/// Writes a file that appears whole or not at all.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the server's own file, not content"
-)]
-pub(crate) fn replace(path: &Path, text: &[u8], mode: u32) -> std::io::Result<()> {
-    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    let write = || {
-        let _ = std::fs::remove_file(&beside);
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&beside)?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        // tidy: allow(rename): the authority is the server's own file, not content
-        std::fs::rename(&beside, path)
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    #[test]
-    fn a_kept_file_is_for_its_owner_alone_and_replaced_as_a_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = kept_file(folder.path());
-        replace(&path, b"one", 0o600).unwrap();
-        replace(&path, b"two", 0o600).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
 }

@@ -8,19 +8,22 @@ mod admin;
 mod authority;
 mod clear;
 mod content;
+mod database;
 #[cfg(test)]
 mod demonstration;
 mod endpoints;
+mod exposition;
 mod guards;
 mod idle;
-mod limits;
 mod listener;
 mod log;
 mod memory;
 mod metrics;
 mod mirror;
+mod names;
 mod options;
 mod private;
+mod purpose;
 #[cfg(test)]
 mod said;
 mod secrets;
@@ -28,6 +31,7 @@ mod server;
 #[cfg(test)]
 mod suite;
 mod tls;
+mod traffic;
 mod types;
 mod workshop;
 

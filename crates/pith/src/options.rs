@@ -11,15 +11,17 @@ use pith_blobs::Reserve;
 use pith_engine::LOST_AFTER;
 
 use crate::guards::GuardOptions;
-use crate::limits::LimitOptions;
-use crate::metrics::MetricsOptions;
 
 mod folders;
 mod intake;
+mod limits;
+mod metrics;
 mod units;
 
 pub(crate) use folders::FolderOptions;
-pub(crate) use intake::Intake;
+pub(crate) use intake::IntakeOptions;
+pub(crate) use limits::LimitOptions;
+pub(crate) use metrics::{MetricsOptions, MetricsReaders};
 use units::{Span, size};
 
 /// The port for TLS when nothing says another.
@@ -128,7 +130,7 @@ pub(crate) struct ServerOptions {
     )]
     pub(crate) reserve: Reserve,
     #[command(flatten)]
-    pub(crate) intake: Intake,
+    pub(crate) intake: IntakeOptions,
     /// Start though the folder of files holds none of those that the database knows, because they are lost for good
     #[arg(long)]
     pub(crate) accept_lost_files: bool,

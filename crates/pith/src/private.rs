@@ -1,12 +1,13 @@
 //! Everything on the disk is for the server alone: password hashes, keys, secrets of importers, content that is guarded.
 
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
 use rustix::fs::Mode;
+use secrecy::SecretString;
 
 /// The names that pith gives in its data folder. What else lies there is not its own.
 const OWN: [&str; 9] = [
@@ -132,6 +133,39 @@ fn close_one(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode & 0o7700))
 }
 
+/// The text of a file that may hold a key.
+pub(crate) fn read(path: &Path) -> anyhow::Result<SecretString> {
+    fs::read_to_string(path)
+        .map(SecretString::from)
+        .with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Writes a file that appears whole or not at all.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server's own file, not content"
+)]
+pub(crate) fn replace(path: &Path, text: &[u8], mode: u32) -> std::io::Result<()> {
+    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+    let write = || {
+        let _ = fs::remove_file(&beside);
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&beside)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        // tidy: allow(rename): the authority is the server's own file, not content
+        fs::rename(&beside, path)
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +208,17 @@ mod tests {
         }
         data_folder(&folder.path().join("new/data")).unwrap();
         assert_eq!(mode(&folder.path().join("new/data")), 0o700);
+    }
+
+    #[test]
+    fn a_kept_file_is_for_its_owner_alone_and_replaced_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority.pem");
+        replace(&path, b"one", 0o600).unwrap();
+        replace(&path, b"two", 0o600).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

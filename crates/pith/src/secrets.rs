@@ -10,8 +10,8 @@ use pith_store::{Store, StoreError};
 use pith_trust::SealingKey;
 use secrecy::ExposeSecret;
 
-use crate::authority::{read, replace};
 use crate::options::ServerOptions;
+use crate::private::{read, replace};
 
 /// The file of the key, unless the options name another.
 pub(crate) fn key_file(options: &ServerOptions) -> PathBuf {

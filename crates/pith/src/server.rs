@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ use futures::future::select_all;
 use pith_api::Api;
 use pith_blobs::{Ballast, Blobs, OpenFolders, Reserve, Room, StorageUrl};
 use pith_content::ContentType;
-use pith_core::{Area, Clock, Purpose, RequestNotes, SignedDuration, SystemClock};
+use pith_core::{Clock, SignedDuration, SystemClock};
 use pith_engine::{Engine, Registry, run_scheduler, run_workers};
 use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
 use pith_pulp::Pulp;
@@ -31,11 +31,14 @@ use crate::clear::refuse_passwords_in_the_clear;
 use crate::endpoints::Served;
 use crate::guards::Guards;
 use crate::listener::Limits;
-use crate::metrics::{Metrics, Traffic};
+use crate::metrics::Metrics;
+use crate::names::{host_name, names};
 use crate::options::ServerOptions;
-use crate::tls::{Source, Tls};
+use crate::purpose::about_the_server;
+use crate::tls::{CertificateSource, Tls};
+use crate::traffic::Traffic;
 use crate::workshop::Workshop;
-use crate::{admin, authority, content, listener, log, memory, private, secrets, types};
+use crate::{admin, authority, content, database, listener, log, memory, private, types};
 
 /// The time for which a server that was told to stop waits for its parts.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -170,7 +173,7 @@ impl Server {
         };
         let roots: Vec<&str> = engine.registry.roots().map(|root| root.path).collect();
         let traffic = Arc::new(Traffic::new(&pith_api::routes::groups(), &roots));
-        let limits = options.limits.limits(Arc::clone(&traffic));
+        let limits = Limits::of(&options.limits, Arc::clone(&traffic));
         let whole = Api::new(Arc::clone(&pulp));
         let counted = (traffic, Arc::clone(&limits.connections));
         let metrics = Metrics::new(Arc::clone(&engine), counted, whole.gate(), &options.metrics);
@@ -297,21 +300,12 @@ fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Opens the database, and has its secrets sealed.
-pub(crate) async fn open_store(options: &ServerOptions) -> anyhow::Result<Store> {
-    let store = Store::connect(&options.database_url(), Arc::new(SystemClock))
-        .await
-        .context("cannot open the database")?;
-    secrets::seal(&store, options).await?;
-    Ok(store)
-}
-
 async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyhow::Result<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let data = std::path::absolute(&options.data).context("cannot resolve the data folder")?;
     let database = options.database_folder();
     make_way(options.reserve, database.as_deref());
-    let store = open_store(options).await?;
+    let store = database::open(options).await?;
     let storage = match &options.storage {
         Some(url) => url.parse::<StorageUrl>().context("cannot use --storage")?,
         None => StorageUrl::default_in(&data),
@@ -442,18 +436,6 @@ fn make_way(reserve: Reserve, database: Option<&Path>) {
     }
 }
 
-fn host_name() -> String {
-    let name = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    if name.is_empty() {
-        "localhost".to_owned()
-    } else {
-        name
-    }
-}
-
 fn app(engine: &Arc<Engine>, api: Router, content: Router) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
@@ -463,41 +445,14 @@ fn app(engine: &Arc<Engine>, api: Router, content: Router) -> Router {
         .merge(content)
 }
 
-/// Notes that a request is about the server itself.
-pub(crate) async fn about_the_server(request: Request) -> Request {
-    if let Some(notes) = request.extensions().get::<Arc<RequestNotes>>() {
-        notes.asks_for(Purpose::of(Area::Server));
-    }
-    request
-}
-
 /// The source of the server's certificate.
-fn tls_source(options: &ServerOptions) -> Source {
+fn tls_source(options: &ServerOptions) -> CertificateSource {
     match (&options.tls_cert, &options.tls_key) {
-        (Some(certificate), Some(key)) => Source::Files(certificate.clone(), key.clone()),
-        _ => Source::Authority(names(options)),
-    }
-}
-
-/// The names by which clients may reach this machine.
-pub(crate) fn names(options: &ServerOptions) -> Vec<String> {
-    let mut names = options.tls_names.clone();
-    let listen = [Some(options.listen), options.tls_address()];
-    let addresses = listen
-        .into_iter()
-        .flatten()
-        .map(|address| address.ip())
-        .filter(|address| !address.is_unspecified())
-        .map(|address| address.to_string());
-    let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    for name in [host_name()].into_iter().chain(own).chain(addresses) {
-        // A host may be called what no certificate can say.
-        let fits = name.is_ascii() && !name.contains(['_', ' ']);
-        if fits && !names.contains(&name) {
-            names.push(name);
+        (Some(certificate), Some(key)) => {
+            CertificateSource::Files(certificate.clone(), key.clone())
         }
+        _ => CertificateSource::Authority(names(options)),
     }
-    names
 }
 
 /// Tells whether the database answers, and whether the file store can be written.

@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::authority;
+use crate::private;
 
 /// A client that has not finished its handshake by then is let go.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const RENEW: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The source of the server's certificate.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum CertificateSource {
     /// Files of a certificate with its chain, and of its key.
     Files(PathBuf, PathBuf),
     /// The authority, for these names.
@@ -111,7 +111,7 @@ pub(crate) struct Tls {
     acceptor: TlsAcceptor,
     authority: Arc<Authority>,
     clock: Arc<dyn Clock>,
-    source: Source,
+    source: CertificateSource,
     current: Arc<Current>,
     /// The time at which the present certificate is to be replaced; `None` for files, which are read again each time.
     renew: RwLock<Option<Timestamp>>,
@@ -122,7 +122,7 @@ impl Tls {
     pub(crate) fn new(
         authority: Arc<Authority>,
         clock: Arc<dyn Clock>,
-        source: Source,
+        source: CertificateSource,
     ) -> anyhow::Result<Arc<Self>> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let (key, renew) = certified(&source, &authority, clock.now(), &provider)?;
@@ -199,13 +199,13 @@ impl Tls {
 
 /// The server's certificate with its key, and when to look for another.
 fn certified(
-    source: &Source,
+    source: &CertificateSource,
     authority: &Authority,
     now: Timestamp,
     provider: &CryptoProvider,
 ) -> anyhow::Result<(CertifiedKey, Option<Timestamp>)> {
     let (chain, key, renew) = match source {
-        Source::Authority(names) => {
+        CertificateSource::Authority(names) => {
             let ServerIdentity {
                 chain,
                 key,
@@ -215,14 +215,14 @@ fn certified(
                 .context("cannot make the server's certificate")?;
             (chain, key, Some(not_after - RENEW))
         }
-        Source::Files(certificate, key) => {
-            let read = authority::read(certificate)?;
+        CertificateSource::Files(certificate, key) => {
+            let read = private::read(certificate)?;
             let chain = CertificateDer::pem_slice_iter(read.expose_secret().as_bytes())
                 .collect::<Result<Vec<_>, _>>()
                 .with_context(|| {
                     format!("{} is no certificate in PEM form", certificate.display())
                 })?;
-            let text = authority::read(key)?;
+            let text = private::read(key)?;
             let key = PrivateKeyDer::from_pem_slice(text.expose_secret().as_bytes())
                 .with_context(|| format!("{} is no key in PEM form", key.display()))?;
             (chain, key, None)

@@ -16,7 +16,7 @@ use super::exchange::Exchange;
 const SLICE: usize = 32 * 1024;
 
 /// The body of a request.
-pub(super) struct Sent {
+pub(super) struct RequestBody {
     body: Incoming,
     connection: Arc<Connection>,
     is_waited_for: bool,
@@ -24,7 +24,7 @@ pub(super) struct Sent {
     is_open: bool,
 }
 
-impl Sent {
+impl RequestBody {
     pub(super) fn new(body: Incoming, connection: Arc<Connection>) -> Self {
         let is_open = !body.is_end_stream();
         if is_open {
@@ -57,7 +57,7 @@ impl Sent {
     }
 }
 
-impl HttpBody for Sent {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -92,7 +92,7 @@ impl HttpBody for Sent {
     }
 }
 
-impl Drop for Sent {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         self.wait(false);
         self.close();
@@ -100,7 +100,7 @@ impl Drop for Sent {
 }
 
 /// The body of an answer, which ends its request.
-pub(super) struct Answer {
+pub(super) struct ResponseBody {
     body: Body,
     /// The connection when it is HTTP/2: pieces of its answers wait for their turn and are counted.
     counted: Option<Arc<Connection>>,
@@ -129,7 +129,7 @@ impl Drop for Unsent {
     }
 }
 
-impl Answer {
+impl ResponseBody {
     /// The body of `answer` in its place. It is `counted` on a connection of HTTP/2.
     pub(super) fn of(
         answer: http::Response<Body>,
@@ -172,7 +172,7 @@ impl Answer {
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -42,7 +42,7 @@ struct All {
 
 /// The figures of all connections.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figures {
+pub(crate) struct ConnectionFigures {
     /// Connections that there may be.
     pub(crate) most: usize,
     pub(crate) open: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Figures {
 }
 
 /// A connection's place, given back when it is dropped.
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     connections: Arc<Connections>,
     pub(super) connection: Arc<Connection>,
     id: u64,
@@ -82,9 +82,9 @@ impl Connections {
     }
 
     /// The figures at this moment.
-    pub(crate) fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> ConnectionFigures {
         let all = self.all.lock();
-        Figures {
+        ConnectionFigures {
             most: self.most,
             open: all.open.len(),
             http2: all.http2,
@@ -94,7 +94,7 @@ impl Connections {
 
     /// A place for a connection of this network; `None` is for proxies. What is used least is given up for it when all are taken;
     /// `None` when all are in use.
-    pub(super) fn admit(self: &Arc<Self>, network: Option<Network>) -> Option<Place> {
+    pub(super) fn admit(self: &Arc<Self>, network: Option<Network>) -> Option<ConnectionPlace> {
         let mut all = self.all.lock();
         if let Some(network) = network
             && all.count(network) >= (self.most / PART).max(1)
@@ -111,7 +111,7 @@ impl Connections {
         if let Some(network) = network {
             *all.by_network.entry(network).or_default() += 1;
         }
-        Some(Place {
+        Some(ConnectionPlace {
             connections: Arc::clone(self),
             connection,
             id,
@@ -242,7 +242,7 @@ impl All {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// Counts bytes that came from the client.
     pub(super) fn came(&self, bytes: usize) {
         if bytes > 0 {
@@ -264,7 +264,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.connections.all.lock().remove(self.id);
     }
@@ -286,7 +286,7 @@ mod tests {
     }
 
     /// A connection that somebody serves.
-    fn served(connections: &Arc<Connections>, last: u8) -> Option<Place> {
+    fn served(connections: &Arc<Connections>, last: u8) -> Option<ConnectionPlace> {
         let place = connections.admit(network(last))?;
         place
             .connection
@@ -300,7 +300,7 @@ mod tests {
         let busy: Vec<_> = [1, 1, 2, 2]
             .map(|last| served(&connections, last).unwrap())
             .into();
-        let requests: Vec<_> = busy.iter().map(Place::begin).collect();
+        let requests: Vec<_> = busy.iter().map(ConnectionPlace::begin).collect();
         assert!(
             served(&connections, 1).is_none(),
             "all of its part is in use"
@@ -308,13 +308,13 @@ mod tests {
         let quiet: Vec<_> = [3, 3, 4, 4]
             .map(|last| served(&connections, last).unwrap())
             .into();
-        drop(quiet.iter().map(Place::begin).collect::<Vec<_>>());
+        drop(quiet.iter().map(ConnectionPlace::begin).collect::<Vec<_>>());
         // One that nobody needs goes for a newcomer.
         let newcomer = served(&connections, 5).unwrap();
         let _request = newcomer.begin();
         let open = connections.all.lock().open.len();
         assert_eq!(open, 8);
-        let is_open = |place: &Place| connections.all.lock().open.contains_key(&place.id);
+        let is_open = |place: &ConnectionPlace| connections.all.lock().open.contains_key(&place.id);
         assert!(busy.iter().all(is_open) && is_open(&newcomer));
         assert_eq!(quiet.iter().filter(|place| is_open(place)).count(), 3);
         drop((requests, quiet, busy));
@@ -345,7 +345,7 @@ mod tests {
             place.speaks_http2();
             (place, request)
         };
-        let is_open = |place: &Place| connections.all.lock().open.contains_key(&place.id);
+        let is_open = |place: &ConnectionPlace| connections.all.lock().open.contains_key(&place.id);
         let (quiet, request) = speak(1);
         drop(request);
         let busy: Vec<_> = [2, 2, 3].map(speak).into();

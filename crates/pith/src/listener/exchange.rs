@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame};
 use pith_core::RequestNotes;
 use tracing::Level;
 
-use crate::metrics::{Ended, Traffic};
+use crate::traffic::{Ended, Traffic};
 
 /// The target of the lines, for `PITH_LOG`.
 const TARGET: &str = "requests";

@@ -4,6 +4,7 @@ mod body;
 mod connection;
 mod connections;
 mod exchange;
+mod limits;
 mod origin;
 mod socket;
 mod unread;
@@ -22,18 +23,19 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use pith_core::Network;
-use pith_serve::{Client, Outgoing};
+use pith_serve::Client;
 use pith_trust::PeerCertificate;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::metrics::Traffic;
 use crate::tls::Tls;
-use body::{Answer, Sent};
+use crate::traffic::Traffic;
+use body::{RequestBody, ResponseBody};
+use connections::ConnectionPlace;
 pub(crate) use connections::Connections;
-use connections::Place;
 use exchange::Exchange;
+pub(crate) use limits::Limits;
 pub(crate) use origin::{Origin, Proxies};
 use socket::Socket;
 
@@ -54,15 +56,6 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// The time for which requests may go on after the server was told to stop. What goes on for longer waits for its client (an upload
 /// that trickles in, a slow download), and would for ever.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// The things that all listeners of a server share.
-#[derive(Clone)]
-pub(crate) struct Limits {
-    pub(crate) connections: Arc<Connections>,
-    pub(crate) outgoing: Outgoing,
-    pub(crate) proxies: Proxies,
-    pub(crate) traffic: Arc<Traffic>,
-}
 
 /// The way in which connections are served.
 fn builder(patience: Duration) -> Builder<TokioExecutor> {
@@ -113,7 +106,7 @@ pub(crate) async fn serve(
         };
         let _ = socket.set_nodelay(true);
         let connection = Arc::clone(&place.connection);
-        let caller = Caller {
+        let caller = Peer {
             app: app.clone(),
             peer,
             place: Arc::new(place),
@@ -153,17 +146,17 @@ pub(crate) async fn serve(
 
 /// The other end of a connection, and what it talks to.
 #[derive(Clone)]
-struct Caller {
+struct Peer {
     app: Router,
     peer: SocketAddr,
-    place: Arc<Place>,
+    place: Arc<ConnectionPlace>,
     is_tls: bool,
     client: Arc<Client>,
     proxies: Proxies,
     traffic: Arc<Traffic>,
 }
 
-impl Caller {
+impl Peer {
     fn socket(&self, stream: TcpStream) -> Socket {
         Socket::new(stream, Arc::clone(&self.place))
     }
@@ -173,9 +166,9 @@ impl Caller {
         certificate: Option<PeerCertificate>,
     ) -> impl hyper::service::Service<
         hyper::Request<hyper::body::Incoming>,
-        Response = http::Response<Answer>,
+        Response = http::Response<ResponseBody>,
         Error = Infallible,
-        Future = impl Future<Output = Result<http::Response<Answer>, Infallible>> + Send,
+        Future = impl Future<Output = Result<http::Response<ResponseBody>, Infallible>> + Send,
     > + Clone {
         hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let has_too_many = request.headers().len() > FIELDS;
@@ -186,7 +179,7 @@ impl Caller {
                 Arc::clone(&connection)
             });
             let mut request: Request =
-                request.map(|body| axum::body::Body::new(Sent::new(body, connection)));
+                request.map(|body| axum::body::Body::new(RequestBody::new(body, connection)));
             join_leading_slashes(request.uri_mut());
             let origin = self.proxies.origin(self.peer.ip(), request.headers());
             let exchange = Exchange::begin(&mut request, (origin, self.is_tls), &self.traffic);
@@ -207,7 +200,7 @@ impl Caller {
                     }
                     false => app.oneshot(request).await?,
                 };
-                Ok(Answer::of(answer, exchange, counted, open))
+                Ok(ResponseBody::of(answer, exchange, counted, open))
             }
         })
     }

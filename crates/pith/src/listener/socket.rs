@@ -10,16 +10,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
-use super::connections::Place;
+use super::connections::ConnectionPlace;
 
 /// The socket of a [`Connection`].
 pub(super) struct Socket {
     stream: TcpStream,
-    place: Arc<Place>,
+    place: Arc<ConnectionPlace>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, place: Arc<Place>) -> Self {
+    pub(super) fn new(stream: TcpStream, place: Arc<ConnectionPlace>) -> Self {
         Self { stream, place }
     }
 

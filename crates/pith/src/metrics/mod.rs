@@ -1,10 +1,7 @@
 //! `/metrics`: what those who watch the server want to know, in numbers. `docs/metrics.md` lists them,
 //! `docs/decisions/0014-metrics.md` says why they are written by hand.
 
-mod options;
-mod page;
 mod server;
-mod traffic;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,13 +17,11 @@ use pith_api::Gate;
 use pith_engine::Engine;
 use tokio::sync::Mutex;
 
-pub(crate) use options::MetricsOptions;
-use options::Readers;
-use page::Page;
-pub(crate) use traffic::{Ended, Traffic};
-
+use crate::exposition::{self, MetricsPage};
 use crate::listener::{Connections, Origin};
-use crate::server::about_the_server;
+use crate::options::{MetricsOptions, MetricsReaders};
+use crate::purpose::about_the_server;
+use crate::traffic::Traffic;
 
 /// A page as old as this is shown again: readers that come at once, however many, are one look at the server.
 const FRESH: Duration = Duration::from_secs(1);
@@ -37,7 +32,7 @@ pub(crate) struct Metrics {
     traffic: Arc<Traffic>,
     connections: Arc<Connections>,
     gate: Gate,
-    readers: Readers,
+    readers: MetricsReaders,
     started: Instant,
     /// The last page, and when it was made.
     page: Mutex<Option<(Instant, Bytes)>>,
@@ -76,7 +71,7 @@ impl Metrics {
         {
             return text.clone();
         }
-        let mut page = Page::default();
+        let mut page = MetricsPage::default();
         self.traffic.write(&mut page);
         self.write_server(&mut page).await;
         let text = Bytes::from(page.finish());
@@ -94,7 +89,7 @@ async fn show(State(metrics): State<Arc<Metrics>>, request: Request) -> Response
         return refused;
     }
     let headers = [
-        (CONTENT_TYPE, page::CONTENT_TYPE),
+        (CONTENT_TYPE, exposition::CONTENT_TYPE),
         (CACHE_CONTROL, "no-store"),
     ];
     (headers, metrics.text().await).into_response()

@@ -9,7 +9,7 @@ use super::units::{Span, size};
 
 /// Limits on uploads and feeds.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Intake {
+pub(crate) struct IntakeOptions {
     /// Room for the uploads of a user who is no super-user, such as `100G`: more is refused
     #[arg(
         long,
@@ -55,7 +55,7 @@ pub(crate) struct Intake {
     feed_task_timeout: Span,
 }
 
-impl Intake {
+impl IntakeOptions {
     pub(crate) fn uploads(&self) -> UploadQuota {
         UploadQuota {
             own: self.upload_quota,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pith_core::{Area, Purpose};
 
-use super::page::{Kind, Page};
+use crate::exposition::{MetricKind, MetricsPage};
 
 /// The methods that are told apart; the last one is all others.
 const METHODS: [&str; 8] = [
@@ -122,21 +122,21 @@ impl Traffic {
     }
 
     /// Writes the counts, without those that nothing was counted in.
-    pub(super) fn write(&self, page: &mut Page) {
+    pub(super) fn write(&self, page: &mut MetricsPage) {
         let name = "pith_http_requests_total";
-        page.metric(name, Kind::Counter, "Requests that have ended.");
+        page.metric(name, MetricKind::Counter, "Requests that have ended.");
         for group in &self.0 {
             group.write_ended(page, name);
         }
         let name = "pith_http_sent_bytes_total";
-        page.metric(name, Kind::Counter, "Bytes of bodies of answers.");
+        page.metric(name, MetricKind::Counter, "Bytes of bodies of answers.");
         for group in self.0.iter().filter(|group| load(&group.bytes) > 0) {
             page.sample(name, &group.labels(), load(&group.bytes));
         }
         let name = "pith_http_request_duration_seconds";
         page.metric(
             name,
-            Kind::Histogram,
+            MetricKind::Histogram,
             "Time from the head of a request to that of its answer.",
         );
         for group in &self.0 {
@@ -146,7 +146,7 @@ impl Traffic {
 }
 
 impl Group {
-    fn write_ended(&self, page: &mut Page, name: &str) {
+    fn write_ended(&self, page: &mut MetricsPage, name: &str) {
         for (at, count) in self.ended.iter().enumerate() {
             let count = load(count);
             let Some(method) = METHODS.get(at / CODES).filter(|_| count > 0) else {
@@ -167,7 +167,7 @@ impl Group {
         }
     }
 
-    fn write_durations(&self, page: &mut Page, name: &str) {
+    fn write_durations(&self, page: &mut MetricsPage, name: &str) {
         let within: Vec<u64> = self.within.iter().map(load).collect();
         let all: u64 = within.iter().sum();
         if all == 0 {
@@ -212,7 +212,7 @@ mod tests {
         assert!(STATUSES.is_sorted());
         let traffic = Traffic::new(&["tasks"], &["v2"]);
         let page = || {
-            let mut page = Page::default();
+            let mut page = MetricsPage::default();
             traffic.write(&mut page);
             page.finish()
         };

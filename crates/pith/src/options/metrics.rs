@@ -42,17 +42,18 @@ impl FromStr for Reader {
 
 /// Those who may read without a login.
 #[derive(Debug, Clone)]
-pub(super) struct Readers(Vec<Reader>);
+pub(crate) struct MetricsReaders(Vec<Reader>);
 
 impl MetricsOptions {
-    pub(super) fn readers(&self) -> Readers {
-        Readers(self.metrics_readers.clone())
+    /// The readers that were named.
+    pub(crate) fn readers(&self) -> MetricsReaders {
+        MetricsReaders(self.metrics_readers.clone())
     }
 }
 
-impl Readers {
+impl MetricsReaders {
     /// Tells whether whoever comes from this address may read.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let is_meant = |reader: &Reader| match reader {
             Reader::At(at) => *at == address.to_canonical(),
             Reader::Any => true,
@@ -70,7 +71,7 @@ mod tests {
         let address: IpAddr = "192.0.2.7".parse().unwrap();
         let may = |all: &[&str]| {
             let all: Result<Vec<Reader>, _> = all.iter().map(|text| text.parse()).collect();
-            all.map(|all| Readers(all).contains(address))
+            all.map(|all| MetricsReaders(all).contains(address))
         };
         assert_eq!(may(&[]), Ok(false));
         assert_eq!(may(&["127.0.0.1", "::1"]), Ok(false));

@@ -3,11 +3,11 @@
 use std::fmt::{Display, Write};
 
 /// The content type of the format.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The kind of a metric.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum MetricKind {
     /// Grows, and begins anew with the process.
     Counter,
     /// Goes up and down.
@@ -18,21 +18,21 @@ pub(super) enum Kind {
 
 /// A page while it is written.
 #[derive(Debug, Default)]
-pub(super) struct Page(String);
+pub(crate) struct MetricsPage(String);
 
-impl Page {
+impl MetricsPage {
     /// Begins a metric, whose samples come next.
-    pub(super) fn metric(&mut self, name: &str, kind: Kind, help: &str) {
+    pub(crate) fn metric(&mut self, name: &str, kind: MetricKind, help: &str) {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     /// Writes a sample.
-    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    pub(crate) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.0.push_str(name);
         for (at, (label, text)) in labels.iter().enumerate() {
             self.0.push(if at == 0 { '{' } else { ',' });
@@ -55,12 +55,12 @@ impl Page {
     }
 
     /// Writes a metric that has one sample.
-    pub(super) fn one(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+    pub(crate) fn one(&mut self, name: &str, kind: MetricKind, help: &str, value: impl Display) {
         self.metric(name, kind, help);
         self.sample(name, &[], value);
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.0
     }
 }
@@ -71,9 +71,9 @@ mod tests {
 
     #[test]
     fn samples_are_written_as_the_format_says() {
-        let mut page = Page::default();
-        page.one("up", Kind::Gauge, "Is up.", 1);
-        page.metric("n_total", Kind::Counter, "All.");
+        let mut page = MetricsPage::default();
+        page.one("up", MetricKind::Gauge, "Is up.", 1);
+        page.metric("n_total", MetricKind::Counter, "All.");
         page.sample("n_total", &[("a", "x\"\\\n"), ("b", "")], 2.5);
         let expected = "# HELP up Is up.\n# TYPE up gauge\nup 1\n# HELP n_total All.\n# TYPE n_total counter\n\
                         n_total{a=\"x\\\"\\\\\\n\",b=\"\"} 2.5\n";
