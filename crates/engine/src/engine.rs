@@ -9,7 +9,7 @@ use pith_content::repository::Units;
 use pith_content::unit::Select;
 use pith_core::{Clock, SignedDuration, TaskId, Timestamp};
 use pith_fetch::Fetcher;
-use pith_store::{Engine as Database, NewTask, Retired, Store};
+use pith_store::{Backend, NewTask, Retired, Store};
 
 use crate::deferred::Deferred;
 use crate::error::Error;
@@ -183,7 +183,7 @@ impl Engine {
     /// Looks after the database when `added` units were committed to a repository.
     pub(crate) fn content_grew(&self, added: i64) {
         // PostgreSQL looks at new rows by itself only after a minute; until then it would search them row by row.
-        if self.store.engine() == Database::Postgres && added >= MANY {
+        if self.store.backend() == Backend::Postgres && added >= MANY {
             let store = self.store.clone();
             tokio::spawn(async move {
                 if let Err(error) = store.analyze().await {

@@ -6,7 +6,7 @@ use pith_core::error::PulpError;
 use serde_json::Value;
 
 use crate::Engine;
-use crate::secrets::FEED;
+use crate::masks::FEED;
 
 impl Engine {
     /// Refuses a feed that the server's settings do not allow. One that is `stored` already is judged when it is used, so

@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use pith_core::task::TaskState;
 
 use crate::Engine;
+use crate::attempt::Done;
 use crate::error::Error;
-use crate::worker::Done;
 
 /// The name of tasks that this version cannot run.
 const UNKNOWN: &str = "unknown";

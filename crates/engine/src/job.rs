@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
-use crate::worker::{Done, Run};
 
 /// The key of the arguments in the queue that names the kind.
 const KIND: &str = "job";

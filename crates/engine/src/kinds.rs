@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use pith_core::error::{ErrorDetail, PulpError};
 use serde_json::Value;
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::{Job, kind_of};
-use crate::worker::{Done, Run};
 
 /// The code of a task that this version of pith cannot run.
 const UNKNOWN: &str = "PTH0001";
@@ -18,7 +18,8 @@ const UNKNOWN: &str = "PTH0001";
 /// All kinds of jobs. The engine claims tasks, keeps their signs of life and writes their ends; the work is theirs.
 pub struct Kinds {
     by_name: BTreeMap<String, Kind>,
-    told: fn(&Error) -> PulpError,
+    /// Says what clients are told of the error that a task ends with.
+    pub(crate) told: fn(&Error) -> PulpError,
 }
 
 /// A kind as the workers see it.
@@ -96,11 +97,6 @@ impl Kinds {
         let kinds = self.by_name.values();
         let on_feeds = kinds.filter(|kind| kind.on_feeds);
         on_feeds.map(|kind| kind.task_type).collect()
-    }
-
-    /// The error as clients are told of it.
-    pub(crate) fn told(&self, error: &Error) -> PulpError {
-        (self.told)(error)
     }
 }
 

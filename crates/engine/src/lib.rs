@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod acting;
+mod attempt;
 mod catalog;
 pub mod content_sources;
 pub mod deferred;
@@ -39,6 +40,7 @@ mod upstream;
 mod worker;
 
 pub use acting::{Caller, on_behalf, on_behalf_of};
+pub use attempt::{Done, Run};
 pub use engine::{Engine, PUBLICATION_GRACE};
 pub use error::{Error, Result};
 pub use figures::{DiskFigures, EndedTasks, Workers};
@@ -47,4 +49,4 @@ pub use kinds::{Kinds, TakenKind};
 pub use own_jobs::OwnJob;
 pub use registry::Registry;
 pub use scheduler::{Consent, Scheduler, run_scheduler};
-pub use worker::{Done, LOST_AFTER, Run, run_workers};
+pub use worker::{LOST_AFTER, run_workers};

@@ -5,8 +5,10 @@ use pith_core::Document;
 use pith_core::secrets::{holds_secret, names_secret};
 use serde_json::{Value, json};
 
-use crate::secrets::{FEED, PROXY};
-
+/// The address of the upstream, in which a query may be a token.
+pub const FEED: &str = "feed";
+/// The proxy.
+pub(crate) const PROXY: &str = "proxy_host";
 /// The text that is shown in place of a secret.
 pub const MASK: &str = "*****";
 

@@ -10,11 +10,11 @@ use pith_core::{Document, TaskId};
 use pith_store::NewTask;
 use serde_json::Value;
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::of_kind;
 use crate::kinds::{Kind, Kinds, TakenKind, Work, misshapen};
 use crate::run::own;
-use crate::worker::{Done, Run};
 use crate::{Engine, Registry, acting};
 
 /// The key of the arguments in the queue below which those lie that the type knows.

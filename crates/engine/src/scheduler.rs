@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pith_core::{SignedDuration, Timestamp};
-use pith_store::{Engine as Database, NewTask, Schedule};
+use pith_store::{Backend, NewTask, Schedule};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -168,7 +168,7 @@ pub async fn run_scheduler(
     shutdown: CancellationToken,
 ) {
     // One process owns an SQLite database: whoever has the lease is gone, and schedules need not wait for its end.
-    if engine.store.engine() == Database::Sqlite
+    if engine.store.backend() == Backend::Sqlite
         && let Err(error) = engine.store.lease_break(NAME).await
     {
         tracing::warn!(%error, "cannot take the scheduler's lease over");

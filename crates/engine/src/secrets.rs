@@ -8,7 +8,7 @@ use pith_core::error::PulpError;
 use serde_json::Value;
 
 use crate::acting;
-use crate::masks::{MASK, shown_address};
+use crate::masks::{FEED, MASK, PROXY, shown_address};
 
 /// The settings that prove at the feed who asks.
 const OF_FEED: [&str; 5] = [
@@ -20,12 +20,8 @@ const OF_FEED: [&str; 5] = [
 ];
 /// The settings that prove at the proxy who asks.
 const OF_PROXY: [&str; 2] = ["proxy_username", "proxy_password"];
-/// The address of the upstream, in which a query may be a token.
-pub const FEED: &str = "feed";
 /// Sites besides the feed's that get what the feed's gets.
 pub(crate) const SITES: &str = "auth_sites";
-/// The proxy.
-pub(crate) const PROXY: &str = "proxy_host";
 const PROXY_PORT: &str = "proxy_port";
 
 /// Returns what a sync works with: the stored settings under those of its override, without the secrets that would go elsewhere, whose

@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{SignedDuration, TaskId, Timestamp};
-use pith_store::{Engine as Database, Fence, LastTx, StoreError, Task, TaskOutcome, TaskStore};
+use pith_store::{Backend, Fence, StoreError, Task, TaskOutcome};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempt::{Done, Ends, Run, failed};
 use crate::error::Error;
 use crate::kinds::{Kind, Kinds};
 use crate::progress::Progress;
@@ -87,172 +87,12 @@ impl Drop for Listed<'_> {
     }
 }
 
-/// The outcome of a job.
-#[derive(Debug, Default)]
-pub struct Done {
-    /// `result` of the task.
-    pub result: Value,
-    /// A partial failure.
-    pub error: Option<ErrorDetail>,
-    /// Tasks it queued.
-    pub spawned: Vec<TaskId>,
-}
-
-impl Done {
-    fn outcome(&self) -> TaskOutcome {
-        let error = self.error.as_ref();
-        TaskOutcome::Finished {
-            result: self.result.clone(),
-            error: error.and_then(|error| serde_json::to_value(error).ok()),
-            spawned: self.spawned.clone(),
-        }
-    }
-}
-
-/// The way in which the end of a task that fails is written.
-#[derive(Clone)]
-struct Ends {
-    engine: Arc<Engine>,
-    kinds: Arc<Kinds>,
-}
-
-impl Ends {
-    fn of(&self, error: &Error) -> TaskOutcome {
-        match error {
-            Error::Cancelled => TaskOutcome::Canceled,
-            error => failed(&self.told(error)),
-        }
-    }
-
-    fn told(&self, error: &Error) -> PulpError {
-        self.engine.blaming_the_disk(self.kinds.told(error))
-    }
-
-    /// Logs why a task failed, with the causes.
-    fn log(&self, error: &Error) {
-        if matches!(error, Error::Cancelled) {
-            return;
-        }
-        let (told, repeat) = (self.told(error), error.is_worth_repeating());
-        let (code, cause) = (told.code(), error as &dyn std::error::Error);
-        match error.outage() {
-            Some(_) => tracing::error!(error = %told, code, cause, repeat, "task failed"),
-            None => tracing::warn!(error = %told, code, cause, repeat, "task failed"),
-        }
-    }
-}
-
-/// The end of a task that failed, as clients are told of it.
-fn failed(told: &PulpError) -> TaskOutcome {
-    TaskOutcome::Error {
-        detail: serde_json::to_value(&told.detail).ok(),
-        traceback: Some(format!("{}: {told}\n", told.code())),
-    }
-}
-
-/// The things that a running job has at hand.
-pub struct Run {
-    /// The engine of this process.
-    pub engine: Arc<Engine>,
-    pub(crate) task: TaskId,
-    /// The database as this attempt may change it. A job writes through nothing else.
-    pub store: TaskStore,
-    pub(crate) cancel: CancellationToken,
-    pub(crate) progress: Progress,
-    ends: Ends,
-    /// Is true when the job has written the end of its task itself.
-    ended: Arc<AtomicBool>,
-    /// Is true when the job asks servers of others, which may take as long as they like.
-    asks_feeds: bool,
-}
-
-impl Run {
-    /// Starts the transaction in which a job leaves what it did, with the end of its task. Whoever cancels the task from
-    /// now on comes too late.
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`] when somebody was faster; when the database fails.
-    pub async fn last(&self) -> Result<LastTx, Error> {
-        let last = self.store.begin_last().await?;
-        match last.is_canceled() {
-            true => Err(Error::Cancelled),
-            false => Ok(last),
-        }
-    }
-
-    /// Ends the task well: commits what was written in `last` and frees what the task holds.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn finish(&self, last: LastTx, done: Done) -> Result<Done, Error> {
-        self.write(last, &done.outcome()).await?;
-        Ok(done)
-    }
-
-    /// Ends the task with `error`: commits what was written in `last` and frees what the task holds.
-    pub(crate) async fn fail(&self, last: LastTx, error: Error) -> Error {
-        match self.write(last, &self.ends.of(&error)).await {
-            Ok(()) => error,
-            Err(failed) => failed.into(),
-        }
-    }
-
-    async fn write(&self, last: LastTx, outcome: &TaskOutcome) -> Result<(), StoreError> {
-        if let Some(report) = self.progress.unwritten() {
-            last.set_progress(&report.document).await?;
-        }
-        last.finish(outcome, self.engine.clock.now()).await?;
-        last.commit().await?;
-        self.ended.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// Drives `work` until it ends or has taken as long as work that depends on servers of others may.
-    ///
-    /// # Errors
-    /// Those of `work`; when it took too long.
-    pub(crate) async fn in_time<T, E: Into<Error>>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, Error> {
-        if !self.asks_feeds {
-            return work.await.map_err(Into::into);
-        }
-        let limit = self.engine.feed_task_limit;
-        let ended = tokio::time::timeout(limit, work).await;
-        ended.map_or_else(
-            |_| {
-            let text = format!(
-                "it took longer than {limit:?}; find out why the feed is so slow, or raise --feed-task-timeout of the server"
-            );
-            Err(Error::fault(text))
-            },
-            |ended| ended.map_err(Into::into),
-        )
-    }
-
-    /// Drives `work` until it ends or the task is cancelled, which drops it where it stands.
-    ///
-    /// Once the task is cancelled, every failure is the cancellation: a transfer that was cut off may fail before it is
-    /// dropped.
-    pub(crate) async fn until_cancelled<T, E: Into<Error>>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, Error> {
-        match self.cancel.run_until_cancelled(work).await {
-            Some(Err(_)) if self.cancel.is_cancelled() => Err(Error::Cancelled),
-            Some(ended) => ended.map_err(Into::into),
-            None => Err(Error::Cancelled),
-        }
-    }
-}
-
 /// The name of worker `number` of this process.
 fn worker_name(engine: &Engine, number: usize) -> String {
-    match engine.store.engine() {
-        Database::Sqlite => format!("reserved_resource_worker-{number}@{}", engine.host),
+    match engine.store.backend() {
+        Backend::Sqlite => format!("reserved_resource_worker-{number}@{}", engine.host),
         // Several processes of one host share a PostgreSQL: the process id tells their workers apart.
-        Database::Postgres => format!(
+        Backend::Postgres => format!(
             "reserved_resource_worker-{number}-{}@{}",
             std::process::id(),
             engine.host
@@ -282,9 +122,9 @@ pub async fn run_workers(
         .collect();
     let ran_out = memory::has_run_out(&engine).await;
     // One process owns an SQLite database, so whatever runs there was left by a process that is gone.
-    let since = match engine.store.engine() {
-        Database::Sqlite => engine.clock.now(),
-        Database::Postgres => before(&engine),
+    let since = match engine.store.backend() {
+        Backend::Sqlite => engine.clock.now(),
+        Backend::Postgres => before(&engine),
     };
     take_over(&engine, since, ran_out).await;
     end_claims(&engine).await;
@@ -341,7 +181,7 @@ pub async fn run_workers(
 
 /// Ends the claims on files that the last process left when it was killed.
 async fn end_claims(engine: &Engine) {
-    if engine.store.engine() == Database::Postgres {
+    if engine.store.backend() == Backend::Postgres {
         return;
     }
     if let Err(error) = engine.store.blobs_end_claims().await {
@@ -423,7 +263,7 @@ async fn heartbeat_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: Cance
             last_beat = now;
         }
         let steady = now.duration_since(steady_since) >= engine.lost_after;
-        if steady && engine.store.engine() == Database::Postgres {
+        if steady && engine.store.backend() == Backend::Postgres {
             take_over(&engine, before(&engine), false).await;
         }
     }
@@ -431,7 +271,7 @@ async fn heartbeat_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: Cance
 
 /// Cancels what other processes asked to cancel.
 async fn cancel_loop(engine: Arc<Engine>, names: Vec<String>, shutdown: CancellationToken) {
-    if engine.store.engine() == Database::Sqlite {
+    if engine.store.backend() == Backend::Sqlite {
         return;
     }
     while shutdown
@@ -505,7 +345,7 @@ async fn run_task(engine: &Arc<Engine>, kinds: &Arc<Kinds>, task: Task) {
         // Nobody else would end it: its worker lives.
         let said = said(panic.as_ref());
         tracing::error!(task = %fence.task, "the worker panicked: {said}: please report it");
-        until_written(engine, fence, &failed(&kinds.told(&fault()))).await;
+        until_written(engine, fence, &failed(&(kinds.told)(&fault()))).await;
     }
 }
 
@@ -514,7 +354,7 @@ async fn run_claimed(engine: &Arc<Engine>, kinds: &Arc<Kinds>, task: Task) {
     let _listed = engine.running.list(fence, cancel.clone());
     let ends = Ends {
         engine: Arc::clone(engine),
-        kinds: Arc::clone(kinds),
+        told: kinds.told,
     };
     let kind = kinds.of(&task.args);
     let run = Run {

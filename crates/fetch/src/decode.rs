@@ -12,8 +12,8 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use url::Url;
 use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 
+use crate::download::Request;
 use crate::error::ErrorKind;
-use crate::session::Request;
 
 /// Packed bytes undone at a time: no more than some MiB can come of so many.
 const GZIP_SLICE: usize = 4096;

@@ -84,19 +84,7 @@ fn path(url: &Url, local: bool) -> Result<PathBuf, Unreadable> {
             "a feed that is no file:// URL names a file on this machine",
         ));
     }
-    path_of(url).map_err(Unreadable::Refused)
-}
-
-/// The path that a `file://` URL names on this machine.
-pub(crate) fn path_of(url: &Url) -> Result<PathBuf, &'static str> {
-    if url
-        .host_str()
-        .is_some_and(|host| !host.is_empty() && host != "localhost")
-    {
-        return Err("a file:// URL names another machine; write file:///path");
-    }
-    url.to_file_path()
-        .map_err(|()| "the URL is not an absolute path")
+    crate::urls::path_of(url).map_err(Unreadable::Refused)
 }
 
 /// Opens a regular file below a folder that is allowed, and nothing else: a pipe in its place must not make the server wait.

@@ -17,11 +17,11 @@ use url::Url;
 use crate::clients::{Variant, innermost};
 use crate::egress::{AddressClass, Reach, Refusal, literal};
 use crate::error::{ErrorKind, FetchError};
-use crate::file::path_of;
 use crate::file_feeds::FileFeeds;
 use crate::session::Session;
 use crate::tokens::Token;
 use crate::upstream::BasicAuth;
+use crate::urls::path_of;
 use crate::urls::same_site;
 
 /// The size up to which bodies of answers that are not wanted are read, so that the connection can be used again.

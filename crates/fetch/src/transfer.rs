@@ -12,12 +12,13 @@ use url::Url;
 
 use crate::answers::{Meta, Resume, retry_after, status_kind};
 use crate::decode::{Coding, Reading, Unpacker};
+use crate::download::{Fetched, Outcome, Request};
 use crate::error::{ErrorKind, FetchError};
 use crate::file;
 use crate::headers::{MAX_TOLD, Validators};
 use crate::hops::explain;
 use crate::limits::Drip;
-use crate::session::{Fetched, Outcome, Request, Session};
+use crate::session::Session;
 use crate::sink::Sink;
 use crate::urls::{clean, respelt};
 

@@ -1,5 +1,7 @@
 //! URLs without their secrets, and who a URL's secrets belong to.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 /// `url` as it may be shown: without user name, password, query string (it may be a token) and fragment.
@@ -51,6 +53,18 @@ fn plain(path: &str) -> Vec<u8> {
         bytes = decoded;
     }
     bytes
+}
+
+/// The path that a `file://` URL names on this machine.
+pub(crate) fn path_of(url: &Url) -> Result<PathBuf, &'static str> {
+    if url
+        .host_str()
+        .is_some_and(|host| !host.is_empty() && host != "localhost")
+    {
+        return Err("a file:// URL names another machine; write file:///path");
+    }
+    url.to_file_path()
+        .map_err(|()| "the URL is not an absolute path")
 }
 
 #[cfg(test)]

@@ -160,9 +160,9 @@ enum Keeper {
 
 impl Keeper {
     fn of(store: Store, options: &ServerOptions) -> Self {
-        match store.engine() {
-            pith_store::Engine::Sqlite => Self::File(kept_file(&options.data)),
-            pith_store::Engine::Postgres => Self::Database(store),
+        match store.backend() {
+            pith_store::Backend::Sqlite => Self::File(kept_file(&options.data)),
+            pith_store::Backend::Postgres => Self::Database(store),
         }
     }
 

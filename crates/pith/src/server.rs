@@ -315,9 +315,9 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
         .await
         .context("cannot open the file store")?;
     // What a killed process left in the spool is of no use to anybody; with one process all of it is old.
-    let age = match store.engine() {
-        pith_store::Engine::Sqlite => Duration::ZERO,
-        pith_store::Engine::Postgres => Duration::from_hours(24),
+    let age = match store.backend() {
+        pith_store::Backend::Sqlite => Duration::ZERO,
+        pith_store::Backend::Postgres => Duration::from_hours(24),
     };
     let swept = blobs
         .sweep_spool(age)

@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::Pulp;
+use crate::ids::is_distributor_id;
 use crate::jobs::{RemoveDistributor, UpdateDistributor};
-use crate::repositories::LONGEST_ID;
 
 /// The distributor as the API shows it: without the keys that came with its certificates.
 #[must_use]
@@ -166,15 +166,6 @@ pub fn truthy(value: Option<&Value>) -> bool {
         Some(Value::Array(items)) => !items.is_empty(),
         Some(Value::Object(map)) => !map.is_empty(),
     }
-}
-
-/// Letters, digits, `-` and `_`; no dot, unlike a repository id.
-pub(crate) fn is_distributor_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= LONGEST_ID
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl Pulp {

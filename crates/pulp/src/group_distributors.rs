@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Pulp;
-use crate::distributors::is_distributor_id;
 use crate::groups::{href, of_group};
+use crate::ids::is_distributor_id;
 
 /// The group distributor as the API shows it.
 #[must_use]

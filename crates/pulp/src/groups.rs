@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::Pulp;
 use crate::auth::Principal;
+use crate::ids::LONGEST_ID;
 use crate::jobs::PublishGroup;
-use crate::repositories::{LONGEST_ID, objects_of};
+use crate::repositories::objects_of;
 use crate::search::{GROUPS, select};
 
 /// The characters that are escaped in a segment of `_href`.

@@ -13,6 +13,7 @@ mod failures;
 pub mod group_distributors;
 pub mod groups;
 pub mod history;
+mod ids;
 pub mod importers;
 pub mod jobs;
 mod login;

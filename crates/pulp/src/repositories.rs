@@ -15,6 +15,7 @@ use pith_store::{
 use serde_json::{Value, json};
 
 use crate::distributors::truthy;
+use crate::ids::is_repository_id;
 use crate::jobs::{DeleteRepository, UpdateDistributor};
 use crate::{Pulp, distributors, importers};
 
@@ -68,18 +69,6 @@ pub fn document(
         "last_unit_added": dates.show(repository.last_unit_added),
         "last_unit_removed": dates.show(repository.last_unit_removed),
     })
-}
-
-/// Longest id of a repository, a distributor or a group, in bytes: ids become paths, and databases index them.
-pub(crate) const LONGEST_ID: usize = 255;
-
-/// Letters, digits, `.`, `-` and `_`.
-fn is_repository_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= LONGEST_ID
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 /// Text or nothing.

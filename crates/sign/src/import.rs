@@ -23,6 +23,20 @@ const MOST_PASSES: u8 = 8;
 const BLOCK: &str = "-----BEGIN PGP ";
 
 impl SigningKey {
+    /// Reads a key that [`Self::kept`] gave.
+    ///
+    /// # Errors
+    /// When it is another text.
+    pub fn from_kept(text: &SecretString) -> Result<Self, SignError> {
+        let whole = only_secret(text.expose_secret())?;
+        // A subkey is kept only when it is what signs.
+        let part = match whole.secret_subkeys.len() {
+            0 => Part::Primary,
+            _ => Part::Subkey(0),
+        };
+        Self::of(whole, part)
+    }
+
     /// Reads an armored secret key that another program exported, and opens it with its passphrase when it has one. Of all that is
     /// in it, the part that signs is kept, and what the key says of itself.
     ///
@@ -41,17 +55,6 @@ impl SigningKey {
         open(&mut whole, part, passphrase)?;
         Self::of(whole, part)
     }
-}
-
-/// Reads a key that was looked at when it came.
-pub(crate) fn kept(text: &SecretString) -> Result<SigningKey, SignError> {
-    let whole = only_secret(text.expose_secret())?;
-    // A subkey is kept only when it is what signs.
-    let part = match whole.secret_subkeys.len() {
-        0 => Part::Primary,
-        _ => Part::Subkey(0),
-    };
-    SigningKey::of(whole, part)
 }
 
 /// The only key in a text.

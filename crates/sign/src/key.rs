@@ -8,7 +8,6 @@ use rand::rngs::OsRng;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::SignError;
-use crate::import;
 use crate::signer::{Part, Signer};
 
 /// A key that signs. Its secret part is in memory and is not protected by a passphrase.
@@ -34,14 +33,6 @@ pub struct About {
 }
 
 impl SigningKey {
-    /// Reads a key that [`Self::kept`] gave.
-    ///
-    /// # Errors
-    /// When it is another text.
-    pub fn from_kept(text: &SecretString) -> Result<Self, SignError> {
-        import::kept(text)
-    }
-
     /// The key of these parts, whose signatures were looked at.
     pub(crate) fn of(whole: SignedSecretKey, part: Part) -> Result<Self, SignError> {
         let signer = Signer::new(whole, part)?;

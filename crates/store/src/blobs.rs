@@ -11,10 +11,10 @@
 
 use pith_core::{Sha256, Timestamp};
 
+use crate::dialect::PAGE;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
 use crate::file_lists;
 use crate::transaction::DbTx;
-use crate::units::PAGE;
 use crate::{Result, Store, StoreError};
 
 /// True for rows of `blobs` that something needs.
@@ -44,12 +44,12 @@ pub(crate) async fn record(tx: &mut DbTx, blobs: Vec<(Sha256, i64)>, now: Timest
     let tail = "ON CONFLICT (sha256) DO UPDATE SET condemned = NULL \
          WHERE blobs.condemned IS NOT NULL AND blobs.state = 'here'";
     let kinds = [Kind::Bytes, Kind::Int, Kind::Int];
-    let statements = bulk(tx.engine(), head, &kinds, rows, tail);
+    let statements = bulk(tx.backend(), head, &kinds, rows, tail);
     tx.execute_each(statements).await?;
     let mut gone = Vec::new();
     for chunk in digests.chunks(CHUNK) {
         let mut query = Sql::new(
-            tx.engine(),
+            tx.backend(),
             "SELECT sha256 FROM blobs WHERE state <> 'here' AND ",
         );
         query.bind_in("sha256", chunk.iter().copied());
@@ -81,7 +81,7 @@ impl Store {
     pub async fn blobs_known(&self, blobs: &[Sha256]) -> Result<Vec<Sha256>> {
         let mut known = Vec::new();
         for chunk in blobs.chunks(CHUNK) {
-            let mut query = Sql::new(self.engine(), "SELECT sha256 FROM blobs WHERE ");
+            let mut query = Sql::new(self.backend(), "SELECT sha256 FROM blobs WHERE ");
             query.bind_in("sha256", chunk.iter().copied());
             for row in self.all(query.build()).await? {
                 known.push(row.get(0)?);
@@ -98,7 +98,7 @@ impl Store {
         let mut own = Vec::new();
         for chunk in blobs.chunks(CHUNK) {
             let mut query = Sql::new(
-                self.engine(),
+                self.backend(),
                 "SELECT DISTINCT u.blob FROM units u JOIN repo_units r ON r.unit_id = u.id WHERE r.repo_id = ",
             );
             query
@@ -121,12 +121,12 @@ impl Store {
         blobs.extend(self.named_by(&blobs).await?);
         for chunk in blobs.chunks(CHUNK) {
             let mut tx = self.begin().await?;
-            let mut lock = Sql::new(self.engine(), "SELECT sha256 FROM blobs WHERE ");
+            let mut lock = Sql::new(self.backend(), "SELECT sha256 FROM blobs WHERE ");
             lock.bind_in("sha256", chunk.iter().copied())
                 .push(" ORDER BY sha256")
-                .push(for_update(self.engine()));
+                .push(for_update(self.backend()));
             tx.inner.all(lock.build()).await?;
-            let mut query = Sql::new(self.engine(), "UPDATE blobs SET condemned = ");
+            let mut query = Sql::new(self.backend(), "UPDATE blobs SET condemned = ");
             query.bind(self.now()).push(" WHERE ");
             query
                 .bind_in("sha256", chunk.iter().copied())
@@ -144,7 +144,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn blobs_judge_page(&self, after: Option<Sha256>) -> Result<Option<Sha256>> {
-        let mut query = Sql::new(self.engine(), "SELECT sha256, condemned IS NULL, ");
+        let mut query = Sql::new(self.backend(), "SELECT sha256, condemned IS NULL, ");
         query
             .push(IS_NEEDED)
             .push(" FROM blobs WHERE state = 'here'");
@@ -196,7 +196,7 @@ impl Store {
         let head = "INSERT INTO blobs (sha256, size, created, condemned)";
         let tail = "ON CONFLICT (sha256) DO NOTHING";
         let mut tx = self.begin().await?;
-        let statements = bulk(self.engine(), head, &kinds, rows, tail);
+        let statements = bulk(self.backend(), head, &kinds, rows, tail);
         tx.inner.execute_each(statements).await?;
         tx.commit().await
     }
@@ -211,7 +211,7 @@ impl Store {
         after: Option<Sha256>,
     ) -> Result<Vec<Sha256>> {
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "SELECT sha256 FROM blobs WHERE condemned IS NOT NULL AND state <> 'gone' AND condemned <= ",
         );
         query.bind(before);
@@ -229,7 +229,7 @@ impl Store {
     /// When the database fails.
     pub async fn blob_claim(&self, blob: Sha256, before: Timestamp) -> Result<bool> {
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "UPDATE blobs SET state = 'leaving', condemned = ",
         );
         query.bind(self.now()).push(" WHERE sha256 = ").bind(blob);

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use pith_core::{Document, Timestamp, UnitId};
 
+use crate::backend::Backend;
 use crate::dialect::{Sql, Stmt, for_update, sql, top_level};
 use crate::fence::{Fence, TaskStore, of_attempt};
 use crate::staging::settle;
-use crate::store::Engine;
 use crate::transaction::DbTx;
+use crate::unit::{StreamedUnit, UnitQuery};
 use crate::unit_query::Plan;
 use crate::unit_stream;
-use crate::units::{StreamedUnit, USER_METADATA, UnitQuery, moved_on};
+use crate::units::{USER_METADATA, moved_on};
 use crate::value::Row;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -113,16 +114,16 @@ async fn apply(
 async fn keep_notes(tx: &mut DbTx, fence: Fence, now: Timestamp) -> Result<()> {
     let text = "SELECT n.id, json(o.doc) FROM staged_units s JOIN units o ON o.id = s.unit_id \
          JOIN units n ON n.id = s.instead WHERE ";
-    let mut query = Sql::new(tx.engine(), text);
+    let mut query = Sql::new(tx.backend(), text);
     of_attempt(&mut query, "s.", fence);
     query.push(" AND s.instead IS NOT NULL AND o.last_updated > n.last_updated ORDER BY o.id");
-    let path = top_level(tx.engine(), USER_METADATA)?;
+    let path = top_level(tx.backend(), USER_METADATA)?;
     for row in tx.all(query.build()).await? {
         let (id, former): (UnitId, Document) = (row.get(0)?, row.get(1)?);
         let Some(noted) = former.get(USER_METADATA) else {
             continue;
         };
-        let mut note = Sql::new(tx.engine(), "UPDATE units SET doc = jsonb_set(doc, ");
+        let mut note = Sql::new(tx.backend(), "UPDATE units SET doc = jsonb_set(doc, ");
         note.push(&path).push(", jsonb(").bind(noted);
         note.push(")), last_updated = ");
         moved_on(&mut note, now);
@@ -159,7 +160,7 @@ impl TaskStore {
     /// When the database fails.
     pub async fn stage_remove_missing(&self, repo: &str, type_ids: &[&str]) -> Result<i64> {
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove) SELECT ",
         );
         let fence = self.fence();
@@ -167,9 +168,9 @@ impl TaskStore {
         query
             .push("CAST(")
             .bind(fence.task)
-            .push(match self.engine() {
-                Engine::Sqlite => " AS BLOB), CAST(",
-                Engine::Postgres => " AS BYTEA), CAST(",
+            .push(match self.backend() {
+                Backend::Sqlite => " AS BLOB), CAST(",
+                Backend::Postgres => " AS BYTEA), CAST(",
             });
         query.bind(fence.attempt).push(" AS BIGINT)");
         query
@@ -210,8 +211,8 @@ impl TaskStore {
         let fence = self.fence();
         let mut tx = self.begin().await?;
         crate::unit_changes::hold_off(&mut tx.inner).await?;
-        let mut lock = Sql::new(self.engine(), "SELECT version FROM repos WHERE id = ");
-        lock.bind(repo).push(for_update(self.engine()));
+        let mut lock = Sql::new(self.backend(), "SELECT version FROM repos WHERE id = ");
+        lock.bind(repo).push(for_update(self.backend()));
         let Some(row) = tx.inner.optional(lock.build()).await? else {
             return Err(StoreError::missing("repository", repo));
         };
@@ -257,7 +258,7 @@ impl TaskStore {
                 )
                 .await?;
         }
-        let mut clear = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
+        let mut clear = Sql::new(self.backend(), "DELETE FROM staged_units WHERE ");
         of_attempt(&mut clear, "", fence);
         tx.inner.execute(clear.build()).await?;
         tx.commit().await?;

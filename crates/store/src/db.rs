@@ -7,21 +7,20 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::{Stream, TryStreamExt};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, Postgres};
-use sqlx::query::Query;
+use futures::TryStreamExt;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
-    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode,
-    SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection, PgPool, SqlitePool};
 use tokio::sync::Mutex;
 
-use crate::dialect::{Stmt, for_postgres};
+use crate::backend::Backend;
+use crate::dialect::Stmt;
 use crate::figures::PoolFigures;
-use crate::store::Engine;
+use crate::statements::{postgres_all, postgres_query, see_all, sqlite_all, sqlite_query};
 use crate::transaction::{Checked, Connection, DbTx};
-use crate::value::{Row, Value};
+use crate::value::Row;
 use crate::{Result, StoreError};
 
 /// Readers of an SQLite file at once; each is a thread.
@@ -248,8 +247,8 @@ impl Db {
             .strip_prefix("sqlite://")
             .filter(|path| !path.is_empty())
         else {
-            let engine = url.split_once("://").map_or("", |(engine, _)| engine);
-            return Err(StoreError::BadUrl(match engine {
+            let backend = url.split_once("://").map_or("", |(backend, _)| backend);
+            return Err(StoreError::BadUrl(match backend {
                 "" => "names no engine".to_owned(),
                 "sqlite" => "names no file".to_owned(),
                 other => format!("names the engine '{other}', which pith does not know"),
@@ -335,10 +334,10 @@ impl Db {
         }
     }
 
-    pub(crate) fn engine(&self) -> Engine {
+    pub(crate) fn backend(&self) -> Backend {
         match self {
-            Self::Sqlite { .. } => Engine::Sqlite,
-            Self::Postgres(_) => Engine::Postgres,
+            Self::Sqlite { .. } => Backend::Sqlite,
+            Self::Postgres(_) => Backend::Postgres,
         }
     }
 
@@ -429,97 +428,6 @@ impl Db {
 /// A connection to a PostgreSQL server beside the pool.
 pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     Ok(PgConnection::connect_with(options).await?)
-}
-
-/// Wraps a statement for its engine. All text comes from this crate; names of fields and types inside it were checked
-/// by `dialect::plain_name`, everything else is bound.
-fn sqlite_query(statement: Stmt) -> Result<Query<'static, Sqlite, SqliteArguments>> {
-    use sqlx::Arguments as _;
-    let mut arguments = SqliteArguments::default();
-    arguments.reserve(statement.binds.len(), 0);
-    for value in statement.binds {
-        match value {
-            Value::Bool(v) => arguments.add(v),
-            Value::Int(v) => arguments.add(v),
-            Value::Text(v) => arguments.add(v),
-            Value::Bytes(v) => arguments.add(v),
-            Value::Bools(_) | Value::Ints(_) | Value::Texts(_) | Value::Blobs(_) => {
-                Err("SQLite has no arrays".into())
-            }
-        }
-        .map_err(sqlx::Error::Encode)?;
-    }
-    Ok(sqlx::query_with(AssertSqlSafe(statement.text), arguments).persistent(statement.keep))
-}
-
-fn postgres_query(statement: Stmt) -> Result<Query<'static, Postgres, PgArguments>> {
-    use sqlx::Arguments as _;
-    let mut arguments = PgArguments::default();
-    for value in statement.binds {
-        match value {
-            Value::Bool(v) => arguments.add(v),
-            Value::Int(v) => arguments.add(v),
-            Value::Text(v) => arguments.add(v),
-            Value::Bytes(v) => arguments.add(v),
-            Value::Bools(v) => arguments.add(v),
-            Value::Ints(v) => arguments.add(v),
-            Value::Texts(v) => arguments.add(v),
-            Value::Blobs(v) => arguments.add(v),
-        }
-        .map_err(sqlx::Error::Encode)?;
-    }
-    let text = for_postgres(statement.text);
-    Ok(sqlx::query_with(AssertSqlSafe(text), arguments).persistent(statement.keep))
-}
-
-async fn see_all(
-    rows: impl Stream<Item = Result<Row, sqlx::Error>>,
-    mut see: impl FnMut(Row) -> Result<()>,
-) -> Result<()> {
-    let mut rows = std::pin::pin!(rows);
-    while let Some(row) = rows.try_next().await? {
-        see(row)?;
-    }
-    Ok(())
-}
-
-pub(crate) async fn sqlite_all<'c>(
-    on: impl Executor<'c, Database = Sqlite>,
-    statement: Stmt,
-) -> Result<Vec<Row>> {
-    Ok(sqlite_query(statement)?
-        .fetch(on)
-        .map_ok(Row::Sqlite)
-        .try_collect()
-        .await?)
-}
-
-pub(crate) async fn postgres_all<'c>(
-    on: impl Executor<'c, Database = Postgres>,
-    statement: Stmt,
-) -> Result<Vec<Row>> {
-    Ok(postgres_query(statement)?
-        .fetch(on)
-        .map_ok(Row::Postgres)
-        .try_collect()
-        .await?)
-}
-
-pub(crate) async fn sqlite_execute<'c>(
-    on: impl Executor<'c, Database = Sqlite>,
-    statement: Stmt,
-) -> Result<u64> {
-    Ok(sqlite_query(statement)?.execute(on).await?.rows_affected())
-}
-
-pub(crate) async fn postgres_execute<'c>(
-    on: impl Executor<'c, Database = Postgres>,
-    statement: Stmt,
-) -> Result<u64> {
-    Ok(postgres_query(statement)?
-        .execute(on)
-        .await?
-        .rows_affected())
 }
 
 #[cfg(test)]

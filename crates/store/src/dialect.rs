@@ -1,17 +1,20 @@
 //! The differences between the two engines, and nothing else.
 //!
-//! Statements are written for both: `jsonb($1)` stores a document and `json(column)` reads it on either engine (the
+//! Statements are written for both: `jsonb($1)` stores a document and `json(column)` reads it on either backend (the
 //! latter is rewritten for PostgreSQL by [`for_postgres`]). What cannot be said once is built with [`Sql`], [`bulk`] and
 //! the functions for fields of documents.
 
 use std::borrow::Cow;
 
-use crate::store::Engine;
+use crate::backend::Backend;
 use crate::value::Value;
 use crate::{Result, StoreError};
 
 /// Most values that `Sql::bind_in` should be given at once.
 pub(crate) const CHUNK: usize = 512;
+
+/// Rows per batch of a stream.
+pub(crate) const PAGE: u64 = CHUNK as u64;
 
 /// Binds per statement in multi-row inserts on SQLite: enough to forget the cost of a statement.
 const SQLITE_BINDS: usize = 4000;
@@ -48,15 +51,15 @@ impl Stmt {
 /// A statement under construction: its placeholders are written as values are bound.
 #[derive(Debug)]
 pub(crate) struct Sql {
-    pub(crate) engine: Engine,
+    pub(crate) backend: Backend,
     text: String,
     binds: Vec<Value>,
 }
 
 impl Sql {
-    pub(crate) fn new(engine: Engine, text: &str) -> Self {
+    pub(crate) fn new(backend: Backend, text: &str) -> Self {
         Self {
-            engine,
+            backend,
             text: text.to_owned(),
             binds: Vec::new(),
         }
@@ -71,9 +74,9 @@ impl Sql {
     /// statements with thousands of them slow.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.binds.push(value.into());
-        match self.engine {
-            Engine::Sqlite => self.text.push('?'),
-            Engine::Postgres => {
+        match self.backend {
+            Backend::Sqlite => self.text.push('?'),
+            Backend::Postgres => {
                 self.text.push('$');
                 self.text.push_str(&self.binds.len().to_string());
             }
@@ -92,7 +95,7 @@ impl Sql {
             return self.push("1 = 0");
         };
         self.push(column);
-        if self.engine == Engine::Postgres {
+        if self.backend == Backend::Postgres {
             self.push(" = ANY(").bind(array(values)).push(")");
             return self;
         }
@@ -175,26 +178,26 @@ pub(crate) enum Kind {
 
 /// The statements that insert all `rows`: `head` names table and columns, `tail` says what happens on conflict.
 pub(crate) fn bulk(
-    engine: Engine,
+    backend: Backend,
     head: &str,
     kinds: &[Kind],
     rows: Vec<Vec<Value>>,
     tail: &str,
 ) -> Vec<Stmt> {
-    let size = match engine {
-        Engine::Sqlite => (SQLITE_BINDS / kinds.len().max(1)).max(1),
-        Engine::Postgres => POSTGRES_ROWS,
+    let size = match backend {
+        Backend::Sqlite => (SQLITE_BINDS / kinds.len().max(1)).max(1),
+        Backend::Postgres => POSTGRES_ROWS,
     };
     let mut statements = Vec::with_capacity(rows.len() / size + 1);
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let chunk: Vec<Vec<Value>> = rows.by_ref().take(size).collect();
         let full = chunk.len() == size;
-        let mut statement = match engine {
-            Engine::Sqlite => bulk_values(head, kinds, chunk, tail),
-            Engine::Postgres => bulk_unnest(head, kinds, chunk, tail),
+        let mut statement = match backend {
+            Backend::Sqlite => bulk_values(head, kinds, chunk, tail),
+            Backend::Postgres => bulk_unnest(head, kinds, chunk, tail),
         };
-        statement.keep = full || engine == Engine::Postgres;
+        statement.keep = full || backend == Backend::Postgres;
         statements.push(statement);
     }
     statements
@@ -304,15 +307,15 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 /// Fills the types into a migration.
-pub(crate) fn ddl(engine: Engine, text: &str) -> String {
-    let (bytes, json, serial, clustered) = match engine {
-        Engine::Sqlite => (
+pub(crate) fn ddl(backend: Backend, text: &str) -> String {
+    let (bytes, json, serial, clustered) = match backend {
+        Backend::Sqlite => (
             "BLOB",
             "BLOB",
             "INTEGER PRIMARY KEY AUTOINCREMENT",
             "WITHOUT ROWID",
         ),
-        Engine::Postgres => (
+        Backend::Postgres => (
             "BYTEA",
             "JSONB",
             "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
@@ -326,52 +329,52 @@ pub(crate) fn ddl(engine: Engine, text: &str) -> String {
 }
 
 /// ` FOR UPDATE` where rows must be locked by hand; SQLite's one writer has the whole file.
-pub(crate) fn for_update(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "",
-        Engine::Postgres => " FOR UPDATE",
+pub(crate) fn for_update(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "",
+        Backend::Postgres => " FOR UPDATE",
     }
 }
 
 /// ` FOR NO KEY UPDATE` where there are several writers: for changes that leave alone what other rows refer to, so that
 /// nobody waits who only needs the row to stay.
-pub(crate) fn for_update_of_values(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "",
-        Engine::Postgres => " FOR NO KEY UPDATE",
+pub(crate) fn for_update_of_values(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "",
+        Backend::Postgres => " FOR NO KEY UPDATE",
     }
 }
 
 /// ` FOR KEY SHARE` where there are several writers: the rows may change, but not go away.
-pub(crate) fn for_key_share(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "",
-        Engine::Postgres => " FOR KEY SHARE",
+pub(crate) fn for_key_share(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "",
+        Backend::Postgres => " FOR KEY SHARE",
     }
 }
 
 /// ` FOR SHARE` where there are several writers.
-pub(crate) fn for_share(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "",
-        Engine::Postgres => " FOR SHARE",
+pub(crate) fn for_share(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "",
+        Backend::Postgres => " FOR SHARE",
     }
 }
 
 /// ` FOR UPDATE SKIP LOCKED` where there are several writers.
-pub(crate) fn for_update_skip_locked(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "",
-        Engine::Postgres => " FOR UPDATE SKIP LOCKED",
+pub(crate) fn for_update_skip_locked(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => "",
+        Backend::Postgres => " FOR UPDATE SKIP LOCKED",
     }
 }
 
 /// The path of a member of a document, for `jsonb_set`.
-pub(crate) fn top_level(engine: Engine, name: &str) -> Result<String> {
+pub(crate) fn top_level(backend: Backend, name: &str) -> Result<String> {
     let name = plain_name(name)?;
-    Ok(match engine {
-        Engine::Sqlite => format!("'$.{name}'"),
-        Engine::Postgres => format!("'{{{name}}}'"),
+    Ok(match backend {
+        Backend::Sqlite => format!("'$.{name}'"),
+        Backend::Postgres => format!("'{{{name}}}'"),
     })
 }
 
@@ -409,10 +412,10 @@ mod tests {
 
     #[test]
     fn lists_have_few_sizes_on_sqlite() {
-        let mut statement = Sql::new(Engine::Sqlite, "");
+        let mut statement = Sql::new(Backend::Sqlite, "");
         statement.bind_in("a", [1i64, 2, 3]);
         assert_eq!(statement.build().text, "a IN (?,?,?,?)");
-        let mut statement = Sql::new(Engine::Postgres, "");
+        let mut statement = Sql::new(Backend::Postgres, "");
         statement.bind_in("a", [1i64, 2, 3]);
         assert_eq!(statement.build().text, "a = ANY($1)");
     }

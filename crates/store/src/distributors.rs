@@ -3,7 +3,7 @@
 use pith_core::{Document, ObjectId, Sha256, Timestamp};
 
 use crate::dialect::{Sql, sql};
-use crate::importers::{lock_repository, repository_exists};
+use crate::locks::{lock_repository, repository_exists};
 use crate::mounts::bump_mounts;
 use crate::secrets::Secrets;
 use crate::transaction::DbTx;
@@ -124,7 +124,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn distributor_get(&self, repo: &str, id: &str) -> Result<Option<Distributor>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(COLUMNS)
             .push(" FROM distributors WHERE repo_id = ")
@@ -140,7 +140,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn distributor_list(&self, repos: Option<&[String]>) -> Result<Vec<Distributor>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM distributors");
         if let Some(repos) = repos {
             query.push(" WHERE ").bind_in("repo_id", repos);
@@ -159,7 +159,7 @@ impl Store {
         type_id: &str,
         repo: &str,
     ) -> Result<Vec<Distributor>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(COLUMNS)
             .push(" FROM distributors WHERE type_id = ")
@@ -192,7 +192,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn distributor_guarded_by(&self, guard: Sha256) -> Result<Option<Distributor>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(COLUMNS)
             .push(" FROM distributors WHERE guard = ")
@@ -233,7 +233,7 @@ impl Store {
         settings: Option<DistributorSettings<'_>>,
         auto_publish: Option<bool>,
     ) -> Result<Distributor> {
-        let mut query = Sql::new(self.engine(), "UPDATE distributors SET last_updated = ");
+        let mut query = Sql::new(self.backend(), "UPDATE distributors SET last_updated = ");
         query.bind(self.now());
         if let Some(settings) = settings {
             query

@@ -14,7 +14,7 @@ use crate::{Result, StoreError};
 pub(crate) enum Way {
     /// It is refused for want of room, and the transaction stays open.
     Full,
-    /// It is refused for want of room, and the engine has rolled the transaction back.
+    /// It is refused for want of room, and the backend has rolled the transaction back.
     FullAndRolledBack,
     /// It is done, but the answer is an error of the disk.
     DoneAndBroken,

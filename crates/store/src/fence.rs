@@ -14,9 +14,8 @@ use pith_core::{TaskId, Timestamp};
 use serde_json::Value;
 
 use crate::dialect::{Sql, Stmt, for_share, for_update, sql};
-use crate::store::Within;
-use crate::tasks::TaskOutcome;
 use crate::transaction::DbTx;
+use crate::within::Within;
 use crate::{Result, Store, StoreError};
 
 /// One attempt at a task: what a claim gives out and every write of the attempt is checked against.
@@ -26,6 +25,29 @@ pub struct Fence {
     pub task: TaskId,
     /// The number of the attempt; the first is 1.
     pub attempt: i64,
+}
+
+/// The end of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TaskOutcome {
+    /// Normally, perhaps with a partial failure.
+    Finished {
+        /// Its answer.
+        result: Value,
+        /// The partial failure.
+        error: Option<Value>,
+        /// Tasks it queued.
+        spawned: Vec<TaskId>,
+    },
+    /// The task ended with an error.
+    Error {
+        /// Pulp's error details.
+        detail: Option<Value>,
+        /// A text for the log.
+        traceback: Option<String>,
+    },
+    /// Stopped because somebody asked.
+    Canceled,
 }
 
 /// The number that a lane adds to that of the attempt, where staged units are kept by it.
@@ -54,7 +76,7 @@ impl Fence {
 /// Makes sure that the attempt runs, and that nobody takes the task over before the transaction ends. Called first of all
 /// in a transaction, so that nobody waits in a circle.
 pub(crate) async fn require(tx: &mut DbTx, fence: Fence) -> Result<()> {
-    let statement = fence.statement("SELECT 1 FROM tasks", for_share(tx.engine()));
+    let statement = fence.statement("SELECT 1 FROM tasks", for_share(tx.backend()));
     match tx.optional(statement).await? {
         Some(_) => Ok(()),
         None => Err(fence.superseded()),
@@ -116,7 +138,7 @@ impl TaskStore {
         let mut tx = self.unfenced_tx().await?;
         // For update at once: whoever shares a row and then wants it alone waits for those who do the same.
         let look = "SELECT cancel_requested FROM tasks";
-        let look = self.fence.statement(look, for_update(tx.engine()));
+        let look = self.fence.statement(look, for_update(tx.backend()));
         let Some(row) = tx.optional(look).await? else {
             return Err(self.fence.superseded());
         };

@@ -3,8 +3,8 @@
 
 use serde_json::Value as Json;
 
+use crate::backend::Backend;
 use crate::dialect::{Sql, plain_name};
-use crate::store::Engine;
 use crate::value::{Value, json_text};
 use crate::{Result, StoreError};
 
@@ -60,20 +60,20 @@ impl Field {
     }
 
     /// Returns what an index on the field indexes, with the kind of index.
-    pub(crate) fn index_on(&self, engine: Engine) -> String {
-        match engine {
-            Engine::Sqlite => format!("(({}))", self.scalar("doc")),
+    pub(crate) fn index_on(&self, backend: Backend) -> String {
+        match backend {
+            Backend::Sqlite => format!("(({}))", self.scalar("doc")),
             // Hash: only equality is asked, and a long value from a hostile upstream does not overflow it.
-            Engine::Postgres => format!("USING hash (({}))", self.json("doc")),
+            Backend::Postgres => format!("USING hash (({}))", self.json("doc")),
         }
     }
 
     /// Writes a condition: the field equals one of `values`, kinds unmixed (a text is not a number, a number not a
     /// boolean). The JSON operators differ silently between the engines, hence two spellings.
     pub(crate) fn equals(&self, out: &mut Sql, doc: &str, values: &[Json]) {
-        match out.engine {
-            Engine::Sqlite => self.equals_sqlite(out, doc, values),
-            Engine::Postgres => self.equals_postgres(out, doc, values),
+        match out.backend {
+            Backend::Sqlite => self.equals_sqlite(out, doc, values),
+            Backend::Postgres => self.equals_postgres(out, doc, values),
         }
     }
 
@@ -145,9 +145,9 @@ impl Field {
     }
 
     /// Columns to sort by: missing, then numbers and booleans, then text by bytes.
-    pub(crate) fn sort_keys(&self, engine: Engine, doc: &str) -> Vec<String> {
+    pub(crate) fn sort_keys(&self, backend: Backend, doc: &str) -> Vec<String> {
         let scalar = self.scalar(doc);
-        if engine == Engine::Sqlite {
+        if backend == Backend::Sqlite {
             return vec![scalar];
         }
         let kind = format!("jsonb_typeof({})", self.json(doc));

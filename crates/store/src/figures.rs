@@ -83,7 +83,7 @@ mod tests {
         let url = format!("sqlite://{}/pith.db", folder.path().display());
         let store = Store::connect(&url, Arc::new(SystemClock)).await.unwrap();
         let plan = async |text: &str| {
-            let query = Sql::new(store.engine(), text);
+            let query = Sql::new(store.backend(), text);
             explain_query(&store, query).await.unwrap()
         };
         let counted = plan(OPEN).await;

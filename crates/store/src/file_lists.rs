@@ -14,7 +14,7 @@ pub(crate) async fn with_named(
 ) -> Result<Vec<(Sha256, i64)>> {
     let mut named = Vec::new();
     for chunk in blobs.chunks(CHUNK) {
-        let mut query = Sql::new(tx.engine(), "SELECT blob, size FROM file_lists WHERE ");
+        let mut query = Sql::new(tx.backend(), "SELECT blob, size FROM file_lists WHERE ");
         query.bind_in("list", chunk.iter().map(|(list, _)| *list));
         for row in tx.all(query.build()).await? {
             named.push((row.get(0)?, row.get(1)?));
@@ -53,7 +53,7 @@ impl Store {
         // A list that is made once more is young again, and not forgotten at this moment.
         let tail = "ON CONFLICT (list, blob) DO UPDATE SET made = excluded.made";
         let mut tx = self.begin().await?;
-        let statements = bulk(self.engine(), head, &kinds, rows, tail);
+        let statements = bulk(self.backend(), head, &kinds, rows, tail);
         tx.inner.execute_each(statements).await?;
         tx.commit().await
     }
@@ -75,7 +75,7 @@ impl Store {
         let mut named = Vec::new();
         for chunk in blobs.chunks(CHUNK) {
             let text = "SELECT DISTINCT blob FROM file_lists WHERE ";
-            let mut query = Sql::new(self.engine(), text);
+            let mut query = Sql::new(self.backend(), text);
             query.bind_in("list", chunk.iter().copied());
             for row in self.all(query.build()).await? {
                 named.push(row.get(0)?);

@@ -142,14 +142,14 @@ impl Shared {
 
     async fn ask(&self, connection: &mut Option<PgConnection>) -> Result<Generations> {
         if let Some(mut open) = connection.take()
-            && let Ok(rows) = crate::db::postgres_all(&mut open, everything()).await
+            && let Ok(rows) = crate::statements::postgres_all(&mut open, everything()).await
         {
             *connection = Some(open);
             return generations(&rows);
         }
         // The server may have been started again since the last look.
         let mut open = crate::db::connect(&self.options).await?;
-        let rows = crate::db::postgres_all(&mut open, everything()).await?;
+        let rows = crate::statements::postgres_all(&mut open, everything()).await?;
         *connection = Some(open);
         generations(&rows)
     }

@@ -91,12 +91,12 @@ async fn members(tx: &mut DbTx, id: &str) -> Result<Vec<String>> {
 
 /// Locks the group until the end of the transaction and answers it.
 async fn locked(tx: &mut DbTx, id: &str) -> Result<RepoGroup> {
-    let mut query = Sql::new(tx.engine(), "SELECT ");
+    let mut query = Sql::new(tx.backend(), "SELECT ");
     query
         .push(GROUP)
         .push(" FROM repo_groups WHERE id = ")
         .bind(id)
-        .push(for_update(tx.engine()));
+        .push(for_update(tx.backend()));
     match tx.optional(query.build()).await? {
         Some(row) => Ok(RepoGroup {
             members: members(tx, id).await?,
@@ -111,11 +111,11 @@ async fn locked(tx: &mut DbTx, id: &str) -> Result<RepoGroup> {
 async fn join(tx: &mut DbTx, group: &str, repos: &[String]) -> Result<()> {
     // None of them may go away before the end: a row of `repos` that was only read is no longer there when it is needed.
     for chunk in repos.chunks(CHUNK) {
-        let mut query = Sql::new(tx.engine(), "SELECT id FROM repos WHERE ");
+        let mut query = Sql::new(tx.backend(), "SELECT id FROM repos WHERE ");
         query
             .bind_in("id", chunk)
             .push(" ORDER BY id")
-            .push(for_key_share(tx.engine()));
+            .push(for_key_share(tx.backend()));
         tx.all(query.build()).await?;
     }
     for repo in repos {
@@ -183,7 +183,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn group_get(&self, id: &str) -> Result<Option<RepoGroup>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(GROUP)
             .push(" FROM repo_groups WHERE id = ")
@@ -206,7 +206,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn group_list(&self) -> Result<Vec<RepoGroup>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(GROUP).push(" FROM repo_groups ORDER BY seq");
         let rows = self.all(query.build()).await?;
         let mut groups: Vec<RepoGroup> = rows.iter().map(group).collect::<Result<_>>()?;
@@ -268,7 +268,7 @@ impl Store {
         locked(&mut tx.inner, id).await?;
         for chunk in repos.chunks(CHUNK) {
             let mut query = Sql::new(
-                self.engine(),
+                self.backend(),
                 "DELETE FROM repo_group_members WHERE group_id = ",
             );
             query.bind(id).push(" AND ").bind_in("repo_id", chunk);
@@ -302,7 +302,7 @@ impl Store {
         group: &str,
         id: &str,
     ) -> Result<Option<GroupDistributor>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(DISTRIBUTOR)
             .push(" FROM repo_group_distributors WHERE group_id = ")
@@ -318,7 +318,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn group_distributor_list(&self, group: &str) -> Result<Vec<GroupDistributor>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(DISTRIBUTOR)
             .push(" FROM repo_group_distributors WHERE group_id = ")
@@ -407,7 +407,7 @@ impl Store {
         type_id: &str,
         group: &str,
     ) -> Result<Vec<GroupDistributor>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(DISTRIBUTOR)
             .push(" FROM repo_group_distributors WHERE type_id = ")

@@ -13,7 +13,7 @@ impl Store {
     pub async fn tasks_hand_back(&self, workers: &[String]) -> Result<u64> {
         let mut tx = self.begin().await?;
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "UPDATE tasks SET state = 'waiting', worker = NULL, started = NULL, heartbeat = NULL, \
              progress = jsonb('{}'), handed_back = handed_back + 1 WHERE open AND state = 'running' AND ",
         );

@@ -4,7 +4,7 @@ use pith_core::{ObjectId, Timestamp};
 use serde_json::Value;
 
 use crate::dialect::{Sql, sql};
-use crate::importers::repository_exists;
+use crate::locks::repository_exists;
 use crate::value::Row;
 use crate::{Result, Store};
 
@@ -142,7 +142,7 @@ impl Store {
         kind: HistoryKind,
         query: &HistoryQuery<'_>,
     ) -> Result<Vec<History>> {
-        let mut sql = Sql::new(self.engine(), "SELECT ");
+        let mut sql = Sql::new(self.backend(), "SELECT ");
         sql.push(COLUMNS)
             .push(" FROM history WHERE kind = ")
             .bind(kind.name());

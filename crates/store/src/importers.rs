@@ -2,12 +2,13 @@
 
 use pith_core::{Document, ObjectId, Timestamp};
 
-use crate::dialect::{Sql, Stmt, for_update, sql};
+use crate::dialect::{Sql, Stmt, sql};
+use crate::locks::{lock_repository, repository_exists};
 use crate::secrets::Secrets;
 use crate::sources::forget_repository;
 use crate::transaction::DbTx;
 use crate::value::Row;
-use crate::{Engine, Result, Store, StoreError};
+use crate::{Backend, Result, Store, StoreError};
 
 /// The importer of a repository (pulp2/importers#documents).
 #[derive(Debug, Clone, PartialEq)]
@@ -70,13 +71,13 @@ pub(crate) async fn insert(tx: &mut DbTx, importer: &Importer, secrets: &Secrets
 
 /// The importer of a repository, as the transaction sees it.
 pub(crate) async fn get(tx: &mut DbTx, repo: &str, secrets: &Secrets) -> Result<Option<Importer>> {
-    let row = tx.optional(of_repository(tx.engine(), repo)).await?;
+    let row = tx.optional(of_repository(tx.backend(), repo)).await?;
     let importer = |row| importer(row, secrets);
     row.as_ref().map(importer).transpose()
 }
 
-fn of_repository(engine: Engine, repo: &str) -> Stmt {
-    let mut query = Sql::new(engine, "SELECT ");
+fn of_repository(backend: Backend, repo: &str) -> Stmt {
+    let mut query = Sql::new(backend, "SELECT ");
     query
         .push(COLUMNS)
         .push(" FROM importers WHERE repo_id = ")
@@ -105,32 +106,13 @@ pub(crate) async fn update_config(
     }
 }
 
-/// Locks the repository against deletion until the end of the transaction.
-///
-/// # Errors
-/// [`crate::StoreError::Missing`] when there is none.
-pub(crate) async fn repository_exists(tx: &mut DbTx, repo: &str) -> Result<()> {
-    match lock_repository(tx, repo).await? {
-        true => Ok(()),
-        false => Err(StoreError::missing("repository", repo)),
-    }
-}
-
-/// Locks the repository until the end of the transaction, before what belongs to it is locked (see `transaction.rs`).
-/// Answers whether there is one.
-pub(crate) async fn lock_repository(tx: &mut DbTx, repo: &str) -> Result<bool> {
-    let mut query = Sql::new(tx.engine(), "SELECT 1 FROM repos WHERE id = ");
-    query.bind(repo).push(for_update(tx.engine()));
-    Ok(tx.optional(query.build()).await?.is_some())
-}
-
 impl Store {
     /// The importer of a repository.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn importer_get(&self, repo: &str) -> Result<Option<Importer>> {
-        self.optional(of_repository(self.engine(), repo))
+        self.optional(of_repository(self.backend(), repo))
             .await?
             .as_ref()
             .map(|row| importer(row, &self.inner.secrets))
@@ -142,7 +124,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn importer_list(&self, repos: Option<&[String]>) -> Result<Vec<Importer>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM importers");
         if let Some(repos) = repos {
             query.push(" WHERE ").bind_in("repo_id", repos);

@@ -5,6 +5,7 @@
 //! documents are binary JSON. Nothing outside this crate knows SQL, nothing in here knows a content type.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod backend;
 pub mod blobs;
 pub mod chores;
 pub mod content;
@@ -26,6 +27,7 @@ pub mod history;
 pub mod importers;
 mod leases;
 pub mod listings;
+mod locks;
 mod migrate;
 pub mod mounts;
 pub mod orphans;
@@ -36,16 +38,19 @@ pub mod repositories;
 pub mod retired;
 pub mod roles;
 pub mod schedules;
+mod seal_all;
 pub mod secrets;
 pub mod settings;
 pub mod signing_keys;
 pub mod sources;
 mod spread;
 pub mod staging;
+mod statements;
 pub mod store;
 mod task_queries;
 pub mod tasks;
 mod transaction;
+pub mod unit;
 mod unit_changes;
 mod unit_outline;
 mod unit_query;
@@ -56,13 +61,15 @@ pub mod uploads;
 pub mod users;
 mod value;
 mod whole;
+mod within;
 pub mod workers;
 
+pub use backend::Backend;
 pub use content::{Committed, ContentState};
 pub use criteria_sql::{Held, UnitFilter};
 pub use distributors::{Distributor, DistributorSettings};
 pub use error::StoreError;
-pub use fence::{Fence, LastTx, TaskStore};
+pub use fence::{Fence, LastTx, TaskOutcome, TaskStore};
 pub use figures::{OpenTasks, PoolFigures};
 pub use generations::Generations;
 pub use groups::{GroupDistributor, RepoGroup};
@@ -80,9 +87,9 @@ pub use secrets::Seal;
 pub use signing_keys::KeyRecord;
 pub use sources::{Alternate, FileSource, UnitFile};
 pub use staging::{Replacement, StagedId};
-pub use store::{BatchStream, Engine, Store, Tx};
-pub use tasks::{Lost, NewTask, Task, TaskOutcome};
-pub use units::{
+pub use store::{BatchStream, Store, Tx};
+pub use tasks::{Lost, NewTask, Task};
+pub use unit::{
     FieldTexts, KnownUnit, NewUnit, Part, RawDocument, SavedUnit, StreamedUnit, Unit, UnitQuery,
 };
 pub use uploads::{Upload, UploadUse};

@@ -6,12 +6,12 @@ use futures::stream;
 use pith_core::TaskId;
 use pith_core::task::TaskState;
 
+use crate::backend::Backend;
 use crate::criteria_sql::after_prefix;
 use crate::dialect::Sql;
 use crate::distributors::{self, Distributor, distributor};
 use crate::reading::{Mark, Share};
 use crate::repositories::{self, Repository, UnitCounts, repository};
-use crate::store::Engine;
 use crate::tasks::{self, Task, task};
 use crate::users::{self, User, user};
 use crate::value::Row;
@@ -73,14 +73,14 @@ impl Texts {
             Self::OneOf(texts) => {
                 out.push(" AND ").bind_in(column, texts);
             }
-            Self::StartingWith(prefix) => match out.engine {
-                Engine::Sqlite => {
+            Self::StartingWith(prefix) => match out.backend {
+                Backend::Sqlite => {
                     out.push(&format!(" AND {column} >= ")).bind(prefix);
                     if let Some(after) = after_prefix(prefix) {
                         out.push(&format!(" AND {column} < ")).bind(after);
                     }
                 }
-                Engine::Postgres => {
+                Backend::Postgres => {
                     out.push(&format!(" AND starts_with({column}, "))
                         .bind(prefix)
                         .push("::text)");
@@ -97,9 +97,9 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn repositories_stream(&self, ids: Texts, window: Window) -> BatchStream<Repository> {
-        let select = move |engine, columns: &str, after: Option<&i64>| {
+        let select = move |backend, columns: &str, after: Option<&i64>| {
             let seq = by_id_first(matches!(ids, Texts::OneOf(_)));
-            let mut query = Sql::new(engine, "SELECT ");
+            let mut query = Sql::new(backend, "SELECT ");
             query
                 .push(columns)
                 .push(" FROM repos WHERE ")
@@ -127,9 +127,9 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn users_stream(&self, logins: Texts, window: Window) -> BatchStream<User> {
-        let select = move |engine, columns: &str, after: Option<&i64>| {
+        let select = move |backend, columns: &str, after: Option<&i64>| {
             let seq = by_id_first(matches!(logins, Texts::OneOf(_)));
-            let mut query = Sql::new(engine, "SELECT ");
+            let mut query = Sql::new(backend, "SELECT ");
             query
                 .push(columns)
                 .push(" FROM users WHERE ")
@@ -157,9 +157,9 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn distributors_stream(&self, only: DistributorListing) -> BatchStream<Distributor> {
-        let select = move |engine, columns: &str, after: Option<&(String, String)>| {
+        let select = move |backend, columns: &str, after: Option<&(String, String)>| {
             let (repo, id) = after.map_or(("", ""), |(repo, id)| (repo, id));
-            let mut query = Sql::new(engine, "SELECT ");
+            let mut query = Sql::new(backend, "SELECT ");
             query
                 .push(columns)
                 .push(" FROM distributors WHERE (repo_id, id) > (")
@@ -188,9 +188,9 @@ impl Store {
     /// Items are errors when the database fails on the way.
     #[must_use]
     pub fn tasks_stream(&self, only: TaskListing, window: Window) -> BatchStream<Task> {
-        let select = move |engine, columns: &str, after: Option<&i64>| {
+        let select = move |backend, columns: &str, after: Option<&i64>| {
             let seq = by_id_first(only.ids.is_some());
-            let mut query = Sql::new(engine, "SELECT ");
+            let mut query = Sql::new(backend, "SELECT ");
             query
                 .push(columns)
                 .push(" FROM tasks WHERE ")
@@ -226,7 +226,7 @@ impl Store {
     /// When the database fails.
     pub async fn repository_unit_counts_of(&self, ids: &[&str]) -> Result<UnitCounts> {
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "SELECT repo_id, type_id, units FROM repo_counts WHERE ",
         );
         query.bind_in("repo_id", ids.iter().copied());
@@ -244,10 +244,10 @@ struct Columns(Cow<'static, str>, &'static [&'static str]);
 
 impl Columns {
     /// The bytes of those that may be long.
-    fn bytes(&self, engine: Engine) -> String {
-        let bytes = |column: &&str| match engine {
-            Engine::Sqlite => format!("coalesce(octet_length({column}), 0)"),
-            Engine::Postgres => format!("coalesce(octet_length({column}::text), 0)::bigint"),
+    fn bytes(&self, backend: Backend) -> String {
+        let bytes = |column: &&str| match backend {
+            Backend::Sqlite => format!("coalesce(octet_length({column}), 0)"),
+            Backend::Postgres => format!("coalesce(octet_length({column}::text), 0)::bigint"),
         };
         let each: Vec<String> = self.1.iter().map(bytes).collect();
         each.join(" + ")
@@ -265,7 +265,7 @@ fn pages<T, K, S, R>(
 where
     T: Send + 'static,
     K: Send + Sync + 'static,
-    S: Fn(Engine, &str, Option<&K>) -> Sql + Send + Sync + 'static,
+    S: Fn(Backend, &str, Option<&K>) -> Sql + Send + Sync + 'static,
     R: Fn(&Row) -> Result<(K, T)> + Send + Sync + 'static,
 {
     let start = Cursor {
@@ -300,7 +300,7 @@ struct Cursor<K, S, R> {
 impl<K, S, R> Cursor<K, S, R>
 where
     K: Send + Sync,
-    S: Fn(Engine, &str, Option<&K>) -> Sql + Send + Sync,
+    S: Fn(Backend, &str, Option<&K>) -> Sql + Send + Sync,
 {
     /// The next page; nothing at the end.
     async fn next<T: Send>(&mut self) -> Result<Vec<T>>
@@ -339,7 +339,7 @@ where
     }
 
     fn query(&self, columns: &str, rows: u64) -> Sql {
-        let mut query = (self.select)(self.store.engine(), columns, self.after.as_ref());
+        let mut query = (self.select)(self.store.backend(), columns, self.after.as_ref());
         query.limit(rows).offset(self.skip);
         query
     }
@@ -352,7 +352,7 @@ where
         if wanted == 0 {
             return Ok((0, true));
         }
-        let query = self.query(&self.columns.bytes(self.store.engine()), wanted);
+        let query = self.query(&self.columns.bytes(self.store.backend()), wanted);
         let weigh = |row: Row| {
             seen += 1;
             bytes = bytes.saturating_add(row.get(0)?);

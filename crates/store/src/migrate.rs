@@ -2,9 +2,9 @@
 
 use pith_core::Timestamp;
 
+use crate::backend::Backend;
 use crate::db::Db;
 use crate::dialect::{ddl, sql};
-use crate::store::Engine;
 use crate::transaction::DbTx;
 use crate::{Result, StoreError};
 
@@ -69,7 +69,7 @@ async fn step(db: &Db, now: Timestamp) -> Result<bool> {
         tx.commit().await?;
         return Ok(false);
     };
-    let text = ddl(tx.engine(), next);
+    let text = ddl(tx.backend(), next);
     tx.script(text).await?;
     tx.execute(
         sql("INSERT INTO schema_versions (number, applied) VALUES ($1, $2)")
@@ -92,7 +92,7 @@ pub(crate) async fn lock_schema(tx: &mut DbTx) -> Result<()> {
 
 /// Takes a lock of PostgreSQL that has no row, until the end of the transaction. SQLite has one writer anyway.
 pub(crate) async fn advisory_lock(tx: &mut DbTx, number: i64) -> Result<()> {
-    if tx.engine() == Engine::Postgres {
+    if tx.backend() == Backend::Postgres {
         tx.all(sql("SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) AS l").bind(number))
             .await?;
     }
@@ -101,7 +101,7 @@ pub(crate) async fn advisory_lock(tx: &mut DbTx, number: i64) -> Result<()> {
 
 /// Takes a share of such a lock: others may have one too, and nobody has the whole.
 pub(crate) async fn advisory_lock_shared(tx: &mut DbTx, number: i64) -> Result<()> {
-    if tx.engine() == Engine::Postgres {
+    if tx.backend() == Backend::Postgres {
         let text = "SELECT 1 FROM (SELECT pg_advisory_xact_lock_shared($1)) AS l";
         tx.all(sql(text).bind(number)).await?;
     }

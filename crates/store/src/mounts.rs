@@ -4,8 +4,8 @@
 use pith_core::{Sha256, Timestamp};
 use uuid::Uuid;
 
+use crate::backend::Backend;
 use crate::dialect::{Sql, Stmt, sql};
-use crate::store::Engine;
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
@@ -139,7 +139,7 @@ fn owner_of(row: &Row, at: usize) -> Result<String> {
 /// Makes sure that nothing of another repository or group is served above or below `prefix`.
 async fn require_apart(tx: &mut DbTx, owner: Owner<'_>, prefix: &str) -> Result<()> {
     let below = format!("{prefix}/");
-    let mut query = Sql::new(tx.engine(), "SELECT prefix, ");
+    let mut query = Sql::new(tx.backend(), "SELECT prefix, ");
     query.push(OWNER).push(" FROM mounts WHERE ");
     owner
         .others(&mut query)
@@ -160,7 +160,7 @@ async fn require_apart(tx: &mut DbTx, owner: Owner<'_>, prefix: &str) -> Result<
 /// asked for by one run, or have moved since.
 async fn clear_below(tx: &mut DbTx, owner: Owner<'_>, prefix: &str) -> Result<()> {
     let below = format!("{prefix}/");
-    let mut statement = Sql::new(tx.engine(), "DELETE FROM mounts WHERE ");
+    let mut statement = Sql::new(tx.backend(), "DELETE FROM mounts WHERE ");
     owner
         .others(&mut statement)
         .push(" AND SUBSTR(prefix, 1, LENGTH(")
@@ -191,7 +191,7 @@ pub(crate) async fn set_mount(
     } else {
         require_apart(tx, owner, &mount.prefix).await?;
     }
-    let mut statement = Sql::new(tx.engine(), "INSERT INTO mounts (");
+    let mut statement = Sql::new(tx.backend(), "INSERT INTO mounts (");
     statement
         .push(owner.column)
         .push(", prefix, distributor_id, publication_id, http, https, updated) VALUES (");
@@ -214,7 +214,7 @@ pub(crate) async fn set_mount(
     if tx.execute(statement.build()).await? > 0 {
         return Ok(());
     }
-    let mut query = Sql::new(tx.engine(), "SELECT ");
+    let mut query = Sql::new(tx.backend(), "SELECT ");
     query
         .push(OWNER)
         .push(" FROM mounts WHERE prefix = ")
@@ -226,15 +226,15 @@ pub(crate) async fn set_mount(
     Err(taken(mount.prefix.clone(), owner))
 }
 
-fn prefixes_of(engine: Engine, owner: Owner<'_>) -> Stmt {
-    let mut query = Sql::new(engine, "SELECT prefix FROM mounts WHERE ");
+fn prefixes_of(backend: Backend, owner: Owner<'_>) -> Stmt {
+    let mut query = Sql::new(backend, "SELECT prefix FROM mounts WHERE ");
     owner.own(&mut query);
     query.build()
 }
 
 /// Tells whether one of `mounts` is where the distributor was not: paths there were never served.
 pub(crate) async fn is_moved(tx: &mut DbTx, owner: Owner<'_>, mounts: &[NewMount]) -> Result<bool> {
-    let rows = tx.all(prefixes_of(tx.engine(), owner)).await?;
+    let rows = tx.all(prefixes_of(tx.backend(), owner)).await?;
     let before: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
     Ok(mounts.iter().any(|mount| !before.contains(&mount.prefix)))
 }
@@ -246,7 +246,7 @@ impl Store {
     /// When the database fails.
     pub async fn mounts_of(&self, repo: &str, distributor: &str) -> Result<Vec<String>> {
         let owner = Owner::repository(repo, distributor);
-        let rows = self.all(prefixes_of(self.engine(), owner)).await?;
+        let rows = self.all(prefixes_of(self.backend(), owner)).await?;
         rows.iter().map(|row| row.get(0)).collect()
     }
 

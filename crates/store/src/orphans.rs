@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use pith_core::{Sha256, UnitId};
 
+use crate::backend::Backend;
+use crate::dialect::PAGE;
 use crate::dialect::{CHUNK, Sql};
-use crate::store::Engine;
 use crate::transaction::DbTx;
-use crate::units::{COLUMNS, PAGE, Unit, unit};
+use crate::unit::{COLUMNS, Unit, unit};
 use crate::{BatchStream, Result, Store};
 
 /// True for rows of `units` that nobody has or is about to have.
@@ -56,7 +57,7 @@ impl Store {
             start,
             |(store, type_id, after)| async move {
                 let Some(after) = after else { return Ok(None) };
-                let mut query = Sql::new(store.engine(), "SELECT ");
+                let mut query = Sql::new(store.backend(), "SELECT ");
                 query.push(COLUMNS);
                 orphans(&mut query, type_id.as_deref(), after);
                 let rows = store.all(query.build()).await?;
@@ -78,7 +79,7 @@ impl Store {
         type_id: Option<&str>,
         after: UnitId,
     ) -> Result<Vec<(UnitId, String)>> {
-        let mut query = Sql::new(self.engine(), "SELECT id, type_id");
+        let mut query = Sql::new(self.backend(), "SELECT id, type_id");
         orphans(&mut query, type_id, after);
         let rows = self.all(query.build()).await?;
         rows.iter()
@@ -91,7 +92,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn units_orphans_count(&self) -> Result<BTreeMap<String, i64>> {
-        let mut query = Sql::new(self.engine(), "SELECT type_id, COUNT(*) FROM units WHERE ");
+        let mut query = Sql::new(self.backend(), "SELECT type_id, COUNT(*) FROM units WHERE ");
         query.push(IS_ORPHAN).push(" GROUP BY type_id");
         let rows = self.all(query.build()).await?;
         rows.iter()
@@ -104,7 +105,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn unit_is_orphan(&self, type_id: &str, id: UnitId) -> Result<bool> {
-        let mut query = Sql::new(self.engine(), "SELECT 1 FROM units WHERE id = ");
+        let mut query = Sql::new(self.backend(), "SELECT 1 FROM units WHERE id = ");
         query.bind(id).push(" AND type_id = ").bind(type_id);
         query.push(" AND ").push(IS_ORPHAN);
         Ok(self.optional(query.build()).await?.is_some())
@@ -137,7 +138,7 @@ impl Store {
     pub async fn units_delete_replaced(&self) -> Result<usize> {
         let (mut count, mut after) = (0, UnitId(uuid::Uuid::nil()));
         loop {
-            let mut query = Sql::new(self.engine(), "SELECT id FROM units WHERE id > ");
+            let mut query = Sql::new(self.backend(), "SELECT id FROM units WHERE id > ");
             query
                 .bind(after)
                 .push(" AND ")
@@ -167,14 +168,14 @@ async fn delete(
 ) -> Result<(Vec<UnitId>, Vec<Sha256>)> {
     let (mut gone, mut files) = (Vec::with_capacity(ids.len()), Vec::new());
     for chunk in ids.chunks(CHUNK) {
-        if tx.engine() == Engine::Postgres {
+        if tx.backend() == Backend::Postgres {
             // Waits for those who are staging these units; the next statement then sees what they staged.
-            let mut lock = Sql::new(tx.engine(), "SELECT id FROM units WHERE ");
+            let mut lock = Sql::new(tx.backend(), "SELECT id FROM units WHERE ");
             lock.bind_in("id", chunk.iter().copied())
                 .push(" ORDER BY id FOR UPDATE");
             tx.all(lock.build()).await?;
         }
-        let mut query = Sql::new(tx.engine(), "DELETE FROM units WHERE ");
+        let mut query = Sql::new(tx.backend(), "DELETE FROM units WHERE ");
         query
             .bind_in("id", chunk.iter().copied())
             .push(" AND ")
@@ -186,7 +187,7 @@ async fn delete(
             files.extend(row.get::<Option<Sha256>>(1)?);
         }
         for table in ["unit_parts", "repo_units", "sources"] {
-            let mut query = Sql::new(tx.engine(), "DELETE FROM ");
+            let mut query = Sql::new(tx.backend(), "DELETE FROM ");
             query
                 .push(table)
                 .push(" WHERE ")

@@ -89,7 +89,7 @@ impl Store {
     /// When the database fails.
     pub async fn permissions_list(&self, resource: Option<&str>) -> Result<Vec<Permission>> {
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "SELECT p.resource, p.oid, r.login, json(r.operations) FROM permissions p \
              JOIN user_rights r ON r.resource = p.resource JOIN users u ON u.login = r.login",
         );

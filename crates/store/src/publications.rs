@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::blobs as blob_rows;
 use crate::dialect::{Kind, Sql, bulk, for_update};
-use crate::importers::lock_repository;
+use crate::locks::lock_repository;
 use crate::mounts::{NewMount, Owner, bump_mounts, is_moved, set_mount};
 use crate::retired::{self, Retired};
 use crate::transaction::DbTx;
@@ -138,7 +138,7 @@ impl<'a> Rows<'a> {
 
 /// Saves the row of a publication and the blobs it refers to.
 async fn insert(tx: &mut DbTx, new: &Rows<'_>, now: Timestamp) -> Result<()> {
-    let mut statement = Sql::new(tx.engine(), "INSERT INTO publications (");
+    let mut statement = Sql::new(tx.backend(), "INSERT INTO publications (");
     statement.push(new.owner.column).push(
         ", id, distributor_id, index_blob, repo_version, created, paths, bytes, made_from) VALUES (",
     );
@@ -164,7 +164,7 @@ async fn insert(tx: &mut DbTx, new: &Rows<'_>, now: Timestamp) -> Result<()> {
     let head = "INSERT INTO publication_blobs (publication_id, blob)";
     let tail = "ON CONFLICT (publication_id, blob) DO NOTHING";
     tx.execute_each(bulk(
-        tx.engine(),
+        tx.backend(),
         head,
         &[Kind::Bytes, Kind::Bytes],
         rows,
@@ -177,7 +177,7 @@ async fn insert(tx: &mut DbTx, new: &Rows<'_>, now: Timestamp) -> Result<()> {
 /// Saves a publication, points the mounts of its owner at it, and takes away those where it is no longer served.
 async fn replace(tx: &mut DbTx, new: &Rows<'_>, mounts: &[NewMount], now: Timestamp) -> Result<()> {
     insert(tx, new, now).await?;
-    let mut stale = Sql::new(tx.engine(), "DELETE FROM mounts WHERE ");
+    let mut stale = Sql::new(tx.backend(), "DELETE FROM mounts WHERE ");
     new.owner
         .own(&mut stale)
         .push(" AND NOT (")
@@ -192,7 +192,7 @@ async fn replace(tx: &mut DbTx, new: &Rows<'_>, mounts: &[NewMount], now: Timest
 
 /// Deletes the publications of an owner before this one.
 async fn supersede(tx: &mut DbTx, new: &Rows<'_>) -> Result<()> {
-    let mut superseded = Sql::new(tx.engine(), "DELETE FROM publications WHERE ");
+    let mut superseded = Sql::new(tx.backend(), "DELETE FROM publications WHERE ");
     let own = new.owner.own(&mut superseded);
     own.push(" AND id <> ").bind(new.id);
     tx.execute(superseded.build()).await.map(drop)
@@ -217,11 +217,14 @@ impl Store {
         let mut tx = self.begin().await?;
         let (repo, distributor) = (&publication.repo_id, &publication.distributor_id);
         lock_repository(&mut tx.inner, repo).await?;
-        let mut lock = Sql::new(self.engine(), "SELECT 1 FROM distributors WHERE repo_id = ");
+        let mut lock = Sql::new(
+            self.backend(),
+            "SELECT 1 FROM distributors WHERE repo_id = ",
+        );
         lock.bind(repo)
             .push(" AND id = ")
             .bind(distributor)
-            .push(for_update(self.engine()));
+            .push(for_update(self.backend()));
         if tx.inner.optional(lock.build()).await?.is_none() {
             return Err(StoreError::missing("distributor", distributor));
         }
@@ -265,12 +268,12 @@ impl Store {
         let mut tx = self.begin().await?;
         let new = Rows::of_group(new);
         let mut lock = Sql::new(
-            self.engine(),
+            self.backend(),
             "SELECT 1 FROM repo_group_distributors WHERE group_id = ",
         );
         lock.bind(new.owner.id).push(" AND id = ");
         lock.bind(new.owner.distributor)
-            .push(for_update(self.engine()));
+            .push(for_update(self.backend()));
         if tx.inner.optional(lock.build()).await?.is_none() {
             return Err(StoreError::missing("distributor", new.owner.distributor));
         }
@@ -289,7 +292,7 @@ impl Store {
         repo: &str,
         distributor: &str,
     ) -> Result<Vec<Publication>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(PUBLICATION)
             .push(" FROM publications WHERE repo_id = ")

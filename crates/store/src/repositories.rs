@@ -7,7 +7,7 @@ use pith_core::{Document, ObjectId, Timestamp};
 use crate::dialect::{Sql, Stmt, for_update, sql};
 use crate::transaction::DbTx;
 use crate::value::Row;
-use crate::{Distributor, Engine, Importer, NewTask, Result, Store, StoreError};
+use crate::{Backend, Distributor, Importer, NewTask, Result, Store, StoreError};
 
 /// A repository (pulp2/repositories#documents).
 #[derive(Debug, Clone, PartialEq)]
@@ -114,8 +114,8 @@ async fn insert(tx: &mut DbTx, repository: &Repository) -> Result<()> {
 }
 
 /// The statement that changes what `update` names and answers the row.
-fn changed(engine: Engine, id: &str, update: &RepositoryUpdate) -> Stmt {
-    let mut query = Sql::new(engine, "UPDATE repos SET id = id");
+fn changed(backend: Backend, id: &str, update: &RepositoryUpdate) -> Stmt {
+    let mut query = Sql::new(backend, "UPDATE repos SET id = id");
     if let Some(name) = &update.display_name {
         query.push(", display_name = ").bind(name);
     }
@@ -173,7 +173,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn repository_get(&self, id: &str) -> Result<Option<Repository>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM repos WHERE id = ").bind(id);
         self.optional(query.build())
             .await?
@@ -187,7 +187,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn repository_list(&self, ids: Option<&[String]>) -> Result<Vec<Repository>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM repos");
         if let Some(ids) = ids {
             query.push(" WHERE ").bind_in("id", ids);
@@ -209,7 +209,7 @@ impl Store {
         id: &str,
         update: &RepositoryUpdate,
     ) -> Result<Repository> {
-        let rows = self.write_all(changed(self.engine(), id, update)).await?;
+        let rows = self.write_all(changed(self.backend(), id, update)).await?;
         rows.first()
             .map(repository)
             .unwrap_or_else(|| Err(StoreError::missing("repository", id)))
@@ -226,12 +226,12 @@ impl Store {
         decide: impl FnOnce(&Repository, Option<&Importer>) -> Result<RepositoryChange, E> + Send,
     ) -> Result<Result<Repository, E>> {
         let mut tx = self.begin().await?;
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(COLUMNS)
             .push(" FROM repos WHERE id = ")
             .bind(id)
-            .push(for_update(self.engine()));
+            .push(for_update(self.backend()));
         let row = tx.inner.optional(query.build()).await?;
         let row = row.ok_or_else(|| StoreError::missing("repository", id))?;
         let mut repository = self::repository(&row)?;
@@ -243,7 +243,7 @@ impl Store {
         if change.update != RepositoryUpdate::default() {
             let rows = tx
                 .inner
-                .all(changed(self.engine(), id, &change.update))
+                .all(changed(self.backend(), id, &change.update))
                 .await?;
             if let Some(row) = rows.first() {
                 repository = self::repository(row)?;

@@ -92,7 +92,7 @@ pub(crate) async fn add(
             ]
         };
         let rows = paths.into_iter().map(row).collect();
-        tx.execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
+        tx.execute_each(bulk(tx.backend(), head, &kinds, rows, tail))
             .await?;
     }
     if !any {
@@ -190,7 +190,7 @@ impl Store {
         let mut gone = 0;
         loop {
             let mut query = Sql::new(
-                self.engine(),
+                self.backend(),
                 "DELETE FROM retired_paths WHERE (repo_id, distributor_id, path) IN \
                  (SELECT repo_id, distributor_id, path FROM retired_paths WHERE retired <= ",
             );
@@ -210,7 +210,7 @@ impl Store {
         for chunk in units.chunks(CHUNK) {
             let mut tx = self.begin().await?;
             let mut note = Sql::new(
-                self.engine(),
+                self.backend(),
                 "INSERT INTO withdrawn_blobs (blob) SELECT DISTINCT blob FROM units WHERE blob IS NOT NULL AND ",
             );
             note.bind_in("id", chunk.iter().copied())
@@ -219,11 +219,11 @@ impl Store {
                 .push(" ON CONFLICT (blob) DO NOTHING");
             tx.inner.execute(note.build()).await?;
             withdraw_named(&mut tx.inner, chunk).await?;
-            let mut forget = Sql::new(self.engine(), "DELETE FROM retired_paths WHERE ");
+            let mut forget = Sql::new(self.backend(), "DELETE FROM retired_paths WHERE ");
             forget.bind_in("unit_id", chunk.iter().copied());
             tx.inner.execute(forget.build()).await?;
             let mut forget = Sql::new(
-                self.engine(),
+                self.backend(),
                 "DELETE FROM retired_paths WHERE blob IN (SELECT blob FROM units WHERE blob IS NOT NULL AND ",
             );
             forget

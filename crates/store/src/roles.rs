@@ -80,7 +80,7 @@ fn bound(role: &Role, text: &'static str) -> Stmt {
 
 impl Store {
     fn some_roles(&self, id: Option<&str>) -> Stmt {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM roles");
         if let Some(id) = id {
             query.push(" WHERE id = ").bind(id);

@@ -124,7 +124,7 @@ fn maker_of(schedule: &Schedule) -> (Option<String>, Option<String>) {
 }
 
 fn select(store: &Store) -> Sql {
-    let mut query = Sql::new(store.engine(), "SELECT ");
+    let mut query = Sql::new(store.backend(), "SELECT ");
     query.push(COLUMNS).push(" FROM schedules");
     query
 }
@@ -163,7 +163,7 @@ async fn follow(tx: &mut DbTx, schedule: &str, tasks: &[TaskId]) -> Result<()> {
     let head = "INSERT INTO scheduled_tasks (task_id, schedule)";
     let tail = "ON CONFLICT (task_id) DO NOTHING";
     tx.execute_each(bulk(
-        tx.engine(),
+        tx.backend(),
         head,
         &[Kind::Bytes, Kind::Text],
         rows,
@@ -262,7 +262,7 @@ impl Store {
         query
             .push(" WHERE oid = ")
             .bind(oid)
-            .push(for_update(self.engine()));
+            .push(for_update(self.backend()));
         let Some(row) = tx.inner.optional(query.build()).await? else {
             return Ok(None);
         };
@@ -331,7 +331,7 @@ impl Store {
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         // Before the schedule, as the end of a task does that queues others.
-        crate::tasks::lock_queue(&mut tx.inner).await?;
+        crate::locks::lock_queue(&mut tx.inner).await?;
         let statement = sql(
             "UPDATE schedules SET last_run_at = $1, total_run_count = $2, remaining_runs = $3, enabled = $4, due = $5 \
              WHERE oid = $6 AND due = $7 AND last_updated = $8",

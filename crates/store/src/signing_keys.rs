@@ -80,7 +80,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn signing_keys_list(&self) -> Result<Vec<KeyRecord>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM signing_keys ORDER BY seq");
         let rows = self.all(query.build()).await?;
         rows.iter().map(record).collect()
@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn signing_key_find(&self, named: Option<&str>) -> Result<Option<KeyRecord>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM signing_keys WHERE ");
         match named {
             Some(named) => query

@@ -115,7 +115,7 @@ impl Store {
         for chunk in units.chunks(crate::dialect::CHUNK) {
             let text = "SELECT unit_id, path, repo_id, json(urls), size, json(digests), site, in_internet FROM sources \
                  WHERE path = '' AND ";
-            let mut query = Sql::new(self.engine(), text);
+            let mut query = Sql::new(self.backend(), text);
             query.bind_in("unit_id", chunk.iter().copied());
             for row in self.all(query.build()).await? {
                 found.push(source(&row)?);
@@ -136,7 +136,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<FileSource>> {
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "SELECT s.unit_id, s.path, s.repo_id, json(s.urls), s.size, json(s.digests), s.site, s.in_internet FROM sources s WHERE s.repo_id = ",
         );
         query.bind(repo);
@@ -187,7 +187,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let mut files = file_lists::naming(&mut tx.inner, blob).await?;
         files.push(blob);
-        let mut query = Sql::new(self.engine(), "UPDATE units SET downloaded = ");
+        let mut query = Sql::new(self.backend(), "UPDATE units SET downloaded = ");
         query.bind(false).push(", lost = ").bind(true);
         query.push(" WHERE downloaded AND ").bind_in("blob", files);
         query.push(" RETURNING id");
@@ -245,7 +245,7 @@ pub(crate) async fn put<'a>(
     let tail = "ON CONFLICT (unit_id, path, repo_id) DO UPDATE SET urls = excluded.urls, size = excluded.size, \
          digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated, \
          site = excluded.site, in_internet = excluded.in_internet";
-    tx.execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
+    tx.execute_each(bulk(tx.backend(), head, &kinds, rows, tail))
         .await
         .map(drop)
 }
@@ -260,7 +260,7 @@ pub(crate) async fn forget_repository(tx: &mut DbTx, repo: &str) -> Result<()> {
 /// Forgets the entries of units that the attempt removes from a repository and whose files are here. The others stay for as long
 /// as their units do: publications and retired paths promise these files.
 pub(crate) async fn forget_removed(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<()> {
-    let mut query = Sql::new(tx.engine(), "DELETE FROM sources WHERE repo_id = ");
+    let mut query = Sql::new(tx.backend(), "DELETE FROM sources WHERE repo_id = ");
     query
         .bind(repo)
         .push(" AND unit_id IN (SELECT unit_id FROM staged_units WHERE remove AND ");
@@ -314,7 +314,7 @@ impl Store {
         let tail = "ON CONFLICT (type_id, key_digest, source_id, url) DO UPDATE SET expires = excluded.expires";
         let mut tx = self.begin().await?;
         tx.inner
-            .execute_each(bulk(self.engine(), head, &kinds, rows, tail))
+            .execute_each(bulk(self.backend(), head, &kinds, rows, tail))
             .await?;
         tx.commit().await
     }
@@ -332,7 +332,7 @@ impl Store {
         let mut found: HashMap<Sha256, Vec<Alternate>> = HashMap::new();
         for chunk in keys.chunks(crate::dialect::CHUNK) {
             let text = "SELECT key_digest, source_id, url FROM alternates WHERE type_id = ";
-            let mut query = Sql::new(self.engine(), text);
+            let mut query = Sql::new(self.backend(), text);
             query
                 .bind(type_id)
                 .push(" AND ")

@@ -26,7 +26,7 @@ async fn spread_to(
     now: Timestamp,
 ) -> Result<()> {
     let mut add = Sql::new(
-        tx.engine(),
+        tx.backend(),
         "INSERT INTO repo_units (repo_id, type_id, unit_id, added_in, created, updated) SELECT r.repo_id, s.type_id, s.instead, ",
     );
     add.push(&format!(
@@ -37,7 +37,7 @@ async fn spread_to(
     replaced(&mut add, fence);
     add.push("= ").bind(repo);
     let count = tx.execute(add.build()).await?;
-    let mut end = Sql::new(tx.engine(), "UPDATE repo_units SET removed_in = ");
+    let mut end = Sql::new(tx.backend(), "UPDATE repo_units SET removed_in = ");
     end.bind(version + 1)
         .push(" WHERE repo_id = ")
         .bind(repo)
@@ -60,7 +60,7 @@ async fn spread_to(
 async fn pass_on(tx: &mut DbTx, fence: Fence) -> Result<()> {
     let text = "SELECT s.unit_id, s.instead FROM staged_units s JOIN units u ON u.id = s.unit_id \
          AND u.blob IS NULL AND u.downloaded WHERE ";
-    let mut pairs = Sql::new(tx.engine(), text);
+    let mut pairs = Sql::new(tx.backend(), text);
     of_attempt(&mut pairs, "s.", fence);
     pairs.push(" AND s.instead IS NOT NULL ORDER BY s.unit_id");
     for row in tx.all(pairs.build()).await? {
@@ -87,7 +87,7 @@ impl TaskStore {
         let mut tx = self.begin().await?;
         unit_changes::hold_off(&mut tx.inner).await?;
         settle(&mut tx.inner, fence, repo).await?;
-        let mut others = Sql::new(self.engine(), "SELECT DISTINCT r.repo_id");
+        let mut others = Sql::new(self.backend(), "SELECT DISTINCT r.repo_id");
         replaced(&mut others, fence);
         others.push("<> ").bind(repo);
         let rows = tx.inner.all(others.build()).await?;
@@ -98,9 +98,9 @@ impl TaskStore {
         }
         ids.push(repo.to_owned());
         // All of them by id, as whoever locks several repositories does.
-        let mut lock = Sql::new(self.engine(), "SELECT id, version FROM repos WHERE ");
+        let mut lock = Sql::new(self.backend(), "SELECT id, version FROM repos WHERE ");
         lock.bind_in("id", ids).push(" ORDER BY id");
-        lock.push(for_update(self.engine()));
+        lock.push(for_update(self.backend()));
         for row in tx.inner.all(lock.build()).await? {
             let (id, version): (String, i64) = (row.get(0)?, row.get(1)?);
             if id != repo {

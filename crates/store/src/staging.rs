@@ -11,15 +11,15 @@ use std::collections::{HashMap, HashSet};
 
 use pith_core::{Document, Sha256, UnitId};
 
+use crate::backend::Backend;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
 use crate::fence::{Fence, TaskStore, of_attempt};
 use crate::sources::{self, FileSource};
-use crate::store::Engine;
 use crate::transaction::DbTx;
+use crate::unit::{KnownUnit, NewUnit, SavedUnit, UnitQuery};
 use crate::unit_query::{Plan, Scope};
 use crate::unit_save;
 use crate::unit_stream;
-use crate::units::{KnownUnit, NewUnit, SavedUnit, UnitQuery};
 use crate::value::{Row, Value};
 use crate::{Result, Store, StoreError};
 
@@ -51,9 +51,9 @@ async fn hold(tx: &mut DbTx, ids: &[UnitId]) -> Result<HashMap<UnitId, (String, 
     let mut there = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let text = "SELECT id, type_id, key_digest FROM units WHERE ";
-        let mut query = Sql::new(tx.engine(), text);
+        let mut query = Sql::new(tx.backend(), text);
         query.bind_in("id", chunk.iter().copied());
-        if tx.engine() == Engine::Postgres {
+        if tx.backend() == Backend::Postgres {
             // In one order for everybody, so that nobody waits in a circle.
             query.push(" ORDER BY id FOR KEY SHARE");
         }
@@ -83,15 +83,15 @@ async fn add(
     let ids = units.iter().map(|(id, _)| *id);
     let ids: Vec<UnitId> = ids.filter(|id| !lone.contains(id)).collect();
     for chunk in ids.chunks(CHUNK) {
-        let query = namesakes(tx.engine(), fence, chunk);
+        let query = namesakes(tx.backend(), fence, chunk);
         tx.execute(query.build()).await?;
     }
     write(tx, fence, &units, false).await
 }
 
 /// Takes back what the task has staged of the keys that these units have.
-pub(crate) fn namesakes(engine: Engine, fence: Fence, ids: &[UnitId]) -> Sql {
-    let mut query = Sql::new(engine, "DELETE FROM staged_units WHERE ");
+pub(crate) fn namesakes(backend: Backend, fence: Fence, ids: &[UnitId]) -> Sql {
+    let mut query = Sql::new(backend, "DELETE FROM staged_units WHERE ");
     of_attempt(&mut query, "", fence);
     query.push(
         " AND NOT remove AND (type_id, unit_id) IN (SELECT o.type_id, o.id FROM units n JOIN units o \
@@ -121,7 +121,7 @@ async fn write(tx: &mut DbTx, fence: Fence, units: &[(UnitId, &str)], remove: bo
     let kinds = [Kind::Bytes, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bool];
     let head = "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove)";
     let tail = "ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove, instead = NULL";
-    let statements = bulk(tx.engine(), head, &kinds, rows, tail);
+    let statements = bulk(tx.backend(), head, &kinds, rows, tail);
     tx.execute_each(statements).await.map(drop)
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn settle(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<()
          JOIN units n ON n.id = s.unit_id \
          JOIN units o ON o.type_id = n.type_id AND o.key_digest = n.key_digest AND o.id <> n.id \
          JOIN repo_units r ON r.repo_id = ";
-    let mut query = Sql::new(tx.engine(), text);
+    let mut query = Sql::new(tx.backend(), text);
     query
         .bind(repo)
         .push(" AND r.type_id = o.type_id AND r.unit_id = o.id AND r.removed_in IS NULL WHERE ");
@@ -147,11 +147,11 @@ pub(crate) async fn settle(tx: &mut DbTx, fence: Fence, repo: &str) -> Result<()
 }
 
 /// An attempt as two columns of a statement: hexadecimal digits and a number.
-fn literal(engine: Engine, fence: Fence) -> String {
+fn literal(backend: Backend, fence: Fence) -> String {
     let (hex, attempt) = (fence.task.0.simple(), fence.attempt);
-    match engine {
-        Engine::Sqlite => format!("X'{hex}', {attempt}"),
-        Engine::Postgres => format!("'\\x{hex}'::bytea, {attempt}"),
+    match backend {
+        Backend::Sqlite => format!("X'{hex}', {attempt}"),
+        Backend::Postgres => format!("'\\x{hex}'::bytea, {attempt}"),
     }
 }
 
@@ -246,7 +246,7 @@ impl TaskStore {
             sorted: false,
         };
         let mut statement = plan.select(self, scope).build();
-        let attempt = literal(self.engine(), self.fence());
+        let attempt = literal(self.backend(), self.fence());
         statement.text = format!(
             "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove) \
              SELECT {attempt}, found.type_id, found.unit_id, {remove} FROM ({}) AS found WHERE true \
@@ -269,7 +269,7 @@ impl TaskStore {
         after: Option<&StagedId>,
     ) -> Result<Vec<StagedId>> {
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "SELECT unit_id, type_id FROM staged_units WHERE ",
         );
         of_attempt(&mut query, "", self.fence());
@@ -289,7 +289,7 @@ impl TaskStore {
         }
         query
             .push(" ORDER BY type_id, unit_id")
-            .limit(crate::units::PAGE);
+            .limit(crate::dialect::PAGE);
         let rows = self.all(query.build()).await?;
         rows.iter()
             .map(|row| Ok((row.get(0)?, row.get(1)?)))
@@ -310,7 +310,7 @@ impl TaskStore {
         for field in fields {
             plain_name(field)?;
         }
-        let mut query = Sql::new(self.engine(), "SELECT s.unit_id, ");
+        let mut query = Sql::new(self.backend(), "SELECT s.unit_id, ");
         query
             .push(&unit_stream::document_column(Some(fields)))
             .push(" FROM staged_units s JOIN units u ON u.id = s.unit_id WHERE ");
@@ -323,7 +323,9 @@ impl TaskStore {
         if let Some(after) = after {
             query.push(" AND s.unit_id > ").bind(after);
         }
-        query.push(" ORDER BY s.unit_id").limit(crate::units::PAGE);
+        query
+            .push(" ORDER BY s.unit_id")
+            .limit(crate::dialect::PAGE);
         let rows = self.all(query.build()).await?;
         rows.iter()
             .map(|row| Ok((row.get(0)?, unit_stream::document(row, 1, Some(fields))?)))
@@ -338,13 +340,15 @@ impl TaskStore {
     pub async fn staged_replacements(&self, after: Option<UnitId>) -> Result<Vec<Replacement>> {
         let text = "SELECT s.type_id, n.key_digest, n.id, n.said, o.id, n.said = o.said FROM staged_units s \
              JOIN units n ON n.id = s.instead JOIN units o ON o.id = s.unit_id WHERE ";
-        let mut query = Sql::new(self.engine(), text);
+        let mut query = Sql::new(self.backend(), text);
         of_attempt(&mut query, "s.", self.fence());
         query.push(" AND s.instead IS NOT NULL");
         if let Some(after) = after {
             query.push(" AND s.unit_id > ").bind(after);
         }
-        query.push(" ORDER BY s.unit_id").limit(crate::units::PAGE);
+        query
+            .push(" ORDER BY s.unit_id")
+            .limit(crate::dialect::PAGE);
         let rows = self.all(query.build()).await?;
         let replacement = |row: &Row| {
             Ok(Replacement {
@@ -365,7 +369,7 @@ impl TaskStore {
     /// When the database fails.
     pub async fn staged_types(&self, remove: bool) -> Result<Vec<String>> {
         let text = "SELECT DISTINCT type_id FROM staged_units WHERE ";
-        let mut query = Sql::new(self.engine(), text);
+        let mut query = Sql::new(self.backend(), text);
         of_attempt(&mut query, "", self.fence());
         query
             .push(" AND remove = ")
@@ -385,7 +389,7 @@ impl TaskStore {
     pub async fn stage_forget(&self, type_id: &str, ids: &[UnitId]) -> Result<()> {
         for chunk in ids.chunks(CHUNK) {
             for column in ["unit_id", "instead"] {
-                let mut query = Sql::new(self.engine(), "DELETE FROM staged_units WHERE ");
+                let mut query = Sql::new(self.backend(), "DELETE FROM staged_units WHERE ");
                 of_attempt(&mut query, "", self.fence());
                 query.push(" AND type_id = ").bind(type_id);
                 query.push(" AND ").bind_in(column, chunk.iter().copied());
@@ -436,7 +440,7 @@ impl TaskStore {
     /// the type.
     pub(crate) fn known_query(&self, repo: &str, type_id: &str, keys: &[Sha256]) -> Sql {
         let text = "SELECT u.key_digest, u.id, u.said, u.site, u.blob, u.size, u.downloaded, ";
-        let mut query = Sql::new(self.engine(), text);
+        let mut query = Sql::new(self.backend(), text);
         let staged = |query: &mut Sql, column: &str| {
             query.push(&format!("(SELECT {column} FROM staged_units s WHERE "));
             of_attempt(query, "s.", self.fence());

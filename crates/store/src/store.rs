@@ -1,26 +1,27 @@
 //! The handle that everything else hangs on.
 
 use std::collections::HashSet;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::BoxStream;
 use pith_core::{Clock, Timestamp};
 use sqlx::postgres::PgListener;
-use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, watch};
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::JoinHandle;
 
+use crate::backend::Backend;
 use crate::db::Db;
 use crate::dialect::{Stmt, sql};
 use crate::fence::{self, Fence};
 use crate::figures::PoolFigures;
 use crate::generations::Watch;
-use crate::importers::lock_repository;
+use crate::locks::lock_repository;
 use crate::migrate::migrate;
 use crate::secrets::Secrets;
 use crate::transaction::DbTx;
 use crate::value::Row;
+use crate::within::{Held, Within};
 use crate::{Result, StoreError};
 
 /// Rows in batches, read as they are consumed. No connection is held between two batches.
@@ -29,15 +30,6 @@ pub type BatchStream<T> = BoxStream<'static, Result<Vec<T>>>;
 /// The PostgreSQL channel on which processes wake each other.
 const CHANNEL: &str = "pith_wake";
 
-/// The database underneath.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// One file, one process.
-    Sqlite,
-    /// A server, any number of processes.
-    Postgres,
-}
-
 /// An open transaction; dropped without [`Tx::commit`] it is rolled back.
 #[derive(Debug)]
 pub struct Tx {
@@ -45,59 +37,6 @@ pub struct Tx {
     store: Store,
     wakes: bool,
     moves: bool,
-}
-
-/// A transaction of one's own, or a part in a larger one.
-#[derive(Debug)]
-pub(crate) enum Held {
-    Own(DbTx),
-    Part(OwnedMappedMutexGuard<Option<DbTx>, DbTx>),
-}
-
-impl Deref for Held {
-    type Target = DbTx;
-
-    fn deref(&self) -> &DbTx {
-        match self {
-            Self::Own(tx) => tx,
-            Self::Part(tx) => tx,
-        }
-    }
-}
-
-impl DerefMut for Held {
-    fn deref_mut(&mut self) -> &mut DbTx {
-        match self {
-            Self::Own(tx) => tx,
-            Self::Part(tx) => tx,
-        }
-    }
-}
-
-/// A transaction that several calls of the store write in, one after another.
-#[derive(Debug)]
-pub(crate) struct Within {
-    /// `None` once it has ended.
-    tx: Arc<Mutex<Option<DbTx>>>,
-    wakes: AtomicBool,
-    moves: AtomicBool,
-}
-
-impl Within {
-    pub(crate) fn new(tx: DbTx) -> Self {
-        Self {
-            tx: Arc::new(Mutex::new(Some(tx))),
-            wakes: AtomicBool::new(false),
-            moves: AtomicBool::new(false),
-        }
-    }
-
-    /// Rolls it back, unless it was committed.
-    pub(crate) fn abandon(&self) {
-        if let Ok(mut tx) = self.tx.try_lock() {
-            tx.take();
-        }
-    }
 }
 
 impl Tx {
@@ -208,8 +147,8 @@ impl Store {
 
     /// The database underneath.
     #[must_use]
-    pub fn engine(&self) -> Engine {
-        self.inner.db.engine()
+    pub fn backend(&self) -> Backend {
+        self.inner.db.backend()
     }
 
     /// The connections to the database.
@@ -290,7 +229,7 @@ impl Store {
 
     /// Commits a transaction that wakes everybody, or moves a generation.
     async fn end(&self, mut tx: DbTx, (wakes, moves): (bool, bool)) -> Result<()> {
-        if wakes && tx.engine() == Engine::Postgres {
+        if wakes && tx.backend() == Backend::Postgres {
             // Inside the transaction: PostgreSQL delivers it exactly when the change is visible.
             tx.all(notify()).await?;
         }
@@ -329,7 +268,7 @@ impl Store {
     /// # Errors
     /// When the disk fails or is full.
     pub async fn checkpoint(&self) -> Result<()> {
-        if self.engine() == Engine::Sqlite {
+        if self.backend() == Backend::Sqlite {
             let statement = sql("PRAGMA wal_checkpoint(PASSIVE)");
             self.write_all(statement).await?;
         }

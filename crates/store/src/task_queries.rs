@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn task_list(&self, tags: &[String]) -> Result<Vec<Task>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(SHOWN).push(" FROM tasks");
         for (at, tag) in tags.iter().enumerate() {
             query.push(if at == 0 { " WHERE " } else { " AND " });
@@ -100,7 +100,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn task_delete_in_states(&self, states: &[TaskState]) -> Result<u64> {
-        let mut query = Sql::new(self.engine(), "DELETE FROM tasks WHERE NOT open AND ");
+        let mut query = Sql::new(self.backend(), "DELETE FROM tasks WHERE NOT open AND ");
         query.bind_in("state", states.iter().copied());
         self.execute(query.build()).await
     }
@@ -115,7 +115,7 @@ impl Store {
     }
 
     fn select_tasks(&self) -> Sql {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM tasks");
         query
     }

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::dialect::{Kind, Sql, bulk, for_update, for_update_skip_locked, sql};
 use crate::fence::Fence;
-use crate::migrate::advisory_lock;
+use crate::fence::TaskOutcome;
+use crate::locks::lock_queue;
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store, StoreError, Tx};
@@ -88,29 +89,6 @@ pub struct NewTask {
     pub group: Option<Uuid>,
 }
 
-/// The end of a task.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TaskOutcome {
-    /// Normally, perhaps with a partial failure.
-    Finished {
-        /// Its answer.
-        result: Value,
-        /// The partial failure.
-        error: Option<Value>,
-        /// Tasks it queued.
-        spawned: Vec<TaskId>,
-    },
-    /// The task ended with an error.
-    Error {
-        /// Pulp's error details.
-        detail: Option<Value>,
-        /// A text for the log.
-        traceback: Option<String>,
-    },
-    /// Stopped because somebody asked.
-    Canceled,
-}
-
 /// The fate of the tasks of dead workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lost {
@@ -172,10 +150,6 @@ pub(crate) fn task(row: &Row) -> Result<Task> {
     })
 }
 
-/// The lock of whoever queues a task on PostgreSQL, held until the commit. Places in the queue are then given out in the order of
-/// commits: without it a task could appear *before* one that already runs, and run beside it.
-const QUEUE_LOCK: i64 = 0x7069_7469;
-
 /// True when nothing earlier stands in the way of the waiting task `t`. Rows of `task_resources` exist from the queuing of a task
 /// until its end, so it makes no difference whether the earlier one waits or runs.
 const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM task_resources mine JOIN task_resources other \
@@ -193,16 +167,11 @@ fn lost_error(id: TaskId, deaths: i64) -> Value {
     json!(detail.with("attempts", deaths))
 }
 
-/// Takes the lock of whoever queues tasks, until the end of the transaction.
-pub(crate) async fn lock_queue(tx: &mut DbTx) -> Result<()> {
-    advisory_lock(tx, QUEUE_LOCK).await
-}
-
 /// Queues a task: its row, tags and resources.
 async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
     lock_queue(tx).await?;
     let mut query = Sql::new(
-        tx.engine(),
+        tx.backend(),
         "INSERT INTO tasks (id, oid, kind, args, state, open, tags, group_id, \
          created, progress, result, spawned, attempt, cancel_requested) VALUES (",
     );
@@ -246,7 +215,7 @@ async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
     let head = "INSERT INTO task_tags (tag, task_id)";
     let tail = "ON CONFLICT (tag, task_id) DO NOTHING";
     tx.execute_each(bulk(
-        tx.engine(),
+        tx.backend(),
         head,
         &[Kind::Text, Kind::Bytes],
         tags,
@@ -269,7 +238,7 @@ async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
     let rows = resources.into_iter().map(row).collect();
     let head = "INSERT INTO task_resources (task_id, resource, seq, exclusive)";
     let kinds = [Kind::Bytes, Kind::Text, Kind::Int, Kind::Bool];
-    tx.execute_each(bulk(tx.engine(), head, &kinds, rows, ""))
+    tx.execute_each(bulk(tx.backend(), head, &kinds, rows, ""))
         .await?;
     Ok(queued)
 }
@@ -380,8 +349,8 @@ impl Store {
         left_out: &[&str],
         now: Timestamp,
     ) -> Result<Option<Task>> {
-        let engine = self.engine();
-        let mut query = Sql::new(engine, "UPDATE tasks SET state = 'running', worker = ");
+        let backend = self.backend();
+        let mut query = Sql::new(backend, "UPDATE tasks SET state = 'running', worker = ");
         query
             .bind(worker)
             .push(", started = ")
@@ -402,7 +371,7 @@ impl Store {
         query
             .push(IS_FREE)
             .push(" ORDER BY t.seq LIMIT 1")
-            .push(for_update_skip_locked(engine))
+            .push(for_update_skip_locked(backend))
             .push(") RETURNING ");
         query.push(COLUMNS);
         let rows = self.write_all(query.build()).await?;
@@ -428,7 +397,7 @@ impl Store {
     ) -> Result<TaskState> {
         let mut tx = self.begin_unfenced().await?;
         let look = "SELECT state FROM tasks";
-        let look = fence.statement(look, for_update(tx.inner.engine()));
+        let look = fence.statement(look, for_update(tx.inner.backend()));
         let Some(row) = tx.inner.optional(look).await? else {
             return Err(fence.superseded());
         };
@@ -446,8 +415,8 @@ impl Store {
     /// [`crate::StoreError::Missing`] when there is no such task.
     pub async fn task_cancel(&self, id: TaskId) -> Result<TaskState> {
         let mut tx = self.begin().await?;
-        let mut query = Sql::new(self.engine(), "SELECT state FROM tasks WHERE id = ");
-        query.bind(id).push(for_update(self.engine()));
+        let mut query = Sql::new(self.backend(), "SELECT state FROM tasks WHERE id = ");
+        query.bind(id).push(for_update(self.backend()));
         let row = tx.inner.optional(query.build()).await?;
         let row = row.ok_or_else(|| StoreError::missing("task", id))?;
         let was: TaskState = row.get(0)?;
@@ -481,7 +450,7 @@ impl Store {
     ) -> Result<Lost> {
         let mut tx = self.begin().await?;
         let mut query = Sql::new(
-            self.engine(),
+            self.backend(),
             "SELECT t.id, t.state, t.attempt - t.handed_back FROM tasks t WHERE t.open AND t.worker \
              IS NOT NULL AND t.state <> 'waiting' AND t.heartbeat < ",
         );
@@ -489,7 +458,7 @@ impl Store {
             .bind(before)
             .push(" ORDER BY t.seq")
             // A row that somebody shares belongs to an attempt that writes just now.
-            .push(for_update_skip_locked(self.engine()));
+            .push(for_update_skip_locked(self.backend()));
         let mut lost = Lost::default();
         for row in tx.inner.all(query.build()).await? {
             let (id, state, attempt): (TaskId, TaskState, i64) =

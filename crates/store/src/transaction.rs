@@ -4,7 +4,7 @@
 //! it expects (SQLite rolls back by itself when the disk is full; a future is dropped while the answer is on its way) then
 //! leaves a connection behind that refuses every further one. So nothing here uses that count: `BEGIN`, `COMMIT` and
 //! `ROLLBACK` are statements like others, and a connection goes back to its pool only when it is known to be outside of a
-//! transaction. In every doubt it is closed, which ends the transaction on either engine, and the pool opens another.
+//! transaction. In every doubt it is closed, which ends the transaction on either backend, and the pool opens another.
 //!
 //! Transactions on PostgreSQL run side by side, and those that lock the same things in different orders end each other. So
 //! all lock in this order, and leave out what they do not need:
@@ -17,7 +17,7 @@
 //! 6. the lock on the queue (`tasks.rs`);
 //! 7. schedules.
 //!
-//! Whoever changes an importer or a distributor therefore locks its repository first (`importers::lock_repository`):
+//! Whoever changes an importer or a distributor therefore locks its repository first (`locks::lock_repository`):
 //! the same transaction may need the repository later.
 
 use sqlx::pool::PoolConnection;
@@ -25,9 +25,9 @@ use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
 use sqlx::{AssertSqlSafe, Executor};
 
-use crate::db::{postgres_all, postgres_execute, sqlite_all, sqlite_execute};
+use crate::backend::Backend;
 use crate::dialect::Stmt;
-use crate::store::Engine;
+use crate::statements::{postgres_all, postgres_execute, sqlite_all, sqlite_execute};
 use crate::value::Row;
 use crate::{Result, StoreError};
 
@@ -53,7 +53,7 @@ macro_rules! strike {
     };
 }
 
-/// A connection of either engine, out of its pool.
+/// A connection of either backend, out of its pool.
 #[derive(Debug)]
 pub(crate) enum Connection {
     Sqlite(PoolConnection<Sqlite>),
@@ -167,34 +167,34 @@ impl Drop for Checked {
     }
 }
 
-/// An open transaction of either engine; dropped without [`DbTx::commit`] it is rolled back. After a statement that failed
+/// An open transaction of either backend; dropped without [`DbTx::commit`] it is rolled back. After a statement that failed
 /// it takes no other one and cannot be committed: SQLite would run what follows outside of any transaction.
 #[derive(Debug)]
 pub(crate) struct DbTx {
     /// `None` once it is over.
     on: Option<Checked>,
-    engine: Engine,
+    backend: Backend,
 }
 
 impl DbTx {
     /// Begins a transaction on `connection`.
     pub(crate) async fn begin(connection: Connection) -> Result<Self> {
-        let (engine, text) = match &connection {
+        let (backend, text) = match &connection {
             // A deferred transaction that turns to writing fails with "busy" however long the timeout.
-            Connection::Sqlite(_) => (Engine::Sqlite, "BEGIN IMMEDIATE"),
-            Connection::Postgres(_) => (Engine::Postgres, "BEGIN"),
+            Connection::Sqlite(_) => (Backend::Sqlite, "BEGIN IMMEDIATE"),
+            Connection::Postgres(_) => (Backend::Postgres, "BEGIN"),
         };
         // Owned before it begins: whoever goes away meanwhile leaves nothing open.
         let mut this = Self {
             on: Some(Checked::new(connection)),
-            engine,
+            backend,
         };
         this.script(text.to_owned()).await?;
         Ok(this)
     }
 
-    pub(crate) fn engine(&self) -> Engine {
-        self.engine
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend
     }
 
     fn on(&mut self) -> Result<&mut Checked> {

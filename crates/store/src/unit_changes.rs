@@ -25,7 +25,7 @@ pub(crate) async fn mark(tx: &mut DbTx, ids: &[UnitId], now: Timestamp) -> Resul
     advisory_lock(tx, LOCK).await?;
     for chunk in ids.chunks(CHUNK) {
         let text = "UPDATE repos SET changes = changes + 1, last_unit_added = ";
-        let mut query = Sql::new(tx.engine(), text);
+        let mut query = Sql::new(tx.backend(), text);
         query
             .bind(now)
             .push(" WHERE id IN (SELECT repo_id FROM repo_units WHERE removed_in IS NULL AND ");

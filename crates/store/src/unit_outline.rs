@@ -5,11 +5,12 @@ use std::sync::Arc;
 use pith_core::{Sha256, UnitId};
 use uuid::Uuid;
 
+use crate::backend::Backend;
+use crate::dialect::PAGE;
 use crate::dialect::{CHUNK, Sql, plain_name};
-use crate::store::Engine;
+use crate::unit::{FieldTexts, StreamedUnit, Unit, UnitQuery};
 use crate::unit_query::{Hit, Plan};
 use crate::unit_stream::{self, BETWEEN, document_column};
-use crate::units::{FieldTexts, PAGE, StreamedUnit, Unit, UnitQuery};
 use crate::value::timestamp;
 use crate::{BatchStream, Result, Store, StoreError};
 
@@ -157,7 +158,7 @@ impl Wanted<'_> {
     /// The id in the middle.
     async fn middle(&self) -> Result<Option<UnitId>> {
         let from = " FROM repo_units WHERE removed_in IS NULL AND repo_id = ";
-        let mut query = Sql::new(self.store.engine(), "SELECT unit_id");
+        let mut query = Sql::new(self.store.backend(), "SELECT unit_id");
         query.push(from).bind(self.repo).push(" AND type_id = ");
         query
             .bind(self.type_id)
@@ -193,10 +194,10 @@ impl Wanted<'_> {
 
     /// One page, printed into one text: rows and columns are most of the cost of reading.
     fn page_query(&self, after: UnitId, until: UnitId) -> Sql {
-        let engine = self.store.engine();
-        let hex = |column: &str| match engine {
-            Engine::Sqlite => format!("hex({column})"),
-            Engine::Postgres => format!("encode({column}, 'hex')"),
+        let backend = self.store.backend();
+        let hex = |column: &str| match backend {
+            Backend::Sqlite => format!("hex({column})"),
+            Backend::Postgres => format!("encode({column}, 'hex')"),
         };
         let columns = [
             hex("r.unit_id"),
@@ -211,7 +212,7 @@ impl Wanted<'_> {
         let columns = columns.join(&format!(", '{BETWEEN}', "));
         // CROSS: SQLite, which has no statistics, would begin with all units of the type.
         let mut query = Sql::new(
-            engine,
+            backend,
             &format!(
                 "SELECT string_agg(line, '{BETWEEN}') FROM (SELECT concat({columns}) AS line \
                  FROM repo_units r CROSS JOIN units u WHERE u.id = r.unit_id AND r.repo_id = "

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use pith_core::{ObjectId, Sha256, Timestamp, UnitId};
 use serde_json::Value as Json;
 
+use crate::backend::Backend;
 use crate::criteria_sql::Node;
 use crate::dialect::{Sql, plain_name};
 use crate::fence::{Fence, of_attempt};
 use crate::field::Field;
-use crate::store::Engine;
-use crate::units::UnitQuery;
+use crate::unit::UnitQuery;
 use crate::value::timestamp;
 use crate::{Result, Store};
 
@@ -161,7 +161,7 @@ impl Plan {
 
     /// Writes `SELECT unit_id, created, updated, type_id [, sort keys] …` for all sources.
     pub(crate) fn select(&self, store: &Store, scope: Scope<'_>) -> Sql {
-        let mut out = Sql::new(store.engine(), "");
+        let mut out = Sql::new(store.backend(), "");
         for (at, source) in self.sources().iter().enumerate() {
             out.push(if at > 0 { " UNION ALL " } else { "" });
             self.arm(&mut out, store, *source, scope);
@@ -179,8 +179,8 @@ impl Plan {
             Source::Repo | Source::Kept => ("r", "r.unit_id"),
             Source::Added => ("s", "s.unit_id"),
         };
-        self.select_list(out, store.engine(), source, scope);
-        self.from(out, store.engine(), source, join, index.as_deref());
+        self.select_list(out, store.backend(), source, scope);
+        self.from(out, store.backend(), source, join, index.as_deref());
         for table in if join && alias != "u" {
             vec![alias, "u"]
         } else {
@@ -205,7 +205,7 @@ impl Plan {
         }
     }
 
-    fn select_list(&self, out: &mut Sql, engine: Engine, source: Source, scope: Scope<'_>) {
+    fn select_list(&self, out: &mut Sql, backend: Backend, source: Source, scope: Scope<'_>) {
         match (source, self.staged) {
             (Source::All, _) => {
                 out.push(
@@ -232,19 +232,26 @@ impl Plan {
         }
         if scope.sorted {
             for (field, _) in &self.sort {
-                for key in field.sort_keys(engine, "u.doc") {
+                for key in field.sort_keys(backend, "u.doc") {
                     out.push(", ").push(&key);
                 }
             }
         }
     }
 
-    fn from(&self, out: &mut Sql, engine: Engine, source: Source, join: bool, index: Option<&str>) {
+    fn from(
+        &self,
+        out: &mut Sql,
+        backend: Backend,
+        source: Source,
+        join: bool,
+        index: Option<&str>,
+    ) {
         let repo = self.repo.as_deref().unwrap_or_default();
         let attempt = self.staged.map(|(fence, _)| fence);
         // SQLite has no statistics to find this out; PostgreSQL has.
-        let (units, first) = match (engine, index) {
-            (Engine::Sqlite, Some(index)) => (format!("units u INDEXED BY \"{index}\""), true),
+        let (units, first) = match (backend, index) {
+            (Backend::Sqlite, Some(index)) => (format!("units u INDEXED BY \"{index}\""), true),
             _ => ("units u".to_owned(), false),
         };
         let table = match source {

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pith_core::{Sha256, Timestamp, UnitId};
 
+use crate::backend::Backend;
 use crate::blobs as blob_rows;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update_of_values, sql};
-use crate::store::Engine;
 use crate::transaction::DbTx;
+use crate::unit::{NewUnit, SavedUnit};
 use crate::unit_changes;
-use crate::units::{NewUnit, SavedUnit};
 use crate::value::Value;
 use crate::{Result, StoreError};
 
@@ -90,7 +90,7 @@ async fn stored_ids<'a>(
     for (type_id, keys) in by_type {
         for chunk in keys.chunks(CHUNK) {
             let text = "SELECT key_digest, said, site, id FROM units WHERE type_id = ";
-            let mut query = Sql::new(tx.engine(), text);
+            let mut query = Sql::new(tx.backend(), text);
             query
                 .bind(type_id)
                 .push(" AND ")
@@ -118,7 +118,7 @@ async fn insert<'a>(
     // Ids sort by time: units are listed in the order in which they were given.
     let mut units: Vec<(&'a NewUnit, UnitId)> =
         units.iter().map(|unit| (*unit, UnitId::new())).collect();
-    if tx.engine() == Engine::Postgres {
+    if tx.backend() == Backend::Postgres {
         // Several transactions insert the same keys in the same order: they may wait, never in a circle.
         units.sort_unstable_by_key(|(unit, _)| identity(unit));
     }
@@ -152,7 +152,7 @@ async fn insert<'a>(
     ];
     let tail = "ON CONFLICT (type_id, key_digest, said, site) DO NOTHING";
     let affected = tx
-        .execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
+        .execute_each(bulk(tx.backend(), head, &kinds, rows, tail))
         .await?;
     let mut saved: HashMap<Identity<'a>, SavedUnit> = units
         .iter()
@@ -191,10 +191,10 @@ pub(crate) async fn set_file(
     now: Timestamp,
 ) -> Result<()> {
     let mut query = Sql::new(
-        tx.engine(),
+        tx.backend(),
         "SELECT blob, size, downloaded FROM units WHERE id = ",
     );
-    query.bind(id).push(for_update_of_values(tx.engine()));
+    query.bind(id).push(for_update_of_values(tx.backend()));
     let row = tx.optional(query.build()).await?;
     let row = row.ok_or_else(|| StoreError::missing("unit", id))?;
     let expected: (Option<Sha256>, Option<i64>) = (row.get(0)?, row.get(1)?);
@@ -239,7 +239,7 @@ async fn insert_parts<'a>(
     let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes];
     let head = "INSERT INTO unit_parts (unit_id, part, data)";
     let tail = "ON CONFLICT (unit_id, part) DO UPDATE SET data = excluded.data";
-    tx.execute_each(bulk(tx.engine(), head, &kinds, rows, tail))
+    tx.execute_each(bulk(tx.backend(), head, &kinds, rows, tail))
         .await
         .map(drop)
 }

@@ -11,8 +11,8 @@ use pith_core::UnitId;
 
 use crate::dialect::{CHUNK, Sql, sql};
 use crate::fence::of_attempt;
+use crate::unit::StreamedUnit;
 use crate::unit_query::{AsOf, Hit, Plan, Scope};
-use crate::units::StreamedUnit;
 use crate::value::Row;
 use crate::{BatchStream, Result, Store};
 
@@ -332,7 +332,7 @@ impl<D: FromRow> Cursor<D> {
         let mut types: Vec<String> = Vec::new();
         if let Some(repo) = &self.plan.repo {
             let mut query = Sql::new(
-                self.store.engine(),
+                self.store.backend(),
                 "SELECT type_id FROM repo_counts WHERE repo_id = ",
             );
             query.bind(repo);
@@ -391,7 +391,7 @@ impl<D: FromRow> Cursor<D> {
     }
 
     async fn by_sort_keys(&self) -> Result<Vec<Hit>> {
-        let engine = self.store.engine();
+        let backend = self.store.backend();
         let scope = Scope {
             types: &self.plan.type_ids,
             after: None,
@@ -402,7 +402,7 @@ impl<D: FromRow> Cursor<D> {
         query.push(" ORDER BY ");
         let mut column = 5;
         for (field, descending) in &self.plan.sort {
-            for _ in field.sort_keys(engine, "u.doc") {
+            for _ in field.sort_keys(backend, "u.doc") {
                 query.push(&format!(
                     "{column}{}, ",
                     if *descending { " DESC" } else { "" }
@@ -444,7 +444,7 @@ async fn unit_types(store: &Store) -> Result<Vec<String>> {
     let mut types: Vec<String> = Vec::new();
     loop {
         let mut query = Sql::new(
-            store.engine(),
+            store.backend(),
             "SELECT MIN(type_id) FROM units WHERE type_id > ",
         );
         query.bind(types.last().map_or("", String::as_str));
@@ -475,7 +475,7 @@ struct Page<D> {
 /// Returns what `select` finds with the units behind it; the association's times, the id and the version of the repository last,
 /// which the first page reads for those that follow.
 fn page_query(plan: &Plan, select: Sql) -> Sql {
-    let columns = unit_columns(select.engine, plan, Sizes::Small);
+    let columns = unit_columns(select.backend, plan, Sizes::Small);
     let repo = plan.repo.as_ref();
     let first_of = repo.filter(|_| plan.as_of == AsOf::Now && plan.staged.is_none());
     let version = first_of.map_or("CAST(NULL AS BIGINT)", |_| "v.version");
@@ -508,9 +508,9 @@ pub(crate) async fn explain(store: &Store, plan: &Plan) -> Result<String> {
 #[cfg(test)]
 pub(crate) async fn explain_query(store: &Store, query: Sql) -> Result<String> {
     let mut statement = query.build();
-    let (head, column) = match store.engine() {
-        crate::Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
-        crate::Engine::Postgres => ("EXPLAIN", 0),
+    let (head, column) = match store.backend() {
+        crate::Backend::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+        crate::Backend::Postgres => ("EXPLAIN", 0),
     };
     statement.text = format!("{head} {}", statement.text).into();
     let rows = store.all(statement).await?;

@@ -2,188 +2,22 @@
 
 use std::collections::HashMap;
 
-use pith_core::{Document, Sha256, Timestamp, UnitId};
+use pith_core::{Sha256, Timestamp, UnitId};
 use serde_json::Value;
 
+use crate::backend::Backend;
 use crate::blobs;
-use crate::criteria_sql::UnitFilter;
 use crate::dialect::{CHUNK, Sql, plain_name, sql, top_level};
 use crate::field::Field;
 use crate::migrate::lock_schema;
-use crate::store::Engine;
+use crate::unit::{COLUMNS, FieldTexts, Part, RawDocument, StreamedUnit, Unit, UnitQuery, unit};
 use crate::unit_query::{Plan, index_name};
 use crate::unit_save;
 use crate::unit_stream;
-use crate::value::Row;
 use crate::{BatchStream, Result, Store};
 
 /// The field in which clients say something of a unit.
 pub(crate) const USER_METADATA: &str = "pulp_user_metadata";
-
-/// Rows per batch of a stream.
-pub(crate) const PAGE: u64 = CHUNK as u64;
-
-/// A unit as stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unit<D = Document> {
-    /// `_id` on the wire.
-    pub id: UnitId,
-    /// Its type.
-    pub type_id: String,
-    /// The document that the REST API shows.
-    pub doc: D,
-    /// Its file, when it is known.
-    pub blob: Option<Sha256>,
-    /// Bytes of the file.
-    pub size: Option<i64>,
-    /// Is true when the file is here (true for units without a file).
-    pub downloaded: bool,
-    /// Last change of the document.
-    pub last_updated: Timestamp,
-}
-
-impl<D> Unit<D> {
-    /// The same with another document, and the document that it had.
-    pub fn replace_doc<E>(self, doc: E) -> (Unit<E>, D) {
-        let unit = Unit {
-            id: self.id,
-            type_id: self.type_id,
-            doc,
-            blob: self.blob,
-            size: self.size,
-            downloaded: self.downloaded,
-            last_updated: self.last_updated,
-        };
-        (unit, self.doc)
-    }
-}
-
-/// A unit to save.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewUnit {
-    /// Its type.
-    pub type_id: String,
-    /// SHA-256 of the unit key in canonical form.
-    pub key_digest: Sha256,
-    /// Digest of what is said of the unit; unique in type, key and site.
-    pub said: Sha256,
-    /// The site that its file comes from: units of one site share files. All zero when it was uploaded or there is none.
-    pub site: Sha256,
-    /// The document that the REST API shows.
-    pub doc: Document,
-    /// Its file, when it is here or its digest is known. Recorded in `blobs` when `downloaded`.
-    pub blob: Option<Sha256>,
-    /// Bytes of the file.
-    pub size: Option<i64>,
-    /// Is true when the file is here (true for units without a file).
-    pub downloaded: bool,
-    /// Big parts, kept beside the document: name and bytes (compressed by the caller).
-    pub parts: Vec<(String, Vec<u8>)>,
-}
-
-/// The fate of one [`NewUnit`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SavedUnit {
-    /// The id, new or old.
-    pub id: UnitId,
-    /// Is true when the unit was not there before.
-    pub new: bool,
-    /// Is true when no other unit of its type has its key.
-    pub lone: bool,
-}
-
-/// A unit that is there already, as far as a task must know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownUnit {
-    /// Its id.
-    pub id: UnitId,
-    /// Digest of what is said of it.
-    pub said: Sha256,
-    /// The site that its file comes from.
-    pub site: Sha256,
-    /// Is true when the repository will have it as things stand: it has it now, or the task has staged it.
-    pub own: bool,
-    /// Its file, when it is known.
-    pub blob: Option<Sha256>,
-    /// Bytes of the file.
-    pub size: Option<i64>,
-    /// Is true when the file is here.
-    pub downloaded: bool,
-}
-
-/// One big part of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// Its name, for example `filelists`.
-    pub name: String,
-    /// Its bytes, as the caller compressed them.
-    pub data: Vec<u8>,
-}
-
-/// A document as the database prints it: JSON text, unread.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawDocument(pub String);
-
-/// Fields of a document as the database prints them: a line of JSON text for each that was asked for, empty where there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldTexts(pub String);
-
-/// A unit on its way through a stream.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StreamedUnit<D = Document> {
-    /// The unit; `doc` holds only the asked fields when [`UnitQuery::fields`] names some.
-    pub unit: Unit<D>,
-    /// The time at which the association was made; `None` unless a repository was asked for.
-    pub created: Option<Timestamp>,
-    /// The time at which the association was last refreshed; `None` unless a repository was asked for.
-    pub updated: Option<Timestamp>,
-    /// `_id` of the association.
-    pub association: Option<pith_core::ObjectId>,
-    /// The parts asked for, of those it has.
-    pub parts: Vec<Part>,
-}
-
-/// A question for units: which of them, in which order, how much of each.
-#[derive(Debug, Clone, Default)]
-pub struct UnitQuery<'a> {
-    /// The types; none means every type.
-    pub type_ids: Vec<&'a str>,
-    /// Only what this repository has now.
-    pub repo: Option<&'a str>,
-    /// Field (dots lead into objects) and the values of which it must equal one; all pairs must hold. Values are text,
-    /// numbers, booleans or null (null also matches a missing field). Kinds do not mix: text `"3"` is not number `3`.
-    pub equals: Vec<(&'a str, Vec<Value>)>,
-    /// The part of a filter that the database decides.
-    pub filter: Option<&'a UnitFilter>,
-    /// Only these.
-    pub ids: Option<Vec<UnitId>>,
-    /// Fields to sort by, each with whether to descend. Missing comes first, then numbers and booleans, then text by
-    /// bytes; equal ones by type and id. None means by type and id.
-    pub sort: Vec<(&'a str, bool)>,
-    /// The most units.
-    pub limit: Option<u64>,
-    /// Leave out this many from the start.
-    pub skip: u64,
-    /// Parts to bring along.
-    pub parts: Vec<&'a str>,
-    /// Fields of the document to bring; `None` is all of it. Top level only.
-    pub fields: Option<Vec<&'a str>>,
-}
-
-/// The columns of a [`Unit`], in the order of `unit`.
-pub(crate) const COLUMNS: &str = "id, type_id, blob, size, downloaded, last_updated, json(doc)";
-
-pub(crate) fn unit(row: &Row) -> Result<Unit> {
-    Ok(Unit {
-        id: row.get(0)?,
-        type_id: row.get(1)?,
-        blob: row.get(2)?,
-        size: row.get(3)?,
-        downloaded: row.get(4)?,
-        last_updated: row.get(5)?,
-        doc: row.get(6)?,
-    })
-}
 
 /// The value of `last_updated` after a change: later than before, whatever the clock says, because what was made of the unit is
 /// kept by that time.
@@ -197,15 +31,15 @@ pub(crate) fn moved_on(query: &mut Sql, now: Timestamp) {
 }
 
 /// Returns what makes a field of a type quick to look up.
-fn index_script(engine: Engine, type_id: &str, field: &Field) -> String {
+fn index_script(backend: Backend, type_id: &str, field: &Field) -> String {
     let index = index_name(type_id, field);
-    let on = field.index_on(engine);
+    let on = field.index_on(backend);
     let index =
         format!("CREATE INDEX IF NOT EXISTS \"{index}\" ON units {on} WHERE type_id = '{type_id}'");
-    match engine {
-        Engine::Sqlite => index,
+    match backend {
+        Backend::Sqlite => index,
         // A hash index tells the planner nothing about its values: one set of statistics serves all types.
-        Engine::Postgres => format!(
+        Backend::Postgres => format!(
             "{index}; CREATE STATISTICS IF NOT EXISTS \"unit_field_{}\" ON ({}) FROM units",
             field.flat(),
             field.json("doc")
@@ -219,7 +53,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn unit_get(&self, type_id: &str, id: UnitId) -> Result<Option<Unit>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(COLUMNS)
             .push(" FROM units WHERE id = ")
@@ -248,7 +82,7 @@ impl Store {
         }
         for chunk in ids.chunks(CHUNK) {
             let mut query = Sql::new(
-                self.engine(),
+                self.backend(),
                 "SELECT unit_id, part, data FROM unit_parts WHERE ",
             );
             query
@@ -285,7 +119,7 @@ impl Store {
         let mut found: HashMap<UnitId, Vec<Part>> = HashMap::new();
         for chunk in ids.chunks(CHUNK) {
             let text = "SELECT unit_id, part, data FROM unit_parts WHERE ";
-            let mut query = Sql::new(self.engine(), text);
+            let mut query = Sql::new(self.backend(), text);
             query.bind_in("unit_id", chunk.iter().copied());
             for row in self.all(query.build()).await? {
                 found.entry(row.get(0)?).or_default().push(Part {
@@ -307,8 +141,8 @@ impl Store {
         id: UnitId,
         metadata: &Value,
     ) -> Result<()> {
-        let path = top_level(self.engine(), USER_METADATA)?;
-        let mut query = Sql::new(self.engine(), "UPDATE units SET doc = jsonb_set(doc, ");
+        let path = top_level(self.backend(), USER_METADATA)?;
+        let mut query = Sql::new(self.backend(), "UPDATE units SET doc = jsonb_set(doc, ");
         query
             .push(&path)
             .push(", jsonb(")
@@ -334,10 +168,10 @@ impl Store {
         field: &str,
         values: &[(UnitId, Value)],
     ) -> Result<()> {
-        let path = top_level(self.engine(), field)?;
+        let path = top_level(self.backend(), field)?;
         let mut tx = self.begin().await?;
         for (id, value) in values {
-            let mut query = Sql::new(self.engine(), "UPDATE units SET doc = jsonb_set(doc, ");
+            let mut query = Sql::new(self.backend(), "UPDATE units SET doc = jsonb_set(doc, ");
             query
                 .push(&path)
                 .push(", jsonb(")
@@ -358,7 +192,7 @@ impl Store {
         let mut found: HashMap<UnitId, Vec<String>> = HashMap::new();
         for chunk in ids.chunks(CHUNK) {
             let mut query = Sql::new(
-                self.engine(),
+                self.backend(),
                 "SELECT unit_id, repo_id FROM repo_units WHERE removed_in IS NULL AND ",
             );
             query
@@ -421,7 +255,7 @@ impl Store {
     pub async fn ensure_unit_indexes(&self, fields: &[(&str, &str)]) -> Result<()> {
         for (type_id, path) in fields {
             let (type_id, field) = (plain_name(type_id)?, Field::new(path)?);
-            let text = index_script(self.engine(), type_id, &field);
+            let text = index_script(self.backend(), type_id, &field);
             let mut tx = self.begin().await?;
             lock_schema(&mut tx.inner).await?;
             tx.inner.script(text).await?;
@@ -443,10 +277,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn analyze(&self) -> Result<()> {
-        let text = match self.engine() {
+        let text = match self.backend() {
             // Looks at a part of large tables, and only where statistics are wanting.
-            Engine::Sqlite => "PRAGMA optimize",
-            Engine::Postgres => "ANALYZE",
+            Backend::Sqlite => "PRAGMA optimize",
+            Backend::Postgres => "ANALYZE",
         };
         self.execute(sql(text)).await.map(drop)
     }

@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn upload_get(&self, id: Uuid) -> Result<Option<Upload>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM uploads WHERE id = ");
         query.bind(id).push(" AND NOT expired");
         let row = self.optional(query.build()).await?;
@@ -93,7 +93,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn uploads_list(&self, owner: Option<&str>) -> Result<Vec<Upload>> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM uploads WHERE NOT expired");
         if let Some(owner) = owner {
             query.push(" AND owner = ").bind(owner);
@@ -108,7 +108,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn uploads_use(&self, owner: &str) -> Result<UploadUse> {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         let counted = format!("CASE WHEN size < {LEAST} THEN {LEAST} ELSE size END");
         query.push(&format!("COALESCE(CAST(SUM({counted}) AS BIGINT), 0), "));
         query.push("COALESCE(CAST(SUM(CASE WHEN owner = ");
@@ -136,11 +136,11 @@ impl Store {
     pub async fn uploads_expire(&self, before: Timestamp) -> Result<Vec<Uuid>> {
         let mut tx = self.begin().await?;
         let text = "SELECT id FROM uploads WHERE expired OR COALESCE(written, created) < ";
-        let mut query = Sql::new(self.engine(), text);
+        let mut query = Sql::new(self.backend(), text);
         query
             .bind(before)
             .push(" ORDER BY id")
-            .push(for_update(self.engine()));
+            .push(for_update(self.backend()));
         let mut ids: Vec<Uuid> = Vec::new();
         for row in tx.inner.all(query.build()).await? {
             ids.push(row.get(0)?);

@@ -81,7 +81,7 @@ fn bound(user: &User, text: &'static str) -> Stmt {
 
 impl Store {
     fn one_user(&self, login: &str) -> Stmt {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query
             .push(COLUMNS)
             .push(" FROM users WHERE login = ")
@@ -90,7 +90,7 @@ impl Store {
     }
 
     fn every_user(&self) -> Stmt {
-        let mut query = Sql::new(self.engine(), "SELECT ");
+        let mut query = Sql::new(self.backend(), "SELECT ");
         query.push(COLUMNS).push(" FROM users ORDER BY seq");
         query.build()
     }

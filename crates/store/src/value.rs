@@ -109,7 +109,7 @@ pub(crate) fn timestamp(microseconds: i64) -> Result<Timestamp> {
     Timestamp::from_microsecond(microseconds).map_err(|_| StoreError::Corrupt("time".to_owned()))
 }
 
-/// A row of either engine. Columns are read by their place.
+/// A row of either backend. Columns are read by their place.
 #[derive(Debug)]
 pub(crate) enum Row {
     Sqlite(SqliteRow),

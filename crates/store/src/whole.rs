@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::migrate::advisory_lock;
-use crate::store::{Held, Within};
+use crate::within::{Held, Within};
 use crate::{Result, Store, StoreError};
 
 /// The lock of whoever gives distributors their settings in a PostgreSQL database ("dist" in ASCII).

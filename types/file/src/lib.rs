@@ -7,6 +7,8 @@
 
 mod config;
 pub mod metadata;
+mod mismatch;
+mod names;
 mod progress;
 mod publish;
 mod sync;

@@ -16,11 +16,13 @@ use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstr
 use pith_content::unit::{Existing, Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Bent, Config, ContentError, PluginDescriptor, Problems};
-use pith_core::{Algorithm, Digest, Document, UnitId};
+use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::metadata::manifest::{self, Line, ManifestError};
+use crate::mismatch::{wrong_digest, wrong_size};
+use crate::names::{by_name, same_names};
 use crate::progress::SyncProgress;
 use crate::{IMPORTER, config};
 
@@ -248,15 +250,6 @@ fn wanted(base: &Base, line: &Line) -> WantedUnit {
     }
 }
 
-/// Returns how to look for units of equal names: neighbours, the one to keep last.
-pub(crate) fn by_name() -> Select {
-    Select {
-        fields: Some(&["name"]),
-        sort: &["name"],
-        ..Select::all("iso")
-    }
-}
-
 /// The names of units, of so many as a choice is narrowed to and one more.
 async fn names(mut units: Units<'_>) -> Result<Vec<String>, ContentError> {
     let mut names = Vec::new();
@@ -267,31 +260,6 @@ async fn names(mut units: Units<'_>) -> Result<Vec<String>, ContentError> {
         names.extend(own.filter_map(Value::as_str).map(str::to_owned));
     }
     Ok(names)
-}
-
-/// Returns all units with equal names but the one associated last: a repository holds a name once.
-pub(crate) async fn same_names(mut units: Units<'_>) -> Result<Vec<UnitId>, ContentError> {
-    let mut older = Vec::new();
-    let mut last: Option<(Value, pith_core::Timestamp, UnitId)> = None;
-    while let Some(batch) = units.try_next().await? {
-        for unit in batch {
-            let name = unit.doc.get("name").cloned().unwrap_or_default();
-            let this = (name, unit.updated, unit.id);
-            last = Some(match last.take() {
-                Some(before) if before.0 == this.0 => {
-                    let (keep, drop) = if (before.1, before.2) > (this.1, this.2) {
-                        (before, this)
-                    } else {
-                        (this, before)
-                    };
-                    older.push(drop.2);
-                    keep
-                }
-                _ => this,
-            });
-        }
-    }
-    Ok(older)
 }
 
 struct Observer(Arc<SyncProgress>);
@@ -335,18 +303,4 @@ impl StageObserver for Observer {
     fn progress(&self) -> Value {
         self.0.to_json()
     }
-}
-
-pub(crate) fn wrong_size(name: &str, expected: u64, actual: u64) -> String {
-    format!(
-        "Downloading <{name}> failed validation. The manifest specified that the file should be {expected} bytes, but \
-         the downloaded file is {actual} bytes."
-    )
-}
-
-pub(crate) fn wrong_digest(name: &str, expected: &str, actual: &str) -> String {
-    format!(
-        "Downloading <{name}> failed checksum validation. The manifest specified the checksum to be {expected}, but \
-         it was {actual}."
-    )
 }

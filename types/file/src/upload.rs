@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::ISO;
 use crate::metadata::manifest;
-use crate::sync::{by_name, same_names, wrong_digest, wrong_size};
+use crate::mismatch::{wrong_digest, wrong_size};
+use crate::names::{by_name, same_names};
 
 /// Makes an ISO of the uploaded bytes. Key and bytes must agree, whatever `validate` says.
 pub(crate) async fn import(

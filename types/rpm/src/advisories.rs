@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::metadata::dates;
 use crate::metadata::snippet::{self, Packer};
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef};
-use crate::types::ERRATUM;
-use crate::units::{PKGLIST, document, metadata_only};
+use crate::parts::{PKGLIST, document, metadata_only};
+use crate::type_ids::ERRATUM;
 
 /// The value of [`RepoPkglist::said`] after an upload.
 const UPLOADED: &str = "upload";

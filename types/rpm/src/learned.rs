@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::metadata::header;
 use crate::modular::IS_MODULAR;
-use crate::types::{DRPM, RPM, SRPM};
+use crate::type_ids::{DRPM, RPM, SRPM};
 
 /// The field with the digests.
 pub const CHECKSUMS: &str = "checksums";

@@ -12,7 +12,7 @@ use pith_content::{ContentError, Listed};
 use pith_core::{Document, UnitId};
 use serde_json::Value;
 
-use crate::types::{MODULEMD, RPM};
+use crate::type_ids::{MODULEMD, RPM};
 
 /// The field of packages that tells whether a module lists them.
 pub const IS_MODULAR: &str = "is_modular";

@@ -5,7 +5,7 @@ use pith_content::descriptor::{PluginDescriptor, Setting};
 use pith_content::settings::NETWORK;
 
 use crate::publish::signed;
-use crate::types::{
+use crate::type_ids::{
     CATEGORY, DISTRIBUTION, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE,
     MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
 };

@@ -67,6 +67,6 @@ impl UnitRules for AdvisoryRules {
 
 /// The part of an advisory with its packages.
 fn pkglist<'a>(parts: NamedParts<'a>) -> Option<&'a [u8]> {
-    let found = parts.iter().find(|(name, _)| name == units::PKGLIST);
+    let found = parts.iter().find(|(name, _)| name == crate::parts::PKGLIST);
     found.map(|(_, data)| data.as_slice())
 }

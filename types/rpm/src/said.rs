@@ -10,8 +10,9 @@ use pith_core::UnitId;
 
 use crate::metadata::{modules, snippet};
 use crate::modular::{Units, text};
-use crate::types::MODULE_DOCUMENT;
-use crate::units::{ORIGIN, Origin, YAML};
+use crate::parts::YAML;
+use crate::type_ids::MODULE_DOCUMENT;
+use crate::units::{ORIGIN, Origin};
 
 /// A document with what decides whether another takes its place.
 pub(crate) struct Said {

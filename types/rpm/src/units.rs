@@ -7,10 +7,8 @@ use bytes::Bytes;
 use pith_content::json_text;
 use pith_content::unit::{Existing, Part, Source, WantedUnit};
 use pith_core::{Digest, Document, Sha256};
-use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use crate::advisories::{RepoPkglist, by_module, pkglists};
 use crate::learned::CHECKSUMS;
 use crate::metadata::comps::{Comps, Match};
 use crate::metadata::filelists::{self, Entry};
@@ -19,21 +17,11 @@ use crate::metadata::prestodelta::Delta;
 use crate::metadata::primary::{Entry as Dependency, Package};
 use crate::metadata::snippet::{self, Packer};
 use crate::metadata::{MetadataError, other, sort_index};
-use crate::types::{
+use crate::parts::{FILELISTS, OTHER, PRIMARY, YAML, document, metadata_only};
+use crate::type_ids::{
     CATEGORY, DRPM, ENVIRONMENT, GROUP, LANGPACKS, MODULE_DOCUMENT, MODULEMD, MODULEMD_DEFAULTS,
     RPM, SRPM,
 };
-
-/// The part with the primary snippet.
-pub const PRIMARY: &str = "primary";
-/// The part with the filelists snippet.
-pub const FILELISTS: &str = "filelists";
-/// The part with the other snippet.
-pub const OTHER: &str = "other";
-/// The part with the package lists of an advisory.
-pub const PKGLIST: &str = "pkglist";
-/// The part with the text of a module document.
-pub const YAML: &str = "document";
 
 /// The stored snippets of a package.
 #[derive(Debug, Clone)]
@@ -199,23 +187,6 @@ pub fn delta(delta: &Delta, source: Source) -> WantedUnit {
         parts: Vec::new(),
         source: Some(source),
         existing: Existing::Keep,
-    }
-}
-
-pub(crate) fn document(value: impl Serialize) -> Document {
-    match serde_json::to_value(value) {
-        Ok(Value::Object(map)) => map,
-        _ => Document::new(),
-    }
-}
-
-pub(crate) fn metadata_only(type_id: &'static str, doc: Document) -> WantedUnit {
-    WantedUnit {
-        type_id,
-        doc,
-        parts: Vec::new(),
-        source: None,
-        existing: Existing::Replace,
     }
 }
 

@@ -31,7 +31,7 @@ use crate::said;
 use crate::signature::SignaturePolicy;
 use crate::sync::others;
 use crate::sync::outbox::{self, Outbox};
-use crate::types::{
+use crate::type_ids::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
     MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
 };

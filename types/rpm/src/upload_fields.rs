@@ -5,7 +5,8 @@ use pith_core::Document;
 use serde_json::Value;
 
 use crate::learned::CHECKSUMS;
-use crate::types::{DRPM, ERRATUM, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM, unit_type};
+use crate::type_ids::{DRPM, ERRATUM, MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM};
+use crate::types::unit_type;
 
 /// Fields that every unit has; clients that send a unit back as they got it send them too.
 const EVERY_UNIT: &[&str] = &[
@@ -109,7 +110,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::types::{GROUP, METADATA_FILE};
+    use crate::type_ids::{GROUP, METADATA_FILE};
 
     fn document(value: Value) -> Document {
         serde_json::from_value(value).unwrap()

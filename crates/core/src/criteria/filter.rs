@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::CriteriaError;
 use super::order::compare;
-use super::parser::Parser;
 use super::pattern::Pattern;
 
 /// Deepest nesting of a filter.
@@ -125,22 +123,6 @@ pub struct Conditions<'a> {
 }
 
 impl Filter {
-    /// Reads a filter in which `{"$date": "…"}` stands for a date.
-    ///
-    /// # Errors
-    /// [`CriteriaError`] when it is no filter, asks for what does not exist, or is too large.
-    pub fn parse(value: &Value) -> Result<Self, CriteriaError> {
-        Parser::new(true).document(value, 0)
-    }
-
-    /// Reads a filter without `$date`, as in unit association criteria.
-    ///
-    /// # Errors
-    /// As [`Filter::parse`].
-    pub fn parse_plain(value: &Value) -> Result<Self, CriteriaError> {
-        Parser::new(false).document(value, 0)
-    }
-
     /// Returns what must hold of single fields for the filter to hold at all: each field with the values of which it must
     /// equal one, or hold it as an element. A database may use it to look at fewer documents.
     #[must_use]
@@ -260,8 +242,4 @@ impl Test {
 
 fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array()
-}
-
-pub(super) fn refused(reason: impl Into<String>) -> CriteriaError {
-    CriteriaError::Filter(reason.into())
 }

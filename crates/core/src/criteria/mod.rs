@@ -7,6 +7,7 @@
 //! documents given to a filter: `{"$date": <milliseconds>}` is a date, `{"$oid": "<24 hex>"}` an object id.
 
 mod effort;
+mod error;
 mod filter;
 mod matching;
 mod order;
@@ -20,9 +21,9 @@ mod properties;
 use serde_json::{Map, Value};
 
 use crate::Document;
-use crate::error::{ErrorDetail, PulpError};
 
 pub use effort::Effort;
+pub use error::CriteriaError;
 pub use filter::{Comparison, Conditions, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
 pub use order::{SortKey, compare, compare_by, sort_values};
 pub use pattern::{MAX_PATTERN, Pattern, Required};
@@ -30,42 +31,6 @@ pub use project::project;
 
 /// Most keys of a sort: as many as the database of Pulp 2 took.
 pub const MAX_SORT_KEYS: usize = 32;
-
-/// The reason why criteria cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum CriteriaError {
-    /// The properties that have the wrong shape.
-    #[error("these properties of the criteria cannot be used: {0:?}")]
-    Invalid(Vec<String>),
-    /// A filter that has the right shape but asks for something that does not exist or is not allowed.
-    #[error("{0}")]
-    Filter(String),
-}
-
-impl CriteriaError {
-    fn invalid(name: &str) -> Self {
-        Self::Invalid(vec![name.to_owned()])
-    }
-}
-
-impl From<CriteriaError> for PulpError {
-    /// 400 PLP0015 with the properties named; for a filter that cannot run, `criteria` with the reason as sub-error.
-    fn from(error: CriteriaError) -> Self {
-        match error {
-            CriteriaError::Invalid(names) => {
-                Self::invalid_values(&names.into_iter().map(Value::from).collect::<Vec<_>>())
-            }
-            CriteriaError::Filter(reason) => {
-                let mut error = Self::invalid_value(&["criteria"]);
-                error
-                    .detail
-                    .sub_errors
-                    .push(ErrorDetail::new("PLP0000", reason));
-                error
-            }
-        }
-    }
-}
 
 /// Plain criteria (pulp2/search#criteria).
 #[derive(Debug, Clone, Default)]
@@ -312,6 +277,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::error::PulpError;
 
     fn invalid(value: &Value) -> Vec<String> {
         match Criteria::parse(value).unwrap_err() {

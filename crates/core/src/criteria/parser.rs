@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::CriteriaError;
-use super::filter::{Comparison, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test, refused};
+use super::error::refused;
+use super::filter::{Comparison, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
 use super::order::compare;
 use super::pattern::Pattern;
 use crate::clock::parse_iso;
@@ -13,6 +14,24 @@ pub(super) struct Parser {
     dates: bool,
     nodes: usize,
     patterns: usize,
+}
+
+impl Filter {
+    /// Reads a filter in which `{"$date": "…"}` stands for a date.
+    ///
+    /// # Errors
+    /// [`CriteriaError`] when it is no filter, asks for what does not exist, or is too large.
+    pub fn parse(value: &Value) -> Result<Self, CriteriaError> {
+        Parser::new(true).document(value, 0)
+    }
+
+    /// Reads a filter without `$date`, as in unit association criteria.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn parse_plain(value: &Value) -> Result<Self, CriteriaError> {
+        Parser::new(false).document(value, 0)
+    }
 }
 
 impl Parser {

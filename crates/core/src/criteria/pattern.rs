@@ -5,7 +5,7 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::CriteriaError;
-use super::filter::refused;
+use super::error::refused;
 
 /// Longest regular expression, in bytes.
 pub const MAX_PATTERN: usize = 2_000;

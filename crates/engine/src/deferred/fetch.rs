@@ -7,9 +7,9 @@ use pith_core::digest::Hashed;
 use pith_core::{Digest, UnitId};
 use pith_store::{FileSource, StoreError, UnitFile};
 
-use super::Unavailable;
 use super::flight::Flight;
 use super::sink::FlightSink;
+use super::unavailable::Unavailable;
 use crate::Engine;
 use crate::catalog::{Way, request};
 use crate::content_sources::Supply;

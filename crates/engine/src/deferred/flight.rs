@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pith_core::digest::Hashed;
 use tokio::sync::watch;
 
-use super::Unavailable;
+use super::unavailable::Unavailable;
 
 /// A download that any number of readers follow.
 pub(crate) struct Flight(watch::Sender<State>);

@@ -8,9 +8,9 @@ use pith_core::MultiHasher;
 use pith_fetch::Sink;
 use proptest::prelude::*;
 
-use super::Unavailable;
 use super::flight::{Flight, Started, read};
 use super::sink::FlightSink;
+use super::unavailable::Unavailable;
 
 /// An attempt: how many bytes it brings, and which of them is wrong.
 #[derive(Debug, Clone)]

@@ -14,9 +14,9 @@ use pith_core::task::{Resource, tag};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::Job;
-use crate::worker::{Done, Run};
 
 /// Units deleted at once on a full disk: the database has room for little.
 const FEW: usize = 64;

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use pith_core::task::{Resource, tag};
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::Job;
 use crate::run::download_repository;
-use crate::worker::{Done, Run};
 
 /// Download the files of a repository that are not here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

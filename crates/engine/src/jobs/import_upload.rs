@@ -5,10 +5,10 @@ use pith_core::task::{Resource, tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::Job;
 use crate::run::upload;
-use crate::worker::{Done, Run};
 
 /// Make units of an upload. All but the repository is as the client sent it: any JSON, checked by the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,10 +5,10 @@ use pith_core::task::{Resource, tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::Job;
 use crate::run::{EntryDocument, publish};
-use crate::worker::{Done, Run};
 
 /// Publish a repository through one of its distributors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::text;
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::Job;
 use crate::run::group;
-use crate::worker::{Done, Run};
 
 /// Publish a group of repositories through one of its distributors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,9 +6,9 @@ use pith_core::task::{Resource, tag};
 use pith_store::HistoryKind;
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::Job;
-use crate::worker::{Done, Run};
 
 /// Days that tasks are kept.
 const TASKS: i64 = 7;

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use pith_core::task::{Resource, tag};
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::Job;
 use crate::run::refresh_sources;
-use crate::worker::{Done, Run};
 
 /// Read again what all alternate content sources have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

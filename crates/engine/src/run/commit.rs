@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::attempt::{Done, Run};
 use crate::error::Error;
-use crate::worker::{Done, Run};
 
 /// Makes what was staged in each lane the content of its repository, of all of them or of none.
 pub(super) async fn commit(run: &Run, lanes: &[String], result: Value) -> Result<Done, Error> {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pith_content::fetch::FetchFailure;
 use pith_content::repository::{
     ChangeContext, Outlines, RepoInfo, RepositoryContext, StageContext, Units,
 };
@@ -19,9 +20,8 @@ use tokio_util::sync::CancellationToken;
 use super::stage::Stages;
 use super::subject::info;
 use super::units;
-use super::upload::Quiet;
+use crate::attempt::Run;
 use crate::error::Error;
-use crate::worker::Run;
 
 impl TaskContext for Run {
     fn clock(&self) -> &dyn Clock {
@@ -152,5 +152,18 @@ impl StageContext for Staging<'_> {
         let observer: Arc<dyn StageObserver> = Arc::new(Quiet);
         self.stages.stage(units, &observer).await?;
         Ok(self.drain().await?)
+    }
+}
+
+/// Uploads, copies and jobs of types download nothing, so nothing can fail.
+struct Quiet;
+
+impl StageObserver for Quiet {
+    fn failed(&self, _unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
+        Err(ContentError::Fetch(failure.clone()))
+    }
+
+    fn progress(&self) -> Value {
+        Value::Null
     }
 }

@@ -25,8 +25,8 @@ use super::keep;
 use super::subject::{Subject, info};
 use super::units;
 use crate::Engine;
+use crate::attempt::{Done, Run};
 use crate::error::{Error, platform};
-use crate::worker::{Done, Run};
 
 /// Copies what `selection` selects in the repository `source_id`.
 ///

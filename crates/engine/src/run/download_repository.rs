@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::steps::Step;
 use crate::Engine;
+use crate::attempt::{Done, Run};
 use crate::content_sources::Supply;
-use crate::deferred::Unavailable;
+use crate::deferred::unavailable::Unavailable;
 use crate::error::Error;
 use crate::jobs::DownloadRepository;
-use crate::worker::{Done, Run};
 
 /// Files looked at or downloaded at once. (An importer's `max_downloads` bounds its downloads besides.)
 const AT_ONCE: usize = 5;

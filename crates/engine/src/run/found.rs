@@ -6,7 +6,7 @@ use pith_core::{Digest, Sha256};
 use pith_store::KnownUnit;
 use serde_json::Value;
 
-use super::stage::{Moving, Policy};
+use super::moving::{Moving, Policy};
 use crate::upstream::own_site;
 
 /// Picks from the known units of one key the one of which the same is said, if the repository has it or it comes from the same site;

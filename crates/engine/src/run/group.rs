@@ -21,9 +21,9 @@ use super::publish::context::{Context as Member, Outgoing, Publisher};
 use super::publish::output::{self, Output};
 use super::publish::{new_mounts, require_roots};
 use super::subject::{document, info, not_installed};
+use crate::attempt::{Done, Run};
 use crate::error::{Error, missing, platform};
 use crate::jobs::PublishGroup;
-use crate::worker::{Done, Run};
 
 /// Runs a [`PublishGroup`]. The end of the publish is noted whether or not it succeeds.
 pub(crate) async fn run(run: Run, job: PublishGroup) -> Result<Done, Error> {

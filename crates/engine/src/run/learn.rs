@@ -7,7 +7,7 @@ use pith_core::{Document, UnitId};
 use pith_store::Store;
 use serde_json::Value;
 
-use super::stage::Moving;
+use super::moving::Moving;
 use crate::Engine;
 use crate::error::Error;
 

@@ -13,6 +13,7 @@ pub(crate) mod group;
 pub(crate) mod inspect;
 mod keep;
 pub(crate) mod learn;
+mod moving;
 pub(crate) mod own;
 pub(crate) mod publish;
 pub(crate) mod refresh_sources;

@@ -17,8 +17,8 @@ use super::content::{Content, Staging};
 use super::generated::Generated;
 use super::inspect;
 use super::subject::Subject;
+use crate::attempt::{Done, Run};
 use crate::error::{Error, missing, platform};
-use crate::worker::{Done, Run};
 
 /// Runs a job of `family`. Its repositories change in the end, all of them or none.
 pub(crate) async fn run(

@@ -28,9 +28,9 @@ use super::EntryDocument;
 use super::basis;
 use super::retire::LeftOut;
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
+use crate::attempt::{Done, Run};
 use crate::error::{Error, missing};
 use crate::jobs::PublishRepository;
-use crate::worker::{Done, Run};
 
 /// Runs a [`PublishRepository`].
 pub(crate) async fn run(

@@ -5,7 +5,7 @@ use pith_core::error::ErrorDetail;
 use serde_json::json;
 
 use super::steps::Step;
-use crate::worker::{Done, Run};
+use crate::attempt::{Done, Run};
 
 /// Reads these sources again. One that went away meanwhile is passed over; one that cannot be read does not keep the others from being
 /// read. `key` is that of the progress report.

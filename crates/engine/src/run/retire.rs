@@ -8,8 +8,8 @@ use pith_core::{Sha256, UnitId};
 use pith_store::Retired;
 use uuid::Uuid;
 
+use crate::attempt::Run;
 use crate::error::Error;
-use crate::worker::Run;
 
 /// Paths written by one statement, more or less.
 const PIECE: usize = 500;

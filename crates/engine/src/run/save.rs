@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::download::Held;
 use super::learn;
-use super::stage::{Moving, Shared};
+use super::moving::{Moving, Shared};
 use crate::error::Error;
 use crate::files::saving;
 

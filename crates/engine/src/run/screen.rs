@@ -13,7 +13,7 @@ use super::download::unreachable_file;
 use super::download_repository::{forget, hashed};
 use super::found::Found;
 use super::learn;
-use super::stage::{Moving, Shared};
+use super::moving::{Moving, Shared};
 use crate::error::Error;
 
 /// Files read at once.

@@ -2,7 +2,7 @@
 //! limits, verify, save in batches. Bounded queues between the stages keep memory flat; the first fatal failure stops
 //! all of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,16 +15,17 @@ use pith_content::{Bent, ContentError, Inspected, UnitKey, UnitType};
 use pith_core::digest::Hashed;
 use pith_core::{Digest, Sha256, UnitId};
 use pith_fetch::{Fetched, Request, Session, Upstream};
-use pith_store::{FileSource, KnownUnit, TaskStore};
-use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use pith_store::{KnownUnit, TaskStore};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::download::{BlobSink, Held, MAX_FILE, failure, note, unreachable_file};
+use super::download::{BlobSink, MAX_FILE, failure, note, unreachable_file};
 use super::found::{self, Found};
 use super::inspect;
 use super::learn;
+use super::moving::{Moving, Policy, Shared};
 use super::said;
 use super::save::{SAVE_BATCH, save_loop};
 use super::screen::{self, Verdict};
@@ -42,99 +43,6 @@ const QUEUE: usize = 100;
 const ROOM: usize = 24 << 10;
 /// The memory that small files take at most until they are named together, in KiB.
 const HELD: usize = 4 << 10;
-/// The time at which files come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Policy {
-    /// During the sync.
-    Immediate,
-    /// Later.
-    Deferred,
-}
-
-/// A unit on its way through the stages.
-pub(super) struct Moving {
-    pub(super) unit: WantedUnit,
-    pub(super) key_digest: Sha256,
-    /// The digest of what is said of it.
-    pub(super) said: Sha256,
-    /// The site that its file comes from.
-    pub(super) site: Sha256,
-    /// The source of its file later on.
-    pub(super) entry: Option<FileSource>,
-    pub(super) file_backed: bool,
-    /// Is true when the key names a digest of the file: units of one key have one file.
-    pub(super) is_keyed_by_file: bool,
-    pub(super) file: Option<(Sha256, u64)>,
-    /// Its file, as long as that has no name in the store.
-    pub(super) held: Option<Held>,
-    /// The known unit of which the same is said.
-    pub(super) known: Option<UnitId>,
-    /// Is true when the document says what was worked out of the file.
-    pub(super) learned: bool,
-    /// Alternate content sources that have the file, best first.
-    nearby: Vec<Nearby>,
-    pub(super) observer: Arc<dyn StageObserver>,
-    /// The room that it takes, once it is on its way.
-    room: Option<OwnedSemaphorePermit>,
-}
-
-pub(super) struct Shared {
-    pub(super) engine: Arc<Engine>,
-    /// The part of the content that the task may change.
-    pub(super) store: TaskStore,
-    /// The repository whose content it is.
-    repo: String,
-    /// The site that files are downloaded from.
-    site: Sha256,
-    /// Notes where files can be had.
-    catalog: Cataloger,
-    /// Alternate content sources.
-    supply: Supply,
-    /// Room for units on their way, in KiB.
-    room: Arc<Semaphore>,
-    /// Room for files that have no names yet, in KiB.
-    held: Arc<Semaphore>,
-    /// Units handed over and not yet saved or dropped.
-    open: AtomicUsize,
-    idle: Notify,
-    failure: Mutex<Option<Error>>,
-    pub(super) stop: CancellationToken,
-}
-
-impl Shared {
-    pub(super) fn fail(&self, error: Error) {
-        self.failure.lock().get_or_insert(error);
-        self.stop.cancel();
-        self.idle.notify_waiters();
-    }
-
-    pub(super) fn close(&self, count: usize) {
-        if self.open.fetch_sub(count, Ordering::AcqRel) == count {
-            self.idle.notify_waiters();
-        }
-    }
-
-    /// Returns what alternate content sources have of these units.
-    async fn nearby(
-        &self,
-        type_id: &str,
-        keys: &[Sha256],
-        policy: Policy,
-    ) -> Result<HashMap<Sha256, Vec<Nearby>>, Error> {
-        if policy == Policy::Deferred {
-            return Ok(HashMap::new());
-        }
-        self.supply
-            .find(&self.engine, type_id, keys)
-            .await
-            .map_err(Error::from)
-    }
-
-    /// The failure that stopped the stages; for everybody after the first it is only told that they stopped.
-    fn stopped(&self) -> Error {
-        self.failure.lock().take().unwrap_or(Error::Cancelled)
-    }
-}
 
 /// The things that a run's stages work with.
 pub(crate) struct Plan<'a> {
@@ -458,14 +366,6 @@ impl Stages {
             }
             idle.await;
         }
-    }
-}
-
-impl Moving {
-    /// Returns where the file of the unit, which has this id now, can be had later.
-    pub(super) fn entry_of(&self, id: UnitId) -> Option<FileSource> {
-        let entry = self.entry.clone()?;
-        Some(FileSource { unit: id, ..entry })
     }
 }
 

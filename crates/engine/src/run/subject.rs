@@ -9,8 +9,8 @@ use pith_core::{Document, ObjectId, Timestamp};
 use pith_store::{History, Importer, Repository};
 use serde_json::{Value, json};
 
+use crate::attempt::Run;
 use crate::error::{Error, missing};
-use crate::worker::Run;
 
 /// A repository with its importer.
 pub(super) struct Subject {

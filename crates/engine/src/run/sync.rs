@@ -27,16 +27,17 @@ use super::basis;
 use super::content::Content;
 use super::download::{Documents, failure};
 use super::files::{self, Files};
-use super::stage::{Plan, Policy, Stages};
+use super::moving::Policy;
+use super::stage::{Plan, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, same_override};
 use crate::acting;
+use crate::attempt::{Done, Run};
 use crate::catalog::Cataloger;
 use crate::content_sources::Supply;
 use crate::error::{Error, platform};
 use crate::jobs::{DownloadRepository, PublishRepository, SyncRepository};
 use crate::secrets::effective;
 use crate::upstream::{site, upstream};
-use crate::worker::{Done, Run};
 
 /// Runs a [`SyncRepository`].
 pub(crate) async fn run(

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pith_blobs::Nameless;
-use pith_content::fetch::FetchFailure;
 use pith_content::repository::{RepositoryContext, StageContext};
-use pith_content::sync::StageObserver;
 use pith_content::task::Within;
 use pith_content::unit::WantedUnit;
 use pith_content::upload::{Check, Upload, UploadContext};
@@ -24,9 +22,9 @@ use super::inspect;
 use super::said::USER_METADATA;
 use super::subject::{Subject, document};
 use crate::acting;
+use crate::attempt::{Done, Run};
 use crate::error::{Error, platform};
 use crate::jobs::ImportUpload;
-use crate::worker::{Done, Run};
 
 /// Runs an [`ImportUpload`].
 pub(crate) async fn run(run: Run, job: ImportUpload) -> Result<Done, Error> {
@@ -233,18 +231,5 @@ impl UploadContext for Context<'_> {
         };
         let unit = store.unit_get(unit.type_id, own.id).await;
         Ok(unit.map_err(platform)?.map(|unit| unit.doc))
-    }
-}
-
-/// Uploads, copies and jobs of types download nothing, so nothing can fail.
-pub(super) struct Quiet;
-
-impl StageObserver for Quiet {
-    fn failed(&self, _unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
-        Err(ContentError::Fetch(failure.clone()))
-    }
-
-    fn progress(&self) -> Value {
-        Value::Null
     }
 }

@@ -8,8 +8,7 @@ use pith_core::{Document, UnitId};
 use pith_engine::Error;
 
 use super::length::Labour;
-use super::listed::Listing;
-use super::units::{DocumentStream, Search};
+use super::units::{DocumentStream, Listing, Search};
 use crate::{Pulp, present};
 
 impl Pulp {

@@ -1,21 +1,13 @@
 //! Flags of units that depend on what else a repository has: units are shared, and what lists them need not be.
 
-use std::collections::{HashMap, HashSet};
-
 use futures::TryStreamExt;
 use pith_content::Listed;
 use pith_core::Document;
 use pith_engine::Error;
 use pith_store::{RawDocument, StreamedUnit, UnitQuery};
 use serde_json::Value;
-use tokio::sync::OnceCell;
 
-use super::units::Search;
-
-/// The names that units of a repository list, by the flag that tells.
-pub(super) type Names = HashMap<&'static str, HashSet<String>>;
-/// Read once in a search, when a unit is found of which it matters.
-pub(super) type Listing = OnceCell<Names>;
+use super::units::{Names, Search};
 
 impl Search {
     fn flag_of(&self, type_id: &str) -> Option<&'static Listed> {

@@ -11,9 +11,8 @@ use pith_engine::parts::named;
 use pith_store::{RawDocument, StreamedUnit};
 use serde_json::{Value, json};
 
-use super::listed::Names;
 use super::raw::Split;
-use super::units::{Search, Shown};
+use super::units::{Names, Search, Shown};
 use crate::present;
 
 /// Bytes of a document of usual size.

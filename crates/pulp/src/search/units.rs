@@ -1,6 +1,6 @@
 //! Unit search: per repository and per type.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
@@ -11,10 +11,10 @@ use pith_core::{Document, UnitId};
 use pith_engine::{Engine, Error};
 use pith_store::{BatchStream, Held, Store, StoreError, StreamedUnit, UnitFilter, UnitQuery};
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use super::Ranking;
 use super::length::Labour;
-use super::listed::Listing;
 use crate::present;
 
 /// Documents in batches, made as they are consumed.
@@ -35,6 +35,11 @@ const MOST_FIELDS: usize = 40;
 const MOST_NAME: usize = 100;
 /// Units fetched by id at once after a sort.
 const PAGE: usize = 500;
+
+/// The names that units of a repository list, by the flag that tells.
+pub(super) type Names = HashMap<&'static str, HashSet<String>>;
+/// Read once in a search, when a unit is found of which it matters.
+pub(super) type Listing = OnceCell<Names>;
 
 /// The units that a search looks at and the way it shows them; owned, so that streams can carry it along.
 pub(super) struct Search {

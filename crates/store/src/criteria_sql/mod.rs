@@ -15,9 +15,9 @@ use pith_core::criteria::Filter;
 use serde_json::Value as Json;
 
 use crate::Store;
+use crate::backend::Backend;
 use crate::dialect::Sql;
 use crate::field::Field;
-use crate::store::Engine;
 
 /// The form in which documents hold a field, as far as their types say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Store {
     /// Returns what of `filter` this store's database can decide, given how documents hold each field (named with dots).
     #[must_use]
     pub fn unit_filter(&self, filter: &Filter, held: &dyn Fn(&str) -> Held) -> UnitFilter {
-        let mut translated = translate::Translator::new(self.engine(), held).filter(filter);
+        let mut translated = translate::Translator::new(self.backend(), held).filter(filter);
         let equals = translate::take_equals(&mut translated.node);
         UnitFilter {
             node: translated.node,
@@ -67,7 +67,7 @@ impl Store {
     }
 }
 
-/// A condition, free of an engine's spelling.
+/// A condition, free of a backend's spelling.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Node {
     True,
@@ -155,9 +155,9 @@ impl Node {
                 field, plain, test, ..
             } => match (test, plain) {
                 (Test::In(values), true) => field.equals(out, "u.doc", values),
-                _ => match out.engine {
-                    Engine::Sqlite => sqlite::write(out, field, *plain, test),
-                    Engine::Postgres => postgres::write(out, field, *plain, test),
+                _ => match out.backend {
+                    Backend::Sqlite => sqlite::write(out, field, *plain, test),
+                    Backend::Postgres => postgres::write(out, field, *plain, test),
                 },
             },
         }

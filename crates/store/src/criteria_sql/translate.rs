@@ -5,8 +5,8 @@ use pith_core::criteria::{self, Comparison, Filter, Kind, Pattern};
 use serde_json::{Number, Value as Json};
 
 use super::{Held, Node, Test};
+use crate::backend::Backend;
 use crate::field::Field;
-use crate::store::Engine;
 
 /// Longest path that SQLite gets: a condition doubles with each name, for a list may stand there.
 const MAX_SQLITE_PATH: usize = 3;
@@ -81,16 +81,16 @@ impl Translated {
 }
 
 pub(super) struct Translator<'a> {
-    engine: Engine,
+    backend: Backend,
     held: &'a dyn Fn(&str) -> Held,
     conditions: usize,
     values: usize,
 }
 
 impl<'a> Translator<'a> {
-    pub(super) fn new(engine: Engine, held: &'a dyn Fn(&str) -> Held) -> Self {
+    pub(super) fn new(backend: Backend, held: &'a dyn Fn(&str) -> Held) -> Self {
         Self {
-            engine,
+            backend,
             held,
             conditions: 0,
             values: 0,
@@ -186,7 +186,7 @@ impl<'a> Translator<'a> {
         Translated { node, exact }
     }
 
-    /// Tells whether the engine has a form of `test` for values at `path`.
+    /// Tells whether the backend has a form of `test` for values at `path`.
     fn can_say(&self, path: &[String], held: Held, test: &Test) -> bool {
         // A number in a path may be a place in a list.
         let named = path
@@ -194,13 +194,13 @@ impl<'a> Translator<'a> {
             .all(|name| name.parse::<usize>().is_err() && !name.is_empty());
         let deep = path.len() > 1;
         named
-            && match (self.engine, test) {
+            && match (self.backend, test) {
                 _ if !deep || held == Held::Plain => true,
                 (_, Test::Size(_)) => false,
                 // The absence of a value below a list has no path.
-                (Engine::Postgres, Test::In(values)) => !values.iter().any(Json::is_null),
-                (Engine::Postgres, _) => true,
-                (Engine::Sqlite, _) => path.len() <= MAX_SQLITE_PATH,
+                (Backend::Postgres, Test::In(values)) => !values.iter().any(Json::is_null),
+                (Backend::Postgres, _) => true,
+                (Backend::Sqlite, _) => path.len() <= MAX_SQLITE_PATH,
             }
     }
 }

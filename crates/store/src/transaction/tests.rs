@@ -227,8 +227,8 @@ async fn drop_everywhere(store: &Store) -> usize {
     0
 }
 
-fn report(engine: &str, what: &str, rounds: usize) {
-    println!("{engine}: {what}: {rounds} rounds, writes that stayed broken: 0");
+fn report(backend: &str, what: &str, rounds: usize) {
+    println!("{backend}: {what}: {rounds} rounds, writes that stayed broken: 0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

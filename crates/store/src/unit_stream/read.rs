@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use pith_core::{Document, UnitId, document_weight};
 use serde_json::Value as Json;
 
+use crate::backend::Backend;
 use crate::dialect::Sql;
-use crate::store::Engine;
+use crate::unit::{FieldTexts, Part, RawDocument, StreamedUnit, Unit};
 use crate::unit_query::{Hit, Plan};
-use crate::units::{FieldTexts, Part, RawDocument, StreamedUnit, Unit};
 use crate::value::Row;
 use crate::{Result, Store, StoreError, reading};
 
@@ -58,7 +58,7 @@ pub(super) async fn read<D: FromRow>(
     sizes: Sizes,
 ) -> Result<Vec<Read<D>>> {
     let mut rows: HashMap<UnitId, Row> = HashMap::with_capacity(hits.len());
-    let query = load_query(store.engine(), plan, &hits, sizes);
+    let query = load_query(store.backend(), plan, &hits, sizes);
     for row in store.all(query.build()).await? {
         rows.insert(row.get(0)?, row);
     }
@@ -111,22 +111,22 @@ fn streamed<D: FromRow>(row: &Row, plan: &Plan, hit: &Hit) -> Result<StreamedUni
 pub(super) const UNIT_COLUMNS: usize = 7;
 
 /// One row a unit and few columns: rows and columns are most of the cost of reading.
-pub(super) fn unit_columns(engine: Engine, plan: &Plan, sizes: Sizes) -> String {
+pub(super) fn unit_columns(backend: Backend, plan: &Plan, sizes: Sizes) -> String {
     let parts = || (0..plan.parts.len()).map(|at| format!("p{at}.data"));
     let mut columns = "u.id, u.blob, u.size, u.downloaded, u.last_updated".to_owned();
-    let document = match engine {
-        Engine::Sqlite => document_column(plan.fields.as_deref()),
-        Engine::Postgres => "d.doc".to_owned(),
+    let document = match backend {
+        Backend::Sqlite => document_column(plan.fields.as_deref()),
+        Backend::Postgres => "d.doc".to_owned(),
     };
     if sizes == Sizes::All {
         columns.push_str(&format!(", CAST(NULL AS BIGINT), {document}"));
         parts().for_each(|part| columns.push_str(&format!(", {part}")));
         return columns;
     }
-    let mut bytes = match engine {
+    let mut bytes = match backend {
         // SQLite knows it without reading the document, which is about as long as its text.
-        Engine::Sqlite => "coalesce(length(u.doc), 0)".to_owned(),
-        Engine::Postgres => "coalesce(octet_length(d.doc), 0)".to_owned(),
+        Backend::Sqlite => "coalesce(length(u.doc), 0)".to_owned(),
+        Backend::Postgres => "coalesce(octet_length(d.doc), 0)".to_owned(),
     };
     parts().for_each(|part| bytes.push_str(&format!(" + coalesce(length({part}), 0)")));
     let is_large = format!("{bytes} > {LARGE}");
@@ -143,7 +143,7 @@ pub(super) fn unit_columns(engine: Engine, plan: &Plan, sizes: Sizes) -> String 
 
 /// Joins what belongs to `u`: its document as text where that is made once for several columns, and its parts.
 pub(super) fn join_parts(query: &mut Sql, plan: &Plan) {
-    if query.engine == Engine::Postgres {
+    if query.backend == Backend::Postgres {
         let document = document_column(plan.fields.as_deref());
         query.push(&format!(
             " LEFT JOIN LATERAL (SELECT {document} AS doc OFFSET 0) d ON TRUE"
@@ -158,9 +158,9 @@ pub(super) fn join_parts(query: &mut Sql, plan: &Plan) {
     }
 }
 
-fn load_query(engine: Engine, plan: &Plan, hits: &[Hit], sizes: Sizes) -> Sql {
-    let columns = unit_columns(engine, plan, sizes);
-    let mut query = Sql::new(engine, &format!("SELECT {columns} FROM units u"));
+fn load_query(backend: Backend, plan: &Plan, hits: &[Hit], sizes: Sizes) -> Sql {
+    let columns = unit_columns(backend, plan, sizes);
+    let mut query = Sql::new(backend, &format!("SELECT {columns} FROM units u"));
     join_parts(&mut query, plan);
     query
         .push(" WHERE ")

@@ -9,7 +9,7 @@ use super::{explain, explain_query};
 use crate::staging;
 use crate::transaction::tests::{Home, postgres, repository, sqlite};
 use crate::unit_query::Plan;
-use crate::{Engine, Fence, Held, NewTask, NewUnit, Store, UnitQuery};
+use crate::{Backend, Fence, Held, NewTask, NewUnit, Store, UnitQuery};
 
 const REPO: &str = "fedora";
 
@@ -73,9 +73,9 @@ async fn plan_of(store: &Store, query: &UnitQuery<'_>) -> String {
 /// Makes sure that an index of the type's fields is used.
 async fn assert_uses_index(store: &Store, query: &UnitQuery<'_>, what: &str) {
     let plan = plan_of(store, query).await;
-    let scan = match store.engine() {
-        Engine::Sqlite => "SCAN",
-        Engine::Postgres => "Seq Scan on units",
+    let scan = match store.backend() {
+        Backend::Sqlite => "SCAN",
+        Backend::Postgres => "Seq Scan on units",
     };
     assert!(
         !plan.contains(scan) && plan.contains("unit_rpm_"),
@@ -156,7 +156,7 @@ async fn assert_filters(store: &Store) {
         (json!({ "name": { "$regex": "^n77" } }), false),
     ];
     for (asked, everywhere) in cases {
-        if !everywhere && store.engine() == Engine::Postgres {
+        if !everywhere && store.backend() == Backend::Postgres {
             continue;
         }
         let filter = Filter::parse(&asked).unwrap();
@@ -197,8 +197,8 @@ async fn assert_batches(store: &Store) {
         "{known}"
     );
     // PostgreSQL goes by how much is staged.
-    if store.engine() == Engine::Sqlite {
-        let namesakes = staging::namesakes(store.engine(), task.fence(), &ids);
+    if store.backend() == Backend::Sqlite {
+        let namesakes = staging::namesakes(store.backend(), task.fence(), &ids);
         let plan = explain_query(store, namesakes).await.unwrap();
         assert!(plan.contains("type_id=? AND unit_id=?"), "{plan}");
     }

@@ -43,9 +43,9 @@ async fn prepared(f: &Fixture) {
 async fn a_change_counts_as_soon_as_it_is_committed(f: Fixture) {
     prepared(&f).await;
     // On SQLite there is no other process.
-    let other = match f.store.engine() {
-        pith_store::Engine::Sqlite => f.store.clone(),
-        pith_store::Engine::Postgres => f.other().await,
+    let other = match f.store.backend() {
+        pith_store::Backend::Sqlite => f.store.clone(),
+        pith_store::Backend::Postgres => f.other().await,
     };
     let mut last = other.generations().await.unwrap();
     for number in 0..20 {

@@ -27,7 +27,7 @@ async fn several_processes_may_start_at_once(f: Fixture) {
 }
 
 async fn wake_up_calls_arrive(f: Fixture) {
-    let other = if f.store.engine() == pith_store::Engine::Postgres {
+    let other = if f.store.backend() == pith_store::Backend::Postgres {
         f.other().await
     } else {
         f.store.clone()

@@ -10,8 +10,8 @@ use pith_core::UnitId;
 
 use super::BATCH;
 use crate::modular::text;
-use crate::types::ERRATUM;
-use crate::units::PKGLIST;
+use crate::parts::PKGLIST;
+use crate::type_ids::ERRATUM;
 
 /// Hands over chosen advisories of which the destination has another document, so that the two are merged.
 pub(super) async fn merge(ctx: &dyn CopyContext) -> Result<(), ContentError> {

@@ -8,10 +8,11 @@ use pith_core::{Document, UnitId};
 
 use super::{BATCH, Mode};
 use crate::modular::text;
-use crate::types::{
+use crate::parts::YAML;
+use crate::type_ids::{
     CATEGORY, ENVIRONMENT, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT, MODULEMD_DEFAULTS,
 };
-use crate::units::{ORIGIN, Origin, YAML};
+use crate::units::{ORIGIN, Origin};
 
 /// The types whose key names their repository.
 const CLONED: [&str; 7] = [

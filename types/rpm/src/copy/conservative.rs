@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::lacking::Lacking;
 use super::needless;
 use super::rich::Need;
-use super::solve::{Modules, Solved};
+use super::solved::{Modules, Solved};
 use super::state::State;
 use super::universe::{Package, Place, Universe};
 use super::version::Symbol;

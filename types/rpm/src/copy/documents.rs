@@ -12,7 +12,7 @@ use pith_core::UnitId;
 use super::{BATCH, add};
 use crate::modular::text;
 use crate::said;
-use crate::types::{MODULE_DOCUMENT, MODULEMD};
+use crate::type_ids::{MODULE_DOCUMENT, MODULEMD};
 
 /// Module and stream; the stream is empty for what is about all of them.
 type Subject = (String, String);

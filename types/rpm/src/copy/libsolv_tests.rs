@@ -16,7 +16,7 @@ use pith_core::{Document, UnitId};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::solve::{Modules, Solved};
+use super::solved::{Modules, Solved};
 use super::universe::{FIELDS, Place, Universe};
 use super::{conservative, relaxed};
 use judge::{Judge, Packages};

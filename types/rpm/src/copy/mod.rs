@@ -11,6 +11,7 @@ mod related;
 mod relaxed;
 mod rich;
 mod solve;
+mod solved;
 mod state;
 mod universe;
 mod version;
@@ -28,7 +29,7 @@ use serde_json::Value;
 use crate::config;
 use crate::modular::{self, IS_MODULAR};
 use crate::signature::SignaturePolicy;
-use crate::types::{DRPM, MODULEMD, RPM, SRPM};
+use crate::type_ids::{DRPM, MODULEMD, RPM, SRPM};
 
 /// Ids handed over at once.
 const BATCH: usize = 500;

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::rich::Need;
-use super::solve::Solved;
+use super::solved::Solved;
 use super::state::State;
 use super::universe::{Place, Universe};
 

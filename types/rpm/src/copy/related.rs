@@ -12,11 +12,12 @@ use pith_core::{Document, UnitId};
 use serde_json::Value;
 
 use super::{Mode, add};
+use crate::advisories::pkglists;
 use crate::metadata::updateinfo::ModuleRef;
 use crate::modular::{Artifacts, artifacts, name_of, select_modules, select_packages, text, texts};
 use crate::named::{LeftOut, of_unit, values};
-use crate::types::{CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, RPM};
-use crate::units::{PKGLIST, pkglists};
+use crate::parts::PKGLIST;
+use crate::type_ids::{CATEGORY, ENVIRONMENT, ERRATUM, GROUP, MODULEMD, RPM};
 
 /// The packages whose names are wanted.
 pub(super) async fn matching(

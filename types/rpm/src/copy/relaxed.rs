@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::rich::{Need, Rich, Word};
-use super::solve::{Modules, Solved};
+use super::solved::{Modules, Solved};
 use super::universe::{Package, Place, Sides, Universe};
 
 /// Follows what the packages `start` need.

@@ -17,8 +17,8 @@ use super::entry::{Text, entries};
 use super::rich::{Need, Rich, Word};
 use super::version::{Bound, Dependency, Symbol, Table};
 use crate::metadata::{filelists, snippet};
-use crate::types::RPM;
-use crate::units::FILELISTS;
+use crate::parts::FILELISTS;
+use crate::type_ids::RPM;
 
 /// The place of a package: the destinations, which count as one, or a source by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use super::part::Part;
 use crate::metadata::primary::published_path;
+use crate::parts::{FILELISTS, OTHER, PKGLIST};
 use crate::publish::output::inline;
 use crate::publish::steps::{Step, Steps};
 use crate::publish::texts::{entry, text};
-use crate::types::{DRPM, ERRATUM, RPM, SRPM, unit_type};
-use crate::units::{FILELISTS, OTHER, PKGLIST};
+use crate::type_ids::{DRPM, ERRATUM, RPM, SRPM};
+use crate::types::unit_type;
 
 /// The size up to which a document is kept in the index of the publication.
 const SMALL: usize = 16 * 1024;

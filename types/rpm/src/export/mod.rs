@@ -26,7 +26,7 @@ use crate::publish::repository;
 use crate::publish::signed;
 use crate::publish::steps::{MADE, Step, Steps};
 use crate::publish::texts::text;
-use crate::types::{DRPM, RPM, SRPM};
+use crate::type_ids::{DRPM, RPM, SRPM};
 
 /// The root below which exports are served.
 pub static ROOT: Root = Root {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Window;
-use crate::types::{DRPM, ERRATUM, RPM, SRPM};
+use crate::type_ids::{DRPM, ERRATUM, RPM, SRPM};
 
 /// The types of which a window of time leaves units out.
 const DATED: [&str; 4] = [RPM, SRPM, DRPM, ERRATUM];

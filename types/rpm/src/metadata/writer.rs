@@ -17,6 +17,9 @@ pub enum Kind {
     Other,
 }
 
+/// The documents of packages.
+pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
+
 impl Kind {
     /// The type in repomd.xml, which is the name of the stored part too.
     #[must_use]

@@ -28,13 +28,13 @@ use crate::metadata::prestodelta::{Delta, DeltaWriter};
 use crate::metadata::repomd::Data;
 use crate::metadata::snippet;
 use crate::metadata::updateinfo::{Erratum, ErratumWriter, ModuleRef};
+use crate::parts::{PKGLIST, YAML};
 use crate::said;
 use crate::sync::others::is_unknown;
-use crate::types::{
+use crate::type_ids::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
     MODULEMD, MODULEMD_DEFAULTS,
 };
-use crate::units::{PKGLIST, YAML};
 
 /// The documents of modules.yaml.
 const MODULE_TYPES: [&str; 3] = [MODULEMD, MODULEMD_DEFAULTS, MODULE_DOCUMENT];

@@ -10,10 +10,10 @@ use pith_core::{Algorithm, ErrorDetail, UnitId};
 use super::checksums::Learned;
 use super::known::Known;
 use super::texts::text;
+use crate::advisories::RepoPkglist;
 use crate::learned::known_checksum;
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef};
-use crate::types::RPM;
-use crate::units::{self, RepoPkglist};
+use crate::type_ids::RPM;
 
 /// Packages read at once.
 const READ: usize = 256;
@@ -113,7 +113,7 @@ impl<'a> Filter<'a> {
         let repo_id = &self.ctx.repo().id;
         let mut collections = Vec::new();
         let mut number = 0;
-        for (module, mut packages) in units::by_module(lists) {
+        for (module, mut packages) in crate::advisories::by_module(lists) {
             let label = match &module {
                 Some(module) if !modules.has(module) => continue,
                 Some(module) => {

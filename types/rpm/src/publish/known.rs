@@ -11,7 +11,7 @@ use pith_core::UnitId;
 use super::texts::Texts;
 use crate::metadata::updateinfo::ErratumPackage;
 use crate::named::{LeftOut, PARTS, exact, values, with_epoch};
-use crate::types::RPM;
+use crate::type_ids::RPM;
 
 /// Packages by the hash of what is left of their names, sorted.
 type Table = Vec<(u64, UnitId)>;

@@ -26,8 +26,8 @@ use crate::metadata::members::Key;
 use crate::metadata::package_file::without_entries;
 use crate::metadata::primary::{self, published_path};
 use crate::metadata::snippet;
-use crate::types::{ERRATUM, RPM, SRPM};
-use crate::units::{FILELISTS, OTHER, PRIMARY};
+use crate::parts::{FILELISTS, OTHER, PRIMARY};
+use crate::type_ids::{ERRATUM, RPM, SRPM};
 
 /// The fields that the paths of packages need.
 const PATH: &[&str] = &["filename"];

@@ -8,9 +8,9 @@ use pith_content::publish::{Entry, PublishContext, ReadSeek};
 use pith_core::{MultiHasher, RelativePath, Sha256, Timestamp};
 
 use super::REPOMD;
-use super::writers::KINDS;
 use crate::metadata::members::{Key, Members};
 use crate::metadata::repomd::Repomd;
+use crate::metadata::writer::KINDS;
 
 /// An older document, open.
 pub type Document = Members<Box<dyn ReadSeek>>;

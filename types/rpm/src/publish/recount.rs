@@ -9,8 +9,8 @@ use pith_core::Algorithm;
 
 use super::output::{Output, Written, join};
 use super::predecessor::Document;
-use super::writers::KINDS;
 use crate::metadata::members::Members;
+use crate::metadata::writer::KINDS;
 use crate::metadata::writer::PackageWriter;
 
 /// The three documents again, beginning with `count`.

@@ -13,10 +13,8 @@ use tokio::task::JoinHandle;
 use super::output::{Output, Written, join};
 use super::predecessor::Document;
 use crate::metadata::members::Key;
-use crate::metadata::writer::{Kind, PackageWriter};
+use crate::metadata::writer::{KINDS, PackageWriter};
 
-/// The documents of packages.
-pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
 /// Chunks of packages that wait for the writers, or are being written.
 const WRITING: usize = 5;
 /// The most chunks that wait for each writer when those that are taken over are counted too, of which only the keys wait. They

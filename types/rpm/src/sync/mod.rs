@@ -39,7 +39,7 @@ use crate::modular::Artifacts;
 use crate::module_file::{ModuleFile, Survey};
 use crate::plugins::{ON_DOWNLOAD_FAILURE, YUM_IMPORTER};
 use crate::signature::SignaturePolicy;
-use crate::types::{
+use crate::type_ids::{
     CATEGORY, DRPM, ENVIRONMENT, ERRATUM, GROUP, LANGPACKS, METADATA_FILE, MODULE_DOCUMENT,
     MODULEMD, MODULEMD_DEFAULTS, RPM, SRPM,
 };

@@ -10,7 +10,7 @@ use pith_core::UnitId;
 
 use crate::modular::{self, Artifacts, IS_MODULAR, text};
 use crate::said;
-use crate::types::{MODULE_DOCUMENT, RPM};
+use crate::type_ids::{MODULE_DOCUMENT, RPM};
 use crate::units::{ORIGIN, Origin};
 
 /// Removals, and notes, handed over at once.

@@ -17,7 +17,7 @@ use crate::metadata::prestodelta::DeltaStream;
 use crate::metadata::repomd::{Data, Repomd};
 use crate::metadata::{MetadataError, header};
 use crate::modular::text;
-use crate::types::METADATA_FILE;
+use crate::type_ids::METADATA_FILE;
 use crate::units;
 
 /// Types of metadata that are understood, or known to be of no use here (pulp2/rpm-sync#unknown-metadata).

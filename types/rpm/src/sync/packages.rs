@@ -27,7 +27,7 @@ use crate::metadata::primary::{Package, PrimaryStream};
 use crate::metadata::snippet::Packer;
 use crate::metadata::{MetadataError, header};
 use crate::modular::{Artifacts, IS_MODULAR};
-use crate::types::{RPM, SRPM};
+use crate::type_ids::{RPM, SRPM};
 use crate::units::{self, Snippets};
 
 /// Most packages in one batch between the threads that read.

@@ -15,7 +15,7 @@ use crate::learned::{self, SIGNING_KEY};
 use crate::metadata::header;
 use crate::modular::IS_MODULAR;
 use crate::signature::SignaturePolicy;
-use crate::types::{DRPM, METADATA_FILE, RPM, SRPM};
+use crate::type_ids::{DRPM, METADATA_FILE, RPM, SRPM};
 
 /// The most failures that are listed; more are only counted.
 const MAX_DETAILS: usize = 500;

@@ -9,7 +9,7 @@ use rpm_version::Evr;
 use serde_json::Value;
 
 use crate::modular::{self, Artifacts};
-use crate::types::{DRPM, RPM, SRPM};
+use crate::type_ids::{DRPM, RPM, SRPM};
 
 const PACKAGE_FIELDS: &[&str] = &["name", "epoch", "version", "release", "arch"];
 const DELTA_FIELDS: &[&str] = &["filename", "epoch", "version", "release"];

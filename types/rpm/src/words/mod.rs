@@ -6,7 +6,6 @@ mod upload;
 use pith_content::words::{Hint, MirrorWords, ProgressWords, Served, SortIndex, UnitWords, Words};
 
 use crate::metadata::sort_index;
-use crate::types;
 
 /// The words.
 pub(crate) static WORDS: Words = Words {
@@ -63,42 +62,46 @@ const NEVRA: &[&str] = &["name", "epoch", "version", "release", "arch"];
 const UNITS: &[UnitWords] = &[
     UnitWords {
         endings: &[".rpm"],
-        ..package("rpm", types::RPM)
+        ..package("rpm", crate::type_ids::RPM)
     },
     UnitWords {
         endings: &[".src.rpm", ".nosrc.rpm"],
-        ..package("srpm", types::SRPM)
+        ..package("srpm", crate::type_ids::SRPM)
     },
     UnitWords {
         endings: &[".drpm"],
         signed: true,
         ..UnitWords::new(
             "drpm",
-            types::DRPM,
+            crate::type_ids::DRPM,
             &["filename", "version", "release", "arch"],
         )
     },
     UnitWords::new(
         "errata",
-        types::ERRATUM,
+        crate::type_ids::ERRATUM,
         &["id", "type", "severity", "title"],
     ),
-    UnitWords::new("group", types::GROUP, &["id", "name"]),
-    UnitWords::new("category", types::CATEGORY, &["id", "name"]),
-    UnitWords::new("environment", types::ENVIRONMENT, &["id", "name"]),
-    UnitWords::new("langpacks", types::LANGPACKS, &["repo_id"]),
+    UnitWords::new("group", crate::type_ids::GROUP, &["id", "name"]),
+    UnitWords::new("category", crate::type_ids::CATEGORY, &["id", "name"]),
+    UnitWords::new("environment", crate::type_ids::ENVIRONMENT, &["id", "name"]),
+    UnitWords::new("langpacks", crate::type_ids::LANGPACKS, &["repo_id"]),
     UnitWords::new(
         "distribution",
-        types::DISTRIBUTION,
+        crate::type_ids::DISTRIBUTION,
         &["family", "version", "variant", "arch"],
     ),
-    UnitWords::new("metafile", types::METADATA_FILE, &["data_type"]),
+    UnitWords::new("metafile", crate::type_ids::METADATA_FILE, &["data_type"]),
     UnitWords::new(
         "module",
-        types::MODULEMD,
+        crate::type_ids::MODULEMD,
         &["name", "stream", "version", "context", "arch"],
     ),
-    UnitWords::new("module-defaults", types::MODULEMD_DEFAULTS, &["name"]),
+    UnitWords::new(
+        "module-defaults",
+        crate::type_ids::MODULEMD_DEFAULTS,
+        &["name"],
+    ),
 ];
 
 /// A package: of what is copied the server needs the key, and what the signature policy looks at.

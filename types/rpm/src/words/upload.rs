@@ -3,26 +3,28 @@
 use pith_content::words::{Choice, Described, FileUse, Given, Input, OptionWords, UploadWords};
 use serde_json::{Value, json};
 
-use crate::types;
-
 /// The metadata that repositories take beside packages.
 pub(super) const UPLOADS: &[UploadWords] = &[
     UploadWords {
         options: ERRATUM,
         describe: erratum,
-        ..unit("erratum", types::ERRATUM, "Add an erratum")
+        ..unit("erratum", crate::type_ids::ERRATUM, "Add an erratum")
     },
     UploadWords {
         options: GROUP,
         describe: group,
-        ..unit("group", types::GROUP, "Add or change a package group")
+        ..unit(
+            "group",
+            crate::type_ids::GROUP,
+            "Add or change a package group",
+        )
     },
     UploadWords {
         options: CATEGORY,
         describe: category,
         ..unit(
             "category",
-            types::CATEGORY,
+            crate::type_ids::CATEGORY,
             "Add or change a category of package groups",
         )
     },
@@ -31,7 +33,7 @@ pub(super) const UPLOADS: &[UploadWords] = &[
         describe: environment,
         ..unit(
             "environment",
-            types::ENVIRONMENT,
+            crate::type_ids::ENVIRONMENT,
             "Add or change an environment",
         )
     },
@@ -40,7 +42,7 @@ pub(super) const UPLOADS: &[UploadWords] = &[
         describe: langpacks,
         ..unit(
             "langpacks",
-            types::LANGPACKS,
+            crate::type_ids::LANGPACKS,
             "Add or change the language packs",
         )
     },
@@ -48,7 +50,7 @@ pub(super) const UPLOADS: &[UploadWords] = &[
         file: Some(FileUse::Read),
         ..unit(
             "comps",
-            types::GROUP,
+            crate::type_ids::GROUP,
             "Add the groups, categories, environments and language packs of a comps.xml",
         )
     },
@@ -57,7 +59,7 @@ pub(super) const UPLOADS: &[UploadWords] = &[
         file: Some(FileUse::Read),
         ..unit(
             "module",
-            types::MODULEMD,
+            crate::type_ids::MODULEMD,
             "Add modules and their defaults from a modules.yaml",
         )
     },
@@ -67,7 +69,7 @@ pub(super) const UPLOADS: &[UploadWords] = &[
         describe: metafile,
         ..unit(
             "metafile",
-            types::METADATA_FILE,
+            crate::type_ids::METADATA_FILE,
             "Add a file of metadata to the repodata",
         )
     },

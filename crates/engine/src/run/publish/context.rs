@@ -20,11 +20,11 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
+use crate::attempt::Run;
 use crate::error::platform;
 use crate::run::files::named;
 use crate::run::retire::index_of;
 use crate::run::units;
-use crate::worker::Run;
 
 /// Whoever publishes.
 #[derive(Debug, Clone, Copy)]

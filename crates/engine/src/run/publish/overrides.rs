@@ -5,8 +5,8 @@ use pith_content::publish::{Distributor as Plugin, Mount};
 use pith_core::Document;
 use pith_store::Distributor;
 
+use crate::attempt::Run;
 use crate::error::Error;
-use crate::worker::Run;
 
 /// Refuses an override that the distributor would not take as its configuration: what is served now would be taken away. Keys
 /// that it does not know have no effect.

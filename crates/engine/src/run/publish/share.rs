@@ -11,10 +11,10 @@ use pith_store::{Distributor, NewPublication, Publication, Repository};
 use serde_json::{Value, json};
 
 use super::{Made, is_served, new_mounts, require_roots};
+use crate::attempt::Run;
 use crate::error::{Error, missing};
 use crate::run::basis::SIGNED_BY;
 use crate::run::retire::LeftOut;
-use crate::worker::Run;
 
 /// Files looked up at once.
 const PIECE: usize = 500;
