@@ -22,6 +22,7 @@ pub mod job;
 pub mod json_text;
 pub mod outline;
 pub mod problem;
+pub mod profile;
 pub mod publish;
 pub mod relative_url;
 pub mod repository;
@@ -48,6 +49,7 @@ pub use group::GroupDistributor;
 pub use headers::Headers;
 use job::JobKind;
 pub use problem::{Problem, Problems, Wording};
+pub use profile::Profiler;
 pub use publish::Distributor;
 pub use roots::Root;
 use routes::{Answer, Refusal};
@@ -99,6 +101,11 @@ pub trait ContentType: Send + Sync {
 
     /// Catalogers of alternate content sources.
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
+        Vec::new()
+    }
+
+    /// Readers of what hosts say that they have of the family's content.
+    fn profilers(&self) -> Vec<Arc<dyn Profiler>> {
         Vec::new()
     }
 

@@ -63,10 +63,24 @@ pub trait Distributor: Send + Sync {
         None
     }
 
+    /// The setting that names another distributor of the same repository, and its id, when a publish with this configuration passes
+    /// on what that one has published ([`PublishContext::pass_on`]). It is made of that alone then: what has changed in the
+    /// repository since is not looked at, and while that distributor has published nothing new, a publish is skipped.
+    fn predistributor(&self, _config: &Config) -> Option<(&'static str, String)> {
+        None
+    }
+
     /// The folder of the server that a publish with this configuration writes to instead of serving what it makes
     /// ([`PublishContext::export`]). The server's settings must open it: this is asked when a configuration is saved, and when a
     /// publish with an override begins.
     fn export_folder(&self, _config: &Config) -> Option<ExportFolder> {
+        None
+    }
+
+    /// The trees of [`Distributor::export_folder`] that go when the distributor or its repository is removed, with the stored
+    /// configuration. None by default: what was exported was made for people. One that is replaced under its id keeps them, as
+    /// they are those of the new one.
+    fn withdraws(&self, _repo_id: &str, _config: &Config) -> Option<Trees> {
         None
     }
 
@@ -176,6 +190,12 @@ pub enum Entry {
     /// A redirect to this URL or path.
     Redirect(String),
 }
+
+/// A path of a publication, what stands there, and its time.
+pub type PublishedEntry = (RelativePath, Entry, Timestamp);
+
+/// A choice of paths of a publication.
+pub type Wanted<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
 
 /// The output of a publish, of a repository or of a group: what is added here is published at once, all of it, when it has ended
 /// well.
@@ -324,10 +344,11 @@ pub trait PublishContext: Outlet {
 
     /// The entries of the publication now served whose path starts with `prefix`, with their times; empty when
     /// nothing is served.
-    async fn previous(
-        &self,
-        prefix: &str,
-    ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError>;
+    async fn previous(&self, prefix: &str) -> Result<Vec<PublishedEntry>, ContentError>;
+
+    /// Adds the entries of the newest publication of the distributor that [`Distributor::predistributor`] names for whose paths
+    /// `wanted` holds, as they stand there; returns how many. There are none where it names nobody.
+    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError>;
 
     /// The bytes of a document of the publication now served, or of one that this publish has finished, to be read on a
     /// blocking thread. They come as they are: before anything is taken over, see that they have the digest.

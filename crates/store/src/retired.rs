@@ -144,14 +144,14 @@ async fn withdraw_named(tx: &mut DbTx, units: &[UnitId]) -> Result<()> {
     let named = "SELECT DISTINCT l.blob FROM file_lists l JOIN units u ON u.blob = l.list WHERE ";
     let nobodys = " AND NOT EXISTS (SELECT 1 FROM file_lists m JOIN units o ON o.blob = m.list \
          JOIN repo_units r ON r.unit_id = o.id WHERE m.blob = l.blob AND r.removed_in IS NULL)";
-    let mut note = Sql::new(tx.engine(), "INSERT INTO withdrawn_blobs (blob) ");
+    let mut note = Sql::new(tx.backend(), "INSERT INTO withdrawn_blobs (blob) ");
     note.push(named)
         .bind_in("u.id", units.iter().copied())
         .push(nobodys)
         .push(" ON CONFLICT (blob) DO NOTHING");
     tx.execute(note.build()).await?;
     let text = "DELETE FROM retired_paths WHERE blob IN (";
-    let mut forget = Sql::new(tx.engine(), text);
+    let mut forget = Sql::new(tx.backend(), text);
     forget
         .push(named)
         .bind_in("u.id", units.iter().copied())

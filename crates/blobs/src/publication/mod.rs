@@ -176,6 +176,26 @@ pub struct EntryRef<'a> {
     pub headers: Option<&'a str>,
 }
 
+impl EntryRef<'_> {
+    /// The same entry, to stand in another index.
+    #[must_use]
+    pub fn to_entry(&self) -> Entry {
+        let kind = match self.kind {
+            KindRef::Blob(sha256) => Kind::Blob(sha256),
+            KindRef::Slice(slice) => Kind::Slice(slice),
+            KindRef::Inline(bytes) => Kind::Inline(Bytes::copy_from_slice(bytes)),
+            KindRef::Source { id, sha256 } => Kind::Source { id, sha256 },
+            KindRef::Redirect(location) => Kind::Redirect(location.to_owned()),
+        };
+        Entry {
+            kind,
+            size: self.size,
+            mtime: self.mtime,
+            headers: self.headers.map(str::to_owned),
+        }
+    }
+}
+
 /// A [`Kind`], borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KindRef<'a> {

@@ -101,22 +101,6 @@ fn some_paths() -> impl Strategy<Value = BTreeMap<String, Entry>> {
     })
 }
 
-fn owned(entry: &EntryRef<'_>) -> Entry {
-    let kind = match entry.kind {
-        KindRef::Blob(sha256) => Kind::Blob(sha256),
-        KindRef::Slice(slice) => Kind::Slice(slice),
-        KindRef::Inline(bytes) => Kind::Inline(Bytes::copy_from_slice(bytes)),
-        KindRef::Source { id, sha256 } => Kind::Source { id, sha256 },
-        KindRef::Redirect(location) => Kind::Redirect(location.to_owned()),
-    };
-    Entry {
-        kind,
-        size: entry.size,
-        mtime: entry.mtime,
-        headers: entry.headers.map(str::to_owned),
-    }
-}
-
 /// Returns what a directory listing shows, from the model.
 fn children(model: &BTreeMap<String, Entry>, dir: &str) -> Vec<(String, bool, u64)> {
     let prefix = if dir.is_empty() {
@@ -172,11 +156,11 @@ proptest! {
         for (found, (path, entry)) in index.iter().zip(&expected) {
             let found = found.unwrap();
             prop_assert_eq!(found.path, path.as_str());
-            prop_assert_eq!(&owned(&found), *entry);
+            prop_assert_eq!(&found.to_entry(), *entry);
         }
         let mut dirs: BTreeSet<String> = BTreeSet::from([String::new(), "nowhere".to_owned()]);
         for path in model.keys() {
-            prop_assert_eq!(&owned(&index.get(path).unwrap().unwrap()), &model[path]);
+            prop_assert_eq!(&index.get(path).unwrap().unwrap().to_entry(), &model[path]);
             dirs.extend(path.match_indices('/').map(|(at, _)| path[..at].to_owned()));
             dirs.insert(path.clone());
         }

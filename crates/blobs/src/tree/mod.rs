@@ -6,9 +6,11 @@
 
 mod dir;
 mod folders;
+mod withdraw;
 mod writer;
 
 pub use folders::{OpenFolders, Refused};
+pub use withdraw::withdraw;
 pub use writer::{Place, TreeWriter};
 
 #[cfg(test)]

@@ -128,6 +128,33 @@ fn a_tree_comes_whole_in_the_place_of_the_one_before() {
 }
 
 #[test]
+fn a_tree_is_withdrawn_by_its_owner_alone() {
+    let scene = scene();
+    let out = scene.at("out");
+    let (own, other) = (place("a/zoo", "repository zoo"), place("a/farm", "farm"));
+    let missing = out.join("missing");
+    withdraw(&scene.open, &missing, &own).unwrap();
+    assert!(!missing.exists(), "nothing is made for it");
+    scene
+        .export(&out, own.clone(), &[("a/zoo/one", "1")])
+        .unwrap();
+    scene.export(&out, other, &[("a/farm/one", "1")]).unwrap();
+    for folder in ["a/empty", "a/full"] {
+        fs::create_dir(out.join(folder)).unwrap();
+    }
+    fs::write(out.join("a/full/one"), "1").unwrap();
+    for tree in ["a/farm", "a/empty", "a/full", "a/none", "b/none"] {
+        withdraw(&scene.open, &out, &place(tree, "repository zoo")).unwrap();
+    }
+    let read = |name: &str| fs::read_to_string(out.join(name)).ok();
+    assert_eq!(read("a/zoo/one").as_deref(), Some("1"));
+    withdraw(&scene.open, &out, &own).unwrap();
+    assert!(!out.join("a/zoo").exists());
+    assert_eq!(read("a/farm/one").as_deref(), Some("1"));
+    assert_eq!(read("a/listing").as_deref(), Some("empty\nfarm\nfull"));
+}
+
+#[test]
 fn what_others_have_is_neither_replaced_nor_written_into() {
     let scene = scene();
     let out = scene.at("out");

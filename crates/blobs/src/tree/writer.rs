@@ -166,12 +166,12 @@ impl Drop for TreeWriter {
     }
 }
 
-fn last_of(folders: &[Dir]) -> Result<&Dir> {
+pub(super) fn last_of(folders: &[Dir]) -> Result<&Dir> {
     folders.last().ok_or(Error::Stopping)
 }
 
 /// The folder of a tree, as a path, and its name.
-fn split(tree: &RelativePath) -> (&str, &str) {
+pub(super) fn split(tree: &RelativePath) -> (&str, &str) {
     tree.as_str()
         .rsplit_once('/')
         .unwrap_or(("", tree.as_str()))
@@ -192,7 +192,7 @@ fn require_apart(trees: &[RelativePath]) -> Result<()> {
 }
 
 /// Makes sure that none of these folders is, or lies in, a tree that is replaced as a whole.
-fn require_unmarked(folders: &[Dir]) -> Result<()> {
+pub(super) fn require_unmarked(folders: &[Dir]) -> Result<()> {
     for folder in folders {
         if folder.head(MARK)?.is_some() {
             return Err(Error::TreeTaken(folder.shown().display().to_string()));
@@ -217,17 +217,23 @@ fn require_free(root: &Dir, tree: &RelativePath, owner: &str) -> Result<bool> {
     let Some(found) = folder.find(name)? else {
         return Ok(false);
     };
-    let mark = found.head(MARK)?;
-    let is_own =
-        mark.is_some_and(|mark| mark.split(|byte| *byte == b'\n').next() == Some(owner.as_bytes()));
-    match is_own || found.list()?.is_empty() {
+    match is_own(&found, owner)? || found.list()?.is_empty() {
         true => Ok(true),
         false => Err(taken(&found)),
     }
 }
 
+/// Tells whether a tree has the mark of this owner.
+pub(super) fn is_own(tree: &Dir, owner: &str) -> Result<bool> {
+    let mark = tree.head(MARK)?;
+    let of = mark
+        .as_deref()
+        .and_then(|mark| mark.split(|byte| *byte == b'\n').next());
+    Ok(of == Some(owner.as_bytes()))
+}
+
 /// Writes the names of the folders into each folder from the one of a tree up to `root`.
-fn list_above(root: &Dir, tree: &RelativePath, listing: &str) -> Result<()> {
+pub(super) fn list_above(root: &Dir, tree: &RelativePath, listing: &str) -> Result<()> {
     let mut above = split(tree).0;
     loop {
         let folder = root.descend(above)?;

@@ -27,6 +27,7 @@ mod subject;
 pub(crate) mod sync;
 pub(crate) mod units;
 pub(crate) mod upload;
+pub mod withdraw;
 
 use async_trait::async_trait;
 use pith_store::{History, HistoryKind, TaskStore};

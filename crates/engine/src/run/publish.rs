@@ -4,6 +4,7 @@ pub(super) mod context;
 mod images;
 pub(super) mod output;
 mod overrides;
+mod predistributor;
 mod share;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use serde_json::json;
 use self::context::{Context, Outgoing, Publisher};
 use self::output::Output;
 use self::overrides::check_override;
+use self::predistributor::Predistributor;
 use self::share::share;
 use super::EntryDocument;
 use super::basis;
@@ -74,16 +76,19 @@ pub(crate) async fn run(
             let made = share(&run, &repo, &shared, (content.version, force));
             run.until_cancelled(made).await
         }
-        Ok(Source::Own(key)) => {
-            let made_from = basis::of_publication(&repo, content, &*plugin, &config, key.as_ref());
+        Ok(Source::Own(key, before)) => {
+            let mut made_from =
+                basis::of_publication(&repo, content, &*plugin, &config, key.as_ref());
+            let before = before.as_deref();
+            let has_some = before.is_none_or(|before| before.note_in(&mut made_from));
             let served_at = plugin.mounts(&repo_id, &config);
             let basis = (&made_from, served_at.as_slice());
-            if is_unchanged(&run, &distributor, &overriding, &config, basis).await? {
-                Ok(Made::unchanged())
+            if !has_some || is_unchanged(&run, &distributor, &overriding, &config, basis).await? {
+                Ok(before.map_or_else(Made::unchanged, |before| Made::skipped(&before.skipped())))
             } else {
                 let made_from = (content.version, made_from);
                 let subject = (&repo, &distributor);
-                let made = publish(&run, subject, plugin, (config, key), made_from);
+                let made = publish(&run, subject, plugin, (config, key, before), made_from);
                 run.until_cancelled(made).await
             }
         }
@@ -109,8 +114,8 @@ pub(crate) async fn run(
 enum Source {
     /// Another distributor has made it.
     Shared(Shared),
-    /// It is made of the repository, and signed with this key.
-    Own(Option<KeyRecord>),
+    /// It is made of the repository, or of what another of its distributors has published, and signed with this key.
+    Own(Option<KeyRecord>, Option<Box<Predistributor>>),
 }
 
 /// The place that the publication comes from, once the override has been looked at.
@@ -125,13 +130,13 @@ async fn source_of(
     if let Some(shared) = plugin.shares(config)? {
         return Ok(Source::Shared(shared));
     }
-    match plugin.signing_key(config) {
-        None => Ok(Source::Own(None)),
-        Some(choice) => {
-            let key = run.engine.signing_key(&run.store, &choice).await?;
-            Ok(Source::Own(Some(key)))
-        }
-    }
+    let own = (distributor.repo_id.as_str(), distributor.id.as_str());
+    let before = Predistributor::of(run, own, plugin, config).await?;
+    let key = match plugin.signing_key(config) {
+        None => None,
+        Some(choice) => Some(run.engine.signing_key(&run.store, &choice).await?),
+    };
+    Ok(Source::Own(key, before.map(Box::new)))
 }
 
 /// The outcome of a publish.
@@ -146,7 +151,12 @@ struct Made {
 impl Made {
     /// The outcome where nothing needs to be done.
     fn unchanged() -> Self {
-        let text = json!("Skipped: Repository content has not changed since last publish.");
+        Self::skipped("Skipped: Repository content has not changed since last publish.")
+    }
+
+    /// The outcome where nothing is done, and why.
+    fn skipped(reason: &str) -> Self {
+        let text = json!(reason);
         Self {
             result: "skipped",
             report: PublishReport {
@@ -332,7 +342,7 @@ async fn publish(
     run: &Run,
     (repo, distributor): (&Repository, &Distributor),
     plugin: Arc<dyn Plugin>,
-    (config, key): (Config, Option<KeyRecord>),
+    (config, key, before): (Config, Option<KeyRecord>, Option<&Predistributor>),
     (version, made_from): (i64, Document),
 ) -> Result<Made, Error> {
     let engine = &run.engine;
@@ -351,7 +361,12 @@ async fn publish(
         folder: folder.as_ref(),
         signer: signer.as_ref(),
     };
-    let ctx = Context::new(&info, &distributor.id, out);
+    let passed_on = match before {
+        Some(before) => before.index(run).await?,
+        None => None,
+    };
+    let is_passed_on = passed_on.is_some();
+    let ctx = Context::new(&info, &distributor.id, out).passing_on(passed_on);
     let stored = Config::new(distributor.config.clone());
     let claimed = plugin.mounts(&repo.id, &stored);
     require_roots(run, &distributor.type_id, &claimed)?;
@@ -372,8 +387,15 @@ async fn publish(
             exported: output.exported,
         });
     }
-    let blobs = output.generated.into_iter();
-    let blobs = blobs.map(|(blob, size)| Ok((blob, whole(size)?)));
+    let blobs = match is_passed_on {
+        // Those of the other publication may go with it.
+        true => predistributor::kept(run, &repo.id, output.index.sha256).await?,
+        false => {
+            let blobs = output.generated.into_iter();
+            let blobs = blobs.map(|(blob, size)| Ok((blob, whole(size)?)));
+            blobs.collect::<Result<_, Error>>()?
+        }
+    };
     let publication = NewPublication {
         repo_id: repo.id.clone(),
         distributor_id: distributor.id.clone(),
@@ -383,7 +405,7 @@ async fn publish(
         paths: whole(output.paths)?,
         bytes: whole(output.bytes)?,
         made_from,
-        blobs: blobs.collect::<Result<_, Error>>()?,
+        blobs,
     };
     let owner = (repo.id.as_str(), distributor.id.as_str());
     let left_out = LeftOut::of(run, &plugin, owner, publication.index_blob).await?;

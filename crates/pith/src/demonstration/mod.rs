@@ -3,6 +3,8 @@
 mod binders;
 mod files;
 mod jobs;
+mod predistributed;
+mod removal;
 mod roots;
 mod routes;
 pub(crate) mod scene;

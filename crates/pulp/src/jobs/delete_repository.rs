@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use pith_core::task::{Resource, tag};
 use pith_engine::error::missing;
+use pith_engine::run::withdraw::withdraw_exports;
 use pith_engine::{Done, Error, Job, Run};
 use pith_store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ impl Job for DeleteRepository {
     async fn run(self, run: Run, (): ()) -> Result<Done, Error> {
         let Self { repo_id } = self;
         keep_promises(&run, &repo_id).await?;
+        let repos = [repo_id.clone()];
+        let distributors = run.store.distributor_list(Some(&repos)).await?;
+        let error = withdraw_exports(&run, &distributors).await?;
         let last = run.last().await?;
         last.repository_delete(&repo_id)
             .await
@@ -42,6 +46,10 @@ impl Job for DeleteRepository {
                 StoreError::Missing { .. } => missing(&[("repo_id", json!(repo_id))]),
                 other => other.into(),
             })?;
-        run.finish(last, Done::default()).await
+        let done = Done {
+            error,
+            ..Done::default()
+        };
+        run.finish(last, done).await
     }
 }

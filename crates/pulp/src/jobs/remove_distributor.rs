@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use pith_core::task::{Resource, tag};
 use pith_engine::error::missing;
+use pith_engine::run::withdraw::withdraw_exports;
 use pith_engine::{Done, Error, Job, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -40,6 +41,8 @@ impl Job for RemoveDistributor {
             repo_id,
             distributor_id,
         } = self;
+        let found = run.store.distributor_get(&repo_id, &distributor_id).await?;
+        let error = withdraw_exports(&run, found.as_slice()).await?;
         let last = run.last().await?;
         let removed = last.distributor_remove(&repo_id, &distributor_id).await?;
         if !removed {
@@ -49,6 +52,10 @@ impl Job for RemoveDistributor {
             ];
             return Err(missing(&what));
         }
-        run.finish(last, Done::default()).await
+        let done = Done {
+            error,
+            ..Done::default()
+        };
+        run.finish(last, done).await
     }
 }

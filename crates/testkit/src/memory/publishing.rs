@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use pith_content::export::{Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
+use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek, Wanted};
 use pith_content::repository::{Outlines, RepoInfo, RepositoryContext, Units};
 use pith_content::signing::Signer;
 use pith_content::task::{ProgressContext, TaskContext};
@@ -168,6 +168,15 @@ impl PublishContext for Publishing<'_> {
                 Ok((path, entry.clone(), *modified))
             })
             .collect()
+    }
+
+    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError> {
+        let state = &mut *self.repository.state.lock();
+        let served = state.served.iter().filter(|(path, _)| wanted(path));
+        let before = state.building.len();
+        let served = served.map(|(path, entry)| (path.clone(), entry.clone()));
+        state.building.extend(served);
+        Ok((state.building.len() - before) as u64)
     }
 
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pith_content::base::Base;
+use pith_content::copy::{CopyContext, CopyReport, RemoveContext};
 use pith_content::fetch::{Fetch, FetchFailure};
 use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
 use pith_content::unit::{Existing, Source, WantedUnit};
@@ -12,7 +13,7 @@ use pith_content::{Config, ContentError, Importer, PluginDescriptor, Problems};
 use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 
-use super::{IMPORTER, NOTE, binders};
+use super::{IMPORTER, NOTE, along, binders};
 
 pub(super) struct NotesImporter;
 
@@ -102,5 +103,13 @@ impl Importer for NotesImporter {
         }])
         .await?;
         Ok(UploadReport::default())
+    }
+
+    async fn copy(&self, ctx: &dyn CopyContext) -> Result<CopyReport, ContentError> {
+        along::bring(ctx).await
+    }
+
+    async fn remove(&self, ctx: &dyn RemoveContext) -> Result<(), ContentError> {
+        along::follow(ctx).await
     }
 }

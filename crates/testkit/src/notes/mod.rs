@@ -1,9 +1,11 @@
 //! Notes: a family that shows all of what a type can declare, outside of `/pulp`. A note has a name and a text,
 //! a binder has a name and many papers. For tests only; no release has it.
 
+mod along;
 mod binders;
 mod fold;
 mod importer;
+mod profile;
 mod publish;
 mod routes;
 mod rules;
@@ -18,8 +20,8 @@ use pith_content::job::{self, JobKind};
 use pith_content::routes::{Answer, Refusal};
 use pith_content::settings::NETWORK;
 use pith_content::{
-    ContentType, Distributor, Importer, Inspected, PluginDescriptor, Root, Route, Setting,
-    SettingKind, UnitType,
+    ContentType, Distributor, Importer, Inspected, PluginDescriptor, Profiler, Root, Route,
+    Setting, SettingKind, UnitType,
 };
 use pith_core::Algorithm;
 use serde_json::json;
@@ -33,7 +35,7 @@ pub const NOTE: UnitType = UnitType {
     indexed: &["name"],
     file_backed: true,
     storage_name: StorageName::Field("name"),
-    learned: &["lines", "digests"],
+    learned: &["lines", "digests", along::SEES],
     inspected: Inspected::Whole,
     digests: &[Algorithm::Md5, Algorithm::Sha224, Algorithm::Sha384],
     rules: &rules::NoteRules,
@@ -64,6 +66,11 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
             SettingKind::Choice(&["immediate", "background", "on_demand"]),
             "when notes are fetched (default immediate)",
         ),
+        Setting::new(
+            "recursive",
+            SettingKind::Bool,
+            "copy and remove what notes name along with them",
+        ),
     ],
 };
 
@@ -92,6 +99,16 @@ static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
             "signing_key",
             SettingKind::Text,
             "name or fingerprint of the key (default: the default key)",
+        ),
+        Setting::new(
+            "shelf",
+            SettingKind::Text,
+            "folder of the server to which notes are exported instead of being served",
+        ),
+        Setting::new(
+            "passes_on",
+            SettingKind::Text,
+            "id of the distributor whose publication is published here too",
         ),
     ],
 };
@@ -127,6 +144,10 @@ impl ContentType for Notes {
 
     fn jobs(&self) -> &'static [&'static dyn JobKind] {
         const { &[job::kind::<fold::Fold>()] }
+    }
+
+    fn profilers(&self) -> Vec<Arc<dyn Profiler>> {
+        vec![Arc::new(profile::NotesProfiler)]
     }
 
     fn refuse(&self, refusal: &Refusal) -> Answer {

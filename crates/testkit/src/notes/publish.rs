@@ -5,6 +5,7 @@ use std::io::Write;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use pith_content::export::{ExportFolder, Trees};
 use pith_content::publish::{
     ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
 };
@@ -20,6 +21,11 @@ use serde_json::{Value, json};
 use super::{DISTRIBUTOR, NOTE, ROOT, binders};
 
 pub(super) struct NotesDistributor;
+
+/// The setting that names the folder of the server.
+const SHELF: &str = "shelf";
+/// The setting that names the distributor whose publication is passed on.
+const PASSES_ON: &str = "passes_on";
 
 #[async_trait]
 impl Distributor for NotesDistributor {
@@ -51,11 +57,30 @@ impl Distributor for NotesDistributor {
         KeyChoice::of_settings(config, "signed", "signing_key")
     }
 
+    fn predistributor(&self, config: &Config) -> Option<(&'static str, String)> {
+        let id = config.get(PASSES_ON)?.as_str()?;
+        Some((PASSES_ON, id.to_owned()))
+    }
+
+    fn export_folder(&self, config: &Config) -> Option<ExportFolder> {
+        ExportFolder::of_setting(config, SHELF)
+    }
+
+    fn withdraws(&self, repo_id: &str, _config: &Config) -> Option<Trees> {
+        shelved(repo_id).ok()
+    }
+
     fn is_current_only(&self, path: &str) -> bool {
         matches!(path, "names" | "names.asc" | "names.signed" | "key.asc")
     }
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+        if self.export_folder(ctx.config()).is_some() {
+            return shelve(ctx).await;
+        }
+        if self.predistributor(ctx.config()).is_some() {
+            return pass_on(ctx).await;
+        }
         let now = ctx.clock().now();
         let select = Select {
             sort: &["name"],
@@ -101,6 +126,41 @@ impl Distributor for NotesDistributor {
             details: Value::Null,
         })
     }
+}
+
+/// The tree of a repository on the shelf.
+fn shelved(repo_id: &str) -> Result<Trees, ContentError> {
+    Ok(Trees {
+        folders: vec![path(repo_id)?],
+        listing: None,
+    })
+}
+
+/// Exports the notes that are here, and serves nothing.
+async fn shelve(ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+    let (now, repo) = (ctx.clock().now(), &ctx.repo().id);
+    let mut units = ctx.units(Select::all(NOTE.id)).await?;
+    while let Some(batch) = units.try_next().await? {
+        for unit in batch {
+            let name = unit.doc.get("name").and_then(Value::as_str);
+            let (Some(name), Some(sha256), Some(size)) = (name, unit.blob, unit.size) else {
+                continue;
+            };
+            let entry = Entry::Blob { sha256, size };
+            ctx.add(path(&format!("{repo}/{name}"))?, entry, now)
+                .await?;
+        }
+    }
+    ctx.export(shelved(repo)?).await?;
+    Ok(PublishReport::default())
+}
+
+/// Publishes what another distributor has published, with how many paths that are at `-/count`.
+async fn pass_on(ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
+    let count = ctx.pass_on(&|_| true).await?;
+    let count = Entry::Inline(count.to_string().into());
+    ctx.add(path("-/count")?, count, ctx.clock().now()).await?;
+    Ok(PublishReport::default())
 }
 
 /// Adds a signature beside the list, the list within a signature, and the key to check them with.

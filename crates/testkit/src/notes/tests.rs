@@ -1,5 +1,7 @@
 //! Notes in memory.
 
+use std::collections::BTreeMap;
+
 use pith_content::ContentType;
 use pith_content::publish::Entry;
 use pith_content::upload::Upload;
@@ -125,4 +127,68 @@ async fn the_list_of_notes_is_signed_where_the_settings_say_so() {
         );
         assert_eq!(served("key.asc"), expected(PUBLIC_KEY));
     }
+}
+
+#[tokio::test]
+async fn what_notes_name_comes_with_a_copy_and_goes_with_the_last_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let importer = &*Notes.importers()[0];
+    for recursive in [false, true] {
+        let config = json!({ "recursive": recursive });
+        let source = Repository::new(&Notes, folder.path(), config.clone());
+        let texts = [
+            ("ape", "see bee\nsee yak"),
+            ("bee", "see cow"),
+            ("cow", "see ape\nsee nobody"),
+            ("dog", "see cow"),
+            ("emu", ""),
+            ("yak", ""),
+        ];
+        for (name, text) in texts {
+            write(&source, name, text).await;
+        }
+        let id = |repository: &Repository, name: &str| {
+            let docs = repository.docs("note");
+            let at = docs.iter().position(|doc| doc["name"] == name).unwrap();
+            repository.ids("note")[at]
+        };
+        let destination = source.beside("farm", config);
+        let ape = id(&source, "ape");
+        destination.copy(importer, &source, &[ape]).await.unwrap();
+        let mut came = names(&destination);
+        came.sort_by_key(Value::to_string);
+        let along = ["ape", "bee", "cow", "yak"];
+        assert_eq!(came, along[..if recursive { 4 } else { 1 }]);
+
+        let gone = [id(&source, "ape"), id(&source, "bee")];
+        source.remove(importer, &gone).await.unwrap();
+        let left = ["cow", "dog", "emu", "yak"];
+        let left = left.into_iter().filter(|name| !recursive || *name != "yak");
+        assert_eq!(
+            names(&source),
+            left.collect::<Vec<_>>(),
+            "a dog names the cow"
+        );
+    }
+}
+
+#[tokio::test]
+async fn notes_that_have_become_others_apply_to_hosts_that_have_the_old_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(&Notes, folder.path(), json!({}));
+    for (name, text) in [("ape", "fruit"), ("bee", "nectar"), ("yak", "grass")] {
+        write(&repository, name, text).await;
+    }
+    let profiler = &Notes.profilers()[0];
+    for wrong in [json!([]), json!({ "ape": 1 })] {
+        assert!(profiler.read("note", wrong).is_err());
+    }
+    let index = profiler.index(&repository).await.unwrap();
+    let digest = |text: &str| Sha256::of(text.as_bytes()).to_string();
+    let sent = json!({ "yak": digest("hay"), "bee": digest("nectar"), "emu": digest("seed") });
+    let read = profiler.read("note", sent).unwrap();
+    let applicable = index.to(&BTreeMap::from([("note".to_owned(), read)]));
+    let ids = repository.ids("note");
+    assert_eq!(applicable, BTreeMap::from([("note", vec![ids[2]])]));
+    assert!(index.to(&BTreeMap::new()).is_empty());
 }

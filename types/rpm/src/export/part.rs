@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use pith_content::export::{Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
+use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek, Wanted};
 use pith_content::repository::{Outlines, RepoInfo, Units};
 use pith_content::signing::Signer;
 use pith_content::unit::{RepoUnit, Select};
@@ -177,6 +177,10 @@ impl PublishContext for Part<'_> {
         _prefix: &str,
     ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError> {
         Ok(Vec::new())
+    }
+
+    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError> {
+        self.ctx.pass_on(wanted).await
     }
 
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_blobs::{KindRef, KnownFiles, Publication};
 use pith_content::export::{ExportFolder, Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek};
+use pith_content::publish::{
+    Entry, GeneratedFile, Outlet, PublishContext, PublishedEntry, ReadSeek, Wanted,
+};
 use pith_content::repository::{Outlines, RepoInfo, Units};
 use pith_content::signing::Signer;
 use pith_content::task::Within;
@@ -37,7 +39,7 @@ pub(in crate::run) enum Publisher<'a> {
 
 impl Publisher<'_> {
     /// The line by which the trees of its exports are known.
-    fn label(self) -> String {
+    pub(in crate::run) fn label(self) -> String {
         match self {
             Self::Repository(id, distributor) => format!("{distributor} of repository {id}"),
             Self::Group(id, distributor) => format!("{distributor} of group {id}"),
@@ -127,6 +129,8 @@ pub(in crate::run) struct Context<'a> {
     out: Outgoing<'a>,
     /// The index of the publication now served, once somebody asks; `None` where there is none.
     served: OnceCell<Option<Publication>>,
+    /// The index of the publication that it passes on.
+    predistributed: Option<Publication>,
 }
 
 impl<'a> Context<'a> {
@@ -140,6 +144,15 @@ impl<'a> Context<'a> {
             distributor_id,
             out,
             served: OnceCell::new(),
+            predistributed: None,
+        }
+    }
+
+    /// The same, passing on the publication of this index.
+    pub(in crate::run) fn passing_on(self, predistributed: Option<Publication>) -> Self {
+        Self {
+            predistributed,
+            ..self
         }
     }
 
@@ -214,10 +227,7 @@ impl PublishContext for Context<'_> {
         Ok(units::to_repo_units(units, select.parts))
     }
 
-    async fn previous(
-        &self,
-        prefix: &str,
-    ) -> Result<Vec<(RelativePath, Entry, Timestamp)>, ContentError> {
+    async fn previous(&self, prefix: &str) -> Result<Vec<PublishedEntry>, ContentError> {
         let run = self.out.run;
         let served = self.served.get_or_try_init(|| self.open_served()).await?;
         let Some(index) = served else {
@@ -252,6 +262,13 @@ impl PublishContext for Context<'_> {
             found.push((path, kind, modified));
         }
         Ok(found)
+    }
+
+    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError> {
+        match &self.predistributed {
+            Some(index) => self.out.output.pass_on(index, wanted),
+            None => Ok(0),
+        }
     }
 
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {

@@ -8,7 +8,7 @@ use pith_blobs::{
     Blobs, KnownFiles, Place, Publication, PublicationBuilder, Stored, TreeWriter, headers_text,
 };
 use pith_content::export::{Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile};
+use pith_content::publish::{Entry, GeneratedFile, Wanted};
 use pith_content::{ContentError, Headers};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, RelativePath, Sha256, Timestamp};
@@ -72,6 +72,25 @@ impl Output {
         };
         let entry = entry.with_headers(headers);
         self.index.lock().add(path, entry).map_err(platform)
+    }
+
+    /// Adds the entries of another publication for whose paths `wanted` holds, as they stand there; returns how many.
+    pub(in crate::run) fn pass_on(
+        &self,
+        index: &Publication,
+        wanted: Wanted<'_>,
+    ) -> Result<u64, ContentError> {
+        let mut count = 0;
+        for entry in index.iter() {
+            let entry = entry.map_err(platform)?;
+            if wanted(entry.path) {
+                let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
+                let added = self.index.lock().add(path, entry.to_entry());
+                added.map_err(platform)?;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     /// Adds the files of a list, below `folder` where there is one; returns how many there are.

@@ -92,7 +92,7 @@ async fn published(run: &Run, shared: &Shared, type_id: &str) -> Result<Publicat
     })
 }
 
-async fn distributor(run: &Run, repo_id: &str, id: &str) -> Result<Distributor, Error> {
+pub(super) async fn distributor(run: &Run, repo_id: &str, id: &str) -> Result<Distributor, Error> {
     let found = run.store.distributor_get(repo_id, id).await?;
     found.ok_or_else(|| missing(&[("repo_id", json!(repo_id)), ("distributor_id", json!(id))]))
 }
@@ -141,7 +141,11 @@ fn basis(shared: &Shared, newest: &Publication) -> Document {
 }
 
 /// The files of an index that are no files of the repository's own units: the publication must keep them.
-async fn foreign(run: &Run, repo_id: &str, index: &Index) -> Result<Vec<(Sha256, i64)>, Error> {
+pub(super) async fn foreign(
+    run: &Run,
+    repo_id: &str,
+    index: &Index,
+) -> Result<Vec<(Sha256, i64)>, Error> {
     let whole = |size: u64| i64::try_from(size).map_err(Error::fault);
     let (mut files, mut packs) = (Vec::new(), BTreeSet::new());
     for entry in index.iter() {
