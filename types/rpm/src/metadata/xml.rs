@@ -187,17 +187,15 @@ fn declares_entities(text: &[u8]) -> bool {
 /// Checks the attributes of a tag, which are copied into published documents: they must be well-formed too. References to
 /// characters that XML cannot hold are replaced and counted.
 fn checked<'a>(start: BytesStart<'a>, mended: &mut u64) -> Result<BytesStart<'a>, MetadataError> {
-    // The reader takes whatever stands there for a name; references in it would be replaced with those of attributes.
-    if start.name().as_ref().contains(&b'&') {
-        return Err(MetadataError::Xml(
-            "'&' in the name of an element".to_owned(),
-        ));
-    }
+    // The reader takes whatever stands there for a name, quotes and references too; no client reads a document with such names.
+    require_name(start.name().as_ref())?;
     let mut broken = false;
     let mut count = attributes_of_tag();
     for attribute in start.attributes() {
         count.add(1)?;
-        let value = attribute?.value;
+        let attribute = attribute?;
+        require_name(attribute.key.as_ref())?;
+        let value = attribute.value;
         if value.contains(&b'<') {
             return Err(MetadataError::Xml("'<' in an attribute".to_owned()));
         }
@@ -211,6 +209,20 @@ fn checked<'a>(start: BytesStart<'a>, mended: &mut u64) -> Result<BytesStart<'a>
     let name = start.name().as_ref().len();
     let tag = without_broken_references(std::str::from_utf8(&start)?);
     Ok(BytesStart::from_content(tag, name))
+}
+
+/// Makes sure that something can be the name of an element or an attribute. Beyond ASCII everything can.
+fn require_name(name: &[u8]) -> Result<(), MetadataError> {
+    let starts = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':' | 0x80..);
+    let goes_on = |byte: u8| starts(byte) || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    match name.split_first() {
+        Some((first, rest)) if starts(*first) && rest.iter().all(|byte| goes_on(*byte)) => Ok(()),
+        _ => {
+            let shown = String::from_utf8_lossy(name);
+            let shown: String = shown.chars().take(40).collect();
+            Err(MetadataError::Xml(format!("'{shown}' is no name")))
+        }
+    }
 }
 
 /// A tag whose references were resolved before, with U+FFFD in place of those to characters that XML cannot hold.
@@ -615,6 +627,26 @@ mod tests {
         let mut children = Children::open(many.as_bytes(), "a").unwrap();
         for _ in 0..3 {
             assert!(children.next_child().unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn names_that_no_client_reads_are_refused() {
+        for tag in [
+            "b pac'd=\"1\" c'd=\"2\"",
+            "b \"c=\"1\"",
+            "b <c=\"1\"",
+            "b c&amp;d=\"1\"",
+            "b 1=\"1\"",
+            "b c/d=\"1\"",
+            "b&amp;c",
+            "b'c'",
+            "1",
+        ] {
+            assert!(read(&format!("<a><{tag}/></a>")).is_err(), "{tag}");
+        }
+        for tag in ["b c:d=\"1\"", "é_1.2-3 _=\"1\"", "b \u{fffd}=\"1\""] {
+            assert!(read(&format!("<a><{tag}/></a>")).is_ok(), "{tag}");
         }
     }
 
