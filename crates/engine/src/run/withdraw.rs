@@ -8,20 +8,13 @@ use pith_store::Distributor;
 use super::publish::context::Publisher;
 use crate::Engine;
 use crate::attempt::Run;
-use crate::error::Error;
 
 /// The code of trees that could not be taken away.
 const LEFT: &str = "PTH0005";
 
-/// Takes away what these distributors have exported and withdraw. They are removed all the same when something of it cannot be: that
-/// is told in the answer, as a partial failure of the task.
-///
-/// # Errors
-/// None of the folders; when the process ends.
-pub async fn withdraw_exports(
-    run: &Run,
-    distributors: &[Distributor],
-) -> Result<Option<ErrorDetail>, Error> {
+/// Takes away what these distributors have exported, as far as their types say so ([`pith_content::Distributor::withdraws`]). What could
+/// not be taken away is told as a partial failure of the task, and keeps no distributor from being removed.
+pub async fn withdraw_exports(run: &Run, distributors: &[Distributor]) -> Option<ErrorDetail> {
     let mut left = Vec::new();
     for distributor in distributors {
         if let Err(error) = of_one(&run.engine, distributor).await {
@@ -30,13 +23,13 @@ pub async fn withdraw_exports(
         }
     }
     if left.is_empty() {
-        return Ok(None);
+        return None;
     }
     let text = format!(
         "Folders that removed distributors had exported could not be removed; remove them by hand. {}",
         left.join("; ")
     );
-    Ok(Some(ErrorDetail::new(LEFT, text)))
+    Some(ErrorDetail::new(LEFT, text))
 }
 
 async fn of_one(engine: &Engine, distributor: &Distributor) -> Result<(), ContentError> {

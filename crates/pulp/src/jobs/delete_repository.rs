@@ -38,7 +38,7 @@ impl Job for DeleteRepository {
         keep_promises(&run, &repo_id).await?;
         let repos = [repo_id.clone()];
         let distributors = run.store.distributor_list(Some(&repos)).await?;
-        let error = withdraw_exports(&run, &distributors).await?;
+        let error = withdraw_exports(&run, &distributors).await;
         let last = run.last().await?;
         last.repository_delete(&repo_id)
             .await

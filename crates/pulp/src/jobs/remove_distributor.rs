@@ -42,7 +42,7 @@ impl Job for RemoveDistributor {
             distributor_id,
         } = self;
         let found = run.store.distributor_get(&repo_id, &distributor_id).await?;
-        let error = withdraw_exports(&run, found.as_slice()).await?;
+        let error = withdraw_exports(&run, found.as_slice()).await;
         let last = run.last().await?;
         let removed = last.distributor_remove(&repo_id, &distributor_id).await?;
         if !removed {

@@ -3,14 +3,13 @@
 use pith_blobs::Publication as Index;
 use pith_content::publish::Distributor as Plugin;
 use pith_content::{Config, ContentError};
-use pith_core::Document;
+use pith_core::{Document, Sha256};
 use pith_store::Publication;
 use serde_json::json;
 
 use super::share::{distributor, foreign};
 use crate::attempt::Run;
 use crate::error::Error;
-use pith_core::Sha256;
 
 /// The parts of a basis that a predistributor stands for: what the repository holds by now does not matter.
 const STANDS_FOR: [&str; 3] = ["version", "changes", "scratchpad"];
