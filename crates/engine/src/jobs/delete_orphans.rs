@@ -82,9 +82,10 @@ impl Job for DeleteOrphans {
     }
 
     async fn run(self, run: Run, (): ()) -> Result<Done, Error> {
+        // Whoever deletes on a full disk wants the room, and now: all of it, also when what went first made some.
+        let was_low = run.engine.is_low_on_room();
         let result = delete_units(&run, self.orphans).await?;
-        // Whoever deletes on a full disk wants the room, and now.
-        if run.engine.is_low_on_room() {
+        if was_low || run.engine.is_low_on_room() {
             run.engine.sweep_condemned().await?;
         }
         Ok(Done {
