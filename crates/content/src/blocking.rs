@@ -1,7 +1,8 @@
 //! Work that computes or blocks, on threads of its own: the threads that serve are never kept from serving by a document.
 //! A task does one such work at a time, so that there are never many more of them than workers.
 
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::ContentError;
 
@@ -26,4 +27,14 @@ pub fn ended<T>(joined: Result<T, JoinError>) -> Result<T, ContentError> {
         ),
         false => ContentError::Cancelled,
     })
+}
+
+/// Starts `work` on a thread that may block, with what is sent to it: `waiting` things wait at most. It ends when the sender is
+/// dropped, and hangs up when it has failed.
+pub fn fed<T: Send + 'static, R: Send + 'static>(
+    waiting: usize,
+    work: impl FnOnce(mpsc::Receiver<T>) -> R + Send + 'static,
+) -> (mpsc::Sender<T>, JoinHandle<R>) {
+    let (sender, receiver) = mpsc::channel(waiting);
+    (sender, spawn_blocking(move || work(receiver)))
 }

@@ -243,6 +243,12 @@ impl Setting {
         }
     }
 
+    /// The same with another line of help.
+    #[must_use]
+    pub const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
+
     /// A setting whose value is shown as `*****`.
     #[must_use]
     pub const fn secret(name: &'static str, help: &'static str) -> Self {

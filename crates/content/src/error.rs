@@ -1,11 +1,14 @@
 //! The ways in which a plugin's work can fail.
 
+use pith_core::digest::DigestError;
 use pith_core::error::ErrorDetail;
+use pith_core::path::UnsafePath;
 use serde_json::Value;
 
 use crate::fetch::FetchFailure;
 use crate::problem::Problems;
 use crate::sync::NoFeed;
+use crate::unit::MissingKeyField;
 
 /// An error of any type, which keeps its own cause.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -49,23 +52,41 @@ impl ContentError {
         Self::Coded(Box::new(detail))
     }
 
+    /// The refusal of what a client gave, in words that clients are shown as the summary too.
+    #[must_use]
+    pub fn refused(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::Failed {
+            summary: Value::String(message.clone()),
+            message,
+            details: Value::Null,
+        }
+    }
+
     /// Any other error: a cause, or a text where there is none.
     pub fn other(error: impl Into<BoxError>) -> Self {
         Self::Other(error.into())
     }
 }
 
-impl From<std::io::Error> for ContentError {
-    fn from(error: std::io::Error) -> Self {
-        Self::other(error)
-    }
+/// Errors that are told as they are.
+macro_rules! told_as_they_are {
+    ($($error:ty),*) => {
+        $(impl From<$error> for ContentError {
+            fn from(error: $error) -> Self {
+                Self::other(error)
+            }
+        })*
+    };
 }
 
-impl From<Problems> for ContentError {
-    fn from(problems: Problems) -> Self {
-        Self::other(problems)
-    }
-}
+told_as_they_are!(
+    std::io::Error,
+    Problems,
+    UnsafePath,
+    DigestError,
+    MissingKeyField
+);
 
 impl From<&NoFeed> for ContentError {
     fn from(error: &NoFeed) -> Self {

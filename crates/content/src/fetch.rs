@@ -163,10 +163,7 @@ impl Fetched {
     /// When it cannot be stored.
     pub async fn into_blob(self) -> Result<Source, ContentError> {
         self.scratch.into_blob(&self.hashed).await?;
-        Ok(Source::Blob {
-            sha256: self.hashed.sha256,
-            size: self.hashed.size,
-        })
+        Ok(Source::from(&self.hashed))
     }
 }
 

@@ -6,14 +6,17 @@
 //! contexts; a type is tested against the same engine on a temporary folder.
 
 pub mod base;
+pub mod batches;
 pub mod bent;
 pub mod blocking;
 pub mod cataloger;
 pub mod config;
 pub mod copy;
 pub mod descriptor;
+pub mod document;
 pub mod error;
 pub mod export;
+pub mod failures;
 pub mod fetch;
 pub mod files;
 pub mod group;
@@ -29,8 +32,10 @@ pub mod repository;
 pub mod roots;
 pub mod routes;
 pub mod rules;
+pub mod seen;
 pub mod settings;
 pub mod signing;
+pub mod steps;
 pub mod sync;
 pub mod task;
 pub mod text;

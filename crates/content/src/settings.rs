@@ -74,6 +74,45 @@ pub const NETWORK: &[Setting] = &[
     ),
 ];
 
+/// The time at which the files of a feed are fetched.
+pub const DOWNLOAD_POLICY: Setting = Setting::new(
+    "download_policy",
+    SettingKind::Choice(&["immediate", "background", "on_demand"]),
+    "when files are fetched (default immediate)",
+);
+
+/// The removal of what has left the feed.
+pub const REMOVE_MISSING: Setting = Setting::new(
+    "remove_missing",
+    SettingKind::Bool,
+    "remove files that left the feed (default false)",
+);
+
+/// The end of a sync of which files could not be had: pith's own setting.
+pub const ON_DOWNLOAD_FAILURE: Setting = Setting::new(
+    "on_download_failure",
+    SettingKind::Choice(&["fail", "continue"]),
+    "when files cannot be downloaded or do not verify: fail the sync and leave the repository as it was (default), or \
+     continue without them",
+);
+
+/// The publishing of what has not changed.
+pub const FORCE_FULL: Setting = Setting::new(
+    "force_full",
+    SettingKind::Bool,
+    "publish even when nothing changed (default false)",
+);
+
+/// The authorities of those who may read, under the name that a type has for them.
+#[must_use]
+pub const fn readers(name: &'static str) -> Setting {
+    Setting::new(
+        name,
+        SettingKind::Pem,
+        "CA of the client certificates that may read the repository, with revocation lists where there are any",
+    )
+}
+
 /// Seconds that a time-out must stay below.
 const DAY: f64 = 86_400.0;
 
@@ -133,15 +172,19 @@ pub fn parameter(key: &str, is_wrong: impl std::fmt::Display) -> Problem {
     )
 }
 
+/// The problem of a setting that is there and for which a rule does not hold: it `must` be so or so.
+#[must_use]
+pub fn rule(config: &Config, key: &str, holds: bool, must: &str) -> Option<Problem> {
+    let value = config.get(key).filter(|_| !holds)?;
+    let wrong = format!("{must}, but is currently set to <{}>.", printed(value));
+    Some(parameter(key, wrong))
+}
+
 /// The problem of a setting that must be `true` or `false`.
 #[must_use]
 pub fn boolean(config: &Config, key: &str) -> Option<Problem> {
-    let value = config.get(key).filter(|_| config.flag(key).is_none())?;
-    let wrong = format!(
-        "must be set to a boolean value, but is currently set to <{}>.",
-        printed(value)
-    );
-    Some(parameter(key, wrong))
+    let holds = config.flag(key).is_some();
+    rule(config, key, holds, "must be set to a boolean value")
 }
 
 /// The problem of a setting that must be a text.
@@ -155,25 +198,16 @@ pub fn text(config: &Config, key: &str) -> Option<Problem> {
 /// The problem of a setting that must be a whole number above zero.
 #[must_use]
 pub fn positive_integer(config: &Config, key: &str) -> Option<Problem> {
-    let number = config.integer(key);
-    let value = (config.get(key)).filter(|_| number.is_none_or(|number| number < 1))?;
-    let wrong = format!(
-        "must be set to a positive integer, but is currently set to <{}>.",
-        printed(value)
-    );
-    Some(parameter(key, wrong))
+    let holds = config.integer(key).is_some_and(|number| number > 0);
+    rule(config, key, holds, "must be set to a positive integer")
 }
 
 /// The problem of a setting that must be a whole number, or zero.
 #[must_use]
 pub fn count(config: &Config, key: &str) -> Option<Problem> {
-    let number = config.integer(key);
-    let value = (config.get(key)).filter(|_| number.is_none_or(|number| number < 0))?;
-    let wrong = format!(
-        "must be set to an integer greater than or equal to zero, but is currently set to <{}>.",
-        printed(value)
-    );
-    Some(parameter(key, wrong))
+    let holds = config.integer(key).is_some_and(|number| number >= 0);
+    let must = "must be set to an integer greater than or equal to zero";
+    rule(config, key, holds, must)
 }
 
 /// The problem of a setting that means nothing without another.

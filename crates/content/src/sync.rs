@@ -30,7 +30,9 @@ pub trait Importer: Send + Sync {
     fn validate(&self, config: &Config) -> Result<(), Problems>;
 
     /// The address of the feed and the way to reach it, read from the configuration.
-    fn upstream(&self, config: &Config) -> Upstream;
+    fn upstream(&self, config: &Config) -> Upstream {
+        Upstream::from_config(config)
+    }
 
     /// The version of what this importer makes of a feed: a feed that has not changed is read again by another version. By
     /// default it changes with every version of the program.

@@ -1,11 +1,13 @@
 //! Units as types hand them over and get them back.
 
 use bytes::Bytes;
+use pith_core::digest::Hashed;
 use pith_core::{Digest, Document, Sha256, Timestamp, UnitId, document_weight};
 use serde_json::Value;
 use url::Url;
 
 use crate::UnitType;
+use crate::publish::Entry;
 
 /// The values of a unit's key, in the order of [`UnitType::key`].
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +101,36 @@ pub struct WantedUnit {
 }
 
 impl WantedUnit {
+    /// A unit that is its document and nothing else. Where the repository has one of its key, that one stays.
+    #[must_use]
+    pub fn new(type_id: &'static str, doc: Document) -> Self {
+        Self {
+            type_id,
+            doc,
+            parts: Vec::new(),
+            source: None,
+            existing: Existing::Keep,
+        }
+    }
+
+    /// The same with a file.
+    #[must_use]
+    pub fn with_file(self, source: impl Into<Source>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..self
+        }
+    }
+
+    /// The same, to come in the place of the one that the repository has.
+    #[must_use]
+    pub fn replacing(self) -> Self {
+        Self {
+            existing: Existing::Replace,
+            ..self
+        }
+    }
+
     /// The memory that it takes, in bytes, roughly.
     #[must_use]
     pub fn weight(&self) -> usize {
@@ -144,6 +176,45 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// A download that is all that matters of a file: nobody asks for its beginning.
+    #[must_use]
+    pub fn download(urls: Vec<Url>, size: Option<u64>, digests: Vec<Digest>) -> Self {
+        Self::Download {
+            urls,
+            size,
+            digests,
+            head: 0,
+        }
+    }
+}
+
+/// A file that was stored.
+impl From<&Hashed> for Source {
+    fn from(stored: &Hashed) -> Self {
+        Self::Blob {
+            sha256: stored.sha256,
+            size: stored.size,
+        }
+    }
+}
+
+/// A file that was stored.
+impl From<&Hashed> for Entry {
+    fn from(stored: &Hashed) -> Self {
+        Self::Blob {
+            sha256: stored.sha256,
+            size: stored.size,
+        }
+    }
+}
+
+/// The text of a field; `None` where there is none.
+#[must_use]
+pub fn text<'a>(doc: &'a Document, field: &str) -> Option<&'a str> {
+    doc.get(field).and_then(Value::as_str)
+}
+
 /// A unit of a repository, as streamed to a type, with its document as `D`: see [`crate::outline::Outline`] for another one.
 #[derive(Debug, Clone)]
 pub struct RepoUnit<D = Document> {
@@ -170,7 +241,28 @@ pub struct RepoUnit<D = Document> {
     pub parts: Vec<Option<Bytes>>,
 }
 
+impl RepoUnit {
+    /// The text of a field of its document; `None` where there is none.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        text(&self.doc, field)
+    }
+}
+
 impl<D> RepoUnit<D> {
+    /// The entry of its file, which has or will have `size` bytes, in a publication.
+    #[must_use]
+    pub fn entry(&self, size: u64) -> Entry {
+        match self.blob {
+            Some(sha256) => Entry::Blob { sha256, size },
+            None => Entry::Deferred {
+                unit: self.id,
+                sha256: self.promised,
+                size,
+            },
+        }
+    }
+
     /// The same with another document.
     #[must_use]
     pub fn with_doc<E>(self, doc: E) -> RepoUnit<E> {

@@ -147,6 +147,15 @@ pub fn deciding(given: &[Digest]) -> impl Iterator<Item = &Digest> {
         .filter(move |digest| Some(digest.algorithm()) == strongest)
 }
 
+impl From<Sha256> for Digest {
+    fn from(sha256: Sha256) -> Self {
+        Self {
+            algorithm: Algorithm::Sha256,
+            hex: sha256.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.algorithm, self.hex)

@@ -2,7 +2,7 @@
 //! (pulp2/iso#importer, pulp2/iso#distributor).
 
 use pith_content::publish::OtherDistributor;
-use pith_content::settings::{parameter, printed, problems};
+use pith_content::settings::{problems, rule};
 use pith_content::{Config, Problem, Problems, Wording, relative_url};
 
 /// The platform's settings, in the order in which Pulp looked at them. Pulp did not look at those at the end; what it did not
@@ -62,12 +62,8 @@ fn authority(config: &Config) -> Option<Problem> {
 }
 
 fn boolean(config: &Config, key: &str) -> Option<Problem> {
-    let value = config.get(key).filter(|_| config.flag(key).is_none())?;
-    let wrong = format!(
-        "may only be set to a boolean value, but is currently set to <{}>.",
-        printed(value)
-    );
-    Some(parameter(key, wrong))
+    let holds = config.flag(key).is_some();
+    rule(config, key, holds, "may only be set to a boolean value")
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use pith_content::descriptor::{
     KeyField, PluginDescriptor, Setting, SettingKind, StorageName, UnitType,
 };
-use pith_content::settings::NETWORK;
+use pith_content::settings::{DOWNLOAD_POLICY, FORCE_FULL, NETWORK, REMOVE_MISSING, readers};
 use pith_content::{ContentType, Distributor, Importer, Root, Words};
 
 pub use publish::IsoDistributor;
@@ -55,21 +55,13 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
             SettingKind::Text,
             "URL of the folder that holds PULP_MANIFEST (http, https or file)",
         ),
-        Setting::new(
-            "remove_missing",
-            SettingKind::Bool,
-            "remove files that left the feed (default false)",
-        ),
+        REMOVE_MISSING,
         Setting::without_effect(
             "validate",
             SettingKind::Bool,
             "no effect: size and digest are always checked",
         ),
-        Setting::new(
-            "download_policy",
-            SettingKind::Choice(&["immediate", "background", "on_demand"]),
-            "when files are fetched (default immediate)",
-        ),
+        DOWNLOAD_POLICY,
     ],
 };
 
@@ -94,16 +86,8 @@ static DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
             SettingKind::Text,
             "path below /pulp/isos/ (default: the repository's id)",
         ),
-        Setting::new(
-            "force_full",
-            SettingKind::Bool,
-            "publish even when nothing changed (default false)",
-        ),
-        Setting::new(
-            "ssl_auth_ca_cert",
-            SettingKind::Pem,
-            "CA of the client certificates that may read the repository, with revocation lists where there are any",
-        ),
+        FORCE_FULL,
+        readers("ssl_auth_ca_cert"),
     ],
 };
 

@@ -2,41 +2,45 @@
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
-use pith_content::repository::Units;
-use pith_content::unit::Select;
-use pith_core::UnitId;
-use serde_json::Value;
+use pith_content::repository::ChangeContext;
+use pith_content::unit::{RepoUnit, Select};
 
-/// Returns how to look for units of equal names: neighbours, the one to keep last.
+use crate::ISO;
+
+/// Returns how to look for units of equal names: neighbours.
 pub(crate) fn by_name() -> Select {
     Select {
         fields: Some(&["name"]),
         sort: &["name"],
-        ..Select::all("iso")
+        ..Select::all(ISO.id)
     }
 }
 
-/// Returns all units with equal names but the one associated last: a repository holds a name once.
-pub(crate) async fn same_names(mut units: Units<'_>) -> Result<Vec<UnitId>, ContentError> {
+/// Takes out all units with equal names but the one associated last, of those that `select` chooses [`by_name`]: a repository
+/// holds a name once.
+pub(crate) async fn keep_last<C: ChangeContext + ?Sized>(
+    ctx: &C,
+    select: Select,
+) -> Result<(), ContentError> {
     let mut older = Vec::new();
-    let mut last: Option<(Value, pith_core::Timestamp, UnitId)> = None;
+    let mut last: Option<RepoUnit> = None;
+    let mut units = ctx.units_after(select).await?;
     while let Some(batch) = units.try_next().await? {
         for unit in batch {
-            let name = unit.doc.get("name").cloned().unwrap_or_default();
-            let this = (name, unit.updated, unit.id);
+            let age = |unit: &RepoUnit| (unit.updated, unit.id);
             last = Some(match last.take() {
-                Some(before) if before.0 == this.0 => {
-                    let (keep, drop) = if (before.1, before.2) > (this.1, this.2) {
-                        (before, this)
-                    } else {
-                        (this, before)
+                Some(before) if before.text("name") == unit.text("name") => {
+                    let (drop, keep) = match age(&before) > age(&unit) {
+                        true => (unit, before),
+                        false => (before, unit),
                     };
-                    older.push(drop.2);
+                    older.push(drop.id);
                     keep
                 }
-                _ => this,
+                _ => unit,
             });
         }
     }
-    Ok(older)
+    drop(units);
+    ctx.remove(ISO.id, older).await
 }

@@ -3,19 +3,21 @@
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_content::publish::{
-    ClientGuard, Distributor, Entry, GeneratedFile, Mount, OtherDistributor, PublishContext,
-    PublishReport, later_second,
+    ClientGuard, Distributor, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
+    later_second,
 };
 use pith_content::unit::{RepoUnit, Select};
-use pith_content::{Config, ContentError, PluginDescriptor, Problems, relative_url};
+use pith_content::{
+    Config, ContentError, PluginDescriptor, Problems, blocking, document, relative_url,
+};
 use pith_core::digest::Hashed;
 use pith_core::{RelativePath, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::metadata::manifest;
-use crate::progress::publish_progress;
-use crate::{DISTRIBUTOR, ROOT, config};
+use crate::metadata::manifest::{self, Line};
+use crate::progress::States;
+use crate::{DISTRIBUTOR, ISO, ROOT, config};
 
 /// The distributor `iso_distributor`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -52,27 +54,16 @@ impl Distributor for IsoDistributor {
     }
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
-        let mut states = vec![
-            ("not_started", ctx.clock().now()),
-            ("in_progress", ctx.clock().now()),
-        ];
-        ctx.progress(publish_progress(&states));
-        let name = RelativePath::new(manifest::NAME).map_err(ContentError::other)?;
-        let served = ctx.previous(manifest::NAME).await?;
-        let served = served.iter().find(|(path, ..)| *path == name);
-        let now = later_second(ctx.clock().now(), served.map(|(_, _, modified)| *modified))?;
+        let mut states = States::new(ctx.clock().now());
+        states.enter("in_progress", ctx.clock().now());
+        ctx.progress(json!(states));
+        let name = RelativePath::new(manifest::NAME)?;
+        let served = document::served(ctx, &name).await?;
+        let now = later_second(ctx.clock().now(), served.map(|(_, modified)| modified))?;
         let written = add_files(ctx, now).await?;
-        ctx.add(
-            name,
-            Entry::Blob {
-                sha256: written.sha256,
-                size: written.size,
-            },
-            now,
-        )
-        .await?;
-        states.push(("complete", ctx.clock().now()));
-        let summary = publish_progress(&states);
+        ctx.add(name, Entry::from(&written), now).await?;
+        states.enter("complete", ctx.clock().now());
+        let summary = json!(states);
         ctx.progress(summary.clone());
         Ok(PublishReport {
             summary,
@@ -83,82 +74,51 @@ impl Distributor for IsoDistributor {
 
 /// Adds every file, and writes the manifest beside on a blocking thread.
 async fn add_files(ctx: &dyn PublishContext, now: Timestamp) -> Result<Hashed, ContentError> {
-    let (lines, manifest) = write_manifest(ctx.file(&[])?);
-    let mut units = ctx
-        .units(Select {
-            sort: &["name"],
-            ..Select::all("iso")
+    let file = ctx.file(&[])?;
+    let (lines, manifest) = blocking::fed(4, move |mut lines: mpsc::Receiver<Vec<Line>>| {
+        document::write(file, |out| {
+            while let Some(batch) = lines.blocking_recv() {
+                for line in &batch {
+                    manifest::write(out, line)?;
+                }
+            }
+            Ok(())
         })
-        .await?;
+    });
+    let select = Select {
+        sort: &["name"],
+        ..Select::all(ISO.id)
+    };
+    let mut units = ctx.units(select).await?;
     while let Some(batch) = units.try_next().await? {
-        let mut names = Vec::with_capacity(batch.len());
+        let mut written = Vec::with_capacity(batch.len());
         for unit in &batch {
-            let line = Line::of(unit)?;
-            let path = RelativePath::new(line.name.clone()).map_err(ContentError::other)?;
-            let entry = match unit.blob {
-                Some(sha256) => Entry::Blob {
-                    sha256,
-                    size: line.size,
-                },
-                None => Entry::Deferred {
-                    unit: unit.id,
-                    sha256: unit.promised,
-                    size: line.size,
-                },
-            };
-            ctx.add(path, entry, now).await?;
-            names.push(line);
+            let line = line(unit)?;
+            ctx.add(line.name.clone(), unit.entry(line.size), now)
+                .await?;
+            written.push(line);
         }
-        if lines.send(names).await.is_err() {
+        if lines.send(written).await.is_err() {
             break;
         }
     }
     drop(lines);
-    manifest
-        .await
-        .map_err(ContentError::other)?
-        .map_err(ContentError::from)
+    Ok(blocking::ended(manifest.await)??)
 }
 
-struct Line {
-    name: String,
-    checksum: String,
-    size: u64,
-}
-
-impl Line {
-    fn of(unit: &RepoUnit) -> Result<Self, ContentError> {
-        let text = |field: &str| {
-            unit.doc
-                .get(field)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        let line = (|| {
-            Some(Self {
-                name: text("name")?,
-                checksum: text("checksum")?,
-                size: unit.doc.get("size")?.as_u64()?,
-            })
-        })();
-        line.ok_or_else(|| {
-            ContentError::other(format!("the iso {} has no name, checksum or size", unit.id))
-        })
-    }
-}
-
-type Written = tokio::task::JoinHandle<std::io::Result<Hashed>>;
-
-fn write_manifest(file: Box<dyn GeneratedFile>) -> (mpsc::Sender<Vec<Line>>, Written) {
-    let (sender, mut receiver) = mpsc::channel::<Vec<Line>>(4);
-    let task = tokio::task::spawn_blocking(move || {
-        let mut writer = manifest::Writer::new(file);
-        while let Some(batch) = receiver.blocking_recv() {
-            for line in batch {
-                writer.line(&line.name, &line.checksum, line.size)?;
-            }
-        }
-        writer.finish()?.finish()
-    });
-    (sender, task)
+/// The line of a file.
+fn line(unit: &RepoUnit) -> Result<Line, ContentError> {
+    let told = (|| {
+        let (name, checksum) = (unit.text("name")?, unit.text("checksum")?);
+        Some((name, checksum, unit.doc.get("size")?.as_u64()?))
+    })();
+    let (name, checksum, size) = told.ok_or_else(|| {
+        ContentError::other(format!("the iso {} has no name, checksum or size", unit.id))
+    })?;
+    Ok(Line {
+        name: RelativePath::new(name)?,
+        given: None,
+        sha256: checksum.parse()?,
+        size,
+    })
 }

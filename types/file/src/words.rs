@@ -1,8 +1,9 @@
 //! The words of the command line for plain files, which Pulp calls ISOs.
 
 use pith_content::words::{
-    DOWNLOAD_POLICY, FEED, FileCounters, MirrorWords, OnCreate, OptionGroup, OptionWords,
-    ProgressWords, REMOVE_MISSING, Served, TRANSFER, UnitWords, VALIDATE, Words, distributor,
+    DOWNLOAD_POLICY, FEED, FileCounters, MirrorWords, OptionGroup, OptionWords, ProgressWords,
+    REMOVE_MISSING, Served, TRANSFER, UnitWords, VALIDATE, Words, distributor, readers, serve_http,
+    serve_https,
 };
 
 /// The words.
@@ -48,18 +49,10 @@ const SETTINGS: &[OptionGroup] = &[
     OptionGroup {
         heading: "Publishing",
         options: &[
-            OptionWords::of("relative-url", const { &[distributor("relative_url")] })
-                .value("PATH"),
-            OptionWords::of("serve-http", const { &[distributor("serve_http")] })
-                .help("Serve it over HTTP")
-                .on_create(OnCreate::Flag(false)),
-            OptionWords::of("serve-https", const { &[distributor("serve_https")] })
-                .help("Serve it over HTTPS")
-                .on_create(OnCreate::Flag(true)),
-            OptionWords::of("auth-ca", const { &[distributor("ssl_auth_ca_cert")] }).help(
-                "File with the certificate authority of the clients that may read the repository; an empty file lets \
-                 everybody",
-            ),
+            OptionWords::of("relative-url", const { &[distributor("relative_url")] }).value("PATH"),
+            serve_http(const { &[distributor("serve_http")] }),
+            serve_https(const { &[distributor("serve_https")] }),
+            readers(const { &[distributor("ssl_auth_ca_cert")] }),
         ],
     },
 ];

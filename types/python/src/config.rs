@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pep440_rs::Version;
-use pith_content::settings::{boolean, parameter, printed, problems};
+use pith_content::settings::{boolean, parameter, printed, problems, rule};
 use pith_content::{Config, Problem, Problems, Wording};
 use serde_json::Value;
 
@@ -30,16 +30,9 @@ pub(crate) fn check_importer(config: &Config) -> Result<(), Problems> {
 }
 
 fn choice(config: &Config, key: &str, words: &[&str]) -> Option<Problem> {
-    let value = config.get(key)?;
-    let is_one = value.as_str().is_some_and(|word| words.contains(&word));
-    (!is_one).then(|| {
-        let wrong = format!(
-            "must be one of {}, but is currently set to <{}>.",
-            words.join(", "),
-            printed(value)
-        );
-        parameter(key, wrong)
-    })
+    let holds = config.text(key).is_some_and(|word| words.contains(&word));
+    let must = format!("must be one of {}", words.join(", "));
+    rule(config, key, holds, &must)
 }
 
 fn names(config: &Config) -> Option<Problem> {
@@ -59,15 +52,9 @@ fn types(config: &Config) -> Option<Problem> {
     let count = value.as_array().map_or(1, Vec::len);
     let is_known = |word: &&str| PackageType::named(word).is_some();
     let is_right = words.len() == count && words.iter().all(is_known);
-    (!is_right).then(|| {
-        let known: Vec<&str> = PackageType::ALL.iter().map(|kind| kind.name()).collect();
-        let wrong = format!(
-            "must be a list of {}, but is currently set to <{}>.",
-            known.join(", "),
-            printed(value)
-        );
-        parameter("package_types", wrong)
-    })
+    let known = PackageType::ALL.map(PackageType::name).join(", ");
+    let must = format!("must be a list of {known}");
+    rule(config, "package_types", is_right, &must)
 }
 
 /// The projects that are to be mirrored, as a text or as a list.

@@ -12,7 +12,6 @@ pub mod index;
 pub mod metadata;
 pub mod names;
 mod publish;
-mod steps;
 mod sync;
 mod unit;
 mod upload;
@@ -21,7 +20,7 @@ mod words;
 use std::sync::Arc;
 
 use pith_content::descriptor::{PluginDescriptor, Setting, SettingKind, UnitType};
-use pith_content::settings::NETWORK;
+use pith_content::settings::{DOWNLOAD_POLICY, NETWORK, ON_DOWNLOAD_FAILURE, REMOVE_MISSING};
 use pith_content::{ContentType, Distributor, Importer, Root, Words};
 
 pub use publish::PythonDistributor;
@@ -55,19 +54,11 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
             SettingKind::Bool,
             "mirror versions before a release too (default true)",
         ),
-        Setting::new(
-            "remove_missing",
-            SettingKind::Bool,
+        REMOVE_MISSING.help(
             "remove files that left the feed, or are not meant any more (default false)",
         ),
-        Setting::new(
-            "download_policy",
-            SettingKind::Choice(&["immediate", "background", "on_demand"]),
-            "when files are fetched (default immediate)",
-        ),
-        Setting::new(
-            "on_download_failure",
-            SettingKind::Choice(&["fail", "continue"]),
+        DOWNLOAD_POLICY,
+        ON_DOWNLOAD_FAILURE.help(
             "when projects or files cannot be had or do not verify: fail the sync and leave the repository as it was \
              (default), or continue without them",
         ),

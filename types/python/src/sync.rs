@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
 use pith_content::base::Base;
 use pith_content::fetch::{Fetch, FetchFailure, FetchFailureKind, Fetched, RequestHeader};
-use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
-use pith_content::unit::WantedUnit;
+use pith_content::settings::ON_DOWNLOAD_FAILURE;
+use pith_content::steps::{PlainStep, Steps};
+use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport};
+use pith_content::unit::{WantedUnit, text};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, PluginDescriptor, Problems};
 use pith_core::error::PulpError;
@@ -17,7 +19,6 @@ use serde_json::Value;
 
 use crate::config::Choice;
 use crate::names::{ProjectName, Requirement};
-use crate::steps::Steps;
 use crate::{IMPORTER, config, index, unit};
 
 /// Largest page of a project.
@@ -26,9 +27,15 @@ const MAX_PAGE: u64 = 128 << 20;
 const AT_ONCE: usize = 16;
 
 /// The steps of a sync.
-const METADATA: &str = "sync_step_download_metadata";
-const LOCAL: &str = "get_local";
-const PACKAGES: &str = "sync_step_download_packages";
+const METADATA: PlainStep = (
+    "sync_step_download_metadata",
+    "Downloading Python metadata.",
+);
+const LOCAL: PlainStep = ("get_local", "Copying units already in pulp");
+const PACKAGES: PlainStep = (
+    "sync_step_download_packages",
+    "Downloading and processing Python packages.",
+);
 
 /// The importer `python_importer`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -44,22 +51,14 @@ impl Importer for PythonImporter {
         config::check_importer(config)
     }
 
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
-    }
-
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
-        let steps = Arc::new(Steps::new(&[
-            (METADATA, "Downloading Python metadata."),
-            (LOCAL, "Copying units already in pulp"),
-            (PACKAGES, "Downloading and processing Python packages."),
-        ]));
+        let steps = Arc::new(Steps::counting([METADATA, LOCAL, PACKAGES]));
         let result = mirror(ctx, &steps).await;
-        ctx.progress(steps.to_json());
+        ctx.progress(steps.report());
         result?;
         Ok(SyncReport {
             summary: steps.summary(),
-            details: steps.to_json(),
+            details: steps.report(),
             ..SyncReport::default()
         })
     }
@@ -74,7 +73,7 @@ impl Importer for PythonImporter {
 }
 
 /// Mirrors what the settings name.
-async fn mirror(ctx: &dyn SyncContext, steps: &Arc<Steps>) -> Result<(), ContentError> {
+async fn mirror(ctx: &dyn SyncContext, steps: &Arc<Steps<PlainStep>>) -> Result<(), ContentError> {
     let missing = ["package_names", "feed"].into_iter().filter(|key| {
         let texts = ctx.config().list(key);
         texts.iter().all(|text| text.trim().is_empty())
@@ -95,9 +94,8 @@ async fn mirror(ctx: &dyn SyncContext, steps: &Arc<Steps>) -> Result<(), Content
         observer,
         form: OnceLock::new(),
     };
-    steps.begin(METADATA);
-    steps.expect(METADATA, requirements.len() as u64);
-    ctx.progress(steps.to_json());
+    steps.begin(METADATA, requirements.len() as u64);
+    ctx.progress(steps.report());
     mirror.all(&requirements).await?;
     steps.finish(METADATA);
     ctx.drain().await?;
@@ -110,7 +108,7 @@ async fn mirror(ctx: &dyn SyncContext, steps: &Arc<Steps>) -> Result<(), Content
                 "{message}. Set on_download_failure to \"continue\" to sync without them."
             ),
             summary: steps.summary(),
-            details: steps.to_json(),
+            details: steps.report(),
         });
     }
     // What could not be read is not known to be gone.
@@ -121,7 +119,7 @@ async fn mirror(ctx: &dyn SyncContext, steps: &Arc<Steps>) -> Result<(), Content
 }
 
 fn goes_on(config: &Config) -> bool {
-    config.text("on_download_failure") == Some("continue")
+    config.text(ON_DOWNLOAD_FAILURE.name) == Some("continue")
 }
 
 /// A run.
@@ -129,7 +127,7 @@ struct Mirror<'a> {
     ctx: &'a dyn SyncContext,
     feed: &'a Base,
     choice: Choice,
-    steps: &'a Arc<Steps>,
+    steps: &'a Arc<Steps<PlainStep>>,
     observer: Arc<dyn StageObserver>,
     /// The place where pages were found.
     form: OnceLock<Form>,
@@ -138,8 +136,8 @@ struct Mirror<'a> {
 impl Mirror<'_> {
     /// The first project shows where the pages are; the others follow many at a time.
     async fn all(&self, requirements: &[Requirement]) -> Result<(), ContentError> {
-        self.steps.begin(LOCAL);
-        self.steps.begin(PACKAGES);
+        self.steps.begin(LOCAL, 0);
+        self.steps.begin(PACKAGES, 0);
         let Some((first, others)) = requirements.split_first() else {
             return Ok(());
         };
@@ -160,7 +158,7 @@ impl Mirror<'_> {
             Err(failure) if failure.kind == FetchFailureKind::Ours => return Err(failure.into()),
             Err(failure) => self.steps.failed(METADATA, name, &failure.message),
         }
-        self.ctx.progress(self.steps.to_json());
+        self.ctx.progress(self.steps.report());
         Ok(())
     }
 
@@ -168,16 +166,13 @@ impl Mirror<'_> {
         let (requirement, choice) = (requirement.clone(), self.choice.clone());
         let name = requirement.project.spelled().to_owned();
         let mut batches = page::read(page, self.feed, requirement, choice, self.ctx.bent())?;
-        while let Some(batch) = batches.recv().await {
-            match batch {
-                Ok(units) => self.ctx.stage(units, &self.observer).await?,
-                Err(error) => {
-                    self.steps.failed(METADATA, &name, &error.to_string());
-                    return Ok(());
-                }
-            }
+        while let Some(units) = batches.next().await {
+            self.ctx.stage(units, &self.observer).await?;
         }
-        self.steps.done(METADATA);
+        match batches.end().await? {
+            Ok(()) => self.steps.advance(METADATA, 1),
+            Err(error) => self.steps.failed(METADATA, &name, &error.to_string()),
+        }
         Ok(())
     }
 
@@ -268,7 +263,7 @@ impl Form {
     }
 }
 
-struct Observer(Arc<Steps>);
+struct Observer(Arc<Steps<PlainStep>>);
 
 impl StageObserver for Observer {
     fn queued(&self, _type_id: &str, _size: u64) {
@@ -277,25 +272,25 @@ impl StageObserver for Observer {
 
     fn known(&self, _type_id: &str) {
         self.0.expect(LOCAL, 1);
-        self.0.done(LOCAL);
+        self.0.advance(LOCAL, 1);
     }
 
     fn deferred(&self, _type_id: &str, _size: u64) {
         self.0.expect(PACKAGES, 1);
-        self.0.done(PACKAGES);
+        self.0.advance(PACKAGES, 1);
     }
 
     fn done(&self, _type_id: &str, _size: u64) {
-        self.0.done(PACKAGES);
+        self.0.advance(PACKAGES, 1);
     }
 
     fn failed(&self, unit: &WantedUnit, failure: &FetchFailure) -> Result<(), ContentError> {
-        let name = unit::text(&unit.doc, "filename").unwrap_or_default();
+        let name = text(&unit.doc, "filename").unwrap_or_default();
         self.0.failed(PACKAGES, name, &failure.message);
         Ok(())
     }
 
     fn progress(&self) -> Value {
-        self.0.to_json()
+        self.0.report()
     }
 }

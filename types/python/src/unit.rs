@@ -5,7 +5,7 @@ use pith_content::descriptor::{Inspected, KeyField, StorageName, UnitType};
 use pith_content::publish::ReadSeek;
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Digest, Document};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::archive;
 use crate::metadata::Metadata;
@@ -110,9 +110,4 @@ pub(crate) fn say_digest(doc: &mut Document, digest: &Digest) {
         Algorithm::Sha1 | Algorithm::Sha224 | Algorithm::Sha384 => return,
     };
     doc.insert(field.to_owned(), json!(digest.hex()));
-}
-
-/// A field that is a text.
-pub(crate) fn text<'a>(doc: &'a Document, field: &str) -> Option<&'a str> {
-    doc.get(field).and_then(Value::as_str)
 }

@@ -3,17 +3,17 @@
 use std::fs::File;
 
 use futures::TryStreamExt;
-use pith_content::unit::{Existing, Select, Source, WantedUnit};
+use pith_content::unit::{Select, WantedUnit, text};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{ContentError, blocking};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Sha256};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::archive::{self, ArchiveError};
 use crate::metadata::Metadata;
 use crate::names::{FileName, ProjectName, is_version};
-use crate::unit::{PACKAGE, described, document, text};
+use crate::unit::{PACKAGE, described, document};
 
 /// Makes a package of the uploaded bytes. The key names the file; everything else is read from it.
 pub(crate) async fn import(
@@ -21,16 +21,17 @@ pub(crate) async fn import(
     upload: Upload,
 ) -> Result<UploadReport, ContentError> {
     let name = text(&upload.key, "filename");
-    let name =
-        name.ok_or_else(|| refused("the unit key of a Python package needs the field 'filename'"))?;
-    let file = FileName::new(name).map_err(|error| refused(&error.to_string()))?;
+    let name = name.ok_or_else(|| {
+        ContentError::refused("the unit key of a Python package needs the field 'filename'")
+    })?;
+    let file = FileName::new(name).map_err(|error| ContentError::refused(error.to_string()))?;
     let bytes = ctx.open()?;
     let metadata = blocking::run(move || read(bytes)).await?;
-    let metadata = metadata.map_err(|error| refused(&format!("{name}: {error}")))?;
+    let metadata = metadata.map_err(|error| ContentError::refused(format!("{name}: {error}")))?;
     let (project, version) = named(&file, &metadata)?;
     let known = known(ctx, &file).await?;
     let check = |hashed: &Hashed| match known {
-        Some(known) if known != hashed.sha256 => Err(refused(&format!(
+        Some(known) if known != hashed.sha256 => Err(ContentError::refused(format!(
             "the repository has another file of the name {name}: a file never changes under its name, so give this one \
              another version or build number, or remove the other first"
         ))),
@@ -45,18 +46,8 @@ pub(crate) async fn import(
         doc.insert("_checksum_type".to_owned(), json!("sha512"));
     }
     doc.extend(described(metadata));
-    let source = Some(Source::Blob {
-        sha256: stored.sha256,
-        size: stored.size,
-    });
-    ctx.stage(vec![WantedUnit {
-        type_id: PACKAGE.id,
-        doc,
-        parts: Vec::new(),
-        source,
-        existing: Existing::Keep,
-    }])
-    .await?;
+    let unit = WantedUnit::new(PACKAGE.id, doc).with_file(&stored);
+    ctx.stage(vec![unit]).await?;
     Ok(UploadReport {
         summary: json!(""),
         details: json!({}),
@@ -69,17 +60,18 @@ fn read(mut bytes: File) -> Result<Metadata, ArchiveError> {
 
 /// Project and version, which the name of the file and its metadata must agree on.
 fn named(file: &FileName, metadata: &Metadata) -> Result<(ProjectName, String), ContentError> {
-    let project = ProjectName::new(&metadata.name).map_err(|error| refused(&error.to_string()))?;
+    let project = ProjectName::new(&metadata.name)
+        .map_err(|error| ContentError::refused(error.to_string()))?;
     if !is_version(&metadata.version) {
         let text = format!("'{}' is no version", metadata.version.escape_debug());
-        return Err(refused(&text));
+        return Err(ContentError::refused(text));
     }
     if file.version(&project).is_none() {
         let text = format!(
             "the file {} is called otherwise than its project, {project}",
             file.as_str()
         );
-        return Err(refused(&text));
+        return Err(ContentError::refused(text));
     }
     Ok((project, metadata.version.clone()))
 }
@@ -95,18 +87,10 @@ async fn known(ctx: &dyn UploadContext, file: &FileName) -> Result<Option<Sha256
         .await?;
     while let Some(batch) = units.try_next().await? {
         let mut same = batch.into_iter();
-        let same = same.find(|unit| text(&unit.doc, "filename") == Some(file.as_str()));
+        let same = same.find(|unit| unit.text("filename") == Some(file.as_str()));
         if let Some(unit) = same {
             return Ok(unit.blob.or(unit.promised));
         }
     }
     Ok(None)
-}
-
-fn refused(message: &str) -> ContentError {
-    ContentError::Failed {
-        message: message.to_owned(),
-        summary: json!(message),
-        details: Value::Null,
-    }
 }

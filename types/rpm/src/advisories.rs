@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::metadata::dates;
 use crate::metadata::snippet::{self, Packer};
 use crate::metadata::updateinfo::{Collection, Erratum, ErratumPackage, ModuleRef};
+use crate::modular::text;
 use crate::parts::{PKGLIST, document, metadata_only};
 use crate::type_ids::ERRATUM;
 
@@ -110,10 +111,6 @@ fn digest(doc: &Document) -> String {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     Sha256::of(Value::Object(fields).to_string().as_bytes()).to_string()
-}
-
-fn text<'a>(doc: &'a Document, key: &str) -> &'a str {
-    doc.get(key).and_then(Value::as_str).unwrap_or("")
 }
 
 /// Compares the document of an advisory with the one that is known: by date, then by version.

@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
-use pith_content::unit::{RepoUnit, Select};
+use pith_content::repository::Units;
+use pith_content::seen::SeenHashes;
+use pith_content::unit::{self, Select};
 use pith_content::{ContentError, Listed};
 use pith_core::{Document, UnitId};
 use serde_json::Value;
@@ -17,14 +17,10 @@ use crate::type_ids::{MODULEMD, RPM};
 /// The field of packages that tells whether a module lists them.
 pub const IS_MODULAR: &str = "is_modular";
 
-/// Units in batches.
-pub type Units<'a> = BoxStream<'a, Result<Vec<RepoUnit>, ContentError>>;
-
 /// The packages that modules list, as `name-epoch:version-release.arch`: of each its hash, because there may be very many.
 #[derive(Debug, Clone, Default)]
 pub struct Artifacts {
-    state: RandomState,
-    hashes: HashSet<u64>,
+    all: SeenHashes,
     /// The names without versions, as long as they are few.
     names: HashSet<String>,
 }
@@ -32,7 +28,7 @@ pub struct Artifacts {
 impl Artifacts {
     /// Adds a package.
     pub fn insert(&mut self, artifact: &str) {
-        self.hashes.insert(self.state.hash_one(artifact));
+        self.all.insert(artifact);
         let name = artifact.rmatch_indices('-').nth(1);
         if let Some((end, _)) = name
             && self.names.len() <= Select::MOST_VALUES
@@ -60,19 +56,19 @@ impl Artifacts {
     /// Tells whether a package is listed.
     #[must_use]
     pub fn contains(&self, artifact: &str) -> bool {
-        self.hashes.contains(&self.state.hash_one(artifact))
+        self.all.contains(artifact)
     }
 
     /// Tells whether nothing is listed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+        self.all.is_empty()
     }
 }
 
 /// The text of a field; empty where there is none.
 pub(crate) fn text<'a>(doc: &'a Document, field: &str) -> &'a str {
-    doc.get(field).and_then(Value::as_str).unwrap_or("")
+    unit::text(doc, field).unwrap_or_default()
 }
 
 /// The texts of a field that is a list.

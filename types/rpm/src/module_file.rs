@@ -3,10 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, Seek};
 
 use pith_content::Bent;
+use pith_content::seen::SeenHashes;
 use pith_content::text::Text;
 use pith_content::unit::WantedUnit;
 
@@ -44,22 +44,17 @@ pub struct Survey {
     defaults: HashSet<usize>,
 }
 
-/// Documents that came before, by hash.
+/// Documents that came before.
 #[derive(Default)]
 struct Seen {
-    state: RandomState,
-    texts: HashSet<u64>,
-    builds: HashSet<u64>,
+    texts: SeenHashes,
+    builds: SeenHashes,
 }
 
 impl Seen {
-    fn is_new_text(&mut self, text: &str) -> bool {
-        self.texts.insert(self.state.hash_one(text))
-    }
-
     fn is_new_build(&mut self, m: &Modulemd) -> bool {
         let build = (&m.name, &m.stream, m.version, &m.context, &m.arch);
-        self.builds.insert(self.state.hash_one(build))
+        self.builds.insert(build)
     }
 }
 
@@ -164,7 +159,7 @@ impl ModuleFile {
         let mut place = 0;
         while let Some(text) = stream.next_document()? {
             place += 1;
-            if !seen.is_new_text(&text) {
+            if !seen.texts.insert(&text) {
                 continue;
             }
             match modules::read(&text) {

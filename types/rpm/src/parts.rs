@@ -1,6 +1,6 @@
 //! The makings of units: their documents, and the names of the parts beside them.
 
-use pith_content::unit::{Existing, WantedUnit};
+use pith_content::unit::WantedUnit;
 use pith_core::Document;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,11 +26,5 @@ pub(crate) fn document(value: impl Serialize) -> Document {
 
 /// A unit that has nothing but its document.
 pub(crate) fn metadata_only(type_id: &'static str, doc: Document) -> WantedUnit {
-    WantedUnit {
-        type_id,
-        doc,
-        parts: Vec::new(),
-        source: None,
-        existing: Existing::Replace,
-    }
+    WantedUnit::new(type_id, doc).replacing()
 }

@@ -2,7 +2,7 @@
 
 use pith_content::descriptor::SettingKind::{Bool, Choice, Integer, List, Number, Pem, Text};
 use pith_content::descriptor::{PluginDescriptor, Setting};
-use pith_content::settings::NETWORK;
+use pith_content::settings::{self, DOWNLOAD_POLICY, FORCE_FULL, NETWORK, REMOVE_MISSING, readers};
 
 use crate::publish::signed;
 use crate::type_ids::{
@@ -81,8 +81,8 @@ pub static YUM_CLONE_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
     own: CLONE_SETTINGS,
 };
 
-/// The setting for what happens when packages cannot be downloaded or do not verify: pith's own setting.
-pub const ON_DOWNLOAD_FAILURE: &str = "on_download_failure";
+/// The setting for what happens when packages cannot be downloaded or do not verify.
+pub const ON_DOWNLOAD_FAILURE: &str = settings::ON_DOWNLOAD_FAILURE.name;
 
 const IMPORTER_SETTINGS: &[Setting] = &[
     Setting::new(
@@ -100,24 +100,14 @@ const IMPORTER_SETTINGS: &[Setting] = &[
         List,
         "types left out: rpm, srpm, drpm, distribution, erratum",
     ),
-    Setting::new(
-        "remove_missing",
-        Bool,
-        "remove units that the feed does not have any more (default false)",
-    ),
+    REMOVE_MISSING.help("remove units that the feed does not have any more (default false)"),
     Setting::new(
         "retain_old_count",
         Integer,
         "old versions kept beside the newest of each package (default all)",
     ),
-    Setting::new(
-        "download_policy",
-        Choice(&["immediate", "background", "on_demand"]),
-        "when packages are downloaded (default immediate)",
-    ),
-    Setting::new(
-        ON_DOWNLOAD_FAILURE,
-        Choice(&["fail", "continue"]),
+    DOWNLOAD_POLICY.help("when packages are downloaded (default immediate)"),
+    settings::ON_DOWNLOAD_FAILURE.help(
         "when packages cannot be downloaded or do not verify: fail the sync and leave the repository as it was \
          (default), or continue without them",
     ),
@@ -166,11 +156,7 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
         Text,
         "no effect yet: public key for consumers, which cannot be registered yet",
     ),
-    Setting::new(
-        "auth_ca",
-        Pem,
-        "CA of the client certificates that may read the repository, with revocation lists where there are any",
-    ),
+    readers("auth_ca"),
     Setting::without_effect(
         "auth_cert",
         Pem,
@@ -218,11 +204,7 @@ const DISTRIBUTOR_SETTINGS: &[Setting] = &[
         "no effect: no client needs SQLite files any more",
     ),
     Setting::without_effect("repoview", Bool, "no effect: no pages to browse are made"),
-    Setting::new(
-        "force_full",
-        Bool,
-        "publish even when nothing changed (default false)",
-    ),
+    FORCE_FULL,
     SIGN_METADATA,
     SIGNING_KEY,
     Setting::without_effect(

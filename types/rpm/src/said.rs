@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt;
 use pith_content::ContentError;
+use pith_content::repository::Units;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::UnitId;
 
 use crate::metadata::{modules, snippet};
-use crate::modular::{Units, text};
+use crate::modular::text;
 use crate::parts::YAML;
 use crate::type_ids::MODULE_DOCUMENT;
 use crate::units::{ORIGIN, Origin};

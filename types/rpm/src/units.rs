@@ -135,15 +135,10 @@ pub fn package(package: &Package, snippets: Snippets, source: Source) -> WantedU
         (OTHER, snippets.other),
     ];
     let parts = parts.into_iter();
-    WantedUnit {
-        type_id: package_type(package),
-        doc: package_document(package),
-        parts: parts
-            .filter_map(|(name, data)| Some(Part { name, data: data? }))
-            .collect(),
-        source: Some(source),
-        existing: Existing::Replace,
-    }
+    let mut unit = metadata_only(package_type(package), package_document(package));
+    let parts = parts.filter_map(|(name, data)| Some(Part { name, data: data? }));
+    unit.parts.extend(parts);
+    unit.with_file(source)
 }
 
 /// Keeps the parts of a known package that the feed does not have any more: a feed that has lost its file lists for a while
@@ -181,13 +176,7 @@ pub fn delta(delta: &Delta, source: Source) -> WantedUnit {
     set(&mut doc, "size", delta.size);
     set_digest(&mut doc, &delta.digest);
     sort_indexes(&mut doc, version, release);
-    WantedUnit {
-        type_id: DRPM,
-        doc,
-        parts: Vec::new(),
-        source: Some(source),
-        existing: Existing::Keep,
-    }
+    WantedUnit::new(DRPM, doc).with_file(source)
 }
 
 /// An element of comps.xml as a unit of repository `repo_id`. What upstream changed is taken over (Pulp kept the first

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
 use futures::TryStreamExt;
-use pith_content::unit::{Existing, Select, Source, WantedUnit};
+use pith_content::unit::{Select, Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Bent, ContentError, blocking};
 use pith_core::digest::Hashed;
@@ -27,6 +27,7 @@ use crate::metadata::updateinfo::Erratum;
 use crate::metadata::{MetadataError, primary};
 use crate::modular::{self, Artifacts, IS_MODULAR};
 use crate::module_file::ModuleFile;
+use crate::parts::metadata_only;
 use crate::said;
 use crate::signature::SignaturePolicy;
 use crate::sync::others;
@@ -245,7 +246,7 @@ async fn delta(ctx: &dyn UploadContext, fields: Document) -> Result<(), ContentE
             given: None,
             sequence: own.sequence.clone(),
             size,
-            digest: digest.map_err(ContentError::other)?,
+            digest: digest?,
         };
         let mut unit = units::delta(&delta, source);
         if let Some(key) = &own.facts.signing_key {
@@ -302,11 +303,7 @@ async fn stored(
         agree(&fields, &checksums)
     };
     let hashed = ctx.store(&USUAL, &check).await?;
-    let source = Source::Blob {
-        sha256: hashed.sha256,
-        size: hashed.size,
-    };
-    Ok((source, checksums(&hashed)))
+    Ok((Source::from(&hashed), checksums(&hashed)))
 }
 
 /// Checks the signature policy, before anything is stored.
@@ -538,12 +535,6 @@ async fn metadata_file(ctx: &dyn UploadContext, fields: Document) -> Result<(), 
     let Value::Object(doc) = doc else {
         return Ok(());
     };
-    ctx.stage(vec![WantedUnit {
-        type_id: METADATA_FILE,
-        doc,
-        parts: Vec::new(),
-        source: Some(source),
-        existing: Existing::Replace,
-    }])
-    .await
+    let unit = metadata_only(METADATA_FILE, doc);
+    ctx.stage(vec![unit.with_file(source)]).await
 }

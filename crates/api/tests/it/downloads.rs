@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pith_content::descriptor::KeyField;
 use pith_content::fetch::{Fetch, FetchFailure, FetchOutcome, Fetched, RequestHeader, Validators};
-use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
-use pith_content::unit::{Existing, WantedUnit};
+use pith_content::sync::{StageObserver, SyncContext, SyncReport};
+use pith_content::unit::WantedUnit;
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problems, UnitType,
@@ -66,10 +66,6 @@ impl Importer for Pages {
         Ok(())
     }
 
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
-    }
-
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
         let feed = ctx.feed()?;
         let known = ctx.scratchpad().get("known").cloned();
@@ -110,13 +106,9 @@ async fn keep(ctx: &dyn SyncContext, fetched: Fetched) -> Result<SyncReport, Con
         importer_scratchpad: pad.as_object().cloned(),
         ..SyncReport::default()
     };
-    let unit = WantedUnit {
-        type_id: PAGE.id,
-        doc: Document::from_iter([("name".to_owned(), json!("index"))]),
-        parts: Vec::new(),
-        source: Some(fetched.into_blob().await?),
-        existing: Existing::Replace,
-    };
+    let doc = Document::from_iter([("name".to_owned(), json!("index"))]);
+    let unit = WantedUnit::new(PAGE.id, doc).with_file(fetched.into_blob().await?);
+    let unit = unit.replacing();
     let observer: Arc<dyn StageObserver> = Arc::new(Unobserved);
     ctx.stage(vec![unit], &observer).await?;
     Ok(report)

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use pith_content::copy::{CopyContext, CopyReport};
 use pith_content::descriptor::KeyField;
 use pith_content::publish::{ClientGuard, Mount, OtherDistributor, PublishContext, PublishReport};
-use pith_content::sync::{SyncContext, SyncReport, Upstream};
+use pith_content::sync::{SyncContext, SyncReport};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problem, Problems,
@@ -121,10 +121,6 @@ impl Importer for Plugin {
 
     fn validate(&self, config: &Config) -> Result<(), Problems> {
         self.verdict(config)
-    }
-
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {

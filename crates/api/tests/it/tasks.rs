@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pith_content::sync::{SyncContext, SyncReport, Upstream};
+use pith_content::sync::{SyncContext, SyncReport};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Config, ContentError, ContentType, Distributor, Importer, PluginDescriptor, Problems, UnitType,
@@ -50,10 +50,6 @@ impl Importer for Patient {
 
     fn validate(&self, _config: &Config) -> Result<(), Problems> {
         Ok(())
-    }
-
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {

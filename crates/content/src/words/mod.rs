@@ -7,6 +7,7 @@
 mod family;
 mod feed;
 mod option;
+mod serving;
 mod unit;
 mod upload;
 
@@ -16,6 +17,7 @@ pub use option::{
     Choice, Form, Input, Key, OnCreate, OptionGroup, OptionWords, Owner, With, distributor, extra,
     importer, of_run,
 };
+pub use serving::{readers, serve_http, serve_https};
 pub use unit::{SortIndex, UnitWords};
 pub use upload::{Described, FileUse, Given, UploadWords};
 

@@ -16,8 +16,8 @@ use pith_content::group::{GroupPublishContext, OtherGroup};
 use pith_content::publish::{
     ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
 };
-use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
-use pith_content::unit::{Existing, Select, WantedUnit};
+use pith_content::sync::{StageObserver, SyncContext, SyncReport};
+use pith_content::unit::{Select, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{
     Cataloger, Config, ContentError, ContentType, Distributor, GroupDistributor, Importer,
@@ -161,13 +161,7 @@ impl HarnessPlugin {
 
 /// A unit of this name.
 fn unit(name: Value) -> WantedUnit {
-    WantedUnit {
-        type_id: UNIT.id,
-        doc: Document::from_iter([("name".to_owned(), name)]),
-        parts: Vec::new(),
-        source: None,
-        existing: Existing::Keep,
-    }
+    WantedUnit::new(UNIT.id, Document::from_iter([("name".to_owned(), name)]))
 }
 
 struct Unobserved;
@@ -190,10 +184,6 @@ impl Importer for HarnessPlugin {
 
     fn validate(&self, config: &Config) -> Result<(), Problems> {
         Self::judge(config)
-    }
-
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
@@ -258,16 +248,11 @@ impl Distributor for HarnessPlugin {
         while let Some(batch) = units.try_next().await? {
             published += batch.len();
             for unit in batch.iter().filter(|_| write) {
-                let name = unit.doc.get("name").and_then(Value::as_str);
-                let path = RelativePath::new(name.unwrap_or_default().to_owned());
+                let name = unit.text("name").unwrap_or_default();
                 let mut file = ctx.file(&[])?;
-                file.write_all(name.unwrap_or_default().as_bytes())?;
-                let written = file.finish()?;
-                let entry = Entry::Blob {
-                    sha256: written.sha256,
-                    size: written.size,
-                };
-                let path = path.map_err(ContentError::other)?;
+                file.write_all(name.as_bytes())?;
+                let entry = Entry::from(&file.finish()?);
+                let path = RelativePath::new(name)?;
                 ctx.add(path, entry, ctx.clock().now()).await?;
             }
         }

@@ -94,10 +94,7 @@ impl FileSet for Files {
         }
         let list = serde_json::to_vec(&self.list).map_err(ContentError::other)?;
         let hashed = keep(&self.blobs, list, &[]);
-        Ok(Source::Blob {
-            sha256: hashed.sha256,
-            size: hashed.size,
-        })
+        Ok(Source::from(&hashed))
     }
 }
 
@@ -108,9 +105,9 @@ pub(super) fn entries(
     list: Sha256,
 ) -> Result<Vec<(RelativePath, Entry)>, ContentError> {
     let entry = |(path, (sha256, size)): (String, (Sha256, u64))| {
-        let path = RelativePath::new(path).map_err(ContentError::other)?;
+        let path = RelativePath::new(path)?;
         let path = match folder {
-            Some(folder) => folder.join(&path).map_err(ContentError::other)?,
+            Some(folder) => folder.join(&path)?,
             None => path,
         };
         Ok((path, Entry::Blob { sha256, size }))

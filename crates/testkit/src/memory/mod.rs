@@ -310,7 +310,7 @@ impl Repository {
         doc: &Document,
     ) -> Result<(&'static UnitType, pith_core::Sha256), ContentError> {
         let kind = self.kind(type_id)?;
-        let key = UnitKey::of(kind, doc).map_err(ContentError::other)?;
+        let key = UnitKey::of(kind, doc)?;
         Ok((kind, key.digest(kind)))
     }
 

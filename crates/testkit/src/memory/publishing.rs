@@ -164,7 +164,7 @@ impl PublishContext for Publishing<'_> {
         });
         below
             .map(|(path, (entry, modified))| {
-                let path = RelativePath::new(path.as_str()).map_err(ContentError::other)?;
+                let path = RelativePath::new(path.as_str())?;
                 Ok((path, entry.clone(), *modified))
             })
             .collect()

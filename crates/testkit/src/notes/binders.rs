@@ -11,10 +11,10 @@ use pith_content::fetch::{Fetch, FetchFailureKind};
 use pith_content::files::WantedFile;
 use pith_content::publish::PublishContext;
 use pith_content::sync::{StageObserver, SyncContext};
-use pith_content::unit::{Existing, Select, WantedUnit};
+use pith_content::unit::{self, Select, WantedUnit};
 use pith_content::{ContentError, UnitType};
 use pith_core::{Algorithm, Digest, Document, RelativePath, Sha256};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The unit type. What is said of a binder has a digest of all that is in it: another content is another unit.
 pub(super) const BINDER: UnitType = UnitType {
@@ -62,14 +62,8 @@ pub(super) async fn sync(
                 json!(Sha256::of(papers.join("\n").as_bytes())),
             ),
         ]);
-        let unit = WantedUnit {
-            type_id: BINDER.id,
-            doc,
-            parts: Vec::new(),
-            source: Some(source),
-            existing: Existing::Replace,
-        };
-        ctx.stage(vec![unit], observer).await?;
+        let unit = WantedUnit::new(BINDER.id, doc).with_file(source);
+        ctx.stage(vec![unit.replacing()], observer).await?;
     }
     Ok(())
 }
@@ -94,8 +88,8 @@ fn wanted(base: &Base, binder: &str, line: &str) -> Result<WantedFile, ContentEr
     let &[path, size, sha256] = cells.as_slice() else {
         return Err(malformed(line));
     };
-    let digest = Digest::new(Algorithm::Sha256, sha256).map_err(ContentError::other)?;
-    let path = RelativePath::new(path).map_err(ContentError::other)?;
+    let digest = Digest::new(Algorithm::Sha256, sha256)?;
+    let path = RelativePath::new(path)?;
     Ok(WantedFile {
         urls: base.join(&format!("{binder}/{path}")),
         path,
@@ -112,7 +106,7 @@ pub(super) async fn publish(ctx: &dyn PublishContext) -> Result<u64, ContentErro
     let mut units = ctx.units(Select::all(BINDER.id)).await?;
     while let Some(batch) = units.try_next().await? {
         for unit in batch {
-            let folder = RelativePath::new(name(&unit.doc)).map_err(ContentError::other)?;
+            let folder = RelativePath::new(name(&unit.doc))?;
             // Papers that were lost come with the next sync.
             if let Some(list) = unit.blob {
                 papers += ctx.add_files(Some(&folder), list, unit.changed).await?;
@@ -123,8 +117,7 @@ pub(super) async fn publish(ctx: &dyn PublishContext) -> Result<u64, ContentErro
 }
 
 fn name(doc: &Document) -> String {
-    let name = doc.get("name").and_then(Value::as_str);
-    name.unwrap_or_default().to_owned()
+    unit::text(doc, "name").unwrap_or_default().to_owned()
 }
 
 fn malformed(line: &str) -> ContentError {

@@ -7,15 +7,16 @@ use futures::TryStreamExt;
 use pith_content::blocking;
 use pith_content::job::{Job, JobContext, JobRepository};
 use pith_content::publish::GeneratedFile;
-use pith_content::unit::{Existing, RepoUnit, Select, Source, WantedUnit};
+use pith_content::unit::{RepoUnit, Select};
 use pith_content::{ContentError, Problem, Problems, Wording};
 use pith_core::digest::Hashed;
 use pith_core::error::ErrorDetail;
-use pith_core::{Document, RelativePath, Sha256, UnitId};
+use pith_core::{RelativePath, Sha256, UnitId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::NOTE;
+use super::importer::note;
 
 /// Makes one note of several, which go. Their texts follow each other, and the digest of the token stands behind them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -127,19 +128,4 @@ async fn append(
 fn finish(mut file: Box<dyn GeneratedFile>, end: &str) -> std::io::Result<Hashed> {
     writeln!(file, "{end}")?;
     file.finish()
-}
-
-fn note(mut doc: Document, stored: &Hashed) -> WantedUnit {
-    doc.insert("size".to_owned(), json!(stored.size));
-    doc.insert("sha256".to_owned(), json!(stored.sha256));
-    WantedUnit {
-        type_id: NOTE.id,
-        doc,
-        parts: Vec::new(),
-        source: Some(Source::Blob {
-            sha256: stored.sha256,
-            size: stored.size,
-        }),
-        existing: Existing::Replace,
-    }
 }

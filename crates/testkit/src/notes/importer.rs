@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use pith_content::base::Base;
 use pith_content::copy::{CopyContext, CopyReport, RemoveContext};
 use pith_content::fetch::{Fetch, FetchFailure};
-use pith_content::sync::{StageObserver, SyncContext, SyncReport, Upstream};
-use pith_content::unit::{Existing, Source, WantedUnit};
+use pith_content::sync::{StageObserver, SyncContext, SyncReport};
+use pith_content::unit::{Source, WantedUnit};
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, Importer, PluginDescriptor, Problems};
+use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Digest, Document};
 use serde_json::{Value, json};
 
@@ -30,6 +31,14 @@ impl StageObserver for Strict {
     }
 }
 
+/// The note of a text that was stored.
+pub(super) fn note(mut doc: Document, stored: &Hashed) -> WantedUnit {
+    doc.insert("size".to_owned(), json!(stored.size));
+    doc.insert("sha256".to_owned(), json!(stored.sha256));
+    let unit = WantedUnit::new(NOTE.id, doc).with_file(stored);
+    unit.replacing()
+}
+
 /// The note of a line. By its digest a note is known to have become another one.
 fn wanted(base: &Base, line: &str) -> Option<WantedUnit> {
     let mut cells = line.split(' ');
@@ -40,18 +49,10 @@ fn wanted(base: &Base, line: &str) -> Option<WantedUnit> {
     if let Some(digest) = &digest {
         doc.insert("sha256".to_owned(), json!(digest.hex()));
     }
-    Some(WantedUnit {
-        type_id: NOTE.id,
-        doc,
-        parts: Vec::new(),
-        source: Some(Source::Download {
-            urls: base.join(name),
-            size: size.parse().ok(),
-            digests: digest.into_iter().collect(),
-            head: 0,
-        }),
-        existing: Existing::Replace,
-    })
+    let digests = digest.into_iter().collect();
+    let source = Source::download(base.join(name), size.parse().ok(), digests);
+    let unit = WantedUnit::new(NOTE.id, doc).with_file(source);
+    Some(unit.replacing())
 }
 
 #[async_trait]
@@ -62,10 +63,6 @@ impl Importer for NotesImporter {
 
     fn validate(&self, _config: &Config) -> Result<(), Problems> {
         Ok(())
-    }
-
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
@@ -88,20 +85,7 @@ impl Importer for NotesImporter {
         let stored = ctx.store(NOTE.digests, &|_| Ok(())).await?;
         let mut doc = upload.key;
         doc.extend(ctx.inspect(&NOTE, &stored).await?);
-        doc.insert("size".to_owned(), json!(stored.size));
-        doc.insert("sha256".to_owned(), json!(stored.sha256));
-        let source = Some(Source::Blob {
-            sha256: stored.sha256,
-            size: stored.size,
-        });
-        ctx.stage(vec![WantedUnit {
-            type_id: NOTE.id,
-            doc,
-            parts: Vec::new(),
-            source,
-            existing: Existing::Replace,
-        }])
-        .await?;
+        ctx.stage(vec![note(doc, &stored)]).await?;
         Ok(UploadReport::default())
     }
 

@@ -18,7 +18,7 @@ use http::header::WWW_AUTHENTICATE;
 use pith_content::descriptor::{KeyField, StorageName};
 use pith_content::job::{self, JobKind};
 use pith_content::routes::{Answer, Refusal};
-use pith_content::settings::NETWORK;
+use pith_content::settings::{DOWNLOAD_POLICY, NETWORK};
 use pith_content::{
     ContentType, Distributor, Importer, Inspected, PluginDescriptor, Profiler, Root, Route,
     Setting, SettingKind, UnitType,
@@ -61,11 +61,7 @@ static IMPORTER: PluginDescriptor = PluginDescriptor {
             SettingKind::Text,
             "URL of the folder with the file `names`",
         ),
-        Setting::new(
-            "download_policy",
-            SettingKind::Choice(&["immediate", "background", "on_demand"]),
-            "when notes are fetched (default immediate)",
-        ),
+        DOWNLOAD_POLICY.help("when notes are fetched (default immediate)"),
         Setting::new(
             "recursive",
             SettingKind::Bool,

@@ -90,21 +90,12 @@ impl Distributor for NotesDistributor {
         let mut units = ctx.units(select).await?;
         while let Some(batch) = units.try_next().await? {
             for unit in batch {
-                let text = |field: &str| unit.doc.get(field).and_then(Value::as_str);
-                let name = text("name").unwrap_or_default();
-                let size = unit.size.unwrap_or_default();
-                let headers = of_type("text/x-note; charset=utf-8");
-                let (entry, headers) = match unit.blob {
-                    Some(sha256) => {
-                        let digest = format!("sha256:{sha256}");
-                        let headers = headers.with("X-Note-Digest", digest);
-                        (Entry::Blob { sha256, size }, headers)
-                    }
-                    None => {
-                        let (unit, sha256) = (unit.id, unit.promised);
-                        (Entry::Deferred { unit, sha256, size }, headers)
-                    }
-                };
+                let name = unit.text("name").unwrap_or_default();
+                let mut headers = of_type("text/x-note; charset=utf-8");
+                if let Some(sha256) = unit.blob {
+                    headers = headers.with("X-Note-Digest", format!("sha256:{sha256}"));
+                }
+                let entry = unit.entry(unit.size.unwrap_or_default());
                 ctx.add_with(path(name)?, entry, now, headers).await?;
                 names.push(name.to_owned());
             }
@@ -142,8 +133,8 @@ async fn shelve(ctx: &dyn PublishContext) -> Result<PublishReport, ContentError>
     let mut units = ctx.units(Select::all(NOTE.id)).await?;
     while let Some(batch) = units.try_next().await? {
         for unit in batch {
-            let name = unit.doc.get("name").and_then(Value::as_str);
-            let (Some(name), Some(sha256), Some(size)) = (name, unit.blob, unit.size) else {
+            let (Some(name), Some(sha256), Some(size)) = (unit.text("name"), unit.blob, unit.size)
+            else {
                 continue;
             };
             let entry = Entry::Blob { sha256, size };
@@ -194,5 +185,5 @@ fn of_type(content_type: &str) -> Headers {
 }
 
 fn path(text: &str) -> Result<RelativePath, ContentError> {
-    RelativePath::new(text).map_err(ContentError::other)
+    Ok(RelativePath::new(text)?)
 }

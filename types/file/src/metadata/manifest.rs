@@ -142,38 +142,17 @@ fn parse(record: Result<csv::StringRecord, csv::Error>) -> Result<Line, Manifest
     })
 }
 
-/// Writes lines with CRLF ends, quoting only where needed.
-pub struct Writer<W: Write>(csv::Writer<W>);
-
-impl<W: Write> Writer<W> {
-    /// A manifest written to `to`.
-    pub fn new(to: W) -> Self {
-        Self(
-            csv::WriterBuilder::new()
-                .terminator(csv::Terminator::CRLF)
-                .from_writer(to),
-        )
-    }
-
-    /// Writes one line.
-    ///
-    /// # Errors
-    /// Those of the writer below.
-    pub fn line(&mut self, name: &str, checksum: &str, size: u64) -> std::io::Result<()> {
-        self.0
-            .write_record([name, checksum, &size.to_string()])
-            .map_err(std::io::Error::other)
-    }
-
-    /// Flushes and gives the writer below back.
-    ///
-    /// # Errors
-    /// Those of the writer below.
-    pub fn finish(self) -> std::io::Result<W> {
-        self.0
-            .into_inner()
-            .map_err(|error| std::io::Error::other(error.to_string()))
-    }
+/// Writes a line with its CRLF, quoted only where that is needed.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(out: &mut dyn Write, line: &Line) -> io::Result<()> {
+    let name = line.name.as_str();
+    let quoted = name
+        .contains([',', '"', '\r', '\n'])
+        .then(|| format!("\"{}\"", name.replace('"', "\"\"")));
+    let name = quoted.as_deref().unwrap_or(name);
+    write!(out, "{name},{},{}\r\n", line.sha256, line.size)
 }
 
 #[cfg(test)]
@@ -277,11 +256,10 @@ mod tests {
                 .filter_map(|name| RelativePath::new(name.clone()).ok())
                 .map(|name| Line { name, given: None, sha256: SHA.parse().unwrap(), size: 3 })
                 .collect();
-            let mut writer = Writer::new(Vec::new());
+            let mut bytes = Vec::new();
             for line in &wanted {
-                writer.line(line.name.as_str(), &line.sha256.to_string(), line.size).unwrap();
+                write(&mut bytes, line).unwrap();
             }
-            let bytes = writer.finish().unwrap();
             let read: Vec<Line> = read(bytes.as_slice()).collect::<Result<_, _>>().unwrap();
             prop_assert_eq!(read, wanted);
         }

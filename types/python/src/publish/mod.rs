@@ -10,23 +10,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_content::publish::{
-    ClientGuard, Distributor, Entry, GeneratedFile, Mount, OtherDistributor, PublishContext,
-    PublishReport, later_second,
+    ClientGuard, Distributor, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
+    later_second,
 };
+use pith_content::steps::{PlainStep, Steps};
 use pith_content::unit::{RepoUnit, Select};
-use pith_content::{Config, ContentError, PluginDescriptor, Problems, blocking};
+use pith_content::{Config, ContentError, PluginDescriptor, Problems, blocking, document};
 use pith_core::RelativePath;
-use pith_core::digest::Hashed;
 
 use self::project::Project;
 use crate::names::normalized;
-use crate::steps::Steps;
-use crate::unit::{PACKAGE, text};
+use crate::unit::PACKAGE;
 use crate::{DISTRIBUTOR, ROOT};
 
-const METADATA: &str = "python_publish_metadata";
-const CONTENT: &str = "python_publish_content";
-const OVER_HTTP: &str = "python_publish_over_http";
+const METADATA: PlainStep = ("python_publish_metadata", "Publishing Python Metadata.");
+const CONTENT: PlainStep = ("python_publish_content", "Publishing Python Content.");
+const OVER_HTTP: PlainStep = (
+    "python_publish_over_http",
+    "Making files available via web.",
+);
 
 /// The distributor `python_distributor`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -61,18 +63,11 @@ impl Distributor for PythonDistributor {
     }
 
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
-        let steps = Steps::new(&[
-            (METADATA, "Publishing Python Metadata."),
-            (CONTENT, "Publishing Python Content."),
-            (OVER_HTTP, "Making files available via web."),
-        ]);
+        let steps = Steps::counting([METADATA, CONTENT, OVER_HTTP]);
         let spellings = spellings(ctx).await?;
-        for step in [METADATA, CONTENT] {
-            steps.begin(step);
-        }
-        steps.expect(METADATA, spellings.len() as u64);
-        steps.expect(CONTENT, ctx.count(PACKAGE.id).await?);
-        ctx.progress(steps.to_json());
+        steps.begin(METADATA, spellings.len() as u64);
+        steps.begin(CONTENT, ctx.count(PACKAGE.id).await?);
+        ctx.progress(steps.report());
         let publish = Publish { ctx, steps: &steps };
         publish.projects(&spellings).await?;
         let root = move |out: &mut dyn Write| pages::root(out, spellings.keys());
@@ -80,10 +75,10 @@ impl Distributor for PythonDistributor {
         for step in [METADATA, CONTENT, OVER_HTTP] {
             steps.finish(step);
         }
-        ctx.progress(steps.to_json());
+        ctx.progress(steps.report());
         Ok(PublishReport {
             summary: steps.summary(),
-            details: steps.to_json(),
+            details: steps.report(),
         })
     }
 }
@@ -114,7 +109,7 @@ async fn spellings(ctx: &dyn PublishContext) -> Result<Spellings, ContentError> 
 /// A publish at work.
 struct Publish<'a> {
     ctx: &'a dyn PublishContext,
-    steps: &'a Steps,
+    steps: &'a Steps<PlainStep>,
 }
 
 impl Publish<'_> {
@@ -129,8 +124,7 @@ impl Publish<'_> {
         let mut current: Option<Project> = None;
         while let Some(batch) = units.try_next().await? {
             for unit in &batch {
-                let name = text(&unit.doc, "name").unwrap_or_default();
-                let normal = normalized(name);
+                let normal = normalized(unit.text("name").unwrap_or_default());
                 if spellings.get(&normal).is_some_and(|all| all.len() > 1) {
                     continue;
                 }
@@ -161,8 +155,7 @@ impl Publish<'_> {
         let mut project = Project::new(normal.to_owned());
         while let Some(batch) = units.try_next().await? {
             for unit in &batch {
-                let name = text(&unit.doc, "name").unwrap_or_default();
-                if normalized(name) == normal {
+                if normalized(unit.text("name").unwrap_or_default()) == normal {
                     self.unit(&mut project, unit).await?;
                 }
             }
@@ -174,17 +167,9 @@ impl Publish<'_> {
     async fn unit(&self, project: &mut Project, unit: &RepoUnit) -> Result<(), ContentError> {
         let file = project.note(unit)?;
         let size = unit.size.or(file.size).unwrap_or(0);
-        let entry = match unit.blob {
-            Some(sha256) => Entry::Blob { sha256, size },
-            None => Entry::Deferred {
-                unit: unit.id,
-                sha256: unit.promised,
-                size,
-            },
-        };
-        let path = RelativePath::new(file.path()).map_err(ContentError::other)?;
-        self.ctx.add(path, entry, unit.changed).await?;
-        self.steps.done(CONTENT);
+        let path = RelativePath::new(file.path())?;
+        self.ctx.add(path, unit.entry(size), unit.changed).await?;
+        self.steps.advance(CONTENT, 1);
         Ok(())
     }
 
@@ -203,7 +188,7 @@ impl Publish<'_> {
         let api = move |out: &mut dyn Write| pages::api(out, &project);
         self.document(&format!("pypi/{normal}/json/index.json"), api)
             .await?;
-        self.steps.done(METADATA);
+        self.steps.advance(METADATA, 1);
         Ok(())
     }
 
@@ -213,33 +198,16 @@ impl Publish<'_> {
         F: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     {
         let file = self.ctx.file(&[])?;
-        let written = blocking::run(move || written(file, write)).await??;
-        let path = RelativePath::new(path).map_err(ContentError::other)?;
-        let served = self.ctx.previous(path.as_str()).await?;
-        let served = served.into_iter().find(|(other, ..)| *other == path);
-        let is_same = |entry: &Entry| matches!(entry, Entry::Blob { sha256, .. } if *sha256 == written.sha256);
-        let modified = match &served {
-            Some((_, entry, modified)) if is_same(entry) => *modified,
+        let written = blocking::run(move || document::write(file, write)).await??;
+        let entry = Entry::from(&written);
+        let path = RelativePath::new(path)?;
+        let modified = match document::served(self.ctx, &path).await? {
+            Some((served, modified)) if served == entry => modified,
             served => {
-                let before = served.as_ref().map(|(_, _, modified)| *modified);
+                let before = served.map(|(_, modified)| modified);
                 later_second(self.ctx.clock().now(), before)?
             }
         };
-        let entry = Entry::Blob {
-            sha256: written.sha256,
-            size: written.size,
-        };
         self.ctx.add(path, entry, modified).await
     }
-}
-
-fn written(
-    file: Box<dyn GeneratedFile>,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<Hashed> {
-    let mut out = io::BufWriter::new(file);
-    write(&mut out)?;
-    out.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .finish()
 }

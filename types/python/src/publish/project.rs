@@ -7,8 +7,6 @@ use pith_content::ContentError;
 use pith_content::unit::RepoUnit;
 use serde_json::Value;
 
-use crate::unit::text;
-
 /// A project with its files.
 #[derive(Debug)]
 pub(super) struct Project {
@@ -67,7 +65,7 @@ impl Project {
 
     /// Notes a file.
     pub(super) fn note(&mut self, unit: &RepoUnit) -> Result<&File, ContentError> {
-        let own = |field: &str| text(&unit.doc, field).map(str::to_owned);
+        let own = |field: &str| unit.text(field).map(str::to_owned);
         let needed = |field: &str| {
             let missing =
                 || ContentError::other(format!("the Python package {} has no {field}", unit.id));

@@ -1,16 +1,15 @@
 //! From the page of a project to units: read on a blocking thread, some batches ahead.
 
-use std::collections::HashSet;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 
 use pith_content::base::{Base, shown};
+use pith_content::batches::{Batcher, Batches};
 use pith_content::fetch::Fetched;
-use pith_content::unit::{Existing, Source, WantedUnit};
+use pith_content::seen::SeenHashes;
+use pith_content::unit::{Source, WantedUnit};
 use pith_content::{Bent, ContentError};
 use pith_core::Document;
 use serde_json::json;
-use tokio::sync::mpsc;
 use url::Url;
 
 use crate::config::Choice;
@@ -21,9 +20,6 @@ use crate::unit::{PACKAGE, document, say_digest};
 /// Units handed over at a time.
 const BATCH: usize = 200;
 
-/// Units of a page, or why it cannot be read.
-type Batch = Result<Vec<WantedUnit>, PageError>;
-
 /// Reads the page of a project that came from the feed.
 pub(super) fn read(
     page: Fetched,
@@ -31,41 +27,31 @@ pub(super) fn read(
     requirement: Requirement,
     choice: Choice,
     bent: &Bent,
-) -> Result<mpsc::Receiver<Batch>, ContentError> {
+) -> Result<Batches<WantedUnit, PageError>, ContentError> {
     let url = Url::parse(&page.url).map_err(ContentError::other)?;
     let file = File::open(page.path())?;
-    let (sender, receiver) = mpsc::channel(2);
-    let mut reader = Reader {
-        feed: feed.clone(),
-        url,
-        base: None,
-        project: requirement.project.clone(),
-        about: About::default(),
-        requirement,
-        choice,
-        bent: bent.clone(),
-        state: RandomState::new(),
-        seen: HashSet::new(),
-        batch: Vec::with_capacity(BATCH),
-        sender,
-    };
-    tokio::task::spawn_blocking(move || {
+    let (feed, bent) = (feed.clone(), bent.clone());
+    Ok(Batches::of(BATCH, move |out| {
+        let mut reader = Reader {
+            feed,
+            url,
+            base: None,
+            project: requirement.project.clone(),
+            about: About::default(),
+            requirement,
+            choice,
+            bent,
+            seen: SeenHashes::default(),
+            out,
+        };
         let read = index::read(file, &mut reader);
         drop(page);
-        match read {
-            Ok(()) => {
-                reader.flush();
-            }
-            Err(error) => {
-                let _ = reader.sender.blocking_send(Err(error));
-            }
-        }
-    });
-    Ok(receiver)
+        read
+    }))
 }
 
 /// A page at work.
-struct Reader {
+struct Reader<'a> {
     feed: Base,
     url: Url,
     base: Option<String>,
@@ -74,34 +60,26 @@ struct Reader {
     requirement: Requirement,
     choice: Choice,
     bent: Bent,
-    state: RandomState,
-    /// Names of files so far, by their hash.
-    seen: HashSet<u64>,
-    batch: Vec<WantedUnit>,
-    sender: mpsc::Sender<Batch>,
+    /// Names of files so far.
+    seen: SeenHashes,
+    out: &'a mut Batcher<WantedUnit>,
 }
 
-impl Take for Reader {
+impl Take for Reader<'_> {
     fn take(&mut self, item: Item) -> bool {
         match item {
             Item::About(about) => self.learn(about),
             Item::Base(base) => self.base = Some(base),
             Item::File(file) => {
                 let unit = self.wanted(&file);
-                self.batch.extend(unit);
+                return unit.is_none_or(|unit| self.out.put(unit));
             }
         }
-        self.batch.len() < BATCH || self.flush()
+        true
     }
 }
 
-impl Reader {
-    /// Hands over what there is; `false` when nobody wants it any more.
-    fn flush(&mut self) -> bool {
-        let batch = std::mem::take(&mut self.batch);
-        batch.is_empty() || self.sender.blocking_send(Ok(batch)).is_ok()
-    }
-
+impl Reader<'_> {
     /// Takes the facts of the project: its own spelling of its name, when it is the one that was asked for.
     fn learn(&mut self, about: About) {
         let named = about
@@ -146,23 +124,15 @@ impl Reader {
             return None;
         }
         let (urls, path) = self.location(&listed.location)?;
-        if !self.seen.insert(self.state.hash_one(file.as_str())) {
+        if !self.seen.insert(file.as_str()) {
             let sentence = "files that a page lists more than once are there once";
             self.bent.note("file_twice", sentence, file.as_str());
             return None;
         }
-        Some(WantedUnit {
-            type_id: PACKAGE.id,
-            doc: self.document(listed, &file, version, &path),
-            parts: Vec::new(),
-            source: Some(Source::Download {
-                urls,
-                size: listed.size,
-                digests: listed.digests.clone(),
-                head: 0,
-            }),
-            existing: Existing::Replace,
-        })
+        let doc = self.document(listed, &file, version, &path);
+        let source = Source::download(urls, listed.size, listed.digests.clone());
+        let unit = WantedUnit::new(PACKAGE.id, doc).with_file(source);
+        Some(unit.replacing())
     }
 
     /// The addresses of a file, and the place as it is shown: without secrets.

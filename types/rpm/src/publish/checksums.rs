@@ -29,7 +29,7 @@ impl Learned {
         }
         let blob = unit.blob.ok_or_else(|| unknown_checksum(algorithm))?;
         let hex = ctx.digest(blob, algorithm).await?;
-        let digest = Digest::new(algorithm, &hex).map_err(ContentError::other)?;
+        let digest = Digest::new(algorithm, &hex)?;
         let hashed = Hashed {
             sha256: blob,
             others: vec![digest],

@@ -120,7 +120,7 @@ impl Common<'_> {
                     continue;
                 }
                 let delta = delta(&unit, &first, &mut names)?;
-                let digest = Digest::new(self.algorithm, &hex).map_err(ContentError::other)?;
+                let digest = Digest::new(self.algorithm, &hex)?;
                 let path = delta.filename.clone();
                 self.ctx.add(path, entry(&unit), unit.updated).await?;
                 deltas.push((delta, digest));
@@ -415,9 +415,7 @@ fn delta(
         Some(path) => path,
         None => names.of_file(&path, unit)?,
     };
-    let algorithm = text(unit, "checksumtype")
-        .parse()
-        .map_err(ContentError::other)?;
+    let algorithm = text(unit, "checksumtype").parse()?;
     Ok(Delta {
         name: own("new_package"),
         arch: own("arch"),
@@ -427,7 +425,7 @@ fn delta(
         given: None,
         sequence: own("sequence"),
         size: unit.doc.get("size").and_then(Value::as_u64).unwrap_or(0),
-        digest: Digest::new(algorithm, text(unit, "checksum")).map_err(ContentError::other)?,
+        digest: Digest::new(algorithm, text(unit, "checksum"))?,
     })
 }
 

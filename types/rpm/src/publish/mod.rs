@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pith_content::publish::{
     ClientGuard, Distributor, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
-    later_second,
+    PublishedEntry, later_second,
 };
 use pith_content::signing::KeyChoice;
 use pith_content::{Config, ContentError, PluginDescriptor, Problems, Root, relative_url};
@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use self::documents::Common;
 use self::output::Written;
-use self::predecessor::{Predecessor, Published};
+use self::predecessor::Predecessor;
 use self::steps::{Step, Steps};
 use crate::config;
 use crate::metadata::repomd::Repomd;
@@ -94,7 +94,7 @@ impl Distributor for YumDistributor {
     async fn publish(&self, ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
         let on = |key: &str| usize::from(ctx.config().flag(key) == Some(true));
         let signs = signed::key(ctx.config()).is_some();
-        let steps = Steps::served(on("https") + on("http"), signs);
+        let steps = steps::served(on("https") + on("http"), signs);
         let result = run(ctx, &steps).await;
         if let Err(error) = &result {
             steps.fail(&error.to_string());
@@ -117,7 +117,7 @@ async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError
     repository(ctx, steps).await?;
     steps.skip(Step::Repoview);
     steps.done(Step::Directory, 1);
-    steps.listings();
+    steps.done(Step::Listing, 1);
     Ok(())
 }
 
@@ -147,7 +147,7 @@ async fn documents(
     ctx: &dyn PublishContext,
     steps: &Steps,
     algorithm: Algorithm,
-    previous: &[Published],
+    previous: &[PublishedEntry],
 ) -> Result<Repomd, ContentError> {
     let common = Common {
         ctx,
@@ -182,7 +182,7 @@ async fn documents(
     steps.begin(Step::Close, 1);
     let mut bytes = Vec::new();
     repomd.write(&mut bytes)?;
-    let path = RelativePath::new(REPOMD).map_err(ContentError::other)?;
+    let path = RelativePath::new(REPOMD)?;
     let bytes = Bytes::from(bytes);
     ctx.add(path, Entry::Inline(bytes.clone()), modified)
         .await?;
@@ -196,7 +196,7 @@ async fn documents(
 async fn keep_old(
     ctx: &dyn PublishContext,
     repomd: &Repomd,
-    mut previous: Vec<Published>,
+    mut previous: Vec<PublishedEntry>,
 ) -> Result<(), ContentError> {
     let now = ctx.clock().now();
     let config = ctx.config();

@@ -7,10 +7,9 @@
 //! their last part: clients put files of all folders into one.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 
 use pith_content::ContentError;
+use pith_content::seen::SeenHashes;
 use pith_content::unit::RepoUnit;
 use pith_core::{RelativePath, UnitId};
 
@@ -39,8 +38,7 @@ pub fn by_right(a: &RepoUnit, b: &RepoUnit) -> Ordering {
 /// The names that are taken, as hashes: two names with one hash cost a file its name, and no more.
 #[derive(Default)]
 pub struct Names {
-    state: RandomState,
-    taken: HashSet<u64>,
+    taken: SeenHashes,
     moved: usize,
     examples: Vec<String>,
 }
@@ -51,8 +49,8 @@ impl Names {
     /// # Errors
     /// When it is no path.
     pub fn own(&mut self, path: String) -> Result<Option<RelativePath>, ContentError> {
-        let path = RelativePath::new(path).map_err(ContentError::other)?;
-        let free = self.taken.insert(self.state.hash_one(path.file_name()));
+        let path = RelativePath::new(path)?;
+        let free = self.taken.insert(path.file_name());
         Ok(free.then_some(path))
     }
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pith_content::ContentError;
 use pith_content::publish::{Entry, GeneratedFile, PublishContext};
+use pith_content::{ContentError, blocking};
 use pith_core::{Algorithm, Digest, MultiHasher, RelativePath, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -99,10 +99,7 @@ impl Output {
         let open = self.open.map(MultiHasher::finish);
         let path = format!("repodata/{}-{}", checksum.hex(), self.name);
         Ok(Written {
-            entry: Entry::Blob {
-                sha256: hashed.sha256,
-                size: hashed.size,
-            },
+            entry: Entry::from(&hashed),
             data: Data {
                 kind: self.kind,
                 href: RelativePath::new(path).map_err(io::Error::other)?,
@@ -125,12 +122,10 @@ impl Output {
         waiting: usize,
         work: impl FnOnce(&mut Self, mpsc::Receiver<T>) -> io::Result<()> + Send + 'static,
     ) -> (mpsc::Sender<T>, JoinHandle<io::Result<Written>>) {
-        let (tx, rx) = mpsc::channel(waiting);
-        let handle = tokio::task::spawn_blocking(move || {
+        blocking::fed(waiting, move |rx| {
             work(&mut self, rx)?;
             self.finish(now)
-        });
-        (tx, handle)
+        })
     }
 }
 
@@ -178,5 +173,5 @@ pub fn inline(bytes: Vec<u8>) -> Entry {
 /// # Errors
 /// What it failed with.
 pub async fn join(handle: JoinHandle<io::Result<Written>>) -> Result<Written, ContentError> {
-    Ok(handle.await.map_err(ContentError::other)??)
+    Ok(blocking::ended(handle.await)??)
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::io;
 
 use pith_content::ContentError;
-use pith_content::publish::{Entry, PublishContext, ReadSeek};
-use pith_core::{MultiHasher, RelativePath, Sha256, Timestamp};
+use pith_content::publish::{Entry, PublishContext, PublishedEntry, ReadSeek};
+use pith_core::{MultiHasher, Sha256};
 
 use super::REPOMD;
 use crate::metadata::members::{Key, Members};
@@ -15,12 +15,9 @@ use crate::metadata::writer::KINDS;
 /// An older document, open.
 pub type Document = Members<Box<dyn ReadSeek>>;
 
-/// A path of the publication now served.
-pub type Published = (RelativePath, Entry, Timestamp);
-
 /// The repomd.xml among the paths of a publication.
 #[must_use]
-pub fn repomd(published: &[Published]) -> Option<Repomd> {
+pub fn repomd(published: &[PublishedEntry]) -> Option<Repomd> {
     let (_, entry, _) = published
         .iter()
         .find(|(path, _, _)| path.as_str() == REPOMD)?;
@@ -41,7 +38,7 @@ pub struct Predecessor {
 
 impl Predecessor {
     /// The documents of the publication now served. What cannot be read is no predecessor, and no error.
-    pub async fn published(ctx: &dyn PublishContext, published: &[Published]) -> Self {
+    pub async fn published(ctx: &dyn PublishContext, published: &[PublishedEntry]) -> Self {
         let Some(repomd) = repomd(published) else {
             return Self::default();
         };

@@ -1,9 +1,9 @@
 //! Packages that are one file under several checksums, as feeds that name files by different algorithms give them. In the
 //! one algorithm of a publication they are the same package, which is published once.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashMap;
 
+use pith_content::seen::SeenHashes;
 use pith_content::unit::RepoUnit;
 use pith_core::UnitId;
 
@@ -65,9 +65,8 @@ const NAMED: usize = 20;
 pub struct Repeated {
     /// The packages like one that was published first, by that: names and checksums.
     seen: HashMap<UnitId, Vec<([String; 5], String)>>,
-    /// Names and checksums, as hashes.
-    files: HashSet<u64>,
-    state: RandomState,
+    /// Names and checksums.
+    files: SeenHashes,
     count: u64,
     examples: Vec<String>,
 }
@@ -95,8 +94,7 @@ impl Repeated {
 
     /// Does what [`Repeated::note`] does, for files that are told apart by their whole names and checksums.
     pub fn note_file(&mut self, unit: &RepoUnit, checksum: &str) -> bool {
-        let file = self.state.hash_one((text(unit, "filename"), checksum));
-        let new = self.files.insert(file);
+        let new = self.files.insert((text(unit, "filename"), checksum));
         if !new {
             self.left_out(unit);
         }

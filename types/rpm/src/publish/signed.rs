@@ -48,7 +48,7 @@ pub(super) async fn sign(
     let signature = ctx.sign(Unsigned::Bytes(repomd)).await?;
     let public = ctx.signer()?.public_key().to_owned();
     for (path, text) in [(SIGNATURE, signature), (PUBLIC_KEY, public)] {
-        let path = RelativePath::new(path).map_err(ContentError::other)?;
+        let path = RelativePath::new(path)?;
         ctx.add(path, inline(text.into_bytes()), modified).await?;
     }
     steps.done(Step::Sign, 1);

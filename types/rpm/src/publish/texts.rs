@@ -4,26 +4,17 @@ use std::borrow::Cow;
 
 use pith_content::outline::Fields;
 use pith_content::publish::Entry;
-use pith_content::unit::RepoUnit;
+use pith_content::unit::{self, RepoUnit};
 use pith_core::Document;
-use serde_json::Value;
 
 /// The text of a field.
 pub fn text<'a>(unit: &'a RepoUnit, field: &str) -> &'a str {
-    unit.doc.get(field).and_then(Value::as_str).unwrap_or("")
+    unit.text(field).unwrap_or_default()
 }
 
 /// The entry of a unit's file.
 pub fn entry<D>(unit: &RepoUnit<D>) -> Entry {
-    let size = unit.size.unwrap_or(0);
-    match unit.blob {
-        Some(sha256) => Entry::Blob { sha256, size },
-        None => Entry::Deferred {
-            unit: unit.id,
-            sha256: unit.promised,
-            size,
-        },
-    }
+    unit.entry(unit.size.unwrap_or(0))
 }
 
 /// The fields of a package, whether they were read or are still text.
@@ -34,7 +25,7 @@ pub trait Texts {
 
 impl Texts for Document {
     fn text(&self, field: &str) -> Cow<'_, str> {
-        self.get(field).and_then(Value::as_str).unwrap_or("").into()
+        unit::text(self, field).unwrap_or_default().into()
     }
 }
 

@@ -22,11 +22,11 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use pith_content::copy::{CopyContext, CopyReport, RemoveContext};
 use pith_content::fetch::Fetched;
-use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport, Upstream};
+use pith_content::sync::{Importer, StageObserver, SyncContext, SyncReport};
 use pith_content::unit::WantedUnit;
 use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, PluginDescriptor, Problems, blocking};
-use pith_core::{Algorithm, Digest, Document};
+use pith_core::{Digest, Document};
 use serde_json::{Value, json};
 
 use self::documents::Documents;
@@ -58,10 +58,6 @@ impl Importer for YumImporter {
 
     fn validate(&self, config: &Config) -> Result<(), Problems> {
         config::importer(config)
-    }
-
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
     }
 
     async fn sync(&self, ctx: &dyn SyncContext) -> Result<SyncReport, ContentError> {
@@ -337,8 +333,7 @@ impl Sync<'_> {
     /// The digest of a file of which repomd.xml says none: it is the file's name here.
     async fn own_digest(&self, feed: &Feed, data: &Data) -> Result<Digest, ContentError> {
         let fetched = feed.download(self.ctx, data).await?;
-        Digest::new(Algorithm::Sha256, &fetched.hashed.sha256.to_string())
-            .map_err(ContentError::other)
+        Ok(fetched.hashed.sha256.into())
     }
 
     async fn stage(&self, units: Vec<WantedUnit>) -> Result<(), ContentError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures::TryStreamExt;
 use pith_content::sync::SyncContext;
-use pith_content::unit::{Existing, Select, Source, WantedUnit};
+use pith_content::unit::{Select, Source, WantedUnit};
 use pith_content::{Bent, ContentError};
 use pith_core::Digest;
 use serde_json::json;
@@ -17,6 +17,7 @@ use crate::metadata::prestodelta::DeltaStream;
 use crate::metadata::repomd::{Data, Repomd};
 use crate::metadata::{MetadataError, header};
 use crate::modular::text;
+use crate::parts::metadata_only;
 use crate::type_ids::METADATA_FILE;
 use crate::units;
 
@@ -80,18 +81,10 @@ pub fn metadata_file(
         "data_type": data.kind, "repo_id": repo_id, "checksum": digest.hex(),
         "checksum_type": digest.algorithm().name(), "filename": data.href.file_name(),
     });
-    Some(WantedUnit {
-        type_id: METADATA_FILE,
-        doc: serde_json::from_value(doc).ok()?,
-        parts: Vec::new(),
-        source: Some(Source::Download {
-            urls: feed.urls(data.base.as_deref(), data.location()),
-            size: data.size,
-            digests: vec![digest],
-            head: 0,
-        }),
-        existing: Existing::Replace,
-    })
+    let urls = feed.urls(data.base.as_deref(), data.location());
+    let source = Source::download(urls, data.size, vec![digest]);
+    let unit = metadata_only(METADATA_FILE, serde_json::from_value(doc).ok()?);
+    Some(unit.with_file(source))
 }
 
 /// Removes the metadata files of which the feed lists none of the kind any more. One that it lists and does not have stays.

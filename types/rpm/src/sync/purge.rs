@@ -6,9 +6,9 @@ use pith_content::sync::SyncContext;
 use pith_content::unit::{RepoUnit, Select};
 use pith_core::UnitId;
 use rpm_version::Evr;
-use serde_json::Value;
 
 use crate::modular::{self, Artifacts};
+use crate::publish::texts::text;
 use crate::type_ids::{DRPM, RPM, SRPM};
 
 const PACKAGE_FIELDS: &[&str] = &["name", "epoch", "version", "release", "arch"];
@@ -16,10 +16,6 @@ const DELTA_FIELDS: &[&str] = &["filename", "epoch", "version", "release"];
 
 /// Removals handed over at once.
 const BATCH: usize = 500;
-
-fn text<'a>(unit: &'a RepoUnit, field: &str) -> &'a str {
-    unit.doc.get(field).and_then(Value::as_str).unwrap_or("")
-}
 
 fn evr(unit: &RepoUnit) -> Evr<'_> {
     Evr::new(

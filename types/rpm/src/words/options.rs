@@ -2,7 +2,8 @@
 
 use pith_content::words::{
     Choice, DOWNLOAD_POLICY, FEED, Input, OnCreate, OptionGroup, OptionWords, REMOVE_MISSING,
-    TRANSFER, VALIDATE, With, distributor, extra, importer, of_run,
+    TRANSFER, VALIDATE, With, distributor, extra, importer, of_run, readers, serve_http,
+    serve_https,
 };
 
 /// Options of `create` and `update`.
@@ -27,12 +28,8 @@ pub(super) const SETTINGS: &[OptionGroup] = &[
                 .value("PATH")
                 .help("Path below which it is served")
                 .on_create(OnCreate::PathOfFeed),
-            OptionWords::of("serve-http", const { &[distributor("http"), extra("http")] })
-                .help("Serve it over HTTP")
-                .on_create(OnCreate::Flag(false)),
-            OptionWords::of("serve-https", const { &[distributor("https"), extra("https")] })
-                .help("Serve it over HTTPS")
-                .on_create(OnCreate::Flag(true)),
+            serve_http(const { &[distributor("http"), extra("http")] }),
+            serve_https(const { &[distributor("https"), extra("https")] }),
         ],
     },
     OptionGroup {
@@ -78,13 +75,7 @@ const PACKAGES: &[OptionWords] = &[
     OptionWords::of("host-ca", const { &[distributor("https_ca")] }).help(
         "File with the certificate authority that consumers verify the server with; no effect on pith yet",
     ),
-    OptionWords::of(
-        "auth-ca",
-        const { &[distributor("auth_ca"), distributor("protected").presence()] },
-    )
-    .help(
-        "File with the certificate authority of the clients that may read the repository; an empty file lets everybody",
-    ),
+    readers(const { &[distributor("auth_ca"), distributor("protected").presence()] }),
     OptionWords::of("auth-cert", const { &[distributor("auth_cert")] }).help(
         "File with the entitlement certificate for consumers; no effect on pith yet: --auth-ca says who may read",
     ),
