@@ -13,7 +13,7 @@ use pith_trust::{ClientCertificate, Subject};
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
-use crate::failures::{Failures, Verdict};
+use crate::failures::{LoginFailures, Verdict};
 use crate::passwords::Passwords;
 
 pub use crate::accounts::Account;
@@ -169,7 +169,7 @@ pub struct Authenticator {
     accounts: Accounts,
     verified: Mutex<HashMap<Sha256, Verified>>,
     passwords: Arc<Passwords>,
-    failures: Failures,
+    failures: LoginFailures,
     /// The hash that an unknown login is checked against, so that it takes as long as a known one.
     decoy: tokio::sync::OnceCell<String>,
 }
@@ -192,7 +192,7 @@ impl Authenticator {
             accounts: Accounts::default(),
             verified: Mutex::default(),
             passwords,
-            failures: Failures::default(),
+            failures: LoginFailures::default(),
             decoy: tokio::sync::OnceCell::new(),
         }
     }

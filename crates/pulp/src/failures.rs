@@ -72,7 +72,7 @@ pub(crate) enum Verdict {
 
 /// The failures of the last minutes.
 #[derive(Debug, Default)]
-pub(crate) struct Failures {
+pub(crate) struct LoginFailures {
     hasher: RandomState,
     counts: Mutex<HashMap<Who, Count>>,
 }
@@ -85,7 +85,7 @@ impl Count {
     }
 }
 
-impl Failures {
+impl LoginFailures {
     fn of(&self, network: Network, login: &str) -> [Who; 3] {
         let login = self.hasher.hash_one(login);
         [
@@ -132,7 +132,7 @@ impl Failures {
         verdict
     }
 
-    /// Takes back what [`Failures::begin`] counted: the password was right.
+    /// Takes back what [`LoginFailures::begin`] counted: the password was right.
     pub(crate) fn succeed(&self, now: Timestamp, network: Network, login: &str) {
         let mut counts = self.counts.lock();
         for who in self.of(network, login) {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn who_fails_often_is_refused_there_and_for_that_login_alone() {
-        let failures = Failures::default();
+        let failures = LoginFailures::default();
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let network = |last: u8| Network::of([192, 0, 2, last].into());
         for _ in 0..20 {
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn right_passwords_do_not_count() {
-        let failures = Failures::default();
+        let failures = LoginFailures::default();
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let network = Network::of([192, 0, 2, 1].into());
         for _ in 0..100 {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn many_networks_that_guess_one_login_are_slowed_and_not_refused() {
-        let failures = Failures::default();
+        let failures = LoginFailures::default();
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let verdicts = (0..60).map(|last| {
             let network = Network::of([192, 0, 2, last].into());
