@@ -25,14 +25,13 @@ pub(crate) async fn sync(
     Segments([repo]): Segments<1>,
     OptionalObject(mut body): OptionalObject,
 ) -> Result<Queued, Error> {
-    let repo_id = repo;
-    call.pulp.repository_require(&repo_id).await?;
+    let repo_id = call.repository(repo).await?;
     let override_config = body.remove("override_config").unwrap_or_default();
     let job = SyncRepository {
         repo_id,
         override_config,
     };
-    Ok(Queued(call.pulp.engine.enqueue(job).await?))
+    call.queue(job).await
 }
 
 /// Queues a publish; whether there is such a distributor is found by the task.
@@ -41,8 +40,7 @@ pub(crate) async fn publish(
     Segments([repo]): Segments<1>,
     Object(mut body): Object,
 ) -> Result<Queued, Error> {
-    let repo_id = repo;
-    call.pulp.repository_require(&repo_id).await?;
+    let repo_id = call.repository(repo).await?;
     let distributor_id = match body.remove("id") {
         None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"]).into()),
         Some(id) => id,
@@ -52,7 +50,7 @@ pub(crate) async fn publish(
         distributor_id,
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Ok(Queued(call.pulp.engine.enqueue(job).await?))
+    call.queue(job).await
 }
 
 /// Queues the download of what the repository does not have.
@@ -61,8 +59,7 @@ pub(crate) async fn download(
     Segments([repo]): Segments<1>,
     OptionalObject(body): OptionalObject,
 ) -> Result<Queued, Error> {
-    let repo_id = repo;
-    call.pulp.repository_require(&repo_id).await?;
+    let repo_id = call.repository(repo).await?;
     let verify_all_units = match body.get("verify_all_units") {
         None => false,
         Some(Value::Bool(verify)) => *verify,
@@ -74,7 +71,7 @@ pub(crate) async fn download(
         repo_id,
         verify_all_units,
     };
-    Ok(Queued(call.pulp.engine.enqueue(job).await?))
+    call.queue(job).await
 }
 
 /// Queues the import of an upload; whether repository and upload exist is found by the task.
@@ -106,5 +103,5 @@ pub(crate) async fn import_upload(
         unit_metadata: body.remove("unit_metadata").unwrap_or_default(),
         override_config: body.remove("override_config").unwrap_or_default(),
     };
-    Ok(Queued(call.pulp.engine.enqueue(job).await?))
+    call.queue(job).await
 }

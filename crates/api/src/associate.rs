@@ -94,8 +94,7 @@ pub(crate) async fn copy(
     Segments([repo]): Segments<1>,
     Object(mut body): Object,
 ) -> Result<Queued, Error> {
-    let repo_id = repo;
-    call.pulp.repository_require(&repo_id).await?;
+    let repo_id = call.repository(repo).await?;
     let invalid = || Error::from(PulpError::invalid_value(&["source_repo_id"]));
     let source_repo_id = match body.remove("source_repo_id") {
         None | Some(Value::Null) => {
@@ -125,7 +124,7 @@ pub(crate) async fn copy(
         criteria,
         override_config,
     };
-    Ok(Queued(call.pulp.engine.enqueue(job).await?))
+    call.queue(job).await
 }
 
 /// Queues a removal.
@@ -135,8 +134,7 @@ pub(crate) async fn remove(
     OptionalObject(mut body): OptionalObject,
 ) -> Result<Queued, Error> {
     let criteria = criteria(&mut body)?;
-    let repo_id = repo;
-    call.pulp.repository_require(&repo_id).await?;
+    let repo_id = call.repository(repo).await?;
     let job = Unassociate { repo_id, criteria };
-    Ok(Queued(call.pulp.engine.enqueue(job).await?))
+    call.queue(job).await
 }

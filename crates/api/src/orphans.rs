@@ -23,7 +23,7 @@ pub(crate) static OPERATIONS: &[Route] = &[
 
 async fn queued(call: &Call, orphans: Orphans) -> Result<Queued, Error> {
     let job = DeleteOrphans { orphans };
-    Ok(Queued(call.pulp.engine.enqueue(job).await?))
+    call.queue(job).await
 }
 
 /// Returns how many there are of every type.

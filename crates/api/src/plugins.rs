@@ -52,6 +52,19 @@ fn plugin_document(registry: &Registry, plugin: &PluginDescriptor, href: &str) -
     })
 }
 
+/// The documents of the importer or distributor types, which `plural` are called in their addresses.
+fn plugin_documents(
+    call: &Call,
+    plural: &str,
+    descriptors: impl Iterator<Item = &'static PluginDescriptor>,
+) -> Vec<Value> {
+    let registry = &call.pulp.engine.registry;
+    let document = |plugin: &'static PluginDescriptor| {
+        plugin_document(registry, plugin, &format!("{BASE}/{plural}/{}/", plugin.id))
+    };
+    descriptors.map(document).collect()
+}
+
 /// Every content type.
 pub(crate) async fn types(call: Call) -> Result<Json<impl Serialize>, Error> {
     let kinds = call.pulp.engine.registry.shown_types();
@@ -75,17 +88,8 @@ pub(crate) async fn unit_type(
 /// Every importer type.
 pub(crate) async fn importers(call: Call) -> Result<Json<impl Serialize>, Error> {
     let plugins = call.pulp.engine.registry.importers();
-    let documents: Vec<Value> = plugins
-        .map(|plugin| plugin.descriptor())
-        .map(|plugin| {
-            plugin_document(
-                &call.pulp.engine.registry,
-                plugin,
-                &format!("{BASE}/importers/{}/", plugin.id),
-            )
-        })
-        .collect();
-    Ok(Json(documents))
+    let descriptors = plugins.map(|plugin| plugin.descriptor());
+    Ok(Json(plugin_documents(&call, "importers", descriptors)))
 }
 
 /// One importer type.
@@ -106,17 +110,8 @@ pub(crate) async fn importer(
 /// Every distributor type.
 pub(crate) async fn distributors(call: Call) -> Result<Json<impl Serialize>, Error> {
     let plugins = call.pulp.engine.registry.distributors();
-    let documents: Vec<Value> = plugins
-        .map(|plugin| plugin.descriptor())
-        .map(|plugin| {
-            plugin_document(
-                &call.pulp.engine.registry,
-                plugin,
-                &format!("{BASE}/distributors/{}/", plugin.id),
-            )
-        })
-        .collect();
-    Ok(Json(documents))
+    let descriptors = plugins.map(|plugin| plugin.descriptor());
+    Ok(Json(plugin_documents(&call, "distributors", descriptors)))
 }
 
 /// One distributor type.

@@ -67,7 +67,7 @@ pub(crate) async fn refresh(
     let job = RefreshContentSource {
         source_id: source.id().to_owned(),
     };
-    Ok(Either::Usual(Queued(call.pulp.engine.enqueue(job).await?)))
+    Ok(Either::Usual(call.queue(job).await?))
 }
 
 /// Forgets what a content source has.
