@@ -157,6 +157,25 @@ impl Ui {
         self.line(&table(header, rows, self.fit))
     }
 
+    /// A list that was found: the array with `--json`, else a table with a row for each, made by `row`.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn rows(
+        &mut self,
+        found: &Value,
+        header: &[&str],
+        row: impl Fn(&Value) -> Vec<String>,
+        none: &str,
+    ) -> Result<(), Error> {
+        if self.is_json() {
+            return self.document(found);
+        }
+        let rows = found.as_array().into_iter().flatten().map(row);
+        self.table(header, rows.collect(), none)
+    }
+
     /// A remark for the person, on the standard error stream; nothing with `--json`.
     pub fn note(&mut self, text: &str) {
         if !self.is_json() {

@@ -61,29 +61,20 @@ pub(super) async fn units(
         .client
         .post(&path, &json!({ "criteria": criteria }))
         .await?;
-    if session.ui.is_json() {
-        return session.ui.document(&found);
-    }
     let mut columns: Vec<&str> = search.fields().iter().map(String::as_str).collect();
     if columns.is_empty() {
         columns.extend_from_slice(usual);
     }
-    let rows = found
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|one| {
-            let fields = columns
-                .iter()
-                .map(|field| shown_as(field, named(&one["metadata"], field)));
-            let type_id = unit.is_none().then(|| cell(&one["unit_type_id"]));
-            type_id.into_iter().chain(fields).collect()
-        })
-        .collect();
-    if unit.is_none() {
-        columns.insert(0, "type");
-    }
-    session.ui.table(&columns, rows, "nothing found")
+    let row = |one: &Value| {
+        let fields = columns
+            .iter()
+            .map(|field| shown_as(field, named(&one["metadata"], field)));
+        let type_id = unit.is_none().then(|| cell(&one["unit_type_id"]));
+        type_id.into_iter().chain(fields).collect()
+    };
+    let head = unit.is_none().then_some("type");
+    let header: Vec<&str> = head.into_iter().chain(columns.iter().copied()).collect();
+    session.ui.rows(&found, &header, row, "nothing found")
 }
 
 fn shown_as(field: &str, value: &Value) -> String {

@@ -90,18 +90,10 @@ impl CommandSession<'_> {
         columns: &[Column],
         none: &str,
     ) -> Result<(), Error> {
-        if self.ui.is_json() {
-            return self.ui.document(found);
-        }
         let zone = self.ui.zone.clone();
-        let rows = found
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|one| columns.iter().map(|column| column.of(one, &zone)).collect())
-            .collect();
+        let row = |one: &Value| columns.iter().map(|column| column.of(one, &zone)).collect();
         let header: Vec<&str> = columns.iter().map(|column| column.head).collect();
-        self.ui.table(&header, rows, none)
+        self.ui.rows(found, &header, row, none)
     }
 
     /// Prints what a sync had to bend, below a list that names the sync as `about`.
@@ -135,13 +127,8 @@ impl CommandSession<'_> {
             return self.list(found, columns, "nothing found");
         }
         let header: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let rows = found
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|one| header.iter().map(|field| cell(named(one, field))).collect())
-            .collect();
-        self.ui.table(&header, rows, "nothing found")
+        let row = |one: &Value| header.iter().map(|field| cell(named(one, field))).collect();
+        self.ui.rows(found, &header, row, "nothing found")
     }
 
     /// Prints one document: as it is with `--json`, else a line for each of `columns`.

@@ -237,27 +237,15 @@ const IMPORTER: &[Column] = &[
     text("settings", "/config"),
 ];
 
-const DISTRIBUTOR: &[Column] = &[
-    text("distributor", "/id"),
-    text("type", "/distributor_type_id"),
-    text("auto publish", "/auto_publish"),
-    at("last publish", "/last_publish"),
-];
+const ID: Column = text("distributor", "/id");
+const TYPE: Column = text("type", "/distributor_type_id");
+const AUTO_PUBLISH: Column = text("auto publish", "/auto_publish");
+const LAST_PUBLISH: Column = at("last publish", "/last_publish");
+const SETTINGS: Column = text("settings", "/config");
 
-const FOUND: &[Column] = &[
-    text("repository", "/repo_id"),
-    text("distributor", "/id"),
-    text("type", "/distributor_type_id"),
-    at("last publish", "/last_publish"),
-];
-
-const SETTINGS: &[Column] = &[
-    text("distributor", "/id"),
-    text("type", "/distributor_type_id"),
-    text("auto publish", "/auto_publish"),
-    at("last publish", "/last_publish"),
-    text("settings", "/config"),
-];
+const DISTRIBUTORS: &[Column] = &[ID, TYPE, AUTO_PUBLISH, LAST_PUBLISH];
+const FOUND: &[Column] = &[text("repository", "/repo_id"), ID, TYPE, LAST_PUBLISH];
+const DISTRIBUTOR: &[Column] = &[ID, TYPE, AUTO_PUBLISH, LAST_PUBLISH, SETTINGS];
 
 pub(super) async fn importer(
     command: &ImporterCommand,
@@ -320,11 +308,11 @@ pub(super) async fn distributor<O: Owner>(
         DistributorCommand::List(owner) => {
             let path = [O::COLLECTION, owner.name(), "distributors"];
             let found = session.client.get(&path, &[]).await?;
-            session.list(&found, DISTRIBUTOR, "no distributors; `create` adds one")
+            session.list(&found, DISTRIBUTORS, "no distributors; `create` adds one")
         }
         DistributorCommand::Show(one) => {
             let document = session.client.get(&one.path(), &[]).await?;
-            session.show(&document, SETTINGS)
+            session.show(&document, DISTRIBUTOR)
         }
         DistributorCommand::Create(args) => {
             let mut body = json!({ "distributor_type_id": args.type_id,

@@ -203,35 +203,27 @@ fn print(
     none: &str,
     session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
-    if session.ui.is_json() {
-        return session.ui.document(found);
-    }
     let zone = session.ui.zone.clone();
-    let rows = found
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|repo| {
-            let mut row = vec![
-                cell(&repo["id"]),
-                cell(&repo["notes"]["_repo-type"]).replace("-repo", ""),
-                counts(&repo["content_unit_counts"]),
-            ];
-            if details {
-                let importer = &repo["importers"][0];
-                row.push(cell(&importer["config"]["feed"]));
-                row.push(time(&importer["last_sync"], &zone));
-                row.push(time(&repo["distributors"][0]["last_publish"], &zone));
-            }
-            row
-        })
-        .collect();
+    let row = |repo: &Value| {
+        let mut row = vec![
+            cell(&repo["id"]),
+            cell(&repo["notes"]["_repo-type"]).replace("-repo", ""),
+            counts(&repo["content_unit_counts"]),
+        ];
+        if details {
+            let importer = &repo["importers"][0];
+            row.push(cell(&importer["config"]["feed"]));
+            row.push(time(&importer["last_sync"], &zone));
+            row.push(time(&repo["distributors"][0]["last_publish"], &zone));
+        }
+        row
+    };
     let header: &[&str] = if details {
         &["id", "type", "content", "feed", "last sync", "last publish"]
     } else {
         &["id", "type", "content"]
     };
-    session.ui.table(header, rows, none)
+    session.ui.rows(found, header, row, none)
 }
 
 /// `rpm: 32, erratum: 4`

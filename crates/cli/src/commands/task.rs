@@ -276,29 +276,18 @@ pub(super) fn print(
     none: &str,
     session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
-    if session.ui.is_json() {
-        return session.ui.document(found);
-    }
     let zone = session.ui.zone.clone();
-    let rows = found
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|task| {
-            vec![
-                cell(&task["task_id"]),
-                cell(&task["state"]),
-                what(task),
-                time(&task["start_time"], &zone),
-                time(&task["finish_time"], &zone),
-            ]
-        })
-        .collect();
-    session.ui.table(
-        &["task", "state", "what", "started", "finished"],
-        rows,
-        none,
-    )
+    let row = |task: &Value| {
+        vec![
+            cell(&task["task_id"]),
+            cell(&task["state"]),
+            what(task),
+            time(&task["start_time"], &zone),
+            time(&task["finish_time"], &zone),
+        ]
+    };
+    let header = ["task", "state", "what", "started", "finished"];
+    session.ui.rows(found, &header, row, none)
 }
 
 async fn show(id: &str, session: &mut CommandSession<'_>) -> Result<(), Error> {
