@@ -6,6 +6,7 @@
 //! pieces.
 
 pub mod api;
+pub mod daemons;
 pub mod disk;
 pub mod dnf;
 pub mod feed;
@@ -15,6 +16,7 @@ pub mod tools;
 pub mod wire;
 
 pub use api::{Answer, Api};
+pub use daemons::{Nginx, Sshd};
 pub use dnf::Dnf;
 pub use feed::Feed;
 pub use server::{Mirror, Pith, Ran};

@@ -39,6 +39,6 @@ pub use room::{Ballast, Left, Reserve, Room};
 pub use spool::SpoolFile;
 pub use storage_url::{S3Settings, StorageUrl};
 pub use store::{Blobs, Listed, Space};
-pub use tree::{OpenFolders, Place, Refused, TreeWriter, withdraw};
+pub use tree::{Bundle, OpenFolders, Place, Refused, TreeWriter, withdraw};
 pub use uploads::Uploads;
 pub use writer::{BlobWriter, Nameless, Stored, SyncBlobWriter};

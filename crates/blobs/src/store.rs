@@ -17,6 +17,7 @@ use crate::error::blocking;
 use crate::folders::{require_mark, within};
 use crate::local::{LocalStore, file_system_now};
 use crate::remote::RemoteStore;
+use crate::tree::is_bundle;
 use crate::writer::{Body, Nameless};
 use crate::{
     BlobReader, BlobStream, BlobWriter, Error, Result, Room, SpoolFile, StorageUrl, Stored,
@@ -339,8 +340,13 @@ impl Blobs {
                 let entry = entry.map_err(Error::io("list", spool))?;
                 let written = entry.metadata().and_then(|metadata| metadata.modified());
                 let old = written.is_ok_and(|written| written + older_than <= now);
+                let path = entry.path();
+                let remove = || match is_bundle(&path) {
+                    true => std::fs::remove_dir_all(&path),
+                    false => std::fs::remove_file(&path),
+                };
                 // A file that another process removed first is no trouble.
-                if old && std::fs::remove_file(entry.path()).is_ok() {
+                if old && remove().is_ok() {
                     removed += 1;
                 }
             }

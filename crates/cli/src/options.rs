@@ -84,7 +84,7 @@ fn input(family: &Family, words: &OptionWords) -> Input {
     match family.setting(words) {
         Some(setting) if setting.secret && setting.kind == SettingKind::Text => Input::Secret,
         Some(setting) => match setting.kind {
-            SettingKind::Text | SettingKind::Choice(_) => Input::Text,
+            SettingKind::Text | SettingKind::Choice(_) | SettingKind::Object => Input::Text,
             SettingKind::Bool => Input::Bool,
             SettingKind::Integer => Input::Integer {
                 least: i64::MIN,

@@ -5,6 +5,7 @@ use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Document};
 use serde_json::Value;
 
+use crate::UnitKey;
 use crate::publish::ReadSeek;
 use crate::rules::{Listed, Plain, UnitRules};
 
@@ -160,6 +161,33 @@ impl UnitType {
         }
     }
 
+    /// The path of a unit's file below the folder of all units, as Pulp named it: from the digest of the unit key
+    /// (pulp2/units#storage-paths). `None` when the key is not complete.
+    #[must_use]
+    pub fn stored_at(&self, doc: &Document) -> Option<String> {
+        let digest = UnitKey::of(self, doc).ok()?.digest(self).to_string();
+        let (first, rest) = digest.split_at(2);
+        let folder = format!("{}/{first}/{rest}", self.id);
+        match self.storage_name_of(doc) {
+            Some(name) => Some(format!("{folder}/{name}")),
+            None => Some(folder),
+        }
+    }
+
+    /// The fields of a document that [`Self::stored_at`] reads.
+    #[must_use]
+    pub fn stored_by(&self) -> Vec<&'static str> {
+        let name = match self.storage_name {
+            StorageName::Folder => None,
+            StorageName::Field(field) | StorageName::LastSegment(field) => Some(field),
+        };
+        let key = self.key.iter().map(|field| field.name);
+        let mut fields: Vec<&str> = key.chain(name).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
     /// The learned fields that the whole file of a unit tells, by [`UnitRules::inspect`].
     ///
     /// # Errors
@@ -277,6 +305,8 @@ pub enum SettingKind {
     Pem,
     /// A list of texts.
     List,
+    /// A JSON object.
+    Object,
     /// One of these texts.
     Choice(&'static [&'static str]),
 }

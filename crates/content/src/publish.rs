@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::export::{ExportFolder, Images, Trees};
+use crate::remote::{Passing, Placed, Remote};
 use crate::repository::{Outlines, RepoInfo, Units};
 use crate::signing::{KeyChoice, Signer, Unsigned};
 use crate::task::Within;
@@ -74,6 +75,13 @@ pub trait Distributor: Send + Sync {
     /// ([`PublishContext::export`]). The server's settings must open it: this is asked when a configuration is saved, and when a
     /// publish with an override begins.
     fn export_folder(&self, _config: &Config) -> Option<ExportFolder> {
+        None
+    }
+
+    /// The folder of another machine that a publish with this configuration sends to what it makes ([`Outlet::send`]). Only
+    /// super-users change it, and the server's settings must open the key: this is asked when a configuration is saved, and when a
+    /// publish begins.
+    fn remote(&self, _config: &Config) -> Option<Remote> {
         None
     }
 
@@ -194,8 +202,12 @@ pub enum Entry {
 /// A path of a publication, what stands there, and its time.
 pub type PublishedEntry = (RelativePath, Entry, Timestamp);
 
-/// A choice of paths of a publication.
-pub type Wanted<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
+/// The choice of what comes of each path of another publication; nothing of it for `None`.
+pub type Placing<'a> =
+    &'a (dyn Fn(Passing<'_>) -> Result<Option<Placed>, ContentError> + Send + Sync);
+
+/// The error where there is no other machine to send to.
+const NOWHERE: &str = "no other machine is named to send to";
 
 /// The output of a publish, of a repository or of a group: what is added here is published at once, all of it, when it has ended
 /// well.
@@ -249,6 +261,28 @@ pub trait Outlet: Send + Sync {
     /// Packs all that was added so far into images, and not into the publication. The images are blobs, to be added under names of
     /// their own; none of them when nothing was added.
     async fn pack(&self, images: &Images<'_>) -> Result<Vec<Hashed>, ContentError>;
+
+    /// Sends all that was added since the last call to the folder that [`Distributor::remote`] names. It stays a part of the
+    /// publication, and what the last one has sent is not sent again. Redirects are symbolic links there.
+    ///
+    /// # Errors
+    /// When something is not here, or the other machine does not take it: what was sent until then stays there.
+    async fn send(&self) -> Result<(), ContentError> {
+        Err(ContentError::other(NOWHERE))
+    }
+
+    /// Removes everything from `folder` there that this publish has not sent, but for what is at or below `spared`.
+    ///
+    /// # Errors
+    /// When the other machine does not do it.
+    async fn prune(
+        &self,
+        folder: &RelativePath,
+        spared: Option<&RelativePath>,
+    ) -> Result<(), ContentError> {
+        let _ = (folder, spared);
+        Err(ContentError::other(NOWHERE))
+    }
 
     /// The key that the configuration signs with.
     ///
@@ -305,6 +339,18 @@ impl<T: Within<Inner: Outlet>> Outlet for T {
         self.inner().pack(images).await
     }
 
+    async fn send(&self) -> Result<(), ContentError> {
+        self.inner().send().await
+    }
+
+    async fn prune(
+        &self,
+        folder: &RelativePath,
+        spared: Option<&RelativePath>,
+    ) -> Result<(), ContentError> {
+        self.inner().prune(folder, spared).await
+    }
+
     fn signer(&self) -> Result<Arc<dyn Signer>, ContentError> {
         self.inner().signer()
     }
@@ -346,9 +392,13 @@ pub trait PublishContext: Outlet {
     /// nothing is served.
     async fn previous(&self, prefix: &str) -> Result<Vec<PublishedEntry>, ContentError>;
 
-    /// Adds the entries of the newest publication of the distributor that [`Distributor::predistributor`] names for whose paths
-    /// `wanted` holds, as they stand there; returns how many. There are none where it names nobody.
-    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError>;
+    /// The settings of the distributor that [`Distributor::predistributor`] names; `None` where it names nobody.
+    fn predistributor(&self) -> Option<&Config>;
+
+    /// Adds entries of the newest publication of that distributor, at the paths that `place` gives for theirs, with their times and
+    /// headers; returns how many. Where they are the files of units of `types`, `place` is told. What comes to one path twice
+    /// must be the same.
+    async fn pass_on(&self, types: &[&str], place: Placing<'_>) -> Result<u64, ContentError>;
 
     /// The bytes of a document of the publication now served, or of one that this publish has finished, to be read on a
     /// blocking thread. They come as they are: before anything is taken over, see that they have the digest.

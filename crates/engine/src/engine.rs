@@ -14,6 +14,7 @@ use pith_store::{Backend, NewTask, Retired, Store};
 use crate::deferred::Deferred;
 use crate::error::Error;
 use crate::job::{self, Job};
+use crate::rsync::Ssh;
 use crate::run::units;
 use crate::{Registry, acting};
 
@@ -42,6 +43,8 @@ pub struct Engine {
     pub(crate) content_sources: Option<PathBuf>,
     /// The folders that exports may be written to.
     pub(crate) exports: OpenFolders,
+    /// The way to other machines.
+    pub(crate) ssh: Ssh,
     pub(crate) deferred: Deferred,
     pub(crate) publication_grace: SignedDuration,
     pub(crate) running: crate::worker::Running,
@@ -74,6 +77,7 @@ impl Engine {
             host: host.into(),
             content_sources: None,
             exports: OpenFolders::default(),
+            ssh: Ssh::default(),
             deferred: Deferred::default(),
             publication_grace: PUBLICATION_GRACE,
             running: crate::worker::Running::default(),
@@ -111,6 +115,13 @@ impl Engine {
     #[must_use]
     pub fn with_exports(mut self, folders: OpenFolders) -> Self {
         self.exports = folders;
+        self
+    }
+
+    /// Sets the way to other machines; no key may be used otherwise.
+    #[must_use]
+    pub fn with_ssh(mut self, ssh: Ssh) -> Self {
+        self.ssh = ssh;
         self
     }
 

@@ -1,6 +1,8 @@
-//! Things beyond their repository that configurations of distributors name: folders of this machine, other repositories.
+//! Things beyond their repository that configurations of distributors name: folders of this machine, other repositories, other
+//! machines.
 
 use pith_content::export::ExportFolder;
+use pith_content::remote::Remote;
 use pith_content::{Config, Distributor, Problem, Problems};
 
 use crate::{Engine, acting};
@@ -9,6 +11,8 @@ use crate::{Engine, acting};
 const NO_FOLDER: &str = "PTH0002";
 /// The code of the refusal of a repository.
 const NO_SOURCE: &str = "PTH0003";
+/// The code of the refusal of another machine.
+const NO_REMOTE: &str = "PTH0006";
 
 impl Engine {
     /// Makes sure that the server's settings open the folder that a configuration names, when it names one.
@@ -49,4 +53,41 @@ impl Engine {
             _ => Ok(()),
         }
     }
+
+    /// Makes sure that the server's settings open the key of the other machine that a configuration names, when it names one, and
+    /// that a super-user named it: whoever has a key may write there. `before` is the one of the configuration in whose place it
+    /// comes.
+    ///
+    /// # Errors
+    /// PTH0006, the same whether or not there is such a key.
+    pub fn require_remote(
+        &self,
+        remote: Option<&Remote>,
+        before: Option<&Remote>,
+    ) -> Result<(), Problems> {
+        let Some(remote) = remote else {
+            return Ok(());
+        };
+        let refused = |text: String| Problem::coded(NO_REMOTE, remote.setting, text).into();
+        if acting::is_discreet() && !before.is_some_and(|before| is_same(before, remote)) {
+            let text =
+                "only super-users may say to which other machine a repository is sent, and how";
+            return Err(refused(text.to_owned()));
+        }
+        self.ssh.keys.check(&remote.identity).map_err(|_| {
+            refused(format!(
+                "the key '{}' cannot be used: it is not below a folder that the server's settings open for keys (--allow-ssh-keys DIR)",
+                remote.identity.display()
+            ))
+        })
+    }
+}
+
+/// Tells whether two configurations send to the same place in the same way.
+fn is_same(before: &Remote, remote: &Remote) -> bool {
+    let before = Remote {
+        is_anew: remote.is_anew,
+        ..before.clone()
+    };
+    before == *remote
 }

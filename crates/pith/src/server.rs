@@ -18,7 +18,7 @@ use pith_api::Api;
 use pith_blobs::{Ballast, Blobs, OpenFolders, Reserve, Room, StorageUrl};
 use pith_content::ContentType;
 use pith_core::{Clock, SignedDuration, SystemClock};
-use pith_engine::{Engine, Registry, run_scheduler, run_workers};
+use pith_engine::{Engine, Registry, Ssh, run_scheduler, run_workers};
 use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
 use pith_pulp::Pulp;
 use pith_serve::Protocol;
@@ -346,6 +346,15 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
     let own = own_files(options, own.into(), &storage)?;
     let exports = OpenFolders::new(&absolute(&options.folders.allow_exports_to)?, &own);
     let exports = exports.context("cannot use a folder of --allow-exports-to")?;
+    let keys = OpenFolders::new(&absolute(&options.folders.allow_ssh_keys)?, &own);
+    let ssh = Ssh {
+        keys: keys.context("cannot use a folder of --allow-ssh-keys")?,
+        is_closed: options.folders.ssh_known_hosts.is_some(),
+        known_hosts: match &options.folders.ssh_known_hosts {
+            Some(file) => std::path::absolute(file).context("cannot use --ssh-known-hosts")?,
+            None => std::path::absolute(data.join("known_hosts"))?,
+        },
+    };
     let fetcher = Fetcher::new(fetch_policy(options, own)?);
     let engine = Engine::new(store, blobs, fetcher, registry, clock, host_name());
     Ok(engine
@@ -354,6 +363,7 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
         .with_reserve(options.reserve, database.as_deref())
         .with_kept_versions(options.keep_versions)
         .with_exports(exports)
+        .with_ssh(ssh)
         .with_feed_task_limit(options.intake.feed_task())
         .with_lost_after(SignedDuration::from_secs(options.lost_after)))
 }

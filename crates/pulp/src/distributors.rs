@@ -93,12 +93,12 @@ pub(crate) async fn check_config(
     Ok(Some(digest))
 }
 
-/// Makes sure that a configuration can sign as it says ([`Engine::require_signing_key`]); `before` are the settings in whose place it
-/// comes.
+/// Makes sure that a configuration may use what it names of the server: the key that it signs with, and the way to another machine
+/// ([`Engine::require_signing_key`], [`Engine::require_remote`]). `before` are the settings in whose place it comes.
 ///
 /// # Errors
-/// 400 PTH0004.
-pub(crate) async fn check_key(
+/// 400 PTH0004, 400 PTH0006.
+pub(crate) async fn check_grants(
     engine: &Engine,
     store: &Store,
     type_id: &str,
@@ -108,8 +108,18 @@ pub(crate) async fn check_key(
     let Some(plugin) = engine.registry.distributor(type_id) else {
         return Ok(());
     };
-    let choice = |config: &Document| plugin.signing_key(&Config::new(config.clone()));
-    let (choice, before) = (choice(config), before.and_then(choice));
+    let config = Config::new(config.clone());
+    let before = before.map(|before| Config::new(before.clone()));
+    let before = before.as_ref();
+    let (remote, remote_before) = (
+        plugin.remote(&config),
+        before.and_then(|b| plugin.remote(b)),
+    );
+    engine.require_remote(remote.as_ref(), remote_before.as_ref())?;
+    let (choice, before) = (
+        plugin.signing_key(&config),
+        before.and_then(|b| plugin.signing_key(b)),
+    );
     let required = engine.require_signing_key(store, choice.as_ref(), before.as_ref());
     required.await
 }
@@ -205,7 +215,7 @@ impl Pulp {
             Some(_) => return Err(PulpError::invalid_value(&["distributor_id"]).into()),
         };
         let guard = check_config(&self.engine, store, repo_id, type_id, &config, readable).await?;
-        check_key(&self.engine, store, type_id, &config, None).await?;
+        check_grants(&self.engine, store, type_id, &config, None).await?;
         let now = self.engine.clock.now();
         Ok(Distributor {
             repo_id: repo_id.to_owned(),

@@ -1,7 +1,7 @@
 //! Units, tasks and workers as documents
 //! (pulp2/server#status, pulp2/units#in-a-repository, pulp2/units#documents, pulp2/tasks#documents).
 
-use pith_content::{UnitKey, UnitType};
+use pith_content::UnitType;
 use pith_core::clock::iso;
 use pith_core::task::task_link;
 use pith_core::{Document, Timestamp};
@@ -55,7 +55,7 @@ pub fn unit_beside(
     {
         put("downloaded", json!(unit.downloaded));
         if storage_path {
-            put("_storage_path", json!(storage_path_of(kind, plain)));
+            put("_storage_path", json!(shown_storage_path(kind, plain)));
         }
     }
     put(USER_METADATA, json!({}));
@@ -66,16 +66,10 @@ pub fn unit_beside(
     beside
 }
 
-/// `_storage_path`: from the digest of the unit key, as Pulp named its folders; null when the key is not complete.
-fn storage_path_of(kind: &UnitType, doc: &Document) -> Option<String> {
-    let digest = UnitKey::of(kind, doc).ok()?.digest(kind).to_string();
-    let (first, rest) = digest.split_at(2);
-    let mut path = format!("{STORAGE}/{}/{first}/{rest}", kind.id);
-    if let Some(name) = kind.storage_name_of(doc) {
-        path.push('/');
-        path.push_str(name);
-    }
-    Some(path)
+/// `_storage_path`; null when the unit key is not complete.
+fn shown_storage_path(kind: &UnitType, plain: &Document) -> Option<String> {
+    let stored_at = kind.stored_at(plain)?;
+    Some(format!("{STORAGE}/{stored_at}"))
 }
 
 /// Turns a unit from the form of repository unit search into that of the content API: no `_ns`, `_last_updated` as

@@ -9,7 +9,7 @@
 //! on file times or on one clock. The claim of a process that was killed in between is ended by whoever needs the file, or at the
 //! start of the next process where there is only one.
 
-use pith_core::{Sha256, Timestamp};
+use pith_core::{Sha256, Timestamp, UnitId};
 
 use crate::dialect::PAGE;
 use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
@@ -110,6 +110,36 @@ impl Store {
             }
         }
         Ok(own)
+    }
+
+    /// Returns the units of one type that a repository has and whose files are among these blobs, each with its file, by id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn units_of_blobs(
+        &self,
+        repo: &str,
+        type_id: &str,
+        blobs: &[Sha256],
+    ) -> Result<Vec<(Sha256, UnitId)>> {
+        let mut found = Vec::new();
+        for chunk in blobs.chunks(CHUNK) {
+            let mut query = Sql::new(
+                self.backend(),
+                "SELECT u.blob, u.id FROM units u JOIN repo_units r ON r.unit_id = u.id WHERE r.repo_id = ",
+            );
+            query
+                .bind(repo)
+                .push(" AND r.removed_in IS NULL AND u.type_id = ")
+                .bind(type_id)
+                .push(" AND ")
+                .bind_in("u.blob", chunk.iter().copied())
+                .push(" ORDER BY u.id");
+            for row in self.all(query.build()).await? {
+                found.push((row.get(0)?, row.get(1)?));
+            }
+        }
+        Ok(found)
     }
 
     /// Condemns those of these blobs, and of what they name, that nothing needs, from now on.

@@ -24,6 +24,7 @@ mod python;
 mod recordings;
 mod rest;
 mod rounds;
+mod rsync;
 mod scale_out;
 mod schedules;
 mod signing;

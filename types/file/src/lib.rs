@@ -11,6 +11,7 @@ mod mismatch;
 mod names;
 mod progress;
 mod publish;
+mod rsync;
 mod sync;
 mod upload;
 mod words;
@@ -111,7 +112,7 @@ impl ContentType for File {
     }
 
     fn distributors(&self) -> Vec<Arc<dyn Distributor>> {
-        vec![Arc::new(IsoDistributor)]
+        vec![Arc::new(IsoDistributor), Arc::new(rsync::DISTRIBUTOR)]
     }
 
     fn roots(&self) -> &'static [Root] {

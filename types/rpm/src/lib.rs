@@ -18,6 +18,7 @@ pub mod named;
 pub mod parts;
 pub mod plugins;
 pub mod publish;
+pub mod rsync;
 mod rules;
 mod said;
 pub mod signature;
@@ -57,6 +58,7 @@ impl ContentType for Rpm {
             Arc::new(publish::YumDistributor),
             Arc::new(export::ExportDistributor),
             Arc::new(publish::clone::YumCloneDistributor),
+            Arc::new(rsync::DISTRIBUTOR),
         ]
     }
 

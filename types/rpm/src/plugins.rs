@@ -2,6 +2,7 @@
 
 use pith_content::descriptor::SettingKind::{Bool, Choice, Integer, List, Number, Pem, Text};
 use pith_content::descriptor::{PluginDescriptor, Setting};
+use pith_content::rsync;
 use pith_content::settings::{self, DOWNLOAD_POLICY, FORCE_FULL, NETWORK, REMOVE_MISSING, readers};
 
 use crate::publish::signed;
@@ -79,6 +80,28 @@ pub static YUM_CLONE_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
     types: EXPORTED,
     platform: &[],
     own: CLONE_SETTINGS,
+};
+
+/// The rsync distributor.
+pub static RPM_RSYNC_DISTRIBUTOR: PluginDescriptor = PluginDescriptor {
+    id: "rpm_rsync_distributor",
+    display_name: "RPM Rsync Distributor",
+    types: &[
+        RPM,
+        SRPM,
+        DRPM,
+        ERRATUM,
+        GROUP,
+        CATEGORY,
+        DISTRIBUTION,
+        METADATA_FILE,
+    ],
+    platform: &[rsync::SETTINGS],
+    own: &[Setting::new(
+        rsync::SKIP_DOCUMENTS,
+        Bool,
+        "send packages and links to them, and no repodata (default false)",
+    )],
 };
 
 /// The setting for what happens when packages cannot be downloaded or do not verify.

@@ -119,10 +119,12 @@ pub(crate) fn libraries_do_not_print(tree: &Tree) -> Vec<Problem> {
         .collect()
 }
 
-/// pith starts no other programs: what it was sent never reaches a shell.
+/// pith starts no other programs: what it was sent never reaches a shell. The one that sends files to other machines is alone in a
+/// file of its own, which gives it arguments and no text for a shell.
 pub(crate) fn nobody_shells_out(tree: &Tree) -> Vec<Problem> {
     const RULE: &str = "process";
     outside(tree, &[])
+        .filter(|(file, _)| file.path != "crates/engine/src/rsync.rs")
         .flat_map(|(file, source)| {
             code_lines(RULE, source, &["process::Command"]).map(|(line, _)| {
                 Problem::at(

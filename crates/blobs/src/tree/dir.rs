@@ -110,6 +110,18 @@ impl Dir {
         Ok(fd.into())
     }
 
+    /// Gives an open file the further name `name`. False where the file system cannot.
+    pub(super) fn link(&self, file: &File, name: &str) -> bool {
+        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let flags = AtFlags::SYMLINK_FOLLOW;
+        sys::linkat(sys::CWD, from.as_str(), &self.fd, name, flags).is_ok()
+    }
+
+    /// A new symbolic link `name` to a path.
+    pub(super) fn symlink(&self, name: &str, to: &str) -> Result<()> {
+        sys::symlinkat(to, &self.fd, name).map_err(self.failed("create", name))
+    }
+
     /// The first bytes of the file `name`, when there is one.
     pub(super) fn head(&self, name: &str) -> Result<Option<Vec<u8>>> {
         use std::io::Read as _;

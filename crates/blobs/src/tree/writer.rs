@@ -109,25 +109,7 @@ impl TreeWriter {
         let Some((_, folder)) = &self.last else {
             return Ok(());
         };
-        let mut file = folder.create(name)?;
-        let shown = folder.shown().join(name);
-        let written = match entry.kind {
-            KindRef::Blob(sha256) => blobs.copy_to_file(sha256, &mut file)?,
-            KindRef::Slice(slice) => {
-                blobs.copy_part_to(slice.blob, slice.range(entry.size), &mut file)?
-            }
-            KindRef::Inline(bytes) => {
-                file.write_all(bytes).map_err(Error::io("write", &shown))?;
-                bytes.len() as u64
-            }
-            KindRef::Source { .. } | KindRef::Redirect(_) => {
-                return Err(Error::NoFile(path.to_owned()));
-            }
-        };
-        if written != entry.size {
-            return Err(Error::NoFile(path.to_owned()));
-        }
-        set_time(&file, entry.mtime).map_err(Error::io("write", &shown))
+        copy(blobs, entry, folder, name)
     }
 
     /// Puts the trees in their places: each is there whole, the old one until then. What was in a place is removed.
@@ -164,6 +146,29 @@ impl Drop for TreeWriter {
             tracing::warn!(%error, "what is left of an export could not be removed");
         }
     }
+}
+
+/// Writes the file of an entry as `name` in a folder.
+pub(super) fn copy(blobs: &Blobs, entry: &EntryRef<'_>, folder: &Dir, name: &str) -> Result<()> {
+    let mut file = folder.create(name)?;
+    let shown = folder.shown().join(name);
+    let written = match entry.kind {
+        KindRef::Blob(sha256) => blobs.copy_to_file(sha256, &mut file)?,
+        KindRef::Slice(slice) => {
+            blobs.copy_part_to(slice.blob, slice.range(entry.size), &mut file)?
+        }
+        KindRef::Inline(bytes) => {
+            file.write_all(bytes).map_err(Error::io("write", &shown))?;
+            bytes.len() as u64
+        }
+        KindRef::Source { .. } | KindRef::Redirect(_) => {
+            return Err(Error::NoFile(entry.path.to_owned()));
+        }
+    };
+    if written != entry.size {
+        return Err(Error::NoFile(entry.path.to_owned()));
+    }
+    set_time(&file, entry.mtime).map_err(Error::io("write", &shown))
 }
 
 pub(super) fn last_of(folders: &[Dir]) -> Result<&Dir> {

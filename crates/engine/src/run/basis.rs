@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// The part of a basis that names the key that signed, where one did.
 pub(super) const SIGNED_BY: &str = "signed_by";
 
+/// The part of a basis that is a digest of the settings.
+pub(super) const CONFIG: &str = "config";
+
 /// Everything that a publication is made from. `key` signs it.
 pub(super) fn of_publication(
     repo: &Repository,
@@ -21,7 +24,7 @@ pub(super) fn of_publication(
         ("version", json!(content.version)),
         ("changes", json!(content.changes)),
         ("scratchpad", digest(&repo.scratchpad)),
-        ("config", settings(config)),
+        (CONFIG, settings(config)),
         ("type", json!(distributor.descriptor().id)),
         ("format", json!(distributor.format())),
     ]);
@@ -39,7 +42,7 @@ pub(super) fn of_publication(
 pub(super) fn of_sync(version: i64, importer: &dyn Importer, config: &Config) -> Document {
     basis([
         ("version", json!(version)),
-        ("config", settings(config)),
+        (CONFIG, settings(config)),
         ("type", json!(importer.descriptor().id)),
         ("format", json!(importer.format())),
     ])
@@ -51,7 +54,7 @@ fn basis<const N: usize>(parts: [(&str, Value); N]) -> Document {
 }
 
 /// The effective settings; `force_full` says how to do it, and not what comes of it.
-fn settings(config: &Config) -> Value {
+pub(super) fn settings(config: &Config) -> Value {
     let mut settings = config.document().clone();
     settings.remove("force_full");
     digest(&settings)

@@ -137,6 +137,7 @@ async fn publish(
             config: &config,
             output: &output,
             folder: folder.as_ref(),
+            sending: None,
             signer: signer.as_ref(),
         },
     };

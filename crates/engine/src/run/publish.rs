@@ -5,6 +5,7 @@ mod images;
 pub(super) mod output;
 mod overrides;
 mod predistributor;
+mod send;
 mod share;
 
 use std::sync::Arc;
@@ -25,10 +26,11 @@ use self::context::{Context, Outgoing, Publisher};
 use self::output::Output;
 use self::overrides::check_override;
 use self::predistributor::Predistributor;
+use self::send::Sending;
 use self::share::share;
 use super::EntryDocument;
 use super::basis;
-use super::retire::LeftOut;
+use super::retire::{LeftOut, index_of};
 use super::subject::{blank_entry, document, failed_entry, info, not_installed, same_override};
 use crate::attempt::{Done, Run};
 use crate::error::{Error, missing};
@@ -353,20 +355,22 @@ async fn publish(
         None => None,
     };
     let info = info(repo);
+    let passed_on = match before {
+        Some(before) => before.published(run).await?,
+        None => None,
+    };
+    let sending = sending(run, distributor, &*plugin, &config, &made_from).await?;
     let out = Outgoing {
         run,
         publisher: Publisher::Repository(&repo.id, &distributor.id),
         config: &config,
         output: &output,
         folder: folder.as_ref(),
+        sending: sending.as_ref(),
         signer: signer.as_ref(),
     };
-    let passed_on = match before {
-        Some(before) => before.index(run).await?,
-        None => None,
-    };
     let is_passed_on = passed_on.is_some();
-    let ctx = Context::new(&info, &distributor.id, out).passing_on(passed_on);
+    let ctx = Context::new(&info, &distributor.id, out).passing_on(passed_on.as_ref());
     let stored = Config::new(distributor.config.clone());
     let claimed = plugin.mounts(&repo.id, &stored);
     require_roots(run, &distributor.type_id, &claimed)?;
@@ -408,11 +412,40 @@ async fn publish(
         blobs,
     };
     let owner = (repo.id.as_str(), distributor.id.as_str());
-    let left_out = LeftOut::of(run, &plugin, owner, publication.index_blob).await?;
+    let left_out = match sending {
+        // Nobody reads here what was sent there.
+        Some(_) => LeftOut::default(),
+        None => LeftOut::of(run, &plugin, owner, publication.index_blob).await?,
+    };
     Ok(Made {
         result: "success",
         report,
         publication: Some((publication, mounts, left_out)),
         exported: output.exported,
     })
+}
+
+/// The way to the other machine that the settings name, and what it has by the last publish with the same settings.
+async fn sending(
+    run: &Run,
+    distributor: &Distributor,
+    plugin: &dyn Plugin,
+    config: &Config,
+    made_from: &Document,
+) -> Result<Option<Sending>, Error> {
+    let Some(remote) = plugin.remote(config) else {
+        return Ok(None);
+    };
+    let (repo_id, id) = (&distributor.repo_id, &distributor.id);
+    let published = run.store.publication_list(repo_id, id).await?;
+    let settings = |made_from: &Document| made_from.get(basis::CONFIG).cloned();
+    let last = published.first().filter(|last| {
+        let before = last.made_from.as_ref();
+        before.is_some_and(|before| settings(before) == settings(made_from))
+    });
+    let last = match last {
+        Some(last) => index_of(run, last).await?,
+        None => None,
+    };
+    Ok(Some(Sending::new(&run.engine, remote, last, &run.cancel)))
 }

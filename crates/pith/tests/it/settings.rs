@@ -63,6 +63,12 @@ const WORKS: &[(&str, &[&str], &str)] = &[
     ("*export_distributor", &["checksum_type", "updateinfo_checksum_type"], "tests/tests/it/exports.rs::digests_of_an_export_are_those_that_were_asked_for"),
     ("yum_clone_distributor", &["source_repo_id", "source_distributor_id", "destination_distributor_id"],
         "tests/tests/it/exports.rs::a_clone_serves_what_another_repository_has_published"),
+    ("*_rsync_distributor", &["remote", "predistributor_id"], "tests/tests/it/rsync.rs::dnf_installs_from_a_web_server_that_a_repository_was_sent_to"),
+    ("*_rsync_distributor", &["remote_units_path", "content_units_only"],
+        "tests/tests/it/rsync.rs::files_are_sent_with_their_manifest_and_units_alone_when_asked_for"),
+    ("*_rsync_distributor", &["delete"], "tests/tests/it/rsync.rs::delete_removes_what_is_not_published_from_the_repository_alone"),
+    ("*_rsync_distributor", &["force_full"], "tests/tests/it/rsync.rs::what_changes_is_sent_and_nothing_is_sent_twice"),
+    ("*_rsync_distributor", &["rsync_extra_args", "skip_repodata"], "tests/tests/it/rsync.rs::options_are_rsyncs_and_metadata_is_left_out_when_asked_for"),
     ("yum_distributor", &["auth_ca"], GUARDS),
     ("iso_distributor", &["ssl_auth_ca_cert"], GUARDS),
     ("*_distributor", &["force_full"], "crates/pith/tests/it/settings.rs::a_repository_is_served_where_and_how_its_settings_say"),
@@ -179,6 +185,7 @@ fn the_reference_page_of_the_settings_is_current() {
                 SettingKind::Number => "number".to_owned(),
                 SettingKind::Pem => "PEM text".to_owned(),
                 SettingKind::List => "list of texts".to_owned(),
+                SettingKind::Object => "JSON object".to_owned(),
                 SettingKind::Choice(words) => {
                     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                     words.join(", ")

@@ -89,7 +89,7 @@ impl Job for UpdateDistributor {
             distributors::check_config(engine, &last, &repo_id, type_id, &merged, readable);
         let guard = checked.await?;
         let before = Some(&distributor.config);
-        distributors::check_key(engine, &last, type_id, &merged, before).await?;
+        distributors::check_grants(engine, &last, type_id, &merged, before).await?;
         let settings = DistributorSettings {
             config: &merged,
             guard,

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use pith_content::export::{Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek, Wanted};
+use pith_content::publish::{Entry, GeneratedFile, Outlet, Placing, PublishContext, ReadSeek};
+use pith_content::remote::{Passing, Placed};
 use pith_content::repository::{Outlines, RepoInfo, RepositoryContext, Units};
 use pith_content::signing::Signer;
 use pith_content::task::{ProgressContext, TaskContext};
@@ -170,13 +171,24 @@ impl PublishContext for Publishing<'_> {
             .collect()
     }
 
-    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError> {
+    fn predistributor(&self) -> Option<&Config> {
+        None
+    }
+
+    async fn pass_on(&self, _types: &[&str], place: Placing<'_>) -> Result<u64, ContentError> {
         let state = &mut *self.repository.state.lock();
-        let served = state.served.iter().filter(|(path, _)| wanted(path));
-        let before = state.building.len();
-        let served = served.map(|(path, entry)| (path.clone(), entry.clone()));
-        state.building.extend(served);
-        Ok((state.building.len() - before) as u64)
+        let mut count = 0;
+        for (path, entry) in &state.served {
+            let passing = Passing {
+                path,
+                stored_at: None,
+            };
+            if let Some(Placed::File(at)) = place(passing)? {
+                state.building.insert(at.to_string(), entry.clone());
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {

@@ -9,6 +9,7 @@ use pith_content::export::{ExportFolder, Trees};
 use pith_content::publish::{
     ClientGuard, Entry, Mount, OtherDistributor, PublishContext, PublishReport,
 };
+use pith_content::remote::Placed;
 use pith_content::signing::{KeyChoice, Unsigned};
 use pith_content::unit::Select;
 use pith_content::{
@@ -148,7 +149,9 @@ async fn shelve(ctx: &dyn PublishContext) -> Result<PublishReport, ContentError>
 
 /// Publishes what another distributor has published, with how many paths that are at `-/count`.
 async fn pass_on(ctx: &dyn PublishContext) -> Result<PublishReport, ContentError> {
-    let count = ctx.pass_on(&|_| true).await?;
+    let count = ctx
+        .pass_on(&[], &|passing| Ok(Some(Placed::File(path(passing.path)?))))
+        .await?;
     let count = Entry::Inline(count.to_string().into());
     ctx.add(path("-/count")?, count, ctx.clock().now()).await?;
     Ok(PublishReport::default())

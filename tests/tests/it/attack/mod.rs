@@ -13,6 +13,7 @@ mod matrix;
 mod mounts;
 mod requests;
 mod rights;
+mod rsync;
 mod secrets;
 mod sources;
 mod uploads;

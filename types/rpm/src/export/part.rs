@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use pith_content::export::{Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, Outlet, PublishContext, ReadSeek, Wanted};
+use pith_content::publish::{Entry, GeneratedFile, Outlet, Placing, PublishContext, ReadSeek};
 use pith_content::repository::{Outlines, RepoInfo, Units};
 use pith_content::signing::Signer;
 use pith_content::unit::{RepoUnit, Select};
@@ -179,8 +179,12 @@ impl PublishContext for Part<'_> {
         Ok(Vec::new())
     }
 
-    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError> {
-        self.ctx.pass_on(wanted).await
+    fn predistributor(&self) -> Option<&Config> {
+        self.ctx.predistributor()
+    }
+
+    async fn pass_on(&self, types: &[&str], place: Placing<'_>) -> Result<u64, ContentError> {
+        self.ctx.pass_on(types, place).await
     }
 
     async fn open(&self, blob: Sha256) -> Result<Box<dyn ReadSeek>, ContentError> {

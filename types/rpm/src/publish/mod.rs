@@ -83,8 +83,7 @@ impl Distributor for YumDistributor {
     }
 
     fn is_current_only(&self, path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        path.starts_with(REPOMD) || matches!(name, ".treeinfo" | "treeinfo")
+        is_entrance(path)
     }
 
     fn format(&self) -> &'static str {
@@ -105,6 +104,13 @@ impl Distributor for YumDistributor {
             details: steps.report(),
         })
     }
+}
+
+/// Tells whether a path of a repository is a document that clients read first, and that names the others.
+#[must_use]
+pub fn is_entrance(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    path.starts_with(REPOMD) || matches!(name, ".treeinfo" | "treeinfo")
 }
 
 async fn run(ctx: &dyn PublishContext, steps: &Steps) -> Result<(), ContentError> {

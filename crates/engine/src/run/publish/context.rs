@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use pith_blobs::{KindRef, KnownFiles, Publication};
 use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{
-    Entry, GeneratedFile, Outlet, PublishContext, PublishedEntry, ReadSeek, Wanted,
+    Entry, GeneratedFile, Outlet, Placing, PublishContext, PublishedEntry, ReadSeek,
 };
 use pith_content::repository::{Outlines, RepoInfo, Units};
 use pith_content::signing::Signer;
@@ -22,6 +22,8 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
+use super::predistributor::Predistributed;
+use super::send::Sending;
 use crate::attempt::Run;
 use crate::error::platform;
 use crate::run::files::named;
@@ -56,6 +58,8 @@ pub(in crate::run) struct Outgoing<'a> {
     pub(in crate::run) output: &'a Output,
     /// The folder of the server that it writes to.
     pub(in crate::run) folder: Option<&'a ExportFolder>,
+    /// The other machine that it sends to.
+    pub(in crate::run) sending: Option<&'a Sending>,
     /// The key that it signs with.
     pub(in crate::run) signer: Option<&'a Arc<dyn Signer>>,
 }
@@ -112,6 +116,21 @@ impl Outlet for Outgoing<'_> {
         self.output.pack(images, &self.run.cancel).await
     }
 
+    async fn send(&self) -> Result<(), ContentError> {
+        let sending = self.sending()?;
+        let (part, is_first) = self.output.part().await?;
+        sending.send(&part, is_first).await
+    }
+
+    async fn prune(
+        &self,
+        folder: &RelativePath,
+        spared: Option<&RelativePath>,
+    ) -> Result<(), ContentError> {
+        let parts = self.output.parts();
+        self.sending()?.prune(parts, folder, spared).await
+    }
+
     fn signer(&self) -> Result<Arc<dyn Signer>, ContentError> {
         let unsigned = || ContentError::other("the configuration signs nothing");
         self.signer.cloned().ok_or_else(unsigned)
@@ -122,6 +141,13 @@ impl Outlet for Outgoing<'_> {
     }
 }
 
+impl<'a> Outgoing<'a> {
+    fn sending(&self) -> Result<&'a Sending, ContentError> {
+        let nowhere = || ContentError::other("no other machine is named to send to");
+        self.sending.ok_or_else(nowhere)
+    }
+}
+
 /// The publish of a repository, alone or as a member of a group.
 pub(in crate::run) struct Context<'a> {
     repo: &'a RepoInfo,
@@ -129,8 +155,8 @@ pub(in crate::run) struct Context<'a> {
     out: Outgoing<'a>,
     /// The index of the publication now served, once somebody asks; `None` where there is none.
     served: OnceCell<Option<Publication>>,
-    /// The index of the publication that it passes on.
-    predistributed: Option<Publication>,
+    /// The publication that it passes on.
+    predistributed: Option<&'a Predistributed>,
 }
 
 impl<'a> Context<'a> {
@@ -148,8 +174,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The same, passing on the publication of this index.
-    pub(in crate::run) fn passing_on(self, predistributed: Option<Publication>) -> Self {
+    /// The same, passing on a publication.
+    pub(in crate::run) fn passing_on(self, predistributed: Option<&'a Predistributed>) -> Self {
         Self {
             predistributed,
             ..self
@@ -264,9 +290,13 @@ impl PublishContext for Context<'_> {
         Ok(found)
     }
 
-    async fn pass_on(&self, wanted: Wanted<'_>) -> Result<u64, ContentError> {
-        match &self.predistributed {
-            Some(index) => self.out.output.pass_on(index, wanted),
+    fn predistributor(&self) -> Option<&Config> {
+        self.predistributed.map(|before| &before.config)
+    }
+
+    async fn pass_on(&self, types: &[&str], place: Placing<'_>) -> Result<u64, ContentError> {
+        match self.predistributed {
+            Some(before) => before.pass_on(&self.out, &self.repo.id, types, place).await,
             None => Ok(0),
         }
     }

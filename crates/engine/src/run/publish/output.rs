@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pith_blobs::{
-    Blobs, KnownFiles, Place, Publication, PublicationBuilder, Stored, TreeWriter, headers_text,
+    Blobs, EntryRef, KnownFiles, Place, Publication, PublicationBuilder, Stored, TreeWriter,
+    headers_text,
 };
 use pith_content::export::{Images, Trees};
-use pith_content::publish::{Entry, GeneratedFile, Wanted};
+use pith_content::publish::{Entry, GeneratedFile};
+use pith_content::remote::{Placed, link_text};
 use pith_content::{ContentError, Headers};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, RelativePath, Sha256, Timestamp};
@@ -25,6 +27,8 @@ pub(in crate::run) struct Output {
     index: Arc<Mutex<PublicationBuilder>>,
     generated: Arc<Mutex<Vec<(Sha256, u64)>>>,
     exported: Mutex<Option<TreeWriter>>,
+    /// The parts that were sent.
+    sent: Mutex<Vec<Arc<Publication>>>,
 }
 
 /// The output of a publish that has ended.
@@ -49,6 +53,7 @@ impl Output {
             index: Arc::new(Mutex::new(PublicationBuilder::new(&engine.blobs))),
             generated: Arc::default(),
             exported: Mutex::default(),
+            sent: Mutex::default(),
         }
     }
 
@@ -74,23 +79,22 @@ impl Output {
         self.index.lock().add(path, entry).map_err(platform)
     }
 
-    /// Adds the entries of another publication for whose paths `wanted` holds, as they stand there; returns how many.
+    /// Adds an entry of another publication, at this path.
     pub(in crate::run) fn pass_on(
         &self,
-        index: &Publication,
-        wanted: Wanted<'_>,
-    ) -> Result<u64, ContentError> {
-        let mut count = 0;
-        for entry in index.iter() {
-            let entry = entry.map_err(platform)?;
-            if wanted(entry.path) {
-                let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
-                let added = self.index.lock().add(path, entry.to_entry());
-                added.map_err(platform)?;
-                count += 1;
+        entry: &EntryRef<'_>,
+        placed: Placed,
+    ) -> Result<(), ContentError> {
+        let mut index = self.index.lock();
+        index.merge_equal();
+        let added = match placed {
+            Placed::File(path) => index.add(path, entry.to_entry()),
+            Placed::Link { at, to } => {
+                let link = pith_blobs::Entry::redirect(link_text(&at, &to), entry.mtime);
+                index.add(at, link)
             }
-        }
-        Ok(count)
+        };
+        added.map_err(platform)
     }
 
     /// Adds the files of a list, below `folder` where there is one; returns how many there are.
@@ -182,11 +186,43 @@ impl Output {
 
     /// Returns what was added so far, as an index of its own, and begins anew.
     async fn take(&self) -> Result<Publication, ContentError> {
+        let index = self.cut().await?;
+        // What it refers to is needed no longer than until it is written.
+        self.generated.lock().clear();
+        Ok(index)
+    }
+
+    /// Returns what was added since the last part, which is a part of the publication too; whether it is the first.
+    pub(in crate::run) async fn part(&self) -> Result<(Arc<Publication>, bool), ContentError> {
+        let part = Arc::new(self.cut().await?);
+        let mut sent = self.sent.lock();
+        sent.push(Arc::clone(&part));
+        Ok((part, sent.len() == 1))
+    }
+
+    /// The parts so far.
+    pub(in crate::run) fn parts(&self) -> Vec<Arc<Publication>> {
+        self.sent.lock().clone()
+    }
+
+    /// Puts the parts into the publication.
+    fn join_parts(&self) -> Result<(), Error> {
+        let parts = std::mem::take(&mut *self.sent.lock());
+        let mut index = self.index.lock();
+        for part in parts {
+            for entry in part.iter() {
+                let entry = entry?;
+                let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
+                index.add(path, entry.to_entry())?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn cut(&self) -> Result<Publication, ContentError> {
         let blobs = &self.engine.blobs;
         let empty = PublicationBuilder::new(blobs);
         let added = std::mem::replace(&mut *self.index.lock(), empty);
-        // What these refer to is needed no longer than until they are sent.
-        self.generated.lock().clear();
         let index = added.finish().await.map_err(platform)?;
         Publication::open(blobs, index.sha256)
             .await
@@ -195,6 +231,7 @@ impl Output {
 
     /// Ends it: everything is on the disk.
     pub(in crate::run) async fn finish(&self) -> Result<Made, Error> {
+        self.join_parts()?;
         let blobs = &self.engine.blobs;
         let empty = PublicationBuilder::new(blobs);
         let index = std::mem::replace(&mut *self.index.lock(), empty);

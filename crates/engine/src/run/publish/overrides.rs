@@ -26,10 +26,13 @@ pub(super) async fn check_override(
     let folder = plugin.export_folder(&config);
     // The server's settings may have changed since the configuration was saved.
     engine.require_open(folder.as_ref())?;
+    let stored = Config::new(distributor.config.clone());
+    let (remote, before) = (plugin.remote(&config), plugin.remote(&stored));
+    engine.require_remote(remote.as_ref(), before.as_ref())?;
     if is_empty {
         return Ok(());
     }
-    let stored = plugin.signing_key(&Config::new(distributor.config.clone()));
+    let stored = plugin.signing_key(&stored);
     let asked = plugin.signing_key(&config);
     (engine.require_signing_key(&run.store, asked.as_ref(), stored.as_ref())).await?;
     plugin.validate(&distributor.repo_id, &config, &[])?;

@@ -1,15 +1,25 @@
 //! Publishing what another distributor of the same repository has published (pulp2/sync-and-publish#skipped-publishes).
 
-use pith_blobs::Publication as Index;
-use pith_content::publish::Distributor as Plugin;
+use std::collections::HashMap;
+
+use pith_blobs::{EntryRef, KindRef, Publication as Index};
+use pith_content::publish::{Distributor as Plugin, Placing};
+use pith_content::remote::Passing;
 use pith_content::{Config, ContentError};
-use pith_core::{Document, Sha256};
+use pith_core::{Document, Sha256, UnitId};
 use pith_store::Publication;
 use serde_json::json;
+use uuid::Uuid;
 
+use super::context::Outgoing;
 use super::share::{distributor, foreign};
 use crate::attempt::Run;
-use crate::error::Error;
+use crate::error::{Error, platform};
+use crate::run::basis::settings;
+use crate::run::units;
+
+/// Entries that are looked at together.
+const PIECE: usize = 500;
 
 /// The parts of a basis that a predistributor stands for: what the repository holds by now does not matter.
 const STANDS_FOR: [&str; 3] = ["version", "changes", "scratchpad"];
@@ -18,6 +28,7 @@ const STANDS_FOR: [&str; 3] = ["version", "changes", "scratchpad"];
 pub(super) struct Predistributor {
     /// Its id.
     pub(super) id: String,
+    config: Config,
     /// The newest publication of it.
     newest: Option<Publication>,
 }
@@ -40,10 +51,10 @@ impl Predistributor {
             let text = format!("[{setting}] names the distributor itself; name another one");
             return Err(ContentError::other(text).into());
         }
-        distributor(run, repo_id, &id).await?;
+        let config = Config::new(distributor(run, repo_id, &id).await?.config);
         let published = run.store.publication_list(repo_id, &id).await?;
         let newest = published.into_iter().next();
-        Ok(Some(Self { id, newest }))
+        Ok(Some(Self { id, config, newest }))
     }
 
     /// Says in the basis of a publication that it is made of what this distributor has published; false when that is nothing.
@@ -55,17 +66,19 @@ impl Predistributor {
             basis.remove(part);
         }
         let index = newest.index_blob.to_string();
-        let passed_on = json!({ "distributor_id": self.id, "index": index });
+        let settings = settings(&self.config);
+        let passed_on = json!({ "distributor_id": self.id, "index": index, "config": settings });
         basis.insert("passes_on".to_owned(), passed_on);
         true
     }
 
-    /// The index of what it has published.
-    pub(super) async fn index(&self, run: &Run) -> Result<Option<Index>, Error> {
+    /// The publication that it has made last.
+    pub(super) async fn published(&self, run: &Run) -> Result<Option<Predistributed>, Error> {
         match &self.newest {
             Some(newest) => {
                 let index = Index::open(&run.engine.blobs, newest.index_blob).await?;
-                Ok(Some(index))
+                let config = self.config.clone();
+                Ok(Some(Predistributed { config, index }))
             }
             None => Ok(None),
         }
@@ -78,6 +91,103 @@ impl Predistributor {
             self.id
         )
     }
+}
+
+/// A publication that is passed on.
+pub(in crate::run) struct Predistributed {
+    /// The settings of the distributor that made it.
+    pub(in crate::run) config: Config,
+    index: Index,
+}
+
+impl Predistributed {
+    /// Adds entries of it to an output, at the paths that `place` gives; returns how many.
+    pub(super) async fn pass_on(
+        &self,
+        out: &Outgoing<'_>,
+        repo_id: &str,
+        types: &[&str],
+        place: Placing<'_>,
+    ) -> Result<u64, ContentError> {
+        let (mut count, mut entries) = (0, self.index.iter());
+        loop {
+            if out.run.cancel.is_cancelled() {
+                return Err(ContentError::Cancelled);
+            }
+            let piece: Result<Vec<EntryRef<'_>>, _> = entries.by_ref().take(PIECE).collect();
+            let piece = piece.map_err(platform)?;
+            if piece.is_empty() {
+                return Ok(count);
+            }
+            let stored = stored_at(out.run, repo_id, types, &piece).await?;
+            for entry in &piece {
+                let passing = Passing {
+                    path: entry.path,
+                    stored_at: stored.of(entry),
+                };
+                if let Some(placed) = place(passing)? {
+                    out.output.pass_on(entry, placed)?;
+                    count += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The places of files of units below the folder of all units.
+#[derive(Default)]
+struct StoredAt {
+    by_blob: HashMap<Sha256, UnitId>,
+    places: HashMap<UnitId, String>,
+}
+
+impl StoredAt {
+    fn of(&self, entry: &EntryRef<'_>) -> Option<&str> {
+        let id = match entry.kind {
+            KindRef::Blob(blob) => *self.by_blob.get(&blob)?,
+            KindRef::Source { id, .. } => UnitId(Uuid::from_bytes(id)),
+            KindRef::Slice(_) | KindRef::Inline(_) | KindRef::Redirect(_) => return None,
+        };
+        self.places.get(&id).map(String::as_str)
+    }
+}
+
+/// Looks for the units of these types whose files these are.
+async fn stored_at(
+    run: &Run,
+    repo_id: &str,
+    types: &[&str],
+    entries: &[EntryRef<'_>],
+) -> Result<StoredAt, ContentError> {
+    let mut found = StoredAt::default();
+    let registry = &run.engine.registry;
+    for kind in types.iter().filter_map(|id| registry.unit_type(id)) {
+        let (mut blobs, mut ids) = (Vec::new(), Vec::new());
+        for entry in entries {
+            match entry.kind {
+                KindRef::Blob(blob) => blobs.push(blob),
+                KindRef::Source { id, .. } => ids.push(UnitId(Uuid::from_bytes(id))),
+                _ => {}
+            }
+        }
+        let units = run.store.units_of_blobs(repo_id, kind.id, &blobs).await;
+        for (blob, id) in units.map_err(platform)? {
+            // Of several units with one file the first, each time.
+            found.by_blob.entry(blob).or_insert(id);
+            ids.push(id);
+        }
+        let fields = kind.stored_by();
+        let units = run
+            .store
+            .units_pick(kind.id, &ids, Some(&fields), &[])
+            .await;
+        for unit in units::to_repo_units(units.map_err(platform)?, &[]) {
+            found
+                .places
+                .extend(kind.stored_at(&unit.doc).map(|place| (unit.id, place)));
+        }
+    }
+    Ok(found)
 }
 
 /// The files that a publication of `repo_id` must keep by itself.
