@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::http::{Call, Object, OptionalObject, Queued, Segments};
 use crate::operation::Shape::One;
-use crate::operation::{EXECUTE, REPORT, Route, UPDATE, operation};
+use crate::operation::{EXECUTE, REPORT, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Post "/repositories/<repo>/actions/download/", EXECUTE, download, "Download the files of units that are not here yet.", [], One("DownloadRequest") => REPORT),
     operation!(Post "/repositories/<repo>/actions/import_upload/", UPDATE, import_upload, "Make a unit of an upload.", [], One("ImportUpload") => REPORT),
     operation!(Post "/repositories/<repo>/actions/publish/", EXECUTE, publish, "Publish a repository through one of its distributors.", [], One("PublishRequest") => REPORT),

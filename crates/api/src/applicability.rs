@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::http::{Call, Either, Object, Queued, QueuedGroup};
 use crate::operation::Shape::One;
-use crate::operation::{CREATE, Route, operation};
+use crate::operation::{CREATE, RestRoute, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Post "/repositories/actions/content/regenerate_applicability/", CREATE, of_repositories, "Work out again which content of the repositories concerns which consumers.", [], One("ApplicabilityRequest") => One("GroupReport")),
 ];
 

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::http::{Call, Object, OptionalObject, Queued, Segments};
 use crate::operation::Shape::One;
-use crate::operation::{Operation, REPORT, Route, UPDATE, operation};
+use crate::operation::{Operation, REPORT, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Post "/repositories/<repo>/actions/associate/", UPDATE, copy, "Copy units from another repository.", [], One("Copy") => REPORT),
     operation!(Post "/repositories/<repo>/actions/unassociate/", UPDATE, remove, "Remove units from a repository.", [], One("Removal") => REPORT),
 ];

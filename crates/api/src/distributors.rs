@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::http::{Call, Created, Json, Object, Queued, Segments};
 use crate::operation::Shape::{Many, One};
-use crate::operation::{CREATE, DELETE, NONE, READ, REPORT, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, NONE, READ, REPORT, RestRoute, UPDATE, operation};
 use crate::search::{self, FIELD, SEARCH};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/distributors/search/", READ, search_get, "Search distributors of all repositories.", [SEARCH, FIELD], NONE => Many("Distributor")),
     operation!(Post "/distributors/search/", READ, search_post, "Search distributors of all repositories.", [], One("Search") => Many("Distributor")),
     operation!(Get "/repositories/<repo>/distributors/", READ, list, "List the distributors of a repository.", [], NONE => Many("Distributor")),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::http::{Call, Json, Segments};
 use crate::operation::Shape::Many;
-use crate::operation::{NONE, Param, READ, Route, operation, param};
+use crate::operation::{NONE, Param, READ, RestRoute, operation, param};
 
 /// The parameters of a list of entries.
 const HISTORY: &[Param] = &[
@@ -35,7 +35,7 @@ const HISTORY: &[Param] = &[
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/repositories/<repo>/history/publish/<distributor>/", READ, publish, "List what publishes did.", [HISTORY], NONE => Many("HistoryEntry")),
     operation!(Get "/repositories/<repo>/history/sync/", READ, sync, "List what syncs did.", [HISTORY], NONE => Many("HistoryEntry")),
 ];

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::http::{Call, Json, Object, Queued, Segments};
 use crate::operation::Shape::{Many, One};
-use crate::operation::{CREATE, DELETE, NONE, READ, REPORT, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, NONE, READ, REPORT, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/repositories/<repo>/importers/", READ, list, "List the importers of a repository: none or one.", [], NONE => Many("Importer")),
     operation!(Post "/repositories/<repo>/importers/", CREATE, create, "Give a repository an importer, replacing the one it has.", [], One("NewImporter") => REPORT),
     operation!(Get "/repositories/<repo>/importers/<importer>/", READ, read, "Read the importer of a repository.", [], NONE => One("Importer")),

@@ -43,7 +43,7 @@ use axum::routing::{any, get};
 use pith_pulp::Pulp;
 
 use crate::http::Shared;
-pub use crate::http::{Endpoints, Found, Gate, Published};
+pub use crate::http::{Endpoints, FoundEndpoint, Gate, PublishedContent};
 
 /// The API, and the endpoints of content types: they share who is asked for a password, and what is taken in at once.
 pub struct Api {

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::http::{Call, Json};
 use crate::operation::Shape::One;
-use crate::operation::{NONE, READ, Route, operation};
+use crate::operation::{NONE, READ, RestRoute, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Post "/actions/login/", READ, login, "Get a client certificate that stands for the caller.", [], NONE => One("KeyAndCertificate")),
 ];
 

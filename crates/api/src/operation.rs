@@ -6,12 +6,12 @@ pub use pith_core::rights::Operation;
 use pith_core::{Area, Purpose};
 use pith_engine::Error;
 
-pub use crate::http::BodyKind;
-use crate::http::{Answer, Call, Handler};
+pub use crate::http::RestBodyKind;
+use crate::http::{Call, Handler, RestAnswer};
 
 /// The methods that operations have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verb {
+pub enum RestVerb {
     /// `GET`, which answers `HEAD` too.
     Get,
     /// `POST`
@@ -22,7 +22,7 @@ pub enum Verb {
     Delete,
 }
 
-impl Verb {
+impl RestVerb {
     /// The name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -47,12 +47,12 @@ pub enum Disk {
 }
 
 /// A handler without its types.
-pub(crate) type Run = fn(Call) -> BoxFuture<'static, Result<Answer, Error>>;
+pub(crate) type RunCall = fn(Call) -> BoxFuture<'static, Result<RestAnswer, Error>>;
 
 /// One operation.
-pub struct Route {
+pub struct RestRoute {
     /// Its method.
-    pub verb: Verb,
+    pub verb: RestVerb,
     /// Its path below `/pulp/api/v2`, with `<name>` for a variable segment.
     pub path: &'static str,
     /// The right that the caller needs; `None` for what everybody may.
@@ -62,13 +62,13 @@ pub struct Route {
     /// Is true when it queues a task.
     pub queues: bool,
     /// The body that it takes.
-    pub body: BodyKind,
+    pub body: RestBodyKind,
     /// All that only its description needs.
     pub(crate) about: About,
-    pub(crate) run: Run,
+    pub(crate) run: RunCall,
 }
 
-impl Route {
+impl RestRoute {
     /// The operation for the log and for counts: its group is the first segment of its path.
     pub(crate) fn purpose(&self) -> Purpose {
         let mut segments = self.path.split('/').skip(1);
@@ -115,7 +115,7 @@ impl Route {
             || self.path.contains("/actions/revoke_from_");
         match self.operation {
             None | Some(Operation::Read) => Disk::Nothing,
-            Some(_) if self.verb == Verb::Delete || removes => Disk::Reserve,
+            Some(_) if self.verb == RestVerb::Delete || removes => Disk::Reserve,
             Some(_) => Disk::Room,
         }
     }
@@ -197,8 +197,8 @@ pub(crate) const EXECUTE: Option<Operation> = Some(Operation::Execute);
 /// off the handler.
 macro_rules! operation {
     ($verb:ident $path:literal, $right:expr, $handler:ident, $summary:literal, [$($query:ident),*], $takes:expr => $answers:expr) => {
-        $crate::operation::Route {
-            verb: $crate::operation::Verb::$verb,
+        $crate::operation::RestRoute {
+            verb: $crate::operation::RestVerb::$verb,
             path: $crate::operation::with_segments($path, $crate::operation::segments(&$handler)),
             operation: $right,
             success: $crate::operation::status(&$handler),
@@ -222,7 +222,7 @@ pub(crate) const fn segments<H: Handler<Parts>, Parts>(_: &H) -> usize {
 }
 
 /// The body that a handler takes.
-pub(crate) const fn body<H: Handler<Parts>, Parts>(_: &H) -> BodyKind {
+pub(crate) const fn body<H: Handler<Parts>, Parts>(_: &H) -> RestBodyKind {
     H::BODY
 }
 

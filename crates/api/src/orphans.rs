@@ -5,13 +5,13 @@ use pith_pulp::jobs::{DeleteOrphans, Orphans};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::http::{Answer, Call, Json, OptionalJson, Queued, Segments};
+use crate::http::{Call, Json, OptionalJson, Queued, RestAnswer, Segments};
 use crate::operation::Shape::{Many, One};
-use crate::operation::{DELETE, NONE, READ, REPORT, Route, operation};
+use crate::operation::{DELETE, NONE, READ, REPORT, RestRoute, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Post "/content/actions/delete_orphans/", DELETE, delete_listed, "Delete the named units as far as no repository has them.", [], One("OrphanList") => REPORT),
     operation!(Get "/content/orphans/", READ, summary, "Count the units that no repository has.", [], NONE => One("OrphanCounts")),
     operation!(Delete "/content/orphans/", DELETE, delete_all, "Delete every unit that no repository has.", [], NONE => REPORT),
@@ -32,8 +32,11 @@ pub(crate) async fn summary(call: Call) -> Result<Json<impl Serialize>, Error> {
 }
 
 /// Those of a type.
-pub(crate) async fn list(call: Call, Segments([type_id]): Segments<1>) -> Result<Answer, Error> {
-    Answer::array(call.pulp.orphans_of_type(&type_id)?).await
+pub(crate) async fn list(
+    call: Call,
+    Segments([type_id]): Segments<1>,
+) -> Result<RestAnswer, Error> {
+    RestAnswer::array(call.pulp.orphans_of_type(&type_id)?).await
 }
 
 /// One, by its id and nothing else.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::http::{Call, Done, Json, Object};
 use crate::operation::Shape::{Many, Null, One};
-use crate::operation::{EXECUTE, NONE, Param, READ, Route, operation, param};
+use crate::operation::{EXECUTE, NONE, Param, READ, RestRoute, operation, param};
 
 /// The parameter of a list of permissions.
 const RESOURCE: &[Param] = &[param(
@@ -17,7 +17,7 @@ const RESOURCE: &[Param] = &[param(
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/permissions/", READ, list, "List the permissions.", [RESOURCE], NONE => Many("Permission")),
     operation!(Post "/permissions/actions/grant_to_role/", EXECUTE, grant_to_role, "Allow operations on a path to a role.", [], One("RoleGrant") => Null),
     operation!(Post "/permissions/actions/grant_to_user/", EXECUTE, grant_to_user, "Allow operations on a path to a user.", [], One("UserGrant") => Null),

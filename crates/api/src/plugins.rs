@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::http::{Call, Json, Segments};
 use crate::operation::Shape::{Many, One};
-use crate::operation::{NONE, READ, Route, operation};
+use crate::operation::{NONE, READ, RestRoute, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/plugins/distributors/", READ, distributors, "List the distributor types.", [], NONE => Many("Plugin")),
     operation!(Get "/plugins/distributors/<distributor>/", READ, distributor, "Read a distributor type.", [], NONE => One("Plugin")),
     operation!(Get "/plugins/importers/", READ, importers, "List the importer types.", [], NONE => Many("Plugin")),

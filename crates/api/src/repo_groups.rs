@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::http::{Call, Created, Done, Json, Object, OptionalObject, Queued, Segments};
 use crate::operation::Shape::{Any, Many, Null, One};
-use crate::operation::{CREATE, DELETE, EXECUTE, NONE, READ, REPORT, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, EXECUTE, NONE, READ, REPORT, RestRoute, UPDATE, operation};
 use crate::search::{self, FIELD, SEARCH};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/repo_groups/", READ, list, "List the repository groups.", [], NONE => Many("RepositoryGroup")),
     operation!(Post "/repo_groups/", CREATE, create, "Create a repository group.", [], One("NewRepositoryGroup") => One("RepositoryGroup")),
     operation!(Get "/repo_groups/search/", READ, search_get, "Search repository groups.", [SEARCH, FIELD], NONE => Many("RepositoryGroup")),

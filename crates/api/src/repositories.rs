@@ -5,10 +5,10 @@ use pith_engine::Error;
 use pith_pulp::repositories::Expand;
 use serde::Serialize;
 
-use crate::http::{Answer, Call, Created, Json, Object, OptionalObject, Queued, Segments};
+use crate::http::{Call, Created, Json, Object, OptionalObject, Queued, RestAnswer, Segments};
 use crate::operation::Shape::{Many, One};
 use crate::operation::{
-    CREATE, DELETE, NONE, Param, READ, REPORT, Route, UPDATE, operation, param,
+    CREATE, DELETE, NONE, Param, READ, REPORT, RestRoute, UPDATE, operation, param,
 };
 use crate::search::{self, FIELD, SEARCH};
 
@@ -25,7 +25,7 @@ const DETAILS: &[Param] = &[
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/repositories/", READ, list, "List the repositories.", [DETAILS], NONE => Many("Repository")),
     operation!(Post "/repositories/", CREATE, create, "Create a repository, with importer and distributors when they are given.", [], One("NewRepository") => One("Repository")),
     operation!(Get "/repositories/search/", READ, search_get, "Search repositories.", [SEARCH, FIELD, DETAILS], NONE => Many("Repository")),
@@ -76,7 +76,7 @@ pub(crate) async fn update(
     call: Call,
     Segments([repo]): Segments<1>,
     OptionalObject(body): OptionalObject,
-) -> Result<Answer, Error> {
+) -> Result<RestAnswer, Error> {
     let (repository, tasks) = call.pulp.repository_update(&repo, &body).await?;
     let status = if tasks.is_empty() { 200 } else { 202 };
     let report = CallReport {
@@ -84,7 +84,7 @@ pub(crate) async fn update(
         error: None,
         spawned: tasks,
     };
-    Answer::with_status(status, &report.to_json())
+    RestAnswer::with_status(status, &report.to_json())
 }
 
 /// Queues the removal of a repository.

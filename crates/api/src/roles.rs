@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use crate::http::{Call, Created, Done, Json, Object, Segments};
 use crate::operation::Shape::{Many, Null, One};
-use crate::operation::{CREATE, DELETE, NONE, READ, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, NONE, READ, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/roles/", READ, list, "List the roles.", [], NONE => Many("Role")),
     operation!(Post "/roles/", CREATE, create, "Create a role.", [], One("NewRole") => One("Role")),
     operation!(Get "/roles/<role>/", READ, read, "Read a role.", [], NONE => One("Role")),

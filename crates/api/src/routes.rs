@@ -1,6 +1,6 @@
 //! All operations of the API (pulp2/server#operations).
 
-pub use crate::operation::{BodyKind, Disk, Operation, Route, Verb};
+pub use crate::operation::{Disk, Operation, RestBodyKind, RestRoute, RestVerb};
 use crate::{
     actions, applicability, associate, distributors, history, importers, login, orphans,
     permissions, plugins, repo_groups, repositories, roles, schedules, signing_keys, sources,
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The operations of each group of handlers.
-static TABLES: &[&[Route]] = &[
+static TABLES: &[&[RestRoute]] = &[
     actions::OPERATIONS,
     applicability::OPERATIONS,
     associate::OPERATIONS,
@@ -34,7 +34,7 @@ static TABLES: &[&[Route]] = &[
 ];
 
 /// The operations.
-pub fn routes() -> impl Iterator<Item = &'static Route> {
+pub fn routes() -> impl Iterator<Item = &'static RestRoute> {
     TABLES.iter().copied().flatten()
 }
 

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::http::{Call, Created, Done, Json, Object, OptionalObject, Segments};
 use crate::operation::Shape::{Many, Null, One};
-use crate::operation::{CREATE, DELETE, NONE, READ, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, NONE, READ, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/repositories/<repo>/distributors/<distributor>/schedules/publish/", READ, list_publishes, "List the schedules of publishes.", [], NONE => Many("Schedule")),
     operation!(Post "/repositories/<repo>/distributors/<distributor>/schedules/publish/", CREATE, create_publish, "Schedule publishes.", [], One("NewSchedule") => One("Schedule")),
     operation!(Get "/repositories/<repo>/distributors/<distributor>/schedules/publish/<schedule>/", READ, read_publish, "Read a schedule of publishes.", [], NONE => One("Schedule")),

@@ -9,11 +9,11 @@ use serde_json::json;
 
 use crate::http::{Call, Created, Done, Json, Object, OptionalObject, Segments};
 use crate::operation::Shape::{Many, Null, One};
-use crate::operation::{CREATE, DELETE, EXECUTE, NONE, READ, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, EXECUTE, NONE, READ, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/pith/signing_keys/", READ, list, "List the keys that sign or did, with their public parts.", [], NONE => Many("SigningKey")),
     operation!(Post "/pith/signing_keys/", CREATE, create, "Make a key that signs.", [], One("NewSigningKey") => One("SigningKey")),
     operation!(Post "/pith/signing_keys/actions/import/", CREATE, import, "Import a secret key that another program exported.", [], One("ImportedSigningKey") => One("SigningKey")),

@@ -6,13 +6,13 @@ use pith_pulp::jobs::RefreshContentSource;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Call, Either, Json, OptionalJson, Queued, Segments};
+use crate::http::{Call, Either, Json, OptionalJson, Queued, RestAnswer, Segments};
 use crate::operation::Shape::{Many, One};
-use crate::operation::{DELETE, NONE, READ, REPORT, Route, UPDATE, operation};
+use crate::operation::{DELETE, NONE, READ, REPORT, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Delete "/content/catalog/<source>/", DELETE, delete_catalog, "Forget what a content source offers.", [], NONE => One("Deleted")),
     operation!(Get "/content/sources/", READ, list, "List the content sources.", [], NONE => Many("ContentSource")),
     operation!(Post "/content/sources/action/<action>/", UPDATE, refresh_all, "Ask all content sources again what they offer.", [], NONE => REPORT),
@@ -21,8 +21,8 @@ pub(crate) static OPERATIONS: &[Route] = &[
 ];
 
 /// The answer to an action that there is not: a text, not an error document.
-fn bad_action() -> Answer {
-    Answer::html(400, "bad request")
+fn bad_action() -> RestAnswer {
+    RestAnswer::html(400, "bad request")
 }
 
 /// Every content source.
@@ -46,7 +46,7 @@ pub(crate) async fn refresh_all(
     call: Call,
     Segments([action]): Segments<1>,
     OptionalJson(_): OptionalJson,
-) -> Result<Either<Queued, Answer>, Error> {
+) -> Result<Either<Queued, RestAnswer>, Error> {
     if action != "refresh" {
         return Ok(Either::Other(bad_action()));
     }
@@ -59,7 +59,7 @@ pub(crate) async fn refresh(
     call: Call,
     Segments([source, action]): Segments<2>,
     OptionalJson(_): OptionalJson,
-) -> Result<Either<Queued, Answer>, Error> {
+) -> Result<Either<Queued, RestAnswer>, Error> {
     let source = call.pulp.engine.content_source(&source).await?;
     if action != "refresh" {
         return Ok(Either::Other(bad_action()));

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::http::{Call, Json};
 use crate::operation::Shape::One;
-use crate::operation::{NONE, Route, operation};
+use crate::operation::{NONE, RestRoute, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/status/", None, read, "Tell how the server is; open to everybody.", [], NONE => One("Status")),
 ];
 

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use crate::http::{Call, Done, Json, Segments};
 use crate::operation::Shape::{Any, Null, One};
-use crate::operation::{DELETE, NONE, READ, Route, operation};
+use crate::operation::{DELETE, NONE, READ, RestRoute, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/task_groups/<group>/", READ, read, "Read a task group; there is never an answer, ask for its summary.", [], NONE => Any),
     operation!(Delete "/task_groups/<group>/", DELETE, cancel, "Cancel the tasks of a group.", [], NONE => Null),
     operation!(Get "/task_groups/<group>/state_summary/", READ, state_summary, "Count the tasks of a group by state.", [], NONE => One("StateSummary")),

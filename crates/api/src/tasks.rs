@@ -10,9 +10,9 @@ use pith_store::{Task, TaskListing, Window};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::{Answer, Call, Done, Json, NoContent, Object, Segments};
+use crate::http::{Call, Done, Json, NoContent, Object, RestAnswer, Segments};
 use crate::operation::Shape::{Many, Null, One};
-use crate::operation::{DELETE, NONE, Param, READ, Route, operation, params};
+use crate::operation::{DELETE, NONE, Param, READ, RestRoute, operation, params};
 use crate::search::{self, FIELD, SEARCH};
 
 /// The parameter of a list of tasks.
@@ -25,7 +25,7 @@ const STATES: &[Param] = &[params(
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/tasks/", READ, list, "List the tasks.", [TAGS], NONE => Many("Task")),
     operation!(Delete "/tasks/", DELETE, purge, "Delete tasks that have ended.", [STATES], NONE => NONE),
     operation!(Get "/tasks/search/", READ, search_get, "Search tasks.", [SEARCH, FIELD], NONE => Many("Task")),
@@ -56,15 +56,15 @@ fn values(call: &Call, name: &str) -> Vec<String> {
 }
 
 /// Every task that is in no group, or those that have all the tags asked for.
-pub(crate) async fn list(call: Call) -> Result<Answer, Error> {
+pub(crate) async fn list(call: Call) -> Result<RestAnswer, Error> {
     let tags = values(&call, "tag");
     let store = &call.pulp.engine.store;
     if tags.is_empty() {
         let batches = store.tasks_stream(TaskListing::default(), Window::default());
         let batches = batches.map(|batch| batch.map(|tasks| shown(&tasks)).map_err(Error::from));
-        return Answer::array(batches).await;
+        return RestAnswer::array(batches).await;
     }
-    Answer::json(&shown(&store.task_list(&tags).await?))
+    RestAnswer::json(&shown(&store.task_list(&tags).await?))
 }
 
 /// Deletes the tasks in the states asked for.

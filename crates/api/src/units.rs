@@ -7,9 +7,9 @@ use pith_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, AnyJson, Call, Done, Either, Json, Object, Segments};
+use crate::http::{AnyJson, Call, Done, Either, Json, Object, RestAnswer, Segments};
 use crate::operation::Shape::{Any, Many, Null, One};
-use crate::operation::{NONE, Param, READ, Route, UPDATE, operation, param};
+use crate::operation::{NONE, Param, READ, RestRoute, UPDATE, operation, param};
 use crate::search::{self, FIELD, SEARCH};
 
 /// The further parameters of criteria for units in a repository.
@@ -26,7 +26,7 @@ const REPOS: &[Param] = &[param(
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/content/units/<type>/", READ, list, "List all units of a type.", [], NONE => Many("Unit")),
     operation!(Get "/content/units/<type>/search/", READ, search_get, "Search units of a type.", [SEARCH, FIELD, REPOS], NONE => Many("Unit")),
     operation!(Post "/content/units/<type>/search/", READ, search_post, "Search units of a type.", [], One("Search") => Many("Unit")),
@@ -38,28 +38,31 @@ pub(crate) static OPERATIONS: &[Route] = &[
 ];
 
 /// An answer about one unit, or that it is not there.
-type OrMissing<T> = Either<T, Answer>;
+type OrMissing<T> = Either<T, RestAnswer>;
 
 /// The 404 of single units: a text, not an error document.
 fn no_such_unit<T>(id: &str) -> Result<OrMissing<T>, Error> {
-    let missing = Answer::with_status(404, &format!("No content unit resource: {id}"));
+    let missing = RestAnswer::with_status(404, &format!("No content unit resource: {id}"));
     Ok(Either::Other(missing?))
 }
 
 /// Every unit of a type.
-pub(crate) async fn list(call: Call, Segments([type_id]): Segments<1>) -> Result<Answer, Error> {
+pub(crate) async fn list(
+    call: Call,
+    Segments([type_id]): Segments<1>,
+) -> Result<RestAnswer, Error> {
     let all = Criteria::default();
-    Answer::documents(call.pulp.type_units(&type_id, all, false).await?).await
+    RestAnswer::documents(call.pulp.type_units(&type_id, all, false).await?).await
 }
 
 /// Searches a type, with the criteria in the query.
 pub(crate) async fn search_get(
     call: Call,
     Segments([type_id]): Segments<1>,
-) -> Result<Answer, Error> {
+) -> Result<RestAnswer, Error> {
     let criteria = search::plain_query(call.query(), &["include_repos"])?;
     let repos = call.flag("include_repos");
-    Answer::documents(call.pulp.type_units(&type_id, criteria, repos).await?).await
+    RestAnswer::documents(call.pulp.type_units(&type_id, criteria, repos).await?).await
 }
 
 /// Searches a type, with the criteria in the body.
@@ -67,10 +70,10 @@ pub(crate) async fn search_post(
     call: Call,
     Segments([type_id]): Segments<1>,
     Object(mut body): Object,
-) -> Result<Answer, Error> {
+) -> Result<RestAnswer, Error> {
     let criteria = search::plain_body(&mut body)?;
     let repos = search::option(&body, "include_repos");
-    Answer::documents(call.pulp.type_units(&type_id, criteria, repos).await?).await
+    RestAnswer::documents(call.pulp.type_units(&type_id, criteria, repos).await?).await
 }
 
 /// One unit.
@@ -120,17 +123,17 @@ pub(crate) async fn set_metadata(
     }
 }
 
-async fn in_repository(call: &Call, repo: &str, criteria: &Value) -> Result<Answer, Error> {
+async fn in_repository(call: &Call, repo: &str, criteria: &Value) -> Result<RestAnswer, Error> {
     call.pulp.repository_require(repo).await?;
     let criteria = search::units(criteria)?;
-    Answer::documents(call.pulp.repository_units(repo, criteria).await?).await
+    RestAnswer::documents(call.pulp.repository_units(repo, criteria).await?).await
 }
 
 /// Searches a repository, with the criteria in the query.
 pub(crate) async fn in_repository_get(
     call: Call,
     Segments([repo]): Segments<1>,
-) -> Result<Answer, Error> {
+) -> Result<RestAnswer, Error> {
     let criteria = search::units_query(call.query())?;
     in_repository(&call, &repo, &criteria).await
 }
@@ -140,7 +143,7 @@ pub(crate) async fn in_repository_post(
     call: Call,
     Segments([repo]): Segments<1>,
     Object(mut body): Object,
-) -> Result<Answer, Error> {
+) -> Result<RestAnswer, Error> {
     let criteria = search::units_body(&mut body)?;
     in_repository(&call, &repo, &criteria).await
 }

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::http::{Call, Created, Done, Json, OptionalJson, Raw, Segments, drain};
 use crate::operation::Shape::{Any, Bytes, Null, One};
-use crate::operation::{CREATE, DELETE, NONE, READ, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, NONE, READ, RestRoute, UPDATE, operation};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/content/uploads/", READ, list, "List the uploads.", [], NONE => One("Uploads")),
     operation!(Post "/content/uploads/", CREATE, create, "Begin an upload.", [], Any => One("Upload")),
     operation!(Delete "/content/uploads/<upload>/", DELETE, delete, "Delete an upload.", [], NONE => Null),

@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use crate::http::{Call, Created, Done, Json, Object, Segments};
 use crate::operation::Shape::{Many, Null, One};
-use crate::operation::{CREATE, DELETE, NONE, READ, Route, UPDATE, operation};
+use crate::operation::{CREATE, DELETE, NONE, READ, RestRoute, UPDATE, operation};
 use crate::search::{self, FIELD, SEARCH};
 
 /// The operations.
 #[rustfmt::skip]
-pub(crate) static OPERATIONS: &[Route] = &[
+pub(crate) static OPERATIONS: &[RestRoute] = &[
     operation!(Get "/users/", READ, list, "List the users.", [], NONE => Many("User")),
     operation!(Post "/users/", CREATE, create, "Create a user.", [], One("NewUser") => One("User")),
     operation!(Get "/users/search/", READ, search_get, "Search users.", [SEARCH, FIELD], NONE => Many("User")),

@@ -31,8 +31,8 @@ mod writer;
 pub use error::{BoxError, Error, Result};
 pub use file_list::{FileListBuilder, KnownFile, KnownFiles, NewFileList};
 pub use publication::{
-    Child, Entry, EntryRef, Kind, KindRef, Publication, PublicationBuilder, Slice, content_type,
-    further_headers, headers_text,
+    Child, EntryKind, EntryKindRef, IndexEntry, IndexEntryRef, Publication, PublicationBuilder,
+    Slice, content_type, further_headers, headers_text,
 };
 pub use read::{BlobReader, BlobStream};
 pub use room::{Ballast, Left, Reserve, Room};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use pith_blobs::{Blobs, Entry, Error, Publication, PublicationBuilder, StorageUrl};
+use pith_blobs::{Blobs, Error, IndexEntry, Publication, PublicationBuilder, StorageUrl};
 use pith_core::{Algorithm, RelativePath, Sha256};
 use pith_testkit::s3::{S3, start};
 use uuid::Uuid;
@@ -280,7 +280,7 @@ everywhere! {
         let mut builder = PublicationBuilder::new(&place.blobs);
         for number in (0..1000).rev() {
             let path = RelativePath::new(format!("Packages/p/{number}.rpm")).unwrap();
-            builder.add(path, Entry::blob(Sha256::of(&pattern(number)), number as u64, 7)).unwrap();
+            builder.add(path, IndexEntry::blob(Sha256::of(&pattern(number)), number as u64, 7)).unwrap();
         }
         let stored = builder.finish().await.unwrap();
         // Twice: an object store answers the second time from its cache.

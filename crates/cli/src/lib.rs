@@ -32,7 +32,7 @@ mod wait;
 
 pub use address::{is_loopback, parse_url};
 pub use client::{Client, Credentials, Proof, Trust};
-pub use commands::{ClientCommand, Context, Prompt, command, execute, run};
+pub use commands::{ClientCommand, CommandContext, Prompt, command, execute, run};
 pub use error::{Error, Exit};
 pub use failure::{ErrorAnswer, FailedTask};
 pub use families::{Families, NotAType};
@@ -41,6 +41,6 @@ pub use login::default_path as login_file;
 pub use mirror::{
     MirrorOptions, Mirrored, client_configuration, derive_repo_id, guess_type, local_folder, mirror,
 };
-pub use output::{Format, Progress, Ui};
+pub use output::{Format, ProgressForm, Ui};
 pub use reference::reference;
 pub use wait::{check, wait, wait_until};

@@ -43,7 +43,7 @@ impl<'a> Options<'a> {
     }
 
     /// Those that were given.
-    pub(crate) fn given(self, matches: &ArgMatches) -> Vec<Given> {
+    pub(crate) fn given(self, matches: &ArgMatches) -> Vec<GivenOption> {
         let all = self.groups.iter().flat_map(|group| group.options);
         all.filter_map(|words| given(self.family, words, matches))
             .collect()
@@ -61,7 +61,7 @@ pub(crate) fn augment(
 
 /// An option that was given. Files are read when the command runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Given {
+pub(crate) struct GivenOption {
     /// The option.
     pub(crate) words: &'static OptionWords,
     raw: Raw,
@@ -193,7 +193,11 @@ fn capitalized(text: &str) -> String {
 }
 
 /// An option as it was given; none when it was not and has no default.
-fn given(family: &Family, words: &'static OptionWords, matches: &ArgMatches) -> Option<Given> {
+fn given(
+    family: &Family,
+    words: &'static OptionWords,
+    matches: &ArgMatches,
+) -> Option<GivenOption> {
     let id = words.long;
     let text = || matches.get_one::<String>(id);
     let texts = || matches.get_many::<String>(id);
@@ -213,7 +217,7 @@ fn given(family: &Family, words: &'static OptionWords, matches: &ArgMatches) -> 
         Input::File => Raw::File(path()?),
         Input::Table(columns) => Raw::Table(path()?, columns),
     };
-    Some(Given { words, raw })
+    Some(GivenOption { words, raw })
 }
 
 /// The word on the wire for a spelling of it.
@@ -222,7 +226,7 @@ fn chosen<'a>(choices: &[Choice], text: &'a str) -> &'a str {
     choice.map_or(text, |choice| choice.name)
 }
 
-impl Given {
+impl GivenOption {
     /// The value as JSON.
     ///
     /// # Errors
@@ -286,7 +290,10 @@ pub(crate) fn read_small(path: &Path) -> Result<String, Error> {
 /// # Errors
 ///
 /// When a file cannot be read.
-pub(crate) fn named(options: &[OptionWords], given: &[Given]) -> Result<Map<String, Value>, Error> {
+pub(crate) fn named(
+    options: &[OptionWords],
+    given: &[GivenOption],
+) -> Result<Map<String, Value>, Error> {
     let mut named = Map::new();
     for option in options {
         let none = match option.input {
@@ -307,7 +314,7 @@ pub(crate) fn all_given(
     family: &Family,
     options: &'static [OptionWords],
     matches: &ArgMatches,
-) -> Vec<Given> {
+) -> Vec<GivenOption> {
     let given = |words| given(family, words, matches);
     options.iter().filter_map(given).collect()
 }

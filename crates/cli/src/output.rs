@@ -22,7 +22,7 @@ pub enum Format {
 
 /// The form in which progress is shown, on the standard error stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum ProgressForm {
     /// Live bars.
     Bars,
     /// A line for each change of a step.
@@ -38,7 +38,7 @@ pub struct Ui {
     /// The form of results.
     pub format: Format,
     /// The form of progress.
-    pub progress: Progress,
+    pub progress: ProgressForm,
     /// Is true when escape sequences for colours may be written to `err`.
     pub color: bool,
     /// The zone that times are shown in.
@@ -69,9 +69,9 @@ impl Ui {
             err: Box::new(std::io::stderr()),
             format: if json { Format::Json } else { Format::Text },
             progress: match (json, terminal) {
-                (true, _) => Progress::Silent,
-                (false, true) => Progress::Bars,
-                (false, false) => Progress::Lines,
+                (true, _) => ProgressForm::Silent,
+                (false, true) => ProgressForm::Bars,
+                (false, false) => ProgressForm::Lines,
             },
             color: terminal && !no_color,
             zone: TimeZone::system(),
@@ -89,8 +89,8 @@ impl Ui {
             err: Box::new(captured.err.clone()),
             format,
             progress: match format {
-                Format::Text => Progress::Lines,
-                Format::Json => Progress::Silent,
+                Format::Text => ProgressForm::Lines,
+                Format::Json => ProgressForm::Silent,
             },
             color: false,
             zone: TimeZone::UTC,

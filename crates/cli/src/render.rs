@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::{Progress, Ui};
+use crate::output::{ProgressForm, Ui};
 use crate::progress::{Count, Step, StepState};
 
 /// The state of a task at one moment.
@@ -37,9 +37,9 @@ impl Renderer {
     #[must_use]
     pub(crate) fn new(ui: &Ui) -> Self {
         match ui.progress {
-            Progress::Bars => Self::Bars(Box::new(Bars::new(ui.color))),
-            Progress::Lines => Self::Lines(Lines::default()),
-            Progress::Silent => Self::Silent,
+            ProgressForm::Bars => Self::Bars(Box::new(Bars::new(ui.color))),
+            ProgressForm::Lines => Self::Lines(Lines::default()),
+            ProgressForm::Silent => Self::Silent,
         }
     }
 

@@ -1,12 +1,12 @@
 //! Options that become the configuration of a repository, its importer and its distributors.
 
 use clap::Args;
-use pith_content::words::{Form, OnCreate, Owner, Words};
+use pith_content::words::{Form, OnCreate, SettingOwner, Words};
 use serde_json::{Map, Value, json};
 
 use crate::criteria::pair;
 use crate::error::Error;
-use crate::options::Given;
+use crate::options::GivenOption;
 
 /// Name, text and notes of a repository.
 #[derive(Debug, Clone, Default, Args)]
@@ -55,7 +55,7 @@ impl Settings {
     /// # Errors
     ///
     /// When a named file cannot be read, or options do not fit together.
-    pub(crate) fn of(given: &[Given]) -> Result<Self, Error> {
+    pub(crate) fn of(given: &[GivenOption]) -> Result<Self, Error> {
         let mut settings = Self::default();
         for one in given {
             one.is_in_company(given)?;
@@ -73,12 +73,12 @@ impl Settings {
         Ok(settings)
     }
 
-    fn of_owner(&mut self, owner: Owner) -> &mut Map<String, Value> {
+    fn of_owner(&mut self, owner: SettingOwner) -> &mut Map<String, Value> {
         match owner {
-            Owner::Importer => &mut self.importer,
-            Owner::Distributor => &mut self.distributor,
-            Owner::Extra => &mut self.extra,
-            Owner::Run => &mut self.run,
+            SettingOwner::Importer => &mut self.importer,
+            SettingOwner::Distributor => &mut self.distributor,
+            SettingOwner::Extra => &mut self.extra,
+            SettingOwner::Run => &mut self.run,
         }
     }
 

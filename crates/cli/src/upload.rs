@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::output::{Progress, Ui};
+use crate::output::{ProgressForm, Ui};
 use crate::text::{clean, size};
 
 /// Bytes in one request, as Pulp's own clients send.
@@ -301,7 +301,7 @@ impl Upload {
             }
         }
         bar.finish();
-        if ui.progress == Progress::Lines {
+        if ui.progress == ProgressForm::Lines {
             ui.note(&format!("sent {} ({})", clean(&file.name), size(offset)));
         }
         Ok(Some(hasher.finish()))
@@ -334,7 +334,7 @@ pub(crate) fn is_id(text: &str) -> bool {
 fn bar(ui: &Ui, file: &SourceFile) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(
         Some(file.length),
-        if ui.progress == Progress::Bars {
+        if ui.progress == ProgressForm::Bars {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()

@@ -30,8 +30,8 @@ pub trait Importer: Send + Sync {
     fn validate(&self, config: &Config) -> Result<(), Problems>;
 
     /// The address of the feed and the way to reach it, read from the configuration.
-    fn upstream(&self, config: &Config) -> Upstream {
-        Upstream::from_config(config)
+    fn upstream(&self, config: &Config) -> FeedAccess {
+        FeedAccess::from_config(config)
     }
 
     /// The version of what this importer makes of a feed: a feed that has not changed is read again by another version. By
@@ -88,16 +88,16 @@ pub enum NoFeed {
 }
 
 /// The way to reach a feed. Every importer reads it from the platform's own setting names (pulp2/importers#settings)
-/// through [`Upstream::from_config`].
+/// through [`FeedAccess::from_config`].
 #[derive(Debug, Clone)]
-pub struct Upstream {
+pub struct FeedAccess {
     /// The feed, read from the configuration's text once.
     pub feed: Result<Base, NoFeed>,
     /// The configuration with the platform's keys: certificates, proxy, credentials, limits.
     pub config: Config,
 }
 
-impl Upstream {
+impl FeedAccess {
     /// Reads the platform's own setting names.
     #[must_use]
     pub fn from_config(config: &Config) -> Self {

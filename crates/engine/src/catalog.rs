@@ -9,7 +9,7 @@ use pith_content::base::{Base, without_password};
 use pith_content::unit::{Source, WantedUnit};
 use pith_content::{Config, Importer as Plugin};
 use pith_core::{Sha256, UnitId};
-use pith_fetch::{Request, Session, Upstream};
+use pith_fetch::{DownloadSettings, Request, Session};
 use pith_store::{FileSource, Store};
 use url::Url;
 
@@ -118,7 +118,7 @@ impl Sessions {
         engine: &Engine,
         owner: &str,
         fingerprint: Sha256,
-        settings: impl FnOnce() -> Upstream,
+        settings: impl FnOnce() -> DownloadSettings,
     ) -> Result<Session, pith_fetch::FetchError> {
         let mut sessions = self.0.lock();
         if let Some((known, session)) = sessions.get(owner)
@@ -185,7 +185,7 @@ impl Engine {
     pub(crate) async fn ways_of(&self, source: &FileSource) -> pith_store::Result<Vec<Way>> {
         let (own, relative) = split(&source.urls);
         if source.repo_id.is_empty() {
-            let open = self.open_way(source, own, Upstream::default(), "");
+            let open = self.open_way(source, own, DownloadSettings::default(), "");
             return Ok(open.into_iter().collect());
         }
         let Some(importer) = self.store.importer_get(&source.repo_id).await? else {
@@ -228,7 +228,7 @@ impl Engine {
             // At its own site only: another feed may be anywhere that the settings allow.
             let in_internet = source.in_internet && !has_moved;
             let owner = format!("importer {} {in_internet}", source.repo_id);
-            let settings = || Upstream {
+            let settings = || DownloadSettings {
                 in_internet,
                 ..upstream(&reached)
             };
@@ -256,11 +256,11 @@ impl Engine {
         &self,
         source: &FileSource,
         urls: Vec<Url>,
-        settings: Upstream,
+        settings: DownloadSettings,
         fingerprint: &str,
     ) -> Option<Way> {
         let home = Url::parse(&source.site).ok();
-        let settings = Upstream {
+        let settings = DownloadSettings {
             in_internet: source.in_internet,
             ..settings.openly(home)
         };

@@ -17,14 +17,14 @@ const UNKNOWN: &str = "PTH0001";
 
 /// All kinds of jobs. The engine claims tasks, keeps their signs of life and writes their ends; the work is theirs.
 pub struct Kinds {
-    by_name: BTreeMap<String, Kind>,
+    by_name: BTreeMap<String, RegisteredKind>,
     /// Says what clients are told of the error that a task ends with.
     pub(crate) told: fn(&Error) -> PulpError,
 }
 
 /// A kind as the workers see it.
 #[derive(Clone)]
-pub(crate) struct Kind {
+pub(crate) struct RegisteredKind {
     /// `task_type` of its tasks.
     pub(crate) task_type: &'static str,
     /// Is true when its jobs ask servers of others.
@@ -65,7 +65,7 @@ impl Kinds {
     /// # Errors
     /// When its name is taken.
     pub fn with<J: Job>(self, needs: J::Needs) -> Result<Self, TakenKind> {
-        let kind = Kind {
+        let kind = RegisteredKind {
             task_type: J::TASK_TYPE,
             on_feeds: J::ON_FEEDS,
             adds: J::ADDS,
@@ -77,7 +77,11 @@ impl Kinds {
         self.with_kind(J::KIND.to_owned(), kind)
     }
 
-    pub(crate) fn with_kind(mut self, name: String, kind: Kind) -> Result<Self, TakenKind> {
+    pub(crate) fn with_kind(
+        mut self,
+        name: String,
+        kind: RegisteredKind,
+    ) -> Result<Self, TakenKind> {
         if self.by_name.contains_key(&name) {
             return Err(TakenKind(name));
         }
@@ -86,7 +90,7 @@ impl Kinds {
     }
 
     /// The kind of a task, by its arguments.
-    pub(crate) fn of(&self, args: &Value) -> Result<Kind, Error> {
+    pub(crate) fn of(&self, args: &Value) -> Result<RegisteredKind, Error> {
         let name = kind_of(args).unwrap_or_default();
         let kind = self.by_name.get(name).cloned();
         kind.ok_or_else(|| unreadable(name, "there is no such job"))

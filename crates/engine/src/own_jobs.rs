@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::attempt::{Done, Run};
 use crate::error::Error;
 use crate::job::of_kind;
-use crate::kinds::{Kind, Kinds, TakenKind, Work, misshapen};
+use crate::kinds::{Kinds, RegisteredKind, TakenKind, Work, misshapen};
 use crate::run::own;
 use crate::{Engine, Registry, acting};
 
@@ -100,7 +100,7 @@ impl Kinds {
                     family: Arc::clone(family),
                     kind: *kind,
                 };
-                let entry = Kind {
+                let entry = RegisteredKind {
                     task_type: kind.task_type(),
                     on_feeds: false,
                     adds: kind.adds(),

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use pith_content::Config;
-use pith_content::sync::Upstream as Reached;
+use pith_content::sync::FeedAccess;
 use pith_core::Sha256;
-use pith_fetch::{BasicAuth, Upstream};
+use pith_fetch::{BasicAuth, DownloadSettings};
 use url::Url;
 
 use crate::secrets::SITES;
 
 /// Reads the platform's own setting names. Values were checked when the configuration was stored; what is still
 /// unusable falls back to the default.
-pub(crate) fn upstream(reached: &Reached) -> Upstream {
+pub(crate) fn upstream(reached: &FeedAccess) -> DownloadSettings {
     let config = &reached.config;
     let text = |key: &str| {
         config
@@ -26,8 +26,8 @@ pub(crate) fn upstream(reached: &Reached) -> Upstream {
             .filter(|seconds| *seconds > 0.0 && *seconds < 86_400.0);
         given.map(Duration::from_secs_f64)
     };
-    let default = Upstream::default();
-    Upstream {
+    let default = DownloadSettings::default();
+    DownloadSettings {
         home: reached.base().map(|feed| feed.address().clone()),
         also: config
             .list(SITES)
@@ -71,7 +71,7 @@ pub(crate) fn own_site(repo_id: &str) -> Sha256 {
 /// The site that the files of a repository come from, as a digest. Repositories with equal ones have the same right to a file
 /// that one of them has: they ask the same server, without secrets and in the same way. A repository with a secret shares with
 /// nobody.
-pub(crate) fn site(settings: &Upstream, repo_id: &str) -> Sha256 {
+pub(crate) fn site(settings: &DownloadSettings, repo_id: &str) -> Sha256 {
     let Some(home) = &settings.home else {
         return own_site(repo_id);
     };
@@ -112,9 +112,9 @@ mod tests {
 
     use super::*;
 
-    fn read(config: Value) -> Upstream {
+    fn read(config: Value) -> DownloadSettings {
         let config: Document = serde_json::from_value(config).unwrap();
-        upstream(&Reached::from_config(&Config::new(config)))
+        upstream(&FeedAccess::from_config(&Config::new(config)))
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
             use secrecy::ExposeSecret as _;
             secret.as_ref().map(|s| s.expose_secret().to_owned())
         };
-        let shown = |u: &Upstream| {
+        let shown = |u: &DownloadSettings| {
             let auth = |auth: &Option<BasicAuth>| auth.as_ref().map(|a| a.username.clone());
             json!({
                 "ssl_ca_cert": u.ssl_ca_cert, "ssl_client_cert": u.ssl_client_cert,
@@ -174,7 +174,7 @@ mod tests {
                 "connect_timeout": u.connect_timeout, "read_timeout": u.read_timeout,
             })
         };
-        let (given, default) = (shown(&read(all)), shown(&Upstream::default()));
+        let (given, default) = (shown(&read(all)), shown(&DownloadSettings::default()));
         for (name, value) in given.as_object().unwrap() {
             assert_ne!(value, &default[name], "{name}");
         }

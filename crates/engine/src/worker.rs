@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Done, Ends, Run, failed};
 use crate::error::Error;
-use crate::kinds::{Kind, Kinds};
+use crate::kinds::{Kinds, RegisteredKind};
 use crate::progress::Progress;
 use crate::supervise::{said, supervised};
 use crate::{Engine, acting, memory};
@@ -415,7 +415,7 @@ fn fault() -> Error {
 }
 
 /// Runs a job to its end, unless there is no room for what it adds.
-async fn in_room(kind: Kind, run: Run, args: Value) -> Result<Done, Error> {
+async fn in_room(kind: RegisteredKind, run: Run, args: Value) -> Result<Done, Error> {
     if kind.adds {
         run.engine.require_room()?;
     }
@@ -424,7 +424,7 @@ async fn in_room(kind: Kind, run: Run, args: Value) -> Result<Done, Error> {
 
 async fn work(
     run: Run,
-    kind: Result<Kind, Error>,
+    kind: Result<RegisteredKind, Error>,
     task: &Task,
     cancel: &CancellationToken,
 ) -> Result<Done, Error> {

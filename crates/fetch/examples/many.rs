@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use pith_fetch::{FetchPolicy, Fetcher, NullSink, Request, Upstream};
+use pith_fetch::{DownloadSettings, FetchPolicy, Fetcher, NullSink, Request};
 use tokio::task::JoinSet;
 
 #[tokio::main]
@@ -21,9 +21,9 @@ async fn main() {
     let in_flight: usize = args.next().and_then(|text| text.parse().ok()).unwrap_or(16);
     let fetcher = Fetcher::new(FetchPolicy::default());
     let session = fetcher
-        .session(Upstream {
+        .session(DownloadSettings {
             max_downloads: in_flight,
-            ..Upstream::default()
+            ..DownloadSettings::default()
         })
         .expect("settings");
     let start = Instant::now();

@@ -141,7 +141,7 @@ mod tests {
 
     use pith_testkit::upstream::Upstream as Fake;
 
-    use crate::{Egress, ErrorKind, FetchPolicy, Fetcher, Request, Upstream, VecSink};
+    use crate::{DownloadSettings, Egress, ErrorKind, FetchPolicy, Fetcher, Request, VecSink};
 
     /// 127.0.0.2 plays the internet.
     #[tokio::test]
@@ -162,7 +162,7 @@ mod tests {
         for realm in [private.url(), private.named_url()] {
             let realm = realm.replace("http:", "https:");
             public.require_bearer("/", "t", &format!(r#"Bearer realm="{realm}/token""#));
-            let session = fetcher.session(Upstream::default()).unwrap();
+            let session = fetcher.session(DownloadSettings::default()).unwrap();
             let request = Request::new([format!("{}/f", public.url()).parse().unwrap()], 100);
             let error = session.get(request, &mut VecSink::default()).await;
             let error = error.unwrap_err();

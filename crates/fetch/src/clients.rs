@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::egress::{Egress, GuardedResolver, Reach};
 use crate::error::FetchError;
-use crate::upstream::{BasicAuth, Upstream};
+use crate::upstream::{BasicAuth, DownloadSettings};
 
 /// Pools kept; the one used longest ago goes first.
 const MAX_CLIENTS: usize = 128;
@@ -45,7 +45,7 @@ pub(crate) struct Variant {
 }
 
 impl Recipe {
-    pub(crate) fn new(upstream: &Upstream) -> Result<Self, FetchError> {
+    pub(crate) fn new(upstream: &DownloadSettings) -> Result<Self, FetchError> {
         let roots = match upstream
             .ssl_ca_cert
             .as_deref()
@@ -161,7 +161,7 @@ fn parse_identity(pem: &SecretString) -> Result<Identity, FetchError> {
 }
 
 /// The proxy of the settings; Pulp's clients give the host with or without a scheme.
-fn proxy(upstream: &Upstream) -> Result<Option<(Url, Option<BasicAuth>)>, FetchError> {
+fn proxy(upstream: &DownloadSettings) -> Result<Option<(Url, Option<BasicAuth>)>, FetchError> {
     let Some(host) = upstream
         .proxy_host
         .as_deref()
@@ -272,10 +272,10 @@ mod tests {
     use super::*;
 
     fn proxy_of(host: &str, port: Option<u16>) -> Result<String, FetchError> {
-        let upstream = Upstream {
+        let upstream = DownloadSettings {
             proxy_host: Some(host.to_owned()),
             proxy_port: port,
-            ..Upstream::default()
+            ..DownloadSettings::default()
         };
         Ok(proxy(&upstream)?.unwrap().0.into())
     }
@@ -300,16 +300,16 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_work_are_refused_without_being_quoted() {
-        let upstream = Upstream {
+        let upstream = DownloadSettings {
             ssl_client_cert: Some("hunter2".to_owned()),
             ssl_client_key: Some("hunter2".into()),
-            ..Upstream::default()
+            ..DownloadSettings::default()
         };
         let error = Recipe::new(&upstream).err().unwrap();
         assert!(!format!("{error} {error:?} {upstream:?}").contains("hunter2"));
-        let upstream = Upstream {
+        let upstream = DownloadSettings {
             ssl_ca_cert: Some("nonsense".to_owned()),
-            ..Upstream::default()
+            ..DownloadSettings::default()
         };
         assert!(Recipe::new(&upstream).is_err());
     }
@@ -324,9 +324,9 @@ mod tests {
         };
         for n in 0..MAX_CLIENTS + 10 {
             let connect_timeout = Duration::from_millis(n as u64 / 2);
-            let recipe = Recipe::new(&Upstream {
+            let recipe = Recipe::new(&DownloadSettings {
                 connect_timeout,
-                ..Upstream::default()
+                ..DownloadSettings::default()
             })
             .unwrap();
             clients.get(&recipe, variant, &Egress::default()).unwrap();

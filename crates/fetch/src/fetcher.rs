@@ -16,7 +16,7 @@ use crate::policy::FetchPolicy;
 use crate::session::Session;
 use crate::state::{SessionState, Shared};
 use crate::tokens::Tokens;
-use crate::upstream::Upstream;
+use crate::upstream::DownloadSettings;
 use crate::urls::path_of;
 
 /// Owns what all outgoing connections of a process share. Clones share it too.
@@ -51,7 +51,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Settings`] when the certificates or the proxy cannot be used.
-    pub fn session(&self, upstream: Upstream) -> Result<Session, FetchError> {
+    pub fn session(&self, upstream: DownloadSettings) -> Result<Session, FetchError> {
         let state = SessionState {
             shared: Arc::clone(&self.shared),
             recipe: Recipe::new(&upstream)?,

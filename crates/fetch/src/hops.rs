@@ -393,7 +393,7 @@ mod tests {
 
     use pith_testkit::upstream::{Fault, Upstream as Fake};
 
-    use crate::{Egress, ErrorKind, FetchPolicy, Fetcher, Request, Upstream, VecSink};
+    use crate::{DownloadSettings, Egress, ErrorKind, FetchPolicy, Fetcher, Request, VecSink};
 
     /// 127.0.0.2 plays the internet.
     #[tokio::test]
@@ -415,10 +415,10 @@ mod tests {
             ..FetchPolicy::default()
         });
         let get = async |home: String, in_internet: bool, at: String| {
-            let upstream = Upstream {
+            let upstream = DownloadSettings {
                 home: Some(home.parse().unwrap()),
                 in_internet,
-                ..Upstream::default()
+                ..DownloadSettings::default()
             };
             let session = fetcher.session(upstream).unwrap();
             let request = Request::new([format!("{at}/f").parse().unwrap()], 100);
@@ -471,7 +471,9 @@ mod tests {
             egress,
             ..FetchPolicy::default()
         };
-        let session = Fetcher::new(policy).session(Upstream::default()).unwrap();
+        let session = Fetcher::new(policy)
+            .session(DownloadSettings::default())
+            .unwrap();
         let get = async |url: String| {
             let mut sink = VecSink::default();
             let request = Request::new([url.parse().unwrap()], 100);

@@ -11,7 +11,7 @@ use crate::figures::Figures;
 use crate::limits::{Bucket, HostLimits};
 use crate::policy::FetchPolicy;
 use crate::tokens::Tokens;
-use crate::upstream::Upstream;
+use crate::upstream::DownloadSettings;
 
 /// The state that all sessions of a process share.
 #[derive(Debug)]
@@ -25,11 +25,11 @@ pub(crate) struct Shared {
 /// The state that the clones of a session share.
 pub(crate) struct SessionState {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: DownloadSettings,
     pub(crate) recipe: Recipe,
     pub(crate) downloads: Semaphore,
     pub(crate) speed: Option<Mutex<Bucket>>,
-    /// The answer to whether [`Upstream::home`] is in the internet, once somebody wanted to know.
+    /// The answer to whether [`DownloadSettings::home`] is in the internet, once somebody wanted to know.
     pub(crate) home_is_public: OnceCell<bool>,
     /// Tokens that servers asked for.
     pub(crate) tokens: Tokens,

@@ -21,8 +21,8 @@ pub struct BasicAuth {
 ///
 /// The default is an importer with nothing set. Its `Debug` text shows no secret.
 #[derive(Clone)]
-pub struct Upstream {
-    /// The address that a person gave, the feed's. Its server alone, and those in [`Upstream::also`], get user name, password, token and client
+pub struct DownloadSettings {
+    /// The address that a person gave, the feed's. Its server alone, and those in [`DownloadSettings::also`], get user name, password, token and client
     /// certificate: servers that its documents name get none, and nobody does when this is not set. Only where it is
     /// a `file://` URL are files of this machine read.
     pub home: Option<Url>,
@@ -49,7 +49,7 @@ pub struct Upstream {
     pub proxy_auth: Option<BasicAuth>,
     /// User name and password for the upstream.
     pub basic_auth: Option<BasicAuth>,
-    /// Replaces the query string of every URL asked for at [`Upstream::home`]'s server.
+    /// Replaces the query string of every URL asked for at [`DownloadSettings::home`]'s server.
     pub query_auth_token: Option<SecretString>,
     /// Downloads in flight.
     pub max_downloads: usize,
@@ -63,7 +63,7 @@ pub struct Upstream {
     pub user_agent: String,
 }
 
-impl Upstream {
+impl DownloadSettings {
     /// The same ways for a feed at `home`, which gets no secret.
     #[must_use]
     pub fn openly(self, home: Option<Url>) -> Self {
@@ -79,7 +79,7 @@ impl Upstream {
     }
 }
 
-impl Default for Upstream {
+impl Default for DownloadSettings {
     fn default() -> Self {
         Self {
             home: None,
@@ -104,7 +104,7 @@ impl Default for Upstream {
     }
 }
 
-impl fmt::Debug for Upstream {
+impl fmt::Debug for DownloadSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The certificate's text may hold the key, and the proxy's may hold a password: neither is shown.
         f.debug_struct("Upstream")

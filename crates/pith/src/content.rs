@@ -43,7 +43,7 @@ pub(crate) struct Seen {
 }
 
 #[async_trait]
-impl pith_api::Published for Seen {
+impl pith_api::PublishedContent for Seen {
     async fn respond(&self, request: &Parts) -> Response {
         self.content.respond(self.protocol, request).await
     }
@@ -245,7 +245,7 @@ impl pith_serve::Mounts for Mounts {
         &self,
         mount: &MountRow,
         path: &str,
-    ) -> pith_blobs::Result<Option<pith_blobs::Entry>> {
+    ) -> pith_blobs::Result<Option<pith_blobs::IndexEntry>> {
         let prefix = mount.prefix.as_str();
         let retired = self.engine.retired_path(prefix, mount.retired, path).await;
         let retired = retired.map_err(|error| {
@@ -288,7 +288,7 @@ fn root(of: &pith_content::Root) -> anyhow::Result<Root> {
 }
 
 /// The content that a retired path showed.
-fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
+fn entry(retired: Retired) -> Option<pith_blobs::IndexEntry> {
     let size = u64::try_from(retired.size).ok()?;
     let entry = match (retired.unit, retired.blob) {
         (None, Some(blob)) if retired.slice.is_some() => {
@@ -298,12 +298,12 @@ fn entry(retired: Retired) -> Option<pith_blobs::Entry> {
                 blob,
                 offset: u64::try_from(start).ok()?,
             };
-            pith_blobs::Entry::slice(slice, size, retired.mtime)
+            pith_blobs::IndexEntry::slice(slice, size, retired.mtime)
         }
         (Some(unit), sha256) => {
-            pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, retired.mtime)
+            pith_blobs::IndexEntry::source(unit.0.into_bytes(), sha256, size, retired.mtime)
         }
-        (None, Some(sha256)) => pith_blobs::Entry::blob(sha256, size, retired.mtime),
+        (None, Some(sha256)) => pith_blobs::IndexEntry::blob(sha256, size, retired.mtime),
         (None, None) => return None,
     };
     Some(entry.with_headers(retired.headers))

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use pith_api::{Endpoints, Published};
+use pith_api::{Endpoints, PublishedContent};
 
 use crate::clear::{in_the_clear, is_in_the_clear};
 
@@ -15,7 +15,7 @@ use crate::clear::{in_the_clear, is_in_the_clear};
 pub(crate) struct Served {
     pub(crate) endpoints: Endpoints,
     /// The published content, for endpoints that read it.
-    pub(crate) published: Arc<dyn Published>,
+    pub(crate) published: Arc<dyn PublishedContent>,
     /// Is true when passwords may come in whichever way requests do.
     pub(crate) passwords: bool,
 }

@@ -29,7 +29,7 @@ pub(crate) fn families() -> &'static Families {
 mod tests {
     use std::collections::BTreeSet;
 
-    use pith_content::words::Owner;
+    use pith_content::words::SettingOwner;
 
     use super::*;
 
@@ -72,7 +72,7 @@ mod tests {
             assert!(distributors.any(|one| one.id == words.distributor));
             let options = words.settings.iter().flat_map(|group| group.options);
             for key in options.flat_map(|option| option.keys) {
-                let known = key.owner == Owner::Extra || family.setting_of(key).is_some();
+                let known = key.owner == SettingOwner::Extra || family.setting_of(key).is_some();
                 assert!(known, "{}: no setting {}", words.section, key.name);
             }
         }

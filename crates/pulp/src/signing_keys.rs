@@ -8,7 +8,7 @@ use pith_core::error::PulpError;
 use pith_core::{Document, Timestamp};
 use pith_engine::signing::means;
 use pith_engine::{Error, acting};
-use pith_sign::{Kind, NewKey, SignError, SigningKey};
+use pith_sign::{KeyKind, NewKey, SignError, SigningKey};
 use pith_store::{KeyRecord, Store};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -206,7 +206,7 @@ impl Pulp {
         } else {
             let user_id = text(body, "user_id")?.unwrap_or(&old.user_id).to_owned();
             // An imported key may be of a kind that is not made here.
-            let like = old.algorithm.parse().unwrap_or(Kind::Rsa4096);
+            let like = old.algorithm.parse().unwrap_or(KeyKind::Rsa4096);
             let kind = match body.contains_key("algorithm") {
                 true => kind_of(body)?,
                 false => like,
@@ -299,7 +299,7 @@ impl Pulp {
         &self,
         name: String,
         user_id: String,
-        kind: Kind,
+        kind: KeyKind,
         expires: Option<Timestamp>,
     ) -> Result<Prepared, Error> {
         let now = self.engine.clock.now();
@@ -360,8 +360,8 @@ impl Pulp {
     }
 }
 
-fn kind_of(body: &Document) -> Result<Kind, Error> {
-    let kind = text(body, "algorithm")?.map_or(Ok(Kind::default()), str::parse);
+fn kind_of(body: &Document) -> Result<KeyKind, Error> {
+    let kind = text(body, "algorithm")?.map_or(Ok(KeyKind::default()), str::parse);
     kind.map_err(refused)
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pith_blobs::{Blobs, Entry, PublicationBuilder, StorageUrl};
+use pith_blobs::{Blobs, IndexEntry, PublicationBuilder, StorageUrl};
 use pith_core::RelativePath;
 use pith_serve::{Content, MountRow, MountTable, Protocol, Root};
 
@@ -76,7 +76,7 @@ async fn add(
         .context("a name that is not UTF-8")?;
     builder.add(
         RelativePath::new(name)?,
-        Entry::blob(stored.sha256, stored.size, 1_700_000_000),
+        IndexEntry::blob(stored.sha256, stored.size, 1_700_000_000),
     )?;
     Ok(())
 }

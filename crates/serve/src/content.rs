@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
-use pith_blobs::{Blobs, EntryRef, Error, KindRef, Result};
+use pith_blobs::{Blobs, EntryKindRef, Error, IndexEntryRef, Result};
 use pith_core::{Area, Purpose, RequestNotes, Sha256};
 use pith_trust::PeerCertificate;
 
@@ -335,26 +335,26 @@ impl Content {
         &self,
         request: &Parts,
         found: &Resolved,
-        entry: &EntryRef<'_>,
+        entry: &IndexEntryRef<'_>,
     ) -> Result<Response> {
         let (sha256, origin) = match entry.kind {
-            KindRef::Blob(sha256) => {
+            EntryKindRef::Blob(sha256) => {
                 let place = Place::whole(sha256);
                 (sha256, self.origin(request, entry, sha256, place).await?)
             }
-            KindRef::Slice(slice) => {
+            EntryKindRef::Slice(slice) => {
                 let (sha256, place) = (slice.sha256, Place::of(&slice));
                 (sha256, self.origin(request, entry, sha256, place).await?)
             }
-            KindRef::Inline(bytes) => {
+            EntryKindRef::Inline(bytes) => {
                 let shared = found
                     .publication
                     .inline(entry)
                     .unwrap_or_else(|| Bytes::copy_from_slice(bytes));
                 (Sha256::of(bytes), Origin::Memory(shared))
             }
-            KindRef::Redirect(location) => return Ok(elsewhere(location, entry.headers)),
-            KindRef::Source { id, sha256 } => match self.stored(id, sha256).await? {
+            EntryKindRef::Redirect(location) => return Ok(elsewhere(location, entry.headers)),
+            EntryKindRef::Source { id, sha256 } => match self.stored(id, sha256).await? {
                 Some(sha256) => {
                     let place = Place::whole(sha256);
                     (sha256, self.origin(request, entry, sha256, place).await?)
@@ -424,7 +424,7 @@ impl Content {
     async fn origin(
         &self,
         request: &Parts,
-        entry: &EntryRef<'_>,
+        entry: &IndexEntryRef<'_>,
         sha256: Sha256,
         place: Place,
     ) -> Result<Origin> {
@@ -444,7 +444,11 @@ impl Content {
 }
 
 /// The file that stands for a directory of a publication, as far as the caller may read it.
-fn index_of<'a>(root: &Root, found: &'a Resolved, pass: &Pass<'_>) -> Result<Option<EntryRef<'a>>> {
+fn index_of<'a>(
+    root: &Root,
+    found: &'a Resolved,
+    pass: &Pass<'_>,
+) -> Result<Option<IndexEntryRef<'a>>> {
     for name in &root.index {
         let within = match found.rest.as_str() {
             "" => name.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
-use pith_blobs::{Blobs, Entry, Publication, Result};
+use pith_blobs::{Blobs, IndexEntry, Publication, Result};
 use pith_core::{RelativePath, Sha256, Timestamp};
 use pith_trust::Guard;
 use tokio::sync::OnceCell;
@@ -59,7 +59,7 @@ pub trait Mounts: Send + Sync {
     ///
     /// # Errors
     /// When that cannot be found out.
-    async fn retired(&self, mount: &MountRow, path: &str) -> Result<Option<Entry>>;
+    async fn retired(&self, mount: &MountRow, path: &str) -> Result<Option<IndexEntry>>;
 
     /// The sorted names of mounts, and of directories on the way to mounts, in `dir`; empty when there are none. Guarded mounts
     /// count where `admits` says so.
@@ -314,7 +314,7 @@ impl Mounts for MountTable {
         })
     }
 
-    async fn retired(&self, _mount: &MountRow, _path: &str) -> Result<Option<Entry>> {
+    async fn retired(&self, _mount: &MountRow, _path: &str) -> Result<Option<IndexEntry>> {
         Ok(None)
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pith_blobs::{Blobs, Entry, PublicationBuilder, StorageUrl};
+use pith_blobs::{Blobs, IndexEntry, PublicationBuilder, StorageUrl};
 use pith_core::{RelativePath, Sha256};
 use pith_serve::{
     Content, Located, MountGuard, MountRow, MountTable, Mounts, Protocol, Resolved, Root,
@@ -25,7 +25,7 @@ const IMMUTABLE: &str =
 /// Mounts of which some paths are retired.
 struct WithRetired {
     table: Arc<MountTable>,
-    retired: Vec<(&'static str, &'static str, Entry)>,
+    retired: Vec<(&'static str, &'static str, IndexEntry)>,
 }
 
 #[async_trait::async_trait]
@@ -39,7 +39,11 @@ impl Mounts for WithRetired {
         self.table.open(located).await
     }
 
-    async fn retired(&self, mount: &MountRow, path: &str) -> pith_blobs::Result<Option<Entry>> {
+    async fn retired(
+        &self,
+        mount: &MountRow,
+        path: &str,
+    ) -> pith_blobs::Result<Option<IndexEntry>> {
         let found = self
             .retired
             .iter()
@@ -91,7 +95,7 @@ impl Server {
                 .with_header(&"x-version".parse().unwrap(), "2".parse().unwrap()),
         ];
         let small = blobs.put(Bytes::from_static(b"retired")).await.unwrap();
-        let entry = Entry::blob(small.sha256, small.size, MTIME);
+        let entry = IndexEntry::blob(small.sha256, small.size, MTIME);
         let retired = ["gone.rpm", "ten", "Packages", "Packages/s/gone.rpm", "none"];
         let with_retired = WithRetired {
             table: Arc::clone(&mounts),
@@ -118,7 +122,7 @@ impl Server {
         }
     }
 
-    async fn publication(&self, files: &[(&str, Entry)]) -> Sha256 {
+    async fn publication(&self, files: &[(&str, IndexEntry)]) -> Sha256 {
         let mut builder = PublicationBuilder::new(&self.blobs);
         for (name, entry) in files {
             builder.add(path(name), entry.clone()).unwrap();
@@ -137,44 +141,47 @@ impl Server {
             .unwrap();
         let immutable = format!("repodata/{IMMUTABLE}");
         let files = [
-            ("repodata/repomd.xml", Entry::inline("<repomd/>", MTIME)),
+            (
+                "repodata/repomd.xml",
+                IndexEntry::inline("<repomd/>", MTIME),
+            ),
             (
                 immutable.as_str(),
-                Entry::blob(small.sha256, small.size, MTIME),
+                IndexEntry::blob(small.sha256, small.size, MTIME),
             ),
             (
                 "Packages/l/large.rpm",
-                Entry::blob(large.sha256, large.size, MTIME),
+                IndexEntry::blob(large.sha256, large.size, MTIME),
             ),
             (
                 "Packages/s/small & <odd>.rpm",
-                Entry::blob(small.sha256, small.size, MTIME),
+                IndexEntry::blob(small.sha256, small.size, MTIME),
             ),
             (
                 "ten",
-                Entry::blob(small.sha256, small.size, MTIME)
+                IndexEntry::blob(small.sha256, small.size, MTIME)
                     .with_headers(Some("text/x-ten\nX-Ten: 10\nETag: mine".to_owned())),
             ),
-            ("empty", Entry::inline("", 0)),
-            ("lost", Entry::blob(Sha256::of(b"lost"), 4, MTIME)),
-            ("elsewhere", Entry::source([1; 16], None, 4, MTIME)),
+            ("empty", IndexEntry::inline("", 0)),
+            ("lost", IndexEntry::blob(Sha256::of(b"lost"), 4, MTIME)),
+            ("elsewhere", IndexEntry::source([1; 16], None, 4, MTIME)),
             (
                 "here-by-now",
-                Entry::source([1; 16], Some(small.sha256), small.size, MTIME),
+                IndexEntry::source([1; 16], Some(small.sha256), small.size, MTIME),
             ),
         ];
         let publication = this.publication(&files).await;
         let isos = this
             .publication(&[
-                ("PULP_MANIFEST", Entry::inline("a,b,1\n", MTIME)),
-                ("page.html", Entry::inline("<p>", MTIME)),
+                ("PULP_MANIFEST", IndexEntry::inline("a,b,1\n", MTIME)),
+                ("page.html", IndexEntry::inline("<p>", MTIME)),
             ])
             .await;
         let images = this
             .publication(&[
-                ("index.txt", Entry::inline("all", MTIME)),
-                ("tags/list", Entry::inline("{}", MTIME)),
-                ("latest", Entry::redirect("tags/list", MTIME)),
+                ("index.txt", IndexEntry::inline("all", MTIME)),
+                ("tags/list", IndexEntry::inline("{}", MTIME)),
+                ("latest", IndexEntry::redirect("tags/list", MTIME)),
             ])
             .await;
         let row = |prefix: &str, publication, http| MountRow {
@@ -604,7 +611,7 @@ async fn a_publish_is_seen_whole_by_the_next_request_while_the_last_one_goes_on(
     let mut old = server.get(url).await;
     let first = old.chunk().await.unwrap().unwrap();
     let publication = server
-        .publication(&[("Packages/l/large.rpm", Entry::inline("new", MTIME))])
+        .publication(&[("Packages/l/large.rpm", IndexEntry::inline("new", MTIME))])
         .await;
     let row = MountRow {
         prefix: path("pulp/repos/fedora/43"),
@@ -680,7 +687,7 @@ async fn a_retired_file_is_served_as_any_other_and_only_where_nothing_else_is() 
 async fn below_a_guarded_mount_nothing_is_looked_up_for_whoever_it_does_not_admit() {
     let server = Server::with_everything().await;
     let publication = server
-        .publication(&[("x", Entry::inline("x", MTIME))])
+        .publication(&[("x", IndexEntry::inline("x", MTIME))])
         .await;
     let row = |prefix: &str, guard| MountRow {
         prefix: path(prefix),

@@ -13,4 +13,4 @@ mod signer;
 
 pub use error::SignError;
 pub use key::{About, SigningKey};
-pub use make::{Kind, NewKey};
+pub use make::{KeyKind, NewKey};

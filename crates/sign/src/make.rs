@@ -32,7 +32,7 @@ const LONGEST_USER_ID: usize = 250;
 
 /// The kind of a new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
+pub enum KeyKind {
     /// Ed25519: short and fast, known to every client since GnuPG 2.1.
     #[default]
     Ed25519,
@@ -40,7 +40,7 @@ pub enum Kind {
     Rsa4096,
 }
 
-impl FromStr for Kind {
+impl FromStr for KeyKind {
     type Err = SignError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -61,7 +61,7 @@ pub struct NewKey<'a> {
     /// The name that clients show, such as `Zoo packages <zoo@example.org>`.
     pub user_id: &'a str,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: KeyKind,
     /// The end of its validity; `None` for never.
     pub expires: Option<Timestamp>,
 }
@@ -125,16 +125,16 @@ fn validity(expires: Option<Timestamp>, now: Timestamp) -> Result<Option<Duratio
     }
 }
 
-fn parts(kind: Kind) -> Result<(PublicKeyAlgorithm, PublicParams, SecretParams), SignError> {
+fn parts(kind: KeyKind) -> Result<(PublicKeyAlgorithm, PublicParams, SecretParams), SignError> {
     match kind {
         // The form that clients knew before RFC 9580 gave it another.
-        Kind::Ed25519 => {
+        KeyKind::Ed25519 => {
             let (public, secret) = pgp::composed::KeyType::Ed25519Legacy
                 .generate(OsRng)
                 .map_err(SignError::failed)?;
             Ok((PublicKeyAlgorithm::EdDSALegacy, public, secret))
         }
-        Kind::Rsa4096 => {
+        KeyKind::Rsa4096 => {
             let (public, secret) = rsa_parts()?;
             Ok((PublicKeyAlgorithm::RSA, public, secret))
         }

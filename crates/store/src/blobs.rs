@@ -12,7 +12,7 @@
 use pith_core::{Sha256, Timestamp, UnitId};
 
 use crate::dialect::PAGE;
-use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update, sql};
+use crate::dialect::{CHUNK, ColumnType, Sql, bulk, for_update, sql};
 use crate::file_lists;
 use crate::transaction::DbTx;
 use crate::{Result, Store, StoreError};
@@ -43,7 +43,7 @@ pub(crate) async fn record(tx: &mut DbTx, blobs: Vec<(Sha256, i64)>, now: Timest
     // Rows that are not changed are locked all the same.
     let tail = "ON CONFLICT (sha256) DO UPDATE SET condemned = NULL \
          WHERE blobs.condemned IS NOT NULL AND blobs.state = 'here'";
-    let kinds = [Kind::Bytes, Kind::Int, Kind::Int];
+    let kinds = [ColumnType::Bytes, ColumnType::Int, ColumnType::Int];
     let statements = bulk(tx.backend(), head, &kinds, rows, tail);
     tx.execute_each(statements).await?;
     let mut gone = Vec::new();
@@ -222,7 +222,12 @@ impl Store {
             .into_iter()
             .map(|(digest, size)| vec![digest.into(), size.into(), now.into(), now.into()])
             .collect();
-        let kinds = [Kind::Bytes, Kind::Int, Kind::Int, Kind::Int];
+        let kinds = [
+            ColumnType::Bytes,
+            ColumnType::Int,
+            ColumnType::Int,
+            ColumnType::Int,
+        ];
         let head = "INSERT INTO blobs (sha256, size, created, condemned)";
         let tail = "ON CONFLICT (sha256) DO NOTHING";
         let mut tx = self.begin().await?;

@@ -168,7 +168,7 @@ fn array(values: Vec<Value>) -> Value {
 
 /// The type of a column in [`bulk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ColumnType {
     Bool,
     Int,
     Text,
@@ -180,7 +180,7 @@ pub(crate) enum Kind {
 pub(crate) fn bulk(
     backend: Backend,
     head: &str,
-    kinds: &[Kind],
+    kinds: &[ColumnType],
     rows: Vec<Vec<Value>>,
     tail: &str,
 ) -> Vec<Stmt> {
@@ -203,10 +203,16 @@ pub(crate) fn bulk(
     statements
 }
 
-fn bulk_values(head: &str, kinds: &[Kind], rows: Vec<Vec<Value>>, tail: &str) -> Stmt {
+fn bulk_values(head: &str, kinds: &[ColumnType], rows: Vec<Vec<Value>>, tail: &str) -> Stmt {
     let one: Vec<&str> = kinds
         .iter()
-        .map(|kind| if *kind == Kind::Json { "jsonb(?)" } else { "?" })
+        .map(|kind| {
+            if *kind == ColumnType::Json {
+                "jsonb(?)"
+            } else {
+                "?"
+            }
+        })
         .collect();
     let one = format!("({})", one.join(","));
     let mut text =
@@ -228,7 +234,7 @@ fn bulk_values(head: &str, kinds: &[Kind], rows: Vec<Vec<Value>>, tail: &str) ->
     }
 }
 
-fn bulk_unnest(head: &str, kinds: &[Kind], rows: Vec<Vec<Value>>, tail: &str) -> Stmt {
+fn bulk_unnest(head: &str, kinds: &[ColumnType], rows: Vec<Vec<Value>>, tail: &str) -> Stmt {
     let mut columns: Vec<Vec<Value>> = kinds
         .iter()
         .map(|_| Vec::with_capacity(rows.len()))
@@ -241,14 +247,14 @@ fn bulk_unnest(head: &str, kinds: &[Kind], rows: Vec<Vec<Value>>, tail: &str) ->
     let (mut picked, mut arrays, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (at, kind) in kinds.iter().enumerate() {
         let cast = match kind {
-            Kind::Bool => "bool",
-            Kind::Int => "bigint",
-            Kind::Text | Kind::Json => "text",
-            Kind::Bytes => "bytea",
+            ColumnType::Bool => "bool",
+            ColumnType::Int => "bigint",
+            ColumnType::Text | ColumnType::Json => "text",
+            ColumnType::Bytes => "bytea",
         };
         arrays.push(format!("${}::{cast}[]", at + 1));
         names.push(format!("c{at}"));
-        picked.push(if *kind == Kind::Json {
+        picked.push(if *kind == ColumnType::Json {
             format!("c{at}::jsonb")
         } else {
             format!("c{at}")

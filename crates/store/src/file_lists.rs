@@ -3,7 +3,7 @@
 
 use pith_core::{Sha256, Timestamp};
 
-use crate::dialect::{CHUNK, Kind, Sql, bulk, sql};
+use crate::dialect::{CHUNK, ColumnType, Sql, bulk, sql};
 use crate::transaction::DbTx;
 use crate::{Result, Store};
 
@@ -48,7 +48,12 @@ impl Store {
         let rows = rows
             .map(|(blob, size)| vec![list.0.into(), blob.into(), size.into(), now.into()])
             .collect();
-        let kinds = [Kind::Bytes, Kind::Bytes, Kind::Int, Kind::Int];
+        let kinds = [
+            ColumnType::Bytes,
+            ColumnType::Bytes,
+            ColumnType::Int,
+            ColumnType::Int,
+        ];
         let head = "INSERT INTO file_lists (list, blob, size, made)";
         // A list that is made once more is young again, and not forgotten at this moment.
         let tail = "ON CONFLICT (list, blob) DO UPDATE SET made = excluded.made";

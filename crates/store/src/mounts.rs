@@ -52,7 +52,7 @@ pub struct Mount {
 
 /// Whoever publishes: a distributor of a repository, or one of a group.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Owner<'a> {
+pub(crate) struct MountOwner<'a> {
     /// The column that has the id of the repository or group.
     pub(crate) column: &'static str,
     /// The id of the repository or group.
@@ -61,7 +61,7 @@ pub(crate) struct Owner<'a> {
     pub(crate) distributor: &'a str,
 }
 
-impl<'a> Owner<'a> {
+impl<'a> MountOwner<'a> {
     pub(crate) fn repository(id: &'a str, distributor: &'a str) -> Self {
         let column = "repo_id";
         Self {
@@ -137,7 +137,7 @@ fn owner_of(row: &Row, at: usize) -> Result<String> {
 }
 
 /// Makes sure that nothing of another repository or group is served above or below `prefix`.
-async fn require_apart(tx: &mut DbTx, owner: Owner<'_>, prefix: &str) -> Result<()> {
+async fn require_apart(tx: &mut DbTx, owner: MountOwner<'_>, prefix: &str) -> Result<()> {
     let below = format!("{prefix}/");
     let mut query = Sql::new(tx.backend(), "SELECT prefix, ");
     query.push(OWNER).push(" FROM mounts WHERE ");
@@ -158,7 +158,7 @@ async fn require_apart(tx: &mut DbTx, owner: Owner<'_>, prefix: &str) -> Result<
 
 /// Takes mounts of others below `prefix` away: the settings of this distributor say that the path is its own, and the others were
 /// asked for by one run, or have moved since.
-async fn clear_below(tx: &mut DbTx, owner: Owner<'_>, prefix: &str) -> Result<()> {
+async fn clear_below(tx: &mut DbTx, owner: MountOwner<'_>, prefix: &str) -> Result<()> {
     let below = format!("{prefix}/");
     let mut statement = Sql::new(tx.backend(), "DELETE FROM mounts WHERE ");
     owner
@@ -182,7 +182,7 @@ fn taken(prefix: String, owner: Option<String>) -> StoreError {
 /// Points one prefix at a publication.
 pub(crate) async fn set_mount(
     tx: &mut DbTx,
-    (id, owner): (Uuid, Owner<'_>),
+    (id, owner): (Uuid, MountOwner<'_>),
     mount: &NewMount,
     now: Timestamp,
 ) -> Result<()> {
@@ -226,14 +226,18 @@ pub(crate) async fn set_mount(
     Err(taken(mount.prefix.clone(), owner))
 }
 
-fn prefixes_of(backend: Backend, owner: Owner<'_>) -> Stmt {
+fn prefixes_of(backend: Backend, owner: MountOwner<'_>) -> Stmt {
     let mut query = Sql::new(backend, "SELECT prefix FROM mounts WHERE ");
     owner.own(&mut query);
     query.build()
 }
 
 /// Tells whether one of `mounts` is where the distributor was not: paths there were never served.
-pub(crate) async fn is_moved(tx: &mut DbTx, owner: Owner<'_>, mounts: &[NewMount]) -> Result<bool> {
+pub(crate) async fn is_moved(
+    tx: &mut DbTx,
+    owner: MountOwner<'_>,
+    mounts: &[NewMount],
+) -> Result<bool> {
     let rows = tx.all(prefixes_of(tx.backend(), owner)).await?;
     let before: Vec<String> = rows.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
     Ok(mounts.iter().any(|mount| !before.contains(&mount.prefix)))
@@ -245,7 +249,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn mounts_of(&self, repo: &str, distributor: &str) -> Result<Vec<String>> {
-        let owner = Owner::repository(repo, distributor);
+        let owner = MountOwner::repository(repo, distributor);
         let rows = self.all(prefixes_of(self.backend(), owner)).await?;
         rows.iter().map(|row| row.get(0)).collect()
     }

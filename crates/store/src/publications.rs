@@ -4,9 +4,9 @@ use pith_core::{Document, Sha256, Timestamp};
 use uuid::Uuid;
 
 use crate::blobs as blob_rows;
-use crate::dialect::{Kind, Sql, bulk, for_update};
+use crate::dialect::{ColumnType, Sql, bulk, for_update};
 use crate::locks::lock_repository;
-use crate::mounts::{NewMount, Owner, bump_mounts, is_moved, set_mount};
+use crate::mounts::{MountOwner, NewMount, bump_mounts, is_moved, set_mount};
 use crate::retired::{self, Retired};
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -98,7 +98,7 @@ fn publication(row: &Row) -> Result<Publication> {
 #[derive(Debug, Clone, Copy)]
 struct Rows<'a> {
     id: Uuid,
-    owner: Owner<'a>,
+    owner: MountOwner<'a>,
     index: (Sha256, i64),
     repo_version: i64,
     paths: i64,
@@ -111,7 +111,7 @@ impl<'a> Rows<'a> {
     fn of_repository(new: &'a NewPublication) -> Self {
         Self {
             id: Uuid::now_v7(),
-            owner: Owner::repository(&new.repo_id, &new.distributor_id),
+            owner: MountOwner::repository(&new.repo_id, &new.distributor_id),
             index: (new.index_blob, new.index_size),
             repo_version: new.repo_version,
             paths: new.paths,
@@ -124,7 +124,7 @@ impl<'a> Rows<'a> {
     fn of_group(new: &'a NewGroupPublication) -> Self {
         Self {
             id: Uuid::now_v7(),
-            owner: Owner::group(&new.group_id, &new.distributor_id),
+            owner: MountOwner::group(&new.group_id, &new.distributor_id),
             index: (new.index_blob, new.index_size),
             // There is none: a group has many repositories.
             repo_version: 0,
@@ -166,7 +166,7 @@ async fn insert(tx: &mut DbTx, new: &Rows<'_>, now: Timestamp) -> Result<()> {
     tx.execute_each(bulk(
         tx.backend(),
         head,
-        &[Kind::Bytes, Kind::Bytes],
+        &[ColumnType::Bytes, ColumnType::Bytes],
         rows,
         tail,
     ))

@@ -7,7 +7,7 @@
 
 use pith_core::{Sha256, Timestamp, UnitId};
 
-use crate::dialect::{CHUNK, Kind, Sql, bulk, sql};
+use crate::dialect::{CHUNK, ColumnType, Sql, bulk, sql};
 use crate::transaction::DbTx;
 use crate::value::Row;
 use crate::{Result, Store};
@@ -61,17 +61,17 @@ pub(crate) async fn add(
          content_type = excluded.content_type, retired = excluded.retired, \
          sha256 = excluded.sha256, start = excluded.start";
     let kinds = [
-        Kind::Text,
-        Kind::Text,
-        Kind::Text,
-        Kind::Bytes,
-        Kind::Bytes,
-        Kind::Int,
-        Kind::Int,
-        Kind::Text,
-        Kind::Int,
-        Kind::Bytes,
-        Kind::Int,
+        ColumnType::Text,
+        ColumnType::Text,
+        ColumnType::Text,
+        ColumnType::Bytes,
+        ColumnType::Bytes,
+        ColumnType::Int,
+        ColumnType::Int,
+        ColumnType::Text,
+        ColumnType::Int,
+        ColumnType::Bytes,
+        ColumnType::Int,
     ];
     let mut any = false;
     for paths in left_out {

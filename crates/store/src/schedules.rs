@@ -3,7 +3,7 @@
 use pith_core::{Document, ObjectId, TaskId, Timestamp};
 use serde_json::Value;
 
-use crate::dialect::{Kind, Sql, bulk, for_update, sql};
+use crate::dialect::{ColumnType, Sql, bulk, for_update, sql};
 use crate::secrets::Secrets;
 use crate::transaction::DbTx;
 use crate::value::Row;
@@ -165,7 +165,7 @@ async fn follow(tx: &mut DbTx, schedule: &str, tasks: &[TaskId]) -> Result<()> {
     tx.execute_each(bulk(
         tx.backend(),
         head,
-        &[Kind::Bytes, Kind::Text],
+        &[ColumnType::Bytes, ColumnType::Text],
         rows,
         tail,
     ))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use pith_core::{Algorithm, Digest, Sha256, Timestamp, UnitId};
 use serde_json::{Value as Json, json};
 
-use crate::dialect::{Kind, Sql, bulk, sql};
+use crate::dialect::{ColumnType, Sql, bulk, sql};
 use crate::fence::{Fence, of_attempt};
 use crate::file_lists;
 use crate::transaction::DbTx;
@@ -231,16 +231,16 @@ pub(crate) async fn put<'a>(
         .collect();
     let head = "INSERT INTO sources (unit_id, path, repo_id, urls, size, digests, revision, updated, site, in_internet)";
     let kinds = [
-        Kind::Bytes,
-        Kind::Text,
-        Kind::Text,
-        Kind::Json,
-        Kind::Int,
-        Kind::Json,
-        Kind::Int,
-        Kind::Int,
-        Kind::Text,
-        Kind::Bool,
+        ColumnType::Bytes,
+        ColumnType::Text,
+        ColumnType::Text,
+        ColumnType::Json,
+        ColumnType::Int,
+        ColumnType::Json,
+        ColumnType::Int,
+        ColumnType::Int,
+        ColumnType::Text,
+        ColumnType::Bool,
     ];
     let tail = "ON CONFLICT (unit_id, path, repo_id) DO UPDATE SET urls = excluded.urls, size = excluded.size, \
          digests = excluded.digests, revision = sources.revision + 1, updated = excluded.updated, \
@@ -310,7 +310,13 @@ impl Store {
         };
         let rows = entries.iter().map(row).collect();
         let head = "INSERT INTO alternates (type_id, key_digest, source_id, url, expires)";
-        let kinds = [Kind::Text, Kind::Bytes, Kind::Text, Kind::Text, Kind::Int];
+        let kinds = [
+            ColumnType::Text,
+            ColumnType::Bytes,
+            ColumnType::Text,
+            ColumnType::Text,
+            ColumnType::Int,
+        ];
         let tail = "ON CONFLICT (type_id, key_digest, source_id, url) DO UPDATE SET expires = excluded.expires";
         let mut tx = self.begin().await?;
         tx.inner

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use pith_core::{Document, Sha256, UnitId};
 
 use crate::backend::Backend;
-use crate::dialect::{CHUNK, Kind, Sql, bulk, plain_name, sql};
+use crate::dialect::{CHUNK, ColumnType, Sql, bulk, plain_name, sql};
 use crate::fence::{Fence, TaskStore, of_attempt};
 use crate::sources::{self, FileSource};
 use crate::transaction::DbTx;
@@ -118,7 +118,13 @@ async fn write(tx: &mut DbTx, fence: Fence, units: &[(UnitId, &str)], remove: bo
             ]
         })
         .collect();
-    let kinds = [Kind::Bytes, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bool];
+    let kinds = [
+        ColumnType::Bytes,
+        ColumnType::Int,
+        ColumnType::Text,
+        ColumnType::Bytes,
+        ColumnType::Bool,
+    ];
     let head = "INSERT INTO staged_units (task_id, attempt, type_id, unit_id, remove)";
     let tail = "ON CONFLICT (task_id, attempt, type_id, unit_id) DO UPDATE SET remove = excluded.remove, instead = NULL";
     let statements = bulk(tx.backend(), head, &kinds, rows, tail);

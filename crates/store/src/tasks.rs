@@ -8,7 +8,7 @@ use pith_core::{ObjectId, SignedDuration, TaskId, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::dialect::{Kind, Sql, bulk, for_update, for_update_skip_locked, sql};
+use crate::dialect::{ColumnType, Sql, bulk, for_update, for_update_skip_locked, sql};
 use crate::fence::Fence;
 use crate::fence::TaskOutcome;
 use crate::locks::lock_queue;
@@ -217,7 +217,7 @@ async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
     tx.execute_each(bulk(
         tx.backend(),
         head,
-        &[Kind::Text, Kind::Bytes],
+        &[ColumnType::Text, ColumnType::Bytes],
         tags,
         tail,
     ))
@@ -237,7 +237,12 @@ async fn enqueue(tx: &mut DbTx, new: &NewTask, now: Timestamp) -> Result<Task> {
     };
     let rows = resources.into_iter().map(row).collect();
     let head = "INSERT INTO task_resources (task_id, resource, seq, exclusive)";
-    let kinds = [Kind::Bytes, Kind::Text, Kind::Int, Kind::Bool];
+    let kinds = [
+        ColumnType::Bytes,
+        ColumnType::Text,
+        ColumnType::Int,
+        ColumnType::Bool,
+    ];
     tx.execute_each(bulk(tx.backend(), head, &kinds, rows, ""))
         .await?;
     Ok(queued)

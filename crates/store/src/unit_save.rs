@@ -9,7 +9,7 @@ use pith_core::{Sha256, Timestamp, UnitId};
 
 use crate::backend::Backend;
 use crate::blobs as blob_rows;
-use crate::dialect::{CHUNK, Kind, Sql, bulk, for_update_of_values, sql};
+use crate::dialect::{CHUNK, ColumnType, Sql, bulk, for_update_of_values, sql};
 use crate::transaction::DbTx;
 use crate::unit::{NewUnit, SavedUnit};
 use crate::unit_changes;
@@ -139,16 +139,16 @@ async fn insert<'a>(
     let rows = units.iter().map(row).collect();
     let head = "INSERT INTO units (id, type_id, key_digest, said, site, blob, size, downloaded, last_updated, doc)";
     let kinds = [
-        Kind::Bytes,
-        Kind::Text,
-        Kind::Bytes,
-        Kind::Bytes,
-        Kind::Bytes,
-        Kind::Bytes,
-        Kind::Int,
-        Kind::Bool,
-        Kind::Int,
-        Kind::Json,
+        ColumnType::Bytes,
+        ColumnType::Text,
+        ColumnType::Bytes,
+        ColumnType::Bytes,
+        ColumnType::Bytes,
+        ColumnType::Bytes,
+        ColumnType::Int,
+        ColumnType::Bool,
+        ColumnType::Int,
+        ColumnType::Json,
     ];
     let tail = "ON CONFLICT (type_id, key_digest, said, site) DO NOTHING";
     let affected = tx
@@ -236,7 +236,7 @@ async fn insert_parts<'a>(
             rows.push(vec![stored.id.into(), name.into(), data.clone().into()]);
         }
     }
-    let kinds = [Kind::Bytes, Kind::Text, Kind::Bytes];
+    let kinds = [ColumnType::Bytes, ColumnType::Text, ColumnType::Bytes];
     let head = "INSERT INTO unit_parts (unit_id, part, data)";
     let tail = "ON CONFLICT (unit_id, part) DO UPDATE SET data = excluded.data";
     tx.execute_each(bulk(tx.backend(), head, &kinds, rows, tail))

@@ -9,7 +9,7 @@ use pith_type_rpm::metadata::package_file::IdStream;
 use pith_type_rpm::metadata::primary::PrimaryStream;
 use pith_type_rpm::metadata::repomd::Repomd;
 use pith_type_rpm::metadata::snippet::Packer;
-use pith_type_rpm::metadata::writer::{Kind, PackageWriter, Sink};
+use pith_type_rpm::metadata::writer::{PackageDocument, PackageWriter, Sink};
 use pith_type_rpm::units;
 
 fn main() {
@@ -51,7 +51,8 @@ fn main() {
         println!("{kind}: {:?}, {kept} bytes kept", at.elapsed());
     }
     let at = Instant::now();
-    let mut writer = PackageWriter::new(Size(0), Kind::Primary, packages as u64).unwrap();
+    let mut writer =
+        PackageWriter::new(Size(0), PackageDocument::Primary, packages as u64).unwrap();
     for (number, chunk) in stored.chunks(128).enumerate() {
         writer.begin([u8::try_from(number % 255).unwrap() + 1; 32]);
         for snippet in chunk {

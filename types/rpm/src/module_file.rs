@@ -12,7 +12,9 @@ use pith_content::unit::WantedUnit;
 
 use crate::metadata::MetadataError;
 use crate::metadata::limits::{ARTIFACTS, NAMES, Sum};
-use crate::metadata::modules::{self, Document, DocumentStream, ModuleDefaults, Modulemd, Other};
+use crate::metadata::modules::{
+    self, DocumentStream, ModuleDefaults, ModuleDocument, Modulemd, Other,
+};
 use crate::metadata::odd::Odd;
 use crate::metadata::snippet::Packer;
 use crate::modular::{Artifacts, artifact, text};
@@ -83,7 +85,7 @@ impl ModuleFile {
         self.each(bent, |place, _, document| {
             found.is_empty = false;
             match document {
-                Document::Modulemd(m) => {
+                ModuleDocument::Modulemd(m) => {
                     artifacts.add(m.artifacts.len())?;
                     for name in &m.artifacts {
                         found.artifacts.insert(&artifact(name));
@@ -91,14 +93,14 @@ impl ModuleFile {
                     names.add(m.name.len() + m.stream.len())?;
                     found.streams.insert((m.name, m.stream));
                 }
-                Document::Defaults(ModuleDefaults { name, modified, .. }) => {
+                ModuleDocument::Defaults(ModuleDefaults { name, modified, .. }) => {
                     names.add(name.len())?;
                     let known = defaults.get(&name);
                     if known.is_none_or(|(known, _)| *known < modified) {
                         defaults.insert(name, (modified, place));
                     }
                 }
-                Document::Other(_) => {}
+                ModuleDocument::Other(_) => {}
             }
             Ok(())
         })?;
@@ -125,22 +127,22 @@ impl ModuleFile {
         // What is odd was noted in the first pass.
         self.each(&Bent::default(), |place, text, document| {
             let beside = match document {
-                Document::Modulemd(m) if seen.is_new_build(&m) => {
+                ModuleDocument::Modulemd(m) if seen.is_new_build(&m) => {
                     let unit = units::modulemd(&m, text, &mut packer)?;
                     return hand(unit, &mut digests, &mut take);
                 }
-                Document::Modulemd(m) => {
+                ModuleDocument::Modulemd(m) => {
                     let sentence = "module documents about a build that another one before is about were kept beside it";
                     let name = format!("{}:{}:{}", m.name, m.stream, m.version);
                     bent.note("module_twice", sentence, name);
                     beside("modulemd", m.name, m.stream)
                 }
-                Document::Defaults(d) if survey.defaults.contains(&place) => {
+                ModuleDocument::Defaults(d) if survey.defaults.contains(&place) => {
                     let unit = units::module_defaults(&d, repo_id, text, &mut packer)?;
                     return hand(unit, &mut digests, &mut take);
                 }
-                Document::Defaults(d) => beside("modulemd-defaults", d.name, String::new()),
-                Document::Other(other) => other,
+                ModuleDocument::Defaults(d) => beside("modulemd-defaults", d.name, String::new()),
+                ModuleDocument::Other(other) => other,
             };
             let unit = units::module_document(&beside, repo_id, origin, text, &mut packer)?;
             hand(unit, &mut digests, &mut take)
@@ -152,7 +154,7 @@ impl ModuleFile {
     fn each(
         &mut self,
         bent: &Bent,
-        mut see: impl FnMut(usize, &str, Document) -> Result<(), MetadataError>,
+        mut see: impl FnMut(usize, &str, ModuleDocument) -> Result<(), MetadataError>,
     ) -> Result<(), MetadataError> {
         let mut seen = Seen::default();
         let mut stream = self.open()?;

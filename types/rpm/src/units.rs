@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::learned::CHECKSUMS;
 use crate::metadata::comps::{Comps, Match};
-use crate::metadata::filelists::{self, Entry};
+use crate::metadata::filelists::{self, PathKind};
 use crate::metadata::modules::{ModuleDefaults, Modulemd, Other};
 use crate::metadata::prestodelta::Delta;
-use crate::metadata::primary::{Entry as Dependency, Package};
+use crate::metadata::primary::{DependencyEntry, Package};
 use crate::metadata::snippet::{self, Packer};
 use crate::metadata::{MetadataError, other, sort_index};
 use crate::parts::{FILELISTS, OTHER, PRIMARY, YAML, document, metadata_only};
@@ -53,7 +53,7 @@ fn set_some(doc: &mut Document, key: &str, value: Option<impl Into<Value>>) {
     }
 }
 
-fn entries(entries: &[Dependency]) -> Value {
+fn entries(entries: &[DependencyEntry]) -> Value {
     entries
         .iter()
         .map(|e| {
@@ -334,8 +334,8 @@ fn files_text(snippet: &[u8], out: &mut Vec<u8>) -> Result<(), MetadataError> {
     out.extend_from_slice(b",\"files\":{\"file\":[");
     let mut dirs = b"[".to_vec();
     filelists::each(snippet, |entry, path| match entry {
-        Entry::File => json_text::push_item(out, path),
-        Entry::Dir => json_text::push_item(&mut dirs, path),
+        PathKind::File => json_text::push_item(out, path),
+        PathKind::Dir => json_text::push_item(&mut dirs, path),
     })?;
     out.extend_from_slice(b"],\"dir\":");
     out.extend_from_slice(&dirs);

@@ -29,7 +29,7 @@ const LONGEST_TEXT: usize = 8 * 1024;
 const MOST_ITEMS: usize = 200;
 
 /// An answer that is not an error of Pulp's kind.
-pub(crate) struct Answer {
+pub(crate) struct RestAnswer {
     status: u16,
     location: Option<String>,
     body: Content,
@@ -42,7 +42,7 @@ enum Content {
     Nothing,
 }
 
-impl Answer {
+impl RestAnswer {
     fn new(status: u16, body: Content) -> Self {
         Self {
             status,
@@ -106,7 +106,7 @@ impl Answer {
         Self::array_of(batches, |text, item| write(text, item)).await
     }
 
-    /// Answers as [`Answer::array`] does, with documents that may be text already.
+    /// Answers as [`RestAnswer::array`] does, with documents that may be text already.
     pub(crate) async fn documents(batches: DocumentStream) -> Result<Self, Error> {
         let one = |text: &mut Vec<u8>, item: &Shown| match item {
             Shown::Document(document) => write(text, document),
@@ -207,7 +207,7 @@ pub(super) fn empty(code: StatusCode) -> Response {
 
 /// A path that is not known.
 pub(super) fn not_found(head: bool) -> Response {
-    let mut answer = Answer::null();
+    let mut answer = RestAnswer::null();
     answer.status = 404;
     answer.into_response(head)
 }
@@ -270,7 +270,7 @@ pub(super) fn failure(method: &str, href: &str) -> Response {
 }
 
 fn document(code: u16, body: &Value, method: &str) -> Response {
-    match Answer::with_status(code, body) {
+    match RestAnswer::with_status(code, body) {
         Ok(answer) => answer.into_response(method == "HEAD"),
         Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
@@ -282,7 +282,7 @@ mod tests {
 
     async fn text(batches: Vec<Vec<u32>>) -> String {
         let stream = futures::stream::iter(batches.into_iter().map(Ok));
-        let answer = Answer::array(stream).await.unwrap();
+        let answer = RestAnswer::array(stream).await.unwrap();
         let body = answer.into_response(false).into_body();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         String::from_utf8(bytes.to_vec()).unwrap()

@@ -21,15 +21,15 @@ use pith_pulp::auth::Principal;
 use pith_pulp::error::{is_for_operators, told};
 use serde_json::{Value, json};
 
-use super::answer::{self, Answer};
+use super::answer::{self, RestAnswer};
 use super::call::{Call, Payload};
 use super::credentials::{authenticate, origin};
 use super::cross_site::{refuse_foreign, refuse_text};
-use super::handler::BodyKind;
+use super::handler::RestBodyKind;
 use super::intake::{self, Intake, Pending, Taken};
 use super::notes::note;
 use super::shared::Shared;
-use crate::operation::{Disk, Route};
+use crate::operation::{Disk, RestRoute};
 
 const MOUNT: &str = "/pulp/api/v2/";
 /// The bytes that are read of the body of a refused request.
@@ -91,12 +91,12 @@ pub(crate) async fn dispatch(shared: Arc<Shared>, request: Request) -> Response 
 
 async fn run(
     shared: &Shared,
-    route: &Route,
+    route: &RestRoute,
     params: Vec<String>,
     href: String,
     inside: String,
     request: Request,
-) -> Result<(Answer, Pending), Error> {
+) -> Result<(RestAnswer, Pending), Error> {
     let (request, body) = request.into_parts();
     let admitted = match admit(shared, route, &inside, &request).await {
         Ok(admitted) => admitted,
@@ -140,12 +140,12 @@ struct Admitted {
 /// Returns the caller, when they may do this and there is room for it.
 async fn admit(
     shared: &Shared,
-    route: &Route,
+    route: &RestRoute,
     inside: &str,
     request: &Parts,
 ) -> Result<Admitted, Error> {
     let principal = authorize(shared, route, inside, request).await?;
-    if !matches!(route.body, BodyKind::Ignored | BodyKind::Raw) {
+    if !matches!(route.body, RestBodyKind::Ignored | RestBodyKind::Raw) {
         refuse_text(&request.headers)?;
     }
     let caller = match &principal {
@@ -162,7 +162,7 @@ async fn admit(
 /// Returns the caller, when the route is not open to everybody.
 async fn authorize(
     shared: &Shared,
-    route: &Route,
+    route: &RestRoute,
     inside: &str,
     request: &Parts,
 ) -> Result<Option<Principal>, Error> {
@@ -184,7 +184,11 @@ async fn authorize(
 ///
 /// # Errors
 /// 401 PLP0026.
-pub(super) fn permit(principal: &Principal, route: &Route, inside: &str) -> Result<(), PulpError> {
+pub(super) fn permit(
+    principal: &Principal,
+    route: &RestRoute,
+    inside: &str,
+) -> Result<(), PulpError> {
     let path = resource(inside);
     match (route.operation, route.makes_inside()) {
         (None, _) => Ok(()),
@@ -272,12 +276,12 @@ fn with_slash(path: &str, query: Option<&str>) -> Response {
 /// The body that a route takes.
 #[derive(Clone, Copy)]
 struct Wanted {
-    kind: BodyKind,
+    kind: RestBodyKind,
     is_long: bool,
 }
 
 impl Wanted {
-    fn of(route: &Route) -> Self {
+    fn of(route: &RestRoute) -> Self {
         Self {
             kind: route.body,
             is_long: route.takes_long_bodies(),
@@ -295,15 +299,18 @@ async fn take_in(
 ) -> Result<(Payload, Option<Turn<Caller>>, Taken), Error> {
     let Wanted { kind, is_long } = wanted;
     match kind {
-        BodyKind::Ignored => {
+        RestBodyKind::Ignored => {
             // One that is left on the way would end the connection under the client's next request.
             drain(body.into_data_stream()).await;
             let turn = intake.request(caller, None).await?;
             Ok((Payload::None, Some(turn), Taken::default()))
         }
         // Bytes go to the disk as they come, and take as long as they take.
-        BodyKind::Raw => Ok((Payload::Raw(body.into()), None, Taken::default())),
-        BodyKind::Object | BodyKind::OptionalObject | BodyKind::Any | BodyKind::OptionalAny => {
+        RestBodyKind::Raw => Ok((Payload::Raw(body.into()), None, Taken::default())),
+        RestBodyKind::Object
+        | RestBodyKind::OptionalObject
+        | RestBodyKind::Any
+        | RestBodyKind::OptionalAny => {
             let body = intake.read(caller, body).await?;
             let turn = intake.request(caller, Some(&body)).await?;
             let parse = |bytes: &[u8]| json_of(kind, bytes);
@@ -313,8 +320,11 @@ async fn take_in(
     }
 }
 
-fn json_of(kind: BodyKind, bytes: &[u8]) -> Result<Value, PulpError> {
-    let optional = matches!(kind, BodyKind::OptionalObject | BodyKind::OptionalAny);
+fn json_of(kind: RestBodyKind, bytes: &[u8]) -> Result<Value, PulpError> {
+    let optional = matches!(
+        kind,
+        RestBodyKind::OptionalObject | RestBodyKind::OptionalAny
+    );
     if bytes.is_empty() && optional {
         return Ok(json!({}));
     }
@@ -323,7 +333,7 @@ fn json_of(kind: BodyKind, bytes: &[u8]) -> Result<Value, PulpError> {
     if let Some(text) = zero_in(bytes, &value) {
         return Err(unstorable(text));
     }
-    let wants_object = matches!(kind, BodyKind::Object | BodyKind::OptionalObject);
+    let wants_object = matches!(kind, RestBodyKind::Object | RestBodyKind::OptionalObject);
     if wants_object && !value.is_object() {
         return Err(PulpError::not_an_object());
     }
@@ -394,23 +404,26 @@ mod tests {
             )
         };
         let code = |result: Result<_, Error>| told(&result.err().unwrap()).code().to_owned();
-        assert_eq!(code(read(BodyKind::Object, "").await), "PLP1009");
-        assert_eq!(code(read(BodyKind::OptionalObject, "{").await), "PLP1009");
+        assert_eq!(code(read(RestBodyKind::Object, "").await), "PLP1009");
         assert_eq!(
-            code(read(BodyKind::OptionalObject, "null").await),
+            code(read(RestBodyKind::OptionalObject, "{").await),
+            "PLP1009"
+        );
+        assert_eq!(
+            code(read(RestBodyKind::OptionalObject, "null").await),
             "PLP1015"
         );
-        assert_eq!(code(read(BodyKind::Any, "").await), "PLP1009");
-        assert!(read(BodyKind::OptionalObject, "").await.is_ok());
-        assert!(read(BodyKind::Any, "[1]").await.is_ok());
-        assert!(read(BodyKind::Any, r#"["\\u0000"]"#).await.is_ok());
+        assert_eq!(code(read(RestBodyKind::Any, "").await), "PLP1009");
+        assert!(read(RestBodyKind::OptionalObject, "").await.is_ok());
+        assert!(read(RestBodyKind::Any, "[1]").await.is_ok());
+        assert!(read(RestBodyKind::Any, r#"["\\u0000"]"#).await.is_ok());
         assert_eq!(
-            code(read(BodyKind::Any, r#"{"a": ["\u0000"]}"#).await),
+            code(read(RestBodyKind::Any, r#"{"a": ["\u0000"]}"#).await),
             "PLP0019"
         );
         let deep = "[".repeat(100_000);
-        assert_eq!(code(read(BodyKind::Any, &deep).await), "PLP1009");
+        assert_eq!(code(read(RestBodyKind::Any, &deep).await), "PLP1009");
         let large = format!("\"{}\"", "x".repeat(MAX_BODY));
-        assert_eq!(code(read(BodyKind::Any, &large).await), "PLP0000");
+        assert_eq!(code(read(RestBodyKind::Any, &large).await), "PLP0000");
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::answer::Answer;
+use super::answer::RestAnswer;
 use super::call::Call;
 
 /// The variable segments of the path, in their order.
@@ -32,7 +32,7 @@ pub(crate) struct Raw(pub(crate) axum::body::Body);
 
 /// The kind of body that an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyKind {
+pub enum RestBodyKind {
     /// Whatever comes is not read.
     Ignored,
     /// A JSON object.
@@ -52,7 +52,7 @@ pub(crate) trait Part: Sized {
     /// The number of variable segments that it takes.
     const SEGMENTS: usize = 0;
     /// The body that it takes; `None` for what is no body.
-    const BODY: Option<BodyKind> = None;
+    const BODY: Option<RestBodyKind> = None;
 
     /// Takes it out of the request.
     fn of(call: &mut Call) -> Self;
@@ -68,7 +68,7 @@ impl<const N: usize> Part for Segments<N> {
 }
 
 impl Part for Object {
-    const BODY: Option<BodyKind> = Some(BodyKind::Object);
+    const BODY: Option<RestBodyKind> = Some(RestBodyKind::Object);
 
     fn of(call: &mut Call) -> Self {
         Self(call.object())
@@ -76,7 +76,7 @@ impl Part for Object {
 }
 
 impl Part for OptionalObject {
-    const BODY: Option<BodyKind> = Some(BodyKind::OptionalObject);
+    const BODY: Option<RestBodyKind> = Some(RestBodyKind::OptionalObject);
 
     fn of(call: &mut Call) -> Self {
         Self(call.object())
@@ -84,7 +84,7 @@ impl Part for OptionalObject {
 }
 
 impl Part for AnyJson {
-    const BODY: Option<BodyKind> = Some(BodyKind::Any);
+    const BODY: Option<RestBodyKind> = Some(RestBodyKind::Any);
 
     fn of(call: &mut Call) -> Self {
         Self(call.any())
@@ -92,7 +92,7 @@ impl Part for AnyJson {
 }
 
 impl Part for OptionalJson {
-    const BODY: Option<BodyKind> = Some(BodyKind::OptionalAny);
+    const BODY: Option<RestBodyKind> = Some(RestBodyKind::OptionalAny);
 
     fn of(call: &mut Call) -> Self {
         Self(call.any())
@@ -100,7 +100,7 @@ impl Part for OptionalJson {
 }
 
 impl Part for Raw {
-    const BODY: Option<BodyKind> = Some(BodyKind::Raw);
+    const BODY: Option<RestBodyKind> = Some(RestBodyKind::Raw);
 
     fn of(call: &mut Call) -> Self {
         Self(call.raw())
@@ -118,7 +118,7 @@ pub(crate) trait Reply {
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    fn answer(self) -> Result<Answer, Error>;
+    fn answer(self) -> Result<RestAnswer, Error>;
 }
 
 /// A document.
@@ -148,16 +148,16 @@ pub(crate) enum Either<A, B> {
 }
 
 impl<T: Serialize> Reply for Json<T> {
-    fn answer(self) -> Result<Answer, Error> {
-        Answer::json(&self.0)
+    fn answer(self) -> Result<RestAnswer, Error> {
+        RestAnswer::json(&self.0)
     }
 }
 
 impl Reply for Created {
     const STATUS: u16 = 201;
 
-    fn answer(self) -> Result<Answer, Error> {
-        Answer::created(&self.0)
+    fn answer(self) -> Result<RestAnswer, Error> {
+        RestAnswer::created(&self.0)
     }
 }
 
@@ -165,8 +165,8 @@ impl Reply for Queued {
     const STATUS: u16 = 202;
     const QUEUES: bool = true;
 
-    fn answer(self) -> Result<Answer, Error> {
-        Answer::queued(self.0)
+    fn answer(self) -> Result<RestAnswer, Error> {
+        RestAnswer::queued(self.0)
     }
 }
 
@@ -174,27 +174,27 @@ impl Reply for QueuedGroup {
     const STATUS: u16 = 202;
     const QUEUES: bool = true;
 
-    fn answer(self) -> Result<Answer, Error> {
-        Answer::queued_group(self.0)
+    fn answer(self) -> Result<RestAnswer, Error> {
+        RestAnswer::queued_group(self.0)
     }
 }
 
 impl Reply for Done {
-    fn answer(self) -> Result<Answer, Error> {
-        Ok(Answer::null())
+    fn answer(self) -> Result<RestAnswer, Error> {
+        Ok(RestAnswer::null())
     }
 }
 
 impl Reply for NoContent {
     const STATUS: u16 = 204;
 
-    fn answer(self) -> Result<Answer, Error> {
-        Ok(Answer::no_content())
+    fn answer(self) -> Result<RestAnswer, Error> {
+        Ok(RestAnswer::no_content())
     }
 }
 
-impl Reply for Answer {
-    fn answer(self) -> Result<Answer, Error> {
+impl Reply for RestAnswer {
+    fn answer(self) -> Result<RestAnswer, Error> {
         Ok(self)
     }
 }
@@ -203,7 +203,7 @@ impl<A: Reply, B: Reply> Reply for Either<A, B> {
     const STATUS: u16 = A::STATUS;
     const QUEUES: bool = A::QUEUES;
 
-    fn answer(self) -> Result<Answer, Error> {
+    fn answer(self) -> Result<RestAnswer, Error> {
         match self {
             Self::Usual(usual) => usual.answer(),
             Self::Other(other) => other.answer(),
@@ -216,14 +216,14 @@ pub(crate) trait Handler<Parts>: Send + 'static {
     /// The number of variable segments that it takes.
     const SEGMENTS: usize;
     /// The body that it takes.
-    const BODY: BodyKind;
+    const BODY: RestBodyKind;
     /// The status of its answer.
     const STATUS: u16;
     /// Is true when it queues a task.
     const QUEUES: bool;
 
     /// Runs it.
-    fn run(self, call: Call) -> BoxFuture<'static, Result<Answer, Error>>;
+    fn run(self, call: Call) -> BoxFuture<'static, Result<RestAnswer, Error>>;
 }
 
 impl<F, Fut, R> Handler<()> for F
@@ -233,11 +233,11 @@ where
     R: Reply,
 {
     const SEGMENTS: usize = 0;
-    const BODY: BodyKind = BodyKind::Ignored;
+    const BODY: RestBodyKind = RestBodyKind::Ignored;
     const STATUS: u16 = R::STATUS;
     const QUEUES: bool = R::QUEUES;
 
-    fn run(self, call: Call) -> BoxFuture<'static, Result<Answer, Error>> {
+    fn run(self, call: Call) -> BoxFuture<'static, Result<RestAnswer, Error>> {
         self(call).map(|done| done?.answer()).boxed()
     }
 }
@@ -252,11 +252,11 @@ macro_rules! handler {
             $($Part: Part,)+
         {
             const SEGMENTS: usize = 0 $(+ $Part::SEGMENTS)+;
-            const BODY: BodyKind = one_body(&[$($Part::BODY),+]);
+            const BODY: RestBodyKind = one_body(&[$($Part::BODY),+]);
             const STATUS: u16 = R::STATUS;
             const QUEUES: bool = R::QUEUES;
 
-            fn run(self, mut call: Call) -> BoxFuture<'static, Result<Answer, Error>> {
+            fn run(self, mut call: Call) -> BoxFuture<'static, Result<RestAnswer, Error>> {
                 $(let $part = $Part::of(&mut call);)+
                 self(call, $($part),+).map(|done| done?.answer()).boxed()
             }
@@ -268,12 +268,12 @@ handler!(A a);
 handler!(A a, B b);
 
 /// The only body among parts; it is not read when there is none.
-const fn one_body(bodies: &[Option<BodyKind>]) -> BodyKind {
-    let mut only = BodyKind::Ignored;
+const fn one_body(bodies: &[Option<RestBodyKind>]) -> RestBodyKind {
+    let mut only = RestBodyKind::Ignored;
     let mut at = 0;
     while at < bodies.len() {
         if let Some(body) = bodies[at] {
-            assert!(matches!(only, BodyKind::Ignored), "there is one body");
+            assert!(matches!(only, RestBodyKind::Ignored), "there is one body");
             only = body;
         }
         at += 1;

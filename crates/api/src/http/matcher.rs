@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::operation::{Route, Verb};
+use crate::operation::{RestRoute, RestVerb};
 
 /// The routes as a tree of segments.
 pub(crate) struct Matcher {
@@ -13,17 +13,17 @@ pub(crate) struct Matcher {
 struct Node {
     fixed: HashMap<&'static str, Node>,
     variable: Option<Box<Node>>,
-    routes: Vec<&'static Route>,
+    routes: Vec<&'static RestRoute>,
 }
 
 /// A path that is known, with the values of its variables.
 pub(crate) struct Matched<'a> {
-    routes: &'a [&'static Route],
+    routes: &'a [&'static RestRoute],
     pub(crate) params: Vec<String>,
 }
 
 impl Matcher {
-    pub(crate) fn new(routes: impl Iterator<Item = &'static Route>) -> Self {
+    pub(crate) fn new(routes: impl Iterator<Item = &'static RestRoute>) -> Self {
         let mut root = Node::default();
         for route in routes {
             let mut node = &mut root;
@@ -76,7 +76,7 @@ fn descend<'a>(node: &'a Node, segments: &[&str], params: &mut Vec<String>) -> O
 
 impl Matched<'_> {
     /// The operation for a method; `HEAD` is answered by `GET`.
-    pub(crate) fn route(&self, method: &str) -> Option<&'static Route> {
+    pub(crate) fn route(&self, method: &str) -> Option<&'static RestRoute> {
         let method = if method == "HEAD" { "GET" } else { method };
         self.routes
             .iter()
@@ -87,7 +87,7 @@ impl Matched<'_> {
     /// The `Allow` header.
     pub(crate) fn allow(&self) -> String {
         let mut names: Vec<&str> = self.routes.iter().map(|route| route.verb.name()).collect();
-        if self.routes.iter().any(|route| route.verb == Verb::Get) {
+        if self.routes.iter().any(|route| route.verb == RestVerb::Get) {
             names.push("HEAD");
         }
         names.push("OPTIONS");

@@ -16,14 +16,14 @@ mod notes;
 mod shadowing;
 mod shared;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::RestAnswer;
 pub(crate) use call::Call;
 #[cfg(test)]
 pub(crate) use call::query_pairs;
 pub(crate) use dispatch::{dispatch, drain};
-pub use endpoints::{Endpoints, Found, Published};
+pub use endpoints::{Endpoints, FoundEndpoint, PublishedContent};
 pub use gate::Gate;
-pub use handler::BodyKind;
+pub use handler::RestBodyKind;
 pub(crate) use handler::{
     AnyJson, Created, Done, Either, Handler, Json, NoContent, Object, OptionalJson, OptionalObject,
     Queued, QueuedGroup, Raw, Segments,

@@ -8,7 +8,7 @@ use pith_pulp::auth::Authenticator;
 use super::intake::Intake;
 use super::matcher::Matcher;
 use super::shadowing::OperationPaths;
-use crate::operation::Route;
+use crate::operation::RestRoute;
 
 /// The state that all requests share.
 pub(crate) struct Shared {
@@ -21,7 +21,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// The state of a server with these nouns and operations.
-    pub(crate) fn new(pulp: Arc<Pulp>, routes: impl Iterator<Item = &'static Route>) -> Self {
+    pub(crate) fn new(pulp: Arc<Pulp>, routes: impl Iterator<Item = &'static RestRoute>) -> Self {
         let routes: Vec<_> = routes.collect();
         Self {
             authenticator: Authenticator::new(Arc::clone(&pulp.passwords)),

@@ -8,7 +8,7 @@ mod page;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::operation::{BodyKind, Param, Route, Shape, Verb};
+use crate::operation::{Param, RestBodyKind, RestRoute, RestVerb, Shape};
 use crate::routes::routes;
 
 pub use self::page::page;
@@ -61,7 +61,7 @@ pub fn document() -> Value {
     })
 }
 
-fn operation(route: &Route) -> Value {
+fn operation(route: &RestRoute) -> Value {
     let mut parameters: Vec<Value> = path_parameters(route.path);
     let mut operation = json!({
         "operationId": operation_id(route),
@@ -86,7 +86,7 @@ fn operation(route: &Route) -> Value {
 }
 
 /// A name for generated clients: the method and the words of the path.
-fn operation_id(route: &Route) -> String {
+fn operation_id(route: &RestRoute) -> String {
     let words = route.path.split(['/', '<', '>']).filter(|w| !w.is_empty());
     std::iter::once(route.verb.name().to_ascii_lowercase())
         .chain(words.map(str::to_owned))
@@ -138,18 +138,21 @@ fn schema(shape: Shape) -> Value {
     }
 }
 
-fn request_body(route: &Route) -> Option<Value> {
+fn request_body(route: &RestRoute) -> Option<Value> {
     let shape = route.about.takes;
     let content = match shape {
         Shape::Empty => return None,
         Shape::Bytes => json!({"application/octet-stream": {"schema": schema(shape)}}),
         _ => json_content(&schema(shape)),
     };
-    let required = matches!(route.body, BodyKind::Object | BodyKind::Any | BodyKind::Raw);
+    let required = matches!(
+        route.body,
+        RestBodyKind::Object | RestBodyKind::Any | RestBodyKind::Raw
+    );
     Some(json!({"required": required, "content": content}))
 }
 
-fn responses(route: &Route) -> Value {
+fn responses(route: &RestRoute) -> Value {
     let answer = route.about.answers;
     let mut good = json!({"description": reason(route.success)});
     if answer != Shape::Empty {
@@ -158,7 +161,7 @@ fn responses(route: &Route) -> Value {
     let mut responses = json!({"default": {"$ref": "#/components/responses/Refused"}});
     responses[route.success.to_string()] = good.clone();
     // Answered at once when nothing is left to do, queued otherwise.
-    if route.verb == Verb::Put && route.path == "/repositories/<repo>/" {
+    if route.verb == RestVerb::Put && route.path == "/repositories/<repo>/" {
         good["description"] = reason(202).into();
         responses["202"] = good;
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use pith_api::routes::{Route, routes};
+use pith_api::routes::{RestRoute, routes};
 use pith_testkit::golden;
 
 use crate::calls::CALLS;
@@ -73,8 +73,8 @@ fn unnamed(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn route_of(row: &Row) -> Option<&'static Route> {
-    let same = |route: &&Route| {
+fn route_of(row: &Row) -> Option<&'static RestRoute> {
+    let same = |route: &&RestRoute| {
         route.verb.name() == row.method && unnamed(route.path) == unnamed(row.path)
     };
     routes().find(same)

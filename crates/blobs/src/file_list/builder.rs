@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pith_core::{RelativePath, Sha256};
 
 use super::{KnownFile, PACK, PACK_FILES, SMALL};
-use crate::publication::{Entry, PublicationBuilder, Slice};
+use crate::publication::{IndexEntry, PublicationBuilder, Slice};
 use crate::{BlobWriter, Blobs, Nameless, Result, Stored};
 
 /// A list of files that grows. Dropped unfinished, it leaves nothing but blobs that nobody needs.
@@ -61,7 +61,7 @@ impl FileListBuilder {
             Ok((stored, bytes)) => self.pack(path, stored.sha256, &bytes).await,
             Err(file) => {
                 let stored = file.finish().await?;
-                let entry = Entry::blob(stored.sha256, stored.size, 0);
+                let entry = IndexEntry::blob(stored.sha256, stored.size, 0);
                 self.named.insert(stored.sha256, stored.size);
                 self.list.add(path, entry)
             }
@@ -124,7 +124,7 @@ impl FileListBuilder {
                 offset: file.offset,
             };
             self.list
-                .add(file.path, Entry::slice(slice, file.size, 0))?;
+                .add(file.path, IndexEntry::slice(slice, file.size, 0))?;
         }
         Ok(())
     }

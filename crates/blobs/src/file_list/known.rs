@@ -7,7 +7,7 @@ use pith_core::Sha256;
 
 use super::{MANY, THIN};
 use crate::error::blocking;
-use crate::publication::{Entry, Kind, KindRef, Publication};
+use crate::publication::{EntryKind, EntryKindRef, IndexEntry, Publication};
 use crate::{Blobs, Result};
 
 /// A list that is there.
@@ -34,7 +34,7 @@ pub struct KnownFile {
     pub sha256: Sha256,
     /// Its size.
     pub size: u64,
-    pub(super) entry: Entry,
+    pub(super) entry: IndexEntry,
     /// The blob that it is, or is a part of, and its size.
     pub(super) blob: (Sha256, u64),
     is_to_move: bool,
@@ -57,7 +57,7 @@ impl KnownFiles {
         blocking(move || {
             for entry in index.iter() {
                 let entry = entry?;
-                if let KindRef::Slice(slice) = entry.kind
+                if let EntryKindRef::Slice(slice) = entry.kind
                     && let Some(pack) = named.get_mut(&slice.blob)
                 {
                     let used = pack.used.unwrap_or(0);
@@ -104,14 +104,16 @@ impl KnownFiles {
         })
     }
 
-    fn file(&self, kind: KindRef<'_>, size: u64) -> Option<KnownFile> {
+    fn file(&self, kind: EntryKindRef<'_>, size: u64) -> Option<KnownFile> {
         let (entry, blob, sha256) = match kind {
-            KindRef::Blob(sha256) => (Entry::blob(sha256, size, 0), sha256, sha256),
-            KindRef::Slice(slice) => {
-                let entry = Entry::slice(slice, size, 0);
+            EntryKindRef::Blob(sha256) => (IndexEntry::blob(sha256, size, 0), sha256, sha256),
+            EntryKindRef::Slice(slice) => {
+                let entry = IndexEntry::slice(slice, size, 0);
                 (entry, slice.blob, slice.sha256)
             }
-            KindRef::Inline(_) | KindRef::Source { .. } | KindRef::Redirect(_) => return None,
+            EntryKindRef::Inline(_) | EntryKindRef::Source { .. } | EntryKindRef::Redirect(_) => {
+                return None;
+            }
         };
         let named = self.named.get(&blob)?;
         let is_sparse = |used: u64| used < named.size / 2;
@@ -129,8 +131,8 @@ impl KnownFiles {
 impl KnownFile {
     /// The file as an entry of an index.
     #[must_use]
-    pub fn entry(&self, mtime: i64) -> Entry {
-        Entry {
+    pub fn entry(&self, mtime: i64) -> IndexEntry {
+        IndexEntry {
             mtime,
             ..self.entry.clone()
         }
@@ -139,7 +141,7 @@ impl KnownFile {
     /// The bytes of a file whose pack is mostly unused, or one of many thin ones; `None` for one that stays where it is.
     pub(super) async fn to_move(&self, blobs: &Blobs) -> Result<Option<Bytes>> {
         let slice = match self.entry.kind {
-            Kind::Slice(slice) if self.is_to_move => slice,
+            EntryKind::Slice(slice) if self.is_to_move => slice,
             _ => return Ok(None),
         };
         let bytes = blobs.read_part(slice.blob, slice.range(self.size)).await;

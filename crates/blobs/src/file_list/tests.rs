@@ -57,7 +57,7 @@ async fn opened(blobs: &Blobs, new: &NewFileList, files: &BTreeMap<String, Vec<u
         let entry = file.entry(0);
         let at = entry.at(name);
         let (blob, range) = match at.kind {
-            crate::KindRef::Slice(slice) => (slice.blob, slice.range(file.size)),
+            crate::EntryKindRef::Slice(slice) => (slice.blob, slice.range(file.size)),
             kind => (kind.blob().unwrap(), 0..file.size),
         };
         let bytes = blobs.read_part(blob, range).await.unwrap();

@@ -10,7 +10,7 @@ use pith_core::{RelativePath, Sha256};
 use tempfile::SpooledTempFile;
 
 use super::format::{FOOTER, MAGIC, compare, read_path, read_record, write_record};
-use super::{Entry, Kind, MAX_HEADERS, MAX_INLINE};
+use super::{EntryKind, IndexEntry, MAX_HEADERS, MAX_INLINE};
 use crate::error::blocking;
 use crate::{Blobs, Error, Result, Stored};
 
@@ -68,9 +68,9 @@ impl PublicationBuilder {
         clippy::needless_pass_by_value,
         reason = "callers make both for this call"
     )]
-    pub fn add(&mut self, path: RelativePath, entry: Entry) -> Result<()> {
+    pub fn add(&mut self, path: RelativePath, entry: IndexEntry) -> Result<()> {
         match &entry.kind {
-            Kind::Inline(bytes) if bytes.len() > MAX_INLINE => {
+            EntryKind::Inline(bytes) if bytes.len() > MAX_INLINE => {
                 return Err(Error::InlineTooLarge {
                     path,
                     size: bytes.len(),
@@ -194,12 +194,12 @@ fn scratch_error(action: &str) -> impl FnOnce(io::Error) -> Error {
 fn only(bytes: &[u8]) -> Result<&[u8]> {
     let entry = read_record(bytes)?;
     let payload = match entry.kind {
-        super::KindRef::Blob(_) => 32,
-        super::KindRef::Slice(_) => 72,
-        super::KindRef::Inline(inline) => 4 + inline.len(),
-        super::KindRef::Redirect(location) => 4 + location.len(),
-        super::KindRef::Source { sha256: None, .. } => 16,
-        super::KindRef::Source {
+        super::EntryKindRef::Blob(_) => 32,
+        super::EntryKindRef::Slice(_) => 72,
+        super::EntryKindRef::Inline(inline) => 4 + inline.len(),
+        super::EntryKindRef::Redirect(location) => 4 + location.len(),
+        super::EntryKindRef::Source { sha256: None, .. } => 16,
+        super::EntryKindRef::Source {
             sha256: Some(_), ..
         } => 48,
     };

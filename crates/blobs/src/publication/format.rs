@@ -20,7 +20,7 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 use pith_core::Sha256;
 
-use super::{Entry, EntryRef, Kind, KindRef, Slice};
+use super::{EntryKind, EntryKindRef, IndexEntry, IndexEntryRef, Slice};
 use crate::{Error, Result};
 
 pub(super) const MAGIC: &[u8; 8] = b"pithpub1";
@@ -44,17 +44,17 @@ pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 /// Appends a record. The caller has checked that path, headers and inline bytes are short enough.
-pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &Entry) {
+pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &IndexEntry) {
     let headers = entry.headers.as_deref().unwrap_or("");
     let kind = match &entry.kind {
-        Kind::Blob(_) => BLOB,
-        Kind::Slice(_) => SLICE,
-        Kind::Inline(_) => INLINE,
-        Kind::Source { sha256: None, .. } => SOURCE,
-        Kind::Source {
+        EntryKind::Blob(_) => BLOB,
+        EntryKind::Slice(_) => SLICE,
+        EntryKind::Inline(_) => INLINE,
+        EntryKind::Source { sha256: None, .. } => SOURCE,
+        EntryKind::Source {
             sha256: Some(_), ..
         } => SOURCE_WITH_DIGEST,
-        Kind::Redirect(_) => REDIRECT,
+        EntryKind::Redirect(_) => REDIRECT,
     };
     out.extend_from_slice(&u16::try_from(path.len()).unwrap_or(u16::MAX).to_le_bytes());
     out.push(kind);
@@ -64,15 +64,15 @@ pub(super) fn write_record(out: &mut Vec<u8>, path: &str, entry: &Entry) {
     out.extend_from_slice(path.as_bytes());
     out.extend_from_slice(headers.as_bytes());
     match &entry.kind {
-        Kind::Blob(sha256) => out.extend_from_slice(&sha256.0),
-        Kind::Slice(slice) => {
+        EntryKind::Blob(sha256) => out.extend_from_slice(&sha256.0),
+        EntryKind::Slice(slice) => {
             out.extend_from_slice(&slice.sha256.0);
             out.extend_from_slice(&slice.blob.0);
             out.extend_from_slice(&slice.offset.to_le_bytes());
         }
-        Kind::Inline(bytes) => write_counted(out, bytes),
-        Kind::Redirect(location) => write_counted(out, location.as_bytes()),
-        Kind::Source { id, sha256 } => {
+        EntryKind::Inline(bytes) => write_counted(out, bytes),
+        EntryKind::Redirect(location) => write_counted(out, location.as_bytes()),
+        EntryKind::Source { id, sha256 } => {
             out.extend_from_slice(id);
             if let Some(sha256) = sha256 {
                 out.extend_from_slice(&sha256.0);
@@ -123,7 +123,7 @@ fn utf8(bytes: &[u8]) -> Result<&str> {
 }
 
 /// The record that begins at the front of `bytes`.
-pub(super) fn read_record(bytes: &[u8]) -> Result<EntryRef<'_>> {
+pub(super) fn read_record(bytes: &[u8]) -> Result<IndexEntryRef<'_>> {
     let mut cursor = Cursor(bytes);
     let path_len = usize::from(u16::from_le_bytes(cursor.array()?));
     let [kind, headers_len] = cursor.array()?;
@@ -132,25 +132,25 @@ pub(super) fn read_record(bytes: &[u8]) -> Result<EntryRef<'_>> {
     let path = cursor.text(path_len)?;
     let headers = cursor.text(usize::from(headers_len))?;
     let kind = match kind {
-        BLOB => KindRef::Blob(Sha256(cursor.array()?)),
-        SLICE => KindRef::Slice(Slice {
+        BLOB => EntryKindRef::Blob(Sha256(cursor.array()?)),
+        SLICE => EntryKindRef::Slice(Slice {
             sha256: Sha256(cursor.array()?),
             blob: Sha256(cursor.array()?),
             offset: u64::from_le_bytes(cursor.array()?),
         }),
-        INLINE => KindRef::Inline(cursor.counted()?),
-        REDIRECT => KindRef::Redirect(utf8(cursor.counted()?)?),
-        SOURCE => KindRef::Source {
+        INLINE => EntryKindRef::Inline(cursor.counted()?),
+        REDIRECT => EntryKindRef::Redirect(utf8(cursor.counted()?)?),
+        SOURCE => EntryKindRef::Source {
             id: cursor.array()?,
             sha256: None,
         },
-        SOURCE_WITH_DIGEST => KindRef::Source {
+        SOURCE_WITH_DIGEST => EntryKindRef::Source {
             id: cursor.array()?,
             sha256: Some(Sha256(cursor.array()?)),
         },
         _ => return Err(Error::DamagedIndex("a record is of an unknown kind")),
     };
-    Ok(EntryRef {
+    Ok(IndexEntryRef {
         path,
         kind,
         size,

@@ -24,9 +24,9 @@ pub const MAX_INLINE: usize = 64 * 1024;
 
 /// The thing that a published path shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct IndexEntry {
     /// The place of the bytes.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Bytes.
     pub size: u64,
     /// Time of last change, in seconds since 1970.
@@ -35,12 +35,12 @@ pub struct Entry {
     pub headers: Option<String>,
 }
 
-impl Entry {
+impl IndexEntry {
     /// A blob.
     #[must_use]
     pub fn blob(sha256: Sha256, size: u64, mtime: i64) -> Self {
         Self {
-            kind: Kind::Blob(sha256),
+            kind: EntryKind::Blob(sha256),
             size,
             mtime,
             headers: None,
@@ -51,7 +51,7 @@ impl Entry {
     #[must_use]
     pub fn slice(slice: Slice, size: u64, mtime: i64) -> Self {
         Self {
-            kind: Kind::Slice(slice),
+            kind: EntryKind::Slice(slice),
             size,
             mtime,
             headers: None,
@@ -64,7 +64,7 @@ impl Entry {
         let bytes = bytes.into();
         Self {
             size: bytes.len() as u64,
-            kind: Kind::Inline(bytes),
+            kind: EntryKind::Inline(bytes),
             mtime,
             headers: None,
         }
@@ -74,7 +74,7 @@ impl Entry {
     #[must_use]
     pub fn source(id: [u8; 16], sha256: Option<Sha256>, size: u64, mtime: i64) -> Self {
         Self {
-            kind: Kind::Source { id, sha256 },
+            kind: EntryKind::Source { id, sha256 },
             size,
             mtime,
             headers: None,
@@ -83,18 +83,18 @@ impl Entry {
 
     /// The entry as it stands in an index at `path`.
     #[must_use]
-    pub fn at<'a>(&'a self, path: &'a str) -> EntryRef<'a> {
+    pub fn at<'a>(&'a self, path: &'a str) -> IndexEntryRef<'a> {
         let kind = match &self.kind {
-            Kind::Blob(sha256) => KindRef::Blob(*sha256),
-            Kind::Slice(slice) => KindRef::Slice(*slice),
-            Kind::Inline(bytes) => KindRef::Inline(bytes),
-            Kind::Source { id, sha256 } => KindRef::Source {
+            EntryKind::Blob(sha256) => EntryKindRef::Blob(*sha256),
+            EntryKind::Slice(slice) => EntryKindRef::Slice(*slice),
+            EntryKind::Inline(bytes) => EntryKindRef::Inline(bytes),
+            EntryKind::Source { id, sha256 } => EntryKindRef::Source {
                 id: *id,
                 sha256: *sha256,
             },
-            Kind::Redirect(location) => KindRef::Redirect(location),
+            EntryKind::Redirect(location) => EntryKindRef::Redirect(location),
         };
-        EntryRef {
+        IndexEntryRef {
             path,
             kind,
             size: self.size,
@@ -107,7 +107,7 @@ impl Entry {
     #[must_use]
     pub fn redirect(location: impl Into<String>, mtime: i64) -> Self {
         Self {
-            kind: Kind::Redirect(location.into()),
+            kind: EntryKind::Redirect(location.into()),
             size: 0,
             mtime,
             headers: None,
@@ -141,9 +141,9 @@ impl Slice {
     }
 }
 
-/// The place of the bytes of an [`Entry`].
+/// The place of the bytes of an [`IndexEntry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A blob of the store.
     Blob(Sha256),
     /// A part of a blob.
@@ -161,13 +161,13 @@ pub enum Kind {
     Redirect(String),
 }
 
-/// An [`Entry`] inside of an open index.
+/// An [`IndexEntry`] inside of an open index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryRef<'a> {
+pub struct IndexEntryRef<'a> {
     /// Path within the publication.
     pub path: &'a str,
     /// The place of the bytes.
-    pub kind: KindRef<'a>,
+    pub kind: EntryKindRef<'a>,
     /// Bytes.
     pub size: u64,
     /// Time of last change, in seconds since 1970.
@@ -176,18 +176,18 @@ pub struct EntryRef<'a> {
     pub headers: Option<&'a str>,
 }
 
-impl EntryRef<'_> {
+impl IndexEntryRef<'_> {
     /// The same entry, to stand in another index.
     #[must_use]
-    pub fn to_entry(&self) -> Entry {
+    pub fn to_entry(&self) -> IndexEntry {
         let kind = match self.kind {
-            KindRef::Blob(sha256) => Kind::Blob(sha256),
-            KindRef::Slice(slice) => Kind::Slice(slice),
-            KindRef::Inline(bytes) => Kind::Inline(Bytes::copy_from_slice(bytes)),
-            KindRef::Source { id, sha256 } => Kind::Source { id, sha256 },
-            KindRef::Redirect(location) => Kind::Redirect(location.to_owned()),
+            EntryKindRef::Blob(sha256) => EntryKind::Blob(sha256),
+            EntryKindRef::Slice(slice) => EntryKind::Slice(slice),
+            EntryKindRef::Inline(bytes) => EntryKind::Inline(Bytes::copy_from_slice(bytes)),
+            EntryKindRef::Source { id, sha256 } => EntryKind::Source { id, sha256 },
+            EntryKindRef::Redirect(location) => EntryKind::Redirect(location.to_owned()),
         };
-        Entry {
+        IndexEntry {
             kind,
             size: self.size,
             mtime: self.mtime,
@@ -196,9 +196,9 @@ impl EntryRef<'_> {
     }
 }
 
-/// A [`Kind`], borrowed.
+/// A [`EntryKind`], borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KindRef<'a> {
+pub enum EntryKindRef<'a> {
     /// A blob of the store.
     Blob(Sha256),
     /// A part of a blob.
@@ -216,7 +216,7 @@ pub enum KindRef<'a> {
     Redirect(&'a str),
 }
 
-impl KindRef<'_> {
+impl EntryKindRef<'_> {
     /// The blob that the bytes are in, or a part of; `None` where they are in none yet, or in the index.
     #[must_use]
     pub fn blob(&self) -> Option<Sha256> {

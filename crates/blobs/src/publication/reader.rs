@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pith_core::Sha256;
 
 use super::format::{Frame, MAGIC, compare, read_frame, read_path, read_record};
-use super::{Child, EntryRef, KindRef};
+use super::{Child, EntryKindRef, IndexEntryRef};
 use crate::error::blocking;
 use crate::{Blobs, Error, Result, mmap};
 
@@ -75,7 +75,7 @@ impl Publication {
     ///
     /// # Errors
     /// When the index is damaged.
-    pub fn get(&self, path: &str) -> Result<Option<EntryRef<'_>>> {
+    pub fn get(&self, path: &str) -> Result<Option<IndexEntryRef<'_>>> {
         let position = self.seek(path.as_bytes())?;
         if position == self.frame.count || self.path(position)? != path.as_bytes() {
             return Ok(None);
@@ -122,7 +122,7 @@ impl Publication {
     }
 
     /// The entries whose paths begin with `prefix`, in order; others are not read.
-    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = Result<EntryRef<'a>>> {
+    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = Result<IndexEntryRef<'a>>> {
         let (position, failed) = match self.seek(prefix.as_bytes()) {
             Ok(position) => (position, None),
             Err(error) => (self.frame.count, Some(Err(error))),
@@ -131,7 +131,7 @@ impl Publication {
             index: self,
             position,
         };
-        let is_below = move |entry: &Result<EntryRef<'_>>| {
+        let is_below = move |entry: &Result<IndexEntryRef<'_>>| {
             let other = entry
                 .as_ref()
                 .is_ok_and(|one| !one.path.starts_with(prefix));
@@ -144,7 +144,7 @@ impl Publication {
     ///
     /// # Errors
     /// When there is no such position, or the index is damaged.
-    pub fn at(&self, position: usize) -> Result<EntryRef<'_>> {
+    pub fn at(&self, position: usize) -> Result<IndexEntryRef<'_>> {
         if position >= self.frame.count {
             return Err(Error::DamagedIndex("it has no such position"));
         }
@@ -177,8 +177,8 @@ impl Publication {
 
     /// The bytes of an inline entry of this index without copying them; `None` for other kinds, and for entries of another index.
     #[must_use]
-    pub fn inline(&self, entry: &EntryRef<'_>) -> Option<Bytes> {
-        let KindRef::Inline(inline) = entry.kind else {
+    pub fn inline(&self, entry: &IndexEntryRef<'_>) -> Option<Bytes> {
+        let EntryKindRef::Inline(inline) = entry.kind else {
             return None;
         };
         if inline.is_empty() {
@@ -207,7 +207,7 @@ impl Publication {
         read_path(self.record(position)?)
     }
 
-    fn entry(&self, position: usize) -> Result<EntryRef<'_>> {
+    fn entry(&self, position: usize) -> Result<IndexEntryRef<'_>> {
         read_record(self.record(position)?)
     }
 
@@ -327,7 +327,7 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = Result<EntryRef<'a>>;
+    type Item = Result<IndexEntryRef<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.position >= self.index.frame.count {

@@ -39,7 +39,7 @@ impl Place {
     fn build<'a>(
         &self,
         run_size: usize,
-        entries: impl IntoIterator<Item = (&'a str, Entry)>,
+        entries: impl IntoIterator<Item = (&'a str, IndexEntry)>,
     ) -> Result<Publication> {
         let mut builder = PublicationBuilder::with_run_size(&self.blobs, run_size);
         for (name, entry) in entries {
@@ -51,22 +51,23 @@ impl Place {
     }
 }
 
-fn some_entry() -> impl Strategy<Value = Entry> {
+fn some_entry() -> impl Strategy<Value = IndexEntry> {
     let kind = prop_oneof![
-        any::<[u8; 32]>().prop_map(|sha256| Kind::Blob(Sha256(sha256))),
+        any::<[u8; 32]>().prop_map(|sha256| EntryKind::Blob(Sha256(sha256))),
         (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u64>()).prop_map(|(sha256, blob, offset)| {
-            Kind::Slice(Slice {
+            EntryKind::Slice(Slice {
                 sha256: Sha256(sha256),
                 blob: Sha256(blob),
                 offset,
             })
         }),
-        proptest::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| Kind::Inline(bytes.into())),
-        (any::<[u8; 16]>(), any::<Option<[u8; 32]>>()).prop_map(|(id, sha256)| Kind::Source {
+        proptest::collection::vec(any::<u8>(), 0..40)
+            .prop_map(|bytes| EntryKind::Inline(bytes.into())),
+        (any::<[u8; 16]>(), any::<Option<[u8; 32]>>()).prop_map(|(id, sha256)| EntryKind::Source {
             id,
             sha256: sha256.map(Sha256)
         }),
-        "[a-z:/]{0,40}".prop_map(Kind::Redirect),
+        "[a-z:/]{0,40}".prop_map(EntryKind::Redirect),
     ];
     (
         kind,
@@ -74,7 +75,7 @@ fn some_entry() -> impl Strategy<Value = Entry> {
         any::<i64>(),
         proptest::option::of("[a-z]{1,5}/[a-z]{1,5}"),
     )
-        .prop_map(|(kind, size, mtime, headers)| Entry {
+        .prop_map(|(kind, size, mtime, headers)| IndexEntry {
             kind,
             size,
             mtime,
@@ -83,7 +84,7 @@ fn some_entry() -> impl Strategy<Value = Entry> {
 }
 
 /// Few names, so that directories fill up and names that sort oddly around `/` meet.
-fn some_paths() -> impl Strategy<Value = BTreeMap<String, Entry>> {
+fn some_paths() -> impl Strategy<Value = BTreeMap<String, IndexEntry>> {
     let segment = prop_oneof!["[ab]", "[ab][-.0~ü ]?[ab]?"];
     let path = proptest::collection::vec(segment, 1..4).prop_map(|segments| segments.join("/"));
     proptest::collection::btree_map(
@@ -102,7 +103,7 @@ fn some_paths() -> impl Strategy<Value = BTreeMap<String, Entry>> {
 }
 
 /// Returns what a directory listing shows, from the model.
-fn children(model: &BTreeMap<String, Entry>, dir: &str) -> Vec<(String, bool, u64)> {
+fn children(model: &BTreeMap<String, IndexEntry>, dir: &str) -> Vec<(String, bool, u64)> {
     let prefix = if dir.is_empty() {
         String::new()
     } else {
@@ -151,7 +152,7 @@ proptest! {
     fn an_index_answers_like_a_sorted_map(model in some_paths(), run_size in prop_oneof![Just(1), Just(300), Just(1 << 20)]) {
         let index = place().build(run_size, model.iter().map(|(path, entry)| (path.as_str(), entry.clone()))).unwrap();
         prop_assert_eq!(index.len(), model.len() as u64);
-        let mut expected: Vec<(&String, &Entry)> = model.iter().collect();
+        let mut expected: Vec<(&String, &IndexEntry)> = model.iter().collect();
         expected.sort_by_key(|(path, _)| path.split('/').collect::<Vec<_>>());
         for (found, (path, entry)) in index.iter().zip(&expected) {
             let found = found.unwrap();
@@ -180,7 +181,7 @@ proptest! {
     #[test]
     fn what_a_newer_index_leaves_out_is_the_difference_of_their_paths(before in some_paths(), newer in some_paths()) {
         let place = place();
-        let build = |model: &BTreeMap<String, Entry>| {
+        let build = |model: &BTreeMap<String, IndexEntry>| {
             place.build(300, model.iter().map(|(path, entry)| (path.as_str(), entry.clone()))).unwrap()
         };
         let (index, other) = (build(&before), build(&newer));
@@ -227,13 +228,13 @@ fn a_file_that_comes_twice_is_one_where_that_was_asked_for() {
         offset,
     };
     let same = [
-        Entry::slice(slice(0), 3, 0),
-        Entry::slice(slice(9), 3, 5),
-        Entry::blob(Sha256([1; 32]), 3, 0),
+        IndexEntry::slice(slice(0), 3, 0),
+        IndexEntry::slice(slice(9), 3, 5),
+        IndexEntry::blob(Sha256([1; 32]), 3, 0),
     ];
     for run_size in [1, 1 << 20] {
         let place = place();
-        let build = |entries: &[Entry]| {
+        let build = |entries: &[IndexEntry]| {
             let mut builder = PublicationBuilder::with_run_size(&place.blobs, run_size);
             builder.merge_equal();
             for entry in entries {
@@ -244,10 +245,10 @@ fn a_file_that_comes_twice_is_one_where_that_was_asked_for() {
         let stored = build(&same).unwrap();
         let open = Publication::open(&place.blobs, stored.sha256);
         assert_eq!(place.runtime.block_on(open).unwrap().len(), 1);
-        let other = [same[0].clone(), Entry::blob(Sha256([3; 32]), 3, 0)];
+        let other = [same[0].clone(), IndexEntry::blob(Sha256([3; 32]), 3, 0)];
         let error = build(&other).unwrap_err();
         assert!(matches!(error, Error::DuplicatePath(_)), "{error}");
-        let inline = [Entry::inline("1", 0), Entry::inline("1", 0)];
+        let inline = [IndexEntry::inline("1", 0), IndexEntry::inline("1", 0)];
         assert!(build(&inline).is_err());
     }
 }
@@ -256,9 +257,9 @@ fn a_file_that_comes_twice_is_one_where_that_was_asked_for() {
 fn a_path_that_comes_twice_is_refused_by_name_even_across_scratch_files() {
     for run_size in [1, 1 << 20] {
         let twice = [
-            ("x/y", Entry::inline("1", 0)),
-            ("a", Entry::inline("", 0)),
-            ("x/y", Entry::inline("2", 0)),
+            ("x/y", IndexEntry::inline("1", 0)),
+            ("a", IndexEntry::inline("", 0)),
+            ("x/y", IndexEntry::inline("2", 0)),
         ];
         let error = place().build(run_size, twice).unwrap_err();
         assert!(
@@ -271,9 +272,9 @@ fn a_path_that_comes_twice_is_refused_by_name_even_across_scratch_files() {
 #[test]
 fn a_path_that_is_file_and_directory_is_refused_by_name() {
     let both = [
-        ("x/y/z", Entry::inline("1", 0)),
-        ("x/y-", Entry::inline("", 0)),
-        ("x/y", Entry::inline("2", 0)),
+        ("x/y/z", IndexEntry::inline("1", 0)),
+        ("x/y-", IndexEntry::inline("", 0)),
+        ("x/y", IndexEntry::inline("2", 0)),
     ];
     let error = place().build(1 << 20, both).unwrap_err();
     assert!(
@@ -290,8 +291,8 @@ fn inline_entries_are_bounded_and_read_without_a_copy() {
         .build(
             1 << 20,
             [
-                ("a", Entry::inline(largest.clone(), 1)),
-                ("b", Entry::inline("", 1)),
+                ("a", IndexEntry::inline(largest.clone(), 1)),
+                ("b", IndexEntry::inline("", 1)),
             ],
         )
         .unwrap();
@@ -304,7 +305,10 @@ fn inline_entries_are_bounded_and_read_without_a_copy() {
         Bytes::new()
     );
     let error = place
-        .build(1 << 20, [("a", Entry::inline(vec![7; MAX_INLINE + 1], 1))])
+        .build(
+            1 << 20,
+            [("a", IndexEntry::inline(vec![7; MAX_INLINE + 1], 1))],
+        )
         .unwrap_err();
     assert!(matches!(error, Error::InlineTooLarge { size, .. } if size == MAX_INLINE + 1));
 }

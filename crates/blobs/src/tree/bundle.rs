@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::dir::Dir;
 use super::writer::copy;
-use crate::{Blobs, EntryRef, Error, KindRef, Result};
+use crate::{Blobs, EntryKindRef, Error, IndexEntryRef, Result};
 
 /// The beginning of the names of bundles in the spool.
 const PREFIX: &str = "bundle-";
@@ -57,12 +57,14 @@ impl Bundle {
     ///
     /// # Errors
     /// When it is no file that is here and no such redirect, or the disk fails.
-    pub fn add(&mut self, blobs: &Blobs, entry: &EntryRef<'_>) -> Result<()> {
+    pub fn add(&mut self, blobs: &Blobs, entry: &IndexEntryRef<'_>) -> Result<()> {
         blobs.require_room()?;
         let (folder, name) = self.place(entry.path)?;
         match entry.kind {
-            KindRef::Redirect(to) if is_within(entry.path, to) => return folder.symlink(name, to),
-            KindRef::Blob(sha256) if entry.size >= COPIED => {
+            EntryKindRef::Redirect(to) if is_within(entry.path, to) => {
+                return folder.symlink(name, to);
+            }
+            EntryKindRef::Blob(sha256) if entry.size >= COPIED => {
                 let local = blobs.open_local(sha256)?;
                 if local.is_some_and(|file| folder.link(&file, name)) {
                     return Ok(());

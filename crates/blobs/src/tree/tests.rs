@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pith_core::{RelativePath, Sha256};
 
 use super::*;
-use crate::{Blobs, Entry, Error, Publication, PublicationBuilder, Result, Slice, StorageUrl};
+use crate::{Blobs, Error, IndexEntry, Publication, PublicationBuilder, Result, Slice, StorageUrl};
 
 struct Scene {
     folder: tempfile::TempDir,
@@ -57,8 +57,8 @@ impl Scene {
             let put = self.blobs.put(text.as_bytes().to_vec().into());
             let stored = self.runtime.block_on(put).unwrap();
             let entry = match text.len() % 3 {
-                0 => Entry::inline(text.as_bytes().to_vec(), 1000),
-                1 => Entry::blob(stored.sha256, stored.size, 1000),
+                0 => IndexEntry::inline(text.as_bytes().to_vec(), 1000),
+                1 => IndexEntry::blob(stored.sha256, stored.size, 1000),
                 _ => self.slice(stored.sha256, text),
             };
             builder.add(path(name), entry).unwrap();
@@ -69,7 +69,7 @@ impl Scene {
     }
 
     /// A file in the middle of a blob.
-    fn slice(&self, sha256: Sha256, text: &str) -> Entry {
+    fn slice(&self, sha256: Sha256, text: &str) -> IndexEntry {
         let pack = format!("before{text}after").into_bytes();
         let put = self.blobs.put(pack.into());
         let pack = self.runtime.block_on(put).unwrap();
@@ -78,7 +78,7 @@ impl Scene {
             blob: pack.sha256,
             offset: 6,
         };
-        Entry::slice(slice, text.len() as u64, 1000)
+        IndexEntry::slice(slice, text.len() as u64, 1000)
     }
 
     fn export(&self, folder: &Path, place: Place, files: &[(&str, &str)]) -> Result<()> {
@@ -234,7 +234,7 @@ fn folders_that_hold_the_servers_own_or_lie_in_them_are_not_opened() {
 fn what_is_not_here_is_named() {
     let scene = scene();
     let mut builder = PublicationBuilder::new(&scene.blobs);
-    let deferred = Entry::source([7; 16], None, 5, 0);
+    let deferred = IndexEntry::source([7; 16], None, 5, 0);
     builder.add(path("zoo/late.rpm"), deferred).unwrap();
     let stored = builder.finish_blocking().unwrap();
     let opened = Publication::open(&scene.blobs, stored.sha256);

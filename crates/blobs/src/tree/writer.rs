@@ -9,7 +9,7 @@ use pith_core::{RelativePath, Sha256};
 
 use super::dir::Dir;
 use super::folders::OpenFolders;
-use crate::{Blobs, EntryRef, Error, KindRef, Publication, Result};
+use crate::{Blobs, EntryKindRef, Error, IndexEntryRef, Publication, Result};
 
 /// The name of the file that tells who has written a tree.
 const MARK: &str = ".pith-export";
@@ -98,7 +98,7 @@ impl TreeWriter {
         Ok(())
     }
 
-    fn entry(&mut self, blobs: &Blobs, entry: &EntryRef<'_>) -> Result<()> {
+    fn entry(&mut self, blobs: &Blobs, entry: &IndexEntryRef<'_>) -> Result<()> {
         blobs.require_room()?;
         let path = entry.path;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -149,19 +149,24 @@ impl Drop for TreeWriter {
 }
 
 /// Writes the file of an entry as `name` in a folder.
-pub(super) fn copy(blobs: &Blobs, entry: &EntryRef<'_>, folder: &Dir, name: &str) -> Result<()> {
+pub(super) fn copy(
+    blobs: &Blobs,
+    entry: &IndexEntryRef<'_>,
+    folder: &Dir,
+    name: &str,
+) -> Result<()> {
     let mut file = folder.create(name)?;
     let shown = folder.shown().join(name);
     let written = match entry.kind {
-        KindRef::Blob(sha256) => blobs.copy_to_file(sha256, &mut file)?,
-        KindRef::Slice(slice) => {
+        EntryKindRef::Blob(sha256) => blobs.copy_to_file(sha256, &mut file)?,
+        EntryKindRef::Slice(slice) => {
             blobs.copy_part_to(slice.blob, slice.range(entry.size), &mut file)?
         }
-        KindRef::Inline(bytes) => {
+        EntryKindRef::Inline(bytes) => {
             file.write_all(bytes).map_err(Error::io("write", &shown))?;
             bytes.len() as u64
         }
-        KindRef::Source { .. } | KindRef::Redirect(_) => {
+        EntryKindRef::Source { .. } | EntryKindRef::Redirect(_) => {
             return Err(Error::NoFile(entry.path.to_owned()));
         }
     };

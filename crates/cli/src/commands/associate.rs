@@ -10,7 +10,7 @@ use super::running::CommandSession;
 use super::{content, which};
 use crate::criteria::{UnitSearchArgs, no_fields};
 use crate::error::Error;
-use crate::options::{Given, Options};
+use crate::options::{GivenOption, Options};
 use crate::settings::Settings;
 
 /// `… copy`
@@ -18,7 +18,7 @@ use crate::settings::Settings;
 pub(super) struct CopyArgs {
     unit: Option<&'static UnitWords>,
     between: Between,
-    given: Vec<Given>,
+    given: Vec<GivenOption>,
     search: UnitSearchArgs,
     wait: WaitArgs,
 }

@@ -50,7 +50,7 @@ pub enum ClientCommand {
     /// The repositories of one family.
     Section(SectionCommand),
     /// The other things on a server.
-    Server(ServerCommand),
+    Server(PlatformCommand),
 }
 
 /// The commands before the sections.
@@ -69,7 +69,7 @@ pub enum GeneralCommand {
 
 /// The commands behind the sections.
 #[derive(Debug, Clone, Subcommand)]
-pub enum ServerCommand {
+pub enum PlatformCommand {
     /// Watch, wait for and cancel tasks
     #[command(subcommand, visible_alias = "tasks")]
     Task(task::TaskCommand),
@@ -97,7 +97,7 @@ impl ClientCommand {
     #[must_use]
     pub fn augment(command: clap::Command, families: &Families) -> clap::Command {
         let command = assembly::with::<GeneralCommand>(command);
-        assembly::with::<ServerCommand>(section::augment(command, families))
+        assembly::with::<PlatformCommand>(section::augment(command, families))
     }
 
     /// The command that was given; `None` when it is one of the program's own.
@@ -116,15 +116,15 @@ impl ClientCommand {
         if GeneralCommand::has_subcommand(name) {
             return GeneralCommand::from_arg_matches(matches).map(|one| Some(Self::General(one)));
         }
-        if ServerCommand::has_subcommand(name) {
-            return ServerCommand::from_arg_matches(matches).map(|one| Some(Self::Server(one)));
+        if PlatformCommand::has_subcommand(name) {
+            return PlatformCommand::from_arg_matches(matches).map(|one| Some(Self::Server(one)));
         }
         Ok(None)
     }
 }
 
 /// All that a command may touch beside the network.
-pub struct Context {
+pub struct CommandContext {
     /// The output that it writes to.
     pub ui: Ui,
     /// The stored login.
@@ -135,9 +135,9 @@ pub struct Context {
     pub prompt: Box<dyn Prompt>,
 }
 
-impl std::fmt::Debug for Context {
+impl std::fmt::Debug for CommandContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context")
+        f.debug_struct("CommandContext")
             .field("ui", &self.ui)
             .field("login_file", &self.login_file)
             .field("state_folder", &self.state_folder)
@@ -145,7 +145,7 @@ impl std::fmt::Debug for Context {
     }
 }
 
-impl Context {
+impl CommandContext {
     /// The process's terminal and the person's configuration folder.
     #[must_use]
     pub fn of_process(globals: &Globals, families: &'static Families) -> Self {
@@ -171,7 +171,7 @@ pub fn command(families: &Families) -> clap::Command {
 
 /// Runs a command on the process's own terminal, prints what went wrong, and gives the exit code.
 pub async fn run(command: &ClientCommand, globals: &Globals, families: &'static Families) -> Exit {
-    let mut context = Context::of_process(globals, families);
+    let mut context = CommandContext::of_process(globals, families);
     match execute(command, globals, &mut context).await {
         Ok(()) => Exit::Done,
         // Whoever reads a pipe may stop reading.
@@ -191,7 +191,7 @@ pub async fn run(command: &ClientCommand, globals: &Globals, families: &'static 
 pub async fn execute(
     command: &ClientCommand,
     globals: &Globals,
-    context: &mut Context,
+    context: &mut CommandContext,
 ) -> Result<(), Error> {
     match command {
         ClientCommand::General(GeneralCommand::Login(args)) => {
@@ -225,15 +225,15 @@ async fn general(command: &GeneralCommand, session: &mut CommandSession<'_>) -> 
     }
 }
 
-async fn server(command: &ServerCommand, session: &mut CommandSession<'_>) -> Result<(), Error> {
+async fn server(command: &PlatformCommand, session: &mut CommandSession<'_>) -> Result<(), Error> {
     match command {
-        ServerCommand::Task(command) => task::run(command, session).await,
-        ServerCommand::History(args) => history::run(args, session).await,
-        ServerCommand::Orphan(command) => orphan::run(command, session).await,
-        ServerCommand::Server(command) => plugins::server(command, session).await,
-        ServerCommand::Content(command) => sources::run(command, session).await,
-        ServerCommand::Auth(command) => auth::run(command, session).await,
-        ServerCommand::Key(command) => key::run(command, session).await,
+        PlatformCommand::Task(command) => task::run(command, session).await,
+        PlatformCommand::History(args) => history::run(args, session).await,
+        PlatformCommand::Orphan(command) => orphan::run(command, session).await,
+        PlatformCommand::Server(command) => plugins::server(command, session).await,
+        PlatformCommand::Content(command) => sources::run(command, session).await,
+        PlatformCommand::Auth(command) => auth::run(command, session).await,
+        PlatformCommand::Key(command) => key::run(command, session).await,
     }
 }
 

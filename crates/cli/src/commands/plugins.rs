@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::text::clean;
 
 /// A thing that has distributors: a repository or a group.
-pub trait Owner: Args + Clone + std::fmt::Debug + Send + Sync {
+pub trait DistributorOwner: Args + Clone + std::fmt::Debug + Send + Sync {
     /// The first part of its address.
     const COLLECTION: &'static str;
     /// Options of distributors that publish by themselves.
@@ -71,7 +71,7 @@ impl Waits for WaitArgs {
 
 impl Waits for NoArgs {}
 
-impl Owner for RepoRef {
+impl DistributorOwner for RepoRef {
     const COLLECTION: &'static str = "repositories";
     type Auto = AutoArgs;
     type Wait = WaitArgs;
@@ -81,7 +81,7 @@ impl Owner for RepoRef {
     }
 }
 
-impl Owner for GroupRef {
+impl DistributorOwner for GroupRef {
     const COLLECTION: &'static str = "repo_groups";
     type Auto = NoArgs;
     type Wait = NoArgs;
@@ -99,7 +99,7 @@ pub enum ImporterCommand {
     /// Give a repository an importer, in place of what it has
     Create(CreateImporter),
     /// Change the settings of an importer; null removes a setting
-    Update(UpdateImporter),
+    Update(UpdateImporterArgs),
     /// Take the importer from a repository
     Delete(OneImporter),
 }
@@ -121,7 +121,7 @@ pub struct CreateImporter {
 
 /// `… importer update`
 #[derive(Debug, Clone, Args)]
-pub struct UpdateImporter {
+pub struct UpdateImporterArgs {
     #[command(flatten)]
     one: OneImporter,
     /// Settings that change, as a JSON object, or `@` and a file that holds it
@@ -143,7 +143,7 @@ pub struct OneImporter {
 
 /// `… distributor …`
 #[derive(Debug, Clone, Subcommand)]
-pub enum DistributorCommand<O: Owner> {
+pub enum DistributorCommand<O: DistributorOwner> {
     /// List the distributors
     List(O),
     /// Show one distributor with its settings
@@ -152,7 +152,7 @@ pub enum DistributorCommand<O: Owner> {
     /// Add a distributor
     Create(CreateDistributor<O>),
     /// Change the settings of a distributor; null removes a setting
-    Update(UpdateDistributor<O>),
+    Update(UpdateDistributorArgs<O>),
     /// Remove a distributor and what it serves
     Delete(DeleteDistributor<O>),
 }
@@ -168,7 +168,7 @@ pub enum RepoDistributorCommand {
 
 /// `… distributor create`
 #[derive(Debug, Clone, Args)]
-pub struct CreateDistributor<O: Owner> {
+pub struct CreateDistributor<O: DistributorOwner> {
     #[command(flatten)]
     owner: O,
     /// Type of the distributor
@@ -186,7 +186,7 @@ pub struct CreateDistributor<O: Owner> {
 
 /// `… distributor update`
 #[derive(Debug, Clone, Args)]
-pub struct UpdateDistributor<O: Owner> {
+pub struct UpdateDistributorArgs<O: DistributorOwner> {
     #[command(flatten)]
     one: OneDistributor<O>,
     /// Settings that change, as a JSON object, or `@` and a file that holds it
@@ -200,7 +200,7 @@ pub struct UpdateDistributor<O: Owner> {
 
 /// A distributor.
 #[derive(Debug, Clone, Args)]
-pub struct OneDistributor<O: Owner> {
+pub struct OneDistributor<O: DistributorOwner> {
     #[command(flatten)]
     owner: O,
     /// Id of the distributor
@@ -210,7 +210,7 @@ pub struct OneDistributor<O: Owner> {
 
 /// `… distributor delete`
 #[derive(Debug, Clone, Args)]
-pub struct DeleteDistributor<O: Owner> {
+pub struct DeleteDistributor<O: DistributorOwner> {
     #[command(flatten)]
     one: OneDistributor<O>,
     #[command(flatten)]
@@ -283,7 +283,7 @@ impl OneImporter {
     }
 }
 
-impl<O: Owner> OneDistributor<O> {
+impl<O: DistributorOwner> OneDistributor<O> {
     fn path(&self) -> [&str; 4] {
         let owner = self.owner.name();
         [O::COLLECTION, owner, "distributors", &self.distributor_id]
@@ -300,7 +300,7 @@ pub(super) async fn repo_distributor(
     }
 }
 
-pub(super) async fn distributor<O: Owner>(
+pub(super) async fn distributor<O: DistributorOwner>(
     command: &DistributorCommand<O>,
     session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
@@ -354,7 +354,7 @@ pub(super) async fn distributor<O: Owner>(
     }
 }
 
-impl<O: Owner> UpdateDistributor<O> {
+impl<O: DistributorOwner> UpdateDistributorArgs<O> {
     fn body(&self) -> Result<Value, Error> {
         if self.config.is_none() && self.auto.auto_publish().is_none() {
             return Err(nothing_to_change());

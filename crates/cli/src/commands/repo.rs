@@ -10,7 +10,7 @@ use super::download::{self, DownloadArgs};
 use super::group::{self, GroupCommand};
 use super::plugins::{self, ImporterCommand, RepoDistributorCommand};
 use super::running::CommandSession;
-use super::runs::{self, HistoryArgs, PublishHistory};
+use super::runs::{self, PublishHistory, RunHistoryArgs};
 use super::{task, write};
 use crate::criteria::SearchArgs;
 use crate::error::Error;
@@ -64,7 +64,7 @@ pub struct UpdateArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum HistoryCommand {
     /// List past syncs
-    Sync(HistoryArgs),
+    Sync(RunHistoryArgs),
     /// List past publishes
     Publish(PublishHistory),
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::common::{RepoRef, WaitArgs};
 use super::listing::{Column, at, count, text};
 use super::running::CommandSession;
-use super::schedules::{self, Owner, SchedulesCommand};
+use super::schedules::{self, ScheduleOwner, SchedulesCommand};
 use crate::error::Error;
 use crate::text::{clean, time};
 
@@ -19,7 +19,7 @@ pub(super) enum SyncCommand {
     /// Follow a sync that is running
     Status(RepoRef),
     /// List past syncs
-    History(HistoryArgs),
+    History(RunHistoryArgs),
     /// Sync at set times
     #[command(subcommand)]
     Schedules(SchedulesCommand),
@@ -68,7 +68,7 @@ pub(super) struct PublishRun {
 
 /// `… sync history`
 #[derive(Debug, Clone, Args)]
-pub struct HistoryArgs {
+pub struct RunHistoryArgs {
     #[command(flatten)]
     repo: RepoRef,
     #[command(flatten)]
@@ -124,7 +124,7 @@ pub(super) async fn sync(
         SyncCommand::Status(repo) => status(repo.id(), "sync", session).await,
         SyncCommand::History(args) => sync_history(args, session).await,
         SyncCommand::Schedules(command) => {
-            schedules::run(command, Owner::Importer(words.importer), session).await
+            schedules::run(command, ScheduleOwner::Importer(words.importer), session).await
         }
     }
 }
@@ -148,7 +148,12 @@ pub(super) async fn publish(
             publish_history(args, &usual(&args.distributor_id), session).await
         }
         PublishCommand::Schedules(command) => {
-            schedules::run(command, Owner::Distributor(words.distributor), session).await
+            schedules::run(
+                command,
+                ScheduleOwner::Distributor(words.distributor),
+                session,
+            )
+            .await
         }
     }
 }
@@ -195,7 +200,7 @@ const PUBLISHED: &[Column] = &[
 
 /// Past syncs of a repository.
 pub(super) async fn sync_history(
-    args: &HistoryArgs,
+    args: &RunHistoryArgs,
     session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     let path = ["repositories", args.repo.id(), "history", "sync"];

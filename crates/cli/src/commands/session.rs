@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::running::CommandSession;
-use super::{Context, Prompt};
+use super::{CommandContext, Prompt};
 use crate::client::{Client, Credentials, Proof, Trust};
 use crate::error::Error;
 use crate::globals::Globals;
@@ -61,7 +61,7 @@ impl Prompt for Terminal {
 pub(super) async fn login(
     args: &LoginArgs,
     globals: &Globals,
-    context: &mut Context,
+    context: &mut CommandContext,
 ) -> Result<(), Error> {
     let Some(file) = context.login_file.clone() else {
         return Err(Error::usage(
@@ -174,7 +174,7 @@ async fn verify(client: &Client, user: &str) -> Result<(), Error> {
 }
 
 /// Forgets the login.
-pub(super) fn logout(context: &mut Context) -> Result<(), Error> {
+pub(super) fn logout(context: &mut CommandContext) -> Result<(), Error> {
     let was_there = match &context.login_file {
         Some(file) => login::remove(file)?,
         None => false,

@@ -28,7 +28,7 @@ pub enum TaskCommand {
     Purge(PurgeArgs),
     /// Watch and cancel groups of tasks
     #[command(subcommand, visible_alias = "groups")]
-    Group(GroupCommand),
+    Group(TaskGroupCommand),
 }
 
 /// `pith task purge`
@@ -62,7 +62,7 @@ enum Over {
 
 /// `pith task group …`
 #[derive(Debug, Clone, Subcommand)]
-pub enum GroupCommand {
+pub enum TaskGroupCommand {
     /// Count the tasks of a group by state
     #[command(visible_alias = "summary")]
     Show(TaskGroup),
@@ -92,7 +92,7 @@ pub struct ListArgs {
         value_delimiter = ',',
         value_name = "STATE"
     )]
-    state: Vec<State>,
+    state: Vec<StateArg>,
     /// Only tasks of this repository
     #[arg(long, value_name = "ID")]
     repo_id: Option<String>,
@@ -103,7 +103,7 @@ pub struct ListArgs {
 
 /// A state of a task, as the API spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum State {
+pub(super) enum StateArg {
     /// Not started
     Waiting,
     /// Accepted by a consumer
@@ -194,9 +194,9 @@ async fn purge(args: &PurgeArgs, session: &mut CommandSession<'_>) -> Result<(),
     session.ui.either(&answer, &line)
 }
 
-async fn group(command: &GroupCommand, session: &mut CommandSession<'_>) -> Result<(), Error> {
+async fn group(command: &TaskGroupCommand, session: &mut CommandSession<'_>) -> Result<(), Error> {
     match command {
-        GroupCommand::Show(group) => {
+        TaskGroupCommand::Show(group) => {
             let path = ["task_groups", &group.id, "state_summary"];
             let summary = session.client.get(&path, &[]).await?;
             let counts = || summary.as_object().into_iter().flatten();
@@ -214,7 +214,7 @@ async fn group(command: &GroupCommand, session: &mut CommandSession<'_>) -> Resu
                 .collect();
             session.ui.table(&["state", "tasks"], rows, "no tasks")
         }
-        GroupCommand::Cancel(group) => {
+        TaskGroupCommand::Cancel(group) => {
             let path = ["task_groups", &group.id];
             let answer = session.client.delete(&path).await?;
             let line = format!("cancelled the tasks of group {}", clean(&group.id));

@@ -12,7 +12,7 @@ use super::common::WaitArgs;
 use super::running::CommandSession;
 use crate::client::spawned;
 use crate::error::Error;
-use crate::options::{self, Given};
+use crate::options::{self, GivenOption};
 use crate::text::{clean, size};
 use crate::upload::{DigestUse, Plan, SourceFile, Upload, is_id};
 
@@ -52,7 +52,7 @@ pub(super) struct DescribedArgs {
     words: &'static UploadWords,
     target: Target,
     file: Option<FileArgs>,
-    given: Vec<Given>,
+    given: Vec<GivenOption>,
 }
 
 /// The file of a unit that options describe.

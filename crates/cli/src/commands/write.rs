@@ -9,7 +9,7 @@ use super::common::{RepoRef, WaitArgs};
 use super::running::CommandSession;
 use crate::client::{Client, spawned};
 use crate::error::Error;
-use crate::options::{Given, Options};
+use crate::options::{GivenOption, Options};
 use crate::settings::{AboutArgs, Settings, notes};
 use crate::text::clean;
 
@@ -18,7 +18,7 @@ use crate::text::clean;
 pub(super) struct CreateArgs {
     repo: RepoRef,
     about: AboutArgs,
-    given: Vec<Given>,
+    given: Vec<GivenOption>,
 }
 
 /// `… update`
@@ -26,7 +26,7 @@ pub(super) struct CreateArgs {
 pub(super) struct UpdateArgs {
     repo: RepoRef,
     about: AboutArgs,
-    given: Vec<Given>,
+    given: Vec<GivenOption>,
     wait: WaitArgs,
 }
 

@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use pith_cli::{
-    ClientCommand, Context, Error, Exit, Families, Format, Globals, Prompt, Ui, execute,
+    ClientCommand, CommandContext, Error, Exit, Families, Format, Globals, Prompt, Ui, execute,
 };
 use pith_content::words::{Family, Words};
 use serde_json::{Value, json};
@@ -325,7 +325,7 @@ async fn run_in(state: &Path, args: &[&str], login_file: Option<PathBuf>, prompt
         Format::Text
     };
     let (ui, captured) = Ui::captured(format, families());
-    let mut context = Context {
+    let mut context = CommandContext {
         ui,
         state_folder: Some(state.to_owned()),
         login_file,

@@ -1,6 +1,6 @@
 //! A family as the command line sees it: words and descriptors, no behaviour.
 
-use super::{Key, OptionWords, Owner, Words};
+use super::{Key, OptionWords, SettingOwner, Words};
 use crate::ContentType;
 use crate::descriptor::{PluginDescriptor, Setting};
 
@@ -37,9 +37,9 @@ impl Family {
     #[must_use]
     pub fn setting_of(&self, key: &Key) -> Option<&'static Setting> {
         let (plugins, id) = match key.owner {
-            Owner::Importer => (&self.importers, self.words.importer),
-            Owner::Distributor => (&self.distributors, self.words.distributor),
-            Owner::Extra | Owner::Run => return None,
+            SettingOwner::Importer => (&self.importers, self.words.importer),
+            SettingOwner::Distributor => (&self.distributors, self.words.distributor),
+            SettingOwner::Extra | SettingOwner::Run => return None,
         };
         let plugin = plugins.iter().find(|plugin| plugin.id == id)?;
         plugin.setting(key.name)

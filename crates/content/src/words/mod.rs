@@ -14,8 +14,8 @@ mod upload;
 pub use family::Family;
 pub use feed::{DOWNLOAD_POLICY, FEED, REMOVE_MISSING, TRANSFER, VALIDATE};
 pub use option::{
-    Choice, Form, Input, Key, OnCreate, OptionGroup, OptionWords, Owner, With, distributor, extra,
-    importer, of_run,
+    Choice, Form, Input, Key, OnCreate, OptionGroup, OptionWords, SettingOwner, With, distributor,
+    extra, importer, of_run,
 };
 pub use serving::{readers, serve_http, serve_https};
 pub use unit::{SortIndex, UnitWords};

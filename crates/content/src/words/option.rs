@@ -237,7 +237,7 @@ impl Choice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     /// The owner of the settings.
-    pub owner: Owner,
+    pub owner: SettingOwner,
     /// The key.
     pub name: &'static str,
     /// The part of the value.
@@ -246,7 +246,7 @@ pub struct Key {
 
 /// The owner of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum SettingOwner {
     /// Those of the importer.
     Importer,
     /// Those of the distributor that publishes.
@@ -269,7 +269,7 @@ pub enum Form {
 }
 
 impl Key {
-    const fn new(owner: Owner, name: &'static str) -> Self {
+    const fn new(owner: SettingOwner, name: &'static str) -> Self {
         Self {
             owner,
             name,
@@ -299,25 +299,25 @@ impl Key {
 /// A setting of the importer.
 #[must_use]
 pub const fn importer(name: &'static str) -> Key {
-    Key::new(Owner::Importer, name)
+    Key::new(SettingOwner::Importer, name)
 }
 
 /// A setting of the distributor that publishes.
 #[must_use]
 pub const fn distributor(name: &'static str) -> Key {
-    Key::new(Owner::Distributor, name)
+    Key::new(SettingOwner::Distributor, name)
 }
 
 /// A setting of the distributor that is there besides.
 #[must_use]
 pub const fn extra(name: &'static str) -> Key {
-    Key::new(Owner::Extra, name)
+    Key::new(SettingOwner::Extra, name)
 }
 
 /// A setting of one run.
 #[must_use]
 pub const fn of_run(name: &'static str) -> Key {
-    Key::new(Owner::Run, name)
+    Key::new(SettingOwner::Run, name)
 }
 
 /// The value that a new repository gets when nobody says otherwise.

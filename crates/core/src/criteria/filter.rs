@@ -66,7 +66,7 @@ pub enum Test {
         remainder: i64,
     },
     /// Is of this kind.
-    Type(Kind),
+    Type(BsonType),
     /// Holds always; what `$comment` and an empty list leave behind.
     Always,
 }
@@ -86,7 +86,7 @@ pub enum Comparison {
 
 /// The kinds of `$type` that documents here can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum BsonType {
     /// 1: a number with a fraction.
     Double,
     /// 2

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::effort::Effort;
-use super::filter::{Comparison, Filter, Kind, Test};
+use super::filter::{BsonType, Comparison, Filter, Test};
 use super::order::{Class, class, compare};
 use crate::Document;
 
@@ -189,21 +189,21 @@ fn cut_to_whole(value: &Value) -> Option<i64> {
     })
 }
 
-fn is_of(value: &Value, kind: Kind) -> bool {
+fn is_of(value: &Value, kind: BsonType) -> bool {
     match kind {
-        Kind::Absent => false,
-        Kind::Number => class(value) == Class::Number,
-        Kind::Double => value.is_f64(),
-        Kind::Int | Kind::Long => value
+        BsonType::Absent => false,
+        BsonType::Number => class(value) == Class::Number,
+        BsonType::Double => value.is_f64(),
+        BsonType::Int | BsonType::Long => value
             .as_i64()
-            .is_some_and(|number| i32::try_from(number).is_ok() == (kind == Kind::Int)),
-        Kind::Text => class(value) == Class::Text,
-        Kind::Object => class(value) == Class::Object,
-        Kind::Array => class(value) == Class::Array,
-        Kind::ObjectId => class(value) == Class::ObjectId,
-        Kind::Bool => class(value) == Class::Bool,
-        Kind::Date => class(value) == Class::Date,
-        Kind::Null => class(value) == Class::Null,
+            .is_some_and(|number| i32::try_from(number).is_ok() == (kind == BsonType::Int)),
+        BsonType::Text => class(value) == Class::Text,
+        BsonType::Object => class(value) == Class::Object,
+        BsonType::Array => class(value) == Class::Array,
+        BsonType::ObjectId => class(value) == Class::ObjectId,
+        BsonType::Bool => class(value) == Class::Bool,
+        BsonType::Date => class(value) == Class::Date,
+        BsonType::Null => class(value) == Class::Null,
     }
 }
 

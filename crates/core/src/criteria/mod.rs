@@ -24,7 +24,9 @@ use crate::Document;
 
 pub use effort::Effort;
 pub use error::CriteriaError;
-pub use filter::{Comparison, Conditions, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
+pub use filter::{
+    BsonType, Comparison, Conditions, Filter, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test,
+};
 pub use order::{SortKey, compare, compare_by, sort_values};
 pub use pattern::{MAX_PATTERN, Pattern, Required};
 pub use project::project;

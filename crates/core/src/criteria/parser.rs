@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::CriteriaError;
 use super::error::refused;
-use super::filter::{Comparison, Filter, Kind, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
+use super::filter::{BsonType, Comparison, Filter, MAX_DEPTH, MAX_NODES, MAX_PATTERNS, Test};
 use super::order::compare;
 use super::pattern::Pattern;
 use crate::clock::parse_iso;
@@ -351,23 +351,23 @@ fn remainder(operand: &Value) -> Result<Test, CriteriaError> {
     }
 }
 
-fn kind(operand: &Value) -> Result<Kind, CriteriaError> {
+fn kind(operand: &Value) -> Result<BsonType, CriteriaError> {
     let name = operand.as_str();
     let code = whole(operand);
     let kinds = [
-        (1, "double", Kind::Double),
-        (2, "string", Kind::Text),
-        (3, "object", Kind::Object),
-        (4, "array", Kind::Array),
-        (7, "objectId", Kind::ObjectId),
-        (8, "bool", Kind::Bool),
-        (9, "date", Kind::Date),
-        (10, "null", Kind::Null),
-        (16, "int", Kind::Int),
-        (18, "long", Kind::Long),
+        (1, "double", BsonType::Double),
+        (2, "string", BsonType::Text),
+        (3, "object", BsonType::Object),
+        (4, "array", BsonType::Array),
+        (7, "objectId", BsonType::ObjectId),
+        (8, "bool", BsonType::Bool),
+        (9, "date", BsonType::Date),
+        (10, "null", BsonType::Null),
+        (16, "int", BsonType::Int),
+        (18, "long", BsonType::Long),
     ];
     if name == Some("number") {
-        return Ok(Kind::Number);
+        return Ok(BsonType::Number);
     }
     if let Some((_, _, kind)) = kinds
         .iter()
@@ -380,7 +380,7 @@ fn kind(operand: &Value) -> Result<Kind, CriteriaError> {
         | (
             _,
             Some("binData" | "undefined" | "regex" | "timestamp" | "decimal" | "minKey" | "maxKey"),
-        ) => Ok(Kind::Absent),
+        ) => Ok(BsonType::Absent),
         _ => Err(refused(format!("unknown type code: {operand}"))),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pith_content::Config;
 use pith_content::base::Base;
 use pith_core::{Sha256, SignedDuration};
-use pith_fetch::Upstream;
+use pith_fetch::DownloadSettings;
 use serde_json::{Value, json};
 
 use crate::masks::{MASK, shown_address};
@@ -140,7 +140,7 @@ impl ContentSource {
     }
 
     /// The settings for downloads, in the importers' names; certificates are read from their files.
-    pub(super) fn upstream(&self) -> Result<Upstream, String> {
+    pub(super) fn upstream(&self) -> Result<DownloadSettings, String> {
         let mut config = pith_core::Document::new();
         for (key, value) in &self.settings {
             let (key, value) = match key.as_str() {
@@ -160,7 +160,7 @@ impl ContentSource {
             .entry("max_downloads")
             .or_insert_with(|| json!(self.get("max_concurrent")));
         config.insert("feed".to_owned(), json!(self.get("base_url")));
-        let reached = pith_content::sync::Upstream::from_config(&Config::new(config));
+        let reached = pith_content::sync::FeedAccess::from_config(&Config::new(config));
         let mut settings = upstream(&reached);
         settings.by_operator = true;
         // It is there to be quick; a slow one is not waited for as long as a feed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pith_blobs::{EntryRef, KindRef, Publication};
+use pith_blobs::{EntryKindRef, IndexEntryRef, Publication};
 use pith_content::publish::Distributor as Plugin;
 use pith_core::{Sha256, UnitId};
 use pith_store::Retired;
@@ -105,17 +105,19 @@ impl LeftOut {
 }
 
 /// Tells whether the path goes on to mean what it meant. What is in the index itself is about the publication as a whole.
-fn lasts(plugin: &dyn Plugin, entry: &EntryRef<'_>) -> bool {
-    !matches!(entry.kind, KindRef::Inline(_) | KindRef::Redirect(_))
-        && !plugin.is_current_only(entry.path)
+fn lasts(plugin: &dyn Plugin, entry: &IndexEntryRef<'_>) -> bool {
+    !matches!(
+        entry.kind,
+        EntryKindRef::Inline(_) | EntryKindRef::Redirect(_)
+    ) && !plugin.is_current_only(entry.path)
 }
 
-fn retired(entry: &EntryRef<'_>) -> Option<Retired> {
+fn retired(entry: &IndexEntryRef<'_>) -> Option<Retired> {
     let (blob, unit, slice) = match entry.kind {
-        KindRef::Blob(sha256) => (Some(sha256), None, None),
-        KindRef::Slice(slice) => (Some(slice.blob), None, Some((slice.sha256, slice.offset))),
-        KindRef::Source { id, sha256 } => (sha256, Some(UnitId(Uuid::from_bytes(id))), None),
-        KindRef::Inline(_) | KindRef::Redirect(_) => return None,
+        EntryKindRef::Blob(sha256) => (Some(sha256), None, None),
+        EntryKindRef::Slice(slice) => (Some(slice.blob), None, Some((slice.sha256, slice.offset))),
+        EntryKindRef::Source { id, sha256 } => (sha256, Some(UnitId(Uuid::from_bytes(id))), None),
+        EntryKindRef::Inline(_) | EntryKindRef::Redirect(_) => return None,
     };
     Some(Retired {
         path: entry.path.to_owned(),

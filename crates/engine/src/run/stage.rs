@@ -14,7 +14,7 @@ use pith_content::unit::{Existing, Source, WantedUnit};
 use pith_content::{Bent, ContentError, Inspected, UnitKey, UnitType};
 use pith_core::digest::Hashed;
 use pith_core::{Digest, Sha256, UnitId};
-use pith_fetch::{Fetched, Request, Session, Upstream};
+use pith_fetch::{DownloadSettings, Fetched, Request, Session};
 use pith_store::{KnownUnit, TaskStore};
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -133,7 +133,7 @@ impl Stages {
     pub(crate) fn local(engine: Arc<Engine>, store: TaskStore, repo: &str) -> Result<Self, Error> {
         let session = engine
             .fetcher
-            .session(Upstream::default())
+            .session(DownloadSettings::default())
             .map_err(Error::fault)?;
         let plan = Plan {
             store,

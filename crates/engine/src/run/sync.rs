@@ -9,7 +9,7 @@ use pith_content::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetche
 use pith_content::files::FileSet;
 use pith_content::repository::RepositoryContext;
 use pith_content::sync::{
-    Importer as Plugin, NoFeed, StageObserver, SyncContext, SyncReport, Upstream as Reached,
+    FeedAccess, Importer as Plugin, NoFeed, StageObserver, SyncContext, SyncReport,
 };
 use pith_content::task::{ProgressContext, Within};
 use pith_content::unit::WantedUnit;
@@ -323,7 +323,7 @@ async fn sync(
 fn cataloger(
     plugin: &dyn Plugin,
     importer: &Importer,
-    (reached, in_internet): (&Reached, bool),
+    (reached, in_internet): (&FeedAccess, bool),
 ) -> Cataloger {
     let stored = plugin.upstream(&Config::new(importer.config.clone()));
     let read = (reached.base().cloned(), in_internet);

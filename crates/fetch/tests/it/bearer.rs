@@ -1,6 +1,6 @@
 //! Bearer challenges: tokens come from where a server says, and go nowhere else.
 
-use pith_fetch::{BasicAuth, ErrorKind, Fetcher, Upstream};
+use pith_fetch::{BasicAuth, DownloadSettings, ErrorKind, Fetcher};
 use pith_testkit::upstream::{Fault, TestCa, Upstream as Fake};
 
 use crate::*;
@@ -32,8 +32,8 @@ async fn token_server(ca: &TestCa) -> Fake {
     fake
 }
 
-fn settings(home: &Fake) -> Upstream {
-    Upstream {
+fn settings(home: &Fake) -> DownloadSettings {
+    DownloadSettings {
         home: Some(at(home, "/")),
         basic_auth: Some(BasicAuth {
             username: "me".into(),
@@ -44,7 +44,7 @@ fn settings(home: &Fake) -> Upstream {
     }
 }
 
-fn session_of(settings: Upstream) -> Session {
+fn session_of(settings: DownloadSettings) -> Session {
     Fetcher::new(policy()).session(settings).unwrap()
 }
 
@@ -94,7 +94,7 @@ async fn the_password_goes_to_no_realm_that_somebody_else_names() {
     let ca = TestCa::new().unwrap();
     let realm = token_server(&ca).await;
     let feed = registry(&format!("{}/token?a=b", realm.url())).await;
-    let with_ca = Upstream {
+    let with_ca = DownloadSettings {
         ssl_ca_cert: Some(ca.pem()),
         ..settings(&feed)
     };
@@ -105,7 +105,7 @@ async fn the_password_goes_to_no_realm_that_somebody_else_names() {
     let query = "a=b&service=r&scope=repository%3Aa%3Apull";
     assert_eq!(asked.query.as_deref(), Some(query));
     // The settings may name it.
-    let session = session_of(Upstream {
+    let session = session_of(DownloadSettings {
         also: vec![at(&realm, "/")],
         ..with_ca.clone()
     });

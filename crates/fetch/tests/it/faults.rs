@@ -55,7 +55,7 @@ async fn silence_is_noticed_before_and_inside_the_body() {
     assert_eq!((error.kind, requests), (ErrorKind::Stalled, 3));
     let fake = fake_with(b"x").await;
     fake.fault("/f", Fault::StallBeforeHead);
-    let hasty = Upstream {
+    let hasty = DownloadSettings {
         connect_timeout: Duration::from_millis(200),
         ..impatient()
     };
@@ -152,10 +152,10 @@ async fn retry_after_is_obeyed_up_to_a_minute() {
             1,
         );
         let day = Duration::from_secs(86_400);
-        let calm = Upstream {
+        let calm = DownloadSettings {
             read_timeout: day,
             connect_timeout: day,
-            ..Upstream::default()
+            ..DownloadSettings::default()
         };
         let session = Fetcher::new(policy()).session(calm).unwrap();
         let start = tokio::time::Instant::now();

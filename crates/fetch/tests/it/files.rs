@@ -9,8 +9,8 @@ fn file_url(path: &std::path::Path) -> Url {
 }
 
 /// Settings of a feed that is a folder.
-fn local() -> Upstream {
-    Upstream {
+fn local() -> DownloadSettings {
+    DownloadSettings {
         home: Some(url("file:///srv/")),
         ..patient()
     }
@@ -121,7 +121,7 @@ async fn files_are_read_only_below_folders_that_the_settings_allow() {
         std::fs::write(at(name).join("f"), "x").unwrap();
     }
     std::os::unix::fs::symlink(at("other/f"), at("feeds/link")).unwrap();
-    let get = async |files: FileFeeds, upstream: Upstream, name: &str| {
+    let get = async |files: FileFeeds, upstream: DownloadSettings, name: &str| {
         let fetcher = Fetcher::new(FetchPolicy { files, ..policy() });
         let session = fetcher.session(upstream).unwrap();
         bytes(&session, file_url(&at(name)), 10).await
@@ -138,7 +138,7 @@ async fn files_are_read_only_below_folders_that_the_settings_allow() {
     let none = get(FileFeeds::default(), local(), "feeds/f").await;
     assert!(matches!(none.unwrap_err().kind, ErrorKind::Refused(_)));
     // What the server's own settings name needs no other, and leads nowhere else.
-    let ours = || Upstream {
+    let ours = || DownloadSettings {
         home: Some(file_url(&at("other"))),
         by_operator: true,
         ..patient()
@@ -156,7 +156,7 @@ async fn a_document_from_a_server_cannot_have_files_of_this_machine_read() {
     let path = folder.path().join("f");
     std::fs::write(&path, "x").unwrap();
     for home in [None, Some(url("http://mirror.example/os/"))] {
-        let upstream = Upstream { home, ..patient() };
+        let upstream = DownloadSettings { home, ..patient() };
         let session = open().session(upstream).unwrap();
         let error = bytes(&session, file_url(&path), 10).await.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::Refused(_)), "{error}");

@@ -34,7 +34,7 @@ async fn peak(fake: &Arc<Fake>, sessions: &[Session], count: usize) -> usize {
 async fn a_session_keeps_to_its_downloads_and_its_connections() {
     let fake = Arc::new(Fake::start().await.unwrap());
     let session = Fetcher::new(policy())
-        .session(Upstream {
+        .session(DownloadSettings {
             max_downloads: 3,
             ..patient()
         })
@@ -71,7 +71,7 @@ async fn all_sessions_together_keep_to_the_hosts_limit() {
 async fn a_session_keeps_to_its_speed() {
     let fake = fake_with(&body(1000)).await;
     let day = Duration::from_secs(86_400);
-    let upstream = Upstream {
+    let upstream = DownloadSettings {
         max_speed: Some(100),
         read_timeout: day,
         connect_timeout: day,
@@ -93,7 +93,7 @@ async fn a_server_that_only_drips_is_given_up() {
         window: Duration::from_secs(10),
     };
     let day = Duration::from_secs(86_400);
-    let upstream = Upstream {
+    let upstream = DownloadSettings {
         read_timeout: day,
         connect_timeout: day,
         ..patient()

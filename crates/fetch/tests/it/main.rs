@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use pith_core::{Algorithm, Digest, Sha256};
 use pith_fetch::{
-    FetchError, FetchPolicy, Fetched, Fetcher, Request, RetryPolicy, Session, Upstream, VecSink,
+    DownloadSettings, FetchError, FetchPolicy, Fetched, Fetcher, Request, RetryPolicy, Session,
+    VecSink,
 };
 use pith_testkit::upstream::Upstream as Fake;
 use url::Url;
@@ -39,19 +40,19 @@ fn policy() -> FetchPolicy {
 }
 
 /// Settings under which a silent server is noticed soon.
-fn impatient() -> Upstream {
-    Upstream {
+fn impatient() -> DownloadSettings {
+    DownloadSettings {
         read_timeout: Duration::from_millis(200),
-        ..Upstream::default()
+        ..DownloadSettings::default()
     }
 }
 
 /// Settings under which a busy machine is not mistaken for a silent server.
-fn patient() -> Upstream {
-    Upstream {
+fn patient() -> DownloadSettings {
+    DownloadSettings {
         read_timeout: Duration::from_secs(60),
         connect_timeout: Duration::from_secs(60),
-        ..Upstream::default()
+        ..DownloadSettings::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Secrets go where they are meant to go.
 
-use pith_fetch::{BasicAuth, Fetcher, Upstream};
+use pith_fetch::{BasicAuth, DownloadSettings, Fetcher};
 use pith_testkit::upstream::{Fault, Upstream as Fake};
 
 use crate::*;
@@ -8,12 +8,12 @@ use crate::*;
 const BASIC: &str = "Basic bWU6aHVudGVyMg==";
 
 /// Secrets for the server at `home`.
-fn with_secrets(home: &Fake) -> Upstream {
+fn with_secrets(home: &Fake) -> DownloadSettings {
     let auth = BasicAuth {
         username: "me".into(),
         password: "hunter2".into(),
     };
-    Upstream {
+    DownloadSettings {
         home: Some(at(home, "/")),
         basic_auth: Some(auth),
         query_auth_token: Some("hunter2".into()),
@@ -79,7 +79,7 @@ async fn servers_that_documents_name_get_no_secrets() {
         assert_ne!(sent.query.as_deref(), Some("hunter2"));
     }
     // Nor does anybody when nobody said whose they are.
-    let nobodys = Upstream {
+    let nobodys = DownloadSettings {
         home: None,
         ..with_secrets(&home)
     };
@@ -91,7 +91,7 @@ async fn servers_that_documents_name_get_no_secrets() {
 #[tokio::test]
 async fn no_error_shows_a_secret() {
     let fake = fake_with(&body(100)).await;
-    let session = Fetcher::new(policy()).session(Upstream {
+    let session = Fetcher::new(policy()).session(DownloadSettings {
         read_timeout: impatient().read_timeout,
         ..with_secrets(&fake)
     });
@@ -124,7 +124,7 @@ async fn no_error_shows_a_secret() {
 async fn a_proxy_is_asked_for_everything() {
     let proxy = Fake::start().await.unwrap();
     proxy.put("/x", "through the proxy");
-    let upstream = Upstream {
+    let upstream = DownloadSettings {
         proxy_host: Some("127.0.0.1".into()),
         proxy_port: Some(proxy.address().port()),
         proxy_auth: Some(BasicAuth {

@@ -1,12 +1,12 @@
 //! Certificates of servers and clients.
 
-use pith_fetch::{ErrorKind, Fetcher, Upstream};
+use pith_fetch::{DownloadSettings, ErrorKind, Fetcher};
 use pith_testkit::upstream::{Fault, TestCa, Upstream as Fake};
 
 use crate::*;
 
 async fn get(
-    upstream: Upstream,
+    upstream: DownloadSettings,
     fake: &Fake,
     path: &str,
 ) -> Result<(Fetched, Vec<u8>), FetchError> {
@@ -22,7 +22,7 @@ async fn the_importers_authority_replaces_the_systems() {
     let (ca, other) = (TestCa::new().unwrap(), TestCa::new().unwrap());
     let fake = Fake::start_tls(&ca, false).await.unwrap();
     fake.put("/f", "secure");
-    let trusting = |pem: String| Upstream {
+    let trusting = |pem: String| DownloadSettings {
         ssl_ca_cert: Some(pem),
         ..patient()
     };
@@ -32,7 +32,7 @@ async fn the_importers_authority_replaces_the_systems() {
     assert_eq!(error.kind, ErrorKind::Tls, "{error}");
     assert_eq!(error.attempts, 1);
     let (_, got) = get(
-        Upstream {
+        DownloadSettings {
             ssl_validation: false,
             ..trusting(other.pem())
         },
@@ -54,11 +54,11 @@ async fn a_client_certificate_is_shown_to_its_host_only() {
     );
     closed.put("/f", "members only");
     closed.fault("/away", Fault::RedirectTo(format!("{}/f", open.url())));
-    let upstream = Upstream {
+    let upstream = DownloadSettings {
         ssl_ca_cert: Some(ca.pem()),
         ..patient()
     };
-    let member = Upstream {
+    let member = DownloadSettings {
         home: Some(at(&closed, "/")),
         ssl_client_cert: Some(cert),
         ssl_client_key: Some(key.into()),
@@ -83,7 +83,7 @@ async fn a_redirect_never_leaves_https() {
     );
     fake.fault("/r", Fault::RedirectTo(format!("{}/f", plain.url())));
     let error = get(
-        Upstream {
+        DownloadSettings {
             ssl_ca_cert: Some(ca.pem()),
             ..patient()
         },

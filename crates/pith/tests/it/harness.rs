@@ -299,22 +299,24 @@ impl Harness {
         for entry in index.iter() {
             let entry = entry.unwrap();
             let bytes = match entry.kind {
-                pith_blobs::KindRef::Blob(sha256) => self
+                pith_blobs::EntryKindRef::Blob(sha256) => self
                     .engine
                     .blobs
                     .read_all(sha256, 1 << 30)
                     .await
                     .unwrap()
                     .to_vec(),
-                pith_blobs::KindRef::Slice(slice) => self
+                pith_blobs::EntryKindRef::Slice(slice) => self
                     .engine
                     .blobs
                     .read_part(slice.blob, slice.range(entry.size))
                     .await
                     .unwrap()
                     .to_vec(),
-                pith_blobs::KindRef::Inline(bytes) => bytes.to_vec(),
-                pith_blobs::KindRef::Source { .. } | pith_blobs::KindRef::Redirect(_) => Vec::new(),
+                pith_blobs::EntryKindRef::Inline(bytes) => bytes.to_vec(),
+                pith_blobs::EntryKindRef::Source { .. } | pith_blobs::EntryKindRef::Redirect(_) => {
+                    Vec::new()
+                }
             };
             found.push((entry.path.to_owned(), bytes));
         }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use clap::FromArgMatches;
-use pith_cli::{ClientCommand, Context, Families, Format, Globals, Prompt, Ui};
+use pith_cli::{ClientCommand, CommandContext, Families, Format, Globals, Prompt, Ui};
 use pith_content::words::Family;
 use pith_pulp::auth;
 use secrecy::SecretString;
@@ -56,7 +56,7 @@ async fn said(url: &str, line: &str) -> String {
     let globals = Globals::from_arg_matches(&matches).unwrap();
     let command = ClientCommand::from_matches(&matches, families()).unwrap();
     let (ui, captured) = Ui::captured(Format::Text, families());
-    let mut context = Context {
+    let mut context = CommandContext {
         ui,
         login_file: None,
         state_folder: None,

@@ -1,6 +1,6 @@
 //! Texts that are no keys, and keys that somebody changed.
 
-use pith_sign::{Kind, NewKey, SigningKey};
+use pith_sign::{KeyKind, NewKey, SigningKey};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
@@ -10,7 +10,7 @@ use crate::gpg::now;
 fn exported() -> Vec<Vec<u8>> {
     let wanted = NewKey {
         user_id: "a",
-        kind: Kind::Ed25519,
+        kind: KeyKind::Ed25519,
         expires: None,
     };
     let key = SigningKey::make(&wanted, now()).unwrap();

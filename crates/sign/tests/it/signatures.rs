@@ -2,12 +2,12 @@
 
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey};
 use pith_core::{SignedDuration, Timestamp};
-use pith_sign::{Kind, NewKey, SignError, SigningKey};
+use pith_sign::{KeyKind, NewKey, SignError, SigningKey};
 use proptest::prelude::*;
 
 use crate::gpg::{Gpg, born, now};
 
-fn made(kind: Kind, expires: Option<Timestamp>) -> SigningKey {
+fn made(kind: KeyKind, expires: Option<Timestamp>) -> SigningKey {
     let wanted = NewKey {
         user_id: "Zoo packages <zoo@example.org>",
         kind,
@@ -19,7 +19,7 @@ fn made(kind: Kind, expires: Option<Timestamp>) -> SigningKey {
 #[test]
 fn gnupg_takes_signatures_of_keys_made_here_and_no_others() {
     let Some(gpg) = Gpg::new() else { return };
-    for (kind, algorithm) in [(Kind::Ed25519, "ed25519"), (Kind::Rsa4096, "rsa4096")] {
+    for (kind, algorithm) in [(KeyKind::Ed25519, "ed25519"), (KeyKind::Rsa4096, "rsa4096")] {
         let key = made(kind, None);
         assert_eq!(key.about().algorithm, algorithm);
         assert_eq!(key.about().user_id, "Zoo packages <zoo@example.org>");
@@ -35,7 +35,7 @@ fn gnupg_takes_signatures_of_keys_made_here_and_no_others() {
             !gpg.verifies(&key, &signature, Some(&document[1..])),
             "{algorithm}"
         );
-        let other = made(Kind::Ed25519, None);
+        let other = made(KeyKind::Ed25519, None);
         assert!(
             !gpg.verifies(&other, &signature, Some(&document)),
             "{algorithm}"
@@ -58,7 +58,7 @@ fn gnupg_takes_signatures_of_keys_made_here_and_no_others() {
 fn gnupg_imports_what_is_exported_and_signs_with_it() {
     let Some(gpg) = Gpg::new() else { return };
     let ends = now() + SignedDuration::from_hours(24 * 30);
-    for (kind, passphrase) in [(Kind::Ed25519, None), (Kind::Rsa4096, Some("sesame"))] {
+    for (kind, passphrase) in [(KeyKind::Ed25519, None), (KeyKind::Rsa4096, Some("sesame"))] {
         let key = made(kind, Some(ends));
         assert_eq!(key.about().expires, Some(ends));
         let passphrase = passphrase.map(|text: &str| text.to_owned().into());
@@ -98,7 +98,7 @@ fn gnupg_imports_what_is_exported_and_signs_with_it() {
 
 #[test]
 fn what_is_kept_is_the_same_key_again() {
-    let key = made(Kind::Ed25519, None);
+    let key = made(KeyKind::Ed25519, None);
     let again = SigningKey::from_kept(&key.kept().unwrap()).unwrap();
     assert_eq!(again.about(), key.about());
     assert_eq!(again.public().unwrap(), key.public().unwrap());
@@ -111,7 +111,7 @@ fn what_is_kept_is_the_same_key_again() {
 #[test]
 fn a_key_signs_nothing_once_it_has_expired() {
     let ends = now() + SignedDuration::from_secs(60);
-    let key = made(Kind::Ed25519, Some(ends));
+    let key = made(KeyKind::Ed25519, Some(ends));
     assert!(key.detached(&b"x"[..], now()).is_ok());
     for refused in [key.detached(&b"x"[..], ends), key.clear("x", ends)] {
         let refused = refused.unwrap_err().to_string();
@@ -133,7 +133,7 @@ fn a_key_that_cannot_be_is_refused_in_words() {
     let refused = |user_id: &str, expires| {
         let wanted = NewKey {
             user_id,
-            kind: Kind::Ed25519,
+            kind: KeyKind::Ed25519,
             expires,
         };
         SigningKey::make(&wanted, now()).unwrap_err().to_string()
@@ -149,7 +149,7 @@ fn a_key_that_cannot_be_is_refused_in_words() {
     for expires in [now(), now() - SignedDuration::from_hours(1), Timestamp::MAX] {
         assert!(refused("a", Some(expires)).contains("in the future"));
     }
-    assert!("rsa512".parse::<Kind>().is_err());
+    assert!("rsa512".parse::<KeyKind>().is_err());
 }
 
 proptest! {
@@ -159,7 +159,7 @@ proptest! {
     fn what_is_signed_in_the_clear_is_the_text_that_was_given(
         lines in proptest::collection::vec("[ -~äß]{0,12}[ \t]{0,2}(\r)?", 0..8)
     ) {
-        let key = made(Kind::Ed25519, None);
+        let key = made(KeyKind::Ed25519, None);
         let signed = key.clear(&lines.join("\n"), now()).unwrap();
         let (message, _) = CleartextSignedMessage::from_string(&signed).unwrap();
         let (public, _) = SignedPublicKey::from_string(&key.public().unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! The translation of a filter's tree to the conditions that SQL can say.
 
 use pith_core::UnitId;
-use pith_core::criteria::{self, Comparison, Filter, Kind, Pattern};
+use pith_core::criteria::{self, BsonType, Comparison, Filter, Pattern};
 use serde_json::{Number, Value as Json};
 
 use super::{Held, Node, Test};
@@ -221,10 +221,10 @@ fn plain_test(test: &criteria::Test) -> Option<(Test, bool)> {
         T::Matches(pattern) => matches(pattern),
         T::Exists(true) => exact(Test::Exists),
         T::Size(size) => exact(Test::Size(*size)),
-        T::Type(Kind::Text) => exact(Test::IsText),
-        T::Type(Kind::Number) => exact(Test::IsNumber),
-        T::Type(Kind::Bool) => exact(Test::IsBool),
-        T::Type(Kind::Null) => exact(Test::IsNull),
+        T::Type(BsonType::Text) => exact(Test::IsText),
+        T::Type(BsonType::Number) => exact(Test::IsNumber),
+        T::Type(BsonType::Bool) => exact(Test::IsBool),
+        T::Type(BsonType::Null) => exact(Test::IsNull),
         _ => None,
     }
 }

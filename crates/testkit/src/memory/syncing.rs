@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pith_content::base::Base;
 use pith_content::fetch::{Fetch, FetchFailure, FetchOutcome, FetchUnless, Fetched};
 use pith_content::files::FileSet;
-use pith_content::sync::{NoFeed, StageObserver, SyncContext, Upstream};
+use pith_content::sync::{FeedAccess, NoFeed, StageObserver, SyncContext};
 use pith_content::unit::{Source, WantedUnit};
 use pith_content::{Bent, ContentError, Inspected, UnitType};
 use pith_core::{Algorithm, Digest, Document, Sha256};
@@ -20,7 +20,7 @@ use super::files::Files;
 #[async_trait]
 impl SyncContext for Repository {
     fn feed(&self) -> Result<&Base, &NoFeed> {
-        let read = || Upstream::from_config(&self.config).feed;
+        let read = || FeedAccess::from_config(&self.config).feed;
         self.base.get_or_init(read).as_ref()
     }
 

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 /// An entry.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-pub(super) struct Entry<'a> {
+pub(super) struct DependencyRef<'a> {
     /// The name of a package, of something in one, or a condition on several.
     #[serde(borrow)]
     pub(super) name: Text<'a>,
@@ -28,7 +28,7 @@ pub(super) struct Entry<'a> {
 }
 
 /// The entries of a field; none when it is no list of them.
-pub(super) fn entries<'a>(unit: &'a Fields, field: &str) -> Vec<Entry<'a>> {
+pub(super) fn entries<'a>(unit: &'a Fields, field: &str) -> Vec<DependencyRef<'a>> {
     unit.get(field).unwrap_or_default()
 }
 

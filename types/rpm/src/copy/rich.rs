@@ -1,6 +1,6 @@
 //! The needs of a package: a plain dependency, or several joined by words (pulp2/rpm-copy#dependencies).
 
-use super::entry::Entry;
+use super::entry::DependencyRef;
 use super::version::{Bound, Dependency, Range, Table};
 
 /// Parentheses within parentheses that are looked into.
@@ -63,7 +63,7 @@ impl Word {
 
 impl Need {
     /// An entry of `requires` or `recommends`; what only rpm itself can provide is left out.
-    pub(super) fn of(entry: &Entry<'_>, table: &mut Table) -> Option<Self> {
+    pub(super) fn of(entry: &DependencyRef<'_>, table: &mut Table) -> Option<Self> {
         let name = entry.name.as_str();
         if name.starts_with("rpmlib(") {
             return None;
@@ -286,10 +286,10 @@ mod tests {
         }
     }
 
-    fn named(name: &str) -> Entry<'_> {
-        Entry {
+    fn named(name: &str) -> DependencyRef<'_> {
+        DependencyRef {
             name: name.into(),
-            ..Entry::default()
+            ..DependencyRef::default()
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rpm_version::Evr;
 
-use super::entry::{Entry, Text};
+use super::entry::{DependencyRef, Text};
 
 /// The number of a text.
 pub(super) type Symbol = u32;
@@ -127,7 +127,7 @@ impl Table {
     }
 
     /// An entry of `provides`, `requires` or `recommends`.
-    pub(super) fn dependency(&mut self, entry: &Entry<'_>) -> Option<Dependency> {
+    pub(super) fn dependency(&mut self, entry: &DependencyRef<'_>) -> Option<Dependency> {
         let name = Some(entry.name.as_str()).filter(|name| !name.is_empty())?;
         let name = self.names.number(name);
         let version = [&entry.epoch, &entry.version, &entry.release];
@@ -189,12 +189,12 @@ mod tests {
         let mut table = Table::default();
         let mut dependency = |(flags, version): (&str, &str)| {
             let (version, release) = version.split_once('-').unwrap_or((version, ""));
-            let entry = Entry {
+            let entry = DependencyRef {
                 name: "x".into(),
                 flags: flags.into(),
                 version: version.into(),
                 release: release.into(),
-                ..Entry::default()
+                ..DependencyRef::default()
             };
             table.dependency(&entry).unwrap()
         };

@@ -6,7 +6,7 @@ use super::xml::{attribute, each_child};
 
 /// The kinds of paths in a file list; ghosts count as files (pulp2/rpm-units#packages).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum PathKind {
     /// A file.
     File,
     /// A directory.
@@ -17,11 +17,14 @@ pub enum Entry {
 ///
 /// # Errors
 /// When it is not a `<package>` element.
-pub fn each(snippet: &[u8], mut see: impl FnMut(Entry, &str)) -> Result<(), MetadataError> {
+pub fn each(snippet: &[u8], mut see: impl FnMut(PathKind, &str)) -> Result<(), MetadataError> {
     each_child(snippet, "package", |tag, text| {
         if tag.name().as_ref() == b"file" {
             let dir = attribute(tag, b"type")?.is_some_and(|kind| kind == "dir");
-            see(if dir { Entry::Dir } else { Entry::File }, &plain(text));
+            see(
+                if dir { PathKind::Dir } else { PathKind::File },
+                &plain(text),
+            );
         }
         Ok(())
     })

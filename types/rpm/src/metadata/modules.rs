@@ -81,7 +81,7 @@ pub struct About {
 
 /// A document of modules.yaml.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Document {
+pub enum ModuleDocument {
     /// `modulemd`.
     Modulemd(Modulemd),
     /// `modulemd-defaults`.
@@ -301,7 +301,7 @@ struct Subject {
 ///
 /// # Errors
 /// When it is not YAML, or of a kind that is understood and lacks what makes its identity.
-pub fn read(text: &str) -> Result<Document, MetadataError> {
+pub fn read(text: &str) -> Result<ModuleDocument, MetadataError> {
     let envelope: Envelope = yaml(text)?;
     match (envelope.document.as_str(), envelope.version.as_str()) {
         ("modulemd", "1") => {
@@ -337,13 +337,13 @@ pub fn read(text: &str) -> Result<Document, MetadataError> {
     }
 }
 
-fn defaults(text: &str) -> Result<Document, MetadataError> {
+fn defaults(text: &str) -> Result<ModuleDocument, MetadataError> {
     let data: DefaultsData = yaml::<Body<_>>(text)?.data;
     if data.module.is_empty() {
         return Err(MetadataError::structure("module defaults name no module"));
     }
     let profiles = data.profiles.into_iter();
-    Ok(Document::Defaults(ModuleDefaults {
+    Ok(ModuleDocument::Defaults(ModuleDefaults {
         name: data.module,
         stream: Some(data.stream).filter(|s| !s.is_empty()),
         profiles: profiles
@@ -354,14 +354,14 @@ fn defaults(text: &str) -> Result<Document, MetadataError> {
 }
 
 /// A document that is not understood, with the module that it is about as far as it says so in the usual way.
-fn other(envelope: &Envelope, text: &str) -> Document {
+fn other(envelope: &Envelope, text: &str) -> ModuleDocument {
     let about = yaml::<Body<Subject>>(text).map_or_else(|_| Subject::default(), |body| body.data);
     let module = if about.module.is_empty() {
         about.name
     } else {
         about.module
     };
-    Document::Other(Other {
+    ModuleDocument::Other(Other {
         kind: envelope.document.clone(),
         module,
         stream: about.stream,
@@ -377,7 +377,7 @@ pub fn build(text: &str) -> About {
 fn modulemd<D: Default>(
     data: ModuleData<D>,
     dependencies: Vec<BTreeMap<String, Vec<String>>>,
-) -> Result<Document, MetadataError> {
+) -> Result<ModuleDocument, MetadataError> {
     if data.name.is_empty() || data.stream.is_empty() {
         return Err(MetadataError::structure(
             "a module has no name or no stream",
@@ -394,7 +394,7 @@ fn modulemd<D: Default>(
         arch => arch.to_owned(),
     };
     let profiles = data.profiles.into_iter();
-    Ok(Document::Modulemd(Modulemd {
+    Ok(ModuleDocument::Modulemd(Modulemd {
         name: data.name,
         stream: data.stream,
         version,
@@ -480,7 +480,7 @@ data:
     fn streams_stay_texts() {
         let documents = split(SOURCE).unwrap();
         assert_eq!(documents.concat(), SOURCE);
-        let Document::Modulemd(module) = read(&documents[0]).unwrap() else {
+        let ModuleDocument::Modulemd(module) = read(&documents[0]).unwrap() else {
             panic!("not a module");
         };
         assert_eq!(
@@ -488,7 +488,7 @@ data:
             ("1.10", 20_180_730_223_407)
         );
         assert_eq!(module.dependencies[0]["platform"], ["el8", "010"]);
-        let Document::Defaults(defaults) = read(&documents[1]).unwrap() else {
+        let ModuleDocument::Defaults(defaults) = read(&documents[1]).unwrap() else {
             panic!("not defaults");
         };
         assert_eq!(defaults.stream.as_deref(), Some("no"));
@@ -498,7 +498,7 @@ data:
     #[test]
     fn the_first_version_of_the_format_is_read() {
         let text = "document: modulemd\nversion: 1\ndata:\n  name: a\n  stream: f28\n  version: 3\n  dependencies:\n    requires: {platform: f28}\n";
-        let Document::Modulemd(module) = read(text).unwrap() else {
+        let ModuleDocument::Modulemd(module) = read(text).unwrap() else {
             panic!("not a module");
         };
         assert_eq!(module.arch, "noarch");
@@ -519,7 +519,7 @@ data:
     #[test]
     fn documents_that_are_not_understood_tell_what_they_are_about() {
         let about = |text: &str| match read(text).unwrap() {
-            Document::Other(Other {
+            ModuleDocument::Other(Other {
                 kind,
                 module,
                 stream,
@@ -548,7 +548,7 @@ data:
             assert_eq!(about(text), expected, "{text}");
         }
         let later = "document: modulemd\nversion: 3\ndata: {name: a, stream: 1.0, version: 4, dependencies: {platform: f33}}\n";
-        let Document::Modulemd(module) = read(later).unwrap() else {
+        let ModuleDocument::Modulemd(module) = read(later).unwrap() else {
             panic!("not a module");
         };
         assert_eq!((module.stream.as_str(), module.version), ("1.0", 4));
@@ -561,7 +561,7 @@ data:
         let documents = split(text).unwrap();
         assert_eq!(documents.len(), 1, "{documents:?}");
         assert!(documents[0].contains("# three"), "comments are kept");
-        let Document::Modulemd(module) = read(&documents[0]).unwrap() else {
+        let ModuleDocument::Modulemd(module) = read(&documents[0]).unwrap() else {
             panic!("not a module");
         };
         assert_eq!(module.stream, "5.30");

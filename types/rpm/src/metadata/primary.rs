@@ -20,7 +20,7 @@ const MAX_PACKAGE: usize = 8 << 20;
 
 /// A dependency as primary.xml has it; absent attributes are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct DependencyEntry {
     /// The name that is provided or required.
     pub name: String,
     /// `EQ`, `LT`, `GT`, `LE` or `GE`.
@@ -81,11 +81,11 @@ pub struct Package {
     /// First and last byte of the header within the file.
     pub header_range: Option<(u64, u64)>,
     /// Provides.
-    pub provides: Vec<Entry>,
+    pub provides: Vec<DependencyEntry>,
     /// Requires.
-    pub requires: Vec<Entry>,
+    pub requires: Vec<DependencyEntry>,
     /// Recommends.
-    pub recommends: Vec<Entry>,
+    pub recommends: Vec<DependencyEntry>,
 }
 
 impl Package {
@@ -391,7 +391,7 @@ impl PrimaryVisitor {
             List::Other => return Ok(()),
         };
         self.entries.add(1)?;
-        let mut entry = Entry::default();
+        let mut entry = DependencyEntry::default();
         for attribute in start.attributes().with_checks(false) {
             let attribute = attribute?;
             let value = || unescape(&attribute.value).map(std::borrow::Cow::into_owned);

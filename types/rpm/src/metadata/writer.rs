@@ -8,7 +8,7 @@ use super::snippet::{Unpacker, render};
 
 /// One of the three documents that hold packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PackageDocument {
     /// The packages themselves.
     Primary,
     /// Their files.
@@ -18,9 +18,13 @@ pub enum Kind {
 }
 
 /// The documents of packages.
-pub const KINDS: [Kind; 3] = [Kind::Filelists, Kind::Other, Kind::Primary];
+pub const PACKAGE_DOCUMENTS: [PackageDocument; 3] = [
+    PackageDocument::Filelists,
+    PackageDocument::Other,
+    PackageDocument::Primary,
+];
 
-impl Kind {
+impl PackageDocument {
     /// The type in repomd.xml, which is the name of the stored part too.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -64,7 +68,7 @@ pub trait Sink {
 /// A document being written.
 pub struct PackageWriter<S> {
     out: S,
-    kind: Kind,
+    kind: PackageDocument,
     unpacker: Unpacker,
     packer: Packer,
     buffer: Vec<u8>,
@@ -79,7 +83,7 @@ impl<S: Sink> PackageWriter<S> {
     ///
     /// # Errors
     /// When `out` cannot be written.
-    pub fn new(out: S, kind: Kind, packages: u64) -> io::Result<Self> {
+    pub fn new(out: S, kind: PackageDocument, packages: u64) -> io::Result<Self> {
         let mut writer = Self {
             out,
             kind,

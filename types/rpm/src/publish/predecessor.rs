@@ -10,10 +10,10 @@ use pith_core::{MultiHasher, Sha256};
 use super::REPOMD;
 use crate::metadata::members::{Key, Members};
 use crate::metadata::repomd::Repomd;
-use crate::metadata::writer::KINDS;
+use crate::metadata::writer::PACKAGE_DOCUMENTS;
 
 /// An older document, open.
-pub type Document = Members<Box<dyn ReadSeek>>;
+pub type OldDocument = Members<Box<dyn ReadSeek>>;
 
 /// The repomd.xml among the paths of a publication.
 #[must_use]
@@ -32,8 +32,8 @@ pub fn repomd(published: &[PublishedEntry]) -> Option<Repomd> {
 pub struct Predecessor {
     /// The chunks.
     pub chunks: HashSet<Key>,
-    /// The documents, in the order of [`KINDS`].
-    pub documents: [Option<Document>; 3],
+    /// The documents, in the order of [`PACKAGE_DOCUMENTS`].
+    pub documents: [Option<OldDocument>; 3],
 }
 
 impl Predecessor {
@@ -47,7 +47,7 @@ impl Predecessor {
             let (_, entry, _) = published.iter().find(|(path, _, _)| path == href)?;
             blob(entry)
         };
-        match KINDS.map(|kind| blob(kind.name())) {
+        match PACKAGE_DOCUMENTS.map(|kind| blob(kind.name())) {
             [Some(a), Some(b), Some(c)] => Self::open(ctx, [a, b, c]).await,
             _ => Self::default(),
         }
@@ -72,7 +72,7 @@ fn blob(entry: &Entry) -> Option<Sha256> {
 }
 
 /// The document in a file, which must be what it was when it was written.
-fn document(mut file: Box<dyn ReadSeek>, blob: Sha256) -> io::Result<Option<Document>> {
+fn document(mut file: Box<dyn ReadSeek>, blob: Sha256) -> io::Result<Option<OldDocument>> {
     let mut hasher = MultiHasher::new(&[]);
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -98,7 +98,7 @@ async fn look(ctx: &dyn PublishContext, blobs: [Sha256; 3]) -> Result<Predecesso
         found.push(document.await.map_err(ContentError::other)??);
     }
     // One that is of another make is no predecessor.
-    let Some(documents) = found.into_iter().collect::<Option<Vec<Document>>>() else {
+    let Some(documents) = found.into_iter().collect::<Option<Vec<OldDocument>>>() else {
         return Ok(Predecessor::default());
     };
     let mut chunks: HashSet<Key> = HashSet::new();
@@ -113,6 +113,6 @@ async fn look(ctx: &dyn PublishContext, blobs: [Sha256; 3]) -> Result<Predecesso
     let mut documents = documents.into_iter();
     Ok(Predecessor {
         chunks,
-        documents: KINDS.map(|_| documents.next()),
+        documents: PACKAGE_DOCUMENTS.map(|_| documents.next()),
     })
 }

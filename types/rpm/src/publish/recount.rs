@@ -8,9 +8,9 @@ use pith_content::publish::{Entry, PublishContext};
 use pith_core::Algorithm;
 
 use super::output::{Output, Written, join};
-use super::predecessor::Document;
+use super::predecessor::OldDocument;
 use crate::metadata::members::Members;
-use crate::metadata::writer::KINDS;
+use crate::metadata::writer::PACKAGE_DOCUMENTS;
 use crate::metadata::writer::PackageWriter;
 
 /// The three documents again, beginning with `count`.
@@ -25,7 +25,7 @@ pub async fn recounted(
 ) -> Result<Vec<Written>, ContentError> {
     let now = ctx.clock().now();
     let mut handles = Vec::new();
-    for (kind, old) in KINDS.into_iter().zip(&written) {
+    for (kind, old) in PACKAGE_DOCUMENTS.into_iter().zip(&written) {
         let Entry::Blob { sha256, .. } = &old.entry else {
             return Err(ContentError::other("a document of packages is no file"));
         };
@@ -33,7 +33,7 @@ pub async fn recounted(
         let mut output = Output::packed(ctx, kind.name(), algorithm)?;
         handles.push(tokio::task::spawn_blocking(move || {
             let lost = || io::Error::other("a document that was just written cannot be read");
-            let mut old: Document = Members::find(file)?.ok_or_else(lost)?;
+            let mut old: OldDocument = Members::find(file)?.ok_or_else(lost)?;
             let mut writer = PackageWriter::new(&mut output, kind, count)?;
             for key in old.ordered_keys() {
                 writer.copy(&key, &mut old)?;

@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::output::{Output, Written, join};
-use super::predecessor::Document;
+use super::predecessor::OldDocument;
 use crate::metadata::members::Key;
-use crate::metadata::writer::{KINDS, PackageWriter};
+use crate::metadata::writer::{PACKAGE_DOCUMENTS, PackageWriter};
 
 /// Chunks of packages that wait for the writers, or are being written.
 const WRITING: usize = 5;
@@ -25,7 +25,7 @@ const WAITING: usize = 1024;
 pub struct Rendered {
     /// Its checksum, in the algorithm of the publication.
     pub checksum: String,
-    /// Its snippet in each of [`KINDS`].
+    /// Its snippet in each of [`PACKAGE_DOCUMENTS`].
     pub snippets: [Bytes; 3],
 }
 
@@ -60,14 +60,14 @@ impl Writers {
         ctx: &dyn PublishContext,
         algorithm: Algorithm,
         count: u64,
-        old: [Option<Document>; 3],
+        old: [Option<OldDocument>; 3],
     ) -> Result<Self, ContentError> {
         let mut writers = Self {
             senders: Vec::new(),
             threads: Vec::new(),
             room: Arc::new(Semaphore::new(WRITING)),
         };
-        for (at, (kind, mut old)) in KINDS.into_iter().zip(old).enumerate() {
+        for (at, (kind, mut old)) in PACKAGE_DOCUMENTS.into_iter().zip(old).enumerate() {
             let output = Output::packed(ctx, kind.name(), algorithm)?;
             let write = move |out: &mut Output, mut rx: mpsc::Receiver<Piece>| {
                 let mut writer = PackageWriter::new(out, kind, count)?;
@@ -121,7 +121,7 @@ impl Writers {
         }
     }
 
-    /// The finished documents, in the order of [`KINDS`].
+    /// The finished documents, in the order of [`PACKAGE_DOCUMENTS`].
     ///
     /// # Errors
     /// When one of them could not be written.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use pith_testkit::repos::{Spec, write_repository};
 use pith_type_rpm::metadata::describe::{FileFacts, describe};
-use pith_type_rpm::metadata::filelists::{self, Entry};
+use pith_type_rpm::metadata::filelists::{self, PathKind};
 use pith_type_rpm::metadata::package_file::IdStream;
 use pith_type_rpm::metadata::primary::{Package, PrimaryStream};
 use pith_type_rpm::metadata::repomd::Repomd;
@@ -44,7 +44,7 @@ type Everything = BTreeMap<String, (Package, Vec<String>, Vec<(i64, String, Stri
 fn files(snippet: &[u8]) -> Vec<String> {
     let mut files = Vec::new();
     let see = |entry, path: &str| {
-        if entry == Entry::File {
+        if entry == PathKind::File {
             files.push(path.to_owned());
         }
     };

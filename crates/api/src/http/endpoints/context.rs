@@ -29,7 +29,7 @@ use pith_pulp::jobs::{ImportUpload, PublishRepository};
 use pith_store::{Task, reading};
 use serde_json::{Value, json};
 
-use super::Published;
+use super::PublishedContent;
 use crate::http::call::unauthenticated;
 use crate::http::dispatch::{drain, permit};
 use crate::http::shared::Shared;
@@ -48,10 +48,10 @@ const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/');
 
 /// One request.
-pub(super) struct Context {
+pub(super) struct EndpointContext {
     pub(super) shared: Arc<Shared>,
     pub(super) family: Arc<dyn ContentType>,
-    pub(super) published: Arc<dyn Published>,
+    pub(super) published: Arc<dyn PublishedContent>,
     pub(super) who: Who,
     pub(super) principal: Option<Principal>,
     /// The head, with the headers that published content is asked with.
@@ -62,7 +62,7 @@ pub(super) struct Context {
     pub(super) queued: Mutex<HashSet<TaskId>>,
 }
 
-impl Context {
+impl EndpointContext {
     /// Returns the caller, if they may do what this operation of the REST API does.
     fn permit(&self, method: &str, path: &str) -> Result<&Principal, Refusal> {
         let principal = self.principal.as_ref().ok_or_else(unauthenticated)?;
@@ -123,7 +123,7 @@ impl Context {
 }
 
 #[async_trait]
-impl RouteContext for Context {
+impl RouteContext for EndpointContext {
     fn who(&self) -> &Who {
         &self.who
     }

@@ -25,7 +25,7 @@ use pith_engine::{Caller, Error, on_behalf_of};
 use pith_pulp::auth::Principal;
 use pith_trust::PeerCertificate;
 
-use self::context::Context;
+use self::context::EndpointContext;
 use self::head::{Head, segments};
 use super::answer::RETRY;
 use super::call::query_pairs;
@@ -44,7 +44,7 @@ const PROTECTION: &[(&str, &str)] = &[
 
 /// The published content, as the clients of one listener see it.
 #[async_trait]
-pub trait Published: Send + Sync {
+pub trait PublishedContent: Send + Sync {
     /// Answers a `GET` or `HEAD`.
     async fn respond(&self, request: &Parts) -> Response;
 }
@@ -56,7 +56,7 @@ pub struct Endpoints {
 }
 
 /// An endpoint of which a request is.
-pub struct Found {
+pub struct FoundEndpoint {
     shared: Arc<Shared>,
     own: OwnRoute,
     params: Params,
@@ -75,13 +75,13 @@ impl Endpoints {
 
     /// The endpoint that a request is for; `None` when what is published answers it. `HEAD` is answered as `GET`.
     #[must_use]
-    pub fn find(&self, request: &Request) -> Option<Found> {
+    pub fn find(&self, request: &Request) -> Option<FoundEndpoint> {
         let path = segments(request.uri().path())?;
         let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
         let routes = self.shared.pulp.engine.registry.routes();
         let mut routes = routes.filter(|own| own.route.verb.answers(request.method()));
         let (own, params) = routes.find_map(|own| Some((own, own.template.find(&path)?)))?;
-        Some(Found {
+        Some(FoundEndpoint {
             shared: Arc::clone(&self.shared),
             own: own.clone(),
             params,
@@ -89,9 +89,9 @@ impl Endpoints {
     }
 }
 
-impl Found {
+impl FoundEndpoint {
     /// Answers the request.
-    pub async fn answer(self, published: Arc<dyn Published>, request: Request) -> Response {
+    pub async fn answer(self, published: Arc<dyn PublishedContent>, request: Request) -> Response {
         let is_head = request.method() == Method::HEAD;
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let (family, root) = (Arc::clone(&self.own.family), self.own.root);
@@ -124,7 +124,7 @@ impl Found {
 
     async fn run(
         self,
-        published: Arc<dyn Published>,
+        published: Arc<dyn PublishedContent>,
         request: Request,
     ) -> Result<(Answer, Pending), Refusal> {
         let Self {
@@ -158,7 +158,7 @@ impl Found {
             headers: head.told.clone(),
             body,
         };
-        let ctx = Context {
+        let ctx = EndpointContext {
             shared: Arc::clone(&shared),
             family: own.family,
             published,

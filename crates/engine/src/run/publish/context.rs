@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use pith_blobs::{KindRef, KnownFiles, Publication};
+use pith_blobs::{EntryKindRef, KnownFiles, Publication};
 use pith_content::export::{ExportFolder, Images, Trees};
 use pith_content::publish::{
     Entry, GeneratedFile, Outlet, Placing, PublishContext, PublishedEntry, ReadSeek,
@@ -269,7 +269,7 @@ impl PublishContext for Context<'_> {
                 entry => entry.map_err(platform)?,
             };
             let kind = match entry.kind {
-                KindRef::Blob(sha256) => {
+                EntryKindRef::Blob(sha256) => {
                     let there = run.engine.blobs.size(sha256).await;
                     if there.map_err(platform)?.is_none() {
                         tracing::warn!(%sha256, path = entry.path, "a file of the last publication is lost");
@@ -278,10 +278,10 @@ impl PublishContext for Context<'_> {
                     let size = entry.size;
                     Entry::Blob { sha256, size }
                 }
-                KindRef::Inline(bytes) => Entry::Inline(bytes::Bytes::copy_from_slice(bytes)),
-                KindRef::Redirect(location) => Entry::Redirect(location.to_owned()),
+                EntryKindRef::Inline(bytes) => Entry::Inline(bytes::Bytes::copy_from_slice(bytes)),
+                EntryKindRef::Redirect(location) => Entry::Redirect(location.to_owned()),
                 // Types make none of their own: a unit's list has them.
-                KindRef::Slice(_) | KindRef::Source { .. } => continue,
+                EntryKindRef::Slice(_) | EntryKindRef::Source { .. } => continue,
             };
             let path = RelativePath::new(entry.path).map_err(ContentError::other)?;
             let modified = Timestamp::from_second(entry.mtime).map_err(ContentError::other)?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use pith_blobs::{Blobs, KindRef, Publication};
+use pith_blobs::{Blobs, EntryKindRef, Publication};
 use pith_content::ContentError;
 use pith_content::export::Images;
 use pith_content::publish::GeneratedFile;
@@ -55,15 +55,15 @@ fn content(
     let entry = publication.get(path).map_err(io::Error::other)?;
     let size = entry.map_or(0, |entry| entry.size);
     match entry.map(|entry| entry.kind) {
-        Some(KindRef::Blob(sha256)) => blobs
+        Some(EntryKindRef::Blob(sha256)) => blobs
             .copy_to(sha256, out)
             .map(drop)
             .map_err(io::Error::other),
-        Some(KindRef::Slice(slice)) => blobs
+        Some(EntryKindRef::Slice(slice)) => blobs
             .copy_part_to(slice.blob, slice.range(size), out)
             .map(drop)
             .map_err(io::Error::other),
-        Some(KindRef::Inline(bytes)) => out.write_all(bytes),
+        Some(EntryKindRef::Inline(bytes)) => out.write_all(bytes),
         _ => {
             let missing = pith_blobs::Error::NoFile(path.to_owned());
             Err(io::Error::other(missing))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pith_blobs::{
-    Blobs, EntryRef, KnownFiles, Place, Publication, PublicationBuilder, Stored, TreeWriter,
+    Blobs, IndexEntryRef, KnownFiles, Place, Publication, PublicationBuilder, Stored, TreeWriter,
     headers_text,
 };
 use pith_content::export::{Images, Trees};
@@ -68,12 +68,12 @@ impl Output {
         let headers = text_of(&path, headers)?;
         let mtime = modified.as_second();
         let entry = match entry {
-            Entry::Blob { sha256, size } => pith_blobs::Entry::blob(sha256, size, mtime),
+            Entry::Blob { sha256, size } => pith_blobs::IndexEntry::blob(sha256, size, mtime),
             Entry::Deferred { unit, sha256, size } => {
-                pith_blobs::Entry::source(unit.0.into_bytes(), sha256, size, mtime)
+                pith_blobs::IndexEntry::source(unit.0.into_bytes(), sha256, size, mtime)
             }
-            Entry::Inline(bytes) => pith_blobs::Entry::inline(bytes, mtime),
-            Entry::Redirect(location) => pith_blobs::Entry::redirect(location, mtime),
+            Entry::Inline(bytes) => pith_blobs::IndexEntry::inline(bytes, mtime),
+            Entry::Redirect(location) => pith_blobs::IndexEntry::redirect(location, mtime),
         };
         let entry = entry.with_headers(headers);
         self.index.lock().add(path, entry).map_err(platform)
@@ -82,7 +82,7 @@ impl Output {
     /// Adds an entry of another publication, at this path.
     pub(in crate::run) fn pass_on(
         &self,
-        entry: &EntryRef<'_>,
+        entry: &IndexEntryRef<'_>,
         placed: Placed,
     ) -> Result<(), ContentError> {
         let mut index = self.index.lock();
@@ -90,7 +90,7 @@ impl Output {
         let added = match placed {
             Placed::File(path) => index.add(path, entry.to_entry()),
             Placed::Link { at, to } => {
-                let link = pith_blobs::Entry::redirect(link_text(&at, &to), entry.mtime);
+                let link = pith_blobs::IndexEntry::redirect(link_text(&at, &to), entry.mtime);
                 index.add(at, link)
             }
         };

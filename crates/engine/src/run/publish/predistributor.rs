@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pith_blobs::{EntryRef, KindRef, Publication as Index};
+use pith_blobs::{EntryKindRef, IndexEntryRef, Publication as Index};
 use pith_content::publish::{Distributor as Plugin, Placing};
 use pith_content::remote::Passing;
 use pith_content::{Config, ContentError};
@@ -114,7 +114,7 @@ impl Predistributed {
             if out.run.cancel.is_cancelled() {
                 return Err(ContentError::Cancelled);
             }
-            let piece: Result<Vec<EntryRef<'_>>, _> = entries.by_ref().take(PIECE).collect();
+            let piece: Result<Vec<IndexEntryRef<'_>>, _> = entries.by_ref().take(PIECE).collect();
             let piece = piece.map_err(platform)?;
             if piece.is_empty() {
                 return Ok(count);
@@ -142,11 +142,13 @@ struct StoredAt {
 }
 
 impl StoredAt {
-    fn of(&self, entry: &EntryRef<'_>) -> Option<&str> {
+    fn of(&self, entry: &IndexEntryRef<'_>) -> Option<&str> {
         let id = match entry.kind {
-            KindRef::Blob(blob) => *self.by_blob.get(&blob)?,
-            KindRef::Source { id, .. } => UnitId(Uuid::from_bytes(id)),
-            KindRef::Slice(_) | KindRef::Inline(_) | KindRef::Redirect(_) => return None,
+            EntryKindRef::Blob(blob) => *self.by_blob.get(&blob)?,
+            EntryKindRef::Source { id, .. } => UnitId(Uuid::from_bytes(id)),
+            EntryKindRef::Slice(_) | EntryKindRef::Inline(_) | EntryKindRef::Redirect(_) => {
+                return None;
+            }
         };
         self.places.get(&id).map(String::as_str)
     }
@@ -157,7 +159,7 @@ async fn stored_at(
     run: &Run,
     repo_id: &str,
     types: &[&str],
-    entries: &[EntryRef<'_>],
+    entries: &[IndexEntryRef<'_>],
 ) -> Result<StoredAt, ContentError> {
     let mut found = StoredAt::default();
     let registry = &run.engine.registry;
@@ -165,8 +167,8 @@ async fn stored_at(
         let (mut blobs, mut ids) = (Vec::new(), Vec::new());
         for entry in entries {
             match entry.kind {
-                KindRef::Blob(blob) => blobs.push(blob),
-                KindRef::Source { id, .. } => ids.push(UnitId(Uuid::from_bytes(id))),
+                EntryKindRef::Blob(blob) => blobs.push(blob),
+                EntryKindRef::Source { id, .. } => ids.push(UnitId(Uuid::from_bytes(id))),
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pith_blobs::{Bundle, EntryRef, Publication};
+use pith_blobs::{Bundle, IndexEntryRef, Publication};
 use pith_content::remote::Remote;
 use pith_content::{ContentError, blocking};
 use pith_core::{ErrorDetail, RelativePath};
@@ -170,7 +170,7 @@ impl Filling {
 }
 
 /// Tells whether the other machine has the same at the path of an entry. One that is lost tells nothing of it.
-fn is_there(before: Option<&Publication>, entry: &EntryRef<'_>) -> pith_blobs::Result<bool> {
+fn is_there(before: Option<&Publication>, entry: &IndexEntryRef<'_>) -> pith_blobs::Result<bool> {
     let found = before.map(|before| before.get(entry.path)).transpose();
     match found {
         Ok(found) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
-use pith_blobs::{KindRef, Publication as Index};
+use pith_blobs::{EntryKindRef, Publication as Index};
 use pith_content::publish::{Distributor as Plugin, PublishReport, Shared};
 use pith_content::{Config, ContentError};
 use pith_core::{Document, Sha256};
@@ -151,11 +151,11 @@ pub(super) async fn foreign(
     for entry in index.iter() {
         let entry = entry?;
         match entry.kind {
-            KindRef::Blob(sha256) => files.push((sha256, whole(entry.size)?)),
-            KindRef::Slice(slice) => {
+            EntryKindRef::Blob(sha256) => files.push((sha256, whole(entry.size)?)),
+            EntryKindRef::Slice(slice) => {
                 packs.insert(slice.blob);
             }
-            KindRef::Inline(_) | KindRef::Source { .. } | KindRef::Redirect(_) => {}
+            EntryKindRef::Inline(_) | EntryKindRef::Source { .. } | EntryKindRef::Redirect(_) => {}
         }
     }
     for pack in packs {
