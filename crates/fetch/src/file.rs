@@ -12,7 +12,7 @@ use url::Url;
 use crate::answers::Meta;
 use crate::error::{ErrorKind, FetchError};
 use crate::file_feeds::FileFeeds;
-use crate::transfer::{Arrived, Failed, Transfer};
+use crate::receiver::{Arrived, Failed, Receiver};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -49,20 +49,20 @@ impl Unreadable {
     }
 }
 
-/// Streams a local file into the transfer's sink.
-pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Arrived, Failed> {
+/// Streams a local file.
+pub(crate) async fn attempt(body: &mut Receiver<'_>, url: &Url) -> Result<Arrived, Failed> {
     // A document from a server must not have files of this machine read.
-    let local = transfer.session.reads_files();
+    let local = body.session.reads_files();
     let path = path(url, local).map_err(|error| error.explain(url))?;
-    let feeds = transfer.session.file_feeds();
+    let feeds = body.session.file_feeds();
     let opened = tokio::task::spawn_blocking(move || open(&feeds, &path))
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error).into()));
     let (file, metadata) = opened.map_err(|error| error.explain(url))?;
     let total = Some(metadata.len());
-    transfer.check_total(total, url)?;
-    transfer.hold(true);
-    transfer.start(total, url).await?;
+    body.check_total(total, url)?;
+    body.hold(true);
+    body.start(total, url).await?;
     let mut file = tokio::fs::File::from_std(file);
     file.set_max_buf_size(CHUNK);
     loop {
@@ -71,9 +71,9 @@ pub(crate) async fn attempt(transfer: &mut Transfer<'_>, url: &Url) -> Result<Ar
         if read.map_err(|error| Unreadable::Io(error).explain(url))? == 0 {
             break;
         }
-        transfer.take(buffer.freeze(), url).await?;
+        body.take(buffer.freeze(), url).await?;
     }
-    let hashed = transfer.check_complete(url).await?;
+    let hashed = body.check_complete(url).await?;
     let meta = Meta::without_headers(url);
     Ok(Arrived::Whole(Box::new(meta), hashed))
 }

@@ -44,6 +44,7 @@ mod headers;
 mod hops;
 mod limits;
 mod policy;
+mod receiver;
 mod session;
 mod sink;
 mod state;

@@ -1,10 +1,7 @@
-//! One download: mirrors, attempts, resuming, checking.
+//! One download: mirrors, attempts, resuming.
 
-use std::time::Duration;
-
-use bytes::{Bytes, BytesMut};
-use pith_core::digest::{Hashed, deciding};
-use pith_core::{Algorithm, MultiHasher};
+use bytes::Bytes;
+use pith_core::digest::Hashed;
 use reqwest::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout};
@@ -18,62 +15,21 @@ use crate::file;
 use crate::headers::{MAX_TOLD, Validators};
 use crate::hops::explain;
 use crate::limits::Drip;
+use crate::receiver::{Arrived, Failed, Receiver};
 use crate::session::Session;
 use crate::sink::Sink;
 use crate::urls::{clean, respelt};
 
-/// Bytes hashed before other tasks get their turn: well under a millisecond of work.
-const HASH_SLICE: usize = 256 * 1024;
-
-/// The reason why an attempt failed, and what that means for the next.
-pub(crate) struct Failed {
-    pub(crate) error: Box<FetchError>,
-    /// No mirror can help: our side failed.
-    fatal: bool,
-    /// The wait that the server asked for.
-    wait: Option<Duration>,
-}
-
-impl From<FetchError> for Failed {
-    fn from(error: FetchError) -> Self {
-        let fatal = matches!(error.kind, ErrorKind::Settings(_));
-        Self {
-            error: Box::new(error),
-            fatal,
-            wait: None,
-        }
-    }
-}
-
-/// The end of an attempt that went well.
-pub(crate) enum Arrived {
-    /// A body that arrived whole and as promised.
-    Whole(Box<Meta>, Hashed),
-    /// The server has the known version of the file, with these validators.
-    Unchanged(Validators),
-}
-
+/// A download.
 pub(crate) struct Transfer<'a> {
-    pub(crate) session: &'a Session,
-    pub(crate) request: &'a Request,
+    session: &'a Session,
+    request: &'a Request,
     /// The version of the file that is not to come again.
     known: Option<&'a Validators>,
-    sink: &'a mut dyn Sink,
-    /// The hasher; `None` while the sink hashes.
-    hasher: Option<MultiHasher>,
-    received: u64,
-    head: BytesMut,
-    /// Is true when the sink was told of a body.
-    begun: bool,
+    body: Receiver<'a>,
     resume: Option<Resume>,
     reading: Reading,
     attempts: u32,
-}
-
-/// The digests to work out of a body, beside SHA-256.
-fn algorithms(request: &Request) -> Vec<Algorithm> {
-    let expected = request.expect.iter().map(pith_core::Digest::algorithm);
-    expected.chain(request.also.iter().copied()).collect()
 }
 
 impl<'a> Transfer<'a> {
@@ -87,11 +43,7 @@ impl<'a> Transfer<'a> {
             session,
             request,
             known,
-            sink,
-            hasher: None,
-            received: 0,
-            head: BytesMut::new(),
-            begun: false,
+            body: Receiver::new(session, request, sink),
             resume: None,
             reading: Reading::default(),
             attempts: 0,
@@ -174,7 +126,7 @@ impl<'a> Transfer<'a> {
             content_type,
             validators,
             told,
-            head: self.head.freeze(),
+            head: self.body.into_head(),
             attempts: self.attempts,
             failed_mirrors,
             respelt: false,
@@ -193,7 +145,7 @@ impl<'a> Transfer<'a> {
             self.attempts += 1;
             tries += 1;
             let outcome = if url.scheme() == "file" {
-                file::attempt(self, url).await
+                file::attempt(&mut self.body, url).await
             } else {
                 self.attempt(url).await
             };
@@ -224,7 +176,7 @@ impl<'a> Transfer<'a> {
         let resuming = headers.contains_key(RANGE);
         let is_conditional = Validators::are_in(&headers);
         let answer = self.session.ask(url, &headers).await?;
-        self.hold(answer.is_foreign);
+        self.body.hold(answer.is_foreign);
         let (response, url) = (answer.response, answer.url);
         let mut unpacker = None;
         match response.status() {
@@ -234,16 +186,16 @@ impl<'a> Transfer<'a> {
                 if unpacker.is_some() {
                     // A range would be one of the packed bytes.
                     self.resume = None;
-                    self.start(None, &url).await?;
+                    self.body.start(None, &url).await?;
                 } else {
-                    self.check_total(total, &url)?;
+                    self.body.check_total(total, &url)?;
                     self.resume = Resume::new(response.headers(), total);
-                    self.start(total, &url).await?;
+                    self.body.start(total, &url).await?;
                 }
             }
             StatusCode::PARTIAL_CONTENT if resuming => {
                 let continues = match &self.resume {
-                    Some(resume) => resume.continues(self.received, response.headers()),
+                    Some(resume) => resume.continues(self.body.received, response.headers()),
                     None => Err("the server resumed what was not begun"),
                 };
                 if let Err(problem) = continues {
@@ -299,77 +251,31 @@ impl<'a> Transfer<'a> {
         if let Some(unpacker) = &mut unpacker {
             meta.unpacked = unpacker.unpacked();
             let rest = unpacker.finish().map_err(|error| undone(&error, url))?;
-            self.take(rest.into(), url).await?;
+            self.body.take(rest.into(), url).await?;
         } else if let Some(expected) = self.request.expect_size.filter(|_| coded)
-            && self.received < expected
+            && self.body.received < expected
         {
             // Packed rather than broken off.
-            let actual = self.received;
+            let actual = self.body.received;
             let kind = ErrorKind::SizeMismatch { expected, actual };
             return Err(FetchError::new(kind, url, "").into());
         }
-        let hashed = self.check_complete(url).await?;
+        let hashed = self.body.check_complete(url).await?;
         Ok(Arrived::Whole(Box::new(meta), hashed))
     }
 
     /// The headers to send: those of the request, and those that resume what was begun or ask for what is new only.
     fn headers(&self) -> HeaderMap {
         let mut headers = self.request.headers.sent();
-        if let (Some(resume), 1..) = (&self.resume, self.received) {
+        if let (Some(resume), 1..) = (&self.resume, self.body.received) {
             headers.insert(IF_RANGE, resume.validator.clone());
-            if let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.received)) {
+            if let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.body.received)) {
                 headers.insert(RANGE, range);
             }
         } else if let Some(known) = self.known {
             known.add_to(&mut headers);
         }
         headers
-    }
-
-    /// Refuses a body whose announced size is wrong before any of it is read.
-    pub(crate) fn check_total(&self, total: Option<u64>, url: &Url) -> Result<(), Failed> {
-        let Some(actual) = total else { return Ok(()) };
-        if actual > self.request.max_size {
-            return Err(FetchError::new(
-                ErrorKind::TooLarge {
-                    limit: self.request.max_size,
-                },
-                url,
-                "",
-            )
-            .into());
-        }
-        match self.request.expect_size {
-            Some(expected) if expected != actual => {
-                Err(FetchError::new(ErrorKind::SizeMismatch { expected, actual }, url, "").into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Tells the sink whether what comes now is to be kept back until it is verified.
-    pub(crate) fn hold(&mut self, held: bool) {
-        self.sink.hold(held);
-    }
-
-    /// A body starts from its first byte.
-    pub(crate) async fn start(&mut self, total: Option<u64>, url: &Url) -> Result<(), Failed> {
-        if self.begun {
-            self.sink
-                .restart()
-                .await
-                .map_err(|error| ours(&error, url))?;
-            self.head.clear();
-            self.received = 0;
-        }
-        self.begun = true;
-        let algorithms = algorithms(self.request);
-        let is_hashed = self.sink.hashes(&algorithms);
-        self.hasher = (!is_hashed).then(|| MultiHasher::new(&algorithms));
-        self.sink
-            .begin(total.or(self.request.expect_size))
-            .await
-            .map_err(|error| ours(&error, url))
     }
 
     /// The decoder for the body of an answer with these headers, when it is to be unpacked.
@@ -398,16 +304,16 @@ impl<'a> Transfer<'a> {
                 Ok(Ok(Some(bytes))) => bytes,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(explain(error, url).into()),
-                Err(_) => return Err(stalled(self.received, "silent").into()),
+                Err(_) => return Err(stalled(self.body.received, "silent").into()),
             };
             let fast_enough = drip.goes_on(bytes.len(), asked.elapsed());
             self.session.throttle(bytes.len()).await;
             match &mut unpacker {
-                None => self.take(bytes, url).await?,
+                None => self.body.take(bytes, url).await?,
                 Some(unpacker) => self.take_packed(&bytes, unpacker, url).await?,
             }
             if !fast_enough {
-                return Err(stalled(self.received, "hardly anything in a long time,").into());
+                return Err(stalled(self.body.received, "hardly anything in a long time,").into());
             }
         }
     }
@@ -422,110 +328,15 @@ impl<'a> Transfer<'a> {
         for piece in bytes.chunks(unpacker.slice()) {
             let unpacked = unpacker.push(piece).map_err(|error| undone(&error, url))?;
             if !unpacked.is_empty() {
-                self.take(unpacked.into(), url).await?;
+                self.body.take(unpacked.into(), url).await?;
             }
         }
         // Packing can make a little more of what does not pack, and never of nothing something endless.
         let limit = self.request.max_size;
         if unpacker.taken() > limit.saturating_mul(2).saturating_add(64 * 1024) {
-            return Err(FetchError::new(ErrorKind::TooLarge { limit }, url, "").into());
+            return Err(self.body.too_large(url));
         }
         Ok(())
-    }
-
-    /// Counts, hashes and passes on the next bytes.
-    pub(crate) async fn take(&mut self, bytes: Bytes, url: &Url) -> Result<(), Failed> {
-        let received = self.received + bytes.len() as u64;
-        if let Some(expected) = self
-            .request
-            .expect_size
-            .filter(|expected| received > *expected)
-        {
-            return Err(FetchError::new(
-                ErrorKind::SizeMismatch {
-                    expected,
-                    actual: received,
-                },
-                url,
-                "",
-            )
-            .into());
-        }
-        if received > self.request.max_size {
-            return Err(FetchError::new(
-                ErrorKind::TooLarge {
-                    limit: self.request.max_size,
-                },
-                url,
-                "",
-            )
-            .into());
-        }
-        self.received = received;
-        self.session.state.shared.figures.came(bytes.len());
-        let missing = self.request.head_bytes.saturating_sub(self.head.len());
-        self.head
-            .extend_from_slice(&bytes[..missing.min(bytes.len())]);
-        if let Some(hasher) = &mut self.hasher {
-            for slice in bytes.chunks(HASH_SLICE) {
-                hasher.update(slice);
-                if slice.len() == HASH_SLICE {
-                    tokio::task::yield_now().await;
-                }
-            }
-        }
-        self.sink
-            .write(bytes)
-            .await
-            .map_err(|error| ours(&error, url))
-    }
-
-    /// Tells whether all of it is there, and is what was promised.
-    pub(crate) async fn check_complete(&mut self, url: &Url) -> Result<Hashed, Failed> {
-        let actual = self.received;
-        if self
-            .request
-            .expect_size
-            .is_some_and(|expected| actual < expected)
-        {
-            // The end of the connection was the end of the body, so this may be a broken connection.
-            return Err(FetchError::new(
-                ErrorKind::Truncated,
-                url,
-                format!("after {actual} bytes"),
-            )
-            .into());
-        }
-        let hashed = match self.hasher.take() {
-            Some(hasher) => Some(hasher.finish()),
-            None => {
-                let digests = self.sink.digests().await;
-                digests.map_err(|error| ours(&error, url))?
-            }
-        };
-        let Some(hashed) = hashed else {
-            let error = std::io::Error::other("a sink did not hash as it promised");
-            return Err(ours(&error, url));
-        };
-        let wrong = deciding(&self.request.expect).find(|digest| !hashed.matches(digest));
-        if let Some(digest) = wrong {
-            let kind = ErrorKind::DigestMismatch {
-                algorithm: digest.algorithm(),
-                expected: digest.hex().to_owned(),
-                actual: hashed.hex(digest.algorithm()).unwrap_or_default(),
-            };
-            return Err(FetchError::new(kind, url, "").into());
-        }
-        Ok(hashed)
-    }
-}
-
-/// The sink failed, which no mirror can mend.
-fn ours(error: &std::io::Error, url: &Url) -> Failed {
-    Failed {
-        error: Box::new(FetchError::new(ErrorKind::Io, url, error.to_string())),
-        fatal: true,
-        wait: None,
     }
 }
 
