@@ -14,6 +14,7 @@ pub mod config;
 pub mod copy;
 pub mod descriptor;
 pub mod document;
+mod entry;
 pub mod error;
 pub mod export;
 pub mod failures;

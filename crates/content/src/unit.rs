@@ -7,7 +7,6 @@ use serde_json::Value;
 use url::Url;
 
 use crate::UnitType;
-use crate::publish::Entry;
 
 /// The values of a unit's key, in the order of [`UnitType::key`].
 #[derive(Debug, Clone, PartialEq)]
@@ -199,16 +198,6 @@ impl From<&Hashed> for Source {
     }
 }
 
-/// A file that was stored.
-impl From<&Hashed> for Entry {
-    fn from(stored: &Hashed) -> Self {
-        Self::Blob {
-            sha256: stored.sha256,
-            size: stored.size,
-        }
-    }
-}
-
 /// The text of a field; `None` where there is none.
 #[must_use]
 pub fn text<'a>(doc: &'a Document, field: &str) -> Option<&'a str> {
@@ -250,19 +239,6 @@ impl RepoUnit {
 }
 
 impl<D> RepoUnit<D> {
-    /// The entry of its file, which has or will have `size` bytes, in a publication.
-    #[must_use]
-    pub fn entry(&self, size: u64) -> Entry {
-        match self.blob {
-            Some(sha256) => Entry::Blob { sha256, size },
-            None => Entry::Deferred {
-                unit: self.id,
-                sha256: self.promised,
-                size,
-            },
-        }
-    }
-
     /// The same with another document.
     #[must_use]
     pub fn with_doc<E>(self, doc: E) -> RepoUnit<E> {

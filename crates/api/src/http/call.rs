@@ -5,12 +5,11 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use pith_core::error::{ErrorDetail, PulpError};
 use pith_core::{Document, Operation};
-use pith_engine::{Error, Job};
+use pith_engine::Error;
 use pith_pulp::Pulp;
 use pith_pulp::auth::Principal;
 use serde_json::Value;
 
-use super::handler::Queued;
 use super::shadowing::OperationPaths;
 
 /// A body that has been read as its route says.
@@ -72,14 +71,6 @@ impl Call {
     pub(crate) async fn repository(&self, id: String) -> Result<String, Error> {
         self.pulp.repository_require(&id).await?;
         Ok(id)
-    }
-
-    /// Queues a job of one task.
-    ///
-    /// # Errors
-    /// When it cannot be queued.
-    pub(crate) async fn queue(&self, job: impl Job) -> Result<Queued, Error> {
-        Ok(Queued(self.pulp.engine.enqueue(job).await?))
     }
 
     /// The query's pairs, decoded, in their order.

@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use pith_core::{Document, TaskId};
-use pith_engine::Error;
+use pith_engine::{Error, Job};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -129,6 +129,16 @@ pub(crate) struct Created(pub(crate) Value);
 
 /// The call report of queued work.
 pub(crate) struct Queued(pub(crate) TaskId);
+
+impl Call {
+    /// Queues a job of one task.
+    ///
+    /// # Errors
+    /// When it cannot be queued.
+    pub(crate) async fn queue(&self, job: impl Job) -> Result<Queued, Error> {
+        Ok(Queued(self.pulp.engine.enqueue(job).await?))
+    }
+}
 
 /// The report of a group of queued tasks.
 pub(crate) struct QueuedGroup(pub(crate) Uuid);
