@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::private;
-use crate::upload::{Upload, is_id};
+use crate::upload::{BegunUpload, is_id};
 
 /// Largest note of an upload.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
@@ -42,7 +42,7 @@ impl Begun {
     /// # Errors
     ///
     /// When the note cannot be written.
-    pub(crate) fn note(&self, upload: &Upload) -> Result<(), Error> {
+    pub(crate) fn note(&self, upload: &BegunUpload) -> Result<(), Error> {
         let Some(path) = self.path(&upload.id) else {
             return Ok(());
         };
@@ -67,7 +67,7 @@ impl Begun {
     /// # Errors
     ///
     /// When the folder cannot be read.
-    pub(crate) fn of_server(&self, server: &str) -> Result<Vec<Upload>, Error> {
+    pub(crate) fn of_server(&self, server: &str) -> Result<Vec<BegunUpload>, Error> {
         let Some(folder) = &self.folder else {
             return Ok(Vec::new());
         };
@@ -94,13 +94,13 @@ impl Begun {
     }
 
     /// The note of one upload.
-    pub(crate) fn read(&self, id: &str) -> Option<Upload> {
+    pub(crate) fn read(&self, id: &str) -> Option<BegunUpload> {
         let path = self.path(id)?;
         if std::fs::metadata(&path).ok()?.len() > MOST_BYTES {
             return None;
         }
         let value: Value = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
-        let upload: Upload = serde_json::from_value(value).ok()?;
+        let upload: BegunUpload = serde_json::from_value(value).ok()?;
         (upload.id == id).then_some(upload)
     }
 }
@@ -111,8 +111,8 @@ mod tests {
     use crate::upload::Plan;
     use serde_json::json;
 
-    fn upload(id: &str, server: &str) -> Upload {
-        Upload {
+    fn upload(id: &str, server: &str) -> BegunUpload {
+        BegunUpload {
             server: server.into(),
             id: id.into(),
             repo_id: "demo".into(),

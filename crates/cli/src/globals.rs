@@ -9,7 +9,7 @@ use url::Url;
 use crate::address::parse_url;
 use crate::client::{Client, Credentials, Trust};
 use crate::error::Error;
-use crate::login::{self, Login};
+use crate::login::{self, StoredLogin};
 
 /// The server that is asked when nothing says another.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -91,7 +91,7 @@ impl Globals {
     /// # Errors
     ///
     /// When it is no HTTP address.
-    pub fn base_url(&self, stored: Option<&Login>) -> Result<Url, Error> {
+    pub fn base_url(&self, stored: Option<&StoredLogin>) -> Result<Url, Error> {
         match (self.server(), stored) {
             (Some(text), _) => parse_url(text),
             (None, Some(login)) => parse_url(&login.url),
@@ -139,7 +139,7 @@ impl Globals {
     fn credentials(
         &self,
         url: &Url,
-        stored: Option<&Login>,
+        stored: Option<&StoredLogin>,
         ask: &mut dyn FnMut(&str) -> Option<SecretString>,
     ) -> Result<Option<Credentials>, Error> {
         let stored = stored
@@ -172,7 +172,7 @@ impl Globals {
     }
 }
 
-fn stored_credentials(login: &Login) -> Credentials {
+fn stored_credentials(login: &StoredLogin) -> Credentials {
     Credentials {
         user: login.user.clone(),
         proof: login.proof.clone(),
@@ -183,8 +183,8 @@ fn stored_credentials(login: &Login) -> Credentials {
 mod tests {
     use super::*;
 
-    fn login(url: &str) -> Login {
-        Login {
+    fn login(url: &str) -> StoredLogin {
+        StoredLogin {
             url: url.into(),
             user: "admin".into(),
             proof: crate::client::Proof::Password("secret".into()),

@@ -14,7 +14,7 @@ const MOST_BYTES: u64 = 64 * 1024;
 
 /// The login that `pith login` keeps.
 #[derive(Debug, Clone)]
-pub struct Login {
+pub struct StoredLogin {
     /// Address of the server.
     pub url: String,
     /// User to act as.
@@ -50,7 +50,7 @@ pub fn default_path() -> Option<PathBuf> {
 /// # Errors
 ///
 /// When the file cannot be read, is no login, or can be read by others.
-pub(crate) fn read(path: &Path) -> Result<Option<Login>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Option<StoredLogin>, Error> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -73,7 +73,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Login>, Error> {
         (None, Some(password)) => Proof::Password(password.into()),
         (None, None) => return Err(broken()),
     };
-    Ok(Some(Login {
+    Ok(Some(StoredLogin {
         url: stored.url,
         user: stored.user,
         proof,
@@ -106,7 +106,7 @@ fn private(_: &Path, _: &std::fs::Metadata) -> Result<(), Error> {
 /// # Errors
 ///
 /// When the folder or file cannot be written.
-pub(crate) fn write(path: &Path, login: &Login) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, login: &StoredLogin) -> Result<(), Error> {
     let failed = |e| Error::file(path, e);
     let (password, certificate) = match &login.proof {
         Proof::Password(password) => (Some(password.expose_secret().to_owned()), None),
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn login() -> Login {
-        Login {
+    fn login() -> StoredLogin {
+        StoredLogin {
             url: "https://pulp.example/".into(),
             user: "admin".into(),
             proof: Proof::Password("hunter2".into()),

@@ -206,7 +206,7 @@ fn guess(words: &Words, name: &str) -> Option<&'static str> {
 
 /// An upload that has begun, and how far it came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Upload {
+pub(crate) struct BegunUpload {
     /// Address of the server that keeps the bytes.
     pub server: String,
     /// Its id there.
@@ -221,7 +221,7 @@ pub(crate) struct Upload {
     pub tasks: Vec<String>,
 }
 
-impl Upload {
+impl BegunUpload {
     /// Asks the server for a new upload.
     ///
     /// # Errors

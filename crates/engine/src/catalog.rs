@@ -18,7 +18,7 @@ use crate::run::download::MAX_FILE;
 use crate::upstream::upstream;
 
 /// Writes the entries of one repository's importer.
-pub(crate) struct Cataloger(Option<Of>);
+pub(crate) struct CatalogWriter(Option<Of>);
 
 struct Of {
     repo_id: String,
@@ -27,7 +27,7 @@ struct Of {
     in_internet: bool,
 }
 
-impl Cataloger {
+impl CatalogWriter {
     /// Makes no entries: for units that no importer can fetch again.
     pub(crate) fn none() -> Self {
         Self(None)

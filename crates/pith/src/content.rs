@@ -16,7 +16,7 @@ use pith_engine::Engine;
 use pith_engine::deferred::{DeferredFile, Reader};
 use pith_serve::{
     Access, Content, Located, MountGuard, MountRow, MountTable, OnDemand, Opened, Pieces, Protocol,
-    Resolved, Root, Unavailable,
+    Resolved, ServedRoot, Unavailable,
 };
 use pith_store::Retired;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
@@ -72,7 +72,7 @@ impl Published {
     /// When a type gives a root or a header that is none.
     pub(crate) fn new(engine: Arc<Engine>, guards: Guards) -> anyhow::Result<Self> {
         let roots = engine.registry.roots().map(root);
-        let roots: Vec<Root> = roots.collect::<anyhow::Result<_>>()?;
+        let roots: Vec<ServedRoot> = roots.collect::<anyhow::Result<_>>()?;
         let prefixes = match guards.prefixes() {
             Some(prefixes) => prefixes.to_vec(),
             None => roots.iter().map(|root| root.path().clone()).collect(),
@@ -270,10 +270,10 @@ impl pith_serve::Mounts for Mounts {
 }
 
 /// A root as the content server shows it.
-fn root(of: &pith_content::Root) -> anyhow::Result<Root> {
+fn root(of: &pith_content::Root) -> anyhow::Result<ServedRoot> {
     let cannot = || format!("cannot serve below the root '{}'", of.path);
     let path = RelativePath::new(of.path).with_context(cannot)?;
-    let mut root = Root::new(path).with_index(of.index.iter().copied());
+    let mut root = ServedRoot::new(path).with_index(of.index.iter().copied());
     if of.listing {
         root = root.with_listing();
     }

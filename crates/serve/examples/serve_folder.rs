@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use pith_blobs::{Blobs, IndexEntry, PublicationBuilder, StorageUrl};
 use pith_core::RelativePath;
-use pith_serve::{Content, MountRow, MountTable, Protocol, Root};
+use pith_serve::{Content, MountRow, MountTable, Protocol, ServedRoot};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
     let content = Arc::new(Content::new(
         blobs,
         mounts,
-        vec![Root::new(RelativePath::new("pulp/repos")?).with_listing()],
+        vec![ServedRoot::new(RelativePath::new("pulp/repos")?).with_listing()],
     ));
     let listener = tokio::net::TcpListener::bind(&address).await?;
     axum::serve(listener, content.router(Protocol::Http)).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use pith_core::{Clock, RelativePath};
-use pith_trust::{Entitlement, PeerCertificate, Refusal};
+use pith_trust::{Entitlement, GuardRefusal, PeerCertificate};
 use tokio::sync::Semaphore;
 
 use crate::{MountGuard, MountRow, Protocol};
@@ -129,7 +129,7 @@ impl Access {
         mount: &'a MountRow,
         caller: Caller<'_>,
         path: &str,
-    ) -> Result<Pass<'a>, Refusal> {
+    ) -> Result<Pass<'a>, GuardRefusal> {
         let Some(guard) = &mount.guard else {
             return Ok(Pass {
                 access: None,
@@ -137,12 +137,12 @@ impl Access {
                 entitlement: None,
             });
         };
-        let peer = caller.certificate().ok_or(Refusal::NoCertificate)?;
-        let access = this.ok_or(Refusal::NotTrusted)?;
+        let peer = caller.certificate().ok_or(GuardRefusal::NoCertificate)?;
+        let access = this.ok_or(GuardRefusal::NotTrusted)?;
         if access.is_undecided(guard, caller) {
-            return Err(Refusal::NotTrusted);
+            return Err(GuardRefusal::NotTrusted);
         }
-        let guard = guard.get().ok_or(Refusal::NotTrusted)?;
+        let guard = guard.get().ok_or(GuardRefusal::NotTrusted)?;
         let pass = Pass {
             access: this,
             mount,
@@ -150,7 +150,7 @@ impl Access {
         };
         match pass.opens(path) {
             true => Ok(pass),
-            false => Err(Refusal::OtherPath),
+            false => Err(GuardRefusal::OtherPath),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::on_demand::{OnDemand, Unavailable};
 use crate::outgoing::{Client, Outgoing};
 use crate::path::{RequestPath, directory_url};
 use crate::respond::{Representation, elsewhere, html, method_not_allowed, moved, plain};
-use crate::root::{LISTING, Root};
+use crate::root::{LISTING, ServedRoot};
 use crate::small::{SMALL, SmallBlobs};
 use crate::{MountRow, Mounts, Protocol, Resolved};
 
@@ -36,7 +36,7 @@ const SMALL_BLOBS: usize = 16 * 1024 * 1024;
 pub struct Content {
     blobs: Blobs,
     mounts: Arc<dyn Mounts>,
-    roots: Vec<Root>,
+    roots: Vec<ServedRoot>,
     on_demand: Option<Arc<dyn OnDemand>>,
     access: Option<Access>,
     small: SmallBlobs,
@@ -49,7 +49,7 @@ pub struct Content {
 impl Content {
     /// Serves what `mounts` says, below `roots` only.
     #[must_use]
-    pub fn new(blobs: Blobs, mounts: Arc<dyn Mounts>, roots: Vec<Root>) -> Self {
+    pub fn new(blobs: Blobs, mounts: Arc<dyn Mounts>, roots: Vec<ServedRoot>) -> Self {
         Self {
             blobs,
             mounts,
@@ -111,7 +111,7 @@ impl Content {
 
     async fn answer(
         &self,
-        root: &Root,
+        root: &ServedRoot,
         protocol: Protocol,
         request: &Parts,
         path: &RequestPath,
@@ -132,7 +132,7 @@ impl Content {
 
     async fn find(
         &self,
-        root: &Root,
+        root: &ServedRoot,
         protocol: Protocol,
         request: &Parts,
         path: &RequestPath,
@@ -195,7 +195,7 @@ impl Content {
 
     async fn in_publication(
         &self,
-        root: &Root,
+        root: &ServedRoot,
         request: &Parts,
         path: &RequestPath,
         (found, pass): (&Resolved, &Pass<'_>),
@@ -257,7 +257,7 @@ impl Content {
     /// A directory on the way to mounts, or its `listing`.
     async fn above_mounts(
         &self,
-        root: &Root,
+        root: &ServedRoot,
         caller: Caller<'_>,
         request: &Parts,
         path: &RequestPath,
@@ -445,7 +445,7 @@ impl Content {
 
 /// The file that stands for a directory of a publication, as far as the caller may read it.
 fn index_of<'a>(
-    root: &Root,
+    root: &ServedRoot,
     found: &'a Resolved,
     pass: &Pass<'_>,
 ) -> Result<Option<IndexEntryRef<'a>>> {

@@ -25,4 +25,4 @@ pub use content::Content;
 pub use mounts::{Located, MountGuard, MountRow, MountTable, Mounts, Protocol, Resolved};
 pub use on_demand::{OnDemand, Opened, Pieces, Unavailable};
 pub use outgoing::{Client, Outgoing};
-pub use root::Root;
+pub use root::ServedRoot;

@@ -8,7 +8,7 @@ pub(crate) const LISTING: &str = "listing";
 
 /// A top-level directory of published content, and what holds for all of it.
 #[derive(Debug, Clone)]
-pub struct Root {
+pub struct ServedRoot {
     path: RelativePath,
     pub(crate) pages: bool,
     pub(crate) listing: bool,
@@ -16,7 +16,7 @@ pub struct Root {
     headers: HeaderMap,
 }
 
-impl Root {
+impl ServedRoot {
     /// A root such as `pulp/isos`, whose directories are pages.
     #[must_use]
     pub fn new(path: RelativePath) -> Self {

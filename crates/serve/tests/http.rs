@@ -9,7 +9,7 @@ use bytes::Bytes;
 use pith_blobs::{Blobs, IndexEntry, PublicationBuilder, StorageUrl};
 use pith_core::{RelativePath, Sha256};
 use pith_serve::{
-    Content, Located, MountGuard, MountRow, MountTable, Mounts, Protocol, Resolved, Root,
+    Content, Located, MountGuard, MountRow, MountTable, Mounts, Protocol, Resolved, ServedRoot,
 };
 use pith_trust::Guard;
 use reqwest::redirect::Policy;
@@ -87,9 +87,9 @@ impl Server {
             .unwrap();
         let mounts = Arc::new(MountTable::new(blobs.clone()));
         let roots = vec![
-            Root::new(path("pulp/repos")).with_listing(),
-            Root::new(path("pulp/isos")),
-            Root::new(path("v2"))
+            ServedRoot::new(path("pulp/repos")).with_listing(),
+            ServedRoot::new(path("pulp/isos")),
+            ServedRoot::new(path("v2"))
                 .without_pages()
                 .with_index(["index.json", "index.txt"])
                 .with_header(&"x-version".parse().unwrap(), "2".parse().unwrap()),

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::guard::{GuardId, Shown};
-use crate::{Entitlement, Guard, Refusal};
+use crate::{Entitlement, Guard, GuardRefusal};
 
 /// A client certificate whose chain leads to the authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// The decisions about the certificates of one connection.
 #[derive(Default)]
 struct Decided {
-    shown: OnceLock<Result<Shown, Refusal>>,
+    shown: OnceLock<Result<Shown, GuardRefusal>>,
     guards: Mutex<HashMap<GuardId, Decision>>,
     /// Read once a guard has found the chain good, and not before.
     entitlement: OnceLock<Option<Arc<Entitlement>>>,
@@ -63,7 +63,7 @@ struct Decided {
 struct Decision {
     from: Timestamp,
     until: Timestamp,
-    refused: Option<Refusal>,
+    refused: Option<GuardRefusal>,
 }
 
 impl PeerCertificate {
@@ -93,12 +93,16 @@ impl PeerCertificate {
     ///
     /// # Errors
     /// The reason why it may read nothing.
-    pub fn admitted(&self, guard: &Guard, now: Timestamp) -> Result<Arc<Entitlement>, Refusal> {
+    pub fn admitted(
+        &self,
+        guard: &Guard,
+        now: Timestamp,
+    ) -> Result<Arc<Entitlement>, GuardRefusal> {
         let read = || Shown::read(&self.chain);
         let shown = self.decided.shown.get_or_init(read).as_ref();
         let shown = shown.map_err(|refused| *refused)?;
         if !guard.knows(shown) {
-            return Err(Refusal::NotTrusted);
+            return Err(GuardRefusal::NotTrusted);
         }
         if let Some(refused) = self.decision(guard, shown, now).refused {
             return Err(refused);
@@ -108,7 +112,7 @@ impl PeerCertificate {
             Entitlement::read(own).map(Arc::new)
         };
         let entitlement = self.decided.entitlement.get_or_init(read);
-        entitlement.clone().ok_or(Refusal::NoEntitlement)
+        entitlement.clone().ok_or(GuardRefusal::NoEntitlement)
     }
 
     /// Tells whether [`PeerCertificate::admitted`] has signatures to check, which takes long.

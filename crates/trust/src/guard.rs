@@ -36,7 +36,7 @@ pub(crate) type GuardId = [u8; 32];
 
 /// The reason why a client may not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum GuardRefusal {
     /// The client showed no certificate.
     #[error("no client certificate was shown")]
     NoCertificate,
@@ -80,11 +80,11 @@ impl Shown {
     ///
     /// # Errors
     /// When there is none, they are too many, or one cannot be read.
-    pub(crate) fn read(chain: &[CertificateDer<'static>]) -> Result<Self, Refusal> {
+    pub(crate) fn read(chain: &[CertificateDer<'static>]) -> Result<Self, GuardRefusal> {
         match chain.len() {
-            0 => return Err(Refusal::NoCertificate),
+            0 => return Err(GuardRefusal::NoCertificate),
             1..=MOST_SENT => {}
-            _ => return Err(Refusal::Unreadable),
+            _ => return Err(GuardRefusal::Unreadable),
         }
         let mut this = Self {
             ends: Vec::with_capacity(chain.len()),
@@ -98,9 +98,9 @@ impl Shown {
     }
 }
 
-fn read(chain: &[CertificateDer<'static>]) -> Result<Vec<Certificate>, Refusal> {
+fn read(chain: &[CertificateDer<'static>]) -> Result<Vec<Certificate>, GuardRefusal> {
     let read = chain.iter().map(Certificate::read);
-    read.collect::<Option<_>>().ok_or(Refusal::Unreadable)
+    read.collect::<Option<_>>().ok_or(GuardRefusal::Unreadable)
 }
 
 /// The clients who may read: those whose certificates lead to one of these authorities.
@@ -197,20 +197,20 @@ impl Guard {
         chain: &[CertificateDer<'static>],
         shown: &Shown,
         now: Timestamp,
-    ) -> Result<Timestamp, Refusal> {
+    ) -> Result<Timestamp, GuardRefusal> {
         let chain = read(chain)?;
-        let (own, sent) = chain.split_first().ok_or(Refusal::NoCertificate)?;
+        let (own, sent) = chain.split_first().ok_or(GuardRefusal::NoCertificate)?;
         let at = now.as_second();
-        let search = Search::new(self, sent, at).ok_or(Refusal::NotTrusted)?;
+        let search = Search::new(self, sent, at).ok_or(GuardRefusal::NotTrusted)?;
         if !search.finds_from(own) {
-            return Err(Refusal::NotTrusted);
+            return Err(GuardRefusal::NotTrusted);
         }
         // Which of them the chain went over is not kept: when any of them ends, it is looked at again.
         let own_ends = self.trusted.all().map(|authority| authority.validity.1);
         let ends = own_ends.chain(shown.ends.iter().copied());
         let next = ends.filter(|end| *end >= at).min();
         next.and_then(|end| Timestamp::from_second(end.saturating_add(1)).ok())
-            .ok_or(Refusal::NotTrusted)
+            .ok_or(GuardRefusal::NotTrusted)
     }
 
     /// Tells whether a list of the holder of this key, who signed the certificate, has it.

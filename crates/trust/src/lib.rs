@@ -14,7 +14,7 @@ mod subject;
 
 pub use authority::{Authority, Issued, ServerIdentity};
 pub use client::{ClientCertificate, PeerCertificate};
-pub use guard::{Entitlement, Guard, Refusal, RevocationLists};
+pub use guard::{Entitlement, Guard, GuardRefusal, RevocationLists};
 pub use sealing::SealingKey;
 pub use subject::Subject;
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::common::{RepoRef, WaitArgs};
 use super::listing::{Column, at, count, text};
 use super::running::CommandSession;
-use super::schedules::{self, ScheduleOwner, SchedulesCommand};
+use super::schedules::{self, ScheduledPlugin, SchedulesCommand};
 use crate::error::Error;
 use crate::text::{clean, time};
 
@@ -124,7 +124,7 @@ pub(super) async fn sync(
         SyncCommand::Status(repo) => status(repo.id(), "sync", session).await,
         SyncCommand::History(args) => sync_history(args, session).await,
         SyncCommand::Schedules(command) => {
-            schedules::run(command, ScheduleOwner::Importer(words.importer), session).await
+            schedules::run(command, ScheduledPlugin::Importer(words.importer), session).await
         }
     }
 }
@@ -150,7 +150,7 @@ pub(super) async fn publish(
         PublishCommand::Schedules(command) => {
             schedules::run(
                 command,
-                ScheduleOwner::Distributor(words.distributor),
+                ScheduledPlugin::Distributor(words.distributor),
                 session,
             )
             .await

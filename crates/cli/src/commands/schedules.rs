@@ -85,7 +85,7 @@ pub(super) struct OneArgs {
 
 /// The importer or distributor whose schedules are meant, and its usual id.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum ScheduleOwner<'a> {
+pub(super) enum ScheduledPlugin<'a> {
     /// Syncs by an importer.
     Importer(&'a str),
     /// Publishes by a distributor.
@@ -104,10 +104,10 @@ const SCHEDULE: &[Column] = &[
 ];
 
 impl OfRepo {
-    fn path<'a>(&'a self, owner: ScheduleOwner<'a>) -> Vec<&'a str> {
+    fn path<'a>(&'a self, owner: ScheduledPlugin<'a>) -> Vec<&'a str> {
         let (plural, usual, action) = match owner {
-            ScheduleOwner::Importer(usual) => ("importers", usual, "sync"),
-            ScheduleOwner::Distributor(usual) => ("distributors", usual, "publish"),
+            ScheduledPlugin::Importer(usual) => ("importers", usual, "sync"),
+            ScheduledPlugin::Distributor(usual) => ("distributors", usual, "publish"),
         };
         let plugin = self.plugin_id.as_deref().unwrap_or(usual);
         vec![
@@ -139,7 +139,7 @@ impl Options {
 
 pub(super) async fn run(
     command: &SchedulesCommand,
-    owner: ScheduleOwner<'_>,
+    owner: ScheduledPlugin<'_>,
     session: &mut CommandSession<'_>,
 ) -> Result<(), Error> {
     match command {

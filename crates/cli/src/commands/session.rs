@@ -11,7 +11,7 @@ use super::{CommandContext, Prompt};
 use crate::client::{Client, Credentials, Proof, Trust};
 use crate::error::Error;
 use crate::globals::Globals;
-use crate::login::{self, Login};
+use crate::login::{self, StoredLogin};
 use crate::text::{cell, clean, time};
 
 /// Longest password.
@@ -105,7 +105,7 @@ pub(super) async fn login(
         .as_ref()
         .map(std::path::absolute)
         .transpose();
-    let stored = Login {
+    let stored = StoredLogin {
         url: url.to_string(),
         user,
         proof,

@@ -14,7 +14,7 @@ use crate::client::spawned;
 use crate::error::Error;
 use crate::options::{self, GivenOption};
 use crate::text::{clean, size};
-use crate::upload::{DigestUse, Plan, SourceFile, Upload, is_id};
+use crate::upload::{BegunUpload, DigestUse, Plan, SourceFile, is_id};
 
 /// `… uploads …`
 #[derive(Debug, Clone)]
@@ -250,7 +250,7 @@ async fn list(session: &mut CommandSession<'_>) -> Result<(), Error> {
     if session.ui.is_json() {
         return session.ui.document(&document);
     }
-    let ours: BTreeMap<String, Upload> = session
+    let ours: BTreeMap<String, BegunUpload> = session
         .begun
         .of_server(session.client.base().as_str())?
         .into_iter()
@@ -276,7 +276,7 @@ async fn list(session: &mut CommandSession<'_>) -> Result<(), Error> {
     )
 }
 
-fn progress(upload: &Upload) -> String {
+fn progress(upload: &BegunUpload) -> String {
     match &upload.plan.file {
         _ if !upload.tasks.is_empty() => "import asked for".to_owned(),
         Some(file) => format!("{} of {} sent", size(upload.sent), size(file.length)),
@@ -295,7 +295,7 @@ async fn begin(
     session.client.get(&["repositories", repo], &[]).await?;
     let mut batch = Batch::default();
     for plan in plans {
-        let upload = match Upload::begin(&session.client, repo, plan).await {
+        let upload = match BegunUpload::begin(&session.client, repo, plan).await {
             Ok(upload) => upload,
             Err(error) => {
                 batch.outcome = Err(error);
@@ -337,7 +337,7 @@ async fn resume(args: &ResumeArgs, session: &mut CommandSession<'_>) -> Result<(
             if !upload.tasks.is_empty() {
                 continue;
             }
-            let again = Upload::begin(&session.client, &upload.repo_id, upload.plan).await?;
+            let again = BegunUpload::begin(&session.client, &upload.repo_id, upload.plan).await?;
             remember(&again, session);
             again
         };
@@ -364,7 +364,7 @@ fn not_ours(id: &str, section: &str) -> Error {
 
 /// Uploads that end together.
 struct Batch {
-    uploads: Vec<Upload>,
+    uploads: Vec<BegunUpload>,
     outcome: Result<(), Error>,
 }
 
@@ -379,7 +379,7 @@ impl Default for Batch {
 
 impl Batch {
     /// Sends what is missing and asks for the import; whether to go on with the next.
-    async fn add(&mut self, mut upload: Upload, session: &mut CommandSession<'_>) -> bool {
+    async fn add(&mut self, mut upload: BegunUpload, session: &mut CommandSession<'_>) -> bool {
         let sent = if upload.tasks.is_empty() {
             send(&mut upload, session).await
         } else {
@@ -425,7 +425,7 @@ impl Batch {
     }
 }
 
-async fn send(upload: &mut Upload, session: &mut CommandSession<'_>) -> Result<(), Error> {
+async fn send(upload: &mut BegunUpload, session: &mut CommandSession<'_>) -> Result<(), Error> {
     let begun = session.begun.clone();
     let sum = upload
         .send(&session.client, session.ui, |upload| {
@@ -440,7 +440,7 @@ async fn send(upload: &mut Upload, session: &mut CommandSession<'_>) -> Result<(
 }
 
 /// Notes how far an upload came. A home that cannot be written is no reason not to upload.
-fn remember(upload: &Upload, session: &mut CommandSession<'_>) {
+fn remember(upload: &BegunUpload, session: &mut CommandSession<'_>) {
     if let Err(error) = session.begun.note(upload) {
         session.ui.note(&format!(
             "this upload cannot go on after an interruption: {error}"
@@ -449,7 +449,7 @@ fn remember(upload: &Upload, session: &mut CommandSession<'_>) {
 }
 
 /// Returns what becomes of an upload that failed: one that the server refused is removed, one that could go on stays.
-async fn given_up(upload: &Upload, error: Error, session: &mut CommandSession<'_>) -> Error {
+async fn given_up(upload: &BegunUpload, error: Error, session: &mut CommandSession<'_>) -> Error {
     let refused =
         matches!(&error, Error::Answer(answer) if matches!(answer.status, 400 | 404 | 409 | 413));
     if refused {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::download::Held;
 use crate::Engine;
-use crate::catalog::Cataloger;
+use crate::catalog::CatalogWriter;
 use crate::content_sources::{Nearby, Supply};
 use crate::error::Error;
 
@@ -72,7 +72,7 @@ pub(super) struct Shared {
     /// The site that files are downloaded from.
     pub(super) site: Sha256,
     /// Notes where files can be had.
-    pub(super) catalog: Cataloger,
+    pub(super) catalog: CatalogWriter,
     /// Alternate content sources.
     pub(super) supply: Supply,
     /// Room for units on their way, in KiB.

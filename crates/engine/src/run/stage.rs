@@ -30,7 +30,7 @@ use super::said;
 use super::save::{SAVE_BATCH, save_loop};
 use super::screen::{self, Verdict};
 use crate::Engine;
-use crate::catalog::Cataloger;
+use crate::catalog::CatalogWriter;
 use crate::content_sources::{Nearby, Supply};
 use crate::error::Error;
 
@@ -61,7 +61,7 @@ pub(crate) struct Plan<'a> {
     /// The notes of what had to be bent.
     pub(crate) bent: &'a Bent,
     /// Notes where files can be had.
-    pub(crate) catalog: Cataloger,
+    pub(crate) catalog: CatalogWriter,
     /// Alternate content sources.
     pub(crate) supply: Supply,
 }
@@ -143,7 +143,7 @@ impl Stages {
             downloads: 1,
             session: &session,
             bent: &Bent::default(),
-            catalog: Cataloger::none(),
+            catalog: CatalogWriter::none(),
             supply: Supply::default(),
         };
         Ok(Self::start(engine, plan))

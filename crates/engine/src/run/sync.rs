@@ -32,7 +32,7 @@ use super::stage::{Plan, Stages};
 use super::subject::{Subject, blank_entry, document, failed_entry, same_override};
 use crate::acting;
 use crate::attempt::{Done, Run};
-use crate::catalog::Cataloger;
+use crate::catalog::CatalogWriter;
 use crate::content_sources::Supply;
 use crate::error::{Error, platform};
 use crate::jobs::{DownloadRepository, PublishRepository, SyncRepository};
@@ -324,10 +324,10 @@ fn cataloger(
     plugin: &dyn Plugin,
     importer: &Importer,
     (reached, in_internet): (&FeedAccess, bool),
-) -> Cataloger {
+) -> CatalogWriter {
     let stored = plugin.upstream(&Config::new(importer.config.clone()));
     let read = (reached.base().cloned(), in_internet);
-    Cataloger::of(&importer.repo_id, stored.feed.ok(), read)
+    CatalogWriter::of(&importer.repo_id, stored.feed.ok(), read)
 }
 
 /// Tells whether the platform demands that nothing is skipped, as far as times tell (pulp2/sync-and-publish#sync).

@@ -34,7 +34,7 @@ fn client(ca: &EntitlementCa, client: &Client<'_>) -> String {
     ca.certify(client).unwrap().0
 }
 
-fn refused(peer: &PeerCertificate, guard: &Guard, at: Timestamp) -> Option<Refusal> {
+fn refused(peer: &PeerCertificate, guard: &Guard, at: Timestamp) -> Option<GuardRefusal> {
     peer.admitted(guard, at).err()
 }
 
@@ -54,7 +54,7 @@ fn a_guard_lets_in_whom_its_authority_has_certified_and_as_far_as_the_certificat
         assert!(!entitlement.covers("fedora/43/debug/repodata/repomd.xml"));
         for foreign in [&other, &namesake] {
             let refusal = refused(&peer, &guard(&foreign.pem()), now());
-            assert_eq!(refusal, Some(Refusal::NotTrusted));
+            assert_eq!(refusal, Some(GuardRefusal::NotTrusted));
         }
         let both = guard(&[other.pem(), ca.pem()].concat());
         assert_eq!(refused(&peer, &both, now()), None);
@@ -62,19 +62,22 @@ fn a_guard_lets_in_whom_its_authority_has_certified_and_as_far_as_the_certificat
     let guard = guard(&ca.pem());
     assert_eq!(
         refused(&showing(&[]), &guard, now()),
-        Some(Refusal::NoCertificate)
+        Some(GuardRefusal::NoCertificate)
     );
     let junk = PeerCertificate::new(Arc::new([CertificateDer::from(vec![0x30, 0])]), None);
-    assert_eq!(refused(&junk, &guard, now()), Some(Refusal::Unreadable));
+    assert_eq!(
+        refused(&junk, &guard, now()),
+        Some(GuardRefusal::Unreadable)
+    );
     let own = client(&ca, &Client::of("c", 7, Opens::Paths(&["/"])));
     let many = vec![own.as_str(); MOST_SENT + 1];
     assert_eq!(
         refused(&showing(&many), &guard, now()),
-        Some(Refusal::Unreadable)
+        Some(GuardRefusal::Unreadable)
     );
     assert_eq!(
         refused(&showing(&[&own]), &Guard::closed(), now()),
-        Some(Refusal::NotTrusted)
+        Some(GuardRefusal::NotTrusted)
     );
 }
 
@@ -89,7 +92,7 @@ fn a_certificate_without_an_entitlement_that_can_be_read_opens_nothing() {
     ] {
         let peer = showing(&[&client(&ca, &Client::of("c", 7, opens))]);
         let refusal = refused(&peer, &guard, now());
-        assert_eq!(refusal, Some(Refusal::NoEntitlement), "{opens:?}");
+        assert_eq!(refusal, Some(GuardRefusal::NoEntitlement), "{opens:?}");
     }
     let plain = showing(&[&client(&ca, &Client::of("c", 7, Opens::Nothing))]);
     assert!(!plain.admitted(&guard, now()).unwrap().covers("a"));
@@ -103,14 +106,20 @@ fn certificates_count_for_their_time_those_of_the_authorities_too() {
     wanted.years = (2026, 2030);
     let peer = showing(&[&client(&ca, &wanted)]);
     let early = at("2025-12-31T23:59:59Z");
-    assert_eq!(refused(&peer, &guard, early), Some(Refusal::NotTrusted));
+    assert_eq!(
+        refused(&peer, &guard, early),
+        Some(GuardRefusal::NotTrusted)
+    );
     // A refusal is not remembered for long, and not for a clock that was put back.
     assert_eq!(refused(&peer, &guard, at("2026-01-01T00:01:00Z")), None);
-    assert_eq!(refused(&peer, &guard, early), Some(Refusal::NotTrusted));
+    assert_eq!(
+        refused(&peer, &guard, early),
+        Some(GuardRefusal::NotTrusted)
+    );
     assert_eq!(refused(&peer, &guard, at("2027-12-31T00:00:00Z")), None);
     // The client's own goes on, that of the authority has ended.
     let late = at("2027-12-31T00:00:01Z");
-    assert_eq!(refused(&peer, &guard, late), Some(Refusal::NotTrusted));
+    assert_eq!(refused(&peer, &guard, late), Some(GuardRefusal::NotTrusted));
 }
 
 #[test]
@@ -131,7 +140,7 @@ fn revoked_certificates_are_refused_by_any_list_and_lists_of_others_revoke_nothi
     assert_eq!(refused(&good, &with_both, now()), None);
     for revoked in [&bad, &worse] {
         let refusal = refused(revoked, &with_both, now());
-        assert_eq!(refusal, Some(Refusal::NotTrusted));
+        assert_eq!(refusal, Some(GuardRefusal::NotTrusted));
     }
     // The same connection, once the list is another.
     let before = guard(&bundle);
@@ -142,7 +151,7 @@ fn revoked_certificates_are_refused_by_any_list_and_lists_of_others_revoke_nothi
     assert_eq!(refused(&worse, &with_both.with_revoked(&none), now()), None);
     let of_server = before.with_revoked(&of_server);
     let refusal = refused(&worse, &of_server, now());
-    assert_eq!(refusal, Some(Refusal::NotTrusted));
+    assert_eq!(refusal, Some(GuardRefusal::NotTrusted));
 }
 
 #[test]
@@ -164,7 +173,7 @@ fn a_list_counts_for_the_authority_whose_key_signed_it() {
         for (ca, good, bad) in [(&old, 8, 7), (&new, 7, 8)] {
             assert_eq!(refused(&of(ca, good), &guard, now()), None);
             let refusal = refused(&of(ca, bad), &guard, now());
-            assert_eq!(refusal, Some(Refusal::NotTrusted));
+            assert_eq!(refusal, Some(GuardRefusal::NotTrusted));
         }
     }
     // One that a stranger signed in the name of the authority is none of a setting, and in the server's file it is of the stranger.
@@ -198,7 +207,7 @@ fn many_authorities_and_long_lists_cost_neither_memory_nor_signatures() {
     let of = |ca, serial| showing(&[&client(ca, &Client::of("c", serial, Opens::Paths(&["/a"])))]);
     assert_eq!(refused(&of(&authorities[0], 7), &of_all, now()), None);
     let revoked = refused(&of(&authorities[0], 100), &of_all, now());
-    assert_eq!(revoked, Some(Refusal::NotTrusted));
+    assert_eq!(revoked, Some(GuardRefusal::NotTrusted));
     // Of those of one name each is tried.
     let last = &authorities[MOST_NAMESAKES - 1];
     assert_eq!(refused(&of(last, 7), &of_all, now()), None);
@@ -250,7 +259,7 @@ fn who_may_sign_no_certificates_vouches_for_nobody_when_a_client_shows_them() {
     let own = client(&between, &Client::of("c", 7, Opens::Paths(&["/a"])));
     let shown = showing(&[&own, &root.vouch(&between).unwrap()]);
     let refusal = refused(&shown, &guard(&root.pem()), now());
-    assert_eq!(refusal, Some(Refusal::NotTrusted));
+    assert_eq!(refusal, Some(GuardRefusal::NotTrusted));
 }
 
 #[test]
@@ -286,7 +295,10 @@ fn an_authority_vouches_for_as_many_below_it_as_it_says() {
     );
     let between = root.below("between", 3).unwrap();
     let below = showing(&[&client(&between, &wanted), &between.pem()]);
-    assert_eq!(refused(&below, &guard, now()), Some(Refusal::NotTrusted));
+    assert_eq!(
+        refused(&below, &guard, now()),
+        Some(GuardRefusal::NotTrusted)
+    );
 }
 
 #[test]
@@ -337,7 +349,7 @@ fn what_a_client_shows_of_one_name_is_not_tried_in_every_order() {
         .map(String::as_str)
         .collect();
     let refusal = refused(&showing(&shown), &guard, now());
-    assert_eq!(refusal, Some(Refusal::NotTrusted));
+    assert_eq!(refusal, Some(GuardRefusal::NotTrusted));
 }
 
 #[test]
@@ -361,20 +373,20 @@ fn authorities_in_between_may_stand_in_the_guard_or_be_shown() {
     let alone = showing(&[&own]);
     assert_eq!(
         refused(&alone, &guard(&root.pem()), now()),
-        Some(Refusal::NotTrusted)
+        Some(GuardRefusal::NotTrusted)
     );
     // One that stands alone is trusted as it is; the one above it is none of the guard's.
     assert_eq!(refused(&alone, &guard(&between.pem()), now()), None);
     let of_root = showing(&[&client(&root, &Client::of("c", 7, Opens::Paths(&["/a"])))]);
     assert_eq!(
         refused(&of_root, &guard(&between.pem()), now()),
-        Some(Refusal::NotTrusted)
+        Some(GuardRefusal::NotTrusted)
     );
     // With its own authority there, it is not: so it can be revoked.
     let revoked = [both, root.revoke(&[3]).unwrap()].concat();
     assert_eq!(
         refused(&alone, &guard(&revoked), now()),
-        Some(Refusal::NotTrusted)
+        Some(GuardRefusal::NotTrusted)
     );
     // A client is no authority.
     let below = showing(&[
@@ -383,7 +395,7 @@ fn authorities_in_between_may_stand_in_the_guard_or_be_shown() {
     ]);
     assert_eq!(
         refused(&below, &guard(&root.pem()), now()),
-        Some(Refusal::NotTrusted)
+        Some(GuardRefusal::NotTrusted)
     );
 }
 
@@ -397,7 +409,7 @@ fn the_authority_of_logins_and_guards_do_not_know_each_other() {
     let login = showing(&[&issued.certificate]);
     assert_eq!(
         refused(&login, &guard(&ca.pem()), now()),
-        Some(Refusal::NotTrusted)
+        Some(GuardRefusal::NotTrusted)
     );
     let forged = client(&ca, &Client::of("admin:admin:ff", 7, Opens::Paths(&["/"])));
     let forged: Vec<_> = CertificateDer::pem_slice_iter(forged.as_bytes())

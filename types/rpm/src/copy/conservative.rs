@@ -15,7 +15,7 @@ use super::needless;
 use super::rich::Need;
 use super::solved::{Modules, Solved};
 use super::state::State;
-use super::universe::{Package, Place, Universe};
+use super::universe::{Place, Solvable, Universe};
 use super::version::Symbol;
 
 /// Walks started over at most for each reason there is.
@@ -419,7 +419,7 @@ impl<'a, 'f> Walk<'a, 'f> {
     }
 
     /// Keeps one of the same version of a package in several sources, or for several architectures.
-    fn one_a_package(&self, owner: &Package, choice: &mut Vec<u32>) {
+    fn one_a_package(&self, owner: &Solvable, choice: &mut Vec<u32>) {
         let mut best: HashMap<(Symbol, Symbol), u32> = HashMap::new();
         for number in &*choice {
             let package = self.universe.package(*number);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::rich::{Need, Rich, Word};
 use super::solved::{Modules, Solved};
-use super::universe::{Package, Place, Sides, Universe};
+use super::universe::{Place, Sides, Solvable, Universe};
 
 /// Follows what the packages `start` need.
 pub(super) fn solve<'a>(universe: &'a Universe, modules: &'a Modules, start: &[u32]) -> Solved<'a> {
@@ -27,7 +27,7 @@ pub(super) fn solve<'a>(universe: &'a Universe, modules: &'a Modules, start: &[u
 }
 
 /// The newest package of each name that satisfies a need, where it is in a source.
-fn wanted(universe: &Universe, solved: &Solved, package: &Package, need: &Need) -> Vec<u32> {
+fn wanted(universe: &Universe, solved: &Solved, package: &Solvable, need: &Need) -> Vec<u32> {
     let providers = universe.candidates(need, &|rich| possible(universe, rich));
     let mut newest: BTreeMap<u32, u32> = BTreeMap::new();
     for provider in solved.without_rivals(providers) {

@@ -51,7 +51,7 @@ pub(super) fn select_files() -> Select {
 }
 
 /// A package.
-pub(super) struct Package {
+pub(super) struct Solvable {
     pub(super) id: UnitId,
     pub(super) place: Place,
     pub(super) name: Symbol,
@@ -65,7 +65,7 @@ pub(super) struct Package {
 #[derive(Default)]
 pub(super) struct Universe {
     pub(super) table: Table,
-    packages: Vec<Package>,
+    packages: Vec<Solvable>,
     provides: HashMap<Symbol, Vec<(u32, Option<Bound>)>>,
     by_id: HashMap<(Place, UnitId), u32>,
     /// `noarch`, which fits every architecture.
@@ -120,7 +120,7 @@ impl Universe {
             needs.collect()
         };
         let (requires, recommends) = (needs("requires"), needs("recommends"));
-        self.packages.push(Package {
+        self.packages.push(Solvable {
             id,
             place,
             name,
@@ -132,12 +132,12 @@ impl Universe {
     }
 
     /// Every package, by number.
-    pub(super) fn packages(&self) -> &[Package] {
+    pub(super) fn packages(&self) -> &[Solvable] {
         &self.packages
     }
 
     /// A package by its number, which this universe has given.
-    pub(super) fn package(&self, number: u32) -> &Package {
+    pub(super) fn package(&self, number: u32) -> &Solvable {
         &self.packages[number as usize]
     }
 
@@ -243,8 +243,9 @@ impl Universe {
 
     /// Compares packages: newer is better; of equal versions the one of the architecture of the package that asks, then what was
     /// read first.
-    pub(super) fn better(&self, asking: &Package, a: u32, b: u32) -> Ordering {
-        let fits = |package: &Package| package.arch == asking.arch || package.arch == self.any_arch;
+    pub(super) fn better(&self, asking: &Solvable, a: u32, b: u32) -> Ordering {
+        let fits =
+            |package: &Solvable| package.arch == asking.arch || package.arch == self.any_arch;
         let (first, second) = (self.package(a), self.package(b));
         let newer = self.table.compare(first.version, second.version);
         newer

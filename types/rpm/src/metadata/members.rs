@@ -39,12 +39,12 @@ const MAX_MEMBERS: usize = 1 << 20;
 pub const LEVEL: u32 = 3;
 
 /// Makes members, one after the other, with one compressor.
-pub struct Packer {
+pub struct MemberPacker {
     deflate: Compress,
     member: Vec<u8>,
 }
 
-impl Default for Packer {
+impl Default for MemberPacker {
     fn default() -> Self {
         Self {
             deflate: Compress::new(Compression::new(LEVEL), false),
@@ -53,7 +53,7 @@ impl Default for Packer {
     }
 }
 
-impl Packer {
+impl MemberPacker {
     /// The member that holds `open`, valid until the next call; `more` when its run goes on.
     ///
     /// # Errors
@@ -254,7 +254,7 @@ mod tests {
 
     /// Members of these keys, and the one that ends a file.
     fn file(members: &[(u8, Vec<u8>)]) -> Vec<u8> {
-        let mut packer = Packer::default();
+        let mut packer = MemberPacker::default();
         let mut out = Vec::new();
         for (at, (key, open)) in members.iter().enumerate() {
             let more = members.get(at + 1).is_some_and(|(next, _)| next == key);

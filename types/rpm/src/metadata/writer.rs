@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Seek};
 
-use super::members::{Key, Members, PLAIN, Packer};
+use super::members::{Key, MemberPacker, Members, PLAIN};
 use super::snippet::{Unpacker, render};
 
 /// One of the three documents that hold packages.
@@ -70,7 +70,7 @@ pub struct PackageWriter<S> {
     out: S,
     kind: PackageDocument,
     unpacker: Unpacker,
-    packer: Packer,
+    packer: MemberPacker,
     buffer: Vec<u8>,
     key: Key,
 }
@@ -88,7 +88,7 @@ impl<S: Sink> PackageWriter<S> {
             out,
             kind,
             unpacker: Unpacker::default(),
-            packer: Packer::default(),
+            packer: MemberPacker::default(),
             buffer: Vec::new(),
             key: PLAIN,
         };

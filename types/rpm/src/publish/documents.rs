@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::checksums::Learned;
-use super::errata::{Builds, Filter};
+use super::errata::{AdvisoryFilter, Builds};
 use super::known::Known;
 use super::names::{Names, by_arrival};
 use super::output::{Output, Written, join};
@@ -168,7 +168,7 @@ impl Common<'_> {
     /// RPM1012, or what the context fails with.
     pub async fn errata(&self, known: &mut Known) -> Result<Written, ContentError> {
         let modules = self.module_refs().await?;
-        let filter = Filter::new(self.ctx, self.algorithm);
+        let filter = AdvisoryFilter::new(self.ctx, self.algorithm);
         self.steps
             .begin(Step::Errata, self.ctx.count(ERRATUM).await?);
         let output = Output::create(self.ctx, "updateinfo", "updateinfo.xml.gz", self.algorithm)?;

@@ -52,14 +52,14 @@ impl Builds {
 }
 
 /// Decides what of advisories is published.
-pub struct Filter<'a> {
+pub struct AdvisoryFilter<'a> {
     ctx: &'a dyn PublishContext,
     algorithm: Algorithm,
     /// The algorithm that all packages must have a digest of.
     wanted: Option<String>,
 }
 
-impl<'a> Filter<'a> {
+impl<'a> AdvisoryFilter<'a> {
     /// A filter for a publication with checksums of this algorithm.
     #[must_use]
     pub fn new(ctx: &'a dyn PublishContext, algorithm: Algorithm) -> Self {

@@ -31,8 +31,8 @@ use serde_json::{Value, json};
 
 use self::documents::Documents;
 use self::feed::{Feed, Finder};
-use self::packages::{Files, Wanted};
-use self::progress::{Digests, Progress, Step};
+use self::packages::{Files, WantedPackages};
+use self::progress::{Digests, SyncProgress, SyncStep};
 use crate::metadata::MetadataError;
 use crate::metadata::repomd::Data;
 use crate::modular::Artifacts;
@@ -96,7 +96,7 @@ impl Importer for YumImporter {
     }
 }
 
-fn progress_for(ctx: &dyn SyncContext) -> Progress {
+fn progress_for(ctx: &dyn SyncContext) -> SyncProgress {
     let config = ctx.config();
     let flag = |name: &str| config.flag(name) == Some(true);
     let digests = match (flag("validate"), flag("force_full")) {
@@ -104,7 +104,7 @@ fn progress_for(ctx: &dyn SyncContext) -> Progress {
         (false, true) => Digests::OfAll,
         (false, false) => Digests::OfNew,
     };
-    Progress::new(
+    SyncProgress::new(
         config.text(ON_DOWNLOAD_FAILURE) == Some("continue"),
         SignaturePolicy::of(config),
         digests,
@@ -118,7 +118,7 @@ const DELTAS: [&str; 2] = ["prestodelta", "deltainfo"];
 /// One sync.
 struct Sync<'a> {
     ctx: &'a dyn SyncContext,
-    progress: Arc<Progress>,
+    progress: Arc<SyncProgress>,
 }
 
 /// The metadata that was downloaded, by type, in whatever form it came.
@@ -132,7 +132,7 @@ impl Sync<'_> {
             return Ok(self.report(&feed));
         };
         self.unknown_metadata(&feed).await?;
-        self.progress.finish(Step::Metadata);
+        self.progress.finish(SyncStep::Metadata);
 
         let mut modules = self.modules(&downloads).await?;
         let mut artifacts = modules.artifacts.clone();
@@ -140,38 +140,38 @@ impl Sync<'_> {
             // Modules that the feed does not have stay, and so do their packages.
             modules::extend(self.ctx, &mut artifacts).await?;
         }
-        self.step(Step::Content);
+        self.step(SyncStep::Content);
         self.packages(&feed, &downloads, artifacts).await?;
-        self.step(Step::Modules);
+        self.step(SyncStep::Modules);
         let (survey, handed) = self.module_documents(&downloads, modules).await?;
         modules = survey;
-        self.progress.finish(Step::Modules);
-        self.step(Step::Errata);
+        self.progress.finish(SyncStep::Modules);
+        self.step(SyncStep::Errata);
         if self.wants(ERRATUM) {
             self.document(&downloads, "updateinfo", &[ERRATUM], errata::read)
                 .await?;
         }
-        self.progress.finish(Step::Errata);
-        self.step(Step::Comps);
+        self.progress.finish(SyncStep::Errata);
+        self.step(SyncStep::Comps);
         let types = [GROUP, CATEGORY, ENVIRONMENT, LANGPACKS];
         self.document(&downloads, "group", &types, others::comps)
             .await?;
-        self.progress.finish(Step::Comps);
+        self.progress.finish(SyncStep::Comps);
 
-        self.step(Step::PurgeDuplicates);
+        self.step(SyncStep::PurgeDuplicates);
         self.ctx.drain().await?;
         if self.progress.failures().0 > 0 && !self.goes_on() {
             return Err(self.progress.missing_packages());
         }
         self.purge(&feed, &modules, &handed).await?;
-        self.progress.finish(Step::PurgeDuplicates);
+        self.progress.finish(SyncStep::PurgeDuplicates);
         // Trees for installers are not mirrored yet: the step has nothing to do.
-        self.progress.finish(Step::Distribution);
-        self.progress.finish(Step::Content);
+        self.progress.finish(SyncStep::Distribution);
+        self.progress.finish(SyncStep::Content);
         Ok(self.report(&feed))
     }
 
-    fn step(&self, step: Step) {
+    fn step(&self, step: SyncStep) {
         self.progress.begin(step);
         self.ctx.progress(self.progress.report());
     }
@@ -196,7 +196,7 @@ impl Sync<'_> {
             if self.nothing_changed(&feed).await? {
                 return Ok((feed, None));
             }
-            self.step(Step::Metadata);
+            self.step(SyncStep::Metadata);
             let error = match self.download_metadata(&feed).await {
                 Ok(downloads) => return Ok((feed, Some(downloads))),
                 Err(error) => error,
@@ -218,7 +218,7 @@ impl Sync<'_> {
                 "RPM1004" => self.progress.finish_all(),
                 "RPM1006" => self
                     .progress
-                    .fail(Step::Metadata, detail.description.clone()),
+                    .fail(SyncStep::Metadata, detail.description.clone()),
                 _ => {}
             }
         }
@@ -396,7 +396,7 @@ impl Sync<'_> {
         downloads: &Downloads,
         artifacts: Artifacts,
     ) -> Result<(), ContentError> {
-        let wanted = Wanted {
+        let wanted = WantedPackages {
             rpm: self.wants(RPM),
             srpm: self.wants(SRPM),
             retain_old: self.retain_old(),

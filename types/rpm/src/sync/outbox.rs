@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::documents::Documents;
 use super::gate::{Gate, Inside};
-use super::progress::Progress;
+use super::progress::SyncProgress;
 use crate::metadata::MetadataError;
 
 /// Most units in one batch.
@@ -120,7 +120,7 @@ pub fn start<T: Send + 'static>(
 /// What staging fails with, or what `work` fails with, turned into an error by `explain`.
 pub async fn produce<T: Send + 'static>(
     ctx: &dyn SyncContext,
-    progress: &Arc<Progress>,
+    progress: &Arc<SyncProgress>,
     explain: impl FnOnce(MetadataError) -> ContentError,
     work: impl FnOnce(&mut Outbox) -> Result<T, MetadataError> + Send + 'static,
 ) -> Result<T, ContentError> {

@@ -41,7 +41,7 @@ const WAITING: usize = 8 << 20;
 
 /// The documents that are wanted of the packages upstream has.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct WantedPackages {
     /// Is true when binary packages are wanted.
     pub rpm: bool,
     /// Is true when source packages are wanted.
@@ -429,7 +429,7 @@ fn evr((epoch, version, release): &(Box<str>, Box<str>, Box<str>)) -> Evr<'_> {
 pub fn read(
     files: &Files,
     feed: &Feed,
-    wanted: &Wanted,
+    wanted: &WantedPackages,
     outbox: &mut Outbox,
 ) -> Result<u64, Located> {
     let (bent, documents) = (outbox.bent().clone(), outbox.documents());
@@ -511,7 +511,7 @@ fn unit(
     package: &Package,
     snippets: Snippets,
     feed: &Feed,
-    wanted: &Wanted,
+    wanted: &WantedPackages,
 ) -> pith_content::unit::WantedUnit {
     feed.note_location(package);
     let head = package

@@ -25,7 +25,7 @@ const GIVE_UP: usize = 100;
 /// A step of the sync, in the order of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the wire")]
-pub enum Step {
+pub enum SyncStep {
     Metadata,
     Content,
     Distribution,
@@ -35,14 +35,14 @@ pub enum Step {
     PurgeDuplicates,
 }
 
-const STEPS: [(Step, &str); 7] = [
-    (Step::Metadata, "metadata"),
-    (Step::Content, "content"),
-    (Step::Distribution, "distribution"),
-    (Step::Modules, "modules"),
-    (Step::Errata, "errata"),
-    (Step::Comps, "comps"),
-    (Step::PurgeDuplicates, "purge_duplicates"),
+const STEPS: [(SyncStep, &str); 7] = [
+    (SyncStep::Metadata, "metadata"),
+    (SyncStep::Content, "content"),
+    (SyncStep::Distribution, "distribution"),
+    (SyncStep::Modules, "modules"),
+    (SyncStep::Errata, "errata"),
+    (SyncStep::Comps, "comps"),
+    (SyncStep::PurgeDuplicates, "purge_duplicates"),
 ];
 
 #[derive(Default)]
@@ -70,7 +70,7 @@ struct Inner {
 }
 
 /// Progress of one sync, shared with the downloads.
-pub struct Progress {
+pub struct SyncProgress {
     inner: Mutex<Inner>,
     /// Is true when the sync goes on without packages that cannot be had.
     go_on: bool,
@@ -90,7 +90,7 @@ pub enum Digests {
     Usual,
 }
 
-impl Progress {
+impl SyncProgress {
     /// A report in which nothing has started.
     #[must_use]
     pub fn new(go_on: bool, signatures: SignaturePolicy, digests: Digests, bent: Bent) -> Self {
@@ -139,22 +139,22 @@ impl Progress {
         }
     }
 
-    fn set(&self, step: Step, state: &'static str, error: Option<String>) {
+    fn set(&self, step: SyncStep, state: &'static str, error: Option<String>) {
         self.inner.lock().states[step as usize] = (state, error);
     }
 
     /// Notes that a step has begun.
-    pub fn begin(&self, step: Step) {
+    pub fn begin(&self, step: SyncStep) {
         self.set(step, "IN_PROGRESS", None);
     }
 
     /// Notes that a step has ended well.
-    pub fn finish(&self, step: Step) {
+    pub fn finish(&self, step: SyncStep) {
         self.set(step, "FINISHED", None);
     }
 
     /// Notes that a step has ended badly.
-    pub fn fail(&self, step: Step, error: String) {
+    pub fn fail(&self, step: SyncStep, error: String) {
         self.set(step, "FAILED", Some(error));
     }
 
@@ -167,7 +167,7 @@ impl Progress {
 
     /// The step that is under way.
     #[must_use]
-    pub fn current(&self) -> Option<Step> {
+    pub fn current(&self) -> Option<SyncStep> {
         let inner = self.inner.lock();
         STEPS
             .iter()
@@ -213,12 +213,12 @@ impl Progress {
             if let Some(error) = error {
                 entry["error"] = json!(error);
             }
-            if step == Step::Distribution {
+            if step == SyncStep::Distribution {
                 entry["items_total"] = json!(0);
                 entry["items_left"] = json!(0);
                 entry["error_details"] = json!([]);
             }
-            if step == Step::Content {
+            if step == SyncStep::Content {
                 let c = &inner.counts;
                 entry["items_total"] = json!(c.items_total);
                 entry["items_left"] = json!(c.items_left);
@@ -280,7 +280,7 @@ fn detail(unit: &WantedUnit, failure: &FetchFailure) -> Value {
     }
 }
 
-impl StageObserver for Progress {
+impl StageObserver for SyncProgress {
     fn queued(&self, type_id: &str, size: u64) {
         let counts = &mut self.inner.lock().counts;
         match type_id {
@@ -393,7 +393,7 @@ impl StageObserver for Progress {
     }
 }
 
-impl Progress {
+impl SyncProgress {
     /// The error of a sync that could not get all packages.
     #[must_use]
     pub fn missing_packages(&self) -> ContentError {
@@ -403,7 +403,7 @@ impl Progress {
              Set on_download_failure to \"continue\" to sync without them.",
             first.join("; ")
         );
-        self.fail(Step::Content, message.clone());
+        self.fail(SyncStep::Content, message.clone());
         ContentError::Failed {
             message,
             summary: self.summary(),
