@@ -5,6 +5,7 @@
 
 pub mod compression;
 pub mod comps;
+pub mod comps_writer;
 pub mod dates;
 pub mod delta_package;
 pub mod describe;
