@@ -12,6 +12,7 @@ pub mod outbox;
 pub mod packages;
 pub mod progress;
 pub mod purge;
+mod side;
 pub mod spool;
 
 use std::collections::{HashMap, HashSet};
