@@ -17,7 +17,8 @@ use pith_store::{
 };
 use serde_json::{Value, json};
 
-use super::publish::context::{Context as Member, Outgoing, Publisher};
+use super::publish::context::Context as Member;
+use super::publish::outgoing::{Outgoing, Publisher};
 use super::publish::output::{self, Output};
 use super::publish::{new_mounts, require_roots};
 use super::subject::{document, info, not_installed};

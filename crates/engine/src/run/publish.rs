@@ -2,6 +2,7 @@
 
 pub(super) mod context;
 mod images;
+pub(super) mod outgoing;
 pub(super) mod output;
 mod overrides;
 mod predistributor;
@@ -22,7 +23,8 @@ use pith_store::{
 };
 use serde_json::json;
 
-use self::context::{Context, Outgoing, Publisher};
+use self::context::Context;
+use self::outgoing::{Outgoing, Publisher};
 use self::output::Output;
 use self::overrides::check_override;
 use self::predistributor::Predistributor;

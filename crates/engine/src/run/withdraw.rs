@@ -5,7 +5,7 @@ use pith_content::{Config, ContentError, blocking};
 use pith_core::error::ErrorDetail;
 use pith_store::Distributor;
 
-use super::publish::context::Publisher;
+use super::publish::outgoing::Publisher;
 use crate::Engine;
 use crate::attempt::Run;
 

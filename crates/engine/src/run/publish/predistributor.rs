@@ -11,7 +11,7 @@ use pith_store::Publication;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::context::Outgoing;
+use super::outgoing::Outgoing;
 use super::share::{distributor, foreign};
 use crate::attempt::Run;
 use crate::error::{Error, platform};
