@@ -134,6 +134,9 @@ pub enum Error {
         "'{0}' has something that this distributor did not write, and that an export would remove: name another folder, or empty it"
     )]
     TreeTaken(String),
+    /// The path of a tree has a name of the files that are beside trees.
+    #[error("'{0}' has a name in it that exports need for themselves: choose another one")]
+    TreeReserved(String),
     /// A path of a publication is not a file that is here.
     #[error("'{0}' is no file that is here, so it cannot be written to a folder")]
     NoFile(String),

@@ -22,8 +22,35 @@ pub struct Remote {
     pub root: String,
     /// Arguments for rsync besides the platform's own: none that could run a program or touch a file of this machine.
     pub arguments: Vec<String>,
-    /// Is true when all is looked at again there. Otherwise what the last publish has sent is taken to be there.
-    pub is_anew: bool,
+    /// The folder below the root that has the files of all units.
+    pub units: RelativePath,
+    /// The distributor whose publications are sent.
+    pub predistributor: Option<String>,
+    /// Is true when what is not published is removed from the publication's folder there.
+    pub deletes: bool,
+    /// Is true when all is sent again, whatever is there.
+    pub is_forced: bool,
+}
+
+impl Remote {
+    /// Tells whether two configurations change the same there, and in the same way.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let other = Self {
+            is_forced: self.is_forced,
+            ..other.clone()
+        };
+        *self == other
+    }
+
+    /// A folder of the root, from the root of the machine or of the user's home.
+    #[must_use]
+    pub fn place(&self, folder: &RelativePath) -> String {
+        match self.root.trim_end_matches('/') {
+            "" if self.root.is_empty() => folder.to_string(),
+            root => format!("{root}/{folder}"),
+        }
+    }
 }
 
 /// A path of the publication of another distributor.

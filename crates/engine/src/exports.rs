@@ -69,25 +69,12 @@ impl Engine {
             return Ok(());
         };
         let refused = |text: String| Problem::coded(NO_REMOTE, remote.setting, text).into();
-        if acting::is_discreet() && !before.is_some_and(|before| is_same(before, remote)) {
+        if acting::is_discreet() && !before.is_some_and(|before| before.is_same(remote)) {
             let text =
                 "only super-users may say to which other machine a repository is sent, and how";
             return Err(refused(text.to_owned()));
         }
-        self.ssh.keys.check(&remote.identity).map_err(|_| {
-            refused(format!(
-                "the key '{}' cannot be used: it is not below a folder that the server's settings open for keys (--allow-ssh-keys DIR)",
-                remote.identity.display()
-            ))
-        })
+        let opened = self.ssh.keys.check(&remote.identity);
+        opened.map_err(|_| refused(crate::rsync::not_opened(&remote.identity)))
     }
-}
-
-/// Tells whether two configurations send to the same place in the same way.
-fn is_same(before: &Remote, remote: &Remote) -> bool {
-    let before = Remote {
-        is_anew: remote.is_anew,
-        ..before.clone()
-    };
-    before == *remote
 }

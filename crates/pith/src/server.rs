@@ -349,7 +349,9 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
     let keys = OpenFolders::new(&absolute(&options.folders.allow_ssh_keys)?, &own);
     let ssh = Ssh {
         keys: keys.context("cannot use a folder of --allow-ssh-keys")?,
-        is_closed: options.folders.ssh_known_hosts.is_some(),
+        // Several processes would each believe the first machine that they meet.
+        is_closed: options.folders.ssh_known_hosts.is_some()
+            || store.backend() == pith_store::Backend::Postgres,
         known_hosts: match &options.folders.ssh_known_hosts {
             Some(file) => std::path::absolute(file).context("cannot use --ssh-known-hosts")?,
             None => std::path::absolute(data.join("known_hosts"))?,

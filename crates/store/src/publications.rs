@@ -4,7 +4,7 @@ use pith_core::{Document, Sha256, Timestamp};
 use uuid::Uuid;
 
 use crate::blobs as blob_rows;
-use crate::dialect::{ColumnType, Sql, bulk, for_update};
+use crate::dialect::{ColumnType, Sql, bulk, for_update, sql};
 use crate::locks::lock_repository;
 use crate::mounts::{MountOwner, NewMount, bump_mounts, is_moved, set_mount};
 use crate::retired::{self, Retired};
@@ -280,6 +280,18 @@ impl Store {
         replace(&mut tx.inner, &new, mounts, now).await?;
         supersede(&mut tx.inner, &new).await?;
         bump_mounts(&mut tx).await?;
+        tx.commit().await
+    }
+
+    /// Changes what a publication is known to be made from: what nobody knows for sure any more is left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publication_doubt(&self, id: Uuid, made_from: &Document) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let update = sql("UPDATE publications SET made_from = jsonb($1) WHERE id = $2");
+        let update = update.bind(made_from).bind(id);
+        tx.inner.execute(update).await?;
         tx.commit().await
     }
 

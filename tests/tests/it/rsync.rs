@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pith_e2e::repodata::Repodata;
-use pith_e2e::tools::{is_root, missing, run, sample_files, sample_repo};
+use pith_e2e::repodata::{Repodata, sha256};
+use pith_e2e::tools::{is_root, missing, run, sample_files, sample_repo, wait_for};
 use pith_e2e::{Api, Dnf, Feed, Nginx, Pith, Sshd};
 use pith_testkit::repos::{Spec, write_repository};
 use serde_json::{Value, json};
@@ -328,6 +328,135 @@ fn options_are_rsyncs_and_metadata_is_left_out_when_asked_for() {
         "{found:?}"
     );
     assert!(!found.contains(&"stray".to_owned()), "{found:?}");
+}
+
+/// A repository `files` with these files, published and sent.
+fn files(scene: &Scene, files: &[(&str, &str)]) {
+    put(scene, files);
+    scene
+        .api
+        .create_files("files", &scene.feed.url("/feed/"))
+        .unwrap();
+    let settings = scene.settings("iso_distributor", &json!({}));
+    scene.add_away("files", "iso_rsync_distributor", &settings);
+    changed(scene);
+    scene.sent("files");
+}
+
+fn put(scene: &Scene, files: &[(&str, &str)]) {
+    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), text.as_bytes().to_vec());
+    let files: Vec<_> = files.iter().map(owned).collect();
+    scene.feed.put_files(&files);
+}
+
+/// Brings what changed upstream, and publishes it here.
+fn changed(scene: &Scene) {
+    scene.api.sync("files").unwrap();
+    scene.publish("files", "iso_distributor");
+}
+
+#[test]
+fn after_a_send_that_did_not_end_nothing_is_taken_to_be_there() {
+    let Some(scene) = scene(&[]) else { return };
+    let numbers: Vec<String> = (0..300).map(|number| format!("file-{number}")).collect();
+    let with = |first| {
+        let others = numbers.iter().map(|name| (name.as_str(), name.as_str()));
+        others.chain([("a", first)]).collect::<Vec<_>>()
+    };
+    files(&scene, &with("old"));
+    put(&scene, &with("new"));
+    changed(&scene);
+    // The link has come when the manifest is on its way, which takes a while.
+    let slow = json!({"rsync_extra_args": ["--bwlimit=10", "--no-compress", "--whole-file"]});
+    let body = json!({"id": "away", "override_config": slow});
+    let publish = "/repositories/files/actions/publish/";
+    let task = scene.api.spawn(publish, &body).unwrap().remove(0);
+    let path = format!("/tasks/{task}/");
+    wait_for("the manifest to be sent", || {
+        let task = scene.api.get(&path)?;
+        let step = &task["progress_report"]["away"][3];
+        Ok((step["state"] == "IN_PROGRESS").then_some(()))
+    })
+    .unwrap();
+    let cancelled = scene.api.call("DELETE", &path, None).unwrap();
+    assert_eq!(cancelled.status, 200);
+    let read = |name: &str| fs::read_to_string(scene.root().join("files").join(name)).unwrap();
+    assert_eq!(read("a"), "new");
+    put(&scene, &with("old"));
+    changed(&scene);
+    // As it was, and so as it was sent the last time.
+    scene.sent("files");
+    assert_eq!(read("a"), "old");
+    assert!(read("PULP_MANIFEST").contains(&sha256(b"old")));
+    assert!(scene.server.leftovers().unwrap().is_empty());
+}
+
+#[test]
+fn a_folder_gives_way_to_a_file_and_files_of_the_same_bytes_are_each_sent() {
+    let Some(scene) = scene(&[]) else { return };
+    files(&scene, &[("d/e", "one"), ("twin", "one")]);
+    assert_eq!(scene.found("content/units/iso").len(), 2);
+    assert_eq!(target(&scene.root(), "files/d/e").file_name().unwrap(), "e");
+    put(&scene, &[("d", "two"), ("twin", "one")]);
+    changed(&scene);
+    scene.sent("files");
+    assert_eq!(scene.found("files"), ["PULP_MANIFEST", "d", "twin"]);
+}
+
+#[test]
+fn nothing_is_sent_any_more_once_the_server_was_killed() {
+    let Some(mut scene) = scene(&[]) else { return };
+    files(&scene, &[("a", "one")]);
+    let large = "x".repeat(200_000);
+    put(&scene, &[("a", "one"), ("large", &large)]);
+    changed(&scene);
+    let slow = json!({"rsync_extra_args": ["--bwlimit=1", "--no-compress", "--whole-file"]});
+    let body = json!({"id": "away", "override_config": slow});
+    scene
+        .api
+        .spawn("/repositories/files/actions/publish/", &body)
+        .unwrap();
+    let data = scene.server.data();
+    let running = || {
+        let found = run(Command::new("ps").args(["-eo", "args"])).unwrap();
+        let data = data.display().to_string();
+        let mut lines = found.lines().map(str::to_owned);
+        lines.find(|line| line.starts_with("rsync") && line.contains(&data))
+    };
+    wait_for("rsync to run", || Ok(running())).unwrap();
+    scene.server.kill().unwrap();
+    wait_for("rsync to end", || Ok(running().is_none().then_some(()))).unwrap();
+}
+
+#[test]
+fn two_repositories_are_not_sent_to_one_folder() {
+    let Some(scene) = scene(&[]) else { return };
+    scene.packages(&json!({"delete": true}));
+    scene.sent("sample");
+    scene.feed.serve("/files/", &sample_files());
+    scene
+        .api
+        .create_files("sub", &scene.feed.url("/files/"))
+        .unwrap();
+    scene.api.sync("sub").unwrap();
+    let settings = scene.settings("iso_distributor", &json!({"delete": true}));
+    scene.add_away("sub", "iso_rsync_distributor", &settings);
+    for folder in ["sample", "sample/sub", "content", "content/units/iso"] {
+        let change = json!({"distributor_config": {"relative_url": folder}});
+        let path = "/repositories/sub/distributors/iso_distributor/";
+        let changed = scene.api.call("PUT", path, Some(&change)).unwrap();
+        let changed = changed.expect(202).unwrap();
+        let task = changed["spawned_tasks"][0]["task_id"].as_str().unwrap();
+        scene.api.wait(&[task.to_owned()]).unwrap();
+        scene.publish("sub", "iso_distributor");
+        let task = scene.send("sub", &json!({"remote_units_path": "u"}));
+        let told = task["error"]["description"].as_str().unwrap();
+        assert!(
+            told.contains("repository 'sample' was sent to"),
+            "{folder}: {told}"
+        );
+    }
+    assert!(!scene.found("sample").is_empty() && !scene.found("content").is_empty());
 }
 
 #[test]

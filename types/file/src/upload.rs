@@ -25,7 +25,7 @@ pub(crate) async fn import(
         )));
     }
     let name = text(&upload.key, "name")?;
-    if RelativePath::new(name)?.as_str() == manifest::NAME {
+    if manifest::takes(RelativePath::new(name)?.as_str()) {
         return Err(ContentError::refused(
             "An ISO may not be named PULP_MANIFEST, as it conflicts with the name of the manifest during publishing.",
         ));

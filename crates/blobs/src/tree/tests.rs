@@ -177,6 +177,17 @@ fn what_others_have_is_neither_replaced_nor_written_into() {
         place("in", "zoo"),
         &[("in/f", "1")]
     )));
+    for name in [
+        ".pith-export",
+        ".listing.pith",
+        ".pith-0123",
+        "listing",
+        "d/listing/e",
+    ] {
+        let file = format!("{name}/f");
+        let refused = scene.export(&out, place(name, "zoo"), &[(&file, "1")]);
+        assert!(matches!(refused, Err(Error::TreeReserved(_))), "{name}");
+    }
     let mut twice = place("b", "zoo");
     twice.trees.push(path("b/c"));
     assert!(taken(&scene.export(&out, twice, &[("b/c/f", "1")])));

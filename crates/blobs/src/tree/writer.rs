@@ -45,6 +45,7 @@ impl TreeWriter {
     /// When the folder is not open for them, a place is taken by others, or the disk fails.
     pub fn begin(open: &OpenFolders, folder: &Path, place: Place) -> Result<Self> {
         require_apart(&place.trees)?;
+        require_no_mark(&place)?;
         let folders = open.open(folder)?;
         // By its owner, so that what a killed process left is found and removed.
         let digest = Sha256::of(place.owner.as_bytes()).to_string();
@@ -199,6 +200,18 @@ fn require_apart(trees: &[RelativePath]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes sure that no folder on the way to a tree has a name of the files that are written beside trees.
+fn require_no_mark(place: &Place) -> Result<()> {
+    let is_ours = |name: &str| {
+        name.starts_with(".pith") || name.ends_with(".pith") || place.listing == Some(name)
+    };
+    let mut trees = place.trees.iter();
+    match trees.find(|tree| tree.as_str().split('/').any(is_ours)) {
+        Some(tree) => Err(Error::TreeReserved(tree.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Makes sure that none of these folders is, or lies in, a tree that is replaced as a whole.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use pith_core::RelativePath;
 use pith_core::error::ErrorDetail;
 
-pub use self::settings::SETTINGS;
 use self::settings::{CONTENT_UNITS_ONLY, DELETE, PREDISTRIBUTOR, check, units_path};
+pub use self::settings::{NO_LINKED_FOLDERS, SETTINGS};
 use crate::publish::{
     ClientGuard, Distributor, Mount, OtherDistributor, PublishContext, PublishReport,
 };
@@ -118,84 +118,131 @@ async fn run(
     layout: &Layout,
     steps: &Steps<PlainStep>,
 ) -> Result<(), ContentError> {
-    let [query, origin, content, documents] = layout.steps.map(plain);
     let config = ctx.config();
     check(config)?;
     let Some(before) = ctx.predistributor() else {
         let (code, text) = layout.unnamed;
         return Err(ContentError::coded(ErrorDetail::new(code, text)));
     };
-    let folder = relative_url::effective(&ctx.repo().id, before);
-    let folder = RelativePath::new(folder).map_err(ContentError::other)?;
-    let units = units_path(config).map_err(ContentError::other)?;
+    let folder = RelativePath::new(relative_url::effective(&ctx.repo().id, before))?;
+    let units = units_path(config)?;
     if relative_url::meet(folder.as_str(), units.as_str()) {
         let text = format!(
             "the repository's folder '{folder}' and that of all units, '{units}', meet: name another remote_units_path"
         );
         return Err(ContentError::other(text));
     }
-    let below = |folder: &RelativePath, path: &str| {
-        let path = RelativePath::new(path).map_err(ContentError::other)?;
-        folder.join(&path).map_err(ContentError::other)
+    let sent = Sent {
+        ctx,
+        layout,
+        steps,
+        folder,
+        units,
     };
-    steps.begin(query, 1);
-    let unit = |passing: Passing<'_>| {
-        let stored = passing.stored_at.map(|stored| below(&units, stored));
-        Ok(stored.transpose()?.map(Placed::File))
-    };
-    ctx.pass_on(layout.types, &unit).await?;
-    steps.done(query, 1);
-    let send = async |step: PlainStep| {
-        steps.begin(step, 1);
-        ctx.progress(steps.report());
-        ctx.send().await?;
-        steps.done(step, 1);
-        Ok::<_, ContentError>(())
-    };
-    send(origin).await?;
+    let [_, _, content, documents] = layout.steps.map(plain);
     let is_on = |name| config.flag(name) == Some(true);
+    sent.send_units().await?;
     if is_on(CONTENT_UNITS_ONLY) {
         steps.skip(content);
         steps.skip(documents);
-        steps.done(LAST_STEP, 1);
-        return Ok(());
-    }
-    let link = |passing: Passing<'_>| {
-        if layout.is_document(passing.path) {
-            return Ok(None);
+    } else {
+        sent.send_links().await?;
+        match is_on(SKIP_DOCUMENTS) {
+            true => steps.skip(documents),
+            false => sent.send_documents().await?,
         }
-        let at = below(&folder, passing.path)?;
-        Ok(Some(match passing.stored_at {
-            Some(stored) => Placed::Link {
-                at,
-                to: below(&units, stored)?,
-            },
-            // Files that are no unit's any more, or are part of one.
-            None => Placed::File(at),
-        }))
-    };
-    ctx.pass_on(layout.types, &link).await?;
-    send(content).await?;
-    match is_on(SKIP_DOCUMENTS) {
-        true => steps.skip(documents),
-        false => {
-            for is_last in [false, true] {
-                let document = |passing: Passing<'_>| {
-                    let is_now = layout.is_document(passing.path)
-                        && (layout.is_last)(passing.path) == is_last;
-                    let at = is_now.then(|| below(&folder, passing.path)).transpose()?;
-                    Ok(at.map(Placed::File))
-                };
-                ctx.pass_on(&[], &document).await?;
-                send(documents).await?;
-            }
+        if is_on(DELETE) {
+            let kept = sent.below(layout.documents)?;
+            let spared = is_on(SKIP_DOCUMENTS).then_some(&kept);
+            ctx.prune(&sent.folder, spared).await?;
         }
-    }
-    if is_on(DELETE) {
-        let kept = below(&folder, layout.documents)?;
-        let spared = is_on(SKIP_DOCUMENTS).then_some(&kept);
-        ctx.prune(&folder, spared).await?;
     }
     steps.done(LAST_STEP, 1);
     Ok(())
+}
+
+/// A publication on its way.
+struct Sent<'a> {
+    ctx: &'a dyn PublishContext,
+    layout: &'a Layout,
+    steps: &'a Steps<PlainStep>,
+    /// The folder of the publication there.
+    folder: RelativePath,
+    /// The folder of all units there.
+    units: RelativePath,
+}
+
+impl Sent<'_> {
+    /// The place of a path of the publication.
+    fn below(&self, path: &str) -> Result<RelativePath, ContentError> {
+        Ok(self.folder.join(&RelativePath::new(path)?)?)
+    }
+
+    /// The place of the file of a unit.
+    fn stored(&self, stored_at: &str) -> Result<RelativePath, ContentError> {
+        Ok(self.units.join(&RelativePath::new(stored_at)?)?)
+    }
+
+    /// Sends the files of units.
+    async fn send_units(&self) -> Result<(), ContentError> {
+        let [query, origin, _, _] = self.layout.steps.map(plain);
+        self.steps.begin(query, 1);
+        let file = |passing: Passing<'_>| {
+            let at = passing.stored_at.map(|stored| self.stored(stored));
+            Ok(at.transpose()?.map(Placed::File))
+        };
+        self.ctx.pass_on(self.layout.types, &file).await?;
+        self.steps.done(query, 1);
+        self.begin(origin);
+        self.ctx.send().await?;
+        self.steps.done(origin, 1);
+        Ok(())
+    }
+
+    /// Sends what the publication has besides metadata: links to the files of units.
+    async fn send_links(&self) -> Result<(), ContentError> {
+        let [_, _, content, _] = self.layout.steps.map(plain);
+        let link = |passing: Passing<'_>| {
+            if self.layout.is_document(passing.path) {
+                return Ok(None);
+            }
+            let at = self.below(passing.path)?;
+            Ok(Some(match passing.stored_at {
+                Some(stored) => Placed::Link {
+                    at,
+                    to: self.stored(stored)?,
+                },
+                // Files that are no unit's any more, or are part of one.
+                None => Placed::File(at),
+            }))
+        };
+        self.ctx.pass_on(self.layout.types, &link).await?;
+        self.begin(content);
+        self.ctx.send().await?;
+        self.steps.done(content, 1);
+        Ok(())
+    }
+
+    /// Sends the metadata, and last of it what names the rest.
+    async fn send_documents(&self) -> Result<(), ContentError> {
+        let [_, _, _, documents] = self.layout.steps.map(plain);
+        self.begin(documents);
+        for is_last in [false, true] {
+            let document = |passing: Passing<'_>| {
+                let is_now = self.layout.is_document(passing.path)
+                    && (self.layout.is_last)(passing.path) == is_last;
+                let at = is_now.then(|| self.below(passing.path)).transpose()?;
+                Ok(at.map(Placed::File))
+            };
+            self.ctx.pass_on(&[], &document).await?;
+            self.ctx.send().await?;
+        }
+        self.steps.done(documents, 1);
+        Ok(())
+    }
+
+    fn begin(&self, step: PlainStep) {
+        self.steps.begin(step, 1);
+        self.ctx.progress(self.steps.report());
+    }
 }

@@ -46,7 +46,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         "force_full",
         SettingKind::Bool,
-        "send again what is there, although nothing has changed (default false)",
+        "send everything again, whatever is there and although nothing has changed (default false)",
     ),
 ];
 
@@ -75,8 +75,11 @@ const SWITCHES: [&str; 4] = [
     super::SKIP_DOCUMENTS,
 ];
 
+/// The option for accounts that may run nothing but rsync, which are not asked to go through links to folders.
+pub const NO_LINKED_FOLDERS: &str = "--no-keep-dirlinks";
+
 /// Options of rsync that say how bytes travel and what they look like there, and nothing else.
-const FLAGS: [&str; 30] = [
+const FLAGS: [&str; 31] = [
     "-c",
     "--checksum",
     "-W",
@@ -107,6 +110,7 @@ const FLAGS: [&str; 30] = [
     "-q",
     "--quiet",
     "--stats",
+    NO_LINKED_FOLDERS,
 ];
 /// The same with a value behind `=`.
 const VALUED: [&str; 9] = [
@@ -198,10 +202,18 @@ fn is_fit(name: &str, text: &str) -> bool {
         && match name {
             "host" => is_made_of(".-_:"),
             "ssh_user" => is_made_of(".-_"),
-            // `host::module` is another protocol.
-            "root" => !text.starts_with(':'),
-            _ => true,
+            "root" => is_root(text),
+            // ssh would put other texts in the place of `%h` and `${HOME}`.
+            _ => is_made_of("/._-+@=, "),
         }
+}
+
+/// Tells whether a text is a folder of the other machine, or of the user's home there: `host::module` is another protocol, and a
+/// shell is not asked what `~` is.
+fn is_root(text: &str) -> bool {
+    let path = text.trim_matches('/');
+    let is_path = RelativePath::new(path).is_ok() || (path.is_empty() && text.starts_with('/'));
+    is_path && !text.starts_with([':', '~'])
 }
 
 fn of_arguments(config: &Config) -> Option<Problem> {
@@ -272,7 +284,10 @@ impl Remote {
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
-            is_anew: is_on("force_full") || is_on(DELETE),
+            units: units_path(config).ok()?,
+            predistributor: config.text(PREDISTRIBUTOR).map(str::to_owned),
+            deletes: is_on(DELETE),
+            is_forced: is_on("force_full"),
         })
     }
 }
@@ -336,7 +351,11 @@ mod tests {
             ("root", ":module"),
             ("root", "-e"),
             ("root", "/srv\n/www"),
+            ("root", "/srv/../etc"),
+            ("root", "~/www"),
             ("ssh_identity_file", "-x"),
+            ("ssh_identity_file", "/keys/%d/.ssh/id_ed25519"),
+            ("ssh_identity_file", "/keys/${HOME}"),
         ] {
             let told = told(|config| config["remote"][name] = json!(value));
             assert!(told.ends_with("cannot be used"), "{name}: {value}: {told}");
@@ -382,7 +401,7 @@ mod tests {
             config["delete"] = json!(true);
         });
         let remote = Remote::of_settings(&config).unwrap();
-        assert_eq!((remote.port, remote.is_anew), (Some(2222), true));
+        assert_eq!((remote.port, remote.deletes), (Some(2222), true));
         assert_eq!(remote.arguments.len(), 3);
         assert_eq!(units_path(&config).unwrap().as_str(), "units");
     }

@@ -1,5 +1,6 @@
 //! Running a publish: the platform's half (pulp2/sync-and-publish#publish, pulp2/sync-and-publish#skipped-publishes).
 
+mod claim;
 pub(super) mod context;
 mod images;
 pub(super) mod outgoing;
@@ -361,7 +362,13 @@ async fn publish(
         Some(before) => before.published(run).await?,
         None => None,
     };
-    let sending = sending(run, distributor, &*plugin, &config, &made_from).await?;
+    let sending = match before.and_then(|before| before.claim.as_ref()) {
+        Some(claim) => {
+            claim.require(run, distributor).await?;
+            sending(run, distributor, &*plugin, &config, &made_from).await?
+        }
+        None => None,
+    };
     let out = Outgoing {
         run,
         publisher: Publisher::Repository(&repo.id, &distributor.id),
@@ -449,5 +456,10 @@ async fn sending(
         Some(last) => index_of(run, last).await?,
         None => None,
     };
+    // From here on things change there. Should this not end well, nobody knows what is there.
+    if let Some(newest) = published.first() {
+        let known = claim::in_doubt(newest.made_from.as_ref());
+        run.store.publication_doubt(newest.id, &known).await?;
+    }
     Ok(Some(Sending::new(&run.engine, remote, last, &run.cancel)))
 }

@@ -228,9 +228,17 @@ impl Ended<'_> {
                 override_config: Value::Null,
             })
         };
-        let mut tasks: Vec<NewTask> = distributors
-            .iter()
-            .filter(|distributor| distributor.auto_publish)
+        // Whoever passes on what another one publishes comes behind that.
+        let passes_on = |distributor: &&Distributor| {
+            let plugin = engine.registry.distributor(&distributor.type_id);
+            let config = Config::new(distributor.config.clone());
+            plugin.is_some_and(|plugin| plugin.predistributor(&config).is_some())
+        };
+        let wanting = distributors.iter().filter(|each| each.auto_publish);
+        let (last_ones, first_ones): (Vec<_>, Vec<_>) = wanting.partition(passes_on);
+        let mut tasks: Vec<NewTask> = first_ones
+            .into_iter()
+            .chain(last_ones)
             .map(publish)
             .collect::<Result<_, _>>()?;
         if self.config().text("download_policy") == Some("background") {

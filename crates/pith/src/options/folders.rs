@@ -36,7 +36,7 @@ pub(crate) struct FolderOptions {
     )]
     pub(crate) allow_ssh_keys: Vec<PathBuf>,
     /// File with the keys of machines that repositories may be sent to, as ssh writes it. A machine that is not in it is refused
-    /// [default: `known_hosts` in the data folder, where each is noted when it is first sent to]
+    /// [default: `known_hosts` in the data folder, where each is noted when it is first sent to; with PostgreSQL none is]
     #[arg(long, env = "PITH_SSH_KNOWN_HOSTS", value_name = "FILE")]
     pub(crate) ssh_known_hosts: Option<PathBuf>,
 }

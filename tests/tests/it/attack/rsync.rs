@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use pith_e2e::Sshd;
+use pith_e2e::tools::missing;
 use serde_json::{Value, json};
 
 use super::{Scene, ended};
@@ -87,22 +89,31 @@ fn the_servers_keys_are_the_operators_and_other_machines_are_named_by_super_user
             );
             assert!(task["error"].to_string().contains("PTH0006"), "{task}");
         }
-        // What somebody may run is run, and tells nothing of the machine.
+        // What decides which files are replaced and removed there is a super-user's too.
+        for change in [
+            json!({"delete": true}),
+            json!({"remote_units_path": "elsewhere"}),
+            json!({"predistributor_id": "other"}),
+        ] {
+            let body = json!({"distributor_config": change});
+            let task = ended(
+                &mallory,
+                &scene.admin,
+                "PUT",
+                &format!("{path}away/"),
+                &body,
+            );
+            assert!(
+                task["error"].to_string().contains("PTH0006"),
+                "{change}: {task}"
+            );
+        }
         let body = json!({"id": "away"});
-        let task = ended(
-            &mallory,
-            &scene.admin,
-            "POST",
-            "/repositories/mine/actions/publish/",
-            &body,
-        );
+        let publish = "/repositories/mine/actions/publish/";
+        let task = ended(&mallory, &scene.admin, "POST", publish, &body);
         let text = task["error"].to_string();
         assert!(
-            text.contains("super-users and the server's log are told why"),
-            "{text}"
-        );
-        assert!(
-            !text.contains("refused") && !text.contains("127.0.0.1"),
+            text.contains("a super-user must publish it there once"),
             "{text}"
         );
         // Neither programs nor files of this machine come in with the arguments, whoever asks.
@@ -128,4 +139,105 @@ fn the_servers_keys_are_the_operators_and_other_machines_are_named_by_super_user
             );
         }
     });
+}
+
+#[test]
+fn nobody_is_sent_elsewhere_by_those_who_may_only_change_their_repository() {
+    if missing(&["sshd", "ssh", "ssh-keygen", "rsync"]) {
+        return;
+    }
+    let mut sshd = Sshd::start().unwrap();
+    let (keys, there) = (sshd.keys(), tempfile::tempdir().unwrap());
+    let known = tempfile::NamedTempFile::new().unwrap();
+    fs::write(known.path(), sshd.known().unwrap()).unwrap();
+    let options = [
+        "--allow-ssh-keys",
+        keys.to_str().unwrap(),
+        "--ssh-known-hosts",
+        known.path().to_str().unwrap(),
+    ];
+    let scene = Scene::start(None, &options);
+    let feed = scene.feed.url("/feed/");
+    scene.admin.create_rpm("mine", &feed).unwrap();
+    scene.admin.sync("mine").unwrap();
+    let publish = "/repositories/mine/actions/publish/";
+    let yum = json!({"id": "yum_distributor"});
+    scene.admin.run(publish, &yum).unwrap();
+    let mut body = distributor("away", keys.join("id").to_str().unwrap());
+    let remote = &mut body["distributor_config"]["remote"];
+    remote["port"] = sshd.port().into();
+    remote["ssh_user"] = sshd.user().unwrap().into();
+    remote["root"] = there.path().to_str().unwrap().into();
+    scene.admin_does("POST", "/repositories/mine/distributors/", &body, 201);
+    let away = json!({"id": "away", "override_config": {"force_full": true}});
+    scene.admin.run(publish, &away).unwrap();
+    let mallory = scene.user("mallory", &[("/v2/repositories/mine/", ALL)]);
+    let task = ended(&mallory, &scene.admin, "POST", publish, &away);
+    assert_eq!(task["state"], "finished", "{task}");
+
+    fs::write(there.path().join("letter"), "dear").unwrap();
+    let moved = json!({"distributor_config": {"relative_url": ".ssh"}});
+    let path = "/repositories/mine/distributors/yum_distributor/";
+    let task = ended(&mallory, &scene.admin, "PUT", path, &moved);
+    assert_eq!(task["state"], "finished", "{task}");
+    scene.admin.run(publish, &yum).unwrap();
+    let task = ended(&mallory, &scene.admin, "POST", publish, &away);
+    let told = task["error"]["description"].as_str().unwrap();
+    assert!(
+        told.contains("a super-user must publish it there once"),
+        "{told}"
+    );
+    assert!(!there.path().join(".ssh").exists());
+    scene.admin.run(publish, &away).unwrap();
+    assert!(there.path().join(".ssh/repodata").exists());
+
+    // What fails there is told to super-users.
+    sshd.stop();
+    let task = ended(&mallory, &scene.admin, "POST", publish, &away);
+    let told = task["error"].to_string();
+    assert!(
+        told.contains("super-users and the server's log are told why"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("refused") && !told.contains("127.0.0.1"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_key_that_is_not_there_is_no_other_key() {
+    if missing(&["sshd", "ssh", "ssh-keygen", "rsync"]) {
+        return;
+    }
+    let sshd = Sshd::start().unwrap();
+    let (keys, there) = (sshd.keys(), tempfile::tempdir().unwrap());
+    let outside = tempfile::tempdir().unwrap();
+    fs::copy(keys.join("id"), outside.path().join("id")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("id"), keys.join("link")).unwrap();
+    let options = ["--allow-ssh-keys", keys.to_str().unwrap()];
+    let scene = Scene::start(None, &options);
+    let feed = scene.feed.url("/feed/");
+    scene.admin.create_rpm("mine", &feed).unwrap();
+    let publish = "/repositories/mine/actions/publish/";
+    scene
+        .admin
+        .run(publish, &json!({"id": "yum_distributor"}))
+        .unwrap();
+    for name in ["missing", "link", "."] {
+        let mut body = distributor("away", keys.join(name).to_str().unwrap());
+        let remote = &mut body["distributor_config"]["remote"];
+        remote["port"] = sshd.port().into();
+        remote["ssh_user"] = sshd.user().unwrap().into();
+        remote["root"] = there.path().to_str().unwrap().into();
+        scene.admin_does("POST", "/repositories/mine/distributors/", &body, 201);
+        let body = json!({"id": "away"});
+        let task = ended(&scene.admin, &scene.admin, "POST", publish, &body);
+        let told = task["error"].to_string();
+        assert!(
+            told.contains("cannot be used: it is no file below"),
+            "{name}: {told}"
+        );
+    }
+    assert_eq!(fs::read_dir(there.path()).unwrap().count(), 0);
 }

@@ -10,6 +10,13 @@ use pith_core::{RelativePath, Sha256};
 /// The manifest's name, which no file beside it may have.
 pub const NAME: &str = "PULP_MANIFEST";
 
+/// Tells whether a path is the manifest's, or one below it: no file can be there.
+#[must_use]
+pub fn takes(path: &str) -> bool {
+    let rest = path.strip_prefix(NAME);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// One line of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -126,7 +133,7 @@ fn parse(record: Result<csv::StringRecord, csv::Error>) -> Result<Line, Manifest
     let name =
         RelativePath::cleaned(name).map_err(|source| ManifestError::Name { line, source })?;
     let given = (name.as_str() != given).then(|| given.to_owned());
-    if name.as_str() == NAME {
+    if takes(name.as_str()) {
         return Err(ManifestError::OwnName { line });
     }
     let value = |at: usize| record[at].trim().trim_matches('"').to_ascii_lowercase();

@@ -107,8 +107,8 @@ impl Outlet for Outgoing<'_> {
 
     async fn send(&self) -> Result<(), ContentError> {
         let sending = self.sending()?;
-        let (part, is_first) = self.output.part().await?;
-        sending.send(&part, is_first).await
+        let part = self.output.part().await?;
+        sending.send(&part).await
     }
 
     async fn prune(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pith_blobs::{
-    Blobs, IndexEntryRef, KnownFiles, Place, Publication, PublicationBuilder, Stored, TreeWriter,
-    headers_text,
+    Blobs, EntryKindRef, IndexEntryRef, KnownFiles, Place, Publication, PublicationBuilder, Stored,
+    TreeWriter, headers_text,
 };
 use pith_content::export::{Images, Trees};
 use pith_content::publish::{Entry, GeneratedFile};
@@ -79,16 +79,29 @@ impl Output {
         self.index.lock().add(path, entry).map_err(platform)
     }
 
-    /// Adds an entry of another publication, at this path.
+    /// Adds an entry of another publication, at this path. `here` is the file of one that is fetched on demand, when it has come
+    /// meanwhile.
     pub(in crate::run) fn pass_on(
         &self,
         entry: &IndexEntryRef<'_>,
+        here: Option<(Sha256, u64)>,
         placed: Placed,
     ) -> Result<(), ContentError> {
         let mut index = self.index.lock();
         index.merge_equal();
         let added = match placed {
-            Placed::File(path) => index.add(path, entry.to_entry()),
+            Placed::File(path) => {
+                let as_it_stands = entry.to_entry();
+                let entry = match (entry.kind, here) {
+                    (EntryKindRef::Source { .. }, Some((sha256, size))) => {
+                        let headers = as_it_stands.headers;
+                        pith_blobs::IndexEntry::blob(sha256, size, entry.mtime)
+                            .with_headers(headers)
+                    }
+                    _ => as_it_stands,
+                };
+                index.add(path, entry)
+            }
             Placed::Link { at, to } => {
                 let link = pith_blobs::IndexEntry::redirect(link_text(&at, &to), entry.mtime);
                 index.add(at, link)
@@ -192,12 +205,11 @@ impl Output {
         Ok(index)
     }
 
-    /// Returns what was added since the last part, which is a part of the publication too; whether it is the first.
-    pub(in crate::run) async fn part(&self) -> Result<(Arc<Publication>, bool), ContentError> {
+    /// Returns what was added since the last part, which is a part of the publication too.
+    pub(in crate::run) async fn part(&self) -> Result<Arc<Publication>, ContentError> {
         let part = Arc::new(self.cut().await?);
-        let mut sent = self.sent.lock();
-        sent.push(Arc::clone(&part));
-        Ok((part, sent.len() == 1))
+        self.sent.lock().push(Arc::clone(&part));
+        Ok(part)
     }
 
     /// The parts so far.

@@ -11,6 +11,7 @@ use pith_store::Publication;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::claim::Claim;
 use super::outgoing::Outgoing;
 use super::share::{distributor, foreign};
 use crate::attempt::Run;
@@ -31,6 +32,8 @@ pub(super) struct Predistributor {
     config: Config,
     /// The newest publication of it.
     newest: Option<Publication>,
+    /// The places at another machine that passing it on changes, when it is sent.
+    pub(super) claim: Option<Claim>,
 }
 
 impl Predistributor {
@@ -47,14 +50,29 @@ impl Predistributor {
         let Some((setting, id)) = plugin.predistributor(config) else {
             return Ok(None);
         };
+        let remote = plugin.remote(config);
         if id == own_id {
             let text = format!("[{setting}] names the distributor itself; name another one");
             return Err(ContentError::other(text).into());
         }
-        let config = Config::new(distributor(run, repo_id, &id).await?.config);
+        let before = distributor(run, repo_id, &id).await?;
+        let config = Config::new(before.config);
+        let before = run.engine.registry.distributor(&before.type_id);
+        if before.is_some_and(|before| before.remote(&config).is_some()) {
+            let text = format!(
+                "[{setting}] names a distributor that serves nothing here; name another one"
+            );
+            return Err(ContentError::other(text).into());
+        }
         let published = run.store.publication_list(repo_id, &id).await?;
         let newest = published.into_iter().next();
-        Ok(Some(Self { id, config, newest }))
+        let claim = remote.map(|remote| Claim::of(&remote, repo_id, &config));
+        Ok(Some(Self {
+            id,
+            newest,
+            claim: claim.transpose()?,
+            config,
+        }))
     }
 
     /// Says in the basis of a publication that it is made of what this distributor has published; false when that is nothing.
@@ -69,6 +87,9 @@ impl Predistributor {
         let settings = settings(&self.config);
         let passed_on = json!({ "distributor_id": self.id, "index": index, "config": settings });
         basis.insert("passes_on".to_owned(), passed_on);
+        if let Some(claim) = &self.claim {
+            claim.note_in(basis);
+        }
         true
     }
 
@@ -121,12 +142,14 @@ impl Predistributed {
             }
             let stored = stored_at(out.run, repo_id, types, &piece).await?;
             for entry in &piece {
+                let stored = stored.of(entry);
                 let passing = Passing {
                     path: entry.path,
-                    stored_at: stored.of(entry),
+                    stored_at: stored.map(|stored| stored.place.as_str()),
                 };
                 if let Some(placed) = place(passing)? {
-                    out.output.pass_on(entry, placed)?;
+                    let here = stored.and_then(|stored| stored.file);
+                    out.output.pass_on(entry, here, placed)?;
                     count += 1;
                 }
             }
@@ -134,24 +157,41 @@ impl Predistributed {
     }
 }
 
-/// The places of files of units below the folder of all units.
+/// The file of a unit.
+struct Stored {
+    /// Its place below the folder of all units.
+    place: String,
+    /// Its name and its size, when it is here: it may not have been when the other distributor published.
+    file: Option<(Sha256, u64)>,
+}
+
+/// The units whose files a piece of a publication has.
 #[derive(Default)]
 struct StoredAt {
-    by_blob: HashMap<Sha256, UnitId>,
-    places: HashMap<UnitId, String>,
+    by_blob: HashMap<Sha256, Vec<UnitId>>,
+    units: HashMap<UnitId, Stored>,
 }
 
 impl StoredAt {
-    fn of(&self, entry: &IndexEntryRef<'_>) -> Option<&str> {
-        let id = match entry.kind {
-            EntryKindRef::Blob(blob) => *self.by_blob.get(&blob)?,
-            EntryKindRef::Source { id, .. } => UnitId(Uuid::from_bytes(id)),
-            EntryKindRef::Slice(_) | EntryKindRef::Inline(_) | EntryKindRef::Redirect(_) => {
-                return None;
+    fn of(&self, entry: &IndexEntryRef<'_>) -> Option<&Stored> {
+        match entry.kind {
+            EntryKindRef::Blob(blob) => {
+                // Several units may have the same bytes under names of their own.
+                let units = self.by_blob.get(&blob)?.iter();
+                let mut units = units.filter_map(|id| self.units.get(id));
+                let own = name_of(entry.path);
+                let named = units.clone().find(|stored| name_of(&stored.place) == own);
+                named.or_else(|| units.next())
             }
-        };
-        self.places.get(&id).map(String::as_str)
+            EntryKindRef::Source { id, .. } => self.units.get(&UnitId(Uuid::from_bytes(id))),
+            _ => None,
+        }
     }
+}
+
+/// The last name of a path.
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Looks for the units of these types whose files these are.
@@ -174,8 +214,7 @@ async fn stored_at(
         }
         let units = run.store.units_of_blobs(repo_id, kind.id, &blobs).await;
         for (blob, id) in units.map_err(platform)? {
-            // Of several units with one file the first, each time.
-            found.by_blob.entry(blob).or_insert(id);
+            found.by_blob.entry(blob).or_default().push(id);
             ids.push(id);
         }
         let fields = kind.stored_by();
@@ -184,9 +223,10 @@ async fn stored_at(
             .units_pick(kind.id, &ids, Some(&fields), &[])
             .await;
         for unit in units::to_repo_units(units.map_err(platform)?, &[]) {
-            found
-                .places
-                .extend(kind.stored_at(&unit.doc).map(|place| (unit.id, place)));
+            let file = unit.blob.zip(unit.size);
+            let stored = kind.stored_at(&unit.doc);
+            let stored = stored.map(|place| (unit.id, Stored { place, file }));
+            found.units.extend(stored);
         }
     }
     Ok(found)

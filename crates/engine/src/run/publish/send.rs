@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::platform;
-use crate::rsync::{Errand, run};
+use crate::rsync::{Errand, is_rootless, run};
 use crate::{Engine, acting};
 
 /// Bytes that are copied before they are sent. Where the store has files, next to nothing is.
@@ -34,7 +34,7 @@ impl Sending {
         before: Option<Publication>,
         cancel: &CancellationToken,
     ) -> Self {
-        let is_anew = remote.is_anew;
+        let is_anew = remote.deletes || remote.is_forced;
         Self {
             engine: Arc::clone(engine),
             remote,
@@ -55,15 +55,8 @@ impl Sending {
         self.run(&bundle, Errand::Make).await
     }
 
-    /// Sends a part of the publication, the `is_first` or another one.
-    pub(super) async fn send(
-        &self,
-        part: &Arc<Publication>,
-        is_first: bool,
-    ) -> Result<(), ContentError> {
-        if is_first {
-            self.make_root().await?;
-        }
+    /// Sends a part of the publication.
+    pub(super) async fn send(&self, part: &Arc<Publication>) -> Result<(), ContentError> {
         let mut position = 0;
         while position < part.len() {
             let (engine, part, before) = (
@@ -84,7 +77,7 @@ impl Sending {
             let filled = made(blocking::run(fill).await?)?;
             position = filled.position;
             if filled.count > 0 {
-                self.run(&filled.bundle, Errand::Send).await?;
+                self.send_bundle(&filled.bundle).await?;
             }
         }
         Ok(())
@@ -117,6 +110,17 @@ impl Sending {
         self.run(&bundle, Errand::Prune { below, spared }).await
     }
 
+    /// Sends a bundle. Where the root is not there it is made: not before, since those above it may be behind links.
+    async fn send_bundle(&self, bundle: &Bundle) -> Result<(), ContentError> {
+        match self.run(bundle, Errand::Send).await {
+            Err(ContentError::Other(error)) if is_rootless(&*error) => {
+                self.make_root().await?;
+                self.run(bundle, Errand::Send).await
+            }
+            ended => ended,
+        }
+    }
+
     async fn run(&self, bundle: &Bundle, errand: Errand<'_>) -> Result<(), ContentError> {
         let ended = run(
             &self.engine.ssh,
@@ -127,7 +131,7 @@ impl Sending {
         )
         .await;
         match ended {
-            Err(ContentError::Other(error)) if acting::is_discreet() => {
+            Err(ContentError::Other(error)) if acting::is_discreet() && !is_rootless(&*error) => {
                 tracing::warn!(%error, "a publication could not be sent");
                 Err(ContentError::other(DISCREET))
             }
