@@ -39,7 +39,7 @@ pub fn read(href: &str, name: impl FnOnce() -> String) -> Result<Location, Metad
     let last = last.rsplit('/').next().unwrap_or_default();
     let path = match inside(plain).or_else(|| inside(last)) {
         Some(path) => path,
-        None => RelativePath::new(name().replace('/', "_"))
+        None => RelativePath::new(name().trim().replace('/', "_"))
             .map_err(|error| MetadataError::UnsafePath(error.to_string()))?,
     };
     Ok(Location {
@@ -53,7 +53,12 @@ pub fn read(href: &str, name: impl FnOnce() -> String) -> Result<Location, Metad
 fn inside(location: &str) -> Option<RelativePath> {
     let decoded = decoded(location);
     let plain = !leads_out(location) && !decoded.to_ascii_lowercase().contains("%5c");
-    plain.then(|| RelativePath::cleaned(decoded.trim_start_matches('/')).ok())?
+    let path = plain.then(|| RelativePath::cleaned(decoded.trim_start_matches('/')).ok())??;
+    // Blanks may have been behind what was cleaned away, and a name of nothing but blanks is none.
+    match path.as_str().trim() {
+        same if same == path.as_str() => Some(path),
+        trimmed => RelativePath::cleaned(trimmed).ok(),
+    }
 }
 
 /// A location with those escapes resolved that would move it.
@@ -110,6 +115,8 @@ mod tests {
             ("a/..%2fx.rpm", "x.rpm"),
             ("/a/x.rpm", "a/x.rpm"),
             ("\n a/x.rpm\t", "a/x.rpm"),
+            ("/ a/x.rpm", "a/x.rpm"),
+            ("./ /../ x.rpm", "x.rpm"),
         ] {
             let location = of(href);
             let given = location.given.as_deref().unwrap_or(path);
@@ -136,7 +143,16 @@ mod tests {
             assert_eq!(location.given.as_deref(), Some(href));
             assert!(location.outside, "{href}");
         }
-        for href in ["a%5c..%5cx", "a\\b", "..", "a/..", "a/", "a\0b", "a\nb"] {
+        for href in [
+            "a%5c..%5cx",
+            "a\\b",
+            "..",
+            "a/..",
+            "a/",
+            "a\0b",
+            "a\nb",
+            "http://elsewhere/p/  ?x",
+        ] {
             assert_eq!(of(href).path.as_str(), "name-1-1.noarch.rpm", "{href}");
         }
         for bad in ["", " \n", &"a/".repeat(5000)] {
