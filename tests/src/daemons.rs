@@ -167,10 +167,12 @@ fn started(mut command: Command, address: SocketAddr, log: &Path) -> anyhow::Res
         .stderr(errors);
     let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
     let answers = wait_for("a server to answer", || {
+        // Before it is asked whether it has ended: somebody else may have taken the port and answer.
+        let answers = TcpStream::connect(address).is_ok() && is_listening(&child)?;
         if let Some(status) = child.try_wait()? {
             anyhow::bail!("{command:?} ended ({status}): {}", fs::read_to_string(log)?);
         }
-        Ok(TcpStream::connect(address).is_ok().then_some(()))
+        Ok(answers.then_some(()))
     });
     match answers {
         Ok(()) => Ok(child),
@@ -179,6 +181,17 @@ fn started(mut command: Command, address: SocketAddr, log: &Path) -> anyhow::Res
             Err(error)
         }
     }
+}
+
+/// Tells whether a program has a socket open: one that could not have its port has none.
+fn is_listening(child: &Child) -> anyhow::Result<bool> {
+    for entry in fs::read_dir(format!("/proc/{}/fd", child.id()))? {
+        let target = fs::read_link(entry?.path());
+        if target.is_ok_and(|target| target.to_string_lossy().starts_with("socket:")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn stop(child: &mut Child) {
