@@ -518,6 +518,13 @@ fn a_repository_without_its_files_or_its_predistributor_is_not_sent() {
         let task = scene.send("late", &json!({"content_units_only": only_units}));
         assert_eq!(task["error"]["code"], "PLP0045", "{task:#}");
     }
+    // What has come since is sent, though the other distributor has not published again.
+    let download = "/repositories/late/actions/download/";
+    scene.api.run(download, &json!({})).unwrap();
+    scene.sent("late");
+    let count = scene.api.units("late", "rpm").unwrap().len();
+    assert_eq!(scene.found("content/units/rpm").len(), count);
+    assert_eq!(scene.found("content/units").len(), count);
     let task = scene.send("late", &nobody);
     assert_eq!(task["error"]["code"], "RPM1010", "{task:#}");
     let task = scene.send("late", &json!({"predistributor_id": "nobody"}));

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use futures::TryStreamExt;
 use pith_blobs::{EntryKindRef, IndexEntryRef, Publication as Index};
 use pith_content::publish::{Distributor as Plugin, Placing};
 use pith_content::remote::Passing;
 use pith_content::{Config, ContentError};
 use pith_core::{Document, Sha256, UnitId};
-use pith_store::Publication;
+use pith_store::{Publication, UnitQuery};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -217,16 +218,21 @@ async fn stored_at(
             found.by_blob.entry(blob).or_default().push(id);
             ids.push(id);
         }
-        let fields = kind.stored_by();
-        let units = run
-            .store
-            .units_pick(kind.id, &ids, Some(&fields), &[])
-            .await;
-        for unit in units::to_repo_units(units.map_err(platform)?, &[]) {
-            let file = unit.blob.zip(unit.size);
-            let stored = kind.stored_at(&unit.doc);
-            let stored = stored.map(|place| (unit.id, Stored { place, file }));
-            found.units.extend(stored);
+        // Those of the type alone: what is not here yet may be of another one, with the same fields in its key.
+        let query = UnitQuery {
+            type_ids: vec![kind.id],
+            ids: Some(ids),
+            fields: Some(kind.stored_by()),
+            ..UnitQuery::default()
+        };
+        let mut units = run.store.units_stream(&query).map_err(platform)?;
+        while let Some(batch) = units.try_next().await.map_err(platform)? {
+            for unit in units::to_repo_units(batch, &[]) {
+                let file = unit.blob.zip(unit.size);
+                let stored = kind.stored_at(&unit.doc);
+                let stored = stored.map(|place| (unit.id, Stored { place, file }));
+                found.units.extend(stored);
+            }
         }
     }
     Ok(found)
