@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
+use pith_core::error::ErrorDetail;
 use pith_core::{Algorithm, RelativePath};
+use serde_json::Value;
 
-use crate::Config;
+use crate::{Config, ContentError};
 
 /// A folder of the server that a configuration names. The server's settings must open it (`--allow-exports-to`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,4 +50,11 @@ pub struct Images<'a> {
     pub limit: u64,
     /// Digests of the images besides SHA-256.
     pub also: &'a [Algorithm],
+}
+
+/// The error of an export of units that are not downloaded: PLP0045, with the first files that are not here.
+#[must_use]
+pub fn not_downloaded(missing: &[String]) -> ContentError {
+    let text = "The repository cannot be exported because some units are not downloaded.";
+    ContentError::coded(ErrorDetail::new("PLP0045", text).with("missing", Value::from(missing)))
 }

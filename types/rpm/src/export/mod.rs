@@ -8,15 +8,14 @@ mod part;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use pith_content::export::{ExportFolder, Trees};
+use pith_content::export::{ExportFolder, Trees, not_downloaded};
 use pith_content::publish::{
     ClientGuard, Distributor, Mount, OtherDistributor, Outlet, PublishContext, PublishReport,
 };
 use pith_content::signing::KeyChoice;
 use pith_content::unit::Select;
 use pith_content::{Config, ContentError, PluginDescriptor, Problems, Root, relative_url};
-use pith_core::{ErrorDetail, RelativePath};
-use serde_json::Value;
+use pith_core::RelativePath;
 
 use self::config::Window;
 pub use self::group::GroupExportDistributor;
@@ -161,12 +160,6 @@ async fn missing(part: &Part<'_>) -> Result<Vec<String>, ContentError> {
         }
     }
     Ok(missing)
-}
-
-/// PLP0045, with the first files that are not here.
-fn not_downloaded(missing: &[String]) -> ContentError {
-    let text = "The repository cannot be exported because some units are not downloaded.";
-    ContentError::coded(ErrorDetail::new("PLP0045", text).with("missing", Value::from(missing)))
 }
 
 impl Window {

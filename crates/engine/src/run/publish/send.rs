@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use pith_blobs::{Bundle, IndexEntryRef, Publication};
+use pith_content::export::not_downloaded;
 use pith_content::remote::Remote;
 use pith_content::{ContentError, blocking};
-use pith_core::{ErrorDetail, RelativePath};
-use serde_json::Value;
+use pith_core::RelativePath;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::platform;
@@ -190,11 +190,7 @@ fn is_there(before: Option<&Publication>, entry: &IndexEntryRef<'_>) -> pith_blo
 fn made<T>(made: pith_blobs::Result<T>) -> Result<T, ContentError> {
     made.map_err(|error| match error {
         pith_blobs::Error::Stopping => ContentError::Cancelled,
-        pith_blobs::Error::NoFile(path) => {
-            let text = "The repository cannot be exported because some units are not downloaded.";
-            let detail = ErrorDetail::new("PLP0045", text);
-            ContentError::coded(detail.with("missing", Value::from(vec![path])))
-        }
+        pith_blobs::Error::NoFile(path) => not_downloaded(&[path]),
         error => platform(error),
     })
 }
