@@ -50,6 +50,26 @@ mod tests {
             for distributor in content_type.distributors() {
                 assert!(seen.insert(format!("distributor {}", distributor.descriptor().id)));
             }
+            for id in content_type
+                .profilers()
+                .iter()
+                .flat_map(|it| it.content_types())
+            {
+                assert!(seen.insert(format!("profile {id}")), "two read {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn profilers_name_what_exists() {
+        for content_type in all() {
+            for profiler in content_type.profilers() {
+                assert!(!profiler.content_types().is_empty());
+                for id in profiler.unit_types() {
+                    let is_own = content_type.unit_types().iter().any(|unit| unit.id == *id);
+                    assert!(is_own, "{}: {id} is no unit type", content_type.name());
+                }
+            }
         }
     }
 

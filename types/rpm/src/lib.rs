@@ -10,6 +10,7 @@ pub mod config;
 pub mod copy;
 pub mod export;
 mod fields;
+mod interned;
 pub mod learned;
 pub mod metadata;
 pub mod modular;
@@ -17,6 +18,7 @@ pub mod module_file;
 pub mod named;
 pub mod parts;
 pub mod plugins;
+pub mod profiles;
 pub mod publish;
 pub mod rsync;
 mod rules;
@@ -33,7 +35,8 @@ mod words;
 use std::sync::Arc;
 
 use pith_content::{
-    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Root, UnitType, Words,
+    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Profiler, Root, UnitType,
+    Words,
 };
 
 /// The family of RPM repositories.
@@ -73,6 +76,10 @@ impl ContentType for Rpm {
 
     fn catalogers(&self) -> Vec<Arc<dyn Cataloger>> {
         vec![Arc::new(catalog::YumCataloger)]
+    }
+
+    fn profilers(&self) -> Vec<Arc<dyn Profiler>> {
+        vec![Arc::new(profiles::YumProfiler)]
     }
 
     fn words(&self) -> Option<&'static Words> {

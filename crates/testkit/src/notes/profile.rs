@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use pith_content::profile::{Applicability, Applies, Profiles};
 use pith_content::repository::RepositoryContext;
-use pith_content::{ContentError, Problem, Profiler};
+use pith_content::{ContentError, Problem, Problems, Profiler};
 use pith_core::UnitId;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::NOTE;
 
@@ -28,8 +28,8 @@ impl Profiler for NotesProfiler {
     }
 
     /// A profile is an object of names and the SHA-256 of each.
-    fn read(&self, _content_type: &str, sent: Value) -> Result<Value, Problem> {
-        let problem = |why: &str| Problem::new("profile", why);
+    fn read(&self, _content_type: &str, sent: Value) -> Result<Value, Problems> {
+        let problem = |why: &str| Problems::from(Problem::new("profile", why));
         let Value::Object(notes) = sent else {
             return Err(problem("a profile is an object of names and digests"));
         };
@@ -60,12 +60,14 @@ struct Index(HashMap<String, (UnitId, String)>);
 
 impl Applies for Index {
     fn to(&self, profiles: &Profiles) -> Applicability {
-        let had = profiles.get("note").and_then(Value::as_object);
-        let changed = had.into_iter().flatten().filter_map(|(name, digest)| {
+        let had = profiles.get("note").and_then(|kept| kept.get().ok());
+        let had: HashMap<&str, &str> = had.unwrap_or_default();
+        let changed = had.into_iter().filter_map(|(name, digest)| {
             let (id, newer) = self.0.get(name)?;
-            (*digest != json!(newer)).then_some(*id)
+            (digest != newer).then_some(*id)
         });
-        let changed: Vec<UnitId> = changed.collect();
+        let mut changed: Vec<UnitId> = changed.collect();
+        changed.sort_unstable();
         match changed.is_empty() {
             true => BTreeMap::new(),
             false => BTreeMap::from([("note", changed)]),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pith_content::ContentType;
+use pith_content::profile::{Profile, Profiles};
 use pith_content::publish::Entry;
 use pith_content::upload::Upload;
 use pith_core::{Document, Sha256};
@@ -187,8 +188,9 @@ async fn notes_that_have_become_others_apply_to_hosts_that_have_the_old_ones() {
     let digest = |text: &str| Sha256::of(text.as_bytes()).to_string();
     let sent = json!({ "yak": digest("hay"), "bee": digest("nectar"), "emu": digest("seed") });
     let read = profiler.read("note", sent).unwrap();
-    let applicable = index.to(&BTreeMap::from([("note".to_owned(), read)]));
+    let kept = Profile::new(&read).unwrap();
+    let applicable = index.to(&Profiles::from_iter([("note".to_owned(), kept)]));
     let ids = repository.ids("note");
     assert_eq!(applicable, BTreeMap::from([("note", vec![ids[2]])]));
-    assert!(index.to(&BTreeMap::new()).is_empty());
+    assert!(index.to(&Profiles::default()).is_empty());
 }

@@ -16,7 +16,7 @@ use super::rich::Need;
 use super::solved::{Modules, Solved};
 use super::state::State;
 use super::universe::{Place, Solvable, Universe};
-use super::version::Symbol;
+use crate::interned::Symbol;
 
 /// Walks started over at most for each reason there is.
 const AGAIN: usize = 200;

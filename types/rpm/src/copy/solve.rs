@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::solved::{Build, Modules};
 use super::universe::{self, FIELDS, Place, Universe};
-use super::version::Symbol;
 use super::{Mode, add, conservative, relaxed};
+use crate::interned::Symbol;
 use crate::modular::{artifacts_of, nevra, text};
 use crate::type_ids::{MODULEMD, MODULEMD_DEFAULTS, RPM};
 

@@ -15,7 +15,8 @@ use pith_core::UnitId;
 
 use super::entry::{Text, entries};
 use super::rich::{Need, Rich, Word};
-use super::version::{Bound, Dependency, Symbol, Table};
+use super::version::{Bound, Dependency, Table};
+use crate::interned::Symbol;
 use crate::metadata::{filelists, snippet};
 use crate::parts::FILELISTS;
 use crate::type_ids::RPM;

@@ -3,46 +3,9 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::Arc;
-
-use rpm_version::Evr;
 
 use super::entry::{DependencyRef, Text};
-
-/// The number of a text.
-pub(super) type Symbol = u32;
-
-/// Texts by number.
-#[derive(Default)]
-pub(super) struct Names {
-    numbers: HashMap<Arc<str>, Symbol>,
-    texts: Vec<Arc<str>>,
-}
-
-impl Names {
-    /// The number of a text, which is new when nobody asked before.
-    pub(super) fn number(&mut self, text: &str) -> Symbol {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let text: Arc<str> = text.into();
-        // A pool of four thousand million names does not fit into memory.
-        let number = Symbol::try_from(self.texts.len()).unwrap_or(Symbol::MAX);
-        self.texts.push(Arc::clone(&text));
-        self.numbers.insert(text, number);
-        number
-    }
-
-    /// The number of a text that somebody asked for.
-    pub(super) fn known(&self, text: &str) -> Option<Symbol> {
-        self.numbers.get(text).copied()
-    }
-
-    /// The text of a number.
-    pub(super) fn text(&self, number: Symbol) -> &str {
-        self.texts.get(number as usize).map_or("", |text| text)
-    }
-}
+use crate::interned::{Names, Symbol, compare_versions};
 
 /// Versions by number.
 #[derive(Default)]
@@ -86,26 +49,16 @@ impl Table {
         if a == b {
             return Ordering::Equal;
         }
-        let evr = |[epoch, version, release]: [&str; 3]| {
-            (epoch.to_owned(), version.to_owned(), release.to_owned())
-        };
-        let (a, b) = (evr(self.parts(a)), evr(self.parts(b)));
-        Evr::new(&*a.0, &*a.1, &*a.2).cmp(&Evr::new(&*b.0, &*b.1, &*b.2))
+        compare_versions(self.parts(a), self.parts(b))
     }
 
     /// Compares, leaving releases aside where one has none.
     fn compare_loosely(&self, a: Symbol, b: Symbol) -> Ordering {
-        let (a, b) = (self.parts(a), self.parts(b));
-        let bare = a[2].is_empty() || b[2].is_empty();
-        let release = |parts: [&'_ str; 3]| {
-            if bare {
-                String::new()
-            } else {
-                parts[2].to_owned()
-            }
-        };
-        let (ra, rb) = (release(a), release(b));
-        Evr::new(a[0], a[1], &*ra).cmp(&Evr::new(b[0], b[1], &*rb))
+        let (mut a, mut b) = (self.parts(a), self.parts(b));
+        if a[2].is_empty() || b[2].is_empty() {
+            (a[2], b[2]) = ("", "");
+        }
+        compare_versions(a, b)
     }
 
     /// Tells whether providing `have` satisfies `need` of the same name. What is provided, or needed, without a version is
