@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod acting;
+mod applicability;
 mod attempt;
 mod catalog;
 pub mod content_sources;
@@ -41,6 +42,7 @@ mod upstream;
 mod worker;
 
 pub use acting::{Caller, on_behalf, on_behalf_of};
+pub use applicability::RepositoryIndex;
 pub use attempt::{Done, Run};
 pub use engine::{Engine, PUBLICATION_GRACE};
 pub use error::{Error, Result};

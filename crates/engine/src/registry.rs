@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pith_content::roots::RootError;
 use pith_content::routes::Template;
 use pith_content::{
-    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Root, Route, UnitType,
+    Cataloger, ContentType, Distributor, GroupDistributor, Importer, Profiler, Root, Route,
+    UnitType,
 };
 
 /// Every importer, distributor and unit type, by id.
@@ -164,6 +165,18 @@ impl Registry {
     pub fn cataloger(&self, id: &str) -> Option<Arc<dyn Cataloger>> {
         let mut all = self.types.iter().flat_map(|family| family.catalogers());
         all.find(|cataloger| cataloger.id() == id)
+    }
+
+    /// Every reader of profiles.
+    pub fn profilers(&self) -> impl Iterator<Item = Arc<dyn Profiler>> {
+        self.types.iter().flat_map(|family| family.profilers())
+    }
+
+    /// The reader of profiles of a content type.
+    #[must_use]
+    pub fn profiler(&self, content_type: &str) -> Option<Arc<dyn Profiler>> {
+        let mut all = self.profilers();
+        all.find(|profiler| profiler.content_types().contains(&content_type))
     }
 
     /// The importer type `id`.

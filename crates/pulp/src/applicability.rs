@@ -1,9 +1,14 @@
-//! Working out again which units concern which consumers, for the repositories that somebody asks about
-//! (pulp2/applicability#regeneration).
+//! Profiles of consumers, and which units apply to them (pulp2/applicability). Content types read both
+//! ([decision 21](../../../docs/decisions/0021-profiles.md)).
 //!
-//! What there is to work out hangs on the profiles that consumers send. As long as no consumer can register, no
-//! repository has any: the tasks are queued, run and end, and find nothing to do.
+//! As long as no consumer can register, nobody sends profiles: the tasks that work out again what applies are queued, run and end,
+//! and find nothing to do.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pith_content::blocking;
+use pith_content::profile::{Applicability, Profile, Profiles};
 use pith_core::TaskId;
 use pith_core::criteria::Criteria;
 use pith_engine::Error;
@@ -17,6 +22,41 @@ use crate::jobs::{BatchRegenerateApplicability, RegenerateApplicability};
 const BATCH: usize = 10;
 
 impl Pulp {
+    /// Returns what of each of these repositories applies to a consumer that sent these profiles. Repositories are read for this one:
+    /// whoever asks for many consumers keeps what [`pith_engine::Engine::applicability_index`] has read.
+    ///
+    /// # Errors
+    /// What is wrong with a profile; PLP0009 when there is no such repository; when the database or a content type fails.
+    pub async fn applicable(
+        &self,
+        repo_ids: &[String],
+        sent: BTreeMap<String, Value>,
+    ) -> Result<BTreeMap<String, Applicability>, Error> {
+        let profiles = self.read_profiles(sent).await?;
+        let mut all = BTreeMap::new();
+        for repo_id in repo_ids {
+            let index = self.engine.applicability_index(repo_id).await?;
+            let of_one = index.to(vec![profiles.clone()]).await?;
+            all.extend(of_one.into_iter().map(|found| (repo_id.clone(), found)));
+        }
+        Ok(all)
+    }
+
+    /// Reads profiles as a consumer sent them. One of a content type that nobody reads is kept as it is.
+    async fn read_profiles(&self, sent: BTreeMap<String, Value>) -> Result<Profiles, Error> {
+        let engine = Arc::clone(&self.engine);
+        let read_one = move |(content_type, sent): (String, Value)| -> Result<_, Error> {
+            let read = match engine.registry.profiler(&content_type) {
+                Some(profiler) => profiler.read(&content_type, sent)?,
+                None => sent,
+            };
+            let profile = Profile::new(&read).map_err(Error::fault)?;
+            Ok((content_type, profile))
+        };
+        // There may be very many entries to sort.
+        blocking::run(move || sent.into_iter().map(read_one).collect()).await?
+    }
+
     /// Queues the one task that works on every repository matching `repo_criteria`, one profile set after another.
     ///
     /// # Errors

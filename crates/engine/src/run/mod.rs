@@ -16,6 +16,7 @@ pub(crate) mod learn;
 mod moving;
 pub(crate) mod own;
 pub(crate) mod publish;
+pub(crate) mod reading;
 pub(crate) mod refresh_sources;
 mod retire;
 mod said;

@@ -23,6 +23,7 @@ mod mongo;
 mod odd;
 mod panics;
 mod paths;
+mod profiles;
 #[path = "../../src/content.rs"]
 #[expect(dead_code, reason = "the binary uses the rest")]
 mod published;

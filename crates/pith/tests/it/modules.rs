@@ -394,7 +394,7 @@ async fn retained_versions_leave_modular_packages_alone(on: On) {
 }
 
 /// An advisory that names builds, each with its packages.
-fn advisory(builds: &[(&str, &[(&str, &str)])]) -> String {
+pub(crate) fn advisory(builds: &[(&str, &[(&str, &str)])]) -> String {
     let mut text = "<updates><update from=\"a@b\" status=\"final\" type=\"security\" version=\"1\"><id>A-1</id><title>t</title>\
         <issued date=\"2020-01-01 00:00:00\"/><updated date=\"2020-01-01 00:00:00\"/><description>d</description><pkglist>"
         .to_owned();
