@@ -45,13 +45,33 @@ pub fn push_document(out: &mut String, document: &Document) {
 
 /// Appends a text with its quotes.
 pub fn push_text(out: &mut String, text: &str) {
-    if needs_escapes(text.as_bytes()) {
-        return push_plain(out, Value::from(text));
-    }
     out.reserve(text.len() + 2);
     out.push('"');
-    out.push_str(text);
+    let mut rest = text;
+    while let Some(at) = first_special(rest.as_bytes()) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        // Special characters are single bytes.
+        let (special, after) = special.split_at(1);
+        push_escaped(out, special);
+        rest = after;
+    }
+    out.push_str(rest);
     out.push('"');
+}
+
+fn push_escaped(out: &mut String, special: &str) {
+    match special {
+        "\n" => out.push_str("\\n"),
+        "\"" => out.push_str("\\\""),
+        "\\" => out.push_str("\\\\"),
+        "\t" => out.push_str("\\t"),
+        other => {
+            let mut quoted = String::new();
+            push_plain(&mut quoted, Value::from(other));
+            out.push_str(quoted.trim_matches('"'));
+        }
+    }
 }
 
 /// Appends what `serde_json` makes of something.
@@ -60,10 +80,34 @@ fn push_plain(out: &mut String, value: impl Display) {
     let _ = write!(out, "{value}");
 }
 
-fn needs_escapes(bytes: &[u8]) -> bool {
-    // Without an early end and without branches, so that many bytes are looked at together.
-    let is_special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
-    (bytes.iter()).fold(false, |found, byte| found | is_special(*byte))
+/// The bytes that are looked at together.
+const WORD: usize = size_of::<u64>();
+
+/// The place of the first character that needs an escape.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<WORD>();
+    let plain_words = words.iter().take_while(|word| !has_special(**word));
+    let plain = plain_words.count() * WORD;
+    // What is too short for a word is looked at with some of what was before it.
+    let last = bytes.last_chunk::<WORD>();
+    if plain + rest.len() == bytes.len() && last.is_some_and(|last| !has_special(*last)) {
+        return None;
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    let at = bytes[plain..].iter().position(is_special)?;
+    Some(plain + at)
+}
+
+/// Tells whether one of these bytes needs an escape.
+fn has_special(word: [u8; WORD]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([0x01; WORD]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; WORD]);
+    let word = u64::from_ne_bytes(word);
+    // The highest bit of a byte is borrowed where the byte is less than what is taken away from it; those that had the bit
+    // before do not count. A borrow from the next byte begins at one that counts, so whether there is one is right.
+    let any_below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let any_equal = |byte: u8| any_below(word ^ (ONES * u64::from(byte)), 1);
+    (any_below(word, 0x20) | any_equal(b'"') | any_equal(b'\\')) & HIGH != 0
 }
 
 #[cfg(test)]
