@@ -1,4 +1,5 @@
-//! The last of the stages: files durable, then units, parts and sources, many in one transaction.
+//! The last two of the stages: files get their names and become durable; then units, parts and sources are saved, many in one
+//! transaction.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,14 +20,48 @@ use crate::files::saving;
 /// Most units saved in one transaction.
 pub(super) const SAVE_BATCH: usize = 250;
 
-/// Saves what comes, many units in one transaction; while one is under way the next batch gathers.
-pub(super) async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Moving>) {
+/// Names the files of what comes, many at once, and passes on what may be saved. The next batch is made durable while that
+/// before is saved.
+pub(super) async fn name_loop(
+    shared: Arc<Shared>,
+    mut queue: mpsc::Receiver<Moving>,
+    to_save: mpsc::Sender<Vec<Moving>>,
+) {
     let stop = shared.stop.clone();
     stop.run_until_cancelled(async {
         let mut batch = Vec::with_capacity(SAVE_BATCH);
         while queue.recv_many(&mut batch, SAVE_BATCH).await > 0 {
+            let mut named = std::mem::replace(&mut batch, Vec::with_capacity(SAVE_BATCH));
+            if let Err(error) = name(&shared, &mut named).await {
+                shared.fail(error);
+                return;
+            }
+            if to_save.send(named).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+async fn name(shared: &Shared, batch: &mut [Moving]) -> Result<(), Error> {
+    let blobs = &shared.engine.blobs;
+    blobs.require_room()?;
+    let held = batch.iter_mut().filter_map(|moving| moving.held.take());
+    let (nameless, places): (Vec<_>, Vec<_>) = held.map(Held::apart).unzip();
+    blobs.keep_all(nameless).await?;
+    drop(places);
+    blobs.durable().await?;
+    Ok(())
+}
+
+/// Saves what comes, each batch in one transaction.
+pub(super) async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Vec<Moving>>) {
+    let stop = shared.stop.clone();
+    stop.run_until_cancelled(async {
+        while let Some(batch) = queue.recv().await {
             let count = batch.len();
-            if let Err(error) = save(&shared, std::mem::take(&mut batch)).await {
+            if let Err(error) = save(&shared, batch).await {
                 shared.fail(error);
                 return;
             }
@@ -38,12 +73,6 @@ pub(super) async fn save_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Mov
 
 async fn save(shared: &Shared, mut batch: Vec<Moving>) -> Result<(), Error> {
     let engine = &shared.engine;
-    engine.blobs.require_room()?;
-    let held = batch.iter_mut().filter_map(|moving| moving.held.take());
-    let (nameless, places): (Vec<_>, Vec<_>) = held.map(Held::apart).unzip();
-    engine.blobs.keep_all(nameless).await?;
-    drop(places);
-    engine.blobs.durable().await?;
     complete_known(shared, &mut batch).await?;
     let mut done = Vec::with_capacity(batch.len());
     let mut units = Vec::with_capacity(batch.len());

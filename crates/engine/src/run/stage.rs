@@ -27,7 +27,7 @@ use super::inspect;
 use super::learn;
 use super::moving::{Moving, Policy, Shared};
 use super::said;
-use super::save::{SAVE_BATCH, save_loop};
+use super::save::{SAVE_BATCH, name_loop, save_loop};
 use super::screen::{self, Verdict};
 use crate::Engine;
 use crate::catalog::CatalogWriter;
@@ -106,7 +106,8 @@ impl Stages {
         });
         let (to_download, downloads_in) = mpsc::channel(QUEUE);
         // As many as are saved at once: the next transaction fills while one is under way.
-        let (to_save, saves_in) = mpsc::channel(SAVE_BATCH);
+        let (to_save, names_in) = mpsc::channel(SAVE_BATCH);
+        let (named, saves_in) = mpsc::channel(1);
         let downloads_in = Arc::new(AsyncMutex::new(downloads_in));
         let mut tasks = JoinSet::new();
         for _ in 0..downloads.clamp(1, 64) {
@@ -119,6 +120,7 @@ impl Stages {
             };
             tasks.spawn(downloader.run());
         }
+        tasks.spawn(name_loop(Arc::clone(&shared), names_in, named));
         tasks.spawn(save_loop(Arc::clone(&shared), saves_in));
         Self {
             shared,
