@@ -25,6 +25,16 @@ pub enum Algorithm {
 
 #[expect(clippy::len_without_is_empty, reason = "a digest is never empty")]
 impl Algorithm {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 6] = [
+        Self::Md5,
+        Self::Sha1,
+        Self::Sha224,
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+    ];
+
     /// The lower-case name used in metadata and on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -138,13 +148,13 @@ impl Digest {
     }
 }
 
-/// The digests that decide whether bytes are the right ones: of all that are `given` for one thing, those of the strongest
-/// algorithm. A weaker one that contradicts it is somebody's mistake and does not count.
+/// The digests that decide whether bytes are the right ones: of all that are `given` for one thing, those of strong algorithms, or,
+/// without any, those of the strongest. A weak one that contradicts them is somebody's mistake and does not count; but whoever is
+/// promised a strong one gets nothing else, whatever stands beside it.
 pub fn deciding(given: &[Digest]) -> impl Iterator<Item = &Digest> {
     let strongest = given.iter().map(Digest::algorithm).max();
-    given
-        .iter()
-        .filter(move |digest| Some(digest.algorithm()) == strongest)
+    let counts = move |algorithm| algorithm >= Algorithm::Sha224 || Some(algorithm) == strongest;
+    (given.iter()).filter(move |digest| counts(digest.algorithm()))
 }
 
 impl From<Sha256> for Digest {
@@ -373,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_digest_decides() {
+    fn every_strong_digest_decides_or_else_the_strongest() {
         let digest = |algorithm: Algorithm, fill: &str| {
             Digest::new(algorithm, &fill.repeat(algorithm.len() * 2)).unwrap()
         };
@@ -388,6 +398,9 @@ mod tests {
             [&sha256, &other],
             "none of two that contradict each other is passed over"
         );
+        let longer = digest(Algorithm::Sha512, "5");
+        let given = [longer.clone(), sha256.clone(), md5.clone()];
+        assert_eq!(deciding(&given).collect::<Vec<_>>(), [&longer, &sha256]);
         assert_eq!(deciding(&[md5, sha1.clone()]).collect::<Vec<_>>(), [&sha1]);
         assert_eq!(deciding(&[]).count(), 0);
     }

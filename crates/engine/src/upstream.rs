@@ -69,15 +69,11 @@ pub(crate) fn own_site(repo_id: &str) -> Sha256 {
 }
 
 /// The site that the files of a repository come from, as a digest. Repositories with equal ones have the same right to a file
-/// that one of them has: they ask the same server, without secrets and in the same way. A repository with a secret shares with
-/// nobody.
+/// that one of them has: they mirror the same feed, without secrets and in the same way. Others of the same server may be
+/// somebody else's, and a path may be a secret itself. A repository with a secret shares with nobody.
 pub(crate) fn site(settings: &DownloadSettings, repo_id: &str) -> Sha256 {
     let Some(home) = &settings.home else {
         return own_site(repo_id);
-    };
-    let server = match home.scheme() {
-        "file" => home.as_str().to_owned(),
-        _ => home.origin().ascii_serialization(),
     };
     let has_secret = settings.ssl_client_cert.is_some()
         || settings.ssl_client_key.is_some()
@@ -89,7 +85,7 @@ pub(crate) fn site(settings: &DownloadSettings, repo_id: &str) -> Sha256 {
         || !home.username().is_empty();
     let owner = if has_secret { repo_id } else { "" };
     let proxy = (&settings.proxy_host, settings.proxy_port);
-    Sha256::of(format!("{server}\n{owner}\n{proxy:?}").as_bytes())
+    Sha256::of(format!("{home}\n{owner}\n{proxy:?}").as_bytes())
 }
 
 fn downloads(config: &Config) -> Option<usize> {
@@ -118,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn repositories_share_files_of_one_server_that_asks_for_no_secret() {
+    fn repositories_share_files_of_one_feed_that_asks_for_no_secret() {
         let of = |repo: &str, more: Value| {
             let mut config = json!({"feed": "https://a.example/one/"});
             let more = more.as_object().unwrap().clone();
@@ -126,9 +122,10 @@ mod tests {
             site(&read(config), repo)
         };
         let plain = of("a", json!({}));
-        let elsewhere = json!({"feed": "https://a.example/other/", "max_speed": 3});
-        assert_eq!(plain, of("b", elsewhere));
+        assert_eq!(plain, of("b", json!({"max_speed": 3})));
         for other in [
+            json!({"feed": "https://a.example/other/"}),
+            json!({"feed": "https://a.example/one/deeper/"}),
             json!({"feed": "http://a.example/one/"}),
             json!({"feed": "https://a.example:8443/one/"}),
             json!({"feed": "https://b.example/one/"}),

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use pith_core::{Document, UnitId};
+use pith_content::UnitType;
+use pith_content::descriptor::KeyField;
+use pith_core::{Algorithm, Digest, Document, UnitId};
 use pith_store::{NewUnit, Replacement, SavedUnit, TaskStore, Unit};
 use serde_json::Value;
 
@@ -98,7 +100,13 @@ fn of_both(
     keep_user_metadata(&old.doc, &mut doc);
     let kind = engine.registry.unit_type(type_id);
     let has_file = kind.is_some_and(|kind| kind.file_backed);
-    let is_one_file = new.blob.is_none() || old.blob.is_none() || new.blob == old.blob;
+    let is_named = kind.is_some_and(|kind| names_file(kind, &new.doc));
+    let is_one_file = match (new.blob, old.blob) {
+        (Some(new), Some(old)) => new == old,
+        // The old one has none, or the key that both have tells that it is the one that is meant.
+        (_, None) => true,
+        (None, Some(_)) => is_named,
+    };
     if doc == new.doc && !(has_file && is_one_file) {
         return None;
     }
@@ -120,6 +128,16 @@ fn of_both(
         downloaded: file.downloaded,
         doc,
         parts: Vec::new(),
+    })
+}
+
+/// Tells whether the key of a unit has a digest of its file, so that units of one key have one file.
+fn names_file(kind: &UnitType, doc: &Document) -> bool {
+    let value = |field: &KeyField| doc.get(field.name).and_then(Value::as_str);
+    let mut values = kind.key.iter().filter_map(value);
+    values.any(|value| {
+        let mut algorithms = Algorithm::ALL.into_iter();
+        algorithms.any(|algorithm| Digest::new(algorithm, value).is_ok())
     })
 }
 

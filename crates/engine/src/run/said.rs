@@ -1,11 +1,14 @@
 //! The word of sources on units. Units of one key of which different things are said are different units, so that nobody changes
-//! what others serve; a repository has one unit of a key (docs/decisions/0008).
+//! what others serve; a repository has one unit of a key (docs/decisions/0008). Where the key does not tell which file it is, what
+//! is said of the file counts too.
 
-use pith_content::unit::{Part, WantedUnit};
+use pith_content::UnitType;
+use pith_content::unit::{Part, Source, WantedUnit};
 use pith_core::{Document, MultiHasher, Sha256, UnitId, json};
 use pith_store::TaskStore;
 use serde_json::Value;
 
+use super::found;
 use crate::Engine;
 use crate::error::Error;
 use crate::parts::named;
@@ -27,7 +30,7 @@ pub(super) fn keep_user_metadata(former: &Document, new: &mut Document) {
 /// Bytes of a document that are hashed at once.
 const HASHED_AT_ONCE: usize = 8 * 1024;
 
-/// The digest of what is said of a unit: its document but for what its type leaves aside, and its parts.
+/// The digest of what is said of a unit: its document but for what its type leaves aside, its parts, and its file.
 pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Sha256 {
     let kind = engine.registry.unit_type(unit.type_id);
     let mut hasher = MultiHasher::new(&[]);
@@ -52,8 +55,36 @@ pub(super) fn digest(engine: &Engine, unit: &WantedUnit) -> Sha256 {
         text.clear();
         hasher.update(&part.data);
     }
+    if let Some(kind) = kind
+        && let Some(file) = file(kind, unit)
+    {
+        text.extend(["\0", &file]);
+    }
     hasher.update(text.as_bytes());
     hasher.finish().sha256
+}
+
+/// The word of a source on a file that the key does not tell: the digests that it promises, or, without any, where the file is
+/// and how large. `None` for units whose key tells, and those whose file does not come from elsewhere.
+fn file(kind: &UnitType, unit: &WantedUnit) -> Option<String> {
+    let Some(Source::Download {
+        urls,
+        size,
+        digests,
+        ..
+    }) = &unit.source
+    else {
+        return None;
+    };
+    if found::is_keyed_by_file(kind, unit) {
+        return None;
+    }
+    if digests.is_empty() {
+        return Some(format!("{size:?} {}", urls.first()?));
+    }
+    let mut digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    digests.sort_unstable();
+    Some(digests.join(" "))
 }
 
 /// Lets the type merge what the repository has, the unit `id`, into `wanted`. Tells whether nothing new comes of it.
@@ -79,5 +110,7 @@ pub(super) async fn merge(
         parts.any(|(name, data)| name == new.name && *data == new.data)
     };
     let same_parts = wanted.parts.len() == parts.len() && wanted.parts.iter().all(is_stored);
-    Ok(wanted.doc == stored.doc && same_parts)
+    // What was said of the stored one's file is not known any more, but that it was something else, or the document was.
+    let same_file = file(kind, wanted).is_none();
+    Ok(wanted.doc == stored.doc && same_parts && same_file)
 }

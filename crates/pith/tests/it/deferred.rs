@@ -102,10 +102,13 @@ fn length(response: &Response<Body>) -> usize {
 }
 
 /// An on-demand repository of files, synced and published.
+fn deferred() -> Value {
+    json!({"download_policy": "on_demand", "connect_timeout": 1, "read_timeout": 1})
+}
+
 pub(crate) async fn mirrored(h: &Harness, repo: &str, feed: &str, files: &[(&str, &[u8])]) -> Task {
     put_files(&h.upstream, feed, files);
-    let config = json!({"download_policy": "on_demand", "connect_timeout": 1, "read_timeout": 1});
-    h.repository(repo, "iso", feed, config).await;
+    h.repository(repo, "iso", feed, deferred()).await;
     let task = h.sync(repo).await;
     assert_eq!(task.state, TaskState::Finished, "{task:?}");
     task
@@ -321,10 +324,13 @@ async fn read_some(
     read
 }
 
-/// One file in two repositories, the second of which was synced last.
+/// One file in two repositories, the second of which has a copy of it and was synced last.
 async fn at_two_upstreams(h: &Harness, big: &[u8]) {
     mirrored(h, "good", "/good/", &[("big.iso", big)]).await;
-    mirrored(h, "bad", "/bad/", &[("big.iso", big)]).await;
+    h.repository("bad", "iso", "/bad/", deferred()).await;
+    copy(h, ("good", "bad"), json!({}), json!({})).await;
+    put_files(&h.upstream, "/bad/", &[("big.iso", big)]);
+    assert_eq!(h.sync("bad").await.state, TaskState::Finished);
     assert_eq!(ids(h, "good").await, ids(h, "bad").await);
 }
 

@@ -101,6 +101,11 @@ struct Forged<'a> {
 
 /// Puts an RPM repository of one package below `path` of a feed; answers its repomd.xml.
 fn forge(feed: &Feed, path: &str, package: &Forged<'_>) -> String {
+    forge_with(feed, path, package, "<format/>")
+}
+
+/// The same with what it needs and provides.
+fn forge_with(feed: &Feed, path: &str, package: &Forged<'_>, format: &str) -> String {
     let Forged {
         sha256,
         size,
@@ -114,7 +119,7 @@ fn forge(feed: &Feed, path: &str, package: &Forged<'_>) -> String {
     };
     let version = r#"<version epoch="0" ver="1" rel="1"/>"#;
     let primary = format!(
-        r#"<metadata xmlns="http://linux.duke.edu/metadata/common" packages="1"><package type="rpm"><name>forged</name><arch>noarch</arch>{version}<checksum type="sha256" pkgid="YES">{sha256}</checksum>{}<location{base} href="{href}"/><format/></package></metadata>"#,
+        r#"<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="1"><package type="rpm"><name>forged</name><arch>noarch</arch>{version}<checksum type="sha256" pkgid="YES">{sha256}</checksum>{}<location{base} href="{href}"/>{format}</package></metadata>"#,
         size.unwrap_or_default()
     );
     let other = |root: &str, space: &str| {

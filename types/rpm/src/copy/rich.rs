@@ -5,6 +5,8 @@ use super::version::{Bound, Dependency, Range, Table};
 
 /// Parentheses within parentheses that are looked into.
 const DEPTH: usize = 32;
+/// Sides that are joined in one rich dependency, each of which lies in what those before it are joined to.
+const MOST_SIDES: usize = 256;
 
 /// A need of a package.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,7 +145,11 @@ impl Need {
 
 /// Reads a rich dependency; `None` for what is none.
 fn parse(text: &str, table: &mut Table) -> Option<Need> {
-    let mut parser = Parser { rest: text, table };
+    let mut parser = Parser {
+        rest: text,
+        table,
+        sides: MOST_SIDES,
+    };
     let need = parser.operand(DEPTH)?;
     parser.rest.trim_start().is_empty().then_some(need)
 }
@@ -151,6 +157,8 @@ fn parse(text: &str, table: &mut Table) -> Option<Need> {
 struct Parser<'a> {
     rest: &'a str,
     table: &'a mut Table,
+    /// Sides that may still come.
+    sides: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -188,6 +196,7 @@ impl<'a> Parser<'a> {
     }
 
     fn operand(&mut self, depth: usize) -> Option<Need> {
+        self.sides = self.sides.checked_sub(1)?;
         self.skip();
         if self.rest.starts_with('(') {
             self.take('(')?;
@@ -318,6 +327,21 @@ mod tests {
             assert_eq!(shown(&need, &table), expected);
         }
         assert!(Need::of(&named("rpmlib(PayloadIsZstd)"), &mut Table::default()).is_none());
+    }
+
+    #[test]
+    fn what_has_too_many_sides_to_be_walked_through_is_a_name() {
+        let joined = |count: usize| {
+            let sides: Vec<String> = (0..count).map(|n| format!("x{n}")).collect();
+            format!("({})", sides.join(" or "))
+        };
+        let mut table = Table::default();
+        let mut is_rich = |text: &str| {
+            let need = Need::of(&named(text), &mut table);
+            matches!(need, Some(Need::Rich(_)))
+        };
+        assert!(is_rich(&joined(200)));
+        assert!(!is_rich(&joined(5000)));
     }
 
     #[test]

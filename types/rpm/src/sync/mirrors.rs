@@ -50,7 +50,7 @@ impl Expected {
         }
     }
 
-    /// Tells whether `file` is this version: the strongest digest that is given and known here decides.
+    /// Tells whether `file` is this version: the strong digests that are given and known here decide.
     fn is(&self, file: &[u8]) -> bool {
         let algorithms: Vec<Algorithm> = self.digests.iter().map(Digest::algorithm).collect();
         let mut hasher = MultiHasher::new(&algorithms);
