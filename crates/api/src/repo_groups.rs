@@ -124,7 +124,8 @@ pub(crate) async fn publish(
     Segments([group]): Segments<1>,
     Object(body): Object,
 ) -> Result<Queued, Error> {
-    Ok(Queued(call.pulp.group_publish(&group, body).await?))
+    let published = call.pulp.group_publish(&group, body, call.principal()?);
+    Ok(Queued(published.await?))
 }
 
 /// The distributors of a group.

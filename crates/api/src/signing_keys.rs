@@ -1,11 +1,11 @@
 //! `/v2/pith/signing_keys/`: the keys that sign what is published. They are pith's own; Pulp had none.
 
-use pith_core::Operation;
+use pith_core::{Document, Operation};
 use pith_engine::Error;
 use pith_pulp::signing_keys::document;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::{Call, Created, Done, Json, Object, OptionalObject, Segments};
 use crate::operation::Shape::{Many, Null, One};
@@ -30,12 +30,22 @@ pub(crate) async fn list(call: Call) -> Result<Json<impl Serialize>, Error> {
 
 /// Makes a key.
 pub(crate) async fn create(call: Call, Object(body): Object) -> Result<Created, Error> {
+    permit_default(&call, &body)?;
     Ok(Created(call.pulp.signing_key_create(&body).await?))
 }
 
 /// Reads a key of another program.
 pub(crate) async fn import(call: Call, Object(body): Object) -> Result<Created, Error> {
+    permit_default(&call, &body)?;
     Ok(Created(call.pulp.signing_key_import(&body).await?))
+}
+
+/// Leaves it to super-users which key is the default one: it signs for everybody.
+fn permit_default(call: &Call, body: &Document) -> Result<(), Error> {
+    match body.get("default") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(()),
+        Some(_) => Ok(call.principal()?.permit_super_user(Operation::Create)?),
+    }
 }
 
 /// One key.
@@ -75,5 +85,9 @@ pub(crate) async fn rotate(
     Segments([key]): Segments<1>,
     OptionalObject(body): OptionalObject,
 ) -> Result<Created, Error> {
+    if body.contains_key("key") {
+        // Whoever has its secret part elsewhere would sign for all repositories that the old one was chosen for.
+        call.principal()?.permit_super_user(Operation::Update)?;
+    }
     Ok(Created(call.pulp.signing_key_rotate(&key, &body).await?))
 }

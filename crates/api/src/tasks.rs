@@ -55,9 +55,15 @@ fn values(call: &Call, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// The most tags that a request asks for.
+const MOST_TAGS: usize = 100;
+
 /// Every task that is in no group, or those that have all the tags asked for.
 pub(crate) async fn list(call: Call) -> Result<RestAnswer, Error> {
     let tags = values(&call, "tag");
+    if tags.len() > MOST_TAGS {
+        return Err(PulpError::invalid_value(&["tag"]).into());
+    }
     let store = &call.pulp.engine.store;
     if tags.is_empty() {
         let batches = store.tasks_stream(TaskListing::default(), Window::default());

@@ -58,8 +58,8 @@ pub trait GroupDistributor: Send + Sync {
 pub struct OtherGroup {
     /// Its group.
     pub group_id: String,
-    /// Its configuration.
-    pub config: Config,
+    /// Its setting `relative_url`, the only one that others are compared with.
+    pub relative_url: Option<String>,
 }
 
 /// The platform as a group distributor sees it during a publish.

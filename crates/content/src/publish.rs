@@ -117,8 +117,8 @@ pub struct OtherDistributor {
     pub repo_id: String,
     /// Its id.
     pub id: String,
-    /// Its configuration.
-    pub config: Config,
+    /// Its setting `relative_url`, the only one that others are compared with.
+    pub relative_url: Option<String>,
 }
 
 /// A publication that is served in two repositories.

@@ -11,7 +11,13 @@ use crate::{Config, Problem};
 /// The path a repository is served at: `relative_url` without slashes at its ends, or the repository's id.
 #[must_use]
 pub fn effective<'a>(repo_id: &'a str, config: &'a Config) -> &'a str {
-    match config.text("relative_url").map(|url| url.trim_matches('/')) {
+    of(repo_id, config.text(SETTING))
+}
+
+/// The same, of the setting alone.
+#[must_use]
+pub fn of<'a>(repo_id: &'a str, relative_url: Option<&'a str>) -> &'a str {
+    match relative_url.map(|url| url.trim_matches('/')) {
         None | Some("") => repo_id,
         Some(url) => url,
     }
@@ -48,11 +54,12 @@ pub fn conflicts(repo_id: &str, config: &Config, others: &[OtherDistributor]) ->
     let own = effective(repo_id, config);
     let elsewhere = others.iter().filter(|other| other.repo_id != repo_id);
     let clashes = elsewhere.filter(|other| {
-        let theirs = effective(&other.repo_id, &other.config);
+        let theirs = of(&other.repo_id, other.relative_url.as_deref());
         meet(own, theirs)
     });
     let told = |other: &OtherDistributor| {
-        let theirs = other.config.text(SETTING).map(|url| url.trim_matches('/'));
+        let theirs = other.relative_url.as_deref();
+        let theirs = theirs.map(|url| url.trim_matches('/'));
         let with = match theirs {
             None | Some("") => "repo id for existing".to_owned(),
             Some(theirs) => format!("existing relative URL [{theirs}] for"),
@@ -91,7 +98,7 @@ mod tests {
         OtherDistributor {
             repo_id: repo_id.into(),
             id: "d".into(),
-            config: config(value),
+            relative_url: config(value).text(SETTING).map(str::to_owned),
         }
     }
 

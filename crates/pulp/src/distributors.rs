@@ -2,22 +2,22 @@
 //! (pulp2/distributors#documents, pulp2/distributors#operations).
 
 use pith_content::publish::{ClientGuard, OtherDistributor};
-use pith_content::{Config, Problem, Problems};
+use pith_content::{Config, Problem, Problems, relative_url};
 use pith_core::clock::iso;
 use pith_core::error::PulpError;
 use pith_core::{Document, ObjectId, Sha256, TaskId};
 use pith_engine::guards::digest_of;
 use pith_engine::masks::shown;
-use pith_engine::{Engine, Error, Registry};
+use pith_engine::{Engine, Error, Registry, acting};
 use pith_store::{Distributor, Store, WholeTx};
 use pith_trust::{Guard, RevocationLists};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::Pulp;
 use crate::ids::is_distributor_id;
 use crate::jobs::{RemoveDistributor, UpdateDistributor};
+use crate::{Pulp, stored};
 
 /// The distributor as the API shows it: without the keys that came with its certificates.
 #[must_use]
@@ -70,15 +70,13 @@ pub(crate) async fn check_config(
 ) -> Result<Option<Sha256>, Error> {
     let plugin = engine.registry.distributor(type_id);
     let plugin = plugin.ok_or_else(|| PulpError::invalid_value(&["distributor_type_id"]))?;
-    let elsewhere = store.distributors_elsewhere(type_id, repo_id).await;
-    let others: Vec<OtherDistributor> = elsewhere?
-        .into_iter()
-        .map(|other| OtherDistributor {
-            repo_id: other.repo_id,
-            id: other.id,
-            config: Config::new(other.config),
-        })
-        .collect();
+    let elsewhere = store.distributors_elsewhere(type_id, repo_id).await?;
+    let others = elsewhere.into_iter().map(|other| OtherDistributor {
+        repo_id: other.repo_id,
+        id: other.id,
+        relative_url: other.relative_url,
+    });
+    let others: Vec<OtherDistributor> = others.collect();
     let config = Config::new(config.clone());
     plugin.validate(repo_id, &config, &others)?;
     engine.require_open(plugin.export_folder(&config).as_ref())?;
@@ -122,6 +120,60 @@ pub(crate) async fn check_grants(
     );
     let required = engine.require_signing_key(store, choice.as_ref(), before.as_ref());
     required.await
+}
+
+/// Leaves it to super-users to move a path that is also a place at another machine: publications of the distributor `id` may be sent
+/// there by another one of its repository. `before` are the settings in whose place these come.
+///
+/// # Errors
+/// 400 naming `relative_url`.
+pub(crate) async fn require_sent_path(
+    registry: &Registry,
+    store: &Store,
+    (repo_id, id): (&str, &str),
+    config: &Document,
+    before: Option<&Document>,
+) -> Result<(), Error> {
+    if !acting::is_discreet() {
+        return Ok(());
+    }
+    let path = |config: &Document| {
+        let config = Config::new(config.clone());
+        relative_url::effective(repo_id, &config).to_owned()
+    };
+    if before.is_some_and(|before| path(before) == path(config)) {
+        return Ok(());
+    }
+    for other in store.distributor_list(Some(&[repo_id.to_owned()])).await? {
+        let Some(plugin) = registry.distributor(&other.type_id) else {
+            continue;
+        };
+        let sender = Config::new(other.config);
+        let sent = plugin.predistributor(&sender);
+        if sent.is_some_and(|(_, sent)| sent == id) && plugin.remote(&sender).is_some() {
+            let text = format!(
+                "what '{id}' publishes is sent to another machine by '{}', below the same path there: a super-user may change it",
+                other.id
+            );
+            return Err(Problems::from(Problem::new("relative_url", text)).into());
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that a repository has room for these settings of the distributor `id`, beside those of its other distributors.
+///
+/// # Errors
+/// 400 when there is none ([`stored`]).
+pub(crate) async fn require_room(
+    store: &Store,
+    (repo_id, id): (&str, &str),
+    config: &Document,
+) -> Result<(), Error> {
+    let own = store.distributor_list(Some(&[repo_id.to_owned()])).await?;
+    let beside = own.iter().filter(|other| other.id != id);
+    let fit = stored::require_fit_together(config, beside.map(|other| &other.config));
+    Ok(fit?)
 }
 
 /// Looks at the guard that a configuration names, which takes time that no transaction should take. Answers its digest.
@@ -289,6 +341,10 @@ impl Pulp {
         let distributor = self
             .distributor_wanted(&tx, repo_id, body, readable)
             .await?;
+        let subject = (repo_id, distributor.id.as_str());
+        require_room(&tx, subject, &distributor.config).await?;
+        let registry = &self.engine.registry;
+        require_sent_path(registry, &tx, subject, &distributor.config, None).await?;
         tx.distributor_create(&distributor).await?;
         tx.commit().await?;
         Ok(document(&self.engine.registry, &distributor))

@@ -11,9 +11,9 @@ use pith_store::{GroupDistributor, Store, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::Pulp;
 use crate::groups::{href, of_group};
 use crate::ids::is_distributor_id;
+use crate::{Pulp, stored};
 
 /// The group distributor as the API shows it.
 #[must_use]
@@ -100,7 +100,7 @@ impl Pulp {
         let elsewhere = store.group_distributors_elsewhere(type_id, group).await;
         let others = elsewhere?.into_iter().map(|other| OtherGroup {
             group_id: other.group_id,
-            config: Config::new(other.config.as_object().cloned().unwrap_or_default()),
+            relative_url: other.relative_url,
         });
         let others: Vec<OtherGroup> = others.collect();
         plugin.validate(group, config, &others).map_err(refused)?;
@@ -158,6 +158,7 @@ impl Pulp {
         self.group_require(group).await?;
         let tx = self.distributors_change().await?;
         let distributor = self.group_distributor_wanted(&tx, group, body).await?;
+        group_room(&tx, (group, &distributor.id), &distributor.config).await?;
         let made = tx.group_distributor_create(&distributor).await;
         made.map_err(|error| of_group(error, group))?;
         tx.commit().await?;
@@ -192,6 +193,7 @@ impl Pulp {
         self.group_config_check(&tx, subject, &checked, Some(&before))
             .await?;
         let config = Value::Object(config);
+        group_room(&tx, (group, id), &config).await?;
         let updated = tx.group_distributor_update(group, id, config).await;
         let updated = updated.map_err(|error| match error {
             StoreError::Missing { .. } => no_distributor(group, id),
@@ -225,6 +227,17 @@ impl Pulp {
             false => Err(no_distributor(group, id)),
         }
     }
+}
+
+/// Makes sure that a group has room for these settings of the distributor `id`, beside those of its other distributors.
+async fn group_room(store: &Store, (group, id): (&str, &str), config: &Value) -> Result<(), Error> {
+    let Value::Object(config) = config else {
+        return Ok(());
+    };
+    let own = store.group_distributor_list(group).await?;
+    let beside = own.iter().filter(|other| other.id != id);
+    let beside = beside.filter_map(|other| other.config.as_object());
+    Ok(stored::require_fit_together(config, beside)?)
 }
 
 #[cfg(test)]

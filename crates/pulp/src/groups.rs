@@ -10,12 +10,12 @@ use pith_engine::error::missing;
 use pith_store::{GroupDistributor, RepoGroup, StoreError};
 use serde_json::{Value, json};
 
-use crate::Pulp;
 use crate::auth::Principal;
 use crate::ids::LONGEST_ID;
 use crate::jobs::PublishGroup;
 use crate::repositories::objects_of;
 use crate::search::{GROUPS, select};
+use crate::{Pulp, stored};
 
 /// The characters that are escaped in a segment of `_href`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -88,6 +88,13 @@ fn members_of(body: &Document) -> Result<Vec<String>, PulpError> {
 /// Tells whether somebody may read a repository.
 fn may_read(by: &Principal, repo_id: &str) -> bool {
     by.may(Operation::Read, &of_repository(repo_id))
+}
+
+fn object_of(value: Value) -> Document {
+    match value {
+        Value::Object(object) => object,
+        _ => Document::new(),
+    }
 }
 
 /// Puts `changes` into the notes: what is null, false, zero or empty takes its key away.
@@ -195,13 +202,16 @@ impl Pulp {
     /// # Errors
     /// 404, then 400 naming keys that cannot be changed.
     pub async fn group_update(&self, id: &str, mut body: Document) -> Result<Value, Error> {
-        self.group_require(id).await?;
+        let group = self.group_require(id).await?;
         only(&body, &["display_name", "description", "notes"])?;
         let notes = match body.remove("notes") {
             None | Some(Value::Null) => Document::new(),
             Some(Value::Object(notes)) => notes,
             Some(_) => return Err(PulpError::invalid_value(&["notes"]).into()),
         };
+        let mut merged = group.notes;
+        merge_notes(&mut merged, notes.clone());
+        stored::require_fits("The notes", &object_of(merged))?;
         let changed = self.engine.store.group_update(id, move |group| {
             if let Some(name) = body.remove("display_name") {
                 group.display_name = name;
@@ -280,16 +290,26 @@ impl Pulp {
         left.map_err(|error| of_group(error, id))
     }
 
-    /// Queues the publish of a group; whether it has such a distributor is found by the task. `body` is the request.
+    /// Queues the publish of a group; whether it has such a distributor is found by the task. `body` is the request. What members
+    /// have is shown to others, so whoever publishes must be one who may see it, now.
     ///
     /// # Errors
-    /// 400 when `id` is missing, 404 for the group.
-    pub async fn group_publish(&self, group: &str, mut body: Document) -> Result<TaskId, Error> {
+    /// 400 when `id` is missing, 404 for the group, and for members that `by` may not read.
+    pub async fn group_publish(
+        &self,
+        group: &str,
+        mut body: Document,
+        by: &Principal,
+    ) -> Result<TaskId, Error> {
         let distributor_id = match body.remove("id") {
             None | Some(Value::Null) => return Err(PulpError::missing_value(&["id"]).into()),
             Some(id) => id,
         };
-        self.group_require(group).await?;
+        let mut unseen = self.group_require(group).await?.members;
+        unseen.retain(|repo| !may_read(by, repo));
+        if !unseen.is_empty() {
+            return Err(missing(&[("repositories", json!(unseen))]));
+        }
         self.engine
             .enqueue(PublishGroup {
                 group_id: group.to_owned(),

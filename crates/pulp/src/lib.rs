@@ -27,6 +27,7 @@ pub mod schedules;
 pub mod sealing;
 pub mod search;
 pub mod signing_keys;
+pub mod stored;
 pub mod uploads;
 
 pub use pulp::Pulp;

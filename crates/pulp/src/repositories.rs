@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::distributors::truthy;
 use crate::ids::is_repository_id;
 use crate::jobs::{DeleteRepository, UpdateDistributor};
-use crate::{Pulp, distributors, importers};
+use crate::{Pulp, distributors, importers, stored};
 
 /// The things that go along with a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -171,7 +171,9 @@ fn update_of(delta: &Document, old: &Repository) -> Result<RepositoryUpdate, Pul
     let merged_notes = match delta.get("notes") {
         None => None,
         Some(Value::Object(changes)) if changes.keys().all(|key| !key.starts_with('$')) => {
-            Some(merged(old.notes.clone(), changes.clone()))
+            let notes = merged(old.notes.clone(), changes.clone());
+            stored::require_fits("The notes", &notes)?;
+            Some(notes)
         }
         Some(_) => return Err(PulpError::invalid_value(&["notes"])),
     };
@@ -430,6 +432,7 @@ impl Pulp {
             importer.ok_or_else(|| PulpError::missing_resource(&[("repo_id", repo_id)]))?;
         let changes = without_masks(&importer.config, changes.clone());
         let config = merged(importer.config.clone(), changes);
+        stored::require_fits("The configuration", &config)?;
         let stored = Some(&importer.config);
         importers::prepared_config(&self.engine, &importer.type_id, config, stored)
     }

@@ -120,6 +120,8 @@ fn refused(error: SignError) -> Error {
 struct Prepared {
     record: KeyRecord,
     secret: SecretString,
+    /// Is true when nobody has its secret part but this server.
+    is_made: bool,
 }
 
 impl Prepared {
@@ -138,7 +140,12 @@ impl Prepared {
             retired: None,
         };
         let secret = key.kept()?;
-        Ok(Self { record, secret })
+        let is_made = false;
+        Ok(Self {
+            record,
+            secret,
+            is_made,
+        })
     }
 }
 
@@ -310,7 +317,11 @@ impl Pulp {
                 expires,
             };
             let key = SigningKey::make(&wanted, now)?;
-            Prepared::of(&key, name, now)
+            let made = Prepared::of(&key, name, now)?;
+            Ok(Prepared {
+                is_made: true,
+                ..made
+            })
         };
         self.with_keys(make).await
     }
@@ -328,7 +339,7 @@ impl Pulp {
         self.with_keys(import).await
     }
 
-    /// Saves a key; the first one is the default.
+    /// Saves a key; the first one is the default, unless somebody has it elsewhere who is no super-user.
     async fn add(&self, mut key: Prepared, is_default: bool) -> Result<Value, Error> {
         let tx = self.distributors_change().await?;
         let known = tx.signing_keys_list().await?;
@@ -339,7 +350,9 @@ impl Pulp {
             let name = &same.name;
             return Err(in_use(format!("the key is here already, as '{name}'")));
         }
-        key.record.is_default = is_default || known.iter().all(|known| known.retired.is_some());
+        let is_first = known.iter().all(|known| known.retired.is_some());
+        let is_ours = key.is_made || !acting::is_discreet();
+        key.record.is_default = is_default || (is_first && is_ours);
         tx.signing_key_create(&key.record, &key.secret).await?;
         tx.commit().await?;
         Ok(document(&key.record))
@@ -374,12 +387,16 @@ async fn require(store: &Store, named: &str) -> Result<KeyRecord, Error> {
 async fn choices(pulp: &Pulp, store: &Store) -> Result<Vec<(KeyChoice, String)>, Error> {
     let registry = &pulp.engine.registry;
     let mut found = Vec::new();
-    for distributor in store.distributor_list(None).await? {
-        let plugin = registry.distributor(&distributor.type_id);
-        let config = Config::new(distributor.config);
-        let choice = plugin.and_then(|plugin| plugin.signing_key(&config));
-        let who = format!("{} of repository {}", distributor.id, distributor.repo_id);
-        found.extend(choice.map(|choice| (choice, who)));
+    for plugin in registry.distributors() {
+        let type_id = plugin.descriptor().id;
+        // One after the other: their settings may be long.
+        for path in store.distributors_elsewhere(type_id, "").await? {
+            let distributor = store.distributor_get(&path.repo_id, &path.id).await?;
+            let config = distributor.map(|distributor| Config::new(distributor.config));
+            let choice = config.and_then(|config| plugin.signing_key(&config));
+            let who = format!("{} of repository {}", path.id, path.repo_id);
+            found.extend(choice.map(|choice| (choice, who)));
+        }
     }
     for group in store.group_list().await? {
         for distributor in store.group_distributor_list(&group.id).await? {

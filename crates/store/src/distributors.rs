@@ -47,6 +47,17 @@ pub struct DistributorSettings<'a> {
     pub guard: Option<Sha256>,
 }
 
+/// The path that a distributor publishes at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DistributorPath {
+    /// The repository that it belongs to.
+    pub repo_id: String,
+    /// Its id, unique in the repository.
+    pub id: String,
+    /// Its setting `relative_url`.
+    pub relative_url: Option<String>,
+}
+
 /// The columns of a [`Distributor`], in the order of `distributor`.
 pub(crate) const COLUMNS: &str = "repo_id, id, oid, type_id, json(config), auto_publish, last_publish, last_updated, \
      json(last_override), json(scratchpad), guard";
@@ -150,7 +161,8 @@ impl Store {
             .await
     }
 
-    /// The distributors of a type in other repositories than `repo`, by repository and id.
+    /// The distributors of a type in other repositories than `repo`, by repository and id: nothing of their settings but the path,
+    /// for there may be many of them, with long ones.
     ///
     /// # Errors
     /// When the database fails.
@@ -158,17 +170,19 @@ impl Store {
         &self,
         type_id: &str,
         repo: &str,
-    ) -> Result<Vec<Distributor>> {
-        let mut query = Sql::new(self.backend(), "SELECT ");
-        query
-            .push(COLUMNS)
-            .push(" FROM distributors WHERE type_id = ")
-            .bind(type_id)
-            .push(" AND repo_id <> ")
-            .bind(repo)
-            .push(" ORDER BY repo_id, id");
-        let rows = self.all(query.build()).await?;
-        rows.iter().map(|row| self.distributor_of(row)).collect()
+    ) -> Result<Vec<DistributorPath>> {
+        let query = sql(
+            "SELECT repo_id, id, CAST(config->>'relative_url' AS TEXT) FROM distributors \
+             WHERE type_id = $1 AND repo_id <> $2 ORDER BY repo_id, id",
+        );
+        let read = |row: &Row| {
+            Ok(DistributorPath {
+                repo_id: row.get(0)?,
+                id: row.get(1)?,
+                relative_url: row.get(2)?,
+            })
+        };
+        self.gather(query.bind(type_id).bind(repo), read).await
     }
 
     /// Adds the distributor, in place of one of the same id.

@@ -50,6 +50,15 @@ pub struct GroupDistributor {
 
 /// The columns of a [`RepoGroup`], in the order of `group`; members come from a table of their own.
 const GROUP: &str = "id, oid, json(display_name), json(description), json(notes)";
+/// The path that a distributor of a group publishes at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDistributorPath {
+    /// Its group.
+    pub group_id: String,
+    /// Its setting `relative_url`.
+    pub relative_url: Option<String>,
+}
+
 /// The columns of a [`GroupDistributor`], in the order of `distributor`.
 const DISTRIBUTOR: &str =
     "group_id, id, oid, type_id, json(config), last_publish, json(scratchpad)";
@@ -398,7 +407,7 @@ impl Store {
         Ok(removed)
     }
 
-    /// The distributors of a type in all groups but one.
+    /// The distributors of a type in all groups but one: nothing of their settings but the path.
     ///
     /// # Errors
     /// When the database fails.
@@ -406,16 +415,17 @@ impl Store {
         &self,
         type_id: &str,
         group: &str,
-    ) -> Result<Vec<GroupDistributor>> {
-        let mut query = Sql::new(self.backend(), "SELECT ");
-        query
-            .push(DISTRIBUTOR)
-            .push(" FROM repo_group_distributors WHERE type_id = ")
-            .bind(type_id)
-            .push(" AND group_id <> ")
-            .bind(group)
-            .push(" ORDER BY seq");
-        let rows = self.all(query.build()).await?;
-        rows.iter().map(distributor).collect()
+    ) -> Result<Vec<GroupDistributorPath>> {
+        let query = sql(
+            "SELECT group_id, CAST(config->>'relative_url' AS TEXT) FROM repo_group_distributors \
+             WHERE type_id = $1 AND group_id <> $2 ORDER BY seq",
+        );
+        let read = |row: &Row| {
+            Ok(GroupDistributorPath {
+                group_id: row.get(0)?,
+                relative_url: row.get(1)?,
+            })
+        };
+        self.gather(query.bind(type_id).bind(group), read).await
     }
 }

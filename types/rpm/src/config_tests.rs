@@ -223,7 +223,7 @@ fn paths_of_two_repositories_must_not_overlap() {
         [OtherDistributor {
             repo_id: "o".to_owned(),
             id: "d".to_owned(),
-            config: config(json!({"relative_url": url})),
+            relative_url: url.as_str().map(str::to_owned),
         }]
     };
     let at = |path: &str| json!({"http": true, "https": true, "relative_url": path});

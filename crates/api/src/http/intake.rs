@@ -12,6 +12,7 @@ use pith_core::error::PulpError;
 use pith_core::{Pool, json_weight};
 use pith_engine::Caller;
 use pith_engine::turns::{Fairness, Turn, Turns};
+use pith_pulp::stored;
 use pith_store::reading::Reading;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,9 +21,6 @@ use super::arrivals::{Arrival, Arrivals, waited};
 
 /// The most memory that a body may become, in bytes.
 const MAX_WEIGHT: usize = 32 * 1024 * 1024;
-/// The most memory that the body of a noun that is stored and listed, such as a repository, may take: its text is shorter than
-/// that.
-const MAX_STORED: usize = 4 * 1024 * 1024;
 /// Memory for what all bodies become, in bytes.
 const MEMORY: usize = 64 * 1024 * 1024;
 /// Bytes that a permit of that memory stands for.
@@ -120,7 +118,7 @@ impl Intake {
     ) -> Result<(Value, Taken), PulpError> {
         let Arrived { bytes, arrival } = body;
         let weight = json_weight(&bytes);
-        let most = if is_long { MAX_WEIGHT } else { MAX_STORED };
+        let most = if is_long { MAX_WEIGHT } else { stored::MOST };
         if weight > most {
             return Err(too_heavy(most));
         }

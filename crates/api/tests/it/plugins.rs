@@ -168,7 +168,7 @@ impl Distributor for Plugin {
         if url.is_some()
             && others
                 .iter()
-                .any(|other| other.config.text("relative_url") == url)
+                .any(|other| other.relative_url.as_deref() == url)
         {
             let text = format!("Relative URL {url:?} conflicts with an existing one");
             return Err(Problem::new("relative_url", text).into());

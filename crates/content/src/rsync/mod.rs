@@ -11,7 +11,7 @@ use pith_core::RelativePath;
 use pith_core::error::ErrorDetail;
 
 use self::settings::{CONTENT_UNITS_ONLY, DELETE, PREDISTRIBUTOR, check, units_path};
-pub use self::settings::{NO_LINKED_FOLDERS, SETTINGS};
+pub use self::settings::{NO_LINKED_FOLDERS, REMOTE, SETTINGS};
 use crate::publish::{
     ClientGuard, Distributor, Mount, OtherDistributor, PublishContext, PublishReport,
 };

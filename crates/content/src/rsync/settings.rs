@@ -51,7 +51,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// The setting with the machine and the folder.
-pub(crate) const REMOTE: &str = "remote";
+pub const REMOTE: &str = "remote";
 /// The setting with the distributor whose publications are sent.
 pub(crate) const PREDISTRIBUTOR: &str = "predistributor_id";
 /// The setting with the folder of units. Also looked for in `remote`.

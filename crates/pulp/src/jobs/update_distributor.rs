@@ -85,10 +85,13 @@ impl Job for UpdateDistributor {
         let merged = merged_config(&distributor.config, config);
         let type_id = &distributor.type_id;
         let engine = &run.engine;
+        let subject = (repo_id.as_str(), distributor_id.as_str());
+        distributors::require_room(&last, subject, &merged).await?;
+        let before = Some(&distributor.config);
+        distributors::require_sent_path(registry, &last, subject, &merged, before).await?;
         let checked =
             distributors::check_config(engine, &last, &repo_id, type_id, &merged, readable);
         let guard = checked.await?;
-        let before = Some(&distributor.config);
         distributors::check_grants(engine, &last, type_id, &merged, before).await?;
         let settings = DistributorSettings {
             config: &merged,

@@ -9,7 +9,7 @@ use pith_store::{RepositoryChange, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::plugins::{no_importer, present_importer, with_result};
-use crate::importers;
+use crate::{importers, stored};
 
 /// Change the configuration of a repository's importer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,7 @@ impl Job for UpdateImporter {
             let importer = importer.filter(|importer| importer.type_id == importer_id);
             let importer = importer.ok_or_else(|| no_importer(&repo_id, &importer_id))?;
             let merged = merged(importer.config.clone(), config);
+            stored::require_fits("The configuration", &merged)?;
             let stored = Some(&importer.config);
             let prepared = importers::prepared_config(engine, &importer_id, merged, stored)?;
             Ok::<_, Error>(RepositoryChange {

@@ -64,6 +64,51 @@ fn no_folder_is_written_unless_the_server_says_so() {
 }
 
 #[test]
+fn one_repository_of_a_group_gets_neither_between_the_others_nor_in_their_way() {
+    Scene::on_each_database_with(&["--allow-exports-to", "/tmp"], |scene| {
+        let feed = scene.feed.url("/feed/");
+        let out = tempfile::tempdir_in("/tmp").unwrap();
+        for id in ["mine", "victim"] {
+            scene.admin.create_rpm(id, &feed).unwrap();
+            let delta = json!({"delta": {"notes": {"_repo-type": "rpm-repo"}}});
+            scene.admin_does("PUT", &format!("/repositories/{id}/"), &delta, 200);
+            scene.admin.sync(id).unwrap();
+        }
+        let mallory = scene.user("mallory", &[("/v2/repositories/mine/", ALL)]);
+        let body = json!({"id": "g", "repo_ids": ["victim", "mine"], "distributors": [{
+            "distributor_id": "all", "distributor_type_id": "group_export_distributor",
+            "distributor_config": {"http": false, "https": false, "export_dir": out.path()},
+        }]});
+        scene.admin_does("POST", "/repo_groups/", &body, 201);
+        let export = distributor("export", None);
+        scene.admin_does("POST", "/repositories/mine/distributors/", &export, 201);
+        for path in [
+            "victim",
+            "victim/Packages",
+            "victim/repodata/repomd.xml",
+            "listing",
+        ] {
+            let body = json!({"distributor_config": {"relative_url": path}});
+            let put = "/repositories/mine/distributors/export/";
+            let task = ended(&mallory, &scene.admin, "PUT", put, &body);
+            assert_eq!(task["state"], "finished", "{path}: {task}");
+            let publish = "/repo_groups/g/actions/publish/";
+            scene.admin.run(publish, &json!({"id": "all"})).unwrap();
+            for id in ["mine", "victim"] {
+                assert!(
+                    out.path().join(id).join("repodata/repomd.xml").is_file(),
+                    "{path}: {id}"
+                );
+            }
+            assert!(
+                !out.path().join("victim/Packages/repodata").exists(),
+                "{path}"
+            );
+        }
+    });
+}
+
+#[test]
 fn an_export_leaves_its_folder_neither_by_name_nor_by_links() {
     let open = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();

@@ -212,3 +212,53 @@ fn answers_take_no_more_memory_than_there_is_for_all_and_leave_room_for_small_on
         assert!(memory < MEMORY, "{memory} MiB");
     });
 }
+
+#[test]
+fn settings_that_grow_by_pieces_end_before_they_are_in_the_way_of_others() {
+    Scene::on_each_database(|scene| {
+        let body = |id: &str| {
+            json!({"id": id, "importer_type_id": "python_importer", "distributors": [{
+                "distributor_id": "d", "distributor_type_id": "python_distributor", "distributor_config": {},
+            }]})
+        };
+        scene.admin_does("POST", "/repositories/", &body("mine"), 201);
+        let all: &[&str] = &["CREATE", "READ", "UPDATE"];
+        let mallory = scene.user("mallory", &[("/v2/repositories/mine/", all)]);
+        let long = "x".repeat(1_500_000);
+        let state = |task: &Value| task["state"].as_str().unwrap().to_owned();
+        let grow = |path: &str, what: &str| {
+            let mut states = Vec::new();
+            for number in 0..4 {
+                let body = json!({what: {(format!("k{number}")): long}});
+                let task = super::ended(&mallory, &scene.admin, "PUT", path, &body);
+                states.push(state(&task));
+            }
+            assert_eq!(states, ["finished", "finished", "error", "error"], "{path}");
+        };
+        grow("/repositories/mine/distributors/d/", "distributor_config");
+        grow(
+            "/repositories/mine/importers/python_importer/",
+            "importer_config",
+        );
+        let statuses = (0..4).map(|number| {
+            let body = json!({"delta": {"notes": {(format!("k{number}")): long}}});
+            let answer = mallory.call("PUT", "/repositories/mine/", Some(&body));
+            answer.unwrap().status
+        });
+        assert_eq!(statuses.collect::<Vec<_>>(), [200, 200, 400, 400]);
+        // Nor by many of them.
+        let statuses = (0..6).map(|number| {
+            let body = json!({
+                "distributor_id": format!("more{number}"), "distributor_type_id": "python_distributor",
+                "distributor_config": {"k": long},
+            });
+            let answer = mallory.call("POST", "/repositories/mine/distributors/", Some(&body));
+            answer.unwrap().status
+        });
+        let refused = statuses.filter(|status| *status == 400).count();
+        assert!(refused >= 3, "{refused}");
+        scene.admin_does("POST", "/repositories/", &body("other"), 201);
+        let listed = scene.admin.call("GET", "/repositories/?details=true", None);
+        assert_eq!(listed.unwrap().status, 200);
+    });
+}

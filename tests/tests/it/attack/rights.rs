@@ -188,3 +188,87 @@ fn what_a_page_of_another_site_has_a_browser_send_is_not_done() {
     let own = scene.server.url("");
     assert_eq!(send(&[json, ("Origin", own.as_str())]), 201);
 }
+
+#[test]
+fn nobody_but_super_users_says_which_key_signs_for_others() {
+    Scene::on_each_database(|scene| {
+        const KEYS: &str = "/pith/signing_keys/";
+        let make = |name: &str| {
+            let body = json!({"name": name, "user_id": name, "algorithm": "ed25519"});
+            scene.admin_does("POST", KEYS, &body, 201)
+        };
+        let house = make("house");
+        make("elsewhere");
+        let path = format!("{KEYS}elsewhere/actions/export/");
+        let secret = scene.admin_does("POST", &path, &json!({}), 200)["secret_key"].clone();
+        let path = format!("{KEYS}elsewhere/");
+        let gone = scene.admin.call("DELETE", &path, None).unwrap();
+        assert!(gone.status < 300, "{}", gone.body);
+        let eve = scene.user(
+            "eve",
+            &[("/v2/pith/signing_keys/", &["CREATE", "READ", "UPDATE"])],
+        );
+        let import = format!("{KEYS}actions/import/");
+        let rotate = format!("{KEYS}house/actions/rotate/");
+        let refused = [
+            (
+                &*import,
+                json!({"name": "eve", "key": secret, "default": true}),
+            ),
+            (
+                KEYS,
+                json!({"name": "eve", "user_id": "eve", "default": true}),
+            ),
+            (&*rotate, json!({"key": secret})),
+        ];
+        for (path, body) in refused {
+            let answer = eve.call("POST", path, Some(&body)).unwrap();
+            assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+        }
+        let body = json!({"name": "eve", "key": secret});
+        let taken = eve.call("POST", &import, Some(&body)).unwrap();
+        assert_eq!(taken.expect(201).unwrap()["default"], false);
+        let path = format!("{KEYS}house/");
+        let now = scene.admin.call("GET", &path, None).unwrap();
+        assert_eq!(now.body["fingerprint"], house["fingerprint"]);
+        assert_eq!(now.body["default"], true);
+        // Nor by being the first.
+        for name in ["house", "eve"] {
+            let path = format!("{KEYS}{name}/");
+            let gone = scene.admin.call("DELETE", &path, None).unwrap();
+            assert!(gone.status < 300, "{}", gone.body);
+        }
+        let taken = eve.call("POST", &import, Some(&body)).unwrap();
+        assert_eq!(taken.expect(201).unwrap()["default"], false);
+    });
+}
+
+#[test]
+fn a_group_publishes_nothing_that_its_publisher_may_not_read_any_more() {
+    Scene::on_each_database(|scene| {
+        let eve = scene.user(
+            "eve",
+            &[("/v2/repo_groups/", &["CREATE", "READ", "UPDATE", "EXECUTE"])],
+        );
+        scene.grant("eve", "/v2/repositories/theirs/", &["READ"]);
+        let body = json!({"id": "g", "repo_ids": ["theirs"], "distributors": [{
+            "distributor_id": "d", "distributor_type_id": "group_export_distributor",
+            "distributor_config": {"http": true, "https": false},
+        }]});
+        eve.call("POST", "/repo_groups/", Some(&body))
+            .unwrap()
+            .expect(201)
+            .unwrap();
+        let publish = || {
+            let body = json!({"id": "d"});
+            eve.call("POST", "/repo_groups/g/actions/publish/", Some(&body))
+                .unwrap()
+        };
+        assert_eq!(publish().status, 202);
+        let body =
+            json!({"login": "eve", "resource": "/v2/repositories/theirs/", "operations": ["READ"]});
+        scene.admin_does("POST", "/permissions/actions/revoke_from_user/", &body, 200);
+        let answer = publish();
+        assert_eq!(answer.status, 404, "{}", answer.body);
+    });
+}

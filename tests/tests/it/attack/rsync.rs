@@ -179,6 +179,21 @@ fn nobody_is_sent_elsewhere_by_those_who_may_only_change_their_repository() {
     let moved = json!({"distributor_config": {"relative_url": ".ssh"}});
     let path = "/repositories/mine/distributors/yum_distributor/";
     let task = ended(&mallory, &scene.admin, "PUT", path, &moved);
+    let told = task["error"].to_string();
+    assert!(told.contains("a super-user may change it"), "{told}");
+    // Nor as another one of the same name.
+    let anew = json!({
+        "distributor_id": "yum_distributor", "distributor_type_id": "yum_distributor",
+        "distributor_config": {"relative_url": ".ssh", "http": true, "https": true},
+    });
+    let all = "/repositories/mine/distributors/";
+    let answer = mallory.call("POST", all, Some(&anew)).unwrap();
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    let other = json!({"distributor_config": {"checksum_type": "sha512"}});
+    let task = ended(&mallory, &scene.admin, "PUT", path, &other);
+    assert_eq!(task["state"], "finished", "{task}");
+
+    let task = ended(&scene.admin, &scene.admin, "PUT", path, &moved);
     assert_eq!(task["state"], "finished", "{task}");
     scene.admin.run(publish, &yum).unwrap();
     let task = ended(&mallory, &scene.admin, "POST", publish, &away);

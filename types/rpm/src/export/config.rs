@@ -46,7 +46,7 @@ pub fn of_group(group_id: &str, config: &Config, others: &[OtherGroup]) -> Resul
     let conflict = || {
         let mut others = others.iter();
         let other = others.find(|other| {
-            let theirs = relative_url::effective(&other.group_id, &other.config);
+            let theirs = relative_url::of(&other.group_id, other.relative_url.as_deref());
             relative_url::meet(own, theirs)
         })?;
         let text = format!(

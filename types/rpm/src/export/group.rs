@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::config::{self, Window};
 use super::part::Part;
-use super::{EXPORT_DIR, ROOT, missing, send, write};
+use super::{EXPORT_DIR, LISTING, ROOT, missing, send, write};
 use crate::plugins::{EXPORT_DISTRIBUTOR, GROUP_EXPORT_DISTRIBUTOR};
 use crate::publish::signed;
 use crate::publish::steps::{Step, Steps};
@@ -60,19 +60,19 @@ impl GroupDistributor for GroupExportDistributor {
 
     async fn publish(&self, ctx: &dyn GroupPublishContext) -> Result<(), ContentError> {
         let window = config::window(ctx.config())?;
-        let mut members = Vec::new();
-        for repo in rpm_repositories(ctx)? {
-            members.push(Member {
+        let repos = rpm_repositories(ctx)?;
+        let places = places(ctx, &repos).await?;
+        let members = repos.into_iter().zip(places).map(|(repo, place)| {
+            let steps = window.steps().into_iter();
+            let steps = steps.chain([Step::SaveTar, Step::Listing]);
+            Member {
                 repo,
-                top: top_of(ctx, repo).await?,
-                steps: Steps::new(
-                    window
-                        .steps()
-                        .into_iter()
-                        .chain([Step::SaveTar, Step::Listing]),
-                ),
-            });
-        }
+                top: place.top,
+                note: place.note,
+                steps: Steps::new(steps),
+            }
+        });
+        let members = members.collect();
         let run = Run {
             ctx,
             window,
@@ -108,29 +108,60 @@ fn rpm_repositories(ctx: &dyn GroupPublishContext) -> Result<Vec<&RepoInfo>, Con
     Ok(found)
 }
 
-/// The folder of a repository in the export.
-async fn top_of(
+/// The place of a repository in the export.
+struct Place {
+    top: RelativePath,
+    /// The reason why it is not where the repository's settings want it; empty when it is.
+    note: String,
+}
+
+/// The places of the repositories, each below that of the group.
+async fn places(
     ctx: &dyn GroupPublishContext,
-    repo: &RepoInfo,
-) -> Result<RelativePath, ContentError> {
-    let own = ctx.settings_of(repo, EXPORT_DISTRIBUTOR.id).await?;
-    let own = own.unwrap_or_default();
-    let mut top = relative_url::effective(&repo.id, &own).to_owned();
+    repos: &[&RepoInfo],
+) -> Result<Vec<Place>, ContentError> {
     let config = ctx.config();
-    if config.get(EXPORT_DIR).is_some() {
-        let above = config.text("relative_url").unwrap_or_default();
-        let above = above.trim_matches('/');
-        if !above.is_empty() {
-            top = format!("{above}/{top}");
-        }
+    let above = config.text("relative_url").unwrap_or_default();
+    let above = above.trim_matches('/');
+    let is_below = config.get(EXPORT_DIR).is_some() && !above.is_empty();
+    let mut wanted = Vec::new();
+    for repo in repos {
+        let own = ctx.settings_of(repo, EXPORT_DISTRIBUTOR.id).await?;
+        let own = own.unwrap_or_default();
+        let path = relative_url::effective(&repo.id, &own).to_owned();
+        wanted.push((repo.id.as_str(), path));
     }
-    RelativePath::new(top).map_err(ContentError::other)
+    let place = |(id, path): &(&str, String)| {
+        let (path, note) = match has_path(id, path, &wanted) {
+            true => (path.as_str(), String::new()),
+            false => (*id, format!("at its id, for '{path}' is taken")),
+        };
+        let top = match is_below {
+            true => RelativePath::new(format!("{above}/{path}")),
+            false => RelativePath::new(path),
+        };
+        let top = top.map_err(ContentError::other)?;
+        Ok(Place { top, note })
+    };
+    wanted.iter().map(place).collect()
+}
+
+/// Tells whether the repository `id` may lie at `path`, of the paths that all of them want. A repository whose settings want nothing
+/// lies at its id; so a path that leads to another's id or path, or to a list of the export, is not for this one, which lies at its
+/// own id then: whoever may change one repository must neither keep the others from being exported nor get between their files.
+fn has_path(id: &str, path: &str, wanted: &[(&str, String)]) -> bool {
+    let mut others = wanted.iter().filter(|(other, _)| *other != id);
+    path.split('/').all(|segment| segment != LISTING)
+        && !others.any(|(other, theirs)| {
+            relative_url::meet(path, other) || relative_url::meet(path, theirs)
+        })
 }
 
 /// One repository of an export.
 struct Member<'a> {
     repo: &'a RepoInfo,
     top: RelativePath,
+    note: String,
     steps: Steps,
 }
 
@@ -200,7 +231,7 @@ impl Member<'_> {
         let [done, failed] = ["FINISHED", "FAILED"].map(|name| u8::from(state == name));
         json!({
             "step_id": self.steps.id(), "step_type": "publish_repo",
-            "description": format!("Exporting Repo: {}", self.repo.id), "details": "", "state": state,
+            "description": format!("Exporting Repo: {}", self.repo.id), "details": self.note, "state": state,
             "num_success": done, "num_failures": failed, "num_processed": done + failed, "items_total": 1,
             "error_details": [], "sub_steps": self.steps.report(),
         })
@@ -214,4 +245,35 @@ fn not_downloaded(repos: &[&str]) -> ContentError {
         "The repository group cannot be exported because these repos have units that are not downloaded: {repos}"
     );
     ContentError::coded(ErrorDetail::new("PLP0046", text).with("repos", repos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_gets_in_the_way_of_another_repository_is_not_taken() {
+        let placed = |path: &str| {
+            let wanted = [
+                ("mine", path.to_owned()),
+                ("victim", "victim".to_owned()),
+                ("named", "os/9".to_owned()),
+            ];
+            has_path("mine", path, &wanted)
+        };
+        for bad in [
+            "victim",
+            "victim/Packages",
+            "os",
+            "os/9/x",
+            "listing",
+            "a/listing",
+            "named",
+        ] {
+            assert!(!placed(bad), "{bad}");
+        }
+        for good in ["mine", "mine/deep", "os/8", "victims"] {
+            assert!(placed(good), "{good}");
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! The folders at other machines that publications are sent to. Each is one repository's, as paths are that are served here, and a
 //! super-user has said so: whoever sends to a folder replaces and removes files in it.
 
+use std::sync::Arc;
+
 use pith_content::publish::Distributor as Plugin;
 use pith_content::remote::Remote;
+use pith_content::rsync::REMOTE;
 use pith_content::{Config, ContentError, relative_url};
 use pith_core::{Document, RelativePath};
 use pith_store::{Distributor, Publication};
@@ -79,7 +82,9 @@ impl Claim {
                         there once";
             return Err(ContentError::other(text).into());
         }
-        for plugin in run.engine.registry.distributors() {
+        let registry = &run.engine.registry;
+        let sends = |plugin: &&Arc<dyn Plugin>| plugin.descriptor().setting(REMOTE).is_some();
+        for plugin in registry.distributors().filter(sends) {
             if let Some(other) = self.taken(run, &**plugin, repo_id).await? {
                 let text = format!(
                     "'{}' at {} meets a folder that repository '{other}' was sent to: give one of them another relative_url, \
@@ -101,9 +106,6 @@ impl Claim {
     ) -> Result<Option<String>, Error> {
         let type_id = plugin.descriptor().id;
         for other in run.store.distributors_elsewhere(type_id, repo_id).await? {
-            if plugin.remote(&Config::new(other.config)).is_none() {
-                continue;
-            }
             let sent = run
                 .store
                 .publication_list(&other.repo_id, &other.id)
