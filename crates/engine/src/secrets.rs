@@ -23,6 +23,9 @@ const OF_PROXY: [&str; 2] = ["proxy_username", "proxy_password"];
 /// Sites besides the feed's that get what the feed's gets.
 pub(crate) const SITES: &str = "auth_sites";
 const PROXY_PORT: &str = "proxy_port";
+/// The settings that say which servers are who they say.
+const VALIDATION: &str = "ssl_validation";
+const AUTHORITY: &str = "ssl_ca_cert";
 
 /// Returns what a sync works with: the stored settings under those of its override, without the secrets that would go elsewhere, whose
 /// names come along.
@@ -77,16 +80,24 @@ fn strayed(before: &Document, after: &Document) -> Vec<&'static str> {
     let differs = |key: &str| before.get(key) != after.get(key);
     let has_moved = site(before) != site(after);
     let mut strayed = Vec::new();
-    if has_moved || differs(SITES) || proxy_reads(before, after) {
+    let is_trusting = trusts_more(before, after);
+    if has_moved || differs(SITES) || proxy_reads(before, after) || is_trusting {
         strayed.extend(OF_FEED);
     }
     if has_moved {
         strayed.push(SITES);
     }
-    if has_other_proxy(before, after) {
+    if has_other_proxy(before, after) || is_trusting {
         strayed.extend(OF_PROXY);
     }
     strayed
+}
+
+/// Tells whether `after` takes servers for the feed's that `before` does not: secrets would go to whoever stands on the way.
+fn trusts_more(before: &Document, after: &Document) -> bool {
+    let validates = |config: &Document| Config::new(config.clone()).flag(VALIDATION) != Some(false);
+    let authority = |config: &Document| config.get(AUTHORITY).filter(|ca| !ca.is_null()).cloned();
+    (validates(before) && !validates(after)) || authority(before) != authority(after)
 }
 
 fn has_other_proxy(before: &Document, after: &Document) -> bool {
@@ -156,6 +167,9 @@ mod tests {
         assert_eq!(withheld(json!({"proxy_port": 3128})), all);
         assert_eq!(withheld(json!({"proxy_host": null})), all[2..]);
         assert_eq!(withheld(json!({"auth_sites": ["http://b.example"]})), feed);
+        assert_eq!(withheld(json!({"ssl_validation": false})), all);
+        assert_eq!(withheld(json!({"ssl_ca_cert": "C"})), all);
+        assert!(withheld(json!({"ssl_validation": true, "ssl_ca_cert": null})).is_empty());
         let own = json!({"feed": "http://b.example/", "basic_auth_username": "me", "basic_auth_password": "mine"});
         assert!(withheld(own).is_empty());
     }

@@ -255,7 +255,8 @@ pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(v4) => Some(v4.into()),
         Host::Ipv6(v6) => Some(v6.into()),
-        Host::Domain(_) => None,
+        // Schemes of proxies are none that make addresses of hosts when they are read.
+        Host::Domain(name) => name.parse().ok(),
     }
 }
 

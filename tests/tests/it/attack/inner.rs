@@ -84,6 +84,25 @@ fn feeds_on_this_machine_and_in_private_networks_take_a_setting() {
 }
 
 #[test]
+fn no_proxy_leads_to_this_machine_where_feeds_must_not() {
+    let server = pith_e2e::Pith::start_with(&["--allow-private-feeds=false"]).unwrap();
+    let api = server.api().unwrap();
+    api.create_rpm("r", "http://example.invalid/").unwrap();
+    let inner = TcpListener::bind("127.0.0.1:0").unwrap();
+    inner.set_nonblocking(true).unwrap();
+    let port = inner.local_addr().unwrap().port();
+    for scheme in ["http", "https", "socks4", "socks4a", "socks5", "socks5h"] {
+        for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"] {
+            let proxy = format!("{scheme}://{host}");
+            let overriding = json!({"proxy_host": proxy, "proxy_port": port});
+            let body = json!({"override_config": overriding});
+            let _ = api.run("/repositories/r/actions/sync/", &body);
+            assert!(inner.accept().is_err(), "{proxy}");
+        }
+    }
+}
+
+#[test]
 fn errors_tell_super_users_alone_what_inner_hosts_have() {
     Scene::on_each_database(|scene| {
         let feed = Feed::start().unwrap();
