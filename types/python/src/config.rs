@@ -29,6 +29,13 @@ pub(crate) fn check_importer(config: &Config) -> Result<(), Problems> {
     Problems::check(found, Wording::First(1))
 }
 
+/// Bytes of all the names of projects: some ten thousand. They are read whenever settings are saved.
+const MOST_NAMES: usize = 256 * 1024;
+
+fn size_of_names(config: &Config) -> usize {
+    config.list("package_names").into_iter().map(str::len).sum()
+}
+
 fn choice(config: &Config, key: &str, words: &[&str]) -> Option<Problem> {
     let holds = config.text(key).is_some_and(|word| words.contains(&word));
     let must = format!("must be one of {}", words.join(", "));
@@ -37,6 +44,9 @@ fn choice(config: &Config, key: &str, words: &[&str]) -> Option<Problem> {
 
 fn names(config: &Config) -> Option<Problem> {
     let wrong = match config.get("package_names")? {
+        Value::String(_) | Value::Array(_) if size_of_names(config) > MOST_NAMES => {
+            format!("they are longer than {MOST_NAMES} bytes together")
+        }
         Value::String(_) | Value::Array(_) => requirements(config).err()?.to_string(),
         other => format!("it is neither a text nor a list: {}", printed(other)),
     };
@@ -117,6 +127,7 @@ mod tests {
             json!({"package_names": 5}),
             json!({"package_names": "a b"}),
             json!({"package_names": ["a", "../b"]}),
+            json!({"package_names": "a,".repeat(MOST_NAMES / 2 + 1)}),
             json!({"package_types": ["sdist", "bdist_dumb"]}),
             json!({"package_types": 5}),
             json!({"prereleases": "maybe"}),

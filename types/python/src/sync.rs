@@ -16,6 +16,7 @@ use pith_content::upload::{Upload, UploadContext, UploadReport};
 use pith_content::{Config, ContentError, PluginDescriptor, Problems};
 use pith_core::error::PulpError;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::config::Choice;
 use crate::names::{ProjectName, Requirement};
@@ -25,6 +26,8 @@ use crate::{IMPORTER, config, index, unit};
 const MAX_PAGE: u64 = 128 << 20;
 /// Projects at work at the same time.
 const AT_ONCE: usize = 16;
+/// Pages read at the same time, the others being fetched.
+const READ_AT_ONCE: usize = 4;
 
 /// The steps of a sync.
 const METADATA: PlainStep = (
@@ -93,6 +96,7 @@ async fn mirror(ctx: &dyn SyncContext, steps: &Arc<Steps<PlainStep>>) -> Result<
         steps,
         observer,
         form: OnceLock::new(),
+        reading: Semaphore::new(READ_AT_ONCE),
     };
     steps.begin(METADATA, requirements.len() as u64);
     ctx.progress(steps.report());
@@ -131,6 +135,8 @@ struct Mirror<'a> {
     observer: Arc<dyn StageObserver>,
     /// The place where pages were found.
     form: OnceLock<Form>,
+    /// The right to read a page.
+    reading: Semaphore,
 }
 
 impl Mirror<'_> {
@@ -163,6 +169,7 @@ impl Mirror<'_> {
     }
 
     async fn files(&self, requirement: &Requirement, page: Fetched) -> Result<(), ContentError> {
+        let _turn = self.reading.acquire().await.map_err(ContentError::other)?;
         let (requirement, choice) = (requirement.clone(), self.choice.clone());
         let name = requirement.project.spelled().to_owned();
         let mut batches = page::read(page, self.feed, requirement, choice, self.ctx.bent())?;

@@ -1,11 +1,12 @@
 //! Facts that the whole file of a unit tells.
 
-use std::io::BufReader;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use pith_content::{ContentError, Inspected, UnitType, blocking};
 use pith_core::digest::Hashed;
 use pith_core::{Algorithm, Document};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 
@@ -20,9 +21,33 @@ pub(crate) async fn whole(
         return Ok(Ok(Document::new()));
     }
     let file = engine.blobs.open_document(hashed.sha256).await;
-    let mut file = BufReader::new(file.map_err(ContentError::other)?);
+    let file = file.map_err(ContentError::other)?;
+    let nobody_waits = CancellationToken::new();
+    let _waiting = nobody_waits.clone().drop_guard();
+    let mut file = BufReader::new(Awaited { file, nobody_waits });
     let (kind, hashed) = (kind.clone(), hashed.clone());
     blocking::run(move || kind.told_by(&mut file, &hashed)).await
+}
+
+/// A file that is read for as long as somebody waits for what it tells: a thread cannot be stopped from outside.
+struct Awaited<R> {
+    file: R,
+    nobody_waits: CancellationToken,
+}
+
+impl<R: Read> Read for Awaited<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self.nobody_waits.is_cancelled() {
+            true => Err(io::Error::other("nobody waits for it any more")),
+            false => self.file.read(bytes),
+        }
+    }
+}
+
+impl<R: Seek> Seek for Awaited<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// The facts that [`whole`] gives, of a file that somebody hands over: one that is none of such a unit fails.

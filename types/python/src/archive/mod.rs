@@ -10,8 +10,11 @@ use pith_content::publish::ReadSeek;
 
 use crate::metadata::{Metadata, MetadataError};
 
-/// The bytes of an archive that are unpacked in search of the metadata.
+/// The bytes of an archive that are unpacked in search of the metadata, and how many of them each packed byte may bring beyond the
+/// first [`FREE`].
 const MOST_UNPACKED: u64 = 4 << 30;
+const MOST_GROWTH: u64 = 400;
+const FREE: u64 = 64 << 20;
 /// Names that are looked at.
 const MOST_MEMBERS: usize = 1_000_000;
 /// Bytes of a name.
@@ -52,14 +55,26 @@ pub fn metadata(file: &mut dyn ReadSeek) -> Result<Metadata, ArchiveError> {
     match &magic[..known] {
         // A file that begins with a program, such as an installer, has the archive behind it.
         [b'P', b'K', ..] | [b'M', b'Z', ..] => zip::metadata(file),
-        [0x1f, 0x8b, ..] => {
-            tar::metadata(MultiGzDecoder::new(io::BufReader::new(file)).take(MOST_UNPACKED))
-        }
-        [b'B', b'Z', b'h', ..] => {
-            let unpacked = bzip2::read::MultiBzDecoder::new(io::BufReader::new(file));
-            tar::metadata(unpacked.take(MOST_UNPACKED))
-        }
+        [0x1f, 0x8b, ..] => unpacked(file, MultiGzDecoder::new),
+        [b'B', b'Z', b'h', ..] => unpacked(file, bzip2::read::MultiBzDecoder::new),
         _ => Err(ArchiveError::NoArchive),
+    }
+}
+
+/// Reads a packed source archive, as far as one unpacks that was packed to be kept and not to keep others busy.
+fn unpacked<'a, R: Read>(
+    file: &'a mut dyn ReadSeek,
+    unpack: impl FnOnce(io::BufReader<&'a mut dyn ReadSeek>) -> R,
+) -> Result<Metadata, ArchiveError> {
+    let packed = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    let most = packed.saturating_mul(MOST_GROWTH).saturating_add(FREE);
+    let mut unpacked = unpack(io::BufReader::new(file)).take(most.min(MOST_UNPACKED));
+    match tar::metadata(&mut unpacked) {
+        Err(ArchiveError::NoMetadata) if unpacked.limit() == 0 => {
+            Err(ArchiveError::TooMuch("unpacked bytes"))
+        }
+        read => read,
     }
 }
 
@@ -148,15 +163,25 @@ mod tests {
 
     #[test]
     fn sources_that_unpack_to_much_more_are_passed_over_and_not_kept() {
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        // A member of 8 GiB.
+        let mut header = [0; 512];
+        header[..6].copy_from_slice(b"a/long");
+        header[124..135].copy_from_slice(b"77777777777");
+        header[148..156].fill(b' ');
+        let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:07o}").as_bytes());
+        header[155] = 0;
+        packed.write_all(&header).unwrap();
         let zeros = vec![0; 1 << 20];
-        for _ in 0..64 {
+        for _ in 0..256 {
             packed.write_all(&zeros).unwrap();
         }
-        assert!(matches!(
-            read(packed.finish().unwrap()),
-            Err(ArchiveError::NoMetadata)
-        ));
+        let refused = read(packed.finish().unwrap());
+        assert!(
+            matches!(refused, Err(ArchiveError::TooMuch("unpacked bytes"))),
+            "{refused:?}"
+        );
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use html5gum::{IoReader, StartTag, Token, Tokenizer};
 
+use super::entry::{Allowance, Bounded};
 use super::{Item, Listed, Location, PageError, Take, fragment_digest, text};
 
 /// Bytes that are kept of the text of a link.
@@ -18,7 +19,9 @@ struct Link {
 /// Reads links; everything else on the page does not matter.
 pub(super) fn read(page: impl BufRead, take: &mut dyn Take) -> Result<(), PageError> {
     let mut link: Option<Link> = None;
-    for token in Tokenizer::new(IoReader::new(page)) {
+    let allowance = Allowance::new();
+    for token in Tokenizer::new(IoReader::new(Bounded::new(page, &allowance))) {
+        allowance.entry();
         let goes_on = match token? {
             Token::StartTag(tag) if tag.name.as_slice() == b"a" => {
                 let before = link.replace(Link {

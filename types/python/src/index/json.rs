@@ -11,6 +11,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+use super::entry::{Allowance, Bounded};
 use super::{About, Item, Listed, Location, PageError, Take, digest, text};
 
 /// Digests of one file that are looked at.
@@ -18,11 +19,13 @@ const MOST_DIGESTS: usize = 16;
 
 /// Reads a page of either kind.
 pub(super) fn read(page: impl BufRead, take: &mut dyn Take) -> Result<(), PageError> {
+    let allowance = Allowance::new();
+    let mut json = serde_json::Deserializer::from_reader(Bounded::new(page, &allowance));
     let mut reading = Reading {
         take,
+        allowance,
         has_ended: false,
     };
-    let mut json = serde_json::Deserializer::from_reader(page);
     let read = Page(&mut reading)
         .deserialize(&mut json)
         .and_then(|()| json.end());
@@ -35,6 +38,7 @@ pub(super) fn read(page: impl BufRead, take: &mut dyn Take) -> Result<(), PageEr
 
 struct Reading<'a> {
     take: &'a mut dyn Take,
+    allowance: Allowance,
     has_ended: bool,
 }
 
@@ -69,6 +73,7 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut has_files = false;
         while let Some(key) = map.next_key::<String>()? {
+            self.0.allowance.rest();
             match key.as_str() {
                 "info" => {
                     let info: Info = map.next_value()?;
@@ -96,6 +101,7 @@ impl<'de> Visitor<'de> for Page<'_, '_> {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
+            self.0.allowance.entry();
         }
         match has_files {
             true => Ok(()),
@@ -123,6 +129,7 @@ impl<'de> Visitor<'de> for Releases<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.0.allowance.entry();
         while let Some(version) = map.next_key::<String>()? {
             map.next_value_seed(Files {
                 reading: self.0,
@@ -155,7 +162,9 @@ impl<'de> Visitor<'de> for Files<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut files: A) -> Result<(), A::Error> {
+        self.reading.allowance.entry();
         while let Some(file) = files.next_element::<File>()? {
+            self.reading.allowance.entry();
             let listed = file.listed(self.version.clone());
             let listed =
                 listed.ok_or_else(|| A::Error::custom("a file has no 'url' and no 'path'"))?;

@@ -1,6 +1,7 @@
 //! Pages of projects: what an index says of the files of one project. The JSON API of Pulp 2's index and the simple index in HTML and
 //! in JSON are told apart by what stands in the page.
 
+mod entry;
 mod html;
 mod json;
 
@@ -276,6 +277,46 @@ mod tests {
         for page in bad {
             assert!(read(page.as_bytes(), &mut |_| true).is_err(), "{page}");
         }
+    }
+
+    #[test]
+    fn nothing_on_a_page_is_read_as_one_without_a_limit() {
+        let long = "x".repeat(300 * 1024);
+        let digests: Vec<String> = (0..60_000).map(|n| format!("\"{n}\":\"\"")).collect();
+        let attributes: String = (0..60_000).map(|n| format!(" a{n}")).collect();
+        let file = |fields: &str| {
+            format!(r#"{{"files": [{{"filename": "a-1.zip", "url": "a-1.zip", {fields}}}]}}"#)
+        };
+        let bad = [
+            file(&format!(r#""hashes": {{{}}}"#, digests.join(","))),
+            file(&format!(r#""yanked": [{}0]"#, "0,".repeat(200_000))),
+            file(&format!(r#""yanked": "{long}""#)),
+            format!(r#"{{"{long}": 1, "files": []}}"#),
+            format!(r#"{{"releases": {{"{long}": []}}}}"#),
+            format!(r#"{{"info": {{"summary": "{}"}}}}"#, long.repeat(30)),
+            format!(r#"{{"more": {}"#, "[".repeat(9 << 20)),
+            format!("<a href=\"{long}\">a</a>"),
+            format!("<a{attributes} href=a>a</a>"),
+            format!("<!-- {long} --><a href=a>a</a>"),
+        ];
+        for page in bad {
+            let read = read(page.as_bytes(), &mut |_| true);
+            let said = read.map_err(|error| error.to_string());
+            assert!(
+                said.is_err_and(|said| said.contains("too long")),
+                "{}",
+                &page[..40]
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_description_is_no_harm() {
+        let long = "x".repeat(1 << 20);
+        let page = format!(
+            r#"{{"info": {{"description": "{long}"}}, "releases": {{"1": [{{"filename": "a-1.zip", "url": "a"}}]}}, "urls": ["{long}"]}}"#
+        );
+        assert_eq!(files(&page).len(), 1);
     }
 
     #[test]
