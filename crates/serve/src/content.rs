@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use pith_blobs::{Blobs, EntryKindRef, Error, IndexEntryRef, Result};
 use pith_core::{Area, Purpose, RequestNotes, Sha256};
 use pith_trust::PeerCertificate;
+use tokio::sync::Semaphore;
 
 use crate::access::{Access, Caller, Pass};
 use crate::body::{Origin, Place};
@@ -29,6 +30,8 @@ use crate::{MountRow, Mounts, Protocol, Resolved};
 
 /// The most units that are remembered to have their files.
 const MOST_ARRIVED: usize = 100_000;
+/// Pages of directories that are made at once.
+const PAGES_AT_ONCE: usize = 2;
 /// Memory for small blobs, in bytes.
 const SMALL_BLOBS: usize = 16 * 1024 * 1024;
 
@@ -40,6 +43,8 @@ pub struct Content {
     on_demand: Option<Arc<dyn OnDemand>>,
     access: Option<Access>,
     small: SmallBlobs,
+    /// The right to make the page of a directory.
+    listing: Arc<Semaphore>,
     /// The memory for requests that do not say on which connection they came.
     outgoing: Outgoing,
     /// Units whose files are known to have come.
@@ -57,6 +62,7 @@ impl Content {
             on_demand: None,
             access: None,
             small: SmallBlobs::new(SMALL_BLOBS),
+            listing: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
             outgoing: Outgoing::default(),
             arrived: Mutex::default(),
         }
@@ -230,10 +236,22 @@ impl Content {
         match index {
             Some(index) => self.file(request, found, &index).await,
             None => {
-                let page = of_publication(publication, rest, &path.path)?;
+                let page = self.listed(found, &path.path).await?;
                 Ok(self.page(request, page))
             }
         }
+    }
+
+    /// The page of a directory, made beside the threads that serve, a few at a time.
+    async fn listed(&self, found: &Resolved, url_dir: &str) -> Result<String> {
+        let turn = Arc::clone(&self.listing).acquire_owned().await;
+        let publication = Arc::clone(&found.publication);
+        let (rest, url_dir) = (found.rest.clone(), url_dir.to_owned());
+        let made = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            of_publication(&publication, &rest, &url_dir)
+        });
+        made.await.map_err(|_| Error::Stopping)?
     }
 
     /// A file that the publication before still had.
