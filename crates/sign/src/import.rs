@@ -65,7 +65,10 @@ fn only_secret(text: &str) -> Result<SignedSecretKey, SignError> {
     if text.matches(BLOCK).count() > 1 {
         return Err(SignError::SeveralKeys);
     }
-    let unreadable = |error: pgp::errors::Error| SignError::Unreadable(error.to_string());
+    // What the library says of it is about its own inside.
+    let unreadable = |_: pgp::errors::Error| {
+        SignError::Unreadable("it is damaged, or something else".to_owned())
+    };
     let (keys, _) = PublicOrSecret::from_armor_many(text.as_bytes()).map_err(unreadable)?;
     let mut only = None;
     for found in keys {

@@ -59,11 +59,11 @@ pub async fn associate(
         keep::own(&engine, &run.store.lane(lane), repo_id).await?;
     }
     let mut result = Document::new();
-    let mut copied = Vec::new();
+    let mut copied = Forms::default();
     for (lane, _) in (0u32..).zip(&lanes) {
-        copied.extend(staged_forms(&engine, &run.store.lane(lane), false).await?);
+        copied.add(&engine, &run.store.lane(lane), false).await?;
     }
-    result.insert("units_successful".to_owned(), Value::Array(copied));
+    copied.show(&mut result);
     for (key, units) in report.lists {
         let forms = units
             .iter()
@@ -135,13 +135,13 @@ pub async fn unassociate(
         let context = Removal(Content::new(&run, &repo, config));
         subject.plugin.remove(&context).await?;
     }
-    let removed = staged_forms(&engine, &run.store, true).await?;
-    let result = if removed.is_empty() {
-        json!({})
-    } else {
-        json!({ "units_successful": removed })
-    };
-    commit(&run, &[repo_id], result).await
+    let mut removed = Forms::default();
+    removed.add(&engine, &run.store, true).await?;
+    let mut result = Document::new();
+    if !removed.listed.is_empty() {
+        removed.show(&mut result);
+    }
+    commit(&run, &[repo_id], Value::Object(result)).await
 }
 
 /// PLP0044 when the source has types, selected or not, that the importer of the destination cannot take.
@@ -179,38 +179,55 @@ fn result_fields(engine: &Engine, type_id: &str) -> &'static [&'static str] {
     kind.map_or(&[], |kind| kind.in_results)
 }
 
-/// The short forms of everything that the task wants in (or out).
-async fn staged_forms(
-    engine: &Engine,
-    store: &TaskStore,
-    remove: bool,
-) -> Result<Vec<Value>, Error> {
-    let types = store.staged_types(remove).await;
-    let mut forms = Vec::new();
-    let mut types = types?;
-    types.retain(|type_id| engine.registry.is_shown(type_id));
-    for type_id in types {
-        let kind = engine.registry.unit_type(&type_id);
-        let mut fields: Vec<String> = kind
-            .iter()
-            .flat_map(|kind| kind.key)
-            .map(|field| field.name.to_owned())
-            .collect();
-        let beside = result_fields(engine, &type_id);
-        fields.extend(beside.iter().map(|field| (*field).to_owned()));
-        let mut after = None;
-        loop {
-            let page = store.staged_documents(remove, &type_id, &fields, after);
-            let page = page.await?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(*last);
-            let each = page
+/// The most units that a result lists. It is kept with its task, and read whenever tasks are listed.
+const MOST_LISTED: usize = 10_000;
+
+/// The short forms of what a task brings or takes away.
+#[derive(Default)]
+struct Forms {
+    listed: Vec<Value>,
+    /// Units that are not listed, since there are too many.
+    left_out: usize,
+}
+
+impl Forms {
+    /// Adds everything that the task wants in (or out).
+    async fn add(&mut self, engine: &Engine, store: &TaskStore, remove: bool) -> Result<(), Error> {
+        let types = store.staged_types(remove).await;
+        let mut types = types?;
+        types.retain(|type_id| engine.registry.is_shown(type_id));
+        for type_id in types {
+            let kind = engine.registry.unit_type(&type_id);
+            let mut fields: Vec<String> = kind
                 .iter()
-                .map(|(_, doc)| short_form(engine, &type_id, doc));
-            forms.extend(each);
+                .flat_map(|kind| kind.key)
+                .map(|field| field.name.to_owned())
+                .collect();
+            let beside = result_fields(engine, &type_id);
+            fields.extend(beside.iter().map(|field| (*field).to_owned()));
+            let mut after = None;
+            loop {
+                let page = store.staged_documents(remove, &type_id, &fields, after);
+                let page = page.await?;
+                let Some((last, _)) = page.last() else { break };
+                after = Some(*last);
+                let room = MOST_LISTED.saturating_sub(self.listed.len());
+                self.left_out += page.len().saturating_sub(room);
+                let each = page
+                    .iter()
+                    .map(|(_, doc)| short_form(engine, &type_id, doc));
+                self.listed.extend(each.take(room));
+            }
+        }
+        Ok(())
+    }
+
+    fn show(self, result: &mut Document) {
+        result.insert("units_successful".to_owned(), Value::Array(self.listed));
+        if self.left_out > 0 {
+            result.insert("units_left_out".to_owned(), json!(self.left_out));
         }
     }
-    Ok(forms)
 }
 
 /// The next staged units of the query's type, and where to go on.

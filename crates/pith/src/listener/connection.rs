@@ -44,6 +44,10 @@ pub(super) struct Connection {
     waiting: AtomicU64,
     /// The bytes that had moved by then.
     moved: AtomicU64,
+    /// Since when hardly anything has moved, whoever is waited for, in milliseconds after `accepted`.
+    idle: AtomicU64,
+    /// The bytes of both directions that had moved by then.
+    idle_from: AtomicU64,
     task: OnceLock<AbortHandle>,
 }
 
@@ -54,6 +58,8 @@ pub(super) enum Use {
     Busy,
     /// The first head has not come, and may be on its way.
     New,
+    /// The client waits, for a file that does not come from elsewhere or hardly does.
+    Kept,
     /// The client keeps us waiting.
     Waiting,
     /// Between two requests.
@@ -64,6 +70,8 @@ pub(super) enum Use {
 
 /// The time after which a client is noticed that sends no head, or takes nothing.
 const SOON: Duration = Duration::from_secs(1);
+/// The time in which [`PROGRESS`] is to move, so that a connection is used more than one that is new.
+const LONG: Duration = Duration::from_secs(5);
 
 impl Connection {
     pub(super) fn new(network: Option<Network>, unread: Sum) -> Self {
@@ -83,6 +91,8 @@ impl Connection {
             delivered: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             moved: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
+            idle_from: AtomicU64::new(0),
             task: OnceLock::new(),
         }
     }
@@ -151,6 +161,7 @@ impl Connection {
         if self.is_headless() {
             return (now >= patience).then_some("sent no request");
         }
+        self.watch(now);
         let Some(progress) = self.progress() else {
             self.waiting.store(0, Ordering::Relaxed);
             return None;
@@ -173,6 +184,20 @@ impl Connection {
         }
     }
 
+    /// Notes since when hardly anything has moved.
+    fn watch(&self, now: u64) {
+        let counts = [&self.received, &self.delivered, &self.sent];
+        let moved: u64 = counts
+            .map(|count| count.load(Ordering::Relaxed))
+            .iter()
+            .sum();
+        let from = self.idle_from.load(Ordering::Relaxed);
+        if self.open() == 0 || moved.saturating_sub(from) >= PROGRESS {
+            self.idle_from.store(moved, Ordering::Relaxed);
+            self.idle.store(now, Ordering::Relaxed);
+        }
+    }
+
     /// The use of the connection, and for how many milliseconds it has been so.
     pub(super) fn used(&self) -> (Use, u64) {
         let now = self.age();
@@ -192,6 +217,37 @@ impl Connection {
         if since > 0 && waited >= soon {
             return (Use::Waiting, waited);
         }
+        let idle = now.saturating_sub(self.idle.load(Ordering::Relaxed));
+        if u128::from(idle) >= LONG.as_millis() {
+            return (Use::Kept, idle);
+        }
         (Use::Busy, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_what_hardly_comes_gives_way_to_somebody_new() {
+        let ago = Instant::now().checked_sub(LONG * 4).unwrap();
+        let connection = Connection {
+            accepted: ago,
+            ..Connection::new(None, Sum::default())
+        };
+        let patience = Duration::from_secs(60);
+        let send = |bytes: u64| {
+            connection.sent.fetch_add(bytes, Ordering::Relaxed);
+            connection.look(patience);
+            connection.used().0
+        };
+        connection.begin();
+        assert_eq!(send(100), Use::Kept);
+        assert_eq!(send(PROGRESS), Use::Busy);
+        connection.idle.store(0, Ordering::Relaxed);
+        assert_eq!(send(PROGRESS / 2), Use::Kept, "a drip");
+        assert_eq!(send(PROGRESS / 2), Use::Busy);
+        assert!(Use::Kept > Use::New && Use::Kept < Use::Waiting);
     }
 }

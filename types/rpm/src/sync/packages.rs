@@ -3,7 +3,8 @@
 //! The three documents list the same packages, nearly always in the same order, so they are joined in lockstep. Where
 //! the order differs, what was passed over is kept in a temporary file until its package comes.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -58,8 +59,37 @@ fn nevra_hash(state: &RandomState, package: &Package) -> u64 {
     ))
 }
 
-/// The versions of one name and architecture, the newest first, each with the hash of its package.
-type Versions = Vec<((Box<str>, Box<str>, Box<str>), u64)>;
+/// Epoch, version and release, ordered as versions are, the newest first.
+struct Version(Box<str>, Box<str>, Box<str>);
+
+impl Version {
+    fn evr(&self) -> Evr<'_> {
+        Evr::new(&*self.0, &*self.1, &*self.2)
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.evr().cmp(&self.evr())
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Version {}
+
+/// The hashes of the packages of one name and architecture, by version; those of equal versions as they come.
+type Versions = BTreeMap<(Version, usize), u64>;
 
 /// Returns which packages are wanted for being among the newest of their name and architecture, or because a module lists them: a
 /// pass over primary alone.
@@ -71,6 +101,7 @@ fn newest(
 ) -> Result<HashSet<u64>, MetadataError> {
     let mut by_name: HashMap<u64, Versions> = HashMap::new();
     let mut modular: HashSet<u64> = HashSet::new();
+    let mut known: HashSet<u64> = HashSet::new();
     let mut names = Sum::new("bytes of the versions of all packages", NAMES);
     let mut stream = PrimaryStream::open(document)?;
     let mut snippet = Vec::new();
@@ -80,28 +111,24 @@ fn newest(
             modular.insert(hash);
             continue;
         }
-        let name = state.hash_one((&package.name, &package.arch));
-        let versions = by_name.entry(name).or_default();
-        if versions.iter().any(|(_, known)| *known == hash) {
+        if !known.insert(hash) {
             continue;
         }
+        let name = state.hash_one((&package.name, &package.arch));
+        let versions = by_name.entry(name).or_default();
         let version = [package.epoch, package.version, package.release];
         names.add(version.iter().map(String::len).sum())?;
         let [epoch, version, release] = version.map(String::into_boxed_str);
-        versions.push(((epoch, version, release), hash));
-        versions.sort_by(|(a, _), (b, _)| evr(b).cmp(&evr(a)));
-        versions.truncate(keep);
+        versions.insert((Version(epoch, version, release), known.len()), hash);
+        if versions.len() > keep {
+            versions.pop_last();
+        }
     }
     Ok(by_name
         .into_values()
-        .flatten()
-        .map(|(_, hash)| hash)
+        .flat_map(BTreeMap::into_values)
         .chain(modular)
         .collect())
-}
-
-fn evr((epoch, version, release): &(Box<str>, Box<str>, Box<str>)) -> Evr<'_> {
-    Evr::new(&**epoch, &**version, &**release)
 }
 
 /// Reads the three documents and hands over every wanted package; answers how many primary lists that cannot be used.
