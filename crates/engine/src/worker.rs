@@ -128,47 +128,13 @@ pub async fn run_workers(
     };
     take_over(&engine, since, ran_out).await;
     end_claims(&engine).await;
-    // Status lists what was asked for.
-    let listed = names[..count].to_vec();
-    beat(&engine, &listed).await;
+    beat(&engine, &names[..count]).await;
     let mut tasks = JoinSet::new();
-    let mut spawn = |part, work: Loop| {
+    for (part, work) in loops(&kinds, &names, count) {
         let (engine, shutdown) = (Arc::clone(&engine), shutdown.clone());
         let begin = move || work(Arc::clone(&engine), shutdown.clone());
         tasks.spawn(async move { supervised(part, begin).await });
-    };
-    for (number, name) in names.iter().enumerate() {
-        let lane = Lane {
-            kinds: Arc::clone(&kinds),
-            worker: name.clone(),
-            left_out: match number == count {
-                true => kinds.on_feeds(),
-                false => Vec::new(),
-            },
-        };
-        spawn(
-            "worker",
-            Box::new(move |engine, stop| claim_loop(engine, lane.clone(), stop).boxed()),
-        );
     }
-    let all = listed;
-    spawn(
-        "signs of life",
-        Box::new(move |engine, stop| heartbeat_loop(engine, all.clone(), stop).boxed()),
-    );
-    let all = names.clone();
-    spawn(
-        "cancelling",
-        Box::new(move |engine, stop| cancel_loop(engine, all.clone(), stop).boxed()),
-    );
-    spawn(
-        "upkeep",
-        Box::new(|engine, stop| crate::upkeep::run(engine, stop).boxed()),
-    );
-    spawn(
-        "watch of the disks",
-        Box::new(|engine, stop| crate::room::watch(engine, stop).boxed()),
-    );
     while tasks.join_next().await.is_some() {}
     // Whoever is told to stop keeps nobody waiting for what it was at.
     match engine.store.tasks_hand_back(&names).await {
@@ -177,6 +143,45 @@ pub async fn run_workers(
         Err(error) => tracing::warn!(%error, "tasks that are not done wait until they are missed"),
     }
     Ok(())
+}
+
+/// The parts of the workers `names`: of these `count` were asked for, and one more does nothing on feeds.
+fn loops(kinds: &Arc<Kinds>, names: &[String], count: usize) -> Vec<(&'static str, Loop)> {
+    let mut loops: Vec<(&'static str, Loop)> = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let lane = Lane {
+            kinds: Arc::clone(kinds),
+            worker: name.clone(),
+            left_out: match number == count {
+                true => kinds.on_feeds(),
+                false => Vec::new(),
+            },
+        };
+        loops.push((
+            "worker",
+            Box::new(move |engine, stop| claim_loop(engine, lane.clone(), stop).boxed()),
+        ));
+    }
+    // Status lists what was asked for.
+    let listed = names[..count].to_vec();
+    let all = names.to_vec();
+    loops.push((
+        "signs of life",
+        Box::new(move |engine, stop| heartbeat_loop(engine, listed.clone(), stop).boxed()),
+    ));
+    loops.push((
+        "cancelling",
+        Box::new(move |engine, stop| cancel_loop(engine, all.clone(), stop).boxed()),
+    ));
+    loops.push((
+        "upkeep",
+        Box::new(|engine, stop| crate::upkeep::run(engine, stop).boxed()),
+    ));
+    loops.push((
+        "watch of the disks",
+        Box::new(|engine, stop| crate::room::watch(engine, stop).boxed()),
+    ));
+    loops
 }
 
 /// Ends the claims on files that the last process left when it was killed.

@@ -22,7 +22,8 @@ use pith_engine::{Engine, Registry, Ssh, run_scheduler, run_workers};
 use pith_fetch::{Egress, FetchPolicy, Fetcher, FileFeeds, Slowest};
 use pith_pulp::Pulp;
 use pith_serve::Protocol;
-use pith_store::Store;
+use pith_store::{Backend, Store};
+use pith_trust::Authority;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The longest wait for the file store when somebody asks whether it is ready.
 const FILES_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The parts that are served, and what they need.
+struct Ends {
+    pulp: Arc<Pulp>,
+    published: content::Published,
+    authority: Arc<Authority>,
+}
 
 /// A server that runs in this process.
 pub(crate) struct Server {
@@ -166,6 +174,28 @@ impl Server {
             shutdown,
             _alone: alone,
         };
+        let ends = Ends {
+            pulp,
+            published,
+            authority,
+        };
+        server.serve(options, ends, (plain, secure))?;
+        Ok(server)
+    }
+
+    /// Serves the API and what is published at both addresses.
+    fn serve(
+        &mut self,
+        options: &ServerOptions,
+        ends: Ends,
+        (plain, secure): (TcpListener, Option<TcpListener>),
+    ) -> anyhow::Result<()> {
+        let Ends {
+            pulp,
+            published,
+            authority,
+        } = ends;
+        let engine = Arc::clone(&pulp.engine);
         // Without TLS in here a proxy may be in front: it decides who comes how, and everything is shown.
         let protocol = match secure {
             Some(_) => Protocol::Http,
@@ -191,20 +221,20 @@ impl Server {
             app(&engine, api, served.before(published.router(protocol)))
         };
         if let Some(listener) = secure {
-            server.tls_address = Some(address_of(&listener)?);
+            self.tls_address = Some(address_of(&listener)?);
             let clock = Arc::clone(&engine.clock);
             let tls = Tls::new(authority, clock, tls_source(options))?;
-            server.spawn(Arc::clone(&tls).renew(server.shutdown.clone()));
+            self.spawn(Arc::clone(&tls).renew(self.shutdown.clone()));
             let app = app_of(api, Protocol::Https, true);
-            server.listen(listener, Some(tls), app, &limits);
+            self.listen(listener, Some(tls), app, &limits);
         }
         let app = app_of(guarded, protocol, options.allow_plain_http);
-        server.listen(plain, None, app, &limits);
-        server.spawn(limits.connections.watch(server.shutdown.clone()));
-        server.spawn(memory::give_back(server.shutdown.clone()));
-        server.spawn(published.follow(server.shutdown.clone()));
-        server.spawn(published.follow_revocations(server.shutdown.clone()));
-        Ok(server)
+        self.listen(plain, None, app, &limits);
+        self.spawn(limits.connections.watch(self.shutdown.clone()));
+        self.spawn(memory::give_back(self.shutdown.clone()));
+        self.spawn(published.follow(self.shutdown.clone()));
+        self.spawn(published.follow_revocations(self.shutdown.clone()));
+        Ok(())
     }
 
     fn listen(
@@ -314,21 +344,7 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
     let blobs = Blobs::open(&storage, &data)
         .await
         .context("cannot open the file store")?;
-    // What a killed process left in the spool is of no use to anybody; with one process all of it is old.
-    let age = match store.backend() {
-        pith_store::Backend::Sqlite => Duration::ZERO,
-        pith_store::Backend::Postgres => Duration::from_hours(24),
-    };
-    let swept = blobs
-        .sweep_spool(age)
-        .await
-        .context("cannot clean the spool")?;
-    if swept > 0 {
-        tracing::info!(
-            files = swept,
-            "removed what an interrupted run left in the spool"
-        );
-    }
+    sweep(&blobs, store.backend()).await?;
     let registry = Registry::new(types).context("cannot register the content types")?;
     let indexes: Vec<(&str, &str)> = registry
         .unit_types()
@@ -346,17 +362,7 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
     let own = own_files(options, own.into(), &storage)?;
     let exports = OpenFolders::new(&absolute(&options.folders.allow_exports_to)?, &own);
     let exports = exports.context("cannot use a folder of --allow-exports-to")?;
-    let keys = OpenFolders::new(&absolute(&options.folders.allow_ssh_keys)?, &own);
-    let ssh = Ssh {
-        keys: keys.context("cannot use a folder of --allow-ssh-keys")?,
-        // Several processes would each believe the first machine that they meet.
-        is_closed: options.folders.ssh_known_hosts.is_some()
-            || store.backend() == pith_store::Backend::Postgres,
-        known_hosts: match &options.folders.ssh_known_hosts {
-            Some(file) => std::path::absolute(file).context("cannot use --ssh-known-hosts")?,
-            None => std::path::absolute(data.join("known_hosts"))?,
-        },
-    };
+    let ssh = ssh(options, &data, &own, store.backend())?;
     let fetcher = Fetcher::new(fetch_policy(options, own)?);
     let engine = Engine::new(store, blobs, fetcher, registry, clock, host_name());
     Ok(engine
@@ -368,6 +374,40 @@ async fn open(options: &ServerOptions, types: Vec<Arc<dyn ContentType>>) -> anyh
         .with_ssh(ssh)
         .with_feed_task_limit(options.intake.feed_task())
         .with_lost_after(SignedDuration::from_secs(options.lost_after)))
+}
+
+/// Removes what a killed process left in the spool, which is of no use to anybody; with one process all of it is old.
+async fn sweep(blobs: &Blobs, backend: Backend) -> anyhow::Result<()> {
+    let age = match backend {
+        Backend::Sqlite => Duration::ZERO,
+        Backend::Postgres => Duration::from_hours(24),
+    };
+    let swept = blobs.sweep_spool(age).await;
+    let files = swept.context("cannot clean the spool")?;
+    if files > 0 {
+        tracing::info!(files, "removed what an interrupted run left in the spool");
+    }
+    Ok(())
+}
+
+/// The way to other machines, as the operator opened it. `own` are the server's own files.
+fn ssh(
+    options: &ServerOptions,
+    data: &Path,
+    own: &[PathBuf],
+    backend: Backend,
+) -> anyhow::Result<Ssh> {
+    let folders = &options.folders;
+    let keys = OpenFolders::new(&absolute(&folders.allow_ssh_keys)?, own);
+    Ok(Ssh {
+        keys: keys.context("cannot use a folder of --allow-ssh-keys")?,
+        // Several processes would each believe the first machine that they meet.
+        is_closed: folders.ssh_known_hosts.is_some() || backend == Backend::Postgres,
+        known_hosts: match &folders.ssh_known_hosts {
+            Some(file) => std::path::absolute(file).context("cannot use --ssh-known-hosts")?,
+            None => std::path::absolute(data.join("known_hosts"))?,
+        },
+    })
 }
 
 /// Makes sure that the file store is there when the database knows files: an empty folder may be the place of a disk that is

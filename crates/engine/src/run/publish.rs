@@ -17,10 +17,10 @@ use pith_blobs::TreeWriter;
 use pith_content::publish::{Distributor as Plugin, Mount, PublishReport, Shared};
 use pith_content::{Config, ContentError};
 use pith_core::error::{ErrorDetail, PulpError};
-use pith_core::{Document, RelativePath, Timestamp};
+use pith_core::{Document, RelativePath, Sha256, Timestamp};
 use pith_store::{
-    Distributor, History, HistoryKind, KeyRecord, LastTx, NewMount, NewPublication, Repository,
-    StoreError,
+    ContentState, Distributor, History, HistoryKind, KeyRecord, LastTx, NewMount, NewPublication,
+    Repository, StoreError,
 };
 use serde_json::json;
 
@@ -72,32 +72,14 @@ pub(crate) async fn run(
     // Before anything of the content is read: what changes meanwhile is for the next publish.
     let content = run.store.content_state(&repo_id).await;
     let content = content?.ok_or_else(gone)?;
-    let config = Config::with_override(distributor.config.clone(), overriding.clone());
-    let made = match source_of(&run, &*plugin, &distributor, &overriding, &config).await {
-        // One that was taken once, by an older version, is no reason to skip.
-        Err(error) => Err(error),
-        Ok(Source::Shared(shared)) => {
-            let force = config.flag("force_full") == Some(true);
-            let made = share(&run, &repo, &shared, (content.version, force));
-            run.until_cancelled(made).await
-        }
-        Ok(Source::Own(key, before)) => {
-            let mut made_from =
-                basis::of_publication(&repo, content, &*plugin, &config, key.as_ref());
-            let before = before.as_deref();
-            let has_some = before.is_none_or(|before| before.note_in(&mut made_from));
-            let served_at = plugin.mounts(&repo_id, &config);
-            let basis = (&made_from, served_at.as_slice());
-            if !has_some || is_unchanged(&run, &distributor, &overriding, &config, basis).await? {
-                Ok(before.map_or_else(Made::unchanged, |before| Made::skipped(&before.skipped())))
-            } else {
-                let made_from = (content.version, made_from);
-                let subject = (&repo, &distributor);
-                let made = publish(&run, subject, plugin, (config, key, before), made_from);
-                run.until_cancelled(made).await
-            }
-        }
+    let wanted = Wanted {
+        repo: &repo,
+        distributor: &distributor,
+        plugin,
+        overriding: &overriding,
+        content,
     };
+    let made = wanted.made(&run).await;
     let subject = Ended {
         run: &run,
         distributor: &distributor,
@@ -112,6 +94,54 @@ pub(crate) async fn run(
         Ok(done) => Ok(done),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(error) => Err(subject.badly(error).await?),
+    }
+}
+
+/// A publish that somebody wants.
+struct Wanted<'a> {
+    repo: &'a Repository,
+    distributor: &'a Distributor,
+    plugin: Arc<dyn Plugin>,
+    overriding: &'a Document,
+    /// The content as it was when the publish began.
+    content: ContentState,
+}
+
+impl Wanted<'_> {
+    /// Makes what is to be served, unless that is there already.
+    async fn made(self, run: &Run) -> Result<Made, Error> {
+        let Self {
+            repo,
+            distributor,
+            plugin,
+            overriding,
+            content,
+        } = self;
+        let config = Config::with_override(distributor.config.clone(), overriding.clone());
+        // One that was taken once, by an older version, is no reason to skip.
+        match source_of(run, &*plugin, distributor, overriding, &config).await? {
+            Source::Shared(shared) => {
+                let force = config.flag("force_full") == Some(true);
+                let made = share(run, repo, &shared, (content.version, force));
+                run.until_cancelled(made).await
+            }
+            Source::Own(key, before) => {
+                let mut made_from =
+                    basis::of_publication(repo, content, &*plugin, &config, key.as_ref());
+                let before = before.as_deref();
+                let has_some = before.is_none_or(|before| before.note_in(&mut made_from));
+                let served_at = plugin.mounts(&repo.id, &config);
+                let basis = (&made_from, served_at.as_slice());
+                if !has_some || is_unchanged(run, distributor, overriding, &config, basis).await? {
+                    return Ok(before
+                        .map_or_else(Made::unchanged, |before| Made::skipped(&before.skipped())));
+                }
+                let made_from = (content.version, made_from);
+                let subject = (repo, distributor);
+                let made = publish(run, subject, plugin, (config, key, before), made_from);
+                run.until_cancelled(made).await
+            }
+        }
     }
 }
 
@@ -389,8 +419,7 @@ async fn publish(
         None => plugin.mounts(&repo.id, &config),
     };
     let mounts = new_mounts(served, &claimed);
-    let output = output.finish().await?;
-    let whole = |number: u64| i64::try_from(number).map_err(Error::fault);
+    let mut output = output.finish().await?;
     if output.exported.is_some() && output.paths == 0 {
         // What is served has not been made again.
         return Ok(Made {
@@ -400,26 +429,13 @@ async fn publish(
             exported: output.exported,
         });
     }
-    let blobs = match is_passed_on {
+    let exported = output.exported.take();
+    let kept = match is_passed_on {
         // Those of the other publication may go with it.
-        true => predistributor::kept(run, &repo.id, output.index.sha256).await?,
-        false => {
-            let blobs = output.generated.into_iter();
-            let blobs = blobs.map(|(blob, size)| Ok((blob, whole(size)?)));
-            blobs.collect::<Result<_, Error>>()?
-        }
+        true => Some(predistributor::kept(run, &repo.id, output.index.sha256).await?),
+        false => None,
     };
-    let publication = NewPublication {
-        repo_id: repo.id.clone(),
-        distributor_id: distributor.id.clone(),
-        index_blob: output.index.sha256,
-        index_size: whole(output.index.size)?,
-        repo_version: version,
-        paths: whole(output.paths)?,
-        bytes: whole(output.bytes)?,
-        made_from,
-        blobs,
-    };
+    let publication = of_output((repo, distributor), output, kept, (version, made_from))?;
     let owner = (repo.id.as_str(), distributor.id.as_str());
     let left_out = match sending {
         // Nobody reads here what was sent there.
@@ -430,7 +446,36 @@ async fn publish(
         result: "success",
         report,
         publication: Some((publication, mounts, left_out)),
-        exported: output.exported,
+        exported,
+    })
+}
+
+/// A publication as it is saved. `blobs` are those that it needs beside what it lists, where not those that were made for it.
+fn of_output(
+    (repo, distributor): (&Repository, &Distributor),
+    output: output::Made,
+    blobs: Option<Vec<(Sha256, i64)>>,
+    (repo_version, made_from): (i64, Document),
+) -> Result<NewPublication, Error> {
+    let whole = |number: u64| i64::try_from(number).map_err(Error::fault);
+    let blobs = match blobs {
+        Some(blobs) => blobs,
+        None => {
+            let made = output.generated.into_iter();
+            let made = made.map(|(blob, size)| Ok((blob, whole(size)?)));
+            made.collect::<Result<_, Error>>()?
+        }
+    };
+    Ok(NewPublication {
+        repo_id: repo.id.clone(),
+        distributor_id: distributor.id.clone(),
+        index_blob: output.index.sha256,
+        index_size: whole(output.index.size)?,
+        repo_version,
+        paths: whole(output.paths)?,
+        bytes: whole(output.bytes)?,
+        made_from,
+        blobs,
     })
 }
 

@@ -65,9 +65,11 @@ fn no_folder_is_written_unless_the_server_says_so() {
 
 #[test]
 fn one_repository_of_a_group_gets_neither_between_the_others_nor_in_their_way() {
-    Scene::on_each_database_with(&["--allow-exports-to", "/tmp"], |scene| {
+    let opened = tempfile::tempdir().unwrap();
+    let options = ["--allow-exports-to", opened.path().to_str().unwrap()];
+    Scene::on_each_database_with(&options, |scene| {
         let feed = scene.feed.url("/feed/");
-        let out = tempfile::tempdir_in("/tmp").unwrap();
+        let out = tempfile::tempdir_in(opened.path()).unwrap();
         for id in ["mine", "victim"] {
             scene.admin.create_rpm(id, &feed).unwrap();
             let delta = json!({"delta": {"notes": {"_repo-type": "rpm-repo"}}});

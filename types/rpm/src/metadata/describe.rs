@@ -216,27 +216,15 @@ impl<'a> Writer<'a> {
         out.extend_from_slice(
             format!("  <checksum type=\"sha256\" pkgid=\"YES\">{sha256}</checksum>\n").as_bytes(),
         );
-        element(
-            &mut out,
-            "  ",
-            "summary",
-            package.get_summary().unwrap_or(""),
-        );
-        element(
-            &mut out,
-            "  ",
-            "description",
-            package.get_description().unwrap_or(""),
-        );
-        element(
-            &mut out,
-            "  ",
-            "packager",
-            package.get_packager().unwrap_or(""),
-        );
-        element(&mut out, "  ", "url", package.get_url().unwrap_or(""));
+        for (name, text) in [
+            ("summary", package.get_summary()),
+            ("description", package.get_description()),
+            ("packager", package.get_packager()),
+            ("url", package.get_url()),
+        ] {
+            element(&mut out, "  ", name, text.unwrap_or(""));
+        }
         let build = package.get_build_time().unwrap_or(0);
-        let header = package.get_package_segment_offsets();
         out.extend_from_slice(
             format!(
                 "  <time file=\"{}\" build=\"{build}\"/>\n  <size package=\"{}\" installed=\"{}\" archive=\"{}\"/>\n",
@@ -249,38 +237,27 @@ impl<'a> Writer<'a> {
         );
         out.extend_from_slice(b"  <location");
         attributes(&mut out, &[("href", &self.filename())]);
-        out.extend_from_slice(b"/>\n  <format>\n");
+        out.extend_from_slice(b"/>\n");
+        self.format(&mut out)?;
+        out.extend_from_slice(b"</package>");
+        Ok(out)
+    }
+
+    /// Adds the fields that RPM packages alone have.
+    fn format(&self, out: &mut Vec<u8>) -> Result<(), MetadataError> {
+        let package = self.package;
         let indent = "    ";
-        element(
-            &mut out,
-            indent,
-            "rpm:license",
-            package.get_license().unwrap_or(""),
-        );
-        element(
-            &mut out,
-            indent,
-            "rpm:vendor",
-            package.get_vendor().unwrap_or(""),
-        );
-        element(
-            &mut out,
-            indent,
-            "rpm:group",
-            package.get_group().unwrap_or(""),
-        );
-        element(
-            &mut out,
-            indent,
-            "rpm:buildhost",
-            package.get_build_host().unwrap_or(""),
-        );
-        element(
-            &mut out,
-            indent,
-            "rpm:sourcerpm",
-            package.get_source_rpm().unwrap_or(""),
-        );
+        out.extend_from_slice(b"  <format>\n");
+        for (name, text) in [
+            ("rpm:license", package.get_license()),
+            ("rpm:vendor", package.get_vendor()),
+            ("rpm:group", package.get_group()),
+            ("rpm:buildhost", package.get_build_host()),
+            ("rpm:sourcerpm", package.get_source_rpm()),
+        ] {
+            element(out, indent, name, text.unwrap_or(""));
+        }
+        let header = package.get_package_segment_offsets();
         out.extend_from_slice(
             format!(
                 "    <rpm:header-range start=\"{}\" end=\"{}\"/>\n",
@@ -288,13 +265,13 @@ impl<'a> Writer<'a> {
             )
             .as_bytes(),
         );
-        self.dependencies(&mut out)?;
+        self.dependencies(out)?;
         let primary = |path: &str| {
             path.starts_with("/etc/") || path.contains("bin/") || path == "/usr/lib/sendmail"
         };
-        self.push_files(&mut out, indent, primary);
-        out.extend_from_slice(b"  </format>\n</package>");
-        Ok(out)
+        self.push_files(out, indent, primary);
+        out.extend_from_slice(b"  </format>\n");
+        Ok(())
     }
 
     fn filename(&self) -> String {
