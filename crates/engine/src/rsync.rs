@@ -114,12 +114,15 @@ pub(crate) async fn run(
     }
 }
 
-/// Tells whether an error says that the folder above the root is not there: rsync makes the last folder of a path alone.
+/// Tells whether an error says that the folder above the root is not there: rsync makes the last folder of a path alone. The rsync
+/// there says why in a text that does not always arrive before the connection ends; one without a reason may mean that too.
 pub(crate) fn is_rootless(error: &(dyn std::error::Error + 'static)) -> bool {
     let error: Option<&SendError> = error.downcast_ref();
     error.is_some_and(|error| match error {
         SendError::Failed { status, said, .. } => {
-            matches!(status.code(), Some(3 | 11)) && said.contains("No such file or directory")
+            let has_reason = said.lines().any(|line| line.starts_with("rsync"));
+            matches!(status.code(), Some(3 | 11))
+                && (!has_reason || said.contains("No such file or directory"))
         }
         _ => false,
     })

@@ -112,31 +112,34 @@ impl Sending {
 
     /// Sends a bundle. Where the root is not there it is made: not before, since those above it may be behind links.
     async fn send_bundle(&self, bundle: &Bundle) -> Result<(), ContentError> {
-        match self.run(bundle, Errand::Send).await {
+        match self.attempt(bundle, Errand::Send).await {
             Err(ContentError::Other(error)) if is_rootless(&*error) => {
                 self.make_root().await?;
                 self.run(bundle, Errand::Send).await
             }
-            ended => ended,
+            ended => discreet(ended),
         }
     }
 
     async fn run(&self, bundle: &Bundle, errand: Errand<'_>) -> Result<(), ContentError> {
-        let ended = run(
-            &self.engine.ssh,
-            &self.remote,
-            bundle.path(),
-            errand,
-            &self.cancel,
-        )
-        .await;
-        match ended {
-            Err(ContentError::Other(error)) if acting::is_discreet() && !is_rootless(&*error) => {
-                tracing::warn!(%error, "a publication could not be sent");
-                Err(ContentError::other(DISCREET))
-            }
-            ended => ended,
+        discreet(self.attempt(bundle, errand).await)
+    }
+
+    async fn attempt(&self, bundle: &Bundle, errand: Errand<'_>) -> Result<(), ContentError> {
+        let folder = bundle.path();
+        let engine = &self.engine;
+        run(&engine.ssh, &self.remote, folder, errand, &self.cancel).await
+    }
+}
+
+/// Keeps to itself what failed at another machine, where not everybody may know.
+fn discreet(ended: Result<(), ContentError>) -> Result<(), ContentError> {
+    match ended {
+        Err(ContentError::Other(error)) if acting::is_discreet() => {
+            tracing::warn!(%error, "a publication could not be sent");
+            Err(ContentError::other(DISCREET))
         }
+        ended => ended,
     }
 }
 
